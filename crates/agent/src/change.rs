@@ -1,0 +1,77 @@
+//! The change stream of an agent: what its readers are told. Entities are immutable
+//! snapshots that a view shares by `Arc`; a later change replaces the whole entity.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use messages::v1;
+use resources::Resources;
+use vocabulary::{ContainerId, ExecutorId, FrameworkId, TaskId, Upid};
+
+#[derive(Debug, Clone)]
+pub enum Change {
+    /// The agent's own description: at start, on registration, when resources change.
+    Agent {
+        info: Arc<v1::AgentInfo>,
+        total: Resources,
+        master: Option<Box<v1::MasterInfo>>,
+        registered: bool,
+    },
+    FrameworkAdded(Arc<FrameworkSnapshot>),
+    FrameworkRemoved(FrameworkId),
+    ExecutorAdded(Arc<ExecutorSnapshot>),
+    ExecutorUpdated(Arc<ExecutorSnapshot>),
+    /// Into the bounded history of completed executors.
+    ExecutorRemoved {
+        framework: FrameworkId,
+        executor: ExecutorId,
+        container: ContainerId,
+    },
+    TaskAdded {
+        container: ContainerId,
+        task: Arc<v1::Task>,
+    },
+    TaskUpdated {
+        container: ContainerId,
+        task: Arc<v1::Task>,
+    },
+    /// Terminal and acknowledged.
+    TaskCompleted {
+        container: ContainerId,
+        framework: FrameworkId,
+        task: TaskId,
+    },
+    /// A sandbox was garbage collected: its virtual paths no longer resolve.
+    SandboxRemoved(PathBuf),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct FrameworkSnapshot {
+    pub id: FrameworkId,
+    pub info: Arc<v1::FrameworkInfo>,
+    /// The v0 driver's address; `None` for HTTP schedulers.
+    pub pid: Option<Upid>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExecutorSnapshot {
+    pub framework: FrameworkId,
+    pub id: ExecutorId,
+    pub container: ContainerId,
+    pub info: Arc<v1::ExecutorInfo>,
+    /// Absolute.
+    pub sandbox: PathBuf,
+    pub state: ExecutorState,
+    /// Of the executor and its live tasks.
+    pub resources: Resources,
+    /// The executor's process, once launched.
+    pub pid: Option<u32>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExecutorState {
+    Registering,
+    Running,
+    Terminating,
+    Terminated,
+}

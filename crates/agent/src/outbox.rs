@@ -1,0 +1,151 @@
+//! Everything an agent can want done. The shell carries effects out in order.
+
+use std::net::SocketAddrV4;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use messages::{Message, v1};
+use vocabulary::{Answer, ContainerId, ExecutorId, FrameworkId, Monotonic, ReplyId, StreamId, TaskId, Upid};
+
+use crate::change::Change;
+
+#[derive(Debug, Clone)]
+pub enum Effect {
+    /// Answer a request. Each `ReplyId` is answered exactly once.
+    Reply {
+        reply: ReplyId,
+        answer: Answer,
+    },
+    /// Put an event on an executor's stream.
+    Event {
+        stream: StreamId,
+        event: Arc<v1::executor::Event>,
+    },
+    /// End an executor's stream after the events before it.
+    CloseStream(StreamId),
+    /// Send a libprocess message from the agent's process.
+    Send {
+        to: Upid,
+        message: Message,
+    },
+    Link(SocketAddrV4),
+    Unlink(SocketAddrV4),
+    Arm {
+        timer: Timer,
+        at: Monotonic,
+    },
+    Disarm(Timer),
+    Container(ContainerCommand),
+    /// Make durable, then deliver `Input::Stored(token)`.
+    Store {
+        token: StoreToken,
+        record: Record,
+    },
+    /// Delete a directory tree below the work directory.
+    RemoveTree(PathBuf),
+    Publish(Change),
+    /// The agent is done (unregistered or told to shut down): end the process with this message.
+    Terminate(String),
+}
+
+#[derive(Debug, Clone)]
+pub enum ContainerCommand {
+    Launch(Box<ContainerLaunch>),
+    /// The resources of the container changed (tasks came or went).
+    Update {
+        container: ContainerId,
+        resources: Vec<v1::Resource>,
+        limits: Vec<v1::Resource>,
+    },
+    /// Kill everything in the container and clean up; `Exited` (or `LaunchFailed`) follows.
+    Destroy {
+        container: ContainerId,
+    },
+}
+
+/// One executor to start: what to run, where, as whom, with how much.
+#[derive(Debug, Clone)]
+pub struct ContainerLaunch {
+    pub container: ContainerId,
+    pub framework: FrameworkId,
+    pub executor: ExecutorId,
+    /// `command` is what to fetch (`uris`) and run. For a command task it is the task's command and
+    /// `task` is set: the shell runs our command executor with it.
+    pub executor_info: Arc<v1::ExecutorInfo>,
+    /// Set when the command executor is to run this task.
+    pub command_task: Option<Arc<v1::TaskInfo>>,
+    /// Absolute.
+    pub sandbox: PathBuf,
+    /// `None`: the agent's own user (`--no-switch_user` or none named).
+    pub user: Option<String>,
+    /// The complete executor environment (`MESOS_*`, `LIBPROCESS_*`, PATH and
+    /// `--executor_environment_variables`, the command's own variables last).
+    pub environment: Vec<(String, String)>,
+    pub resources: Vec<v1::Resource>,
+    pub limits: Vec<v1::Resource>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StoreToken(pub u64);
+
+/// One durable record of the agent.
+#[derive(Debug, Clone)]
+pub enum Record {
+    AgentInfo(Arc<v1::AgentInfo>),
+    Framework { info: Arc<v1::FrameworkInfo>, pid: Option<Upid> },
+    Executor { framework: FrameworkId, container: ContainerId, info: Arc<v1::ExecutorInfo> },
+    Task { framework: FrameworkId, container: ContainerId, task: Arc<v1::Task> },
+    Update { framework: FrameworkId, task: TaskId, status: Arc<v1::TaskStatus> },
+    Acknowledged { framework: FrameworkId, task: TaskId, uuid: Vec<u8> },
+    ContainerDone { framework: FrameworkId, executor: ExecutorId, container: ContainerId },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Timer {
+    /// Send (re-)registration again.
+    Register,
+    /// No ping from the master for too long.
+    PingTimeout,
+    /// An executor has not registered in time.
+    ExecutorRegistration(ContainerId),
+    /// An executor told to shut down has not exited in time.
+    ExecutorShutdown(ContainerId),
+    /// The HEARTBEAT events of all HTTP executors.
+    ExecutorHeartbeat,
+    /// Send the unacknowledged update of this task again.
+    UpdateRetry(FrameworkId, TaskId),
+    /// `max_completion_time` of a task has passed.
+    MaxCompletion(FrameworkId, TaskId),
+    /// Sandboxes may be due for removal.
+    Gc,
+    /// Ask for `DiskUsage`.
+    DiskWatch,
+}
+
+/// Collects the effects of a step, in order.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    effects: Vec<Effect>,
+}
+
+impl Outbox {
+    pub fn push(&mut self, effect: Effect) {
+        self.effects.push(effect);
+    }
+
+    pub fn publish(&mut self, change: Change) {
+        self.effects.push(Effect::Publish(change));
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.effects.is_empty()
+    }
+
+    pub fn effects(&self) -> &[Effect] {
+        &self.effects
+    }
+
+    pub fn drain(&mut self) -> std::vec::Drain<'_, Effect> {
+        self.effects.drain(..)
+    }
+}

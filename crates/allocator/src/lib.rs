@@ -1,0 +1,1 @@
+//! Who is offered what next: hierarchical fair sharing, quota, filters, constraints. Pure.

@@ -1,0 +1,1 @@
+//! The Rust library for frameworks and operators (v1 API).

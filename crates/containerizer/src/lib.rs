@@ -1,0 +1,1 @@
+//! From a container description to isolated processes: launcher, isolators, volumes.

@@ -1,0 +1,1 @@
+//! The command executor: one task, one long-lived small process.

@@ -1,0 +1,1 @@
+//! Brings the files a task asks for into its sandbox, and nothing outside it.

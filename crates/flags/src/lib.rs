@@ -1,0 +1,1 @@
+//! Mesos flags: command line, MESOS_* variables and file:// values.

@@ -1,0 +1,115 @@
+//! The change stream: what readers are told. Entities are immutable snapshots that a
+//! view shares by `Arc`; a later change replaces the whole entity.
+
+use std::sync::Arc;
+
+use messages::v1;
+use resources::Resources;
+use vocabulary::{AgentId, ExecutorId, FrameworkId, OfferId, Role, TaskId, Timestamp, Upid};
+
+#[derive(Debug, Clone)]
+pub enum Change {
+    /// First registration or return of an agent (also from unreachable).
+    AgentAdded(Arc<AgentSnapshot>),
+    AgentUpdated(Arc<AgentSnapshot>),
+    AgentRemoved {
+        agent: AgentId,
+        departure: AgentDeparture,
+        at: Timestamp,
+    },
+    FrameworkAdded(Arc<FrameworkSnapshot>),
+    FrameworkUpdated(Arc<FrameworkSnapshot>),
+    /// Torn down or timed out: it is now history. Its live tasks and executors leave with it.
+    FrameworkRemoved(Arc<FrameworkSnapshot>),
+    TaskAdded(Arc<v1::Task>),
+    /// `status` is the update that caused the change, as its framework saw it.
+    TaskUpdated {
+        task: Arc<v1::Task>,
+        status: Arc<v1::TaskStatus>,
+    },
+    TaskRemoved {
+        framework: FrameworkId,
+        task: TaskId,
+        departure: TaskDeparture,
+    },
+    ExecutorAdded(Arc<ExecutorSnapshot>),
+    ExecutorRemoved {
+        framework: FrameworkId,
+        agent: AgentId,
+        executor: ExecutorId,
+    },
+    OfferAdded(Arc<OfferSnapshot>),
+    OfferRemoved(OfferId),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct AgentSnapshot {
+    pub id: AgentId,
+    pub info: Arc<v1::AgentInfo>,
+    pub pid: Upid,
+    pub version: String,
+    /// `agent_info::capability::Type` values as numbers, ascending.
+    pub capabilities: Vec<i32>,
+    pub registered: Timestamp,
+    pub reregistered: Option<Timestamp>,
+    /// Offers may be made of it.
+    pub active: bool,
+    /// Its link is up.
+    pub connected: bool,
+    /// `info.resources` with the applied operations, plus oversubscribed resources.
+    pub total: Resources,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AgentDeparture {
+    /// It unregistered or its machine went down.
+    Removed,
+    /// It stopped answering pings, or did not re-register in time.
+    Unreachable,
+    /// An operator marked it gone.
+    Gone,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct FrameworkSnapshot {
+    pub id: FrameworkId,
+    /// With `id` (and `principal`, when authenticated) filled in.
+    pub info: Arc<v1::FrameworkInfo>,
+    /// Subscribed roles in order of declaration (`*` when none is named).
+    pub roles: Vec<Role>,
+    pub suppressed: Vec<Role>,
+    /// The v0 driver's address; `None` for HTTP schedulers.
+    pub pid: Option<Upid>,
+    pub active: bool,
+    pub connected: bool,
+    /// Known only from agents so far.
+    pub recovered: bool,
+    pub registered: Timestamp,
+    pub reregistered: Option<Timestamp>,
+    pub unregistered: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TaskDeparture {
+    /// Terminal and acknowledged, or its framework or agent is gone: into the completed history.
+    Completed,
+    /// Its agent is unreachable: into the unreachable history.
+    Unreachable,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExecutorSnapshot {
+    pub framework: FrameworkId,
+    pub agent: AgentId,
+    pub info: Arc<v1::ExecutorInfo>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct OfferSnapshot {
+    pub id: OfferId,
+    pub framework: FrameworkId,
+    pub agent: AgentId,
+    pub role: Role,
+    /// Allocated to `role`.
+    pub resources: Resources,
+}

@@ -1,0 +1,107 @@
+//! Everything a master can want done. The shell carries effects out in order.
+
+use std::net::SocketAddrV4;
+use std::sync::Arc;
+
+use messages::{Message, v1};
+use vocabulary::{AgentId, Answer, FrameworkId, Monotonic, ReplyId, StreamId, Upid};
+
+use crate::change::Change;
+
+#[derive(Debug, Clone)]
+pub enum Effect {
+    /// Answer a request. Each `ReplyId` is answered exactly once.
+    Reply {
+        reply: ReplyId,
+        answer: Answer,
+    },
+    /// Put an event on a scheduler's stream; the edge encodes it in the stream's content type.
+    Event {
+        stream: StreamId,
+        event: Arc<v1::scheduler::Event>,
+    },
+    /// End a scheduler's stream after the events before it. The core forgets the stream
+    /// with this effect: no `StreamClosed` need follow (one that does is ignored).
+    CloseStream(StreamId),
+    /// Send a libprocess message from the process `from` (`master`, `slave-observer(7)`).
+    Send {
+        from: Arc<str>,
+        to: Upid,
+        message: Message,
+    },
+    /// Keep a connection to this address and report `Exited` when it breaks.
+    Link(SocketAddrV4),
+    /// Nothing at this address is of interest any more.
+    Unlink(SocketAddrV4),
+    /// Deliver `Input::Timer(timer)` at `at`; replaces an earlier deadline of the same timer.
+    Arm {
+        timer: Timer,
+        at: Monotonic,
+    },
+    Disarm(Timer),
+    /// Make durable, then deliver `Input::Stored(token)`. Effects that depend on it
+    /// are only emitted when that arrives.
+    Store {
+        token: StoreToken,
+        operation: RegistryOperation,
+    },
+    /// For the views; applied in order.
+    Publish(Change),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StoreToken(pub u64);
+
+/// One change of the registry (the durable part of a master's state).
+#[derive(Debug, Clone)]
+pub enum RegistryOperation {
+    AdmitAgent(Arc<v1::AgentInfo>),
+    UpdateAgent(Arc<v1::AgentInfo>),
+    MarkUnreachable { agent: AgentId, since: v1::TimeInfo },
+    MarkReachable(Arc<v1::AgentInfo>),
+    RemoveAgent(AgentId),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Timer {
+    /// An allocation run is due.
+    Allocate,
+    /// Heartbeats of all HTTP scheduler streams in this slot of the heartbeat wheel.
+    Heartbeat(u32),
+    /// Pings of all agents in this slot of the ping wheel.
+    Ping(u32),
+    /// A disconnected framework has used up its failover timeout.
+    FrameworkFailover(FrameworkId),
+    /// A disconnected agent has not come back.
+    AgentReregister(AgentId),
+    /// An offer has been outstanding for `--offer_timeout`.
+    OfferTimeout(vocabulary::OfferId),
+}
+
+/// Collects the effects of a step, in order.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    effects: Vec<Effect>,
+}
+
+impl Outbox {
+    pub fn push(&mut self, effect: Effect) {
+        self.effects.push(effect);
+    }
+
+    pub fn publish(&mut self, change: Change) {
+        self.effects.push(Effect::Publish(change));
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.effects.is_empty()
+    }
+
+    pub fn effects(&self) -> &[Effect] {
+        &self.effects
+    }
+
+    pub fn drain(&mut self) -> std::vec::Drain<'_, Effect> {
+        self.effects.drain(..)
+    }
+}

@@ -1,0 +1,1 @@
+//! What readers see: entities built from the change streams, and their legacy JSON and v1 forms.

@@ -1,0 +1,13 @@
+//! The words every core shares: ids, addresses, the clocks it is handed, seeded randomness.
+
+mod answer;
+mod clock;
+mod ids;
+mod random;
+mod upid;
+
+pub use answer::{Answer, Status};
+pub use clock::{Monotonic, Now, Timestamp};
+pub use ids::{AgentId, ContainerId, ExecutorId, FrameworkId, OfferId, Principal, ReplyId, Role, StreamId, TaskId};
+pub use random::Random;
+pub use upid::{InvalidUpid, Upid};

@@ -1,0 +1,68 @@
+//! The address of a libprocess process: `id@ip:port`, e.g. `slave(1)@10.0.0.5:5051`.
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::str::FromStr;
+use std::sync::Arc;
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Upid {
+    pub id: Arc<str>,
+    pub address: SocketAddrV4,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("'{0}' is not a libprocess address: expected id@ip:port")]
+pub struct InvalidUpid(pub String);
+
+impl Upid {
+    pub fn new(id: impl AsRef<str>, address: SocketAddrV4) -> Self {
+        Upid { id: Arc::from(id.as_ref()), address }
+    }
+
+    /// The empty address, printed `@0.0.0.0:0`. Mesos puts it where an HTTP
+    /// framework has no driver to send messages to directly.
+    pub fn none() -> Self {
+        Upid { id: Arc::from(""), address: SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0) }
+    }
+
+    pub fn is_none(&self) -> bool {
+        self.id.is_empty() && self.address.port() == 0
+    }
+}
+
+impl fmt::Display for Upid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.id, self.address)
+    }
+}
+
+impl FromStr for Upid {
+    type Err = InvalidUpid;
+
+    fn from_str(text: &str) -> Result<Self, InvalidUpid> {
+        let invalid = || InvalidUpid(text.to_owned());
+        let (id, address) = text.rsplit_once('@').ok_or_else(invalid)?;
+        let address = address.parse().map_err(|_| invalid())?;
+        Ok(Upid::new(id, address))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_round_trips() {
+        for text in ["slave(1)@10.0.0.5:5051", "@0.0.0.0:0", "a@b@127.0.0.1:1"] {
+            assert_eq!(text.parse::<Upid>().map(|u| u.to_string()), Ok(text.to_owned()));
+        }
+    }
+
+    #[test]
+    fn junk_is_refused() {
+        for text in ["", "slave(1)", "slave(1)@host:5051", "slave(1)@1.2.3.4", "x@1.2.3.4:99999"] {
+            assert_eq!(text.parse::<Upid>(), Err(InvalidUpid(text.to_owned())));
+        }
+    }
+}
