@@ -1,5 +1,37 @@
 //! The algebra of resources: scalars, ranges, sets, roles, reservations, disks, shared, revocable.
+//!
+//! [`Resources`] is the value every core computes with: integers and shared descriptors, sorted, cheap to clone.
+//! Protobuf appears only where it enters ([`Resources::from_proto`]) and leaves ([`Resources::to_proto`]).
 
-/// A set of resources, compact and sorted.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Resources;
+mod algebra;
+pub mod attributes;
+mod disk;
+mod display;
+mod error;
+mod filters;
+mod name;
+mod parse;
+mod proto;
+mod quantities;
+mod ranges;
+mod reservation;
+mod resource;
+pub mod roles;
+mod scalar;
+mod set;
+mod text;
+mod validate;
+mod value;
+
+pub use algebra::Resources;
+pub use disk::{Disk, Persistence, Source, SourceKind};
+pub use error::Error;
+pub use name::Name;
+pub use quantities::Quantities;
+pub use ranges::{Range, Ranges};
+pub use reservation::{Labels, Reservation, ReservationKind};
+pub use resource::Resource;
+pub use scalar::Scalar;
+pub use set::Set;
+pub use validate::{validate_resource, validate_resources};
+pub use value::Value;

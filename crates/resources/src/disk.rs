@@ -1,0 +1,85 @@
+//! What a disk resource says about itself: where it comes from and what persists on it.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use messages::v1;
+
+use crate::Labels;
+
+/// Two disks are the same when their source and persistence id are: who created a volume
+/// and where a task mounts it describe a use of the disk, not the disk (as in Mesos).
+#[derive(Debug, Clone)]
+pub struct Disk {
+    pub source: Option<Source>,
+    pub persistence: Option<Persistence>,
+    pub volume: Option<Arc<v1::Volume>>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Persistence {
+    pub id: Arc<str>,
+    pub principal: Option<Arc<str>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Source {
+    pub kind: SourceKind,
+    /// Of a PATH or MOUNT disk.
+    pub root: Root,
+    pub id: Option<Arc<str>>,
+    pub profile: Option<Arc<str>>,
+    pub vendor: Option<Arc<str>>,
+    pub metadata: Option<Labels>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SourceKind {
+    Path,
+    Mount,
+    Block,
+    Raw,
+}
+
+/// The messages `path` and `mount` may be absent, empty, or name a root; Mesos tells the three apart.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Root {
+    pub path: Option<Option<Arc<str>>>,
+    pub mount: Option<Option<Arc<str>>>,
+}
+
+impl Disk {
+    fn key(&self) -> (Option<&Source>, Option<&str>) {
+        (self.source.as_ref(), self.persistence.as_ref().map(|persistence| persistence.id.as_ref()))
+    }
+
+    /// Only whole: a volume, a mount, a block device or an identified raw disk can be neither split nor merged.
+    pub fn is_exclusive(&self) -> bool {
+        let exclusive_source = self.source.as_ref().is_some_and(|source| match source.kind {
+            SourceKind::Path => false,
+            SourceKind::Mount | SourceKind::Block => true,
+            SourceKind::Raw => source.id.is_some(),
+        });
+        exclusive_source || self.persistence.is_some()
+    }
+}
+
+impl PartialEq for Disk {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for Disk {}
+
+impl PartialOrd for Disk {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Disk {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.key().cmp(&other.key())
+    }
+}

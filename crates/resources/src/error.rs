@@ -1,0 +1,91 @@
+//! Why resources are refused. The texts are Mesos': clients and scripts match on them.
+
+use crate::roles::InvalidRole;
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// One of several; names the offending one.
+    #[error("Resource '{resource}' is invalid: {reason}")]
+    Invalid {
+        resource: String,
+        #[source]
+        reason: Box<Error>,
+    },
+    #[error("Empty resource name")]
+    EmptyName,
+    #[error("Invalid resource type")]
+    InvalidType,
+    #[error("Unsupported resource type")]
+    UnsupportedType,
+    #[error("Invalid scalar resource")]
+    InvalidScalar,
+    #[error("Invalid scalar resource: value < 0")]
+    NegativeScalar,
+    /// Ours: Mesos computes with whatever the conversion of such a number gives.
+    #[error("Invalid scalar resource: value is not a number up to 1e12")]
+    ScalarOutOfRange,
+    #[error("Invalid ranges resource")]
+    InvalidRanges,
+    #[error("Invalid ranges resource: begin > end")]
+    InvertedRange,
+    #[error("Invalid ranges resource: overlapping ranges")]
+    OverlappingRanges,
+    #[error("Invalid set resource")]
+    InvalidSet,
+    #[error("Invalid set resource: duplicated elements")]
+    DuplicatedElements,
+    #[error("DiskInfo should not be set for {0} resource")]
+    DiskInfoOnOther(String),
+    #[error("{part} should not be set for {kind} disk source")]
+    DiskSourcePart { part: &'static str, kind: &'static str },
+    #[error("Unsupported 'DiskInfo.Source.Type' in '{0}'")]
+    UnsupportedDiskSource(String),
+    #[error(transparent)]
+    Role(#[from] InvalidRole),
+    #[error("'Resource.ReservationInfo.{0}' must not be set for the 'Resource.reservation' field")]
+    UnexpectedInReservation(&'static str),
+    #[error("Invalid reservation: role \"*\" cannot be dynamically reserved")]
+    AnyRoleDynamicallyReserved,
+    #[error("Invalid reservation: 'Resource.ReservationInfo.{0}' field must be set.")]
+    MissingInReservation(&'static str),
+    #[error("Invalid reservation: role \"*\" cannot be reserved")]
+    AnyRoleReserved,
+    #[error("Invalid refined reservation: A refined reservation cannot be STATIC")]
+    StaticRefinement,
+    #[error("Invalid refined reservation: role '{role}' is not a refinement of '{ancestor}'")]
+    NotARefinement { role: String, ancestor: String },
+    #[error("Invalid resource format: {0}")]
+    Format(String),
+    #[error("Unsupported 'Resource.ReservationInfo.Type'")]
+    UnsupportedReservationType,
+    #[error("Resource {0} cannot be shared")]
+    CannotBeShared(String),
+    #[error("Only persistent volumes can be shared")]
+    SharedWithoutPersistence,
+    #[error("Cannot downgrade resources containing refined reservations")]
+    RefinedReservations,
+    #[error("Bad value for resources, missing or extra ':' in {0}")]
+    Colon(String),
+    #[error("Bad value for resources, mismatched parentheses in {0}")]
+    Parentheses(String),
+    #[error("Failed to parse resource {name} value {value} error {reason}")]
+    Value { name: String, value: String, reason: String },
+    #[error("Bad type for resource {name} value {value} type TEXT")]
+    TextValue { name: String, value: String },
+    #[error("Some JSON resources were not formatted properly: {0}")]
+    Json(String),
+    #[error("Persistent volumes cannot be specified at the command line")]
+    PersistentVolumeAtCommandLine,
+    #[error(
+        "Revocable resources cannot be specified at the command line; do not include a 'revocable' key in the \
+         resources JSON"
+    )]
+    RevocableAtCommandLine,
+    #[error(
+        "Dynamic reservations cannot be specified at the command line; do not include a reservation with DYNAMIC type \
+         in the resources JSON"
+    )]
+    DynamicReservationAtCommandLine,
+    #[error("Resources with the same name ('{0}') but different types are not allowed")]
+    MixedTypes(String),
+}

@@ -1,0 +1,90 @@
+//! `--resources`: `cpus:2;mem(role):1024;ports:[31000-32000]`, or a JSON array of resources.
+
+use std::collections::BTreeMap;
+
+use messages::v1;
+use messages::v1::value;
+
+use crate::proto::ranges_to_proto;
+use crate::text::{self, Parsed};
+use crate::{Error, Name, Resource, Resources, roles, validate_resource};
+
+impl Resources {
+    /// Resources that name no role are `default_role`'s.
+    pub fn parse(text: &str, default_role: &str) -> Result<Self, Error> {
+        let resources: Resources = simple(text, default_role)?
+            .iter()
+            .map(|resource| {
+                validate_resource(resource)?;
+                Resource::from_proto(resource)
+            })
+            .collect::<Result<_, Error>>()?;
+        check_command_line(&resources)?;
+        Ok(resources)
+    }
+}
+
+/// What only programs may create.
+fn check_command_line(resources: &Resources) -> Result<(), Error> {
+    let mut kinds: BTreeMap<&Name, u8> = BTreeMap::new();
+    for resource in resources {
+        if resource.is_persistent_volume() {
+            return Err(Error::PersistentVolumeAtCommandLine);
+        }
+        if resource.is_revocable() {
+            return Err(Error::RevocableAtCommandLine);
+        }
+        if resource.is_dynamically_reserved() {
+            return Err(Error::DynamicReservationAtCommandLine);
+        }
+        let kind = resource.value().kind();
+        if *kinds.entry(resource.name()).or_insert(kind) != kind {
+            return Err(Error::MixedTypes(resource.name().to_string()));
+        }
+    }
+    Ok(())
+}
+
+fn simple(text: &str, default_role: &str) -> Result<Vec<v1::Resource>, Error> {
+    text::tokens(text, ";").map(|token| entry(token, default_role)).collect()
+}
+
+fn entry(token: &str, default_role: &str) -> Result<v1::Resource, Error> {
+    let parts: Vec<&str> = text::tokens(token, ":").collect();
+    let [key, value] = parts.as_slice() else { return Err(Error::Colon(token.to_owned())) };
+    let (name, role) = match key.split_once('(') {
+        None => (key.trim(), default_role),
+        Some((name, rest)) => {
+            let (role, _) = rest.split_once(')').ok_or_else(|| Error::Parentheses(token.to_owned()))?;
+            (name.trim(), role.trim())
+        }
+    };
+    resource(name, value, role)
+}
+
+#[allow(deprecated, reason = "one role per resource is what the text form can say")]
+fn resource(name: &str, text: &str, role: &str) -> Result<v1::Resource, Error> {
+    let parsed = text::parse(text).map_err(|reason| Error::Value {
+        name: name.to_owned(),
+        value: text.to_owned(),
+        reason: reason.to_string(),
+    })?;
+    let mut resource = v1::Resource { name: name.to_owned(), ..Default::default() };
+    match parsed {
+        Parsed::Scalar(scalar) => {
+            resource.r#type = value::Type::Scalar as i32;
+            resource.scalar = Some(value::Scalar { value: scalar.as_f64() });
+        }
+        Parsed::Ranges(ranges) => {
+            resource.r#type = value::Type::Ranges as i32;
+            resource.ranges = Some(Box::new(ranges_to_proto(&ranges)));
+        }
+        Parsed::Set(item) => {
+            resource.r#type = value::Type::Set as i32;
+            resource.set = Some(Box::new(value::Set { item }));
+        }
+        Parsed::Text(_) => return Err(Error::TextValue { name: name.to_owned(), value: text.to_owned() }),
+    }
+    resource.role = (role != roles::ANY).then(|| role.to_owned());
+    Ok(resource)
+}

@@ -1,0 +1,118 @@
+//! Sets of integers as sorted, disjoint, non-adjacent inclusive ranges: ports.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// Inclusive at both ends, never inverted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Range {
+    pub begin: u64,
+    pub end: u64,
+}
+
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ranges(Arc<[Range]>);
+
+impl Ranges {
+    /// Sorts and merges what overlaps or touches; inverted ranges are dropped.
+    pub fn new(ranges: impl IntoIterator<Item = Range>) -> Self {
+        let mut given: Vec<Range> = ranges.into_iter().filter(|range| range.begin <= range.end).collect();
+        given.sort_unstable();
+        let mut merged: Vec<Range> = Vec::with_capacity(given.len());
+        for range in given {
+            match merged.last_mut() {
+                Some(last) if range.begin <= last.end.saturating_add(1) => last.end = last.end.max(range.end),
+                _ => merged.push(range),
+            }
+        }
+        Ranges(merged.into())
+    }
+
+    pub fn as_slice(&self) -> &[Range] {
+        &self.0
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = Range> + '_ {
+        self.0.iter().copied()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How many integers are inside; saturates.
+    pub fn count(&self) -> u64 {
+        self.iter().fold(0u64, |sum, range| sum.saturating_add((range.end - range.begin).saturating_add(1)))
+    }
+
+    pub fn contains_value(&self, value: u64) -> bool {
+        let after = self.0.partition_point(|range| range.begin <= value);
+        after.checked_sub(1).and_then(|i| self.0.get(i)).is_some_and(|range| value <= range.end)
+    }
+
+    pub fn contains(&self, other: &Ranges) -> bool {
+        let mut own = self.iter().peekable();
+        other.iter().all(|wanted| {
+            while own.next_if(|range| range.end < wanted.begin).is_some() {}
+            own.peek().is_some_and(|range| range.begin <= wanted.begin && wanted.end <= range.end)
+        })
+    }
+
+    pub fn union(&self, other: &Ranges) -> Ranges {
+        Ranges::new(self.iter().chain(other.iter()))
+    }
+
+    pub fn difference(&self, other: &Ranges) -> Ranges {
+        let mut left = Vec::with_capacity(self.0.len() + other.0.len());
+        let mut cuts = other.iter().peekable();
+        for range in self.iter() {
+            let mut rest = Some(range);
+            while let Some(current) = rest {
+                while cuts.next_if(|cut| cut.end < current.begin).is_some() {}
+                rest = match cuts.peek().filter(|cut| cut.begin <= current.end) {
+                    None => {
+                        left.push(current);
+                        None
+                    }
+                    Some(cut) => {
+                        if cut.begin > current.begin {
+                            left.push(Range { begin: current.begin, end: cut.begin - 1 });
+                        }
+                        (cut.end < current.end).then(|| Range { begin: cut.end + 1, end: current.end })
+                    }
+                };
+            }
+        }
+        Ranges(left.into())
+    }
+}
+
+impl Default for Ranges {
+    fn default() -> Self {
+        Ranges(Arc::from([]))
+    }
+}
+
+impl FromIterator<Range> for Ranges {
+    fn from_iter<I: IntoIterator<Item = Range>>(ranges: I) -> Self {
+        Ranges::new(ranges)
+    }
+}
+
+/// As Mesos: `[31000-32000, 33000-33000]`.
+impl fmt::Display for Ranges {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[")?;
+        for (i, range) in self.0.iter().enumerate() {
+            let separator = if i == 0 { "" } else { ", " };
+            write!(f, "{separator}{}-{}", range.begin, range.end)?;
+        }
+        f.write_str("]")
+    }
+}
+
+impl fmt::Debug for Ranges {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

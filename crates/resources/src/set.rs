@@ -1,0 +1,71 @@
+//! Sets of texts, sorted.
+
+use std::fmt;
+use std::sync::Arc;
+
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Set(Arc<[Arc<str>]>);
+
+impl Set {
+    pub fn new<T: AsRef<str>>(items: impl IntoIterator<Item = T>) -> Self {
+        let mut items: Vec<Arc<str>> = items.into_iter().map(|item| Arc::from(item.as_ref())).collect();
+        items.sort_unstable();
+        items.dedup();
+        Set(items.into())
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &str> + '_ {
+        self.0.iter().map(AsRef::as_ref)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub fn has(&self, item: &str) -> bool {
+        self.0.binary_search_by(|own| own.as_ref().cmp(item)).is_ok()
+    }
+
+    pub fn contains(&self, other: &Set) -> bool {
+        other.iter().all(|item| self.has(item))
+    }
+
+    pub fn union(&self, other: &Set) -> Set {
+        let mut items: Vec<Arc<str>> = self.0.iter().chain(other.0.iter()).cloned().collect();
+        items.sort_unstable();
+        items.dedup();
+        Set(items.into())
+    }
+
+    pub fn difference(&self, other: &Set) -> Set {
+        Set(self.0.iter().filter(|item| !other.has(item)).cloned().collect())
+    }
+}
+
+impl Default for Set {
+    fn default() -> Self {
+        Set(Arc::from([]))
+    }
+}
+
+/// As Mesos: `{a, b}`.
+impl fmt::Display for Set {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("{")?;
+        for (i, item) in self.iter().enumerate() {
+            let separator = if i == 0 { "" } else { ", " };
+            write!(f, "{separator}{item}")?;
+        }
+        f.write_str("}")
+    }
+}
+
+impl fmt::Debug for Set {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

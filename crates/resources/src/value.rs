@@ -1,0 +1,75 @@
+//! How much of a resource: a scalar, ranges or a set.
+
+use crate::{Ranges, Scalar, Set};
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Value {
+    Scalar(Scalar),
+    Ranges(Ranges),
+    Set(Set),
+}
+
+impl Value {
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Value::Scalar(scalar) => scalar.is_zero(),
+            Value::Ranges(ranges) => ranges.is_empty(),
+            Value::Set(set) => set.is_empty(),
+        }
+    }
+
+    pub fn as_scalar(&self) -> Option<Scalar> {
+        match self {
+            Value::Scalar(scalar) => Some(*scalar),
+            _ => None,
+        }
+    }
+
+    /// The amount when only the amount counts: items of a set, integers of ranges.
+    pub fn quantity(&self) -> Scalar {
+        let whole = |n: u64| Scalar::from_thousandths(i64::try_from(n).unwrap_or(i64::MAX).saturating_mul(1000));
+        match self {
+            Value::Scalar(scalar) => *scalar,
+            Value::Ranges(ranges) => whole(ranges.count()),
+            Value::Set(set) => whole(set.len() as u64),
+        }
+    }
+
+    pub(crate) fn kind(&self) -> u8 {
+        match self {
+            Value::Scalar(_) => 0,
+            Value::Ranges(_) => 1,
+            Value::Set(_) => 2,
+        }
+    }
+
+    /// False for different kinds.
+    pub fn contains(&self, other: &Value) -> bool {
+        match (self, other) {
+            (Value::Scalar(own), Value::Scalar(other)) => other <= own,
+            (Value::Ranges(own), Value::Ranges(other)) => own.contains(other),
+            (Value::Set(own), Value::Set(other)) => own.contains(other),
+            _ => false,
+        }
+    }
+
+    /// Nothing happens between different kinds.
+    pub(crate) fn add(&mut self, other: &Value) {
+        match (self, other) {
+            (Value::Scalar(own), Value::Scalar(other)) => *own = own.saturating_add(*other),
+            (Value::Ranges(own), Value::Ranges(other)) => *own = own.union(other),
+            (Value::Set(own), Value::Set(other)) => *own = own.union(other),
+            _ => {}
+        }
+    }
+
+    /// What is not there cannot be taken: a scalar may not become negative.
+    pub(crate) fn subtract(&mut self, other: &Value) {
+        match (self, other) {
+            (Value::Scalar(own), Value::Scalar(other)) => *own = own.saturating_sub(*other).max(Scalar::ZERO),
+            (Value::Ranges(own), Value::Ranges(other)) => *own = own.difference(other),
+            (Value::Set(own), Value::Set(other)) => *own = own.difference(other),
+            _ => {}
+        }
+    }
+}
