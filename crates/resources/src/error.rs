@@ -19,7 +19,8 @@ pub enum Error {
     UnsupportedType,
     #[error("Invalid scalar resource")]
     InvalidScalar,
-    #[error("Invalid scalar resource: value < 0")]
+    /// Or positive but too small to be a thousandth.
+    #[error("Invalid scalar resource: value <= 0")]
     NegativeScalar,
     /// Ours: Mesos computes with whatever the conversion of such a number gives.
     #[error("Invalid scalar resource: value is not a number up to 1e12")]

@@ -36,7 +36,9 @@ fn value(resource: &v1::Resource) -> Result<(), Error> {
     let present = (resource.scalar.as_ref(), resource.ranges.as_deref(), resource.set.as_deref());
     match Type::try_from(resource.r#type).map_err(|_| Error::InvalidType)? {
         Type::Scalar => match present {
-            (Some(scalar), None, None) if scalar.value < 0.0 => Err(Error::NegativeScalar),
+            (Some(scalar), None, None) if scalar.value != 0.0 && Scalar::from_f64(scalar.value) <= Scalar::ZERO => {
+                Err(Error::NegativeScalar)
+            }
             (Some(scalar), None, None) if scalar.value <= Scalar::MAX_INPUT => Ok(()),
             (Some(_), None, None) => Err(Error::ScalarOutOfRange),
             _ => Err(Error::InvalidScalar),

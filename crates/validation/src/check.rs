@@ -1,0 +1,95 @@
+//! Checks and health checks of tasks, and the status of a check.
+
+use messages::v1::{self, check_info, health_check};
+
+use crate::invalid::require;
+use crate::{Invalid, Within, command};
+
+pub fn validate(check: &v1::CheckInfo) -> Result<(), Invalid> {
+    require(check.r#type.is_some(), "CheckInfo must specify 'type'")?;
+    match check.r#type() {
+        check_info::Type::Command => {
+            let Some(wrapper) = &check.command else {
+                return Err(Invalid::new("Expecting 'command' to be set for COMMAND check"));
+            };
+            let command = &wrapper.command;
+            require_value(command, "Command check")?;
+            command::validate(command).within("Check's `CommandInfo` is invalid")?;
+        }
+        check_info::Type::Http => {
+            let Some(http) = &check.http else {
+                return Err(Invalid::new("Expecting 'http' to be set for HTTP check"));
+            };
+            require_rooted(&http.path, "HTTP check")?;
+        }
+        check_info::Type::Tcp => require(check.tcp.is_some(), "Expecting 'tcp' to be set for TCP check")?,
+        check_info::Type::Unknown => return Err(Invalid::new("'UNKNOWN' is not a valid check type")),
+    }
+    non_negative(check.delay_seconds, "delay_seconds")?;
+    non_negative(check.interval_seconds, "interval_seconds")?;
+    non_negative(check.timeout_seconds, "timeout_seconds")
+}
+
+pub fn validate_health_check(check: &v1::HealthCheck) -> Result<(), Invalid> {
+    require(check.r#type.is_some(), "HealthCheck must specify 'type'")?;
+    match check.r#type() {
+        health_check::Type::Command => {
+            let Some(command) = &check.command else {
+                return Err(Invalid::new("Expecting 'command' to be set for COMMAND health check"));
+            };
+            require_value(command, "Command health check")?;
+            command::validate(command).within("Health check's `CommandInfo` is invalid")?;
+        }
+        health_check::Type::Http => {
+            let Some(http) = &check.http else {
+                return Err(Invalid::new("Expecting 'http' to be set for HTTP health check"));
+            };
+            if let Some(scheme) = http.scheme.as_deref().filter(|scheme| !matches!(*scheme, "http" | "https")) {
+                return Err(Invalid::new(format!("Unsupported HTTP health check scheme: '{scheme}'")));
+            }
+            require_rooted(&http.path, "HTTP health check")?;
+        }
+        health_check::Type::Tcp => require(check.tcp.is_some(), "Expecting 'tcp' to be set for TCP health check")?,
+        health_check::Type::Unknown => return Err(Invalid::new("'UNKNOWN' is not a valid health check type")),
+    }
+    non_negative(check.delay_seconds, "delay_seconds")?;
+    non_negative(check.grace_period_seconds, "grace_period_seconds")?;
+    non_negative(check.interval_seconds, "interval_seconds")?;
+    non_negative(check.timeout_seconds, "timeout_seconds")
+}
+
+pub fn validate_status(status: &v1::CheckStatusInfo) -> Result<(), Invalid> {
+    require(status.r#type.is_some(), "CheckStatusInfo must specify 'type'")?;
+    match status.r#type() {
+        check_info::Type::Command => {
+            require(status.command.is_some(), "Expecting 'command' to be set for COMMAND check's status")
+        }
+        check_info::Type::Http => require(status.http.is_some(), "Expecting 'http' to be set for HTTP check's status"),
+        check_info::Type::Tcp => require(status.tcp.is_some(), "Expecting 'tcp' to be set for TCP check's status"),
+        check_info::Type::Unknown => Err(Invalid::new("'UNKNOWN' is not a valid check's status type")),
+    }
+}
+
+fn require_value(command: &v1::CommandInfo, of: &str) -> Result<(), Invalid> {
+    if command.value.is_some() {
+        return Ok(());
+    }
+    let what = if command.shell() { "'shell command'" } else { "'executable path'" };
+    Err(Invalid::new(format!("{of} must contain {what}")))
+}
+
+fn require_rooted(path: &Option<String>, of: &str) -> Result<(), Invalid> {
+    match path {
+        Some(path) if !path.starts_with('/') => {
+            Err(Invalid::new(format!("The path '{path}' of {of} must start with '/'")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn non_negative(seconds: Option<f64>, field: &str) -> Result<(), Invalid> {
+    match seconds {
+        Some(seconds) if seconds < 0.0 => Err(Invalid::new(format!("Expecting '{field}' to be non-negative"))),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,43 @@
+//! An executor's call on its own, before any state is looked at.
+
+use messages::v1::executor::{Call, call::Type};
+use messages::v1::{TaskState, TaskStatus, task_status::Source};
+
+use crate::invalid::present;
+use crate::{Invalid, check, ids};
+
+pub fn validate(call: &Call) -> Result<(), Invalid> {
+    let Some(kind) = call.r#type.and_then(|number| Type::try_from(number).ok()) else {
+        return Err(Invalid::new("Expecting 'type' to be present"));
+    };
+    match kind {
+        Type::Subscribe => present(&call.subscribe, "subscribe").map(drop),
+        Type::Update => validate_update(call, &present(&call.update, "update")?.status),
+        Type::Message => present(&call.message, "message").map(drop),
+        Type::Heartbeat | Type::Unknown => Ok(()),
+    }
+}
+
+fn validate_update(call: &Call, status: &TaskStatus) -> Result<(), Invalid> {
+    let (executor, framework) = (&call.executor_id.value, &call.framework_id.value);
+    ids::validate_uuid(present(&status.uuid, "uuid")?)?;
+    if let Some(other) = status.executor_id.as_ref().filter(|id| **id != call.executor_id) {
+        let other = &other.value;
+        return Err(Invalid::new(format!(
+            "ExecutorID in Call: {executor} does not match ExecutorID in TaskStatus: {other}"
+        )));
+    }
+    if status.source() != Source::Executor {
+        return Err(Invalid::new(format!(
+            "Received Call from executor {executor} of framework {framework} with invalid source, \
+             expecting 'SOURCE_EXECUTOR'"
+        )));
+    }
+    // Only the master and the agent may say that a task is staging.
+    if status.state() == TaskState::TaskStaging {
+        return Err(Invalid::new(format!(
+            "Received TASK_STAGING from executor {executor} of framework {framework} which is not allowed"
+        )));
+    }
+    status.check_status.as_deref().map_or(Ok(()), check::validate_status)
+}

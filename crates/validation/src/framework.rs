@@ -1,0 +1,160 @@
+//! What a framework says about itself when it subscribes or is updated.
+
+use std::collections::BTreeSet;
+
+use messages::v1::scheduler::OfferConstraints;
+use messages::v1::{FrameworkInfo, OfferFilters, framework_info::capability};
+
+use crate::{Invalid, Within, ids};
+
+/// All checks of a `FrameworkInfo` on its own.
+pub fn validate(info: &FrameworkInfo) -> Result<(), Invalid> {
+    validate_roles(info)?;
+    validate_id(info)?;
+    validate_offer_filters(info)?;
+    validate_failover_timeout(info)
+}
+
+pub fn has_capability(info: &FrameworkInfo, wanted: capability::Type) -> bool {
+    info.capabilities.iter().any(|capability| capability.r#type() == wanted)
+}
+
+/// The roles a framework is in: `roles` if it is MULTI_ROLE, else the one `role`.
+#[allow(deprecated)] // `role` is what frameworks without MULTI_ROLE have.
+pub fn roles(info: &FrameworkInfo) -> BTreeSet<String> {
+    if has_capability(info, capability::Type::MultiRole) {
+        info.roles.iter().cloned().collect()
+    } else {
+        BTreeSet::from([info.role().to_owned()])
+    }
+}
+
+#[allow(deprecated)]
+pub fn validate_roles(info: &FrameworkInfo) -> Result<(), Invalid> {
+    if !has_capability(info, capability::Type::MultiRole) {
+        if !info.roles.is_empty() {
+            return Err(Invalid::new(
+                "'FrameworkInfo.roles' must not be set when the framework is not MULTI_ROLE capable",
+            ));
+        }
+        return resources::roles::validate(info.role()).within("'FrameworkInfo.role' is not a valid role");
+    }
+    if info.role.is_some() {
+        return Err(Invalid::new("'FrameworkInfo.role' must not be set when the framework is MULTI_ROLE capable"));
+    }
+    let mut seen = BTreeSet::new();
+    let repeated: BTreeSet<&str> = info.roles.iter().map(String::as_str).filter(|role| !seen.insert(*role)).collect();
+    if !repeated.is_empty() {
+        return Err(Invalid::new(format!("'FrameworkInfo.roles' contains duplicate items: {}", braced(repeated))));
+    }
+    for role in &info.roles {
+        resources::roles::validate(role).within("'FrameworkInfo.roles' contains invalid role")?;
+    }
+    Ok(())
+}
+
+/// An unset or empty id asks for a new one.
+pub fn validate_id(info: &FrameworkInfo) -> Result<(), Invalid> {
+    match &info.id {
+        Some(id) if !id.value.is_empty() => ids::validate(&id.value),
+        _ => Ok(()),
+    }
+}
+
+pub fn validate_offer_filters(info: &FrameworkInfo) -> Result<(), Invalid> {
+    info.offer_filters.values().map(validate_offer_filter).collect()
+}
+
+fn validate_offer_filter(filters: &OfferFilters) -> Result<(), Invalid> {
+    let Some(minimum) = &filters.min_allocatable_resources else { return Ok(()) };
+    for quantities in &minimum.quantities {
+        if quantities.quantities.is_empty() {
+            return Err(Invalid::new("Resource quantities must contain at least one quantity"));
+        }
+        for (name, quantity) in &quantities.quantities {
+            validate_scalar(quantity.value).within(&format!("Invalid resource quantity for '{name}'"))?;
+        }
+    }
+    Ok(())
+}
+
+/// A number somebody typed as a quantity: zero or a normal positive one.
+pub fn validate_scalar(value: f64) -> Result<(), Invalid> {
+    use std::num::FpCategory;
+    match value.classify() {
+        FpCategory::Infinite => Err(Invalid::new("Infinite values not supported")),
+        FpCategory::Nan => Err(Invalid::new("NaN not supported")),
+        FpCategory::Subnormal => Err(Invalid::new("Subnormal values not supported")),
+        FpCategory::Normal if value < 0.0 => Err(Invalid::new("Negative values not supported")),
+        FpCategory::Zero | FpCategory::Normal => Ok(()),
+    }
+}
+
+/// It becomes a count of nanoseconds in 64 bits. NaN passes in Mesos, where every
+/// comparison with it is false; here it is refused, since no timer can be set for it.
+pub fn validate_failover_timeout(info: &FrameworkInfo) -> Result<(), Invalid> {
+    let seconds = info.failover_timeout();
+    let nanoseconds = seconds * 1e9;
+    if nanoseconds >= i64::MIN as f64 && nanoseconds <= i64::MAX as f64 {
+        return Ok(());
+    }
+    Err(Invalid::new(format!("The framework failover_timeout ({}) is invalid", crate::text::double(seconds))))
+}
+
+/// What may not change in an UPDATE_FRAMEWORK.
+pub fn validate_update(old: &FrameworkInfo, new: &FrameworkInfo) -> Result<(), Invalid> {
+    // The old principal is not told to somebody who may not be it.
+    if old.principal != new.principal {
+        return Err(Invalid::new("Changing framework's principal is not allowed."));
+    }
+    if old.user != new.user {
+        return Err(Invalid::new(format!(
+            "Updating 'FrameworkInfo.user' is unsupported; attempted to update from '{}' to '{}'",
+            old.user, new.user
+        )));
+    }
+    if old.checkpoint() != new.checkpoint() {
+        return Err(Invalid::new(format!(
+            "Updating 'FrameworkInfo.checkpoint' is unsupported; attempted to update from '{}' to '{}'",
+            old.checkpoint(),
+            new.checkpoint()
+        )));
+    }
+    Ok(())
+}
+
+/// SUBSCRIBE keeps what cannot change instead of refusing (MESOS-703); the principal
+/// must still be the same.
+pub fn validate_resubscribe(old: &FrameworkInfo, new: &mut FrameworkInfo) -> Result<(), Invalid> {
+    new.user.clone_from(&old.user);
+    if new.checkpoint() != old.checkpoint() {
+        new.checkpoint = old.checkpoint;
+    }
+    validate_update(old, new)
+}
+
+pub fn validate_suppressed_roles(roles: &BTreeSet<String>, suppressed: &BTreeSet<String>) -> Result<(), Invalid> {
+    let foreign: BTreeSet<&str> = suppressed.difference(roles).map(String::as_str).collect();
+    if foreign.is_empty() {
+        return Ok(());
+    }
+    Err(Invalid::new(format!("Suppressed roles {} are not contained in the set of roles", braced(foreign))))
+}
+
+/// The missing space is Mesos'.
+pub fn validate_offer_constraints_roles(
+    roles: &BTreeSet<String>,
+    constraints: &OfferConstraints,
+) -> Result<(), Invalid> {
+    match constraints.role_constraints.keys().find(|role| !roles.contains(*role)) {
+        Some(role) => Err(Invalid::new(format!(
+            "Offer constraints specify `role_constraints` for a role '{role}'not contained in the set of roles"
+        ))),
+        None => Ok(()),
+    }
+}
+
+fn braced(roles: BTreeSet<&str>) -> String {
+    let list: Vec<&str> = roles.into_iter().collect();
+    format!("{{ {} }}", list.join(", "))
+}

@@ -1,0 +1,194 @@
+//! Rules for resources inside tasks, executors and operations, beyond the syntax of one resource.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use messages::v1::{Resource, resource::reservation_info, value, volume};
+use resources::Resources;
+
+use crate::invalid::require;
+use crate::{Invalid, Within, ids};
+
+/// The syntax of each, without further rules.
+pub fn validate_each(resources: &[Resource]) -> Result<(), Invalid> {
+    resources::validate_resources(resources).map_err(|error| Invalid::new(error.to_string()))
+}
+
+/// What every resource of a task, an executor or an operation must satisfy.
+pub fn validate(resources: &[Resource]) -> Result<(), Invalid> {
+    validate_each(resources).within("Invalid resources")?;
+    validate_gpus(resources).within("Invalid 'gpus' resource")?;
+    validate_disks(resources).within("Invalid DiskInfo")?;
+    validate_reservations(resources).within("Invalid ReservationInfo")
+}
+
+/// A GPU is not divided.
+pub fn validate_gpus(resources: &[Resource]) -> Result<(), Invalid> {
+    let thousandths = scalar_thousandths(resources, "gpus").unwrap_or(0);
+    require(thousandths % 1000 == 0, "The 'gpus' resource must be an unsigned integer")
+}
+
+fn validate_disks(resources: &[Resource]) -> Result<(), Invalid> {
+    for resource in resources {
+        let Some(disk) = &resource.disk else { continue };
+        let Some(persistence) = &disk.persistence else {
+            require(disk.volume.is_none(), "Non-persistent volume not supported")?;
+            require(disk.source.is_some(), "DiskInfo is set but empty")?;
+            continue;
+        };
+        require(resource.revocable.is_none(), "Persistent volumes cannot be created from revocable resources")?;
+        require(is_reserved(resource), "Persistent volumes cannot be created from unreserved resources")?;
+        let Some(volume) = &disk.volume else {
+            return Err(Invalid::new("Expecting 'volume' to be set for persistent volume"));
+        };
+        require(volume.host_path.is_none(), "Expecting 'host_path' to be unset for persistent volume")?;
+        ids::validate(&persistence.id).within("Invalid persistence ID for persistent volume")?;
+    }
+    Ok(())
+}
+
+fn validate_reservations(resources: &[Resource]) -> Result<(), Invalid> {
+    for resource in resources {
+        if is_dynamically_reserved(resource) && resource.revocable.is_some() {
+            return Err(Invalid::new(format!(
+                "Dynamically reserved resource {} cannot be created from revocable resources",
+                Resources::from_proto(std::slice::from_ref(resource)).unwrap_or_default()
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Persistence ids are unique within a role on an agent.
+pub fn validate_unique_persistence(resources: &[Resource]) -> Result<(), Invalid> {
+    let mut seen = BTreeSet::new();
+    for resource in resources {
+        let persistence = resource.disk.as_ref().and_then(|disk| disk.persistence.as_ref());
+        if let Some(persistence) = persistence
+            && !seen.insert((reservation_role(resource), &persistence.id))
+        {
+            return Err(Invalid::new(format!("Persistence ID '{}' is not unique", persistence.id)));
+        }
+    }
+    Ok(())
+}
+
+/// The master fills in the offer's role before it comes here.
+pub fn validate_allocated_to_single_role(resources: &[Resource]) -> Result<(), Invalid> {
+    let mut first: Option<&str> = None;
+    for resource in resources {
+        let Some(role) = resource.allocation_info.as_ref().and_then(|info| info.role.as_deref()) else {
+            return Err(Invalid::new("The resources are not allocated to a role"));
+        };
+        let first = *first.get_or_insert(role);
+        if role != first {
+            return Err(Invalid::new(format!(
+                "The resources have multiple allocation roles ('{role}' and '{first}') but only one allocation role \
+                 is allowed"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// One name is either revocable or not within a task.
+pub fn validate_revocable_mix<'a>(resources: impl IntoIterator<Item = &'a Resource>) -> Result<(), Invalid> {
+    let mut kinds: BTreeMap<&str, bool> = BTreeMap::new();
+    for resource in resources {
+        let revocable = resource.revocable.is_some();
+        if *kinds.entry(&resource.name).or_insert(revocable) != revocable {
+            let name = &resource.name;
+            return Err(Invalid::new(format!("Cannot use both revocable and non-revocable '{name}' at the same time")));
+        }
+    }
+    Ok(())
+}
+
+pub fn validate_persistent_volumes(volumes: &[Resource]) -> Result<(), Invalid> {
+    for resource in volumes {
+        let Some(disk) = &resource.disk else {
+            return Err(Invalid::new(format!(
+                "Resource {} does not have DiskInfo",
+                Resources::from_proto(std::slice::from_ref(resource)).unwrap_or_default()
+            )));
+        };
+        require(disk.persistence.is_some(), "'persistence' is not set in DiskInfo")?;
+        let Some(volume) = &disk.volume else {
+            return Err(Invalid::new("Expecting 'volume' to be set for persistent volume"));
+        };
+        require(volume.mode() != volume::Mode::Ro, "Read-only persistent volume not supported")?;
+    }
+    Ok(())
+}
+
+/// Whether two of the parts claim the same port or set item.
+pub(crate) fn overlap(parts: &[&[Resource]]) -> bool {
+    let mut items = BTreeSet::new();
+    let mut ranges: BTreeMap<String, Vec<(u64, u64)>> = BTreeMap::new();
+    for part in parts {
+        // Within one part a repeated port is merged by the algebra, so only what it
+        // comes to counts against the other parts.
+        let mut part_items = BTreeSet::new();
+        let mut part_ranges: BTreeMap<String, Vec<(u64, u64)>> = BTreeMap::new();
+        for resource in *part {
+            let key = descriptor(resource);
+            match resource.r#type() {
+                value::Type::Set => part_items
+                    .extend(resource.set.iter().flat_map(|set| &set.item).map(|item| (key.clone(), item.clone()))),
+                value::Type::Ranges => part_ranges
+                    .entry(key)
+                    .or_default()
+                    .extend(resource.ranges.iter().flat_map(|ranges| &ranges.range).map(|r| (r.begin, r.end))),
+                _ => {}
+            }
+        }
+        if part_items.into_iter().any(|item| !items.insert(item)) {
+            return true;
+        }
+        for (key, part) in part_ranges {
+            let taken = ranges.entry(key).or_default();
+            if part.iter().any(|a| taken.iter().any(|b| a.0 <= b.1 && b.0 <= a.1)) {
+                return true;
+            }
+            taken.extend(part);
+        }
+    }
+    false
+}
+
+/// What must be equal for two resources to merge, apart from their values.
+fn descriptor(resource: &Resource) -> String {
+    let mut plain = resource.clone();
+    plain.ranges = None;
+    plain.set = None;
+    format!("{plain:?}")
+}
+
+/// The sum of the scalars of this name, in thousandths; `None` if there is none.
+pub(crate) fn scalar_thousandths(resources: &[Resource], name: &str) -> Option<i64> {
+    let scalars = resources.iter().filter(|resource| resource.name == name).filter_map(|resource| resource.scalar);
+    scalars.fold(None, |sum, scalar| Some(sum.unwrap_or(0i64).saturating_add((scalar.value * 1000.0).round() as i64)))
+}
+
+/// Reserved in either format, statically or dynamically.
+pub(crate) fn is_reserved(resource: &Resource) -> bool {
+    reservation_role(resource) != "*"
+}
+
+pub(crate) fn is_dynamically_reserved(resource: &Resource) -> bool {
+    match resource.reservations.last() {
+        Some(innermost) => innermost.r#type() == reservation_info::Type::Dynamic,
+        None => resource.reservation.is_some(),
+    }
+}
+
+pub(crate) fn is_persistent_volume(resource: &Resource) -> bool {
+    resource.disk.as_ref().is_some_and(|disk| disk.persistence.is_some())
+}
+
+#[allow(deprecated)] // `role` is the format before reservation refinement.
+pub(crate) fn reservation_role(resource: &Resource) -> &str {
+    match resource.reservations.last() {
+        Some(innermost) => innermost.role(),
+        None => resource.role(),
+    }
+}

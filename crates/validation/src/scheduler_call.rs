@@ -1,0 +1,57 @@
+//! A scheduler's call on its own, before any state is looked at.
+
+use messages::v1::scheduler::{Call, call::Type};
+
+use crate::invalid::{present, require};
+use crate::{Invalid, ids};
+
+/// `principal` is who the caller has proven to be, if authentication is on.
+pub fn validate(call: &Call, principal: Option<&str>) -> Result<(), Invalid> {
+    let Some(kind) = call.r#type.and_then(|number| Type::try_from(number).ok()) else {
+        return Err(Invalid::new("Expecting 'type' to be present"));
+    };
+    if kind == Type::Subscribe {
+        return validate_subscribe(call, principal);
+    }
+    require(call.framework_id.is_some(), "Expecting 'framework_id' to be present")?;
+    match kind {
+        Type::Accept => present(&call.accept, "accept").map(drop),
+        Type::Decline => present(&call.decline, "decline").map(drop),
+        Type::AcceptInverseOffers => present(&call.accept_inverse_offers, "accept_inverse_offers").map(drop),
+        Type::DeclineInverseOffers => present(&call.decline_inverse_offers, "decline_inverse_offers").map(drop),
+        Type::Kill => present(&call.kill, "kill").map(drop),
+        Type::Shutdown => present(&call.shutdown, "shutdown").map(drop),
+        Type::Reconcile => present(&call.reconcile, "reconcile").map(drop),
+        Type::ReconcileOperations => present(&call.reconcile_operations, "reconcile_operations").map(drop),
+        Type::Message => present(&call.message, "message").map(drop),
+        Type::Request => present(&call.request, "request").map(drop),
+        Type::Acknowledge => ids::validate_uuid(&present(&call.acknowledge, "acknowledge")?.uuid),
+        Type::AcknowledgeOperationStatus => {
+            let acknowledge = present(&call.acknowledge_operation_status, "acknowledge_operation_status")?;
+            ids::validate_uuid(&acknowledge.uuid)?;
+            require(acknowledge.agent_id.is_some(), "Expecting 'agent_id' to be present")
+        }
+        Type::UpdateFramework => {
+            let update = present(&call.update_framework, "update_framework")?;
+            require(
+                call.framework_id == update.framework_info.id,
+                "'framework_id' differs from 'update_framework.framework_info.id'",
+            )
+        }
+        // UNKNOWN is answered 501 later, by the handler.
+        Type::Subscribe | Type::Teardown | Type::Revive | Type::Suppress | Type::Unknown => Ok(()),
+    }
+}
+
+fn validate_subscribe(call: &Call, principal: Option<&str>) -> Result<(), Invalid> {
+    let framework = &present(&call.subscribe, "subscribe")?.framework_info;
+    // An id that is unset equals an id that is the empty string: protobuf 2 getters cannot tell.
+    let id = |id: &Option<messages::v1::FrameworkId>| id.as_ref().map_or(String::new(), |id| id.value.clone());
+    require(id(&framework.id) == id(&call.framework_id), "'framework_id' differs from 'subscribe.framework_info.id'")?;
+    match (principal, framework.principal.as_deref()) {
+        (Some(authenticated), Some(claimed)) if authenticated != claimed => Err(Invalid::new(format!(
+            "Authenticated principal '{authenticated}' does not match principal '{claimed}' set in `FrameworkInfo`"
+        ))),
+        _ => Ok(()),
+    }
+}
