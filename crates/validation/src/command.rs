@@ -7,8 +7,8 @@ use crate::{Invalid, Within};
 
 /// Mesos checks nothing of a command but its environment.
 pub fn validate(command: &v1::CommandInfo) -> Result<(), Invalid> {
-    let variables = command.environment.iter().flat_map(|environment| &environment.variables);
-    variables.map(validate_variable).collect()
+    let mut variables = command.environment.iter().flat_map(|environment| &environment.variables);
+    variables.try_for_each(validate_variable)
 }
 
 fn validate_variable(variable: &v1::environment::Variable) -> Result<(), Invalid> {

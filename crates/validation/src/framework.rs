@@ -62,7 +62,7 @@ pub fn validate_id(info: &FrameworkInfo) -> Result<(), Invalid> {
 }
 
 pub fn validate_offer_filters(info: &FrameworkInfo) -> Result<(), Invalid> {
-    info.offer_filters.values().map(validate_offer_filter).collect()
+    info.offer_filters.values().try_for_each(validate_offer_filter)
 }
 
 fn validate_offer_filter(filters: &OfferFilters) -> Result<(), Invalid> {

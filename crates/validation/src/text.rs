@@ -28,7 +28,7 @@ fn trim_zeros(digits: &str) -> &str {
 pub(crate) fn megabytes(megabytes: f64) -> String {
     const UNITS: [(&str, u64); 5] = [("B", 1), ("KB", 1 << 10), ("MB", 1 << 20), ("GB", 1 << 30), ("TB", 1 << 40)];
     let bytes = (megabytes * (1 << 20) as f64) as u64;
-    let unit = UNITS.iter().rev().find(|(_, size)| bytes != 0 && bytes % size == 0);
+    let unit = UNITS.iter().rev().find(|(_, size)| bytes != 0 && bytes.is_multiple_of(*size));
     unit.map_or("0B".to_owned(), |(name, size)| format!("{}{name}", bytes / size))
 }
 
