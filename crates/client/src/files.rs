@@ -1,0 +1,95 @@
+//! Files a master or agent shows: logs and sandboxes.
+
+use serde_json::Value;
+
+use crate::address::Address;
+use crate::error::Error;
+use crate::operator::get_json;
+
+/// The most `/files/read` hands out at once is a few pages; asking for more only wastes memory.
+const CHUNK: usize = 64 << 10;
+
+/// Browses and reads the files of one master or agent.
+#[derive(Debug, Clone)]
+pub struct Files {
+    address: Address,
+}
+
+/// A piece of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chunk {
+    pub offset: u64,
+    /// Text as the server decoded it; bytes that are no UTF-8 were replaced there.
+    pub data: String,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct FileInfo {
+    pub path: String,
+    pub size: u64,
+    pub is_directory: bool,
+}
+
+impl Files {
+    pub fn new(address: Address) -> Self {
+        Files { address }
+    }
+
+    /// The size of the file.
+    pub async fn size(&self, path: &str) -> Result<u64, Error> {
+        let answer = get_json(&self.address, &format!("/files/read?path={}", encode(path))).await?;
+        answer["offset"].as_u64().ok_or_else(|| self.protocol("no offset in the answer to /files/read"))
+    }
+
+    /// Up to 64 KiB from `offset`; empty at the end of the file.
+    pub async fn read(&self, path: &str, offset: u64) -> Result<Chunk, Error> {
+        let query = format!("/files/read?path={}&offset={offset}&length={CHUNK}", encode(path));
+        let answer = get_json(&self.address, &query).await?;
+        match (&answer["offset"], &answer["data"]) {
+            (Value::Number(offset), Value::String(data)) => {
+                Ok(Chunk { offset: offset.as_u64().unwrap_or_default(), data: data.clone() })
+            }
+            _ => Err(self.protocol("no data in the answer to /files/read")),
+        }
+    }
+
+    pub async fn browse(&self, path: &str) -> Result<Vec<FileInfo>, Error> {
+        let answer = get_json(&self.address, &format!("/files/browse?path={}", encode(path))).await?;
+        let Value::Array(entries) = answer else { return Err(self.protocol("no list in the answer to /files/browse")) };
+        Ok(entries
+            .iter()
+            .map(|entry| FileInfo {
+                path: entry["path"].as_str().unwrap_or_default().to_owned(),
+                size: entry["size"].as_u64().unwrap_or_default(),
+                is_directory: entry["mode"].as_str().is_some_and(|mode| mode.starts_with('d')),
+            })
+            .collect())
+    }
+
+    fn protocol(&self, reason: &str) -> Error {
+        Error::Protocol { address: self.address.clone(), reason: reason.to_owned() }
+    }
+}
+
+/// Percent-encodes a query value; everything but unreserved characters and `/` (RFC 3986, 2.3 and 3.4).
+fn encode(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::encode;
+
+    #[test]
+    fn query_values_are_encoded() {
+        assert_eq!(encode("/a b/é&x=1"), "/a%20b/%C3%A9%26x%3D1");
+    }
+}

@@ -1,0 +1,106 @@
+//! One HTTP/1.1 request at a time, with the redirects of Mesos masters followed.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode, header};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use crate::address::Address;
+use crate::error::Error;
+
+/// Time to connect; a master that does not accept within it is as good as down.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Followers point at the leader, so one hop is the rule; more happens during an election.
+const MAX_REDIRECTS: usize = 4;
+/// Bodies of ordinary answers; `/state` of a very large cluster stays below it.
+const MAX_BODY: usize = 1 << 30;
+
+/// A request that can be sent again to another master.
+#[derive(Debug, Clone)]
+pub(crate) struct Call {
+    pub method: http::Method,
+    pub path: String,
+    pub headers: Vec<(header::HeaderName, String)>,
+    pub body: Bytes,
+}
+
+impl Call {
+    pub fn get(path: impl Into<String>) -> Self {
+        Call { method: http::Method::GET, path: path.into(), headers: Vec::new(), body: Bytes::new() }
+    }
+
+    pub fn post(path: impl Into<String>, content_type: wire::ContentType, body: Vec<u8>) -> Self {
+        let content_type = content_type.as_str().to_owned();
+        Call {
+            method: http::Method::POST,
+            path: path.into(),
+            headers: vec![(header::CONTENT_TYPE, content_type.clone()), (header::ACCEPT, content_type)],
+            body: body.into(),
+        }
+    }
+
+    pub fn header(mut self, name: header::HeaderName, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    fn request(&self, address: &Address) -> Result<Request<Full<Bytes>>, Error> {
+        let mut request =
+            Request::builder().method(self.method.clone()).uri(&self.path).header(header::HOST, address.to_string());
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
+        request.body(Full::new(self.body.clone())).map_err(|e| Error::Request(address.clone(), e))
+    }
+}
+
+/// Sends the call and returns the first answer that is no redirect, with the address that gave it.
+pub(crate) async fn send(start: &Address, call: &Call) -> Result<(Address, Response<Incoming>), Error> {
+    let mut address = start.clone();
+    for _ in 0..=MAX_REDIRECTS {
+        let response = send_once(&address, call).await?;
+        if response.status() != StatusCode::TEMPORARY_REDIRECT {
+            return Ok((address, response));
+        }
+        let location = response.headers().get(header::LOCATION).and_then(|l| l.to_str().ok()).unwrap_or_default();
+        address = location.parse().map_err(|_| Error::Protocol {
+            address: address.clone(),
+            reason: format!("it redirects to '{location}', which is no address"),
+        })?;
+    }
+    Err(Error::Redirects(start.clone()))
+}
+
+async fn send_once(address: &Address, call: &Call) -> Result<Response<Incoming>, Error> {
+    let broke = |source| Error::Transport { address: address.clone(), source };
+    let connect = TcpStream::connect((address.host.as_str(), address.port));
+    let stream = tokio::time::timeout(CONNECT_TIMEOUT, connect)
+        .await
+        .map_err(|_| Error::Timeout(address.clone()))?
+        .map_err(|source| Error::Connect { address: address.clone(), source })?;
+    // Calls are small and latency matters more than packets; failure only costs latency.
+    let _ = stream.set_nodelay(true);
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broke)?;
+    tokio::spawn(connection);
+    sender.send_request(call.request(address)?).await.map_err(broke)
+}
+
+/// The whole body of an answer with an expected status; anything else is `Error::Status`.
+pub(crate) async fn body_of(address: &Address, response: Response<Incoming>) -> Result<Bytes, Error> {
+    let status = response.status();
+    let body = Limited::new(response.into_body(), MAX_BODY).collect().await.map_err(|error| Error::Protocol {
+        address: address.clone(),
+        reason: format!("its answer could not be read: {error}"),
+    })?;
+    let body = body.to_bytes();
+    if status.is_success() {
+        return Ok(body);
+    }
+    let body = String::from_utf8_lossy(&body).into_owned();
+    Err(Error::Status { address: address.clone(), status: status.as_u16(), body })
+}
