@@ -1,5 +1,7 @@
 //! FrameworkInfo, its updates, offers and ids: given one, expect Mesos' reason ("" when fine).
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeSet;
 
 use messages::v1::framework_info::{Capability, capability};

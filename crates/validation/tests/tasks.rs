@@ -1,5 +1,7 @@
 //! Launches: given a task (or a group) and an offer, expect Mesos' reason ("" when it can be launched).
 
+#![allow(clippy::unwrap_used)]
+
 use messages::v1::environment::{Variable, variable};
 use messages::v1::{self, *};
 use resources::Resources;
