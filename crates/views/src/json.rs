@@ -1,0 +1,103 @@
+//! Writing JSON text straight into a buffer, object by object, without a tree in between.
+
+use messages::schema::Described;
+
+/// The inside of `{…}`: names its members and sets the commas.
+pub(crate) struct Object<'a> {
+    out: &'a mut Vec<u8>,
+    empty: bool,
+}
+
+pub(crate) fn object(out: &mut Vec<u8>, members: impl FnOnce(&mut Object<'_>)) {
+    out.push(b'{');
+    members(&mut Object { out, empty: true });
+    out.push(b'}');
+}
+
+/// `[…]` of what `write` makes of each item.
+pub(crate) fn array<T>(out: &mut Vec<u8>, items: impl IntoIterator<Item = T>, write: impl Fn(&mut Vec<u8>, T)) {
+    out.push(b'[');
+    for (i, item) in items.into_iter().enumerate() {
+        if i > 0 {
+            out.push(b',');
+        }
+        write(out, item);
+    }
+    out.push(b']');
+}
+
+pub(crate) fn string(out: &mut Vec<u8>, text: &str) {
+    wire::json::write_string(text, out);
+}
+
+pub(crate) fn double(out: &mut Vec<u8>, number: f64) {
+    wire::json::write_f64(number, out);
+}
+
+pub(crate) fn integer(out: &mut Vec<u8>, number: i64) {
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+}
+
+/// A message in the generic mapping of protobuf to JSON.
+pub(crate) fn message<M: Described>(out: &mut Vec<u8>, message: &M) {
+    wire::json::write(message, out);
+}
+
+impl<'a> Object<'a> {
+    /// Members only, for a caller that writes the braces itself.
+    pub fn begun(out: &'a mut Vec<u8>) -> Self {
+        Object { out, empty: true }
+    }
+
+    /// Starts a member; its value is for the caller to write.
+    pub fn member(&mut self, name: &str) -> &mut Vec<u8> {
+        if !self.empty {
+            self.out.push(b',');
+        }
+        self.empty = false;
+        // Names come from this program or are names of resources and roles, which may hold anything.
+        string(self.out, name);
+        self.out.push(b':');
+        self.out
+    }
+
+    /// Members encoded elsewhere, without the braces around them.
+    pub fn members(&mut self, encoded: &[u8]) {
+        if encoded.is_empty() {
+            return;
+        }
+        if !self.empty {
+            self.out.push(b',');
+        }
+        self.empty = false;
+        self.out.extend_from_slice(encoded);
+    }
+
+    pub fn string(&mut self, name: &str, text: &str) {
+        string(self.member(name), text);
+    }
+
+    pub fn double(&mut self, name: &str, number: f64) {
+        double(self.member(name), number);
+    }
+
+    pub fn integer(&mut self, name: &str, number: i64) {
+        integer(self.member(name), number);
+    }
+
+    pub fn boolean(&mut self, name: &str, value: bool) {
+        self.member(name).extend_from_slice(if value { b"true" } else { b"false" });
+    }
+
+    pub fn object(&mut self, name: &str, members: impl FnOnce(&mut Object<'_>)) {
+        object(self.member(name), members);
+    }
+
+    pub fn array<T>(&mut self, name: &str, items: impl IntoIterator<Item = T>, write: impl Fn(&mut Vec<u8>, T)) {
+        array(self.member(name), items, write);
+    }
+
+    pub fn message<M: Described>(&mut self, name: &str, value: &M) {
+        message(self.member(name), value);
+    }
+}

@@ -1,0 +1,10 @@
+//! Mesos' older JSON forms, which master and agent share. They follow neither protobuf
+//! nor each other: each was once written by hand, and monitors know them by heart.
+
+mod infos;
+mod quantities;
+mod tasks;
+
+pub(crate) use infos::{attributes, domain, executor_info, labels, master_info, names};
+pub(crate) use quantities::{full, quantities, resources};
+pub(crate) use tasks::task;

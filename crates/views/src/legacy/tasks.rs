@@ -1,0 +1,106 @@
+//! Tasks and their statuses.
+
+use messages::v1;
+use resources::Resources;
+
+use super::{labels, quantities};
+use crate::json::{self, Object};
+
+/// `resources` are those of the task.
+pub(crate) fn task(out: &mut Vec<u8>, task: &v1::Task, resources: &Resources) {
+    json::object(out, |object| {
+        object.string("id", &task.task_id.value);
+        object.string("name", &task.name);
+        object.string("framework_id", &task.framework_id.value);
+        object.string("executor_id", task.executor_id.as_ref().map_or("", |id| &id.value));
+        object.string("slave_id", &task.agent_id.value);
+        object.string("state", task.state().as_str_name());
+        quantities::resources(object.member("resources"), resources);
+        if !task.limits.is_empty() {
+            object.object("limits", |object| limits(object, task));
+        }
+        object.string("role", role(&task.resources));
+        object.array("statuses", &task.statuses, status);
+        if let Some(user) = &task.user {
+            object.string("user", user);
+        }
+        if let Some(of_task) = &task.labels {
+            labels(object.member("labels"), of_task);
+        }
+        if let Some(discovery) = &task.discovery {
+            object.message("discovery", &**discovery);
+        }
+        if let Some(container) = &task.container {
+            object.message("container", &**container);
+        }
+        if let Some(health_check) = &task.health_check {
+            object.message("health_check", &**health_check);
+        }
+    });
+}
+
+/// A limit may be infinite, which resources cannot be.
+fn limits(object: &mut Object<'_>, task: &v1::Task) {
+    for (name, limit) in &task.limits {
+        object.double(name, limit.value);
+    }
+}
+
+/// Everything of a task or an executor is allocated to one role (MESOS-6636).
+pub(super) fn role(resources: &[v1::Resource]) -> &str {
+    resources
+        .first()
+        .and_then(|resource| resource.allocation_info.as_ref())
+        .and_then(|allocation| allocation.role.as_deref())
+        .unwrap_or_default()
+}
+
+fn status(out: &mut Vec<u8>, status: &v1::TaskStatus) {
+    json::object(out, |object| {
+        object.string("state", status.state().as_str_name());
+        object.double("timestamp", status.timestamp.unwrap_or_default());
+        if let Some(of_status) = &status.labels {
+            labels(object.member("labels"), of_status);
+        }
+        if let Some(container) = &status.container_status {
+            container_status(object.member("container_status"), container);
+        }
+        if let Some(healthy) = status.healthy {
+            object.boolean("healthy", healthy);
+        }
+    });
+}
+
+fn container_status(out: &mut Vec<u8>, status: &v1::ContainerStatus) {
+    json::object(out, |object| {
+        if let Some(id) = &status.container_id {
+            object.message("container_id", &**id);
+        }
+        if !status.network_infos.is_empty() {
+            object.array("network_infos", &status.network_infos, network_info);
+        }
+        if let Some(cgroup) = &status.cgroup_info {
+            object.message("cgroup_info", &**cgroup);
+        }
+    });
+}
+
+fn network_info(out: &mut Vec<u8>, info: &v1::NetworkInfo) {
+    json::object(out, |object| {
+        if !info.groups.is_empty() {
+            object.array("groups", &info.groups, |out, group| json::string(out, group));
+        }
+        if let Some(of_network) = &info.labels {
+            labels(object.member("labels"), of_network);
+        }
+        if !info.ip_addresses.is_empty() {
+            object.array("ip_addresses", &info.ip_addresses, json::message);
+        }
+        if let Some(name) = &info.name {
+            object.string("name", name);
+        }
+        if !info.port_mappings.is_empty() {
+            object.array("port_mappings", &info.port_mappings, json::message);
+        }
+    });
+}

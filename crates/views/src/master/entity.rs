@@ -1,0 +1,221 @@
+//! The entities of a view: immutable behind `Arc`s, each with the JSON of its version,
+//! encoded by the first reader that asks.
+
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use master::{AgentSnapshot, ExecutorSnapshot, FrameworkSnapshot, OfferSnapshot};
+use messages::v1;
+use resources::Resources;
+use vocabulary::FrameworkId;
+
+use super::Limits;
+use super::states::{holds_resources, is_terminal};
+use crate::history::History;
+use crate::series::Series;
+
+/// Encoded at most once for an entity's version; every snapshot that holds it shares the result.
+#[derive(Debug, Default)]
+pub(crate) struct Fragment(OnceLock<Bytes>);
+
+impl Fragment {
+    pub fn get(&self, encode: impl FnOnce(&mut Vec<u8>)) -> &Bytes {
+        self.0.get_or_init(|| {
+            let mut json = Vec::with_capacity(512);
+            encode(&mut json);
+            // What is kept for long must not keep the slack of growing.
+            Bytes::copy_from_slice(&json)
+        })
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Agent {
+    pub snapshot: Arc<AgentSnapshot>,
+    /// Of its live tasks and executors, per framework in order of appearance.
+    pub used: Vec<(FrameworkId, Resources)>,
+    pub offered: Resources,
+    /// What only a new `snapshot` changes.
+    pub description: Arc<Encoded>,
+    /// What tasks and offers change, too.
+    pub usage: Arc<Encoded>,
+}
+
+/// Members of an entity's JSON, in the forms that endpoints differ in.
+#[derive(Debug, Default)]
+pub(super) struct Encoded {
+    pub summary: Fragment,
+    pub full: Fragment,
+    /// The whole entity as the v1 API has it.
+    pub v1: Fragment,
+}
+
+impl Agent {
+    pub fn new(snapshot: Arc<AgentSnapshot>) -> Self {
+        Agent {
+            snapshot,
+            used: Vec::new(),
+            offered: Resources::default(),
+            description: Arc::default(),
+            usage: Arc::default(),
+        }
+    }
+
+    /// Returns the description it had.
+    pub fn describe(&mut self, snapshot: &Arc<AgentSnapshot>) -> Arc<AgentSnapshot> {
+        self.description = Arc::default();
+        self.usage = Arc::default();
+        std::mem::replace(&mut self.snapshot, Arc::clone(snapshot))
+    }
+
+    /// Of all frameworks.
+    pub fn total_used(&self) -> Resources {
+        match self.used.as_slice() {
+            [(_, only)] => only.clone(),
+            all => all.iter().fold(Resources::default(), |mut sum, (_, used)| {
+                sum += used;
+                sum
+            }),
+        }
+    }
+
+    pub fn charge(&mut self, framework: &FrameworkId, resources: &Resources) {
+        if resources.is_empty() {
+            return;
+        }
+        self.usage = Arc::default();
+        match self.used.iter_mut().find(|(id, _)| id == framework) {
+            Some((_, used)) => *used += resources,
+            None => self.used.push((framework.clone(), resources.clone())),
+        }
+    }
+
+    pub fn discharge(&mut self, framework: &FrameworkId, resources: &Resources) {
+        self.usage = Arc::default();
+        if let Some((_, used)) = self.used.iter_mut().find(|(id, _)| id == framework) {
+            *used -= resources;
+        }
+        self.used.retain(|(_, used)| !used.is_empty());
+    }
+
+    pub fn offer(&mut self, resources: &Resources) {
+        self.usage = Arc::default();
+        self.offered += resources;
+    }
+
+    pub fn rescind(&mut self, resources: &Resources) {
+        self.usage = Arc::default();
+        self.offered -= resources;
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Framework {
+    pub snapshot: Arc<FrameworkSnapshot>,
+    pub used: Resources,
+    pub offered: Resources,
+    pub tasks: Series<Arc<Task>>,
+    pub unreachable: History<Arc<Task>>,
+    pub completed: History<Arc<Task>>,
+    pub executors: Series<Arc<Executor>>,
+    pub offers: Series<Arc<Offer>>,
+}
+
+impl Framework {
+    pub fn new(snapshot: Arc<FrameworkSnapshot>, limits: Limits) -> Self {
+        Framework {
+            snapshot,
+            used: Resources::default(),
+            offered: Resources::default(),
+            tasks: Series::default(),
+            unreachable: History::new(limits.unreachable_tasks_per_framework),
+            completed: History::new(limits.completed_tasks_per_framework),
+            executors: Series::default(),
+            offers: Series::default(),
+        }
+    }
+
+    pub fn become_history(&mut self) {
+        self.used = Resources::default();
+        self.offered = Resources::default();
+        self.tasks = Series::default();
+        self.executors = Series::default();
+        self.offers = Series::default();
+    }
+
+    /// Live, unreachable and completed ones.
+    pub fn all_tasks(&self) -> impl Iterator<Item = &Arc<Task>> {
+        self.tasks.iter().chain(self.unreachable.iter()).chain(self.completed.iter())
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Task {
+    pub task: Arc<v1::Task>,
+    pub resources: Resources,
+    pub json: Fragment,
+    pub v1: Fragment,
+}
+
+impl Task {
+    pub fn new(task: Arc<v1::Task>) -> Self {
+        Task::with(parse(&task.resources), task)
+    }
+
+    pub fn succeeded_by(&self, task: Arc<v1::Task>) -> Self {
+        let resources = if self.task.resources == task.resources { self.resources.clone() } else { parse(&task.resources) };
+        Task::with(resources, task)
+    }
+
+    fn with(resources: Resources, task: Arc<v1::Task>) -> Self {
+        Task { task, resources, json: Fragment::default(), v1: Fragment::default() }
+    }
+
+    /// The resources it has in use.
+    pub fn held(&self) -> Option<&Resources> {
+        holds_resources(self.task.state()).then_some(&self.resources)
+    }
+
+    pub fn ends_as(&self, next: &v1::Task) -> bool {
+        !is_terminal(self.task.state()) && is_terminal(next.state())
+    }
+
+    /// Mesos announces an update to another state, and each result of a check.
+    pub fn is_news(&self, status: &v1::TaskStatus) -> bool {
+        use v1::task_status::Reason;
+        matches!(status.reason(), Reason::TaskCheckStatusUpdated | Reason::TaskHealthCheckStatusUpdated)
+            || self.task.statuses.last().is_none_or(|last| last.state != status.state)
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Executor {
+    pub snapshot: Arc<ExecutorSnapshot>,
+    pub resources: Resources,
+    pub json: Fragment,
+}
+
+impl Executor {
+    pub fn new(snapshot: Arc<ExecutorSnapshot>) -> Self {
+        Executor { resources: parse(&snapshot.info.resources), snapshot, json: Fragment::default() }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Offer {
+    pub snapshot: Arc<OfferSnapshot>,
+    /// The offer names those executors of its framework whose keys are below.
+    pub executors_below: u64,
+    pub json: Fragment,
+}
+
+impl Offer {
+    pub fn new(snapshot: Arc<OfferSnapshot>, executors_below: u64) -> Self {
+        Offer { snapshot, executors_below, json: Fragment::default() }
+    }
+}
+
+/// The core has validated them, so what does not parse is not there.
+fn parse(resources: &[v1::Resource]) -> Resources {
+    Resources::from_proto(resources).unwrap_or_default()
+}

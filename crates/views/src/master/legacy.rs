@@ -1,0 +1,265 @@
+//! `/state`, `/slaves` and `/frameworks`.
+//!
+//! Entities contribute JSON that was encoded once for their version, so that most of
+//! the work is concatenation.
+
+use bytes::Bytes;
+use messages::v1;
+use resources::Resources;
+
+use super::entity::{Agent, Executor, Framework, Offer, Task};
+use super::{Facts, Snapshot};
+use crate::Query;
+use crate::json::{self, Object};
+use crate::legacy;
+
+pub(super) fn state(snapshot: &Snapshot) -> Vec<u8> {
+    let mut out = Vec::with_capacity(size_hint(snapshot));
+    json::object(&mut out, |object| {
+        this_master(object, snapshot);
+        object.array("slaves", snapshot.agents.iter(), agent);
+        object.array("recovered_slaves", NOTHING, json::string);
+        object.array("frameworks", snapshot.frameworks.iter(), framework);
+        object.array("completed_frameworks", snapshot.completed.iter(), framework);
+        // Long gone from Mesos too; clients still look for them.
+        object.array("orphan_tasks", NOTHING, json::string);
+        object.array("unregistered_frameworks", NOTHING, json::string);
+    });
+    out
+}
+
+const NOTHING: [&str; 0] = [];
+
+/// Reserving too little costs copies of megabytes, too much costs nothing but address space.
+fn size_hint(snapshot: &Snapshot) -> usize {
+    let tasks: usize = snapshot
+        .frameworks
+        .iter()
+        .chain(snapshot.completed.iter())
+        .map(|framework| framework.tasks.len() + framework.unreachable.len() + framework.completed.len())
+        .sum();
+    let offers: usize = snapshot.frameworks.iter().map(|framework| framework.offers.len()).sum();
+    16 * 1024 + snapshot.agents.len() * 1024 + tasks * 1024 + offers * 512
+}
+
+fn this_master(object: &mut Object<'_>, snapshot: &Snapshot) {
+    let Facts { build, pid, info, started, elected, leader, flags, limits: _ } = &*snapshot.facts;
+    object.string("version", &build.version);
+    for (name, value) in [("git_sha", &build.git_sha), ("git_branch", &build.git_branch), ("git_tag", &build.git_tag)] {
+        if let Some(value) = value {
+            object.string(name, value);
+        }
+    }
+    object.string("build_date", &build.date);
+    object.double("build_time", build.time);
+    object.string("build_user", &build.user);
+    object.double("start_time", started.secs_f64());
+    if let Some(elected) = elected {
+        object.double("elected_time", elected.secs_f64());
+    }
+    object.string("id", &info.id);
+    object.string("pid", &pid.to_string());
+    object.string("hostname", info.hostname.as_deref().unwrap_or_default());
+    let capabilities = info.capabilities.iter().map(|capability| Some(capability.r#type().as_str_name()));
+    legacy::names(object.member("capabilities"), capabilities);
+    let active = snapshot.agents.iter().filter(|agent| agent.snapshot.active).count();
+    object.double("activated_slaves", active as f64);
+    object.double("deactivated_slaves", (snapshot.agents.len() - active) as f64);
+    object.double("unreachable_slaves", snapshot.unreachable_agents as f64);
+    if let Some(domain) = &info.domain {
+        legacy::domain(object.member("domain"), domain);
+    }
+    if let Some(leader) = leader {
+        object.string("leader", leader.pid.as_deref().unwrap_or_default());
+        legacy::master_info(object.member("leader_info"), leader);
+    }
+    for name in ["cluster", "log_dir", "external_log_file"] {
+        if let Some(value) = flags.get(name) {
+            object.string(name, value);
+        }
+    }
+    object.object("flags", |object| flags.iter().for_each(|(name, value)| object.string(name, value)));
+}
+
+pub(super) fn slaves(snapshot: &Snapshot, query: &Query) -> Vec<u8> {
+    let selected = snapshot.agents.iter().filter(|agent| query.selects("slave_id", agent.snapshot.id.as_str()));
+    let mut out = Vec::new();
+    json::object(&mut out, |object| {
+        object.array("slaves", selected, |out, agent| {
+            json::object(out, |object| {
+                agent_members(object, agent);
+                agent_members_in_full(object, agent);
+            });
+        });
+        object.array("recovered_slaves", NOTHING, json::string);
+    });
+    out
+}
+
+pub(super) fn frameworks(snapshot: &Snapshot, query: &Query) -> Vec<u8> {
+    let selected =
+        |framework: &&Framework| query.selects("framework_id", framework.snapshot.id.as_str());
+    let mut out = Vec::new();
+    json::object(&mut out, |object| {
+        object.array("frameworks", snapshot.frameworks.iter().filter(selected), framework);
+        object.array("completed_frameworks", snapshot.completed.iter().filter(selected), framework);
+        object.array("unregistered_frameworks", NOTHING, json::string);
+    });
+    out
+}
+
+fn agent(out: &mut Vec<u8>, agent: &Agent) {
+    json::object(out, |object| agent_members(object, agent));
+}
+
+pub(super) fn agent_members(object: &mut Object<'_>, agent: &Agent) {
+    object.members(agent.description.summary.get(|out| describe_agent(&mut Object::begun(out), &agent.snapshot)));
+    object.members(agent.usage.summary.get(|out| {
+        let mut object = Object::begun(out);
+        legacy::resources(object.member("used_resources"), &agent.total_used());
+        legacy::resources(object.member("offered_resources"), &agent.offered);
+    }));
+}
+
+fn describe_agent(object: &mut Object<'_>, snapshot: &master::AgentSnapshot) {
+    let info = &snapshot.info;
+    object.string("id", snapshot.id.as_str());
+    object.string("hostname", &info.hostname);
+    object.integer("port", i64::from(info.port()));
+    legacy::attributes(object.member("attributes"), &info.attributes);
+    if let Some(domain) = &info.domain {
+        legacy::domain(object.member("domain"), domain);
+    }
+    object.string("pid", &snapshot.pid.to_string());
+    object.double("registered_time", snapshot.registered.secs_f64());
+    if let Some(reregistered) = snapshot.reregistered {
+        object.double("reregistered_time", reregistered.secs_f64());
+    }
+    legacy::resources(object.member("resources"), &snapshot.total);
+    object.object("reserved_resources", |object| {
+        for (role, reserved) in reservations(&snapshot.total) {
+            legacy::resources(object.member(&role), &reserved);
+        }
+    });
+    legacy::resources(object.member("unreserved_resources"), &snapshot.total.unreserved());
+    object.boolean("active", snapshot.active);
+    object.boolean("deactivated", false);
+    object.string("version", &snapshot.version);
+    let capabilities = snapshot.capabilities.iter().map(|kind| capability_name(*kind));
+    legacy::names(object.member("capabilities"), capabilities);
+}
+
+fn capability_name(kind: i32) -> Option<&'static str> {
+    use v1::agent_info::capability::Type;
+    Type::try_from(kind).ok().map(|kind| kind.as_str_name())
+}
+
+fn reservations(total: &Resources) -> Vec<(String, Resources)> {
+    let roles: std::collections::BTreeSet<&str> =
+        total.iter().filter_map(|resource| resource.reservation_role()).map(|role| role.as_str()).collect();
+    roles.into_iter().map(|role| (role.to_owned(), total.reserved(Some(role)))).collect()
+}
+
+/// Operators copy from these what `/unreserve` and `/destroy-volumes` want to be told.
+fn agent_members_in_full(object: &mut Object<'_>, agent: &Agent) {
+    let total = &agent.snapshot.total;
+    object.members(agent.description.full.get(|out| {
+        let mut object = Object::begun(out);
+        object.object("reserved_resources_full", |object| {
+            for (role, reserved) in reservations(total) {
+                legacy::full(object.member(&role), &reserved);
+            }
+        });
+        legacy::full(object.member("unreserved_resources_full"), &total.unreserved());
+    }));
+    object.members(agent.usage.full.get(|out| {
+        let mut object = Object::begun(out);
+        legacy::full(object.member("used_resources_full"), &agent.total_used());
+        legacy::full(object.member("offered_resources_full"), &agent.offered);
+    }));
+}
+
+fn framework(out: &mut Vec<u8>, framework: &Framework) {
+    let snapshot = &framework.snapshot;
+    let info = &snapshot.info;
+    json::object(out, |object| {
+        framework_summary(object, framework);
+        object.string("user", &info.user);
+        object.double("failover_timeout", info.failover_timeout());
+        object.boolean("checkpoint", info.checkpoint());
+        object.double("registered_time", snapshot.registered.secs_f64());
+        object.double("unregistered_time", snapshot.unregistered.map_or(0.0, |at| at.secs_f64()));
+        if let Some(principal) = &info.principal {
+            object.string("principal", principal);
+        }
+        legacy::resources(object.member("resources"), &(&framework.used + &framework.offered));
+        if let Some(reregistered) = snapshot.reregistered.filter(|at| *at != snapshot.registered) {
+            object.double("reregistered_time", reregistered.secs_f64());
+        }
+        framework_roles(object, info);
+        object.array("tasks", framework.tasks.iter(), |out, one| out.extend_from_slice(task(one)));
+        object.array("unreachable_tasks", framework.unreachable.iter(), |out, one| out.extend_from_slice(task(one)));
+        object.array("completed_tasks", framework.completed.iter(), |out, one| out.extend_from_slice(task(one)));
+        object.array("offers", framework.offers.iter(), |out, one| out.extend_from_slice(offer(one)));
+        object.array("executors", framework.executors.iter(), |out, one| out.extend_from_slice(executor(one)));
+        if let Some(labels) = &info.labels {
+            legacy::labels(object.member("labels"), labels);
+        }
+        object.object("offer_constraints", |_| {});
+    });
+}
+
+#[allow(deprecated, reason = "frameworks without MULTI_ROLE have a role")]
+fn framework_roles(object: &mut Object<'_>, info: &v1::FrameworkInfo) {
+    use v1::framework_info::capability::Type;
+    if info.capabilities.iter().any(|capability| capability.r#type() == Type::MultiRole) {
+        object.array("roles", &info.roles, |out, role| json::string(out, role));
+    } else {
+        object.string("role", info.role());
+    }
+}
+
+pub(super) fn framework_summary(object: &mut Object<'_>, framework: &Framework) {
+    let snapshot = &framework.snapshot;
+    let info = &snapshot.info;
+    object.string("id", snapshot.id.as_str());
+    object.string("name", &info.name);
+    if let Some(pid) = &snapshot.pid {
+        object.string("pid", &pid.to_string());
+    }
+    legacy::resources(object.member("used_resources"), &framework.used);
+    legacy::resources(object.member("offered_resources"), &framework.offered);
+    let capabilities = info.capabilities.iter().map(|capability| Some(capability.r#type().as_str_name()));
+    legacy::names(object.member("capabilities"), capabilities);
+    object.string("hostname", info.hostname());
+    object.string("webui_url", info.webui_url());
+    object.boolean("active", snapshot.active);
+    object.boolean("connected", snapshot.connected);
+    object.boolean("recovered", snapshot.recovered);
+}
+
+pub(super) fn task(task: &Task) -> &Bytes {
+    task.json.get(|out| legacy::task(out, &task.task, &task.resources))
+}
+
+fn executor(executor: &Executor) -> &Bytes {
+    executor.json.get(|out| {
+        json::object(out, |object| {
+            legacy::executor_info(object, &executor.snapshot.info, &executor.resources);
+            object.string("slave_id", executor.snapshot.agent.as_str());
+        });
+    })
+}
+
+fn offer(offer: &Offer) -> &Bytes {
+    let made = &offer.snapshot;
+    offer.json.get(|out| {
+        json::object(out, |object| {
+            object.string("id", made.id.as_str());
+            object.string("framework_id", made.framework.as_str());
+            object.object("allocation_info", |object| object.string("role", made.role.as_str()));
+            object.string("slave_id", made.agent.as_str());
+            legacy::resources(object.member("resources"), &made.resources);
+        });
+    })
+}

@@ -1,0 +1,19 @@
+//! What a master shows.
+
+mod entity;
+mod events;
+mod facts;
+mod legacy;
+mod operator;
+mod operator_json;
+mod roles;
+mod snapshot;
+pub(crate) mod states;
+mod summary;
+mod tally;
+mod tasks;
+mod view;
+
+pub use facts::{Build, Facts, Limits};
+pub use snapshot::Snapshot;
+pub use view::View;

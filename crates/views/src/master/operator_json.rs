@@ -1,0 +1,93 @@
+//! The larger reads of the operator API as JSON, from the encoded parts of entities.
+//!
+//! Mesos writes these by hand: their lists are there when empty, unlike in the generic
+//! mapping of protobuf to JSON.
+
+use messages::v1::master::{Call, call};
+
+use super::entity::{Agent, Task};
+use super::{Snapshot, operator};
+use crate::json::{self, Object};
+
+pub(super) fn answer(snapshot: &Snapshot, call: &Call) -> Option<Vec<u8>> {
+    let mut out = Vec::new();
+    match call.r#type() {
+        call::Type::GetState => typed(&mut out, "GET_STATE", |object| {
+            object.object("get_state", |object| state(object, snapshot));
+        }),
+        call::Type::GetAgents => typed(&mut out, "GET_AGENTS", |object| agents(object, snapshot)),
+        call::Type::GetFrameworks => typed(&mut out, "GET_FRAMEWORKS", |object| frameworks(object, snapshot)),
+        call::Type::GetExecutors => typed(&mut out, "GET_EXECUTORS", |object| executors(object, snapshot)),
+        call::Type::GetTasks => typed(&mut out, "GET_TASKS", |object| tasks(object, snapshot)),
+        _ => json::message(&mut out, &operator::answer(snapshot, call)?),
+    }
+    Some(out)
+}
+
+pub(super) fn subscribed(snapshot: &Snapshot) -> Vec<u8> {
+    let mut out = Vec::new();
+    typed(&mut out, "SUBSCRIBED", |object| {
+        object.object("subscribed", |object| {
+            object.object("get_state", |object| state(object, snapshot));
+            object.double("heartbeat_interval_seconds", super::events::HEARTBEAT_SECONDS);
+        });
+    });
+    out
+}
+
+fn typed(out: &mut Vec<u8>, kind: &str, member: impl FnOnce(&mut Object<'_>)) {
+    json::object(out, |object| {
+        object.string("type", kind);
+        member(object);
+    });
+}
+
+fn state(object: &mut Object<'_>, snapshot: &Snapshot) {
+    tasks(object, snapshot);
+    executors(object, snapshot);
+    frameworks(object, snapshot);
+    agents(object, snapshot);
+}
+
+fn agents(object: &mut Object<'_>, snapshot: &Snapshot) {
+    const NONE_YET: [&str; 0] = [];
+    object.object("get_agents", |object| {
+        object.array("agents", snapshot.agents.iter(), agent);
+        object.array("recovered_agents", NONE_YET, json::string);
+    });
+}
+
+fn agent(out: &mut Vec<u8>, agent: &Agent) {
+    out.extend_from_slice(agent.usage.v1.get(|out| json::message(out, &operator::agent(agent))));
+}
+
+fn frameworks(object: &mut Object<'_>, snapshot: &Snapshot) {
+    let agents = operator::by_id(snapshot);
+    object.object("get_frameworks", |object| {
+        for (list, frameworks) in [("frameworks", &snapshot.frameworks), ("completed_frameworks", snapshot.completed.entries())] {
+            object.array(list, frameworks.iter(), |out, one| json::message(out, &operator::framework(&agents, one)));
+        }
+    });
+}
+
+fn executors(object: &mut Object<'_>, snapshot: &Snapshot) {
+    let all = snapshot.frameworks.iter().flat_map(|framework| framework.executors.iter());
+    object.object("get_executors", |object| {
+        object.array("executors", all, |out, one| json::message(out, &operator::executor(one)));
+    });
+}
+
+fn tasks(object: &mut Object<'_>, snapshot: &Snapshot) {
+    let everywhere = || snapshot.frameworks.iter().chain(snapshot.completed.iter());
+    object.object("get_tasks", |object| {
+        object.array("tasks", everywhere().flat_map(|framework| framework.tasks.iter()), |out, one| task(out, one));
+        let unreachable = everywhere().flat_map(|framework| framework.unreachable.iter());
+        object.array("unreachable_tasks", unreachable, |out, one| task(out, one));
+        let completed = everywhere().flat_map(|framework| framework.completed.iter());
+        object.array("completed_tasks", completed, |out, one| task(out, one));
+    });
+}
+
+fn task(out: &mut Vec<u8>, task: &Task) {
+    out.extend_from_slice(task.v1.get(|out| json::message(out, &*task.task)));
+}

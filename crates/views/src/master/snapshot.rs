@@ -1,0 +1,62 @@
+//! The state of a view at one moment, for readers.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use messages::v1;
+
+use super::entity::{Agent, Framework};
+use super::tally::Tally;
+use super::{Facts, events, legacy, operator, operator_json, roles, summary, tasks};
+use crate::Query;
+use crate::history::History;
+use crate::series::Series;
+
+/// Cloning shares everything; nothing the view does later shows in it.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    pub(super) facts: Arc<Facts>,
+    pub(super) agents: Series<Agent>,
+    pub(super) frameworks: Series<Framework>,
+    pub(super) completed: History<Framework>,
+    pub(super) unreachable_agents: usize,
+    pub(crate) tally: Arc<Tally>,
+}
+
+impl Snapshot {
+    /// The JSON of a legacy endpoint (`/state`, with or without `/master` before it), or
+    /// nothing when the path is none of a view's.
+    pub fn get(&self, path: &str, query: &Query) -> Option<Bytes> {
+        let path = path.trim_matches('/');
+        let json = match path.strip_prefix("master/").unwrap_or(path) {
+            "state" => legacy::state(self),
+            "state-summary" => summary::state_summary(self),
+            "slaves" => legacy::slaves(self, query),
+            "frameworks" => legacy::frameworks(self, query),
+            "tasks" => tasks::tasks(self, query),
+            "roles" => roles::roles(self),
+            _ => return None,
+        };
+        Some(json.into())
+    }
+
+    /// The answer to a read of the operator API, or nothing when the call is no read of a view's.
+    pub fn operator(&self, call: &v1::master::Call) -> Option<v1::master::Response> {
+        operator::answer(self, call)
+    }
+
+    /// The same as JSON, which in Mesos has empty lists where the generic mapping has none; large answers come from
+    /// encoded parts.
+    pub fn operator_json(&self, call: &v1::master::Call) -> Option<Bytes> {
+        operator_json::answer(self, call).map(Bytes::from)
+    }
+
+    /// The first event of an operator's stream.
+    pub fn subscribed(&self) -> v1::master::Event {
+        events::subscribed(self)
+    }
+
+    pub fn subscribed_json(&self) -> Bytes {
+        operator_json::subscribed(self).into()
+    }
+}

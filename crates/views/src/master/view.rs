@@ -1,0 +1,345 @@
+//! A view of a master: the change stream folded into entities.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use master::{
+    AgentDeparture, AgentSnapshot, Change, ExecutorSnapshot, FrameworkSnapshot, OfferSnapshot, TaskDeparture,
+};
+use messages::v1;
+use resources::Resources;
+use rustc_hash::FxHashMap;
+use vocabulary::{AgentId, ExecutorId, FrameworkId, OfferId, TaskId, Timestamp};
+
+use super::entity::{Agent, Executor, Framework, Offer, Task};
+use super::events;
+use super::tally::Tally;
+use super::{Facts, Snapshot};
+use crate::Query;
+use crate::history::History;
+use crate::series::Series;
+
+/// Unreachable agents remembered, as `--registry_max_agent_count`.
+const MAX_UNREACHABLE_AGENTS: usize = 102_400;
+
+/// Holds the newest snapshot, and where everything in it is found.
+#[derive(Debug)]
+pub struct View {
+    current: Snapshot,
+    agents: FxHashMap<AgentId, u64>,
+    frameworks: FxHashMap<FrameworkId, FrameworkIndex>,
+    offers: FxHashMap<OfferId, (FrameworkId, u64)>,
+    unreachable: FxHashMap<AgentId, u64>,
+    unreachable_by_age: Series<AgentId>,
+    /// Whether operators' streams hear of the change applied last.
+    news: bool,
+}
+
+/// Keys into the series of a framework.
+#[derive(Debug)]
+struct FrameworkIndex {
+    key: u64,
+    tasks: FxHashMap<TaskId, u64>,
+    executors: FxHashMap<(AgentId, ExecutorId), u64>,
+}
+
+impl View {
+    pub fn new(facts: Facts) -> Self {
+        View {
+            current: Snapshot {
+                completed: History::new(facts.limits.completed_frameworks),
+                facts: Arc::new(facts),
+                agents: Series::default(),
+                frameworks: Series::default(),
+                unreachable_agents: 0,
+                tally: Arc::new(Tally::default()),
+            },
+            agents: FxHashMap::default(),
+            frameworks: FxHashMap::default(),
+            offers: FxHashMap::default(),
+            unreachable: FxHashMap::default(),
+            unreachable_by_age: Series::default(),
+            news: false,
+        }
+    }
+
+    /// Everything as of now, at the price of a few pointers.
+    pub fn snapshot(&self) -> Snapshot {
+        self.current.clone()
+    }
+
+    /// When the shell learns who leads.
+    pub fn set_leader(&mut self, leader: Option<v1::MasterInfo>, elected: Option<Timestamp>) {
+        let facts = Arc::make_mut(&mut self.current.facts);
+        facts.leader = leader;
+        facts.elected = elected;
+    }
+
+    /// A change about something unknown is ignored: a view may be started in the middle of a stream.
+    pub fn apply(&mut self, change: &Change) {
+        self.news = true;
+        match change {
+            Change::AgentAdded(agent) => self.put_agent(agent),
+            Change::AgentUpdated(agent) => self.put_agent(agent),
+            Change::AgentRemoved { agent, departure, .. } => self.remove_agent(agent, *departure),
+            Change::FrameworkAdded(framework) | Change::FrameworkUpdated(framework) => self.put_framework(framework),
+            Change::FrameworkRemoved(framework) => self.remove_framework(framework),
+            Change::TaskAdded(task) => self.put_task(task),
+            Change::TaskUpdated { task, status } => self.update_task(task, status),
+            Change::TaskRemoved { framework, task, departure } => self.remove_task(framework, task, *departure),
+            Change::ExecutorAdded(executor) => self.put_executor(executor),
+            Change::ExecutorRemoved { framework, agent, executor } => self.remove_executor(framework, agent, executor),
+            Change::OfferAdded(offer) => self.put_offer(offer),
+            Change::OfferRemoved(offer) => self.remove_offer(offer),
+        }
+    }
+
+    pub fn get(&self, path: &str, query: &Query) -> Option<Bytes> {
+        self.current.get(path, query)
+    }
+
+    pub fn operator(&self, call: &v1::master::Call) -> Option<v1::master::Response> {
+        self.current.operator(call)
+    }
+
+    pub fn operator_json(&self, call: &v1::master::Call) -> Option<Bytes> {
+        self.current.operator_json(call)
+    }
+
+    pub fn subscribed(&self) -> v1::master::Event {
+        self.current.subscribed()
+    }
+
+    /// What operators' streams are told of the change that was applied last.
+    pub fn events(&self, change: &Change) -> Vec<v1::master::Event> {
+        let event = if self.news { events::of(self, change) } else { None };
+        event.into_iter().collect()
+    }
+
+    pub(super) fn agent(&self, id: &AgentId) -> Option<&Agent> {
+        self.current.agents.get(*self.agents.get(id)?)
+    }
+
+    fn agent_mut(&mut self, id: &AgentId) -> Option<&mut Agent> {
+        self.current.agents.get_mut(*self.agents.get(id)?)
+    }
+
+    fn framework_mut(&mut self, id: &FrameworkId) -> Option<(&mut Framework, &mut FrameworkIndex)> {
+        let index = self.frameworks.get_mut(id)?;
+        Some((self.current.frameworks.get_mut(index.key)?, index))
+    }
+
+    fn tally(&mut self) -> &mut Tally {
+        Arc::make_mut(&mut self.current.tally)
+    }
+}
+
+/// Agents.
+impl View {
+    fn put_agent(&mut self, snapshot: &Arc<AgentSnapshot>) {
+        self.forget_unreachable(&snapshot.id);
+        let previous = match self.agent_mut(&snapshot.id) {
+            Some(agent) => Some(agent.describe(snapshot)),
+            None => {
+                let key = self.current.agents.push(Agent::new(Arc::clone(snapshot)));
+                self.agents.insert(snapshot.id.clone(), key);
+                None
+            }
+        };
+        self.tally().agent_appeared(previous.as_deref(), snapshot);
+        self.news = previous.is_none();
+    }
+
+    fn remove_agent(&mut self, id: &AgentId, departure: AgentDeparture) {
+        if departure == AgentDeparture::Unreachable {
+            self.remember_unreachable(id);
+        } else {
+            self.forget_unreachable(id);
+        }
+        if let Some(key) = self.agents.remove(id) {
+            self.current.agents.remove(key);
+            self.tally().agent_left(departure);
+        }
+    }
+
+    fn remember_unreachable(&mut self, id: &AgentId) {
+        if self.unreachable.contains_key(id) {
+            return;
+        }
+        self.unreachable.insert(id.clone(), self.unreachable_by_age.push(id.clone()));
+        if self.unreachable_by_age.len() > MAX_UNREACHABLE_AGENTS
+            && let Some(oldest) = self.unreachable_by_age.pop_first()
+        {
+            self.unreachable.remove(&oldest);
+        }
+        self.current.unreachable_agents = self.unreachable.len();
+    }
+
+    fn forget_unreachable(&mut self, id: &AgentId) {
+        if let Some(key) = self.unreachable.remove(id) {
+            self.unreachable_by_age.remove(key);
+            self.current.unreachable_agents = self.unreachable.len();
+        }
+    }
+
+    fn charge(&mut self, agent: &AgentId, framework: &FrameworkId, resources: &Resources) {
+        if let Some(agent) = self.agent_mut(agent) {
+            agent.charge(framework, resources);
+        }
+    }
+
+    fn discharge(&mut self, agent: &AgentId, framework: &FrameworkId, resources: &Resources) {
+        if let Some(agent) = self.agent_mut(agent) {
+            agent.discharge(framework, resources);
+        }
+    }
+}
+
+/// Frameworks.
+impl View {
+    fn put_framework(&mut self, snapshot: &Arc<FrameworkSnapshot>) {
+        if let Some((framework, _)) = self.framework_mut(&snapshot.id) {
+            let previous = std::mem::replace(&mut framework.snapshot, Arc::clone(snapshot));
+            // Mesos announces a resubscription and a new description, but no disconnection.
+            self.news = previous.info != snapshot.info || previous.reregistered != snapshot.reregistered;
+            return;
+        }
+        let key = self.current.frameworks.push(Framework::new(Arc::clone(snapshot), self.current.facts.limits));
+        let index = FrameworkIndex { key, tasks: FxHashMap::default(), executors: FxHashMap::default() };
+        self.frameworks.insert(snapshot.id.clone(), index);
+    }
+
+    fn remove_framework(&mut self, snapshot: &Arc<FrameworkSnapshot>) {
+        let Some(index) = self.frameworks.remove(&snapshot.id) else { return };
+        let Some(mut framework) = self.current.frameworks.remove(index.key) else { return };
+        framework.snapshot = Arc::clone(snapshot);
+        for task in framework.tasks.iter() {
+            if let Some(resources) = task.held() {
+                self.discharge(&AgentId::from(&task.task.agent_id), &snapshot.id, resources);
+            }
+            framework.completed.push(Arc::clone(task));
+        }
+        for executor in framework.executors.iter() {
+            self.discharge(&executor.snapshot.agent, &snapshot.id, &executor.resources);
+        }
+        for offer in framework.offers.iter() {
+            self.offers.remove(&offer.snapshot.id);
+            if let Some(agent) = self.agent_mut(&offer.snapshot.agent) {
+                agent.rescind(&offer.snapshot.resources);
+            }
+        }
+        framework.become_history();
+        self.current.completed.push(framework);
+    }
+}
+
+/// Tasks.
+impl View {
+    fn put_task(&mut self, task: &Arc<v1::Task>) {
+        let id = TaskId::from(&task.task_id);
+        let framework_id = FrameworkId::from(&task.framework_id);
+        let Some((framework, index)) = self.framework_mut(&framework_id) else { return };
+        if index.tasks.contains_key(&id) {
+            return self.replace_task(&framework_id, &id, task);
+        }
+        let task = Arc::new(Task::new(Arc::clone(task)));
+        // Back from its unreachable agent.
+        framework.unreachable.remove_where(|known| known.task.task_id == task.task.task_id);
+        index.tasks.insert(id, framework.tasks.push(Arc::clone(&task)));
+        if let Some(resources) = task.held() {
+            framework.used += resources;
+            self.charge(&AgentId::from(&task.task.agent_id), &framework_id, resources);
+        }
+    }
+
+    fn update_task(&mut self, task: &Arc<v1::Task>, status: &v1::TaskStatus) {
+        let id = TaskId::from(&task.task_id);
+        let framework_id = FrameworkId::from(&task.framework_id);
+        let Some((framework, index)) = self.framework_mut(&framework_id) else { return };
+        let Some(known) = index.tasks.get(&id).and_then(|key| framework.tasks.get(*key)) else { return };
+        let (news, ended) = (known.is_news(status), known.ends_as(task));
+        self.replace_task(&framework_id, &id, task);
+        if ended {
+            self.tally().task_ended(task.state(), status);
+        }
+        self.news = news;
+    }
+
+    fn replace_task(&mut self, framework_id: &FrameworkId, id: &TaskId, task: &Arc<v1::Task>) {
+        let Some((framework, index)) = self.framework_mut(framework_id) else { return };
+        let Some(slot) = index.tasks.get(id).and_then(|key| framework.tasks.get_mut(*key)) else { return };
+        let next = Arc::new(slot.succeeded_by(Arc::clone(task)));
+        let previous = std::mem::replace(slot, Arc::clone(&next));
+        let (before, after) = (previous.held(), next.held());
+        if before == after && previous.task.agent_id == next.task.agent_id {
+            return;
+        }
+        if let Some(resources) = before {
+            framework.used -= resources;
+        }
+        if let Some(resources) = after {
+            framework.used += resources;
+        }
+        if let Some(resources) = before {
+            self.discharge(&AgentId::from(&previous.task.agent_id), framework_id, resources);
+        }
+        if let Some(resources) = after {
+            self.charge(&AgentId::from(&next.task.agent_id), framework_id, resources);
+        }
+    }
+
+    fn remove_task(&mut self, framework_id: &FrameworkId, id: &TaskId, departure: TaskDeparture) {
+        let Some((framework, index)) = self.framework_mut(framework_id) else { return };
+        let Some(task) = index.tasks.remove(id).and_then(|key| framework.tasks.remove(key)) else { return };
+        match departure {
+            TaskDeparture::Completed => framework.completed.push(Arc::clone(&task)),
+            TaskDeparture::Unreachable => framework.unreachable.push(Arc::clone(&task)),
+        };
+        if let Some(resources) = task.held() {
+            framework.used -= resources;
+            self.discharge(&AgentId::from(&task.task.agent_id), framework_id, resources);
+        }
+    }
+}
+
+/// Executors and offers.
+impl View {
+    fn put_executor(&mut self, snapshot: &Arc<ExecutorSnapshot>) {
+        self.remove_executor(&snapshot.framework, &snapshot.agent, &ExecutorId::from(&snapshot.info.executor_id));
+        let Some((framework, index)) = self.framework_mut(&snapshot.framework) else { return };
+        let executor = Arc::new(Executor::new(Arc::clone(snapshot)));
+        let id = (snapshot.agent.clone(), ExecutorId::from(&snapshot.info.executor_id));
+        index.executors.insert(id, framework.executors.push(Arc::clone(&executor)));
+        framework.used += &executor.resources;
+        self.charge(&snapshot.agent, &snapshot.framework, &executor.resources);
+    }
+
+    fn remove_executor(&mut self, framework_id: &FrameworkId, agent: &AgentId, executor: &ExecutorId) {
+        let Some((framework, index)) = self.framework_mut(framework_id) else { return };
+        let key = index.executors.remove(&(agent.clone(), executor.clone()));
+        let Some(executor) = key.and_then(|key| framework.executors.remove(key)) else { return };
+        framework.used -= &executor.resources;
+        self.discharge(agent, framework_id, &executor.resources);
+    }
+
+    fn put_offer(&mut self, snapshot: &Arc<OfferSnapshot>) {
+        self.remove_offer(&snapshot.id);
+        let Some((framework, _)) = self.framework_mut(&snapshot.framework) else { return };
+        let key = framework.offers.push(Arc::new(Offer::new(Arc::clone(snapshot), framework.executors.next_key())));
+        framework.offered += &snapshot.resources;
+        self.offers.insert(snapshot.id.clone(), (snapshot.framework.clone(), key));
+        if let Some(agent) = self.agent_mut(&snapshot.agent) {
+            agent.offer(&snapshot.resources);
+        }
+    }
+
+    fn remove_offer(&mut self, id: &OfferId) {
+        let Some((framework_id, key)) = self.offers.remove(id) else { return };
+        let Some((framework, _)) = self.framework_mut(&framework_id) else { return };
+        let Some(offer) = framework.offers.remove(key) else { return };
+        framework.offered -= &offer.snapshot.resources;
+        if let Some(agent) = self.agent_mut(&offer.snapshot.agent) {
+            agent.rescind(&offer.snapshot.resources);
+        }
+    }
+}

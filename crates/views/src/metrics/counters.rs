@@ -1,0 +1,23 @@
+//! The numbers no change tells: messages received, uptime, load of the machine.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+/// Values by full metric name (`master/messages_kill_task`, `system/load_1min`). They join
+/// what the view derives and win where both know a name.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Counters(BTreeMap<Cow<'static, str>, f64>);
+
+impl Counters {
+    pub fn set(&mut self, name: impl Into<Cow<'static, str>>, value: f64) {
+        self.0.insert(name.into(), value);
+    }
+
+    pub fn add(&mut self, name: impl Into<Cow<'static, str>>, amount: f64) {
+        *self.0.entry(name.into()).or_default() += amount;
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&str, f64)> {
+        self.0.iter().map(|(name, value)| (&**name, *value))
+    }
+}

@@ -1,0 +1,107 @@
+//! An ordered collection whose clones share their contents.
+//!
+//! A view keeps every kind of entity in one, under a sequence number given at its first
+//! appearance. Cloning copies one pointer; the first write after a clone copies the list
+//! of chunks and the chunk it touches (the entities themselves are behind `Arc`s).
+
+use std::sync::Arc;
+
+/// Small enough that copying a shared chunk is cheap, large enough that the list of
+/// chunks of 100,000 entities stays below 2,000 pointers.
+const CHUNK: usize = 64;
+
+#[derive(Debug)]
+pub(crate) struct Series<V> {
+    /// None is empty; keys ascend within a chunk and from chunk to chunk.
+    chunks: Arc<Vec<Arc<Vec<(u64, V)>>>>,
+    len: usize,
+    next: u64,
+}
+
+impl<V> Default for Series<V> {
+    fn default() -> Self {
+        Series { chunks: Arc::default(), len: 0, next: 0 }
+    }
+}
+
+impl<V> Clone for Series<V> {
+    fn clone(&self) -> Self {
+        Series { chunks: Arc::clone(&self.chunks), len: self.len, next: self.next }
+    }
+}
+
+impl<V> Series<V> {
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &V> + Clone {
+        self.chunks.iter().flat_map(|chunk| chunk.iter()).map(|(_, value)| value)
+    }
+
+    pub fn keyed(&self) -> impl Iterator<Item = (u64, &V)> {
+        self.chunks.iter().flat_map(|chunk| chunk.iter()).map(|(key, value)| (*key, value))
+    }
+
+    /// Every key so far is below it, every later one is not.
+    pub fn next_key(&self) -> u64 {
+        self.next
+    }
+
+    pub fn get(&self, key: u64) -> Option<&V> {
+        let (chunk, slot) = self.locate(key)?;
+        Some(&self.chunks.get(chunk)?.get(slot)?.1)
+    }
+
+    fn locate(&self, key: u64) -> Option<(usize, usize)> {
+        let after = self.chunks.partition_point(|chunk| chunk.first().is_some_and(|(first, _)| *first <= key));
+        let chunk = after.checked_sub(1)?;
+        let slot = self.chunks.get(chunk)?.binary_search_by_key(&key, |(key, _)| *key).ok()?;
+        Some((chunk, slot))
+    }
+}
+
+impl<V: Clone> Series<V> {
+    /// Appends, and returns the key that finds the value again.
+    pub fn push(&mut self, value: V) -> u64 {
+        let key = self.next;
+        self.next += 1;
+        self.len += 1;
+        let chunks = Arc::make_mut(&mut self.chunks);
+        match chunks.last_mut().filter(|chunk| chunk.len() < CHUNK) {
+            Some(chunk) => Arc::make_mut(chunk).push((key, value)),
+            None => chunks.push(Arc::new(vec![(key, value)])),
+        }
+        key
+    }
+
+    pub fn get_mut(&mut self, key: u64) -> Option<&mut V> {
+        let (chunk, slot) = self.locate(key)?;
+        let chunk = Arc::make_mut(&mut self.chunks).get_mut(chunk)?;
+        Some(&mut Arc::make_mut(chunk).get_mut(slot)?.1)
+    }
+
+    pub fn remove(&mut self, key: u64) -> Option<V> {
+        let (at, slot) = self.locate(key)?;
+        let chunks = Arc::make_mut(&mut self.chunks);
+        let chunk = Arc::make_mut(chunks.get_mut(at)?);
+        let (_, value) = chunk.remove(slot);
+        if chunk.is_empty() {
+            chunks.remove(at);
+        }
+        self.len -= 1;
+        Some(value)
+    }
+
+    /// Looks at every entry.
+    pub fn remove_where(&mut self, is_it: impl Fn(&V) -> bool) -> Option<V> {
+        let (key, _) = self.chunks.iter().flat_map(|chunk| chunk.iter()).find(|(_, value)| is_it(value))?;
+        let key = *key;
+        self.remove(key)
+    }
+
+    pub fn pop_first(&mut self) -> Option<V> {
+        let (key, _) = self.chunks.first()?.first()?;
+        self.remove(*key)
+    }
+}
