@@ -3,10 +3,34 @@
 //!
 //! `Agent::step(now, input, &mut outbox)` is the only way in; effects come out as data.
 
+mod agent;
 mod change;
+mod command_task;
+mod config;
+mod delivery;
+mod duration;
+mod endings;
+mod environment;
+mod executor_api;
+mod executor_driver;
+mod frameworks;
+mod gc;
 mod input;
+mod kill;
+mod launch;
+mod limits;
+mod metrics;
 mod outbox;
+mod paths;
+mod registration;
+mod state;
+mod stores;
+mod streams;
+mod updates;
 
+pub use agent::Agent;
 pub use change::{Change, ExecutorSnapshot, ExecutorState, FrameworkSnapshot};
+pub use config::{Config, VERSION};
 pub use input::{ContainerEvent, ContainerExit, ExecutorCall, ExecutorSubscribe, Input, Limitation, PeerMessage};
+pub use metrics::{Counter, Gauge, Metrics, ResourceGauges};
 pub use outbox::{ContainerCommand, ContainerLaunch, Effect, Outbox, Record, StoreToken, Timer};

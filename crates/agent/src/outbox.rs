@@ -69,8 +69,9 @@ pub struct ContainerLaunch {
     pub container: ContainerId,
     pub framework: FrameworkId,
     pub executor: ExecutorId,
-    /// `command` is what to fetch (`uris`) and run. For a command task it is the task's command and
-    /// `task` is set: the shell runs our command executor with it.
+    /// `command` is what to fetch (`uris`) and run. For a command task `command_task` is set, and `command`
+    /// names Mesos' command executor with the task's own `uris`, `environment` and `user`: the shell runs our
+    /// command executor instead.
     pub executor_info: Arc<v1::ExecutorInfo>,
     /// Set when the command executor is to run this task.
     pub command_task: Option<Arc<v1::TaskInfo>>,
@@ -114,11 +115,9 @@ pub enum Timer {
     ExecutorHeartbeat,
     /// Send the unacknowledged update of this task again.
     UpdateRetry(FrameworkId, TaskId),
-    /// `max_completion_time` of a task has passed.
-    MaxCompletion(FrameworkId, TaskId),
     /// Sandboxes may be due for removal.
     Gc,
-    /// Ask for `DiskUsage`.
+    /// When it is due the shell measures the disk and delivers `Input::DiskUsage` besides the timer itself.
     DiskWatch,
 }
 

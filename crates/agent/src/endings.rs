@@ -1,0 +1,254 @@
+//! What follows when a container comes up or ends, and how executors and frameworks are forgotten.
+
+use messages::internal;
+use messages::v1::TaskState;
+use messages::v1::task_status::Reason;
+use resources::Resources;
+use vocabulary::{ContainerId, ExecutorId, FrameworkId, TaskId};
+
+use messages::v1;
+
+use crate::agent::{Agent, Step};
+use crate::change::{Change, ExecutorState};
+use crate::duration;
+use crate::input::{ContainerEvent, ContainerExit};
+use crate::limits::executor_limits;
+use crate::outbox::{ContainerCommand, Effect, Record, Timer};
+use crate::paths;
+use crate::state::{Executor, Link, Termination, is_terminal, task_state};
+use crate::updates::Report;
+
+impl Agent {
+    pub(crate) fn container_event(&mut self, step: &mut Step<'_>, event: ContainerEvent) {
+        let container = match &event {
+            ContainerEvent::Launched { container, .. }
+            | ContainerEvent::LaunchFailed { container, .. }
+            | ContainerEvent::Exited { container, .. } => container,
+        };
+        let Some((framework, executor)) = self.containers.get(container).cloned() else {
+            tracing::warn!("nothing is known of container {container}");
+            return;
+        };
+        match event {
+            ContainerEvent::Launched { pid, .. } => self.container_launched(step, &framework, &executor, pid),
+            ContainerEvent::LaunchFailed { reason, .. } => {
+                self.metrics.container_launch_errors.increment();
+                self.set_termination(
+                    &framework,
+                    &executor,
+                    Termination {
+                        state: TaskState::TaskFailed,
+                        reason: Reason::ContainerLaunchFailed,
+                        message: format!("Failed to launch container: {reason}"),
+                    },
+                );
+                self.container_ended(step, &framework, &executor, ContainerExit::default());
+            }
+            ContainerEvent::Exited { exit, .. } => self.container_ended(step, &framework, &executor, exit),
+        }
+    }
+
+    fn container_launched(&mut self, step: &mut Step<'_>, framework: &FrameworkId, id: &ExecutorId, pid: u32) {
+        let Some(known) = self.frameworks.get_mut(framework) else { return };
+        let terminating = known.terminating;
+        let Some(executor) = known.executors.get_mut(id) else { return };
+        executor.pid = Some(pid);
+        // It was told to end before there was anybody to tell.
+        if terminating || executor.state == ExecutorState::Terminating {
+            destroy(step, &executor.container);
+        }
+        self.publish_executor(step, framework, id);
+    }
+
+    /// Over before it began: it was ended while its records were on the way to the disk.
+    pub(crate) fn container_never_started(&mut self, step: &mut Step<'_>, framework: &FrameworkId, id: &ExecutorId) {
+        self.container_ended(step, framework, id, ContainerExit::default());
+    }
+
+    pub(crate) fn container_ended(
+        &mut self,
+        step: &mut Step<'_>,
+        framework_id: &FrameworkId,
+        id: &ExecutorId,
+        exit: ContainerExit,
+    ) {
+        let Some(framework) = self.frameworks.get_mut(framework_id) else { return };
+        let framework_terminating = framework.terminating;
+        let Some(executor) = framework.executors.get_mut(id) else { return };
+        if executor.state == ExecutorState::Terminated {
+            return;
+        }
+        executor.enter(ExecutorState::Terminated, &self.metrics);
+        step.disarm(Timer::ExecutorRegistration(executor.container.clone()));
+        step.disarm(Timer::ExecutorShutdown(executor.container.clone()));
+        if let Link::Http(stream) = std::mem::replace(&mut executor.link, Link::None) {
+            self.http_executors.remove(&stream);
+            step.out.push(Effect::CloseStream(stream));
+        }
+        let command_task = executor.command_task;
+        let record = Record::ContainerDone {
+            framework: framework_id.clone(),
+            executor: id.clone(),
+            container: executor.container.clone(),
+        };
+        let live = |task: &v1::Task| !is_terminal(task_state(task.state));
+        let remaining: Vec<TaskId> =
+            executor.tasks.iter().filter(|(_, task)| live(task)).map(|(task, _)| task.clone()).collect();
+        let report = verdict(executor, &exit);
+        self.stores.store(step, record);
+        self.publish_executor(step, framework_id, id);
+        if !framework_terminating {
+            for task in &remaining {
+                self.report(step, framework_id, task, Some(id), report.clone());
+            }
+        }
+        // The master does not know the executors that agents make up for commands.
+        if !command_task {
+            self.send_exited(step, framework_id, id, exit.status);
+        }
+        let settled = self.executor(framework_id, id).is_none_or(|e| e.tasks.is_empty());
+        if framework_terminating || settled {
+            self.remove_executor(step, framework_id, id);
+        }
+        self.remove_framework_if_idle(step, framework_id);
+    }
+
+    pub(crate) fn send_exited(
+        &mut self,
+        step: &mut Step<'_>,
+        framework: &FrameworkId,
+        executor: &ExecutorId,
+        status: Option<i32>,
+    ) {
+        let Some(master) = self.master.pid().cloned() else { return };
+        let message = internal::ExitedExecutorMessage {
+            slave_id: self.agent_id(),
+            framework_id: framework.to_proto(),
+            executor_id: executor.to_proto(),
+            status: status.unwrap_or(-1),
+        };
+        step.send(&master, message);
+    }
+
+    pub(crate) fn executor_registration_timeout(&mut self, step: &mut Step<'_>, container: &ContainerId) {
+        let Some((framework, id)) = self.containers.get(container).cloned() else { return };
+        let terminating = self.frameworks.get(&framework).is_none_or(|f| f.terminating);
+        let registering = self.executor(&framework, &id).is_some_and(|e| e.state == ExecutorState::Registering);
+        if terminating || !registering {
+            return;
+        }
+        let timeout = duration::text(self.config.executor_registration_timeout);
+        self.set_termination(
+            &framework,
+            &id,
+            Termination {
+                state: TaskState::TaskFailed,
+                reason: Reason::ExecutorRegistrationTimeout,
+                message: format!("Executor did not register within {timeout}"),
+            },
+        );
+        if let Some(executor) = self.frameworks.get_mut(&framework).and_then(|f| f.executors.get_mut(&id)) {
+            executor.enter(ExecutorState::Terminating, &self.metrics);
+        }
+        destroy(step, container);
+        self.publish_executor(step, &framework, &id);
+    }
+
+    pub(crate) fn executor_shutdown_timeout(&mut self, step: &mut Step<'_>, container: &ContainerId) {
+        let Some((framework, id)) = self.containers.get(container) else { return };
+        let executor = self.executor(framework, id);
+        if executor.is_some_and(|e| e.state == ExecutorState::Terminating && e.launched_container) {
+            destroy(step, container);
+        }
+    }
+
+    fn set_termination(&mut self, framework: &FrameworkId, id: &ExecutorId, termination: Termination) {
+        if let Some(executor) = self.frameworks.get_mut(framework).and_then(|f| f.executors.get_mut(id)) {
+            executor.pending_termination = Some(termination);
+        }
+    }
+
+    /// A task is over: its container needs less, and the agent has more.
+    pub(crate) fn release(
+        &mut self,
+        step: &mut Step<'_>,
+        framework: &FrameworkId,
+        id: &ExecutorId,
+        resources: &[v1::Resource],
+    ) {
+        let Some(executor) = self.frameworks.get_mut(framework).and_then(|f| f.executors.get_mut(id)) else { return };
+        let resources = Resources::from_proto(resources).unwrap_or_default();
+        executor.allocated -= &resources;
+        self.used -= &resources;
+        self.metrics.set_used(&self.used);
+        if executor.launched_container && executor.state != ExecutorState::Terminated {
+            step.out.push(Effect::Container(ContainerCommand::Update {
+                container: executor.container.clone(),
+                resources: executor.allocated.to_proto(),
+                limits: executor_limits(executor, &self.config),
+            }));
+        }
+        self.publish_executor(step, framework, id);
+    }
+
+    /// Nothing of the executor is left but its sandbox, which somebody may still want to read.
+    pub(crate) fn remove_executor(&mut self, step: &mut Step<'_>, framework_id: &FrameworkId, id: &ExecutorId) {
+        let Some(agent) = self.id() else { return };
+        let Some(framework) = self.frameworks.get_mut(framework_id) else { return };
+        let Some(executor) = framework.executors.remove(id) else { return };
+        framework.tasks.retain(|_, owner| owner != id);
+        self.containers.remove(&executor.container);
+        for task in executor.tasks.values() {
+            self.metrics.task_left(task_state(task.state));
+        }
+        self.used -= &executor.allocated;
+        self.metrics.set_used(&self.used);
+        let parent = paths::executor(&self.config.work_dir, &agent, framework_id, id);
+        step.publish(Change::ExecutorRemoved {
+            framework: framework_id.clone(),
+            executor: id.clone(),
+            container: executor.container,
+        });
+        self.schedule_removal(step, executor.sandbox);
+        self.schedule_removal(step, parent);
+    }
+
+    pub(crate) fn remove_framework_if_idle(&mut self, step: &mut Step<'_>, id: &FrameworkId) {
+        if self.frameworks.get(id).is_none_or(|f| !f.is_idle()) {
+            return;
+        }
+        self.frameworks.remove(id);
+        self.metrics.frameworks_active.set(self.frameworks.len() as i64);
+        self.streams.forget_settled(id);
+        step.publish(Change::FrameworkRemoved(id.clone()));
+        if let Some(agent) = self.id() {
+            let path = paths::framework(&self.config.work_dir, &agent, id);
+            self.schedule_removal(step, path);
+        }
+        self.end_if_empty(step);
+    }
+}
+
+pub(crate) fn destroy(step: &mut Step<'_>, container: &ContainerId) {
+    step.out.push(Effect::Container(ContainerCommand::Destroy { container: container.clone() }));
+}
+
+/// What becomes of the tasks that an executor leaves behind: the container's own reason, else the agent's, else
+/// that the executor just ended.
+fn verdict(executor: &Executor, exit: &ContainerExit) -> Report {
+    let pending = executor.pending_termination.as_ref();
+    let mut messages: Vec<&str> = Vec::new();
+    messages.extend(pending.map(|p| p.message.as_str()));
+    messages.extend(exit.limitation.as_ref().map(|l| l.message.as_str()));
+    let message = if messages.is_empty() { "Executor terminated".to_owned() } else { messages.join("; ") };
+    match (&exit.limitation, pending) {
+        (Some(limitation), _) => Report {
+            state: TaskState::TaskFailed,
+            reason: limitation.reason,
+            message,
+            limitation: limitation.resources.clone(),
+        },
+        (None, Some(pending)) => Report::new(pending.state, pending.reason, message),
+        (None, None) => Report::new(TaskState::TaskFailed, Reason::ExecutorTerminated, message),
+    }
+}

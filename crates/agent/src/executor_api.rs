@@ -1,0 +1,234 @@
+//! Executors over HTTP: the v1 executor API, after the edge's checks.
+
+use messages::internal;
+use messages::v1::executor::{Call, call, event};
+use vocabulary::{Answer, ExecutorId, FrameworkId, ReplyId, Status, StreamId, TaskId};
+
+use crate::agent::{Agent, Step};
+use crate::change::{Change, ExecutorState};
+use crate::delivery::event;
+use crate::input::{ExecutorCall, ExecutorSubscribe};
+use crate::outbox::{Effect, Timer};
+use crate::registration::Phase;
+use crate::state::{Executor, Link, task_state};
+use crate::streams::Origin;
+use crate::updates::{Refused, Report};
+use messages::v1::TaskState;
+use messages::v1::task_status::Reason;
+
+/// Mesos' `DEFAULT_EXECUTOR_HEARTBEAT_INTERVAL`.
+const HEARTBEAT_INTERVAL: std::time::Duration = std::time::Duration::from_secs(30 * 60);
+
+impl Agent {
+    pub(crate) fn executor_subscribes(&mut self, step: &mut Step<'_>, subscribe: ExecutorSubscribe) {
+        let ExecutorSubscribe { reply, stream, call } = subscribe;
+        let (framework, id) = match self.addressed(&call) {
+            Ok(found) => found,
+            Err(answer) => return respond(step, reply, answer),
+        };
+        respond(step, reply, Answer::ok());
+        let welcome = self.master.phase != Phase::Terminating
+            && self.frameworks.get(&framework).is_some_and(|f| !f.terminating)
+            && self.executor(&framework, &id).is_some_and(|e| e.is_live());
+        if !welcome {
+            let event = std::sync::Arc::new(event(event::Type::Shutdown));
+            step.out.push(Effect::Event { stream, event });
+            step.out.push(Effect::CloseStream(stream));
+            return;
+        }
+        self.adopt_stream(step, &framework, &id, stream);
+        let (unacknowledged_updates, unacknowledged_tasks) =
+            call.subscribe.map(|s| (s.unacknowledged_updates, s.unacknowledged_tasks)).unwrap_or_default();
+        for call::Update { status } in unacknowledged_updates {
+            let update = self.http_update(step, &framework, status);
+            if let Err(refused) = self.status_update(step, update, Origin::Http) {
+                tracing::warn!("dropped an unacknowledged update of executor {id:?}: {refused}");
+            }
+        }
+        let held: Vec<TaskId> = unacknowledged_tasks.iter().map(|task| TaskId::from(&task.task_id)).collect();
+        self.drop_undelivered(step, &framework, &id, &held);
+        self.welcome(step, &framework, &id);
+    }
+
+    /// The executor's events go to this stream from now on, and no longer to an older one.
+    fn adopt_stream(&mut self, step: &mut Step<'_>, framework: &FrameworkId, id: &ExecutorId, stream: StreamId) {
+        let Some(executor) = self.frameworks.get_mut(framework).and_then(|f| f.executors.get_mut(id)) else { return };
+        if let Link::Http(old) = executor.link {
+            self.http_executors.remove(&old);
+            step.out.push(Effect::CloseStream(old));
+        }
+        executor.link = Link::Http(stream);
+        executor.enter(ExecutorState::Running, &self.metrics);
+        step.disarm(Timer::ExecutorRegistration(executor.container.clone()));
+        self.http_executors.insert(stream, (framework.clone(), id.clone()));
+        if !self.heartbeat_armed {
+            self.heartbeat_armed = true;
+            step.arm(Timer::ExecutorHeartbeat, HEARTBEAT_INTERVAL);
+        }
+    }
+
+    /// Tasks that were sent to the executor but that it does not have were lost on the way.
+    pub(crate) fn drop_undelivered(
+        &mut self,
+        step: &mut Step<'_>,
+        framework_id: &FrameworkId,
+        id: &ExecutorId,
+        held: &[TaskId],
+    ) {
+        let Some(framework) = self.frameworks.get(framework_id) else { return };
+        let Some(executor) = framework.executors.get(id) else { return };
+        let staging = |task: &messages::v1::Task| task_state(task.state) == TaskState::TaskStaging;
+        let lost: Vec<TaskId> = executor
+            .tasks
+            .iter()
+            .filter(|(task, entry)| staging(entry) && !executor.is_queued(task) && !held.contains(task))
+            .map(|(task, _)| task.clone())
+            .collect();
+        let state = framework.dropped_state();
+        for task in lost {
+            let report = Report::new(state, Reason::AgentRestarted, "Task launched during agent restart");
+            self.report(step, framework_id, &task, Some(id), report);
+        }
+    }
+
+    fn welcome(&mut self, step: &mut Step<'_>, framework: &FrameworkId, id: &ExecutorId) {
+        let Some(executor) = self.executor(framework, id) else { return };
+        if executor.useless() {
+            // Everything it was started for has been killed meanwhile.
+            return self.end_executor(step, framework, id);
+        }
+        if let (Some(framework), Some(executor)) = (self.frameworks.get(framework), self.executor(framework, id)) {
+            executor.subscribed(step, &framework.about, &self.info);
+        }
+        self.publish_executor(step, framework, id);
+        self.deliver_queued(step, framework, id);
+    }
+
+    pub(crate) fn executor_calls(&mut self, step: &mut Step<'_>, ExecutorCall { reply, call }: ExecutorCall) {
+        let answer = self.executor_call(step, *call);
+        respond(step, reply, answer);
+    }
+
+    fn executor_call(&mut self, step: &mut Step<'_>, call: Call) -> Answer {
+        let kind = call.r#type();
+        if kind == call::Type::Heartbeat {
+            return Answer::accepted();
+        }
+        let (framework, id) = match self.addressed(&call) {
+            Ok(found) => found,
+            Err(answer) => return answer,
+        };
+        if self.executor(&framework, &id).is_some_and(|e| e.state == ExecutorState::Registering) {
+            return Answer::forbidden("Executor is not subscribed");
+        }
+        match (kind, call.update, call.message) {
+            (call::Type::Update, Some(update), _) => {
+                let update = self.http_update(step, &framework, update.status);
+                match self.status_update(step, update, Origin::Http) {
+                    Err(full @ Refused::Full) => Answer::new(Status::ServiceUnavailable, full.to_string()),
+                    // Mesos accepts what it then drops; so executors expect no other answer.
+                    Err(Refused::Invalid(reason)) => {
+                        tracing::warn!("dropped an update of executor {id:?}: {reason}");
+                        Answer::accepted()
+                    }
+                    Ok(()) => Answer::accepted(),
+                }
+            }
+            (call::Type::Message, _, Some(message)) => {
+                self.executor_message(step, &framework, &id, message.data);
+                Answer::accepted()
+            }
+            _ => Answer::new(Status::NotImplemented, ""),
+        }
+    }
+
+    fn addressed(&self, call: &Call) -> Result<(FrameworkId, ExecutorId), Answer> {
+        let framework = FrameworkId::from(&call.framework_id);
+        let executor = ExecutorId::from(&call.executor_id);
+        let Some(known) = self.frameworks.get(&framework) else {
+            return Err(Answer::bad_request("Framework cannot be found"));
+        };
+        if !known.executors.contains_key(&executor) {
+            return Err(Answer::bad_request("Executor cannot be found"));
+        }
+        Ok((framework, executor))
+    }
+
+    /// Straight to a v0 scheduler, else by way of the master.
+    pub(crate) fn executor_message(
+        &mut self,
+        step: &mut Step<'_>,
+        framework: &FrameworkId,
+        executor: &ExecutorId,
+        data: Vec<u8>,
+    ) {
+        let to = match self.frameworks.get(framework) {
+            Some(known) if !known.terminating && self.master.is_registered() => {
+                known.about.pid.clone().or_else(|| self.master.pid().cloned())
+            }
+            _ => None,
+        };
+        let Some(to) = to else {
+            self.metrics.invalid_framework_messages.increment();
+            return;
+        };
+        let message = internal::ExecutorToFrameworkMessage {
+            slave_id: self.agent_id(),
+            framework_id: framework.to_proto(),
+            executor_id: executor.to_proto(),
+            data,
+        };
+        step.send(&to, message);
+        self.metrics.valid_framework_messages.increment();
+    }
+
+    /// From a scheduler, by way of the master or directly from its driver.
+    pub(crate) fn framework_message(&mut self, step: &mut Step<'_>, message: internal::FrameworkToExecutorMessage) {
+        let framework = FrameworkId::from(&message.framework_id);
+        let id = ExecutorId::from(&message.executor_id);
+        let live = self.master.is_registered() && self.frameworks.get(&framework).is_some_and(|f| !f.terminating);
+        let executor = self.executor(&framework, &id).filter(|e| live && e.state == ExecutorState::Running);
+        match executor {
+            Some(executor) => {
+                executor.message(step, message);
+                self.metrics.valid_framework_messages.increment();
+            }
+            None => self.metrics.invalid_framework_messages.increment(),
+        }
+    }
+
+    /// The executor may subscribe again; if it does not, its container's end is noticed anyway.
+    pub(crate) fn stream_closed(&mut self, stream: StreamId) {
+        let Some((framework, id)) = self.http_executors.remove(&stream) else { return };
+        let executor = self.frameworks.get_mut(&framework).and_then(|f| f.executors.get_mut(&id));
+        if let Some(executor) = executor.filter(|e| e.link == Link::Http(stream)) {
+            executor.link = Link::None;
+        }
+    }
+
+    pub(crate) fn heartbeat(&mut self, step: &mut Step<'_>) {
+        self.heartbeat_armed = !self.http_executors.is_empty();
+        if !self.heartbeat_armed {
+            return;
+        }
+        let heartbeat = std::sync::Arc::new(event(event::Type::Heartbeat));
+        for stream in self.http_executors.keys() {
+            step.out.push(Effect::Event { stream: *stream, event: heartbeat.clone() });
+        }
+        step.arm(Timer::ExecutorHeartbeat, HEARTBEAT_INTERVAL);
+    }
+
+    pub(crate) fn executor(&self, framework: &FrameworkId, id: &ExecutorId) -> Option<&Executor> {
+        self.frameworks.get(framework)?.executors.get(id)
+    }
+
+    pub(crate) fn publish_executor(&self, step: &mut Step<'_>, framework: &FrameworkId, id: &ExecutorId) {
+        if let Some(executor) = self.executor(framework, id) {
+            step.publish(Change::ExecutorUpdated(executor.snapshot()));
+        }
+    }
+}
+
+fn respond(step: &mut Step<'_>, reply: ReplyId, answer: Answer) {
+    step.out.push(Effect::Reply { reply, answer });
+}

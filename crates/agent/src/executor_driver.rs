@@ -1,0 +1,102 @@
+//! Executors over libprocess: the v0 driver protocol.
+
+use messages::internal;
+use vocabulary::{ExecutorId, FrameworkId, TaskId, Upid};
+
+use crate::agent::{Agent, Step};
+use crate::change::ExecutorState;
+use crate::outbox::{Effect, Timer};
+use crate::registration::Phase;
+use crate::state::Link;
+use crate::streams::Origin;
+
+impl Agent {
+    pub(crate) fn driver_registers(
+        &mut self,
+        step: &mut Step<'_>,
+        from: Upid,
+        message: internal::RegisterExecutorMessage,
+    ) {
+        let framework = FrameworkId::from(&message.framework_id);
+        let id = ExecutorId::from(&message.executor_id);
+        if !self.adopt_driver(step, &from, &framework, &id) {
+            return;
+        }
+        let Some(known) = self.frameworks.get(&framework) else { return };
+        let Some(executor) = known.executors.get(&id) else { return };
+        if executor.useless() {
+            return self.end_executor(step, &framework, &id);
+        }
+        let message = internal::ExecutorRegisteredMessage {
+            executor_info: (*executor.info).clone(),
+            framework_id: framework.to_proto(),
+            framework_info: (*known.about.info).clone(),
+            slave_id: self.agent_id(),
+            slave_info: (*self.info).clone(),
+        };
+        step.send(&from, message);
+        self.publish_executor(step, &framework, &id);
+        self.deliver_queued(step, &framework, &id);
+    }
+
+    pub(crate) fn driver_reregisters(
+        &mut self,
+        step: &mut Step<'_>,
+        from: Upid,
+        message: internal::ReregisterExecutorMessage,
+    ) {
+        let framework = FrameworkId::from(&message.framework_id);
+        let id = ExecutorId::from(&message.executor_id);
+        if !self.adopt_driver(step, &from, &framework, &id) {
+            return;
+        }
+        let answer =
+            internal::ExecutorReregisteredMessage { slave_id: self.agent_id(), slave_info: (*self.info).clone() };
+        step.send(&from, answer);
+        for update in message.updates {
+            self.driver_update(step, update, from.clone());
+        }
+        let held: Vec<TaskId> = message.tasks.iter().map(|task| TaskId::from(&task.task_id)).collect();
+        self.drop_undelivered(step, &framework, &id, &held);
+        if self.executor(&framework, &id).is_some_and(|e| e.useless()) {
+            return self.end_executor(step, &framework, &id);
+        }
+        self.publish_executor(step, &framework, &id);
+        self.deliver_queued(step, &framework, &id);
+    }
+
+    /// False if the executor has no business here: it is told to shut down.
+    fn adopt_driver(&mut self, step: &mut Step<'_>, from: &Upid, framework: &FrameworkId, id: &ExecutorId) -> bool {
+        let terminating = self.master.phase == Phase::Terminating;
+        let executor = self.frameworks.get_mut(framework).filter(|f| !f.terminating && !terminating);
+        let executor = executor.and_then(|f| f.executors.get_mut(id));
+        let Some(executor) = executor.filter(|e| e.state == ExecutorState::Registering) else {
+            tracing::warn!("refusing executor {id:?} of framework {framework} at {from}");
+            step.send(from, internal::ShutdownExecutorMessage::default());
+            return false;
+        };
+        executor.link = Link::Libprocess(from.clone());
+        executor.enter(ExecutorState::Running, &self.metrics);
+        step.disarm(Timer::ExecutorRegistration(executor.container.clone()));
+        step.out.push(Effect::Link(from.address));
+        true
+    }
+
+    pub(crate) fn driver_updates(&mut self, step: &mut Step<'_>, from: Upid, message: internal::StatusUpdateMessage) {
+        // The driver names the process that is to be told; older ones leave it to the sender's address.
+        let pid = message.pid.as_deref().and_then(|pid| pid.parse().ok()).filter(|pid: &Upid| !pid.is_none());
+        self.driver_update(step, message.update, pid.unwrap_or(from));
+    }
+
+    fn driver_update(&mut self, step: &mut Step<'_>, update: internal::StatusUpdate, pid: Upid) {
+        if let Err(refused) = self.status_update(step, update, Origin::Driver(pid.clone())) {
+            tracing::warn!("dropped an update from {pid}: {refused}");
+        }
+    }
+
+    pub(crate) fn driver_messages(&mut self, step: &mut Step<'_>, message: internal::ExecutorToFrameworkMessage) {
+        let framework = FrameworkId::from(&message.framework_id);
+        let executor = ExecutorId::from(&message.executor_id);
+        self.executor_message(step, &framework, &executor, message.data);
+    }
+}

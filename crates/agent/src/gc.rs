@@ -1,0 +1,116 @@
+//! When the sandboxes of ended executors are removed: after a week, and the sooner the fuller the disk is.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use vocabulary::Monotonic;
+
+use crate::agent::{Agent, Step};
+use crate::change::Change;
+use crate::outbox::{Effect, Timer};
+
+/// Sandboxes waiting for removal. At this bound the oldest goes at once: its memory is needed for the next.
+const MAX_SCHEDULED: usize = 200_000;
+/// Removals of one step, so that a full disk does not block every other decision.
+const MAX_AT_ONCE: usize = 256;
+
+#[derive(Debug)]
+pub(crate) struct Gc {
+    delay: Duration,
+    headroom: f64,
+    usage: f64,
+    /// In the order of scheduling; an entry counts only if `since` agrees with it.
+    order: VecDeque<(Monotonic, PathBuf)>,
+    since: BTreeMap<PathBuf, Monotonic>,
+}
+
+impl Gc {
+    pub fn new(delay: Duration, headroom: f64) -> Self {
+        Gc { delay, headroom, usage: 0.0, order: VecDeque::new(), since: BTreeMap::new() }
+    }
+
+    /// How old a sandbox may become at the present usage of the disk.
+    pub fn max_age(&self) -> Duration {
+        self.delay.mul_f64((1.0 - self.headroom - self.usage).clamp(0.0, 1.0))
+    }
+
+    pub fn set_usage(&mut self, usage: f64) {
+        if usage.is_finite() {
+            self.usage = usage.clamp(0.0, 1.0);
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.since.len()
+    }
+
+    pub fn schedule(&mut self, now: Monotonic, path: PathBuf) {
+        self.since.insert(path.clone(), now);
+        self.order.push_back((now, path));
+    }
+
+    /// The directory is in use again.
+    pub fn unschedule(&mut self, path: &Path) {
+        self.since.remove(path);
+    }
+
+    /// The oldest path, if it is due.
+    pub fn due(&mut self, now: Monotonic) -> Option<PathBuf> {
+        self.drop_stale();
+        let (since, _) = self.order.front()?;
+        if self.since.len() <= MAX_SCHEDULED && now.since(*since) < self.max_age() {
+            return None;
+        }
+        let (_, path) = self.order.pop_front()?;
+        self.since.remove(&path);
+        Some(path)
+    }
+
+    /// When the oldest path is due.
+    pub fn next(&mut self) -> Option<Monotonic> {
+        self.drop_stale();
+        let (since, _) = self.order.front()?;
+        Some(*since + self.max_age())
+    }
+
+    fn drop_stale(&mut self) {
+        while self.order.front().is_some_and(|(since, path)| self.since.get(path) != Some(since)) {
+            self.order.pop_front();
+        }
+    }
+}
+
+impl Agent {
+    pub(crate) fn schedule_removal(&mut self, step: &mut Step<'_>, path: PathBuf) {
+        let first = self.gc.len() == 0;
+        self.gc.schedule(step.now.monotonic, path);
+        self.metrics.gc_path_removals_pending.set(self.gc.len() as i64);
+        if first || self.gc.len() > MAX_SCHEDULED {
+            self.arm_gc(step);
+        }
+    }
+
+    pub(crate) fn disk_usage(&mut self, step: &mut Step<'_>, usage: f64) {
+        self.gc.set_usage(usage);
+        self.metrics.set_sandbox_age(self.gc.max_age());
+        self.collect_garbage(step);
+    }
+
+    pub(crate) fn collect_garbage(&mut self, step: &mut Step<'_>) {
+        for _ in 0..MAX_AT_ONCE {
+            let Some(path) = self.gc.due(step.now.monotonic) else { break };
+            step.out.push(Effect::RemoveTree(path.clone()));
+            step.publish(Change::SandboxRemoved(path));
+        }
+        self.metrics.gc_path_removals_pending.set(self.gc.len() as i64);
+        self.arm_gc(step);
+    }
+
+    fn arm_gc(&mut self, step: &mut Step<'_>) {
+        match self.gc.next() {
+            Some(at) => step.out.push(Effect::Arm { timer: Timer::Gc, at: at.max(step.now.monotonic) }),
+            None => step.disarm(Timer::Gc),
+        }
+    }
+}

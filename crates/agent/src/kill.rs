@@ -1,0 +1,134 @@
+//! Ending tasks, executors and frameworks at the master's word.
+
+use messages::v1::TaskState;
+use messages::v1::task_status::Reason;
+use messages::{internal, v1};
+use vocabulary::{ExecutorId, FrameworkId, TaskId};
+
+use crate::agent::{Agent, Step};
+use crate::change::ExecutorState;
+use crate::duration;
+use crate::outbox::Timer;
+use crate::state::{is_terminal, task_state};
+use crate::updates::Report;
+
+impl Agent {
+    pub(crate) fn kill_task(&mut self, step: &mut Step<'_>, message: internal::KillTaskMessage) {
+        let framework_id = FrameworkId::from(&message.framework_id);
+        let task = TaskId::from(&message.task_id);
+        let Some(framework) = self.frameworks.get_mut(&framework_id).filter(|f| !f.terminating) else {
+            tracing::warn!("ignoring a kill of task {task:?}: framework {framework_id} is unknown or terminating");
+            return;
+        };
+        let state = framework.dropped_state();
+        let Some(executor) = framework.executor_of(&task) else {
+            let report = Report::new(state, Reason::ExecutorTerminated, "Cannot find executor");
+            return self.report(step, &framework_id, &task, None, report);
+        };
+        if let Some((group, tasks)) = executor.queued_with(&task) {
+            let executor = executor.id.clone();
+            return self.kill_queued(step, &framework_id, &executor, &tasks, group);
+        }
+        match executor.state {
+            ExecutorState::Running => executor.kill(step, &task, message.kill_policy),
+            // Registering, with a task that was delivered: an executor that lost its stream. Terminating or
+            // terminated: the task ends with it.
+            _ => tracing::warn!("ignoring a kill of task {task:?}: executor {:?} is not running", executor.id),
+        }
+    }
+
+    /// A task killed before its executor had it takes its whole group along.
+    fn kill_queued(
+        &mut self,
+        step: &mut Step<'_>,
+        framework: &FrameworkId,
+        executor_id: &ExecutorId,
+        tasks: &[TaskId],
+        group: bool,
+    ) {
+        let running = self.executor(framework, executor_id).is_some_and(|e| e.state == ExecutorState::Running);
+        let message = if group && !running {
+            "A task within the task group was killed before delivery to the executor"
+        } else {
+            "Killed before delivery to the executor"
+        };
+        for task in tasks {
+            let report = Report::new(TaskState::TaskKilled, Reason::TaskKilledDuringLaunch, message);
+            self.report(step, framework, task, Some(executor_id), report);
+        }
+        // One that has not registered yet is told when it does.
+        if self.executor(framework, executor_id).is_some_and(|e| e.state == ExecutorState::Running && e.useless()) {
+            self.end_executor(step, framework, executor_id);
+        }
+    }
+
+    pub(crate) fn shutdown_executor(&mut self, step: &mut Step<'_>, message: internal::ShutdownExecutorMessage) {
+        let (Some(framework), Some(executor)) = (message.framework_id, message.executor_id) else { return };
+        let framework = FrameworkId::from(&framework);
+        if self.frameworks.get(&framework).is_some_and(|f| !f.terminating) {
+            self.end_executor(step, &framework, &ExecutorId::from(&executor));
+        }
+    }
+
+    pub(crate) fn shutdown_framework(&mut self, step: &mut Step<'_>, id: &FrameworkId) {
+        for task in self.streams.remove_framework(id) {
+            step.disarm(Timer::UpdateRetry(id.clone(), task));
+        }
+        let Some(framework) = self.frameworks.get_mut(id) else { return };
+        if framework.terminating {
+            return;
+        }
+        framework.terminating = true;
+        tracing::info!("shutting down framework {id}");
+        let executors: Vec<ExecutorId> = framework.executors.keys().cloned().collect();
+        for executor in &executors {
+            match self.executor(id, executor).map(|e| e.state) {
+                Some(ExecutorState::Terminated) => self.remove_executor(step, id, executor),
+                Some(_) => self.end_executor(step, id, executor),
+                None => {}
+            }
+        }
+        self.remove_framework_if_idle(step, id);
+    }
+
+    /// Asks a live executor to end by itself, within its grace period.
+    pub(crate) fn end_executor(&mut self, step: &mut Step<'_>, framework: &FrameworkId, id: &ExecutorId) {
+        let Some(executor) = self.frameworks.get_mut(framework).and_then(|f| f.executors.get_mut(id)) else { return };
+        if !executor.is_live() {
+            return;
+        }
+        if executor.state == ExecutorState::Running {
+            executor.shut_down(step);
+        }
+        step.disarm(Timer::ExecutorRegistration(executor.container.clone()));
+        executor.enter(ExecutorState::Terminating, &self.metrics);
+        let own = executor.info.shutdown_grace_period.as_ref().map(duration::from_proto);
+        let grace = own.unwrap_or(self.config.executor_shutdown_grace_period);
+        step.arm(Timer::ExecutorShutdown(executor.container.clone()), grace);
+        self.publish_executor(step, framework, id);
+    }
+
+    /// Kills everything that runs, each task with at most the drain's grace; what is killed is reported as drained.
+    pub(crate) fn drain(&mut self, step: &mut Step<'_>, config: v1::DrainConfig) {
+        let kill_policy =
+            config.max_grace_period.as_ref().map(|max| Box::new(v1::KillPolicy { grace_period: Some(*max) }));
+        let max = config.max_grace_period;
+        self.drain = Some(config);
+        let live = |task: &v1::Task| !is_terminal(task_state(task.state));
+        let mut kills = Vec::new();
+        for (framework, known) in &self.frameworks {
+            for executor in known.executors.values() {
+                for (task, entry) in executor.tasks.iter().filter(|(_, entry)| live(entry)) {
+                    let own = entry.kill_policy.as_deref().and_then(|policy| policy.grace_period.as_ref());
+                    let shorter = own.zip(max.as_ref()).is_some_and(|(own, max)| own.nanoseconds <= max.nanoseconds);
+                    kills.push((framework.clone(), task.clone(), if shorter { None } else { kill_policy.clone() }));
+                }
+            }
+        }
+        for (framework, task, kill_policy) in kills {
+            let message =
+                internal::KillTaskMessage { framework_id: framework.to_proto(), task_id: task.to_proto(), kill_policy };
+            self.kill_task(step, message);
+        }
+    }
+}

@@ -1,0 +1,370 @@
+//! Finding a master, registering with it, and noticing that it is gone.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::sync::Arc;
+use std::time::Duration;
+
+use messages::{internal, v1};
+use vocabulary::{AgentId, FrameworkId, TaskId, Upid};
+
+use crate::agent::{Agent, Step};
+use crate::change::{Change, ExecutorState};
+use crate::outbox::{Effect, Record, Timer};
+use crate::state::dropped_state;
+use crate::stores::Waiting;
+use crate::updates::Report;
+
+/// Mesos' `REGISTER_RETRY_INTERVAL_MAX`.
+const REGISTER_RETRY_MAX: Duration = Duration::from_secs(60);
+/// Five pings of fifteen seconds, unless the master says otherwise.
+const PING_TIMEOUT: Duration = Duration::from_secs(75);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Disconnected,
+    Registered,
+    /// Nothing new is accepted; the process ends when the last framework is gone.
+    Terminating,
+}
+
+#[derive(Debug)]
+pub(crate) struct MasterLink {
+    leader: Option<Leader>,
+    pub phase: Phase,
+    /// The bound of the next random wait between two registrations.
+    backoff: Duration,
+    ping_timeout: Duration,
+    /// Why the agent terminates, and whether it has said so.
+    farewell: String,
+    ended: bool,
+}
+
+#[derive(Debug)]
+struct Leader {
+    info: Box<v1::MasterInfo>,
+    pid: Upid,
+}
+
+impl Default for MasterLink {
+    fn default() -> Self {
+        MasterLink {
+            leader: None,
+            phase: Phase::Disconnected,
+            backoff: Duration::ZERO,
+            ping_timeout: PING_TIMEOUT,
+            farewell: String::new(),
+            ended: false,
+        }
+    }
+}
+
+impl MasterLink {
+    /// Only the leading master is obeyed: a deposed one may still believe in itself.
+    pub fn leads(&self, from: &Upid) -> bool {
+        self.pid() == Some(from)
+    }
+
+    pub fn pid(&self) -> Option<&Upid> {
+        self.leader.as_ref().map(|leader| &leader.pid)
+    }
+
+    pub fn is_registered(&self) -> bool {
+        self.phase == Phase::Registered
+    }
+}
+
+impl Agent {
+    pub(crate) fn master_detected(&mut self, step: &mut Step<'_>, master: Option<Box<v1::MasterInfo>>) {
+        let before = self.master.pid().map(|pid| pid.address);
+        self.master.leader = master.and_then(|info| match pid_of(&info) {
+            Some(pid) => Some(Leader { info, pid }),
+            None => {
+                tracing::error!("ignoring a master without a usable address: {info:?}");
+                None
+            }
+        });
+        let after = self.master.pid().map(|pid| pid.address);
+        if let Some(address) = before.filter(|address| Some(*address) != after) {
+            step.out.push(Effect::Unlink(address));
+        }
+        match self.master.pid() {
+            Some(pid) => tracing::info!("new master detected at {pid}"),
+            None => tracing::info!("lost the leading master"),
+        }
+        self.disconnect(step);
+    }
+
+    /// The connection to the master is of no use any more: register (again) with whoever leads now.
+    fn disconnect(&mut self, step: &mut Step<'_>) {
+        if self.master.phase != Phase::Terminating {
+            self.master.phase = Phase::Disconnected;
+        }
+        self.metrics.registered.set(0);
+        for (framework, task) in self.streams.pause() {
+            step.disarm(Timer::UpdateRetry(framework, task));
+        }
+        step.disarm(Timer::Register);
+        step.disarm(Timer::PingTimeout);
+        self.publish_agent(step);
+        if self.master.leader.is_some() && self.master.phase == Phase::Disconnected {
+            // A random wait: after a failover thousands of agents detect the new master at once.
+            let factor = self.config.registration_backoff_factor;
+            self.master.backoff = factor.saturating_mul(2);
+            let wait = factor.mul_f64(self.random.unit());
+            step.arm(Timer::Register, wait);
+        }
+    }
+
+    pub(crate) fn register(&mut self, step: &mut Step<'_>) {
+        let Some(master) = self.master.pid().cloned() else { return };
+        if self.master.phase != Phase::Disconnected {
+            return;
+        }
+        step.out.push(Effect::Link(master.address));
+        if self.info.id.is_none() {
+            step.send(&master, self.register_message());
+        } else {
+            step.send(&master, self.reregister_message());
+        }
+        let bound = self.master.backoff.min(REGISTER_RETRY_MAX);
+        self.master.backoff = bound.saturating_mul(2);
+        let wait = bound.mul_f64(self.random.unit());
+        step.arm(Timer::Register, wait);
+    }
+
+    fn register_message(&self) -> internal::RegisterSlaveMessage {
+        internal::RegisterSlaveMessage {
+            slave: (*self.info).clone(),
+            version: Some(self.config.version.clone()),
+            checkpointed_resources: Vec::new(),
+            agent_capabilities: self.capabilities(),
+            resource_version_uuid: Some(self.resource_version()),
+        }
+    }
+
+    /// Everything a new master needs to know what runs here: it keeps no tasks on its disk.
+    fn reregister_message(&self) -> internal::ReregisterSlaveMessage {
+        let mut message = internal::ReregisterSlaveMessage {
+            slave: (*self.info).clone(),
+            version: Some(self.config.version.clone()),
+            agent_capabilities: self.capabilities(),
+            resource_version_uuid: Some(self.resource_version()),
+            ..Default::default()
+        };
+        for framework in self.frameworks.values() {
+            message.frameworks.push((*framework.about.info).clone());
+            for executor in framework.executors.values() {
+                message.tasks.extend(executor.tasks.values().map(|task| (**task).clone()));
+                // The master makes up the executors of commands by itself.
+                if !executor.command_task && executor.state != ExecutorState::Terminated {
+                    message.executor_infos.push((*executor.info).clone());
+                }
+            }
+        }
+        message
+    }
+
+    pub(crate) fn registered(&mut self, step: &mut Step<'_>, message: internal::SlaveRegisteredMessage) {
+        match self.master.phase {
+            Phase::Disconnected => {
+                // A repeated registration is answered with the id given first; another one means that two agents
+                // pass for one, and neither may go on.
+                if self.info.id.as_ref().is_some_and(|id| *id != message.slave_id) {
+                    return self.wrong_id(step, &message.slave_id);
+                }
+                Arc::make_mut(&mut self.info).id = Some(message.slave_id);
+                tracing::info!("registered as {:?}", self.id());
+                self.connect(step, message.connection.as_ref());
+                let record = Record::AgentInfo(self.info.clone());
+                self.stores.store_then(step, record, Waiting::AgentInfo);
+            }
+            Phase::Registered if self.agent_id() != message.slave_id => self.wrong_id(step, &message.slave_id),
+            Phase::Registered => self.update_slave(step),
+            Phase::Terminating => {}
+        }
+    }
+
+    pub(crate) fn reregistered(&mut self, step: &mut Step<'_>, message: internal::SlaveReregisteredMessage) {
+        if self.agent_id() != message.slave_id {
+            return self.wrong_id(step, &message.slave_id);
+        }
+        match self.master.phase {
+            Phase::Terminating => return,
+            Phase::Disconnected => {
+                tracing::info!("re-registered as {:?}", self.id());
+                self.connect(step, message.connection.as_ref());
+            }
+            Phase::Registered => {}
+        }
+        self.update_slave(step);
+        for reconciliation in &message.reconciliations {
+            self.reconcile(step, reconciliation);
+        }
+    }
+
+    fn connect(&mut self, step: &mut Step<'_>, connection: Option<&internal::MasterSlaveConnection>) {
+        let seconds = connection.and_then(|c| c.total_ping_timeout_seconds);
+        // Whatever a master sends, the wait stays a sane number.
+        let seconds = seconds.filter(|s| s.is_finite() && *s >= 1.0).map(|s| s.min(1e6));
+        self.master.ping_timeout = seconds.map_or(PING_TIMEOUT, Duration::from_secs_f64);
+        self.master.phase = Phase::Registered;
+        self.metrics.registered.set(1);
+        step.disarm(Timer::Register);
+        step.arm(Timer::PingTimeout, self.master.ping_timeout);
+        self.publish_agent(step);
+        for (framework, task) in self.streams.resume() {
+            self.forward_next(step, &framework, &task);
+        }
+    }
+
+    /// Tells the master what its registration does not carry: the version of the resources, and (none yet) operations.
+    pub(crate) fn update_slave(&mut self, step: &mut Step<'_>) {
+        let Some(master) = self.master.pid().cloned() else { return };
+        let message = internal::UpdateSlaveMessage {
+            slave_id: self.agent_id(),
+            update_oversubscribed_resources: Some(false),
+            resource_version_uuid: Some(self.resource_version()),
+            operations: Some(Box::default()),
+            resource_providers: Some(Box::default()),
+            ..Default::default()
+        };
+        step.send(&master, message);
+    }
+
+    /// Tasks that the master believes to be here, and that this agent did not list, have never arrived.
+    fn reconcile(&mut self, step: &mut Step<'_>, message: &internal::ReconcileTasksMessage) {
+        let framework = FrameworkId::from(&message.framework_id);
+        for status in &message.statuses {
+            let task = TaskId::from(&status.task_id);
+            let known = self.frameworks.get(&framework).is_some_and(|f| f.tasks.contains_key(&task));
+            if known || self.streams.has(&framework, &task) {
+                continue;
+            }
+            let state = message.framework.as_deref().map_or(v1::TaskState::TaskLost, dropped_state);
+            let report = Report {
+                state,
+                reason: v1::task_status::Reason::Reconciliation,
+                message: "Reconciliation: task unknown to the agent".to_owned(),
+                limitation: Vec::new(),
+            };
+            self.report_unknown_task(step, &framework, &task, report);
+        }
+    }
+
+    /// Pings come from the master's observer of this agent, and the pong goes back to it.
+    pub(crate) fn ping(&mut self, step: &mut Step<'_>, from: &Upid, connected: bool) {
+        step.send(from, internal::PongSlaveMessage {});
+        if !self.master.is_registered() {
+            return;
+        }
+        if connected {
+            step.arm(Timer::PingTimeout, self.master.ping_timeout);
+        } else {
+            tracing::warn!("the master has lost the connection to this agent: registering again");
+            self.disconnect(step);
+        }
+    }
+
+    pub(crate) fn ping_timeout(&mut self, step: &mut Step<'_>) {
+        if self.master.is_registered() {
+            tracing::warn!("no ping from the master in {:?}: registering again", self.master.ping_timeout);
+            self.disconnect(step);
+        }
+    }
+
+    /// A Mesos agent waits for the ping timeout here, which costs up to 75 s after each restart of a standalone
+    /// master. Registering again at once is harmless: the broken link disconnects us at the master's side as well.
+    pub(crate) fn link_broke(&mut self, step: &mut Step<'_>, address: SocketAddrV4) {
+        if self.master.is_registered() && self.master.pid().is_some_and(|pid| pid.address == address) {
+            tracing::warn!("the link to the master broke: registering again");
+            self.disconnect(step);
+        }
+    }
+
+    pub(crate) fn unregister(&mut self, step: &mut Step<'_>) {
+        if let (Some(master), Some(_)) = (self.master.pid().cloned(), self.id()) {
+            step.send(&master, internal::UnregisterSlaveMessage { slave_id: self.agent_id() });
+        }
+        self.terminate(step, "unregistered at the operator's request");
+    }
+
+    pub(crate) fn shutdown(&mut self, step: &mut Step<'_>, message: Option<&str>) {
+        let reason = message.filter(|m| !m.is_empty()).unwrap_or("no reason given");
+        self.terminate(step, &format!("the master asked this agent to shut down: {reason}"));
+    }
+
+    fn wrong_id(&mut self, step: &mut Step<'_>, got: &v1::AgentId) {
+        let reason = format!(
+            "the master calls this agent '{}', but it is '{}': two agents use one work directory or identity",
+            got.value,
+            self.agent_id().value
+        );
+        step.out.push(Effect::Terminate(reason));
+    }
+
+    /// Ends everything that runs; the process is done when the last framework is gone.
+    fn terminate(&mut self, step: &mut Step<'_>, reason: &str) {
+        if self.master.phase == Phase::Terminating {
+            return;
+        }
+        tracing::info!("terminating: {reason}");
+        self.master.phase = Phase::Terminating;
+        self.master.farewell = reason.to_owned();
+        self.metrics.registered.set(0);
+        step.disarm(Timer::Register);
+        step.disarm(Timer::PingTimeout);
+        let frameworks: Vec<FrameworkId> = self.frameworks.keys().cloned().collect();
+        for framework in &frameworks {
+            self.shutdown_framework(step, framework);
+        }
+        self.end_if_empty(step);
+    }
+
+    pub(crate) fn end_if_empty(&mut self, step: &mut Step<'_>) {
+        if self.master.phase == Phase::Terminating && self.frameworks.is_empty() && !self.master.ended {
+            self.master.ended = true;
+            step.out.push(Effect::Terminate(self.master.farewell.clone()));
+        }
+    }
+
+    pub(crate) fn publish_agent(&mut self, step: &mut Step<'_>) {
+        let change = Change::Agent {
+            info: self.info.clone(),
+            total: self.config.resources.clone(),
+            master: self.master.leader.as_ref().map(|leader| leader.info.clone()),
+            registered: self.master.is_registered(),
+        };
+        step.publish(change);
+    }
+
+    fn capabilities(&self) -> Vec<v1::agent_info::Capability> {
+        let of = |kind: &v1::agent_info::capability::Type| v1::agent_info::Capability { r#type: Some(*kind as i32) };
+        self.config.capabilities.iter().map(of).collect()
+    }
+
+    fn resource_version(&self) -> v1::Uuid {
+        v1::Uuid { value: self.resource_version.clone() }
+    }
+
+    /// Whether a message names this agent.
+    pub(crate) fn is_me(&self, id: &v1::AgentId) -> bool {
+        self.id() == Some(AgentId::from(id))
+    }
+}
+
+/// `pid` where the detector gives one, else the master's process at its address. `ip` is the address as it lies in
+/// memory in network order, read on a little-endian machine.
+fn pid_of(info: &v1::MasterInfo) -> Option<Upid> {
+    if let Some(pid) = info.pid.as_deref().and_then(|pid| pid.parse().ok()) {
+        return Some(pid);
+    }
+    let named = info.address.as_ref().and_then(|address| {
+        let ip: Ipv4Addr = address.ip.as_deref()?.parse().ok()?;
+        Some(SocketAddrV4::new(ip, u16::try_from(address.port).ok()?))
+    });
+    let address = match named {
+        Some(address) => address,
+        None => SocketAddrV4::new(Ipv4Addr::from(info.ip.to_le_bytes()), u16::try_from(info.port).ok()?),
+    };
+    (address.port() != 0).then(|| Upid::new("master", address))
+}

@@ -1,0 +1,207 @@
+//! Status-update streams: per task the updates that its framework has not acknowledged yet, delivered strictly one
+//! after the other, each repeated until it is acknowledged.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use messages::internal::StatusUpdate;
+use vocabulary::{FrameworkId, TaskId, Upid};
+
+use crate::state::{is_terminal, task_state};
+
+pub(crate) const RETRY_MIN: Duration = Duration::from_secs(10);
+pub(crate) const RETRY_MAX: Duration = Duration::from_secs(600);
+
+/// Unacknowledged updates of one task. A task at this bound has its further updates refused (executors repeat them).
+const MAX_PENDING: usize = 1024;
+/// How many acknowledged uuids are remembered, to recognise an executor's repetition of an old update.
+const MAX_REMEMBERED: usize = 64;
+/// Tasks with a stream. Executors may report on tasks the agent never gave them, so this is not bounded by launches.
+const MAX_STREAMS: usize = 200_000;
+
+/// Who sent an update, and so who hears that it is durable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Origin {
+    Agent,
+    /// Answered with an ACKNOWLEDGED event on whatever stream the executor then has.
+    Http,
+    Driver(Upid),
+}
+
+/// The streams of all tasks. Nothing is in flight while the agent is not registered: `pause` sees to it.
+#[derive(Debug, Default)]
+pub(crate) struct Streams {
+    by_task: BTreeMap<(FrameworkId, TaskId), Stream>,
+}
+
+#[derive(Debug, Default)]
+struct Stream {
+    pending: VecDeque<Pending>,
+    acknowledged: VecDeque<Vec<u8>>,
+    /// The wait before the next repetition of the first pending update; `None` while it is not in flight.
+    retry: Option<Duration>,
+}
+
+#[derive(Debug)]
+struct Pending {
+    update: Arc<StatusUpdate>,
+    origin: Origin,
+    stored: bool,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Pushed {
+    /// To be stored now.
+    New,
+    /// Known, and on its way to the disk: its sender hears of it in time.
+    Known,
+    /// Known and durable: its sender may forget it.
+    Durable,
+    /// The bound is reached.
+    Full,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Acknowledged {
+    /// Not the update in flight: a repetition, or somebody else's.
+    Unexpected,
+    Next,
+    /// It was the last one of a task that is over.
+    Closed,
+}
+
+impl Streams {
+    pub fn push(&mut self, update: Arc<StatusUpdate>, origin: Origin) -> Pushed {
+        let key = key(&update);
+        if !self.by_task.contains_key(&key) && self.by_task.len() >= MAX_STREAMS {
+            return Pushed::Full;
+        }
+        let stream = self.by_task.entry(key).or_default();
+        if let Some(known) = stream.pending.iter().find(|p| p.update.uuid == update.uuid) {
+            return if known.stored { Pushed::Durable } else { Pushed::Known };
+        }
+        if stream.acknowledged.iter().any(|uuid| Some(uuid) == update.uuid.as_ref()) {
+            return Pushed::Durable;
+        }
+        // The agent's own updates end tasks and are few: they always fit.
+        if stream.pending.len() >= MAX_PENDING && origin != Origin::Agent {
+            return Pushed::Full;
+        }
+        stream.pending.push_back(Pending { update, origin, stored: false });
+        Pushed::New
+    }
+
+    /// Whether this very update is in the stream already: a repetition changes nothing.
+    pub fn knows(&self, framework: &FrameworkId, task: &TaskId, uuid: &[u8]) -> bool {
+        self.by_task.get(&(framework.clone(), task.clone())).is_some_and(|stream| {
+            let pending = stream.pending.iter().any(|p| p.update.uuid.as_deref() == Some(uuid));
+            pending || stream.acknowledged.iter().any(|known| known == uuid)
+        })
+    }
+
+    pub fn has(&self, framework: &FrameworkId, task: &TaskId) -> bool {
+        self.by_task.contains_key(&(framework.clone(), task.clone()))
+    }
+
+    /// The update is durable; who sent it is to be told.
+    pub fn stored(&mut self, framework: &FrameworkId, task: &TaskId, uuid: &[u8]) -> Option<Origin> {
+        let stream = self.by_task.get_mut(&(framework.clone(), task.clone()))?;
+        let pending = stream.pending.iter_mut().find(|p| p.update.uuid.as_deref() == Some(uuid))?;
+        pending.stored = true;
+        Some(pending.origin.clone())
+    }
+
+    /// Puts the first pending update in flight if it may go, and says how long to wait for its acknowledgement.
+    pub fn start(&mut self, framework: &FrameworkId, task: &TaskId) -> Option<(Arc<StatusUpdate>, Duration)> {
+        let stream = self.by_task.get_mut(&(framework.clone(), task.clone()))?;
+        let first = stream.pending.front().filter(|p| p.stored)?;
+        if stream.retry.is_some() {
+            return None;
+        }
+        stream.retry = Some(RETRY_MIN);
+        Some((first.update.clone(), RETRY_MIN))
+    }
+
+    /// The wait is over: the update in flight goes again, and waits twice as long.
+    pub fn repeat(&mut self, framework: &FrameworkId, task: &TaskId) -> Option<(Arc<StatusUpdate>, Duration)> {
+        let stream = self.by_task.get_mut(&(framework.clone(), task.clone()))?;
+        let retry = stream.retry.as_mut()?;
+        *retry = retry.saturating_mul(2).min(RETRY_MAX);
+        Some((stream.pending.front()?.update.clone(), *retry))
+    }
+
+    pub fn acknowledge(&mut self, framework: &FrameworkId, task: &TaskId, uuid: &[u8]) -> Acknowledged {
+        let key = (framework.clone(), task.clone());
+        let Some(stream) = self.by_task.get_mut(&key) else { return Acknowledged::Unexpected };
+        let in_flight = stream.pending.front().filter(|p| p.stored && p.update.uuid.as_deref() == Some(uuid));
+        let Some(first) = in_flight else { return Acknowledged::Unexpected };
+        if is_terminal(task_state(first.update.status.state)) {
+            self.by_task.remove(&key);
+            return Acknowledged::Closed;
+        }
+        stream.pending.pop_front();
+        stream.retry = None;
+        if stream.acknowledged.len() >= MAX_REMEMBERED {
+            stream.acknowledged.pop_front();
+        }
+        stream.acknowledged.push_back(uuid.to_vec());
+        Acknowledged::Next
+    }
+
+    /// Nothing is in flight any more. Returns the tasks whose repetition is to be called off.
+    pub fn pause(&mut self) -> Vec<(FrameworkId, TaskId)> {
+        let mut stopped = Vec::new();
+        for (key, stream) in &mut self.by_task {
+            if stream.retry.take().is_some() {
+                stopped.push(key.clone());
+            }
+        }
+        stopped
+    }
+
+    /// All tasks with something to forward, for `start` one by one.
+    pub fn resume(&mut self) -> Vec<(FrameworkId, TaskId)> {
+        self.by_task.iter().filter(|(_, s)| !s.pending.is_empty()).map(|(key, _)| key.clone()).collect()
+    }
+
+    /// The framework has a new scheduler: what is in flight went to the old one. Returns the tasks to `start` again.
+    pub fn restart(&mut self, framework: &FrameworkId) -> Vec<TaskId> {
+        let mut tasks = Vec::new();
+        for ((_, task), stream) in self.of(framework) {
+            stream.retry = None;
+            if !stream.pending.is_empty() {
+                tasks.push(task.clone());
+            }
+        }
+        tasks
+    }
+
+    /// The framework is gone: nobody is left to acknowledge. Returns the tasks whose repetition is to be called off.
+    pub fn remove_framework(&mut self, framework: &FrameworkId) -> Vec<TaskId> {
+        let tasks: Vec<TaskId> = self.of(framework).map(|((_, task), _)| task.clone()).collect();
+        for task in &tasks {
+            self.by_task.remove(&(framework.clone(), task.clone()));
+        }
+        tasks
+    }
+
+    /// The agent holds nothing of the framework any more but what is still to be acknowledged.
+    pub fn forget_settled(&mut self, framework: &FrameworkId) {
+        let settled: Vec<TaskId> =
+            self.of(framework).filter(|(_, s)| s.pending.is_empty()).map(|((_, task), _)| task.clone()).collect();
+        for task in settled {
+            self.by_task.remove(&(framework.clone(), task));
+        }
+    }
+
+    fn of(&mut self, framework: &FrameworkId) -> impl Iterator<Item = (&(FrameworkId, TaskId), &mut Stream)> {
+        let from = (framework.clone(), TaskId::new(""));
+        let framework = framework.clone();
+        self.by_task.range_mut(from..).take_while(move |((id, _), _)| *id == framework)
+    }
+}
+
+fn key(update: &StatusUpdate) -> (FrameworkId, TaskId) {
+    (FrameworkId::from(&update.framework_id), TaskId::from(&update.status.task_id))
+}

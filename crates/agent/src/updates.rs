@@ -1,0 +1,470 @@
+//! The way of a status update: from an executor (or the agent itself) into the task's state, to the disk, to the
+//! master, and its acknowledgement back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use messages::v1::TaskState;
+use messages::v1::task_status::{Reason, Source};
+use messages::{internal, v1};
+use vocabulary::{ExecutorId, FrameworkId, TaskId, Upid};
+
+use crate::agent::{Agent, Step};
+use crate::change::{Change, ExecutorState};
+use crate::outbox::{Record, Timer};
+use crate::state::{Executor, is_partition_aware, is_terminal, task_state};
+use crate::stores::Waiting;
+use crate::streams::{Acknowledged, Origin, Pushed};
+
+/// A task shows at most this many past statuses; executors that flip between states do not grow it.
+const MAX_STATUSES: usize = 64;
+
+/// What the agent itself has to say about a task.
+#[derive(Debug, Clone)]
+pub(crate) struct Report {
+    pub state: TaskState,
+    pub reason: Reason,
+    pub message: String,
+    pub limitation: Vec<v1::Resource>,
+}
+
+impl Report {
+    pub fn new(state: TaskState, reason: Reason, message: impl Into<String>) -> Self {
+        Report { state, reason, message: message.into(), limitation: Vec::new() }
+    }
+}
+
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub(crate) enum Refused {
+    #[error("{0}")]
+    Invalid(&'static str),
+    #[error("too many unacknowledged status updates of this task")]
+    Full,
+}
+
+impl Agent {
+    /// An update made by the agent for a task of a framework it knows.
+    pub(crate) fn report(
+        &mut self,
+        step: &mut Step<'_>,
+        framework: &FrameworkId,
+        task: &TaskId,
+        executor: Option<&ExecutorId>,
+        report: Report,
+    ) {
+        let update = self.agent_update(step, framework, task, executor, report);
+        if let Err(refused) = self.status_update(step, update, Origin::Agent) {
+            tracing::warn!("dropped an update of task {task:?} of framework {framework}: {refused}");
+        }
+    }
+
+    /// The same for a task of a framework that need not be known.
+    pub(crate) fn report_unknown_task(
+        &mut self,
+        step: &mut Step<'_>,
+        framework: &FrameworkId,
+        task: &TaskId,
+        report: Report,
+    ) {
+        let update = self.agent_update(step, framework, task, None, report);
+        // The agent's own updates are never refused.
+        let _ = self.push_update(step, update, Origin::Agent);
+    }
+
+    fn agent_update(
+        &mut self,
+        step: &Step<'_>,
+        framework: &FrameworkId,
+        task: &TaskId,
+        executor: Option<&ExecutorId>,
+        report: Report,
+    ) -> internal::StatusUpdate {
+        let uuid = self.random.uuid().as_bytes().to_vec();
+        let timestamp = step.now.wall.secs_f64();
+        let limitation = (!report.limitation.is_empty())
+            .then(|| Box::new(v1::TaskResourceLimitation { resources: report.limitation }));
+        let status = v1::TaskStatus {
+            task_id: task.to_proto(),
+            state: report.state as i32,
+            message: Some(report.message),
+            agent_id: Some(self.agent_id()),
+            timestamp: Some(timestamp),
+            executor_id: executor.map(ExecutorId::to_proto),
+            source: Some(Source::Agent as i32),
+            reason: Some(report.reason as i32),
+            uuid: Some(uuid.clone()),
+            limitation,
+            ..Default::default()
+        };
+        internal::StatusUpdate {
+            framework_id: framework.to_proto(),
+            executor_id: executor.map(ExecutorId::to_proto),
+            slave_id: Some(self.agent_id()),
+            status,
+            timestamp,
+            uuid: Some(uuid),
+            latest_state: None,
+        }
+    }
+
+    /// The update of an HTTP executor, in the form the driver protocol gives it.
+    pub(crate) fn http_update(
+        &self,
+        step: &Step<'_>,
+        framework: &FrameworkId,
+        status: v1::TaskStatus,
+    ) -> internal::StatusUpdate {
+        let mut status = status;
+        status.agent_id.get_or_insert_with(|| self.agent_id());
+        let timestamp = status.timestamp.unwrap_or_else(|| step.now.wall.secs_f64());
+        internal::StatusUpdate {
+            framework_id: framework.to_proto(),
+            executor_id: status.executor_id.clone(),
+            slave_id: Some(self.agent_id()),
+            uuid: status.uuid.clone(),
+            timestamp,
+            status,
+            latest_state: None,
+        }
+    }
+
+    pub(crate) fn status_update(
+        &mut self,
+        step: &mut Step<'_>,
+        mut update: internal::StatusUpdate,
+        origin: Origin,
+    ) -> Result<(), Refused> {
+        let result = self.accept_update(step, &mut update, &origin);
+        match result {
+            Ok(Fate::Push) => self.push_update(step, update, origin),
+            Ok(Fate::Done) => Ok(()),
+            // The task is over, or the executor was told so: nothing is forwarded, yet the sender can forget it.
+            Ok(Fate::Superseded) => {
+                self.tell_durable(step, &update, origin);
+                Ok(())
+            }
+            Err(refused) => {
+                self.metrics.invalid_status_updates.increment();
+                Err(refused)
+            }
+        }
+    }
+
+    /// Checks an update and applies it to the task it is about.
+    fn accept_update(
+        &mut self,
+        step: &mut Step<'_>,
+        update: &mut internal::StatusUpdate,
+        origin: &Origin,
+    ) -> Result<Fate, Refused> {
+        let Some(uuid) = update.uuid.clone().filter(|uuid| uuid.len() == 16) else {
+            return Err(Refused::Invalid("status update without a valid 'uuid'"));
+        };
+        let mine = |id: &Option<v1::AgentId>| id.is_some() && *id == self.info.id;
+        if !mine(&update.slave_id) || !mine(&update.status.agent_id) {
+            return Err(Refused::Invalid("status update for another agent"));
+        }
+        let framework_id = FrameworkId::from(&update.framework_id);
+        let Some(framework) = self.frameworks.get_mut(&framework_id) else {
+            return Err(Refused::Invalid("status update for an unknown framework"));
+        };
+        if framework.terminating {
+            return Err(Refused::Invalid("status update for a terminating framework"));
+        }
+        let task = TaskId::from(&update.status.task_id);
+        if self.streams.knows(&framework_id, &task, &uuid) {
+            return Ok(Fate::Push);
+        }
+        let status = &mut update.status;
+        status.uuid = Some(uuid);
+        status.timestamp.get_or_insert(update.timestamp);
+        status.source = Some(if *origin == Origin::Agent { Source::Agent } else { Source::Executor } as i32);
+        if update.executor_id.is_some() {
+            status.executor_id = update.executor_id.clone();
+        }
+        if let Some(drain) = &self.drain {
+            explain_by_draining(status, drain, is_partition_aware(&framework.about.info));
+        }
+        let state = task_state(status.state);
+        let Some(executor) = framework.executor_of(&task) else {
+            self.metrics.valid_status_updates.increment();
+            return Ok(Fate::Push);
+        };
+        if *origin != Origin::Agent && state == TaskState::TaskStaging {
+            // Only the agent may call a task staging; an executor that does so is broken.
+            tracing::error!("executor {:?} sent TASK_STAGING for task {task:?}: shutting it down", executor.id);
+            let executor = executor.id.clone();
+            self.end_executor(step, &framework_id, &executor);
+            return Ok(Fate::Done);
+        }
+        self.metrics.valid_status_updates.increment();
+        if status.executor_id.is_none() {
+            status.executor_id = Some(executor.id.to_proto());
+            update.executor_id = Some(executor.id.to_proto());
+        }
+        let queued = executor.is_queued(&task);
+        let never_ran = queued || (*origin == Origin::Agent && state == framework_dropped(state));
+        if !never_ran && executor.state != ExecutorState::Terminated {
+            describe_container(status, executor, &self.config.pid);
+        }
+        let executor = executor.id.clone();
+        Ok(self.apply_status(step, &framework_id, &executor, &task, &update.status))
+    }
+
+    /// The task's own state follows the update, whoever acknowledges it later.
+    fn apply_status(
+        &mut self,
+        step: &mut Step<'_>,
+        framework: &FrameworkId,
+        executor: &ExecutorId,
+        task: &TaskId,
+        status: &v1::TaskStatus,
+    ) -> Fate {
+        let Some(executor) = self.frameworks.get_mut(framework).and_then(|f| f.executors.get_mut(executor)) else {
+            return Fate::Push;
+        };
+        let Some(entry) = executor.tasks.get_mut(task) else { return Fate::Push };
+        let before = task_state(entry.state);
+        let after = task_state(status.state);
+        if is_terminal(before) {
+            return Fate::Superseded;
+        }
+        if executor.queued.iter().any(|batch| batch.has(task)) && !is_terminal(after) {
+            tracing::warn!("executor {:?} reports on task {task:?}, which it was never given", executor.id);
+            return Fate::Superseded;
+        }
+        let task_entry = Arc::make_mut(entry);
+        remember_status(task_entry, status);
+        self.metrics.task_left(before);
+        self.metrics.task_entered(after);
+        let change = Change::TaskUpdated { container: executor.container.clone(), task: entry.clone() };
+        step.publish(change);
+        if is_terminal(after) {
+            executor.dequeue(task);
+            let (executor, resources) = (executor.id.clone(), executor.tasks.get(task).map(|t| t.resources.clone()));
+            self.release(step, framework, &executor, &resources.unwrap_or_default());
+        }
+        Fate::Push
+    }
+
+    /// Into the task's stream, and to the disk.
+    fn push_update(
+        &mut self,
+        step: &mut Step<'_>,
+        update: internal::StatusUpdate,
+        origin: Origin,
+    ) -> Result<(), Refused> {
+        let update = Arc::new(update);
+        match self.streams.push(update.clone(), origin.clone()) {
+            Pushed::New => {
+                let framework = FrameworkId::from(&update.framework_id);
+                let task = TaskId::from(&update.status.task_id);
+                let uuid = update.uuid.clone().unwrap_or_default();
+                let record = Record::Update {
+                    framework: framework.clone(),
+                    task: task.clone(),
+                    status: Arc::new(update.status.clone()),
+                };
+                self.stores.store_then(step, record, Waiting::Update { framework, task, uuid });
+                Ok(())
+            }
+            Pushed::Known => Ok(()),
+            Pushed::Durable => {
+                self.tell_durable(step, &update, origin);
+                Ok(())
+            }
+            Pushed::Full => Err(Refused::Full),
+        }
+    }
+
+    pub(crate) fn update_stored(&mut self, step: &mut Step<'_>, framework: &FrameworkId, task: &TaskId, uuid: &[u8]) {
+        let Some(origin) = self.streams.stored(framework, task, uuid) else { return };
+        self.acknowledge_to(step, framework, task, uuid, origin);
+        self.forward_next(step, framework, task);
+    }
+
+    fn tell_durable(&mut self, step: &mut Step<'_>, update: &internal::StatusUpdate, origin: Origin) {
+        let framework = FrameworkId::from(&update.framework_id);
+        let task = TaskId::from(&update.status.task_id);
+        self.acknowledge_to(step, &framework, &task, update.uuid.as_deref().unwrap_or_default(), origin);
+    }
+
+    /// The executor may forget an update once the agent cannot.
+    fn acknowledge_to(
+        &mut self,
+        step: &mut Step<'_>,
+        framework: &FrameworkId,
+        task: &TaskId,
+        uuid: &[u8],
+        origin: Origin,
+    ) {
+        match origin {
+            Origin::Agent => {}
+            Origin::Driver(pid) => {
+                let message = internal::StatusUpdateAcknowledgementMessage {
+                    slave_id: self.agent_id(),
+                    framework_id: framework.to_proto(),
+                    task_id: task.to_proto(),
+                    uuid: uuid.to_vec(),
+                };
+                step.send(&pid, message);
+            }
+            Origin::Http => {
+                let executor = self.frameworks.get_mut(framework).and_then(|f| f.executor_of(task));
+                if let Some(executor) = executor {
+                    executor.acknowledge(step, task, uuid);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn forward_next(&mut self, step: &mut Step<'_>, framework: &FrameworkId, task: &TaskId) {
+        if !self.master.is_registered() {
+            return;
+        }
+        if let Some((update, wait)) = self.streams.start(framework, task) {
+            self.forward(step, framework, task, &update, wait);
+        }
+    }
+
+    pub(crate) fn repeat_update(&mut self, step: &mut Step<'_>, framework: &FrameworkId, task: &TaskId) {
+        if !self.master.is_registered() {
+            return;
+        }
+        if let Some((update, wait)) = self.streams.repeat(framework, task) {
+            self.forward(step, framework, task, &update, wait);
+        }
+    }
+
+    /// To the master, with the state the task has by now: the update may be an old one.
+    fn forward(
+        &mut self,
+        step: &mut Step<'_>,
+        framework: &FrameworkId,
+        task: &TaskId,
+        update: &internal::StatusUpdate,
+        wait: Duration,
+    ) {
+        let Some(master) = self.master.pid().cloned() else { return };
+        let mut update = update.clone();
+        let executor = self.frameworks.get_mut(framework).and_then(|f| f.executor_of(task));
+        if let Some(entry) = executor.and_then(|e| e.tasks.get_mut(task)) {
+            update.latest_state = Some(entry.state);
+            let entry = Arc::make_mut(entry);
+            entry.status_update_state = Some(update.status.state);
+            entry.status_update_uuid = update.uuid.clone();
+        }
+        let message = internal::StatusUpdateMessage { update, pid: Some(self.config.pid.to_string()) };
+        step.send(&master, message);
+        step.arm(Timer::UpdateRetry(framework.clone(), task.clone()), wait);
+    }
+
+    pub(crate) fn acknowledgement(
+        &mut self,
+        step: &mut Step<'_>,
+        from: &Upid,
+        message: internal::StatusUpdateAcknowledgementMessage,
+    ) {
+        // Old drivers acknowledge directly; a master does so only while it leads.
+        let by_master = from.id.starts_with("master");
+        if by_master && !(self.master.is_registered() && self.master.leads(from)) {
+            tracing::warn!("ignoring an acknowledgement from {from}: not the leading master");
+            return;
+        }
+        if !self.is_me(&message.slave_id) {
+            return;
+        }
+        let framework = FrameworkId::from(&message.framework_id);
+        let task = TaskId::from(&message.task_id);
+        let acknowledged = self.streams.acknowledge(&framework, &task, &message.uuid);
+        if acknowledged == Acknowledged::Unexpected {
+            tracing::debug!("ignoring an acknowledgement of task {task:?}: that update is not in flight");
+            return;
+        }
+        let record = Record::Acknowledged { framework: framework.clone(), task: task.clone(), uuid: message.uuid };
+        self.stores.store(step, record);
+        step.disarm(Timer::UpdateRetry(framework.clone(), task.clone()));
+        match acknowledged {
+            Acknowledged::Closed => self.task_completed(step, &framework, &task),
+            _ => self.forward_next(step, &framework, &task),
+        }
+    }
+
+    /// The framework knows the end of the task: nothing is left to do for it.
+    fn task_completed(&mut self, step: &mut Step<'_>, framework_id: &FrameworkId, task: &TaskId) {
+        let Some(framework) = self.frameworks.get_mut(framework_id) else { return };
+        let Some(executor_id) = framework.tasks.remove(task) else { return };
+        let Some(executor) = framework.executors.get_mut(&executor_id) else { return };
+        executor.tasks.remove(task);
+        let change = Change::TaskCompleted {
+            container: executor.container.clone(),
+            framework: framework_id.clone(),
+            task: task.clone(),
+        };
+        step.publish(change);
+        if executor.state == ExecutorState::Terminated && executor.tasks.is_empty() {
+            self.remove_executor(step, framework_id, &executor_id);
+        }
+        self.remove_framework_if_idle(step, framework_id);
+    }
+}
+
+/// What becomes of an update that was accepted.
+#[derive(Debug, PartialEq, Eq)]
+enum Fate {
+    Push,
+    /// Consumed without a trace.
+    Done,
+    /// Not forwarded: the task has already ended in another way.
+    Superseded,
+}
+
+/// TASK_DROPPED and TASK_LOST of the agent's own making speak of tasks that are in no container.
+fn framework_dropped(state: TaskState) -> TaskState {
+    match state {
+        TaskState::TaskDropped | TaskState::TaskLost => state,
+        _ => TaskState::TaskUnknown,
+    }
+}
+
+/// While draining, what is killed is killed by the drain.
+fn explain_by_draining(status: &mut v1::TaskStatus, drain: &v1::DrainConfig, partition_aware: bool) {
+    let state = task_state(status.state);
+    if matches!(state, TaskState::TaskKilling | TaskState::TaskKilled) {
+        status.reason = Some(Reason::AgentDraining as i32);
+        if drain.mark_gone.unwrap_or(false) && partition_aware && state == TaskState::TaskKilled {
+            status.state = TaskState::TaskGoneByOperator as i32;
+        }
+    }
+}
+
+/// Service discovery of frameworks reads these: the container, the executor's process, and an address, which is
+/// the agent's own unless the container has one.
+fn describe_container(status: &mut v1::TaskStatus, executor: &Executor, agent: &Upid) {
+    let container = status.container_status.get_or_insert_default();
+    if container.container_id.is_none() {
+        container.container_id = Some(Box::new(v1::ContainerId::from(&executor.container)));
+    }
+    if container.executor_pid.is_none() {
+        container.executor_pid = executor.pid;
+    }
+    if container.network_infos.is_empty() {
+        let address = v1::network_info::IpAddress { protocol: None, ip_address: Some(agent.address.ip().to_string()) };
+        container.network_infos.push(v1::NetworkInfo { ip_addresses: vec![address], ..Default::default() });
+    }
+}
+
+/// Of equal states only the newest status is kept, as Mesos does. The data is the framework's business and stays in
+/// the update.
+fn remember_status(task: &mut v1::Task, status: &v1::TaskStatus) {
+    let mut status = status.clone();
+    status.data = None;
+    task.state = status.state;
+    if task.statuses.last().is_some_and(|last| last.state == status.state) {
+        task.statuses.pop();
+    }
+    if task.statuses.len() >= MAX_STATUSES {
+        task.statuses.remove(0);
+    }
+    task.statuses.push(status);
+}
