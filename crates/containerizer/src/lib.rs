@@ -1,1 +1,26 @@
 //! From a container description to isolated processes: launcher, isolators, volumes.
+//!
+//! | module | owns |
+//! | --- | --- |
+//! | [`Containerizer`] | the handle the agent's shell calls |
+//! | [`Config`] | what the operator chose |
+//! | [`Launch`], [`Limits`] | the description of one container |
+//! | [`Event`], [`Limitation`], [`Usage`] | what is reported |
+//! | [`User`], [`resolve_user`] | who a container runs as |
+//! | [`SealedProgram`] | our own helpers, unwritable from inside a container |
+
+mod config;
+mod containerizer;
+mod error;
+mod event;
+mod launch;
+mod sealed;
+mod user;
+
+pub use config::{Config, Launcher};
+pub use containerizer::Containerizer;
+pub use error::Error;
+pub use event::{Event, Limitation, LimitationKind, Usage};
+pub use launch::{Launch, Limits, Output, Program, Rlimit, RlimitKind, Rotation};
+pub use sealed::SealedProgram;
+pub use user::{User, resolve_user};

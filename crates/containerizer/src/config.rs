@@ -1,0 +1,47 @@
+//! What an operator chose: launcher, isolators, roots.
+
+use std::path::PathBuf;
+
+/// How processes are started and tracked (`--launcher`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Launcher {
+    /// `Linux` where this process may create cgroups, else `Posix`.
+    #[default]
+    Auto,
+    /// Every container is a cgroup of its own: nothing in it can escape its end.
+    Linux,
+    /// Every container is a session and the tree of processes below it.
+    Posix,
+}
+
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub launcher: Launcher,
+    /// Names as in Mesos' `--isolation`: `cgroups/cpu`, `cgroups/mem`, `cgroups/pids`, `cgroups/all`, `namespaces/pid`,
+    /// `filesystem/linux`, `posix/rlimits`, `posix/cpu`, `posix/mem`, and the old `process` and `cgroups`.
+    pub isolation: Vec<String>,
+    /// Where cgroup hierarchies are looked for (`--cgroups_hierarchy`).
+    pub cgroups_hierarchy: PathBuf,
+    /// The one cgroup, below the root of each hierarchy, in which everything of ours lives (`--cgroups_root`).
+    pub cgroups_root: String,
+    /// CFS quota: a container may not use more than its cpus even on an idle machine (`--cgroups_enable_cfs`).
+    pub cgroups_enable_cfs: bool,
+    /// Limit memory and swap together (`--cgroups_limit_swap`).
+    pub cgroups_limit_swap: bool,
+    /// Where running containers are remembered, so that a restarted agent finds them (`--runtime_dir`).
+    pub runtime_dir: PathBuf,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            launcher: Launcher::Auto,
+            isolation: vec!["posix/cpu".into(), "posix/mem".into()],
+            cgroups_hierarchy: "/sys/fs/cgroup".into(),
+            cgroups_root: "mesos".into(),
+            cgroups_enable_cfs: false,
+            cgroups_limit_swap: false,
+            runtime_dir: "/var/run/mesos".into(),
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! What the containerizer reports.
+
+/// Every accepted launch leads to `Launched` and then, once, to `Exited`; or only to `LaunchFailed`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// The program runs.
+    Launched { id: String, pid: u32 },
+    /// Nothing runs, and all traces are cleaned up.
+    LaunchFailed { id: String, reason: String },
+    /// The container is over and leaves no process, mount or cgroup behind.
+    Exited {
+        id: String,
+        /// The wait status of its first process; `None` for a container of an earlier agent process.
+        status: Option<i32>,
+        /// Set when the container ended because it broke a limit.
+        limitation: Option<Limitation>,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limitation {
+    pub kind: LimitationKind,
+    /// For humans: what was exceeded and by whom.
+    pub message: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LimitationKind {
+    Memory {
+        /// The limit in force, in bytes.
+        limit: u64,
+    },
+}
+
+/// What a container uses now.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Usage {
+    pub processes: Option<u64>,
+    pub threads: Option<u64>,
+    pub cpus_user_secs: Option<f64>,
+    pub cpus_system_secs: Option<f64>,
+    pub cpus_limit: Option<f64>,
+    pub cpus_nr_periods: Option<u64>,
+    pub cpus_nr_throttled: Option<u64>,
+    pub cpus_throttled_secs: Option<f64>,
+    /// Everything charged to the container, the page cache included.
+    pub mem_total_bytes: Option<u64>,
+    pub mem_rss_bytes: Option<u64>,
+    pub mem_file_bytes: Option<u64>,
+    pub mem_anon_bytes: Option<u64>,
+    pub mem_mapped_file_bytes: Option<u64>,
+    pub mem_swap_bytes: Option<u64>,
+    pub mem_limit_bytes: Option<u64>,
+    pub mem_soft_limit_bytes: Option<u64>,
+}

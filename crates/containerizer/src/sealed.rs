@@ -1,0 +1,131 @@
+//! Programs of ours that run inside containers, as copies nobody can write to.
+//!
+//! A container that runs as root can open `/proc/<pid>/exe` of our helper, wait for it to end, and overwrite the file:
+//! the next helper would then run the attacker's code (CVE-2019-0204, and CVE-2019-5736 in runc). The helper therefore
+//! runs from a sealed memory file.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+
+/// A sealed copy of an executable. Shared: all containers run from the same pages.
+#[derive(Debug)]
+pub struct SealedProgram {
+    fd: OwnedFd,
+}
+
+impl SealedProgram {
+    /// Copies and seals the program at `path`.
+    pub fn copy_of(path: &Path) -> io::Result<Self> {
+        let mut source = File::open(path)?;
+        let length = loadable_length(&mut source)?;
+        source.seek(SeekFrom::Start(0))?;
+
+        // MFD_EXEC is newer (6.3) than the oldest kernels we run on and implied by the absence of MFD_NOEXEC_SEAL.
+        let fd = memfd_create("tepui", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
+        let mut copy = File::from(fd);
+        io::copy(&mut source.take(length), &mut copy)?;
+        forget_sections(&mut copy)?;
+        let fd = OwnedFd::from(copy);
+        fcntl_add_seals(&fd, SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE)?;
+        Ok(SealedProgram { fd })
+    }
+}
+
+impl AsFd for SealedProgram {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+// Offsets of the ELF-64 header and of its program headers (elf(5)).
+const E_PHOFF: usize = 32;
+const E_SHOFF: usize = 40;
+const E_PHENTSIZE: usize = 54;
+const E_PHNUM: usize = 56;
+const E_SHNUM: usize = 60;
+const HEADER: usize = 64;
+const P_OFFSET: usize = 8;
+const P_FILESZ: usize = 32;
+
+/// How much of an ELF file is ever mapped. Debug information follows the segments and need not be kept in memory,
+/// which for our own program is most of the file. Anything else than a 64-bit little-endian ELF is copied whole.
+fn loadable_length(file: &mut File) -> io::Result<u64> {
+    let whole = file.metadata()?.len();
+    let mut header = [0u8; HEADER];
+    if file.read_exact(&mut header).is_err() || !header.starts_with(b"\x7fELF\x02\x01") {
+        return Ok(whole);
+    }
+    let table = number(&header, E_PHOFF, 8);
+    let size = number(&header, E_PHENTSIZE, 2);
+    let count = number(&header, E_PHNUM, 2);
+    if size < 56 {
+        return Ok(whole);
+    }
+    let mut end = table + size * count;
+    file.seek(SeekFrom::Start(table))?;
+    for _ in 0..count {
+        let mut entry = vec![0u8; usize::try_from(size).unwrap_or(56)];
+        file.read_exact(&mut entry)?;
+        end = end.max(number(&entry, P_OFFSET, 8).saturating_add(number(&entry, P_FILESZ, 8)));
+    }
+    Ok(end.min(whole))
+}
+
+/// The section table was cut off; a debugger should not look for it.
+fn forget_sections(file: &mut File) -> io::Result<()> {
+    let mut magic = [0u8; 6];
+    file.seek(SeekFrom::Start(0))?;
+    if file.read_exact(&mut magic).is_err() || !magic.starts_with(b"\x7fELF\x02\x01") {
+        return Ok(());
+    }
+    file.seek(SeekFrom::Start(E_SHOFF as u64))?;
+    file.write_all(&[0; 8])?;
+    file.seek(SeekFrom::Start(E_SHNUM as u64))?;
+    file.write_all(&[0; 4])
+}
+
+fn number(bytes: &[u8], at: usize, length: usize) -> u64 {
+    bytes.iter().skip(at).take(length).rev().fold(0, |sum, byte| sum << 8 | u64::from(*byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::fd::AsRawFd;
+    use std::process::Command;
+
+    fn path_of(program: &SealedProgram) -> String {
+        format!("/proc/self/fd/{}", program.fd.as_raw_fd())
+    }
+
+    #[test]
+    fn the_copy_runs() {
+        let program = SealedProgram::copy_of(Path::new("/bin/true")).unwrap();
+        // The descriptor is close-on-exec, which a program (unlike a script) does not mind.
+        assert!(Command::new(path_of(&program)).status().unwrap().success());
+    }
+
+    #[test]
+    fn root_of_a_container_cannot_overwrite_the_copy() {
+        let program = SealedProgram::copy_of(Path::new("/bin/true")).unwrap();
+        let refused =
+            std::fs::OpenOptions::new().write(true).open(path_of(&program)).and_then(|mut f| f.write_all(b"x"));
+        assert!(refused.is_err());
+        assert!(rustix::fs::ftruncate(&program.fd, 0).is_err());
+        assert!(fcntl_add_seals(&program.fd, SealFlags::empty()).is_err(), "the seals themselves are sealed");
+    }
+
+    #[test]
+    fn debug_information_is_left_out() {
+        let own = std::env::current_exe().unwrap();
+        let program = SealedProgram::copy_of(&own).unwrap();
+        let copied = File::from(program.fd.try_clone().unwrap()).metadata().unwrap().len();
+        assert!(copied < own.metadata().unwrap().len());
+        let listed = Command::new(path_of(&program)).arg("--list").output().unwrap();
+        assert!(listed.status.success());
+    }
+}
