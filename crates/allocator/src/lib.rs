@@ -1,1 +1,30 @@
 //! Who is offered what next: hierarchical fair sharing, quota, filters, constraints. Pure.
+//!
+//! [`Allocator`] is told what exists and what changed; [`Allocator::allocate`] looks only at what is dirty.
+//!
+//! | module | owns |
+//! | --- | --- |
+//! | `allocator` | the whole: bookkeeping of agents and frameworks, what is dirty |
+//! | `run` | one allocation run: who gets what of the dirty agents |
+//! | `tree` | roles and frameworks in the order of their shares |
+//! | `agent`, `framework` | what is known of each |
+//! | `refusals` | what frameworks declined, until when |
+//! | `rules` | which framework may see which agent and which of its resources |
+//! | `explain` | why something is not offered |
+
+mod agent;
+mod allocator;
+mod amounts;
+mod explain;
+mod framework;
+mod options;
+mod refusals;
+mod rules;
+mod run;
+mod slab;
+mod tree;
+
+pub use allocator::{Allocator, RoleView};
+pub use explain::Reason;
+pub use options::{AgentOptions, FrameworkOptions, Options};
+pub use run::Allocation;

@@ -123,6 +123,11 @@ impl Resource {
         self.can_subtract(other) && self.value.contains(&other.value) && self.copies >= other.copies
     }
 
+    /// The same thing and amount, whoever it is allocated to and however often it is held.
+    pub fn is_same_but_for_allocation(&self, other: &Resource) -> bool {
+        self.name == other.name && self.traits == other.traits && self.value == other.value
+    }
+
     /// The same kind of thing, whatever the amount.
     pub(crate) fn cmp_descriptor(&self, other: &Resource) -> Ordering {
         let traits = || match (&self.traits, &other.traits) {

@@ -1,0 +1,173 @@
+//! An agent: what it has, who holds what of it, what is left.
+
+use messages::v1;
+use messages::v1::agent_info::capability::Type as Capability;
+use resources::{Name, Resources, Scalar};
+use vocabulary::{AgentId, FrameworkId};
+
+use crate::AgentOptions;
+use crate::framework::Framework;
+use crate::slab::Ix;
+
+#[derive(Debug)]
+pub(crate) struct Agent {
+    pub id: AgentId,
+    pub hostname: Box<str>,
+    pub region: Option<Box<str>>,
+    pub attributes: Vec<v1::Attribute>,
+    /// Bit n stands for the capability with number n.
+    capabilities: u64,
+    pub active: bool,
+    pub whitelisted: bool,
+    /// Already in the allocator's list of dirty agents.
+    pub dirty: bool,
+    total: Resources,
+    /// Offered or allocated, with allocation roles, by framework.
+    held: Vec<(Ix<Framework>, Resources)>,
+    /// Held by frameworks that the allocator was not told of yet.
+    unclaimed: Vec<(FrameworkId, Resources)>,
+    /// All that is held, unallocated and without shared resources.
+    taken: Resources,
+    /// `total` without `taken`: computed at each change, read at each visit.
+    available: Resources,
+}
+
+impl Agent {
+    pub fn new(options: &AgentOptions<'_>) -> Self {
+        let mut agent = Agent {
+            id: options.id.clone(),
+            hostname: "".into(),
+            region: None,
+            attributes: Vec::new(),
+            capabilities: 0,
+            active: options.active,
+            whitelisted: true,
+            dirty: false,
+            total: Resources::new(),
+            held: Vec::new(),
+            unclaimed: Vec::new(),
+            taken: Resources::new(),
+            available: Resources::new(),
+        };
+        agent.describe(options);
+        agent.set_total(options.total.clone());
+        agent
+    }
+
+    /// Takes over everything but resources and activity. True when the attributes changed.
+    pub fn describe(&mut self, options: &AgentOptions<'_>) -> bool {
+        let changed = self.attributes != options.info.attributes;
+        self.hostname = options.info.hostname.as_str().into();
+        self.region = region(options.info).map(Into::into);
+        self.attributes.clone_from(&options.info.attributes);
+        self.capabilities =
+            options.capabilities.iter().filter(|bit| (0..64).contains(*bit)).fold(0, |bits, bit| bits | 1 << bit);
+        changed
+    }
+
+    pub fn has(&self, capability: Capability) -> bool {
+        self.capabilities & (1 << capability as i32) != 0
+    }
+
+    pub fn has_gpus(&self) -> bool {
+        self.total.total(&Name::GPUS) > Scalar::ZERO
+    }
+
+    pub fn is_offerable(&self) -> bool {
+        self.active && self.whitelisted && !self.available.is_empty()
+    }
+
+    pub fn total(&self) -> &Resources {
+        &self.total
+    }
+
+    pub fn available(&self) -> &Resources {
+        &self.available
+    }
+
+    pub fn held(&self) -> &[(Ix<Framework>, Resources)] {
+        &self.held
+    }
+
+    pub fn held_by(&self, framework: Ix<Framework>) -> Option<&Resources> {
+        let position = self.held.binary_search_by_key(&framework, |(holder, _)| *holder).ok()?;
+        self.held.get(position).map(|(_, resources)| resources)
+    }
+
+    pub fn set_total(&mut self, total: Resources) {
+        self.total = total;
+        self.available = &self.total - &self.taken;
+    }
+
+    pub fn hold(&mut self, framework: Ix<Framework>, resources: &Resources) {
+        match self.held.binary_search_by_key(&framework, |(holder, _)| *holder) {
+            Ok(position) => {
+                if let Some((_, held)) = self.held.get_mut(position) {
+                    *held += resources;
+                }
+            }
+            Err(position) => self.held.insert(position, (framework, resources.clone())),
+        }
+        self.take(resources);
+    }
+
+    /// Gives back what is held of `resources`, and says how much that was.
+    pub fn release(&mut self, framework: Ix<Framework>, resources: &Resources) -> Resources {
+        let Ok(position) = self.held.binary_search_by_key(&framework, |(holder, _)| *holder) else {
+            return Resources::new();
+        };
+        let Some((_, held)) = self.held.get_mut(position) else { return Resources::new() };
+        let released = if held.contains(resources) { resources.clone() } else { &*held - &(&*held - resources) };
+        *held -= &released;
+        if held.is_empty() {
+            self.held.remove(position);
+        }
+        self.give_back(&released);
+        released
+    }
+
+    pub fn hold_unclaimed(&mut self, framework: FrameworkId, resources: Resources) {
+        self.take(&resources);
+        self.unclaimed.push((framework, resources));
+    }
+
+    /// What was held for a framework before it was known.
+    pub fn claim(&mut self, framework: &FrameworkId) -> Option<Resources> {
+        let position = self.unclaimed.iter().position(|(owner, _)| owner == framework)?;
+        let (_, resources) = self.unclaimed.swap_remove(position);
+        self.give_back(&resources);
+        Some(resources)
+    }
+
+    pub fn release_unclaimed(&mut self, framework: &FrameworkId, resources: &Resources) {
+        if let Some(held) = self.claim(framework) {
+            let rest = &held - resources;
+            if !rest.is_empty() {
+                self.hold_unclaimed(framework.clone(), rest);
+            }
+        }
+    }
+
+    /// Shared resources stay available however often they are held.
+    fn take(&mut self, resources: &Resources) {
+        let taken = resources.non_shared().unallocated();
+        if taken == self.available {
+            // The usual case, everything at once, shares the memory of the total.
+            self.taken += &self.available;
+            self.available = Resources::new();
+        } else {
+            self.taken += &taken;
+            self.available = &self.total - &self.taken;
+        }
+    }
+
+    fn give_back(&mut self, resources: &Resources) {
+        self.taken -= &resources.non_shared().unallocated();
+        self.available = &self.total - &self.taken;
+    }
+}
+
+pub(crate) fn region(info: &v1::AgentInfo) -> Option<&str> {
+    let fault_domain = info.domain.as_deref()?.fault_domain.as_deref()?;
+    Some(fault_domain.region.name.as_str())
+}

@@ -1,0 +1,46 @@
+//! Which framework may see which agent, and which of its resources.
+
+use messages::v1::agent_info::capability::Type as AgentCapability;
+use messages::v1::framework_info::capability::Type as Capability;
+use resources::{Quantities, Resource, Resources};
+use vocabulary::Role;
+
+use crate::agent::Agent;
+use crate::explain::Reason;
+use crate::framework::Framework;
+use crate::options::Options;
+
+/// The first rule that keeps an agent from a framework in a role, whatever the agent has left.
+pub(crate) fn agent_excluded(options: &Options, agent: &Agent, framework: &Framework, role: &Role) -> Option<Reason> {
+    let remote = agent.region.is_some() && agent.region.as_deref() != options.region.as_deref();
+    if options.filter_gpu_resources && !framework.has(Capability::GpuResources) && agent.has_gpus() {
+        Some(Reason::FrameworkLacks("GPU_RESOURCES"))
+    } else if remote && !framework.has(Capability::RegionAware) {
+        Some(Reason::FrameworkLacks("REGION_AWARE"))
+    } else if framework.has(Capability::MultiRole) && !agent.has(AgentCapability::MultiRole) {
+        Some(Reason::AgentLacks("MULTI_ROLE"))
+    } else if role.as_str().contains('/') && !agent.has(AgentCapability::HierarchicalRole) {
+        Some(Reason::AgentLacks("HIERARCHICAL_ROLE"))
+    } else {
+        None
+    }
+}
+
+/// The capability that a framework needs, and lacks, to be offered a resource.
+pub(crate) fn missing_capability(framework: &Framework, resource: &Resource) -> Option<&'static str> {
+    if resource.is_shared() && !framework.has(Capability::SharedResources) {
+        Some("SHARED_RESOURCES")
+    } else if resource.is_revocable() && !framework.has(Capability::RevocableResources) {
+        Some("REVOCABLE_RESOURCES")
+    } else if resource.has_refined_reservations() && !framework.has(Capability::ReservationRefinement) {
+        Some("RESERVATION_REFINEMENT")
+    } else {
+        None
+    }
+}
+
+/// Enough to be worth an offer.
+pub(crate) fn is_allocatable(options: &Options, framework: &Framework, role: &Role, resources: &Resources) -> bool {
+    let minimums: &[Quantities] = framework.min_allocatable.get(role).unwrap_or(&options.min_allocatable);
+    !resources.is_empty() && (minimums.is_empty() || minimums.iter().any(|minimum| resources.covers(minimum)))
+}

@@ -1,0 +1,17 @@
+//! Roles and frameworks in the order in which they deserve the next resources.
+//!
+//! ```text
+//! root ── eng ── "."  ── framework 1       frameworks of role eng itself (the virtual leaf of Mesos)
+//!     │      │        └─ framework 2
+//!     │      └── web ── "." ── framework 1  role eng/web
+//!     └── ads ── "." ── framework 3
+//! ```
+//!
+//! Siblings are ordered by dominant share (over weight), then by how often they were chosen, then by name.
+
+mod node;
+mod order;
+mod shape;
+
+pub(crate) use node::{Kind, Node};
+pub(crate) use shape::Tree;

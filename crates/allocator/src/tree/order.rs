@@ -1,0 +1,149 @@
+//! Keeping siblings in order: one node moves when its claim changes, all are sorted when the total does.
+
+use std::cmp::Ordering;
+use std::ops::ControlFlow;
+
+use vocabulary::Role;
+
+use super::{Kind, Node, Tree};
+use crate::amounts::Cluster;
+use crate::slab::{Ix, Slab};
+
+impl Tree {
+    /// Changes a leaf and everything above it, and moves each to its new place.
+    pub fn update_path(&mut self, leaf: Ix<Node>, cluster: &Cluster, mut change: impl FnMut(&mut Node)) {
+        let mut current = Some(leaf);
+        while let Some(ix) = current {
+            self.update(ix, cluster, &mut change);
+            current = self.nodes.get(ix).and_then(|node| node.parent);
+        }
+    }
+
+    fn update(&mut self, ix: Ix<Node>, cluster: &Cluster, change: &mut impl FnMut(&mut Node)) {
+        let place = self.place(ix, cluster);
+        let Some(node) = self.nodes.get_mut(ix) else { return };
+        change(node);
+        node.measure(cluster);
+        let Some((parent, from)) = place else { return };
+        let mut order = self.take_order(parent);
+        move_to_place(&mut order, from, &self.nodes);
+        self.put_order(parent, order);
+    }
+
+    /// Where an ordered node is; `None` for nodes that wait for the next sorting.
+    fn place(&self, ix: Ix<Node>, cluster: &Cluster) -> Option<(Ix<Node>, usize)> {
+        let node = self.nodes.get(ix).filter(|node| node.active)?;
+        let parent_ix = node.parent?;
+        let parent = self.nodes.get(parent_ix).filter(|parent| parent.sorted_at == cluster.version())?;
+        let place = parent.order.binary_search_by(|other| cmp(&self.nodes, *other, ix)).ok()?;
+        Some((parent_ix, place))
+    }
+
+    /// After this every order is right, until the total changes or nodes come.
+    pub fn sort(&mut self, cluster: &Cluster) {
+        if self.sorted_at == cluster.version() {
+            return;
+        }
+        let mut stack = vec![self.root()];
+        while let Some(ix) = stack.pop() {
+            let mut order = self.take_order(ix);
+            let Some(node) = self.nodes.get_mut(ix) else { continue };
+            let stale = node.sorted_at != cluster.version();
+            node.sorted_at = cluster.version();
+            let has_leaves = matches!(node.kind, Kind::Own(_));
+            if stale {
+                for child in &order {
+                    if let Some(child) = self.nodes.get_mut(*child) {
+                        child.measure(cluster);
+                    }
+                }
+                order.sort_unstable_by(|left, right| cmp(&self.nodes, *left, *right));
+            }
+            if !has_leaves {
+                stack.extend(&order);
+            }
+            self.put_order(ix, order);
+        }
+        self.sorted_at = cluster.version();
+    }
+
+    /// Visits each role that wants resources, with its willing frameworks, in order.
+    pub fn visit(&self, visit: &mut impl FnMut(&Role, &[Ix<Node>]) -> ControlFlow<()>) {
+        let _ = self.visit_below(self.root(), visit);
+    }
+
+    fn visit_below(
+        &self,
+        ix: Ix<Node>,
+        visit: &mut impl FnMut(&Role, &[Ix<Node>]) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        match self.nodes.get(ix) {
+            Some(Node { kind: Kind::Own(role), order, .. }) => visit(role, order),
+            Some(node) => node.order.iter().try_for_each(|child| self.visit_below(*child, visit)),
+            None => ControlFlow::Continue(()),
+        }
+    }
+
+    pub fn activate(&mut self, leaf: Ix<Node>) {
+        let mut current = Some(leaf);
+        while let Some(ix) = current {
+            let Some(node) = self.nodes.get_mut(ix).filter(|node| !node.active) else { return };
+            node.active = true;
+            current = node.parent;
+            if let Some(parent) = current.and_then(|parent| self.nodes.get_mut(parent)) {
+                parent.order.push(ix);
+            }
+            self.mark_unsorted(current);
+        }
+    }
+
+    pub fn deactivate(&mut self, leaf: Ix<Node>) {
+        let mut current = Some(leaf);
+        while let Some(ix) = current {
+            let Some(node) = self.nodes.get_mut(ix).filter(|node| node.active && node.order.is_empty()) else { return };
+            node.active = false;
+            current = node.parent;
+            // Taking one out leaves the others in order.
+            if let Some(parent) = current.and_then(|parent| self.nodes.get_mut(parent)) {
+                parent.order.retain(|child| *child != ix);
+            }
+        }
+    }
+
+    pub(super) fn mark_unsorted(&mut self, ix: Option<Ix<Node>>) {
+        if let Some(node) = ix.and_then(|ix| self.nodes.get_mut(ix)) {
+            node.sorted_at = 0;
+            self.sorted_at = 0;
+        }
+    }
+
+    fn take_order(&mut self, ix: Ix<Node>) -> Vec<Ix<Node>> {
+        self.nodes.get_mut(ix).map(|node| std::mem::take(&mut node.order)).unwrap_or_default()
+    }
+
+    fn put_order(&mut self, ix: Ix<Node>, order: Vec<Ix<Node>>) {
+        if let Some(node) = self.nodes.get_mut(ix) {
+            node.order = order;
+        }
+    }
+}
+
+/// The node at `from` is the only one out of place.
+fn move_to_place(order: &mut [Ix<Node>], from: usize, nodes: &Slab<Node>) {
+    let Some((before, [moved, after @ ..])) = order.split_at_checked(from) else { return };
+    let precedes = |other: &Ix<Node>| cmp(nodes, *other, *moved) == Ordering::Less;
+    let ahead = after.partition_point(precedes);
+    let behind = before.partition_point(precedes);
+    if ahead > 0 {
+        order[from..=from + ahead].rotate_left(1);
+    } else if behind < from {
+        order[behind..=from].rotate_right(1);
+    }
+}
+
+fn cmp(nodes: &Slab<Node>, left: Ix<Node>, right: Ix<Node>) -> Ordering {
+    match (nodes.get(left), nodes.get(right)) {
+        (Some(left), Some(right)) => left.cmp_claim(right),
+        _ => left.cmp(&right),
+    }
+}

@@ -1,0 +1,262 @@
+//! A cluster told as a story: who comes, who goes, and who is offered what at each look.
+#![allow(dead_code, reason = "each test binary uses a part")]
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use allocator::{AgentOptions, Allocation, Allocator, FrameworkOptions, Options, Reason};
+use messages::v1;
+use messages::v1::framework_info::Capability;
+pub use messages::v1::framework_info::capability::Type as Can;
+use resources::Resources;
+use vocabulary::{AgentId, FrameworkId, Monotonic, Role};
+
+pub struct Story {
+    pub allocator: Allocator,
+    pub now: Monotonic,
+    /// What each offer of the last look can be answered with.
+    pub offers: Vec<Allocation>,
+}
+
+/// An agent with all agent capabilities.
+pub struct AgentSpec {
+    pub info: v1::AgentInfo,
+    pub id: AgentId,
+    pub capabilities: Vec<i32>,
+    pub total: Resources,
+}
+
+pub struct FrameworkSpec {
+    pub info: v1::FrameworkInfo,
+    pub id: FrameworkId,
+    pub suppressed: Vec<Role>,
+}
+
+pub fn resources(text: &str) -> Resources {
+    Resources::parse(text, "*").unwrap()
+}
+
+pub fn agent(id: &str, total: &str) -> AgentSpec {
+    AgentSpec {
+        info: v1::AgentInfo { hostname: format!("host-{id}"), ..Default::default() },
+        id: AgentId::new(id),
+        capabilities: (1..=8).collect(),
+        total: resources(total),
+    }
+}
+
+/// A MULTI_ROLE framework.
+pub fn framework(id: &str, roles: &[&str]) -> FrameworkSpec {
+    let info = v1::FrameworkInfo {
+        user: "user".into(),
+        name: id.into(),
+        roles: roles.iter().map(|role| (*role).to_owned()).collect(),
+        ..Default::default()
+    };
+    FrameworkSpec { info, id: FrameworkId::new(id), suppressed: Vec::new() }.can(Can::MultiRole)
+}
+
+impl AgentSpec {
+    pub fn without_capability(mut self, number: i32) -> Self {
+        self.capabilities.retain(|own| *own != number);
+        self
+    }
+
+    pub fn in_region(mut self, region: &str) -> Self {
+        let fault_domain = v1::domain_info::FaultDomain {
+            region: v1::domain_info::fault_domain::RegionInfo { name: region.into() },
+            zone: v1::domain_info::fault_domain::ZoneInfo { name: "zone".into() },
+        };
+        self.info.domain = Some(Box::new(v1::DomainInfo { fault_domain: Some(Box::new(fault_domain)) }));
+        self
+    }
+
+    pub fn with_attributes(mut self, text: &str) -> Self {
+        self.info.attributes = resources::attributes::parse(text).unwrap();
+        self
+    }
+
+    pub fn with(mut self, more: Resources) -> Self {
+        self.total += more;
+        self
+    }
+
+    pub fn options(&self) -> AgentOptions<'_> {
+        AgentOptions {
+            id: &self.id,
+            info: &self.info,
+            capabilities: &self.capabilities,
+            total: self.total.clone(),
+            active: true,
+        }
+    }
+}
+
+impl FrameworkSpec {
+    pub fn can(mut self, capability: Can) -> Self {
+        self.info.capabilities.push(Capability { r#type: Some(capability as i32) });
+        self
+    }
+
+    pub fn suppressing(mut self, role: &str) -> Self {
+        self.suppressed.push(Role::new(role));
+        self
+    }
+
+    pub fn options(&self) -> FrameworkOptions<'_> {
+        FrameworkOptions { id: &self.id, info: &self.info, suppressed: &self.suppressed }
+    }
+}
+
+pub fn story() -> Story {
+    Story::with(Options::default())
+}
+
+impl Story {
+    pub fn with(options: Options) -> Self {
+        Story { allocator: Allocator::new(options), now: Monotonic::default(), offers: Vec::new() }
+    }
+
+    pub fn comes(mut self, agent: &AgentSpec) -> Self {
+        self.allocator.add_agent(agent.options(), &[]);
+        self
+    }
+
+    /// An agent returns on which frameworks hold resources.
+    pub fn returns(mut self, agent: &AgentSpec, used: &[(&str, &str, &str)]) -> Self {
+        let used: Vec<_> = used.iter().map(|(id, role, text)| (FrameworkId::new(id), held(text, role))).collect();
+        self.allocator.add_agent(agent.options(), &used);
+        self
+    }
+
+    pub fn changes(mut self, agent: &AgentSpec) -> Self {
+        self.allocator.update_agent(agent.options());
+        self
+    }
+
+    pub fn leaves(mut self, agent: &str) -> Self {
+        self.allocator.remove_agent(&AgentId::new(agent));
+        self
+    }
+
+    pub fn subscribes(mut self, framework: &FrameworkSpec) -> Self {
+        self.allocator.add_framework(framework.options(), true, &[]);
+        self
+    }
+
+    pub fn updates(mut self, framework: &FrameworkSpec) -> Self {
+        self.allocator.update_framework(framework.options());
+        self
+    }
+
+    pub fn ends(mut self, framework: &str) -> Self {
+        self.allocator.remove_framework(&FrameworkId::new(framework));
+        self
+    }
+
+    pub fn does(mut self, act: impl FnOnce(&mut Allocator)) -> Self {
+        act(&mut self.allocator);
+        self
+    }
+
+    pub fn weighs(mut self, role: &str, weight: f64) -> Self {
+        self.allocator.set_weight(&Role::new(role), weight);
+        self
+    }
+
+    pub fn suppresses(mut self, framework: &str, roles: &[&str]) -> Self {
+        let roles: Vec<Role> = roles.iter().map(Role::new).collect();
+        assert!(self.allocator.suppress(&FrameworkId::new(framework), &roles));
+        self
+    }
+
+    pub fn revives(mut self, framework: &str, roles: &[&str]) -> Self {
+        let roles: Vec<Role> = roles.iter().map(Role::new).collect();
+        assert!(self.allocator.revive(&FrameworkId::new(framework), &roles));
+        self
+    }
+
+    /// Everything last offered to it is declined.
+    pub fn declines(mut self, framework: &str, seconds: u64) -> Self {
+        let id = FrameworkId::new(framework);
+        let (declined, others) = self.offers.drain(..).partition(|offer| offer.framework == id);
+        self.offers = others;
+        let declined: Vec<Allocation> = declined;
+        assert!(!declined.is_empty(), "{framework} has nothing to decline");
+        for offer in declined {
+            let refuse = Some(Duration::from_secs(seconds));
+            self.allocator.recover(self.now, &id, &offer.agent, &offer.resources, refuse);
+        }
+        self
+    }
+
+    /// A task that held these ends.
+    pub fn frees(mut self, framework: &str, role: &str, agent: &str, text: &str) -> Self {
+        let (framework, agent) = (FrameworkId::new(framework), AgentId::new(agent));
+        self.allocator.recover(self.now, &framework, &agent, &held(text, role), None);
+        self
+    }
+
+    pub fn after(mut self, seconds: u64) -> Self {
+        self.now = self.now + Duration::from_secs(seconds);
+        self
+    }
+
+    /// A run offers exactly these: framework, role, agent, resources.
+    pub fn offers(mut self, expected: &[(&str, &str, &str, &str)]) -> Self {
+        let mut got = self.look();
+        let mut expected: Vec<_> = expected
+            .iter()
+            .map(|(framework, role, agent, text)| {
+                let wanted = if text.is_empty() { None } else { Some(held(text, role)) };
+                ((*framework).to_owned(), (*role).to_owned(), (*agent).to_owned(), wanted)
+            })
+            .collect();
+        let key = |o: &Allocation| (o.framework.to_string(), o.role.to_string(), o.agent.to_string());
+        got.sort_by_key(key);
+        expected.sort_by(|left, right| (&left.0, &left.1, &left.2).cmp(&(&right.0, &right.1, &right.2)));
+        let got: Vec<_> = got
+            .iter()
+            .zip(expected.iter().map(|expected| expected.3.is_some()).chain(std::iter::repeat(true)))
+            .map(|(o, shown)| {
+                let (framework, role, agent) = key(o);
+                (framework, role, agent, shown.then(|| o.resources.clone()))
+            })
+            .collect();
+        assert_eq!(got, expected);
+        self
+    }
+
+    /// How many offers a run makes to each framework.
+    pub fn offers_each(mut self, expected: &[(&str, usize)]) -> Self {
+        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+        for offer in self.look() {
+            *counts.entry(offer.framework.to_string()).or_default() += 1;
+        }
+        let expected: BTreeMap<String, usize> = expected.iter().map(|(id, n)| ((*id).to_owned(), *n)).collect();
+        assert_eq!(counts, expected);
+        self
+    }
+
+    fn look(&mut self) -> Vec<Allocation> {
+        let offers = self.allocator.allocate(self.now);
+        assert!(!self.allocator.is_dirty());
+        self.offers.extend(offers.iter().cloned());
+        offers
+    }
+
+    pub fn explains(self, framework: &str, role: &str, agent: &str, expected: &[Reason]) -> Self {
+        let (framework, agent) = (FrameworkId::new(framework), AgentId::new(agent));
+        assert_eq!(self.allocator.explain(self.now, &framework, &Role::new(role), &agent), expected);
+        self
+    }
+
+    pub fn has_left(self, agent: &str, text: &str) -> Self {
+        assert_eq!(self.allocator.available(&AgentId::new(agent)), Some(&resources(text)));
+        self
+    }
+}
+
+pub fn held(text: &str, role: &str) -> Resources {
+    resources(text).allocated(&Role::new(role))
+}
