@@ -3,12 +3,42 @@
 //!
 //! `Master::step(now, input, &mut outbox)` is the only way in; effects come out as data.
 
+mod agent;
+mod allocation;
+mod calls;
+mod capabilities;
 mod change;
+mod config;
+mod cx;
+mod departure;
+mod disconnect;
+mod drivers;
+mod executors;
+mod framework;
+mod ids;
 mod input;
+mod links;
+mod master;
+pub mod metrics;
+mod offers;
+mod operator;
 mod outbox;
+mod peers;
+mod pings;
+mod registration;
+mod registry;
+mod reregistration;
+mod subscribe;
+mod task;
+mod text;
+mod updates;
+mod wheel;
 
 pub use change::{
     AgentDeparture, AgentSnapshot, Change, ExecutorSnapshot, FrameworkSnapshot, OfferSnapshot, TaskDeparture,
 };
+pub use config::Config;
 pub use input::{Caller, Input, OperatorCall, PeerMessage, SchedulerCall, SchedulerSubscribe};
+pub use master::Master;
+pub use metrics::Metrics;
 pub use outbox::{Effect, Outbox, RegistryOperation, StoreToken, Timer};

@@ -1,0 +1,21 @@
+//! DECLINE.
+
+use messages::v1::scheduler::call::Decline;
+
+use crate::allocation::refusal;
+use crate::cx::Cx;
+use crate::master::Master;
+use vocabulary::FrameworkId;
+
+impl Master {
+    /// Offers that are not outstanding any more are ignored, those of others are not touched.
+    pub(crate) fn decline(&mut self, cx: &mut Cx<'_>, framework: &FrameworkId, call: &Decline) {
+        self.metrics.messages_decline_offers.increment();
+        let refuse = refusal(call.filters.as_ref());
+        for id in &call.offer_ids {
+            if self.offers.get(&id.value).is_some_and(|offer| offer.framework == *framework) {
+                self.discard_offer(cx, &id.value, Some(refuse));
+            }
+        }
+    }
+}

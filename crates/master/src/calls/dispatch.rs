@@ -1,0 +1,62 @@
+//! From a call to what it does, for HTTP schedulers and drivers alike.
+
+use messages::v1::scheduler::{Call, call::Type};
+use vocabulary::{Answer, FrameworkId, Status};
+
+use crate::cx::Cx;
+use crate::master::Master;
+
+impl Master {
+    /// Carries out a call of a framework that may make it.
+    pub(crate) fn dispatch(&mut self, cx: &mut Cx<'_>, framework: &FrameworkId, call: Call) -> Answer {
+        let kind = call.r#type();
+        // Validation has seen to it that the part named by the type is there.
+        let handled = match kind {
+            Type::Teardown => Some(self.remove_framework(cx, framework)),
+            Type::Accept => call.accept.map(|call| self.accept(cx, framework, *call)),
+            Type::Decline => call.decline.map(|call| self.decline(cx, framework, &call)),
+            Type::AcceptInverseOffers | Type::DeclineInverseOffers => {
+                // No inverse offers are made yet, so those named are not valid any more.
+                Some(())
+            }
+            Type::Revive => call.revive.or_else(Default::default).map(|call| self.revive(cx, framework, &call.roles)),
+            Type::Suppress => {
+                call.suppress.or_else(Default::default).map(|call| self.suppress(cx, framework, &call.roles))
+            }
+            Type::Kill => call.kill.map(|call| self.kill(cx, framework, *call)),
+            Type::Shutdown => call.shutdown.map(|call| self.shutdown_executor(cx, framework, *call)),
+            Type::Acknowledge => call.acknowledge.map(|call| self.acknowledge(cx, framework, *call)),
+            Type::AcknowledgeOperationStatus => {
+                // No operation has a status to acknowledge yet.
+                self.metrics.messages_operation_status_update_acknowledgement.increment();
+                self.metrics.invalid_operation_status_update_acknowledgements.increment();
+                Some(())
+            }
+            Type::Reconcile => call.reconcile.map(|call| self.reconcile(cx, framework, *call)),
+            Type::ReconcileOperations => {
+                call.reconcile_operations.map(|call| self.reconcile_operations(cx, framework, *call))
+            }
+            Type::Message => call.message.map(|call| self.framework_message(cx, framework, *call)),
+            Type::Request => {
+                // The built-in allocator of Mesos ignores requests as well.
+                self.metrics.messages_resource_request.increment();
+                Some(())
+            }
+            Type::UpdateFramework => {
+                let Some(call) = call.update_framework else { return missing(kind) };
+                return self.update_framework_call(cx, framework, *call);
+            }
+            // A known framework subscribes again with its own request.
+            Type::Unknown | Type::Subscribe => return Answer::new(Status::NotImplemented, ""),
+        };
+        match handled {
+            Some(()) => Answer::accepted(),
+            None => missing(kind),
+        }
+    }
+}
+
+fn missing(kind: Type) -> Answer {
+    let name = kind.as_str_name().to_lowercase();
+    Answer::bad_request(format!("Failed to validate scheduler::Call: Expecting '{name}' to be present"))
+}

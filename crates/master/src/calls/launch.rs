@@ -1,0 +1,220 @@
+//! LAUNCH and LAUNCH_GROUP: from accepted resources to tasks on an agent.
+
+use messages::{internal, v1};
+use resources::Resources;
+use v1::offer::operation::{Launch, LaunchGroup};
+use v1::task_status::Reason;
+use validation::Invalid;
+use validation::task::{AgentFacts, Context, TaskIdUse};
+
+use super::accept::{Accepted, complete};
+use crate::agent::Agent;
+use crate::cx::Cx;
+use crate::framework::Framework;
+use crate::master::Master;
+use crate::task;
+use crate::updates::MadeUp;
+
+impl Master {
+    /// Each task is judged by itself: one that is refused does not stop the next.
+    pub(crate) fn launch(&mut self, cx: &mut Cx<'_>, accepted: &mut Accepted, launch: Launch, has_id: bool) {
+        for mut task in launch.task_infos {
+            prepare(&mut task, accepted);
+            let checked = if has_id {
+                Err(Invalid::new("The `id` field cannot be set on LAUNCH operations"))
+            } else {
+                self.with_context(accepted, |context| validation::task::validate(&task, context))
+            };
+            if let Err(reason) = checked {
+                let reason = MadeUp::new(v1::TaskState::TaskError, Reason::TaskInvalid, reason.to_string());
+                self.refuse_task(cx, &accepted.framework, &task, &reason);
+                continue;
+            }
+            let launch_executor = match &task.executor {
+                Some(executor) => self.start_executor(cx, accepted, executor),
+                // The agent makes up an executor for a command.
+                None => true,
+            };
+            self.start_task(cx, accepted, &task);
+            self.send_task(cx, accepted, task, launch_executor);
+        }
+    }
+
+    /// A group is judged as a whole: all of its tasks are launched, or none.
+    pub(crate) fn launch_group(&mut self, cx: &mut Cx<'_>, accepted: &mut Accepted, group: LaunchGroup, has_id: bool) {
+        let LaunchGroup { mut executor, task_group: mut tasks } = group;
+        complete(&mut executor.resources, &accepted.role);
+        for task in &mut tasks.tasks {
+            complete(&mut task.resources, &accepted.role);
+            match &mut task.executor {
+                Some(own) => complete(&mut own.resources, &accepted.role),
+                None => task.executor = Some(Box::new(executor.clone())),
+            }
+        }
+        let checked = if has_id {
+            Err(Invalid::new("The `id` field cannot be set on LAUNCH_GROUP operations"))
+        } else {
+            self.with_context(accepted, |context| validation::task::validate_group(&tasks, &executor, context))
+        };
+        if let Err(reason) = checked {
+            let reason = MadeUp::new(v1::TaskState::TaskError, Reason::TaskGroupInvalid, reason.to_string());
+            for task in &tasks.tasks {
+                self.refuse_task(cx, &accepted.framework, task, &reason);
+            }
+            return;
+        }
+        let launch_executor = self.start_executor(cx, accepted, &executor);
+        for task in &tasks.tasks {
+            self.start_task(cx, accepted, task);
+        }
+        self.send_group(cx, accepted, executor, tasks, launch_executor);
+    }
+
+    /// What validation has to know of this framework, agent and offer.
+    fn with_context(
+        &self,
+        accepted: &Accepted,
+        judge: impl FnOnce(&Context<'_>) -> Result<(), Invalid>,
+    ) -> Result<(), Invalid> {
+        let (Some(framework), Some(agent)) =
+            (self.frameworks.get(accepted.framework.as_str()), self.agents.get(accepted.agent.as_str()))
+        else {
+            return Err(Invalid::new("The framework or the agent is gone"));
+        };
+        judge(&Context {
+            framework_id: framework.id().as_str(),
+            agent: AgentFacts {
+                id: agent.id().as_str(),
+                task_resource_limits: agent.capabilities.task_resource_limits,
+            },
+            offered: &accepted.remaining,
+            task_id_use: &|task| {
+                if framework.tasks.contains_key(task) {
+                    Some(TaskIdUse::Running)
+                } else {
+                    framework.unreachable.contains(task).then_some(TaskIdUse::Unreachable)
+                }
+            },
+            running_executor: &|executor| {
+                agent.executor(framework.id().as_str(), executor).map(|executor| &*executor.snapshot.info)
+            },
+            share_cgroups_under: &|executor| share_cgroups_under(framework, agent, executor),
+        })
+    }
+
+    /// True if the executor is not running yet; its resources are then used up as well.
+    fn start_executor(&mut self, cx: &mut Cx<'_>, accepted: &mut Accepted, executor: &v1::ExecutorInfo) -> bool {
+        let running = self
+            .agents
+            .get(accepted.agent.as_str())
+            .is_some_and(|a| a.executor(accepted.framework.as_str(), &executor.executor_id.value).is_some());
+        if running {
+            return false;
+        }
+        let resources = Resources::from_proto(&executor.resources).unwrap_or_default();
+        accepted.remaining -= &resources;
+        self.add_executor(cx, &accepted.framework, &accepted.agent, executor.clone(), resources);
+        true
+    }
+
+    fn start_task(&mut self, cx: &mut Cx<'_>, accepted: &mut Accepted, info: &v1::TaskInfo) {
+        let resources = Resources::from_proto(&info.resources).unwrap_or_default();
+        accepted.remaining -= &resources;
+        let task = task::staging(info, &accepted.framework);
+        self.add_task(cx, &accepted.framework, &accepted.agent, task, resources);
+    }
+
+    fn send_task(&self, cx: &mut Cx<'_>, accepted: &Accepted, mut task: v1::TaskInfo, launch_executor: bool) {
+        let Some((framework, agent)) = self.parties(accepted) else { return };
+        if !agent.capabilities.reservation_refinement {
+            downgrade(&mut task.resources);
+            if let Some(executor) = &mut task.executor {
+                downgrade(&mut executor.resources);
+            }
+        }
+        cx.send(
+            &agent.state.pid,
+            internal::RunTaskMessage {
+                framework: framework.info().clone(),
+                pid: Some(framework.pid_text()),
+                task,
+                resource_version_uuids: agent.resource_versions(),
+                launch_executor: Some(launch_executor),
+                ..Default::default()
+            },
+        );
+    }
+
+    fn send_group(
+        &self,
+        cx: &mut Cx<'_>,
+        accepted: &Accepted,
+        mut executor: v1::ExecutorInfo,
+        mut tasks: v1::TaskGroupInfo,
+        launch_executor: bool,
+    ) {
+        let Some((framework, agent)) = self.parties(accepted) else { return };
+        if !agent.capabilities.reservation_refinement {
+            downgrade(&mut executor.resources);
+            for task in &mut tasks.tasks {
+                downgrade(&mut task.resources);
+                if let Some(executor) = &mut task.executor {
+                    downgrade(&mut executor.resources);
+                }
+            }
+        }
+        cx.send(
+            &agent.state.pid,
+            internal::RunTaskGroupMessage {
+                framework: framework.info().clone(),
+                executor,
+                task_group: tasks,
+                resource_version_uuids: agent.resource_versions(),
+                launch_executor: Some(launch_executor),
+            },
+        );
+    }
+
+    fn parties(&self, accepted: &Accepted) -> Option<(&Framework, &Agent)> {
+        Some((self.frameworks.get(accepted.framework.as_str())?, self.agents.get(accepted.agent.as_str())?))
+    }
+}
+
+/// Fills in what LAUNCH leaves to the master.
+fn prepare(task: &mut v1::TaskInfo, accepted: &Accepted) {
+    complete(&mut task.resources, &accepted.role);
+    if let Some(executor) = &mut task.executor {
+        complete(&mut executor.resources, &accepted.role);
+        if executor.framework_id.is_none() {
+            executor.framework_id = Some(accepted.framework.to_proto());
+        }
+    }
+    if let Some(check) = &mut task.health_check
+        && check.r#type.is_none()
+    {
+        use v1::health_check::Type;
+        let kind = match (&check.command, &check.http) {
+            (Some(_), None) => Some(Type::Command),
+            (None, Some(_)) => Some(Type::Http),
+            _ => None,
+        };
+        check.r#type = kind.map(|kind| kind as i32);
+    }
+}
+
+/// Whether the tasks that an executor runs share its cgroups; they all do, or none does.
+fn share_cgroups_under(framework: &Framework, agent: &Agent, executor: &str) -> Option<bool> {
+    let uses = agent.uses.get(framework.id())?;
+    let of_executor =
+        |task: &&std::sync::Arc<v1::Task>| task.executor_id.as_ref().is_some_and(|id| id.value == executor);
+    let task = uses.tasks.iter().filter_map(|id| framework.tasks.get(id)).map(|task| &task.proto).find(of_executor)?;
+    let linux = task.container.as_ref().and_then(|container| container.linux_info.as_ref());
+    Some(linux.and_then(|linux| linux.share_cgroups).unwrap_or(true))
+}
+
+/// The format of agents that predate reservation refinement.
+fn downgrade(resources: &mut Vec<v1::Resource>) {
+    if let Ok(parsed) = Resources::from_proto(resources) {
+        *resources = crate::allocation::pre_refinement(&parsed);
+    }
+}

@@ -1,0 +1,96 @@
+//! RECONCILE and RECONCILE_OPERATIONS: the master says what it knows.
+
+use messages::v1;
+use messages::v1::task_status::Reason;
+use vocabulary::FrameworkId;
+
+use crate::cx::Cx;
+use crate::framework::Framework;
+use crate::master::Master;
+use crate::reregistration::current_status;
+use crate::task::Task;
+use crate::updates::{MadeUp, made_up_update};
+
+impl Master {
+    /// Naming no tasks asks for all that are not removed yet.
+    pub(crate) fn reconcile(&mut self, cx: &mut Cx<'_>, framework: &FrameworkId, call: v1::scheduler::call::Reconcile) {
+        self.metrics.messages_reconcile_tasks.increment();
+        let Some(framework) = self.frameworks.get(framework.as_str()) else { return };
+        if call.tasks.is_empty() {
+            for task in framework.tasks.values() {
+                tell(cx, framework, &known(task, cx));
+            }
+            return;
+        }
+        for asked in call.tasks {
+            let status = match framework.tasks.get(asked.task_id.value.as_str()) {
+                Some(task) => known(task, cx),
+                None => self.unknown(framework, asked, cx),
+            };
+            tell(cx, framework, &status);
+        }
+    }
+
+    /// A task that is not on the books; where its agent is decides what that means.
+    fn unknown(
+        &self,
+        framework: &Framework,
+        asked: v1::scheduler::call::reconcile::Task,
+        cx: &Cx<'_>,
+    ) -> v1::TaskStatus {
+        let agent = asked.agent_id.as_ref().map_or("", |id| id.value.as_str());
+        let (state, message, since) = if self.agents.get(agent).is_some() {
+            (v1::TaskState::TaskGone, "Reconciliation: Task is unknown to the agent", None)
+        } else if let Some(unreachable) = self.agents.unreachable(agent) {
+            (v1::TaskState::TaskUnreachable, "Reconciliation: Task is unreachable", Some(unreachable.since))
+        } else {
+            (v1::TaskState::TaskUnknown, "Reconciliation: Task is unknown", None)
+        };
+        // Without PARTITION_AWARE a framework knows only one word for it.
+        let state = if framework.capabilities.partition_aware { state } else { v1::TaskState::TaskLost };
+        let mut status =
+            MadeUp::new(state, Reason::Reconciliation, message).status_of(asked.task_id, asked.agent_id, cx.now.wall);
+        status.unreachable_time = since;
+        status
+    }
+
+    /// Nothing is known of any operation yet; what an unknown one means is as for tasks.
+    pub(crate) fn reconcile_operations(
+        &mut self,
+        cx: &mut Cx<'_>,
+        framework: &FrameworkId,
+        call: v1::scheduler::call::ReconcileOperations,
+    ) {
+        self.metrics.messages_reconcile_operations.increment();
+        let Some(framework) = self.frameworks.get(framework.as_str()) else { return };
+        for asked in call.operations {
+            let agent = asked.agent_id.as_ref().map_or("", |id| id.value.as_str());
+            let (state, message) = if self.agents.get(agent).is_some() {
+                (v1::OperationState::OperationUnknown, "Reconciliation: Operation is unknown")
+            } else if self.agents.unreachable(agent).is_some() {
+                (v1::OperationState::OperationUnreachable, "Reconciliation: Agent is unreachable")
+            } else {
+                (v1::OperationState::OperationUnknown, "Reconciliation: Operation is unknown")
+            };
+            let status = v1::OperationStatus {
+                operation_id: Some(asked.operation_id),
+                state: state as i32,
+                message: Some(message.to_owned()),
+                agent_id: asked.agent_id,
+                resource_provider_id: asked.resource_provider_id,
+                ..Default::default()
+            };
+            framework.listener().operation_status(cx, status);
+        }
+    }
+}
+
+fn known(task: &Task, cx: &Cx<'_>) -> v1::TaskStatus {
+    let mut status = current_status(&task.proto, "Reconciliation: Latest task state", Reason::Reconciliation, cx);
+    status.state = task.told_state() as i32;
+    status
+}
+
+fn tell(cx: &mut Cx<'_>, framework: &Framework, status: &v1::TaskStatus) {
+    framework.listener().update(cx, status, made_up_update(framework.id(), status), None);
+}

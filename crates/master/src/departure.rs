@@ -1,0 +1,185 @@
+//! How agents leave: lost links, silence, unregistration.
+
+use messages::v1;
+use vocabulary::{AgentId, ExecutorId, FrameworkId, TaskId};
+
+use crate::agent::UnreachableAgent;
+use crate::change::{AgentDeparture, Change, TaskDeparture};
+use crate::cx::Cx;
+use crate::master::Master;
+use crate::outbox::{Effect, RegistryOperation, Timer};
+use crate::registry::{Removal, Waiting};
+use crate::text;
+use crate::updates::MadeUp;
+
+impl Master {
+    /// Its link broke. Its tasks live on for a while, except those of frameworks that do
+    /// not checkpoint: their executors die with the agent process.
+    pub(crate) fn agent_disconnected(&mut self, cx: &mut Cx<'_>, id: &AgentId) {
+        let Some(agent) = self.agents.get_mut(id.as_str()).filter(|agent| agent.state.connected) else { return };
+        let hostname = agent.state.info.hostname.clone();
+        let deadline = cx.now.monotonic + self.config.agent_reregister_timeout;
+        agent.deadline = Some(deadline);
+        let was_active = agent.state.active;
+        let state = agent.state_mut();
+        state.connected = false;
+        state.active = false;
+        cx.publish(Change::AgentUpdated(agent.state.clone()));
+        self.metrics.slaves_connected.decrement();
+        self.metrics.slaves_disconnected.increment();
+        if was_active {
+            self.metrics.slaves_active.decrement();
+            self.metrics.slaves_inactive.increment();
+            self.allocator.deactivate_agent(id);
+        }
+        self.rescind_offers_of_agent(cx, id);
+
+        let reason = MadeUp::new(
+            v1::TaskState::TaskLost,
+            v1::task_status::Reason::AgentDisconnected,
+            format!("Agent {hostname} disconnected"),
+        );
+        for framework in self.frameworks_on(id) {
+            if self.frameworks.get(framework.as_str()).is_some_and(|f| !f.info().checkpoint()) {
+                self.clear_agent(cx, id, &framework, &reason, TaskDeparture::Completed);
+            }
+        }
+        cx.arm(Timer::AgentReregister(id.clone()), deadline);
+    }
+
+    pub(crate) fn reregistration_timed_out(&mut self, cx: &mut Cx<'_>, id: &AgentId) {
+        let Some(agent) = self.agents.get(id.as_str()) else { return };
+        // It may have returned, and even left again, since this timer was set.
+        if agent.state.connected || agent.deadline.is_none_or(|deadline| deadline > cx.now.monotonic) {
+            return;
+        }
+        self.metrics.slave_unreachable_scheduled.increment();
+        self.metrics.slave_unreachable_completed.increment();
+        let timeout = text::duration(self.config.agent_reregister_timeout);
+        self.mark_unreachable(cx, id, format!("agent did not reregister within {timeout} after disconnecting"));
+    }
+
+    pub(crate) fn mark_unreachable(&mut self, cx: &mut Cx<'_>, id: &AgentId, cause: String) {
+        let returning = self.registry.reregistering.contains(id);
+        let Some(agent) = self.agents.get_mut(id.as_str()) else { return };
+        if returning || std::mem::replace(&mut agent.leaving, true) {
+            return;
+        }
+        let since = v1::TimeInfo { nanoseconds: i64::try_from(cx.now.wall.nanos()).unwrap_or(i64::MAX) };
+        let operation = RegistryOperation::MarkUnreachable { agent: id.clone(), since };
+        self.store(cx, operation, Waiting::Unreachable { agent: id.clone(), since, cause });
+    }
+
+    pub(crate) fn became_unreachable(&mut self, cx: &mut Cx<'_>, id: &AgentId, since: v1::TimeInfo, cause: &str) {
+        if self.agents.get(id.as_str()).is_none() {
+            return;
+        }
+        self.metrics.slave_removals.increment();
+        self.metrics.slave_removals_reason_unhealthy.increment();
+        let mut tasks: Vec<(FrameworkId, TaskId)> = Vec::new();
+        for framework in self.frameworks_on(id) {
+            let aware = self.frameworks.get(framework.as_str()).is_some_and(|f| f.capabilities.partition_aware);
+            let state = if aware { v1::TaskState::TaskUnreachable } else { v1::TaskState::TaskLost };
+            let reason = MadeUp::new(state, v1::task_status::Reason::AgentRemoved, cause).unreachable_since(since);
+            tasks.extend(self.tasks_on(id, &framework).into_iter().map(|task| (framework.clone(), task)));
+            self.clear_agent(cx, id, &framework, &reason, TaskDeparture::Unreachable);
+        }
+        let unreachable = UnreachableAgent { since, tasks };
+        self.agents.add_unreachable(id.clone(), unreachable, self.config.max_unreachable_agents);
+        self.forget_agent(cx, id, AgentDeparture::Unreachable);
+    }
+
+    pub(crate) fn unregister_agent(&mut self, cx: &mut Cx<'_>, from: &vocabulary::Upid, id: &AgentId) {
+        self.metrics.messages_unregister_slave.increment();
+        if self.agents.get(id.as_str()).is_some_and(|agent| agent.state.pid == *from) {
+            self.remove_agent(cx, id, "the agent unregistered", Removal::Unregistered);
+        }
+    }
+
+    pub(crate) fn remove_agent(&mut self, cx: &mut Cx<'_>, id: &AgentId, cause: &'static str, reason: Removal) {
+        let Some(agent) = self.agents.get_mut(id.as_str()) else { return };
+        if std::mem::replace(&mut agent.leaving, true) {
+            return;
+        }
+        let operation = RegistryOperation::RemoveAgent(id.clone());
+        self.store(cx, operation, Waiting::Remove { agent: id.clone(), cause, reason });
+    }
+
+    pub(crate) fn removed(&mut self, cx: &mut Cx<'_>, id: &AgentId, cause: &str, reason: Removal) {
+        let Some(agent) = self.agents.get(id.as_str()) else { return };
+        let message = format!("Agent {} removed: {cause}", agent.state.info.hostname);
+        self.metrics.slave_removals.increment();
+        match reason {
+            Removal::Replaced => self.metrics.slave_removals_reason_registered.increment(),
+            Removal::Unregistered => self.metrics.slave_removals_reason_unregistered.increment(),
+        }
+        let reason = MadeUp::new(v1::TaskState::TaskLost, v1::task_status::Reason::AgentRemoved, message);
+        for framework in self.frameworks_on(id) {
+            self.clear_agent(cx, id, &framework, &reason, TaskDeparture::Completed);
+        }
+        self.forget_agent(cx, id, AgentDeparture::Removed);
+    }
+
+    /// Ends everything a framework has on an agent, and tells it.
+    fn clear_agent(
+        &mut self,
+        cx: &mut Cx<'_>,
+        agent: &AgentId,
+        framework: &FrameworkId,
+        reason: &MadeUp,
+        departure: TaskDeparture,
+    ) {
+        for task in self.tasks_on(agent, framework) {
+            if let Some(status) = self.end_task(cx, framework, &task, reason, departure) {
+                self.forward_made_up(cx, framework, &status);
+            }
+        }
+        for executor in self.executors_on(agent, framework) {
+            self.remove_executor(cx, agent, framework, &executor);
+        }
+    }
+
+    fn frameworks_on(&self, agent: &AgentId) -> Vec<FrameworkId> {
+        self.agents.get(agent.as_str()).map(|a| a.uses.keys().cloned().collect()).unwrap_or_default()
+    }
+
+    fn tasks_on(&self, agent: &AgentId, framework: &FrameworkId) -> Vec<TaskId> {
+        let uses = self.agents.get(agent.as_str()).and_then(|a| a.uses.get(framework));
+        uses.map(|uses| uses.tasks.iter().cloned().collect()).unwrap_or_default()
+    }
+
+    fn executors_on(&self, agent: &AgentId, framework: &FrameworkId) -> Vec<ExecutorId> {
+        let uses = self.agents.get(agent.as_str()).and_then(|a| a.uses.get(framework));
+        uses.map(|uses| uses.executors.keys().cloned().collect()).unwrap_or_default()
+    }
+
+    /// Last step of every departure: the agent has no tasks any more; frameworks hear that
+    /// it is lost, the books forget it.
+    fn forget_agent(&mut self, cx: &mut Cx<'_>, id: &AgentId, departure: AgentDeparture) {
+        self.rescind_offers_of_agent(cx, id);
+        self.allocator.remove_agent(id);
+        let Some(agent) = self.agents.remove(id.as_str()) else { return };
+        self.stop_pings(cx, &agent);
+        if agent.deadline.is_some() {
+            cx.disarm(Timer::AgentReregister(id.clone()));
+        }
+        let address = agent.state.pid.address;
+        if self.links.release(address) {
+            cx.out.push(Effect::Unlink(address));
+        }
+        self.count_agent_gone(&agent);
+        cx.publish(Change::AgentRemoved { agent: id.clone(), departure, at: cx.now.wall });
+        for framework in self.frameworks.iter() {
+            framework.listener().agent_lost(cx, id.to_proto());
+        }
+    }
+
+    fn count_agent_gone(&self, agent: &crate::agent::Agent) {
+        let metrics = &self.metrics;
+        let connection = if agent.state.connected { &metrics.slaves_connected } else { &metrics.slaves_disconnected };
+        connection.decrement();
+        let activity = if agent.state.active { &metrics.slaves_active } else { &metrics.slaves_inactive };
+        activity.decrement();
+        metrics.slaves_unreachable.set(self.agents.unreachable_count() as i64);
+    }
+}

@@ -1,0 +1,106 @@
+//! The state of a master and the dispatch of its inputs.
+
+use std::sync::Arc;
+
+use allocator::Allocator;
+use messages::v1;
+use vocabulary::{Now, Random};
+
+use crate::agent::Agents;
+use crate::config::Config;
+use crate::cx::Cx;
+use crate::framework::Frameworks;
+use crate::ids::Ids;
+use crate::input::Input;
+use crate::links::Links;
+use crate::metrics::Metrics;
+use crate::offers::Offers;
+use crate::outbox::{Outbox, Timer};
+use crate::registry::Registry;
+use crate::wheel::Wheel;
+use vocabulary::{AgentId, FrameworkId};
+
+/// Every decision of a master. The only way in is [`Master::step`].
+#[derive(Debug)]
+pub struct Master {
+    pub(crate) config: Config,
+    pub(crate) info: v1::MasterInfo,
+    /// Its libprocess process.
+    pub(crate) name: Arc<str>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) ids: Ids,
+    pub(crate) frameworks: Frameworks,
+    pub(crate) agents: Agents,
+    pub(crate) offers: Offers,
+    pub(crate) links: Links,
+    pub(crate) registry: Registry,
+    pub(crate) pings: Wheel<AgentId>,
+    pub(crate) heartbeats: Wheel<FrameworkId>,
+    pub(crate) allocator: Allocator,
+    /// An allocation run is due at this time.
+    pub(crate) allocation_armed: Option<vocabulary::Monotonic>,
+}
+
+impl Master {
+    /// `seed` decides everything random: the master id (unless configured) and the
+    /// order in which the allocator considers what is equal.
+    pub fn new(config: Config, seed: [u8; 32], metrics: Arc<Metrics>) -> Self {
+        let mut random = Random::from_seed(seed);
+        let id = config.master_id.clone().unwrap_or_else(|| random.uuid().to_string());
+        Master {
+            info: config.master_info(&id),
+            name: Arc::from("master"),
+            metrics,
+            ids: Ids::new(id),
+            frameworks: Frameworks::new(config.max_completed_frameworks),
+            agents: Agents::default(),
+            offers: Offers::default(),
+            links: Links::default(),
+            registry: Registry::default(),
+            pings: Wheel::new(config.agent_ping_timeout),
+            heartbeats: Wheel::new(config.heartbeat_interval),
+            allocator: crate::allocation::allocator(&config, random),
+            allocation_armed: None,
+            config,
+        }
+    }
+
+    pub fn master_id(&self) -> &str {
+        self.ids.master()
+    }
+
+    pub fn info(&self) -> &v1::MasterInfo {
+        &self.info
+    }
+
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    pub fn step(&mut self, now: Now, input: Input, out: &mut Outbox) {
+        let name = self.name.clone();
+        let cx = &mut Cx { now, master: &name, out };
+        match input {
+            Input::SchedulerSubscribe(subscribe) => self.subscribe_http(cx, subscribe),
+            Input::SchedulerCall(call) => self.scheduler_call(cx, call),
+            Input::StreamClosed(stream) => self.stream_closed(cx, stream),
+            Input::OperatorCall(call) => self.operator_call(cx, call),
+            Input::Message(message) => self.message(cx, message),
+            Input::Exited(address) => self.exited(cx, address),
+            Input::Timer(timer) => self.timer(cx, timer),
+            Input::Stored(token) => self.stored(cx, token),
+        }
+        self.schedule_allocation(cx);
+    }
+
+    fn timer(&mut self, cx: &mut Cx<'_>, timer: Timer) {
+        match timer {
+            Timer::Allocate => self.allocate(cx),
+            Timer::Heartbeat(slot) => self.heartbeat(cx, slot),
+            Timer::Ping(slot) => self.ping(cx, slot),
+            Timer::FrameworkFailover(framework) => self.failover_timed_out(cx, &framework),
+            Timer::AgentReregister(agent) => self.reregistration_timed_out(cx, &agent),
+            Timer::OfferTimeout(offer) => self.offer_timed_out(cx, &offer),
+        }
+    }
+}

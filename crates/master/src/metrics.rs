@@ -1,0 +1,248 @@
+//! The counters and gauges of a master under their Mesos names. The core writes, readers
+//! read; a value is a relaxed atomic because no decision depends on it.
+
+use std::borrow::Cow;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use messages::v1;
+
+/// A counter or a gauge.
+#[derive(Debug, Default)]
+pub struct Value(AtomicI64);
+
+impl Value {
+    pub fn increment(&self) {
+        self.add(1);
+    }
+
+    pub fn decrement(&self) {
+        self.add(-1);
+    }
+
+    pub fn add(&self, amount: i64) {
+        self.0.fetch_add(amount, Ordering::Relaxed);
+    }
+
+    pub fn set(&self, value: i64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+
+    pub fn get(&self) -> i64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+macro_rules! metrics {
+    ($($field:ident = $name:literal,)*) => {
+        #[derive(Debug, Default)]
+        pub struct Metrics {
+            $(pub $field: Value,)*
+            tasks: TaskStates,
+        }
+
+        impl Metrics {
+            /// Every metric with a fixed name, then those of `master/task_…` that have been used.
+            pub fn iter(&self) -> impl Iterator<Item = (Cow<'static, str>, f64)> + '_ {
+                let fixed = [$((Cow::Borrowed(concat!("master/", $name)), self.$field.get() as f64),)*];
+                fixed.into_iter().chain(self.tasks.iter())
+            }
+        }
+    };
+}
+
+metrics! {
+    // Written by the shell.
+    elected = "elected",
+    event_queue_messages = "event_queue_messages",
+    event_queue_dispatches = "event_queue_dispatches",
+    event_queue_http_requests = "event_queue_http_requests",
+    http_cache_hits = "http_cache_hits",
+    operator_event_stream_subscribers = "operator_event_stream_subscribers",
+    uptime_secs = "uptime_secs",
+
+    frameworks_connected = "frameworks_connected",
+    frameworks_disconnected = "frameworks_disconnected",
+    frameworks_active = "frameworks_active",
+    frameworks_inactive = "frameworks_inactive",
+    outstanding_offers = "outstanding_offers",
+
+    slaves_connected = "slaves_connected",
+    slaves_disconnected = "slaves_disconnected",
+    slaves_active = "slaves_active",
+    slaves_inactive = "slaves_inactive",
+    slaves_unreachable = "slaves_unreachable",
+    slave_registrations = "slave_registrations",
+    slave_reregistrations = "slave_reregistrations",
+    slave_removals = "slave_removals",
+    slave_removals_reason_registered = "slave_removals/reason_registered",
+    slave_removals_reason_unhealthy = "slave_removals/reason_unhealthy",
+    slave_removals_reason_unregistered = "slave_removals/reason_unregistered",
+    slave_shutdowns_scheduled = "slave_shutdowns_scheduled",
+    slave_shutdowns_completed = "slave_shutdowns_completed",
+    slave_shutdowns_canceled = "slave_shutdowns_canceled",
+    slave_unreachable_scheduled = "slave_unreachable_scheduled",
+    slave_unreachable_completed = "slave_unreachable_completed",
+    slave_unreachable_canceled = "slave_unreachable_canceled",
+    recovery_slave_removals = "recovery_slave_removals",
+
+    tasks_staging = "tasks_staging",
+    tasks_starting = "tasks_starting",
+    tasks_running = "tasks_running",
+    tasks_killing = "tasks_killing",
+    tasks_unreachable = "tasks_unreachable",
+    tasks_finished = "tasks_finished",
+    tasks_failed = "tasks_failed",
+    tasks_killed = "tasks_killed",
+    tasks_error = "tasks_error",
+    tasks_lost = "tasks_lost",
+    tasks_dropped = "tasks_dropped",
+    tasks_gone = "tasks_gone",
+    tasks_gone_by_operator = "tasks_gone_by_operator",
+
+    dropped_messages = "dropped_messages",
+    messages_authenticate = "messages_authenticate",
+    messages_deactivate_framework = "messages_deactivate_framework",
+    messages_decline_offers = "messages_decline_offers",
+    messages_executor_to_framework = "messages_executor_to_framework",
+    messages_exited_executor = "messages_exited_executor",
+    messages_framework_to_executor = "messages_framework_to_executor",
+    messages_kill_task = "messages_kill_task",
+    messages_launch_tasks = "messages_launch_tasks",
+    messages_operation_status_update = "messages_operation_status_update",
+    messages_operation_status_update_acknowledgement = "messages_operation_status_update_acknowledgement",
+    messages_reconcile_operations = "messages_reconcile_operations",
+    messages_reconcile_tasks = "messages_reconcile_tasks",
+    messages_register_framework = "messages_register_framework",
+    messages_register_slave = "messages_register_slave",
+    messages_reregister_framework = "messages_reregister_framework",
+    messages_reregister_slave = "messages_reregister_slave",
+    messages_resource_request = "messages_resource_request",
+    messages_revive_offers = "messages_revive_offers",
+    messages_status_update = "messages_status_update",
+    messages_status_update_acknowledgement = "messages_status_update_acknowledgement",
+    messages_suppress_offers = "messages_suppress_offers",
+    messages_unregister_framework = "messages_unregister_framework",
+    messages_unregister_slave = "messages_unregister_slave",
+    messages_update_slave = "messages_update_slave",
+    valid_framework_to_executor_messages = "valid_framework_to_executor_messages",
+    invalid_framework_to_executor_messages = "invalid_framework_to_executor_messages",
+    valid_executor_to_framework_messages = "valid_executor_to_framework_messages",
+    invalid_executor_to_framework_messages = "invalid_executor_to_framework_messages",
+    valid_status_updates = "valid_status_updates",
+    invalid_status_updates = "invalid_status_updates",
+    valid_status_update_acknowledgements = "valid_status_update_acknowledgements",
+    invalid_status_update_acknowledgements = "invalid_status_update_acknowledgements",
+    valid_operation_status_updates = "valid_operation_status_updates",
+    invalid_operation_status_updates = "invalid_operation_status_updates",
+    valid_operation_status_update_acknowledgements = "valid_operation_status_update_acknowledgements",
+    invalid_operation_status_update_acknowledgements = "invalid_operation_status_update_acknowledgements",
+}
+
+impl Metrics {
+    /// The gauge of tasks that are now in this state, for the states that have one.
+    pub(crate) fn tasks_in(&self, state: v1::TaskState) -> Option<&Value> {
+        match state {
+            v1::TaskState::TaskStaging => Some(&self.tasks_staging),
+            v1::TaskState::TaskStarting => Some(&self.tasks_starting),
+            v1::TaskState::TaskRunning => Some(&self.tasks_running),
+            v1::TaskState::TaskKilling => Some(&self.tasks_killing),
+            _ => None,
+        }
+    }
+
+    /// Counts a task that ended (or was never launched).
+    pub(crate) fn task_ended(&self, state: v1::TaskState, source: Option<i32>, reason: Option<i32>) {
+        let counter = match state {
+            v1::TaskState::TaskFinished => Some(&self.tasks_finished),
+            v1::TaskState::TaskFailed => Some(&self.tasks_failed),
+            v1::TaskState::TaskKilled => Some(&self.tasks_killed),
+            v1::TaskState::TaskLost => Some(&self.tasks_lost),
+            v1::TaskState::TaskError => Some(&self.tasks_error),
+            v1::TaskState::TaskDropped => Some(&self.tasks_dropped),
+            v1::TaskState::TaskGone => Some(&self.tasks_gone),
+            v1::TaskState::TaskGoneByOperator => Some(&self.tasks_gone_by_operator),
+            _ => None,
+        };
+        if let Some(counter) = counter {
+            counter.increment();
+        }
+        if let Some(reason) = reason {
+            self.tasks.increment(state as i32, source.unwrap_or_default(), reason);
+        }
+    }
+}
+
+const STATES: usize = 14;
+const SOURCES: usize = 3;
+const REASONS: usize = 35;
+
+/// `master/task_<state>/source_<source>/reason_<reason>`: a table, since the set is closed.
+#[derive(Debug)]
+struct TaskStates(Box<[Value]>);
+
+impl Default for TaskStates {
+    fn default() -> Self {
+        TaskStates((0..STATES * SOURCES * REASONS).map(|_| Value::default()).collect())
+    }
+}
+
+impl TaskStates {
+    fn increment(&self, state: i32, source: i32, reason: i32) {
+        let (Ok(state), Ok(source), Ok(reason)) =
+            (usize::try_from(state), usize::try_from(source), usize::try_from(reason))
+        else {
+            return;
+        };
+        if source < SOURCES
+            && reason < REASONS
+            && let Some(value) = self.0.get((state * SOURCES + source) * REASONS + reason)
+        {
+            value.increment();
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (Cow<'static, str>, f64)> + '_ {
+        self.0.iter().enumerate().filter(|(_, value)| value.get() != 0).filter_map(|(index, value)| {
+            let reason = v1::task_status::Reason::try_from((index % REASONS) as i32).ok()?;
+            let source = v1::task_status::Source::try_from((index / REASONS % SOURCES) as i32).ok()?;
+            let state = v1::TaskState::try_from((index / REASONS / SOURCES) as i32).ok()?;
+            let name = format!("master/{}/{}/{}", state.as_str_name(), source.as_str_name(), reason.as_str_name());
+            // The names are those of the v0 enums, in which an agent is a slave.
+            let name = name.to_lowercase().replace("_agent", "_slave");
+            Some((Cow::Owned(name), value.get() as f64))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_mesos() {
+        let metrics = Metrics::default();
+        metrics.slave_removals_reason_registered.increment();
+        metrics.task_ended(
+            v1::TaskState::TaskLost,
+            Some(v1::task_status::Source::Agent as i32),
+            Some(v1::task_status::Reason::AgentRemoved as i32),
+        );
+        let set: Vec<_> = metrics.iter().filter(|(_, value)| *value != 0.0).map(|(name, _)| name).collect();
+        assert_eq!(
+            set,
+            [
+                "master/slave_removals/reason_registered",
+                "master/tasks_lost",
+                "master/task_lost/source_slave/reason_slave_removed"
+            ]
+        );
+        assert_eq!(Metrics::default().iter().count(), 80);
+    }
+
+    #[test]
+    fn numbers_out_of_range_are_not_counted() {
+        let metrics = Metrics::default();
+        metrics.task_ended(v1::TaskState::TaskLost, Some(9), Some(1000));
+        assert_eq!(metrics.iter().filter(|(_, value)| *value != 0.0).count(), 1);
+    }
+}

@@ -1,0 +1,30 @@
+//! Operator calls that change the cluster.
+
+use messages::v1::master::call::Type;
+use vocabulary::{Answer, Status};
+
+use crate::cx::Cx;
+use crate::input::OperatorCall;
+use crate::master::Master;
+
+impl Master {
+    pub(crate) fn operator_call(&mut self, cx: &mut Cx<'_>, request: OperatorCall) {
+        let call = *request.call;
+        let answer = match (call.r#type(), call.teardown) {
+            (Type::Teardown, Some(teardown)) => self.teardown_by_operator(cx, &teardown.framework_id.value),
+            (kind, _) => Answer::new(
+                Status::NotImplemented,
+                format!("The call {} is not implemented by this master", kind.as_str_name()),
+            ),
+        };
+        cx.reply(request.reply, answer);
+    }
+
+    fn teardown_by_operator(&mut self, cx: &mut Cx<'_>, id: &str) -> Answer {
+        let Some(framework) = self.frameworks.get(id).map(|framework| framework.id().clone()) else {
+            return Answer::bad_request("No framework found with specified ID");
+        };
+        self.remove_framework(cx, &framework);
+        Answer::ok()
+    }
+}

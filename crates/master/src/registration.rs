@@ -1,0 +1,165 @@
+//! How agents come: registration of new ones.
+
+use std::sync::Arc;
+
+use messages::{internal, v1};
+use resources::Resources;
+use vocabulary::{AgentId, FrameworkId, Upid};
+
+use crate::agent::Agent;
+use crate::capabilities::capability_numbers;
+use crate::change::{AgentSnapshot, Change};
+use crate::cx::Cx;
+use crate::master::Master;
+use crate::outbox::RegistryOperation;
+use crate::registry::{Removal, Waiting};
+use crate::text::Version;
+
+impl Master {
+    /// Refusals are silent, as in Mesos: the agent keeps trying.
+    pub(crate) fn register_agent(
+        &mut self,
+        cx: &mut Cx<'_>,
+        from: Upid,
+        mut message: Box<internal::RegisterSlaveMessage>,
+    ) {
+        self.metrics.messages_register_slave.increment();
+        if let Err(reason) = validation::agent_message::validate_register(&message) {
+            return tracing::warn!(agent = %from, %reason, "refusing the registration of an agent");
+        }
+        // A retry: the answer is on its way.
+        if self.registry.registering.contains(&from) || self.registry_is_full() {
+            return;
+        }
+        if !self.is_acceptable(&from, message.version.as_deref(), &message.slave) {
+            return;
+        }
+        if let Some(known) = self.agents.by_pid(&from).cloned()
+            && let Some(agent) = self.agents.get(known.as_str())
+        {
+            if agent.state.connected {
+                let answer = self.registered_message(&known);
+                return cx.send(&from, answer);
+            }
+            self.remove_agent(cx, &known, "a new agent registered at the same address", Removal::Replaced);
+        }
+        let id = self.ids.agent();
+        message.slave.id = Some(id.to_proto());
+        upgrade(&mut message.slave.resources);
+        self.registry.registering.insert(from.clone());
+        let operation = RegistryOperation::AdmitAgent(Arc::new(message.slave.clone()));
+        self.store(cx, operation, Waiting::Admit { from, message });
+    }
+
+    /// What has to hold of every agent that wants to be one.
+    pub(crate) fn is_acceptable(&self, from: &Upid, version: Option<&str>, info: &v1::AgentInfo) -> bool {
+        let version = version.unwrap_or_default();
+        let refusal = if Version::parse(version).is_none_or(|version| version < Version::OLDEST_AGENT) {
+            "its version is too old or unreadable"
+        } else if info.domain.is_some() && self.config.domain.is_none() {
+            "it has a domain, but the master has none"
+        } else if self.config.require_agent_domain && info.domain.is_none() {
+            "it has no domain, but --require_agent_domain is set"
+        } else {
+            return true;
+        };
+        tracing::warn!(agent = %from, version, reason = refusal, "refusing the registration of an agent");
+        false
+    }
+
+    pub(crate) fn admitted(&mut self, cx: &mut Cx<'_>, from: Upid, message: internal::RegisterSlaveMessage) {
+        self.registry.registering.remove(&from);
+        let internal::RegisterSlaveMessage {
+            slave,
+            version,
+            checkpointed_resources,
+            agent_capabilities,
+            resource_version_uuid,
+        } = message;
+        let Some(id) = slave.id.as_ref().map(AgentId::from) else { return };
+        self.metrics.slave_registrations.increment();
+        let Some(total) = total_of(&slave.resources, &checkpointed_resources) else { return };
+        let state = AgentSnapshot {
+            id: id.clone(),
+            info: Arc::new(slave),
+            pid: from.clone(),
+            version: version.unwrap_or_default(),
+            capabilities: capability_numbers(&agent_capabilities),
+            registered: cx.now.wall,
+            reregistered: None,
+            active: true,
+            connected: true,
+            total,
+        };
+        self.add_agent(cx, state, resource_version_uuid, &[]);
+        let answer = self.registered_message(&id);
+        cx.send(&from, answer);
+        self.start_pings(cx, &id);
+    }
+
+    /// Enters an agent into all books; `used` is what its tasks and executors hold.
+    pub(crate) fn add_agent(
+        &mut self,
+        cx: &mut Cx<'_>,
+        state: AgentSnapshot,
+        resource_version: Option<v1::Uuid>,
+        used: &[(FrameworkId, Resources)],
+    ) {
+        // A process is one agent: whoever was there before is gone, even if it had no time to say so.
+        let address = state.pid.address;
+        let agent = Agent::new(state, resource_version, self.ids.observer());
+        if self.links.acquire(address) {
+            cx.link(address);
+        }
+        self.allocator_add_agent(&agent, used);
+        self.metrics.slaves_connected.increment();
+        self.metrics.slaves_active.increment();
+        cx.publish(Change::AgentAdded(agent.state.clone()));
+        self.agents.insert(agent);
+    }
+
+    fn registered_message(&self, id: &AgentId) -> internal::SlaveRegisteredMessage {
+        internal::SlaveRegisteredMessage { slave_id: id.to_proto(), connection: Some(self.connection()) }
+    }
+
+    pub(crate) fn connection(&self) -> internal::MasterSlaveConnection {
+        internal::MasterSlaveConnection {
+            total_ping_timeout_seconds: Some(self.config.total_ping_timeout().as_secs_f64()),
+        }
+    }
+}
+
+/// Brings resources of an older peer into the format with a stack of reservations.
+#[allow(deprecated, reason = "the old format is the point")]
+pub(crate) fn upgrade(resources: &mut Vec<v1::Resource>) {
+    if resources.iter().any(|r| r.role.is_some() || r.reservation.is_some())
+        && let Ok(upgraded) = Resources::from_proto(resources)
+    {
+        *resources = upgraded.to_proto();
+    }
+}
+
+/// An agent's resources with what was reserved and created on it since: each
+/// checkpointed resource takes the place of the plain one it was made from.
+pub(crate) fn total_of(info: &[v1::Resource], checkpointed: &[v1::Resource]) -> Option<Resources> {
+    let mut total = Resources::from_proto(info).ok()?;
+    let checkpointed = Resources::from_proto(checkpointed).ok()?;
+    let plain: Vec<v1::Resource> = checkpointed.to_proto().into_iter().map(plain).collect();
+    total -= Resources::from_proto(&plain).ok()?;
+    total += checkpointed;
+    Some(total)
+}
+
+fn plain(mut resource: v1::Resource) -> v1::Resource {
+    use v1::resource::reservation_info::Type;
+    resource.reservations.retain(|reservation| reservation.r#type() == Type::Static);
+    resource.shared = None;
+    if let Some(disk) = &mut resource.disk {
+        disk.persistence = None;
+        disk.volume = None;
+    }
+    if resource.disk.as_ref().is_some_and(|disk| disk.source.is_none()) {
+        resource.disk = None;
+    }
+    resource
+}

@@ -1,0 +1,81 @@
+//! Registry changes under way: what waits for which record to become durable.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use messages::{internal, v1};
+use vocabulary::{AgentId, Upid};
+
+use crate::cx::Cx;
+use crate::master::Master;
+use crate::outbox::{Effect, RegistryOperation, StoreToken};
+
+#[derive(Debug, Default)]
+pub(crate) struct Registry {
+    next: u64,
+    waiting: BTreeMap<StoreToken, Waiting>,
+    /// Processes whose registration is under way; their retries are ignored.
+    pub registering: BTreeSet<Upid>,
+    /// Agents whose re-registration is under way.
+    pub reregistering: BTreeSet<AgentId>,
+}
+
+/// What goes on once a record is durable.
+#[derive(Debug)]
+pub(crate) enum Waiting {
+    Admit {
+        from: Upid,
+        message: Box<internal::RegisterSlaveMessage>,
+    },
+    /// An agent that this master does not know as registered.
+    Readmit {
+        from: Upid,
+        message: Box<internal::ReregisterSlaveMessage>,
+    },
+    /// A registered agent that describes itself differently now.
+    Update {
+        from: Upid,
+        message: Box<internal::ReregisterSlaveMessage>,
+    },
+    Unreachable {
+        agent: AgentId,
+        since: v1::TimeInfo,
+        cause: String,
+    },
+    Remove {
+        agent: AgentId,
+        cause: &'static str,
+        reason: Removal,
+    },
+}
+
+/// Why an agent was removed; each has its counter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Removal {
+    /// A new agent registered at its address.
+    Replaced,
+    Unregistered,
+}
+
+impl Master {
+    pub(crate) fn registry_is_full(&self) -> bool {
+        self.registry.waiting.len() >= self.config.max_pending_stores
+    }
+
+    pub(crate) fn store(&mut self, cx: &mut Cx<'_>, operation: RegistryOperation, then: Waiting) {
+        let token = StoreToken(self.registry.next);
+        self.registry.next += 1;
+        self.registry.waiting.insert(token, then);
+        cx.out.push(Effect::Store { token, operation });
+    }
+
+    pub(crate) fn stored(&mut self, cx: &mut Cx<'_>, token: StoreToken) {
+        match self.registry.waiting.remove(&token) {
+            Some(Waiting::Admit { from, message }) => self.admitted(cx, from, *message),
+            Some(Waiting::Readmit { from, message }) => self.readmitted(cx, from, *message),
+            Some(Waiting::Update { from, message }) => self.updated(cx, from, *message),
+            Some(Waiting::Unreachable { agent, since, cause }) => self.became_unreachable(cx, &agent, since, &cause),
+            Some(Waiting::Remove { agent, cause, reason }) => self.removed(cx, &agent, cause, reason),
+            None => tracing::warn!(?token, "ignoring the confirmation of an unknown record"),
+        }
+    }
+}

@@ -1,0 +1,439 @@
+//! How agents return: after a restart of theirs, a broken link, an outage, or a change of master.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use messages::{internal, v1};
+use resources::Resources;
+use vocabulary::{AgentId, ExecutorId, FrameworkId, Role, Upid};
+
+use crate::capabilities::{AgentCapabilities, capability_numbers};
+use crate::change::{AgentSnapshot, Change};
+use crate::cx::Cx;
+use crate::framework::roles_of;
+use crate::master::Master;
+use crate::outbox::{RegistryOperation, Timer};
+use crate::registration::{total_of, upgrade};
+use crate::registry::Waiting;
+use crate::subscribe::update_framework_message;
+use crate::task;
+use crate::updates::MadeUp;
+
+impl Master {
+    pub(crate) fn reregister_agent(
+        &mut self,
+        cx: &mut Cx<'_>,
+        from: Upid,
+        mut message: Box<internal::ReregisterSlaveMessage>,
+    ) {
+        self.metrics.messages_reregister_slave.increment();
+        let Some(id) = message.slave.id.as_ref().map(AgentId::from) else { return };
+        // A retry, or a change of its registration is under way: it will try again.
+        if self.registry.reregistering.contains(&id) || self.registry_is_full() {
+            return;
+        }
+        if self.agents.get(id.as_str()).is_some_and(|agent| agent.leaving) {
+            return;
+        }
+        if let Err(reason) = validation::agent_message::validate_reregister(&message) {
+            return tracing::warn!(agent = %from, %reason, "refusing the re-registration of an agent");
+        }
+        if !self.is_acceptable(&from, message.version.as_deref(), &message.slave) {
+            return;
+        }
+        upgrade(&mut message.slave.resources);
+        let Some(agent) = self.agents.get(id.as_str()) else {
+            self.registry.reregistering.insert(id);
+            let operation = RegistryOperation::MarkReachable(Arc::new(message.slave.clone()));
+            return self.store(cx, operation, Waiting::Readmit { from, message });
+        };
+        if agent.state.pid.address.ip() != from.address.ip() || agent.state.info.hostname != message.slave.hostname {
+            return cx.shut_down(&from, "Agent attempted to reregister with different IP / hostname");
+        }
+        if *agent.state.info == message.slave {
+            return self.updated(cx, from, *message);
+        }
+        self.registry.reregistering.insert(id);
+        let operation = RegistryOperation::UpdateAgent(Arc::new(message.slave.clone()));
+        self.store(cx, operation, Waiting::Update { from, message });
+    }
+
+    /// The registry agrees that an agent this master did not know as registered is back.
+    pub(crate) fn readmitted(&mut self, cx: &mut Cx<'_>, from: Upid, message: internal::ReregisterSlaveMessage) {
+        let Some(id) = message.slave.id.as_ref().map(AgentId::from) else { return };
+        self.registry.reregistering.remove(&id);
+        let Some(total) = total_of(&message.slave.resources, &message.checkpointed_resources) else { return };
+        let capabilities = capability_numbers(&message.agent_capabilities);
+        let was_unreachable = self.agents.take_unreachable(id.as_str());
+        self.metrics.slaves_unreachable.set(self.agents.unreachable_count() as i64);
+        self.forget_unreachable_tasks(was_unreachable.as_ref());
+
+        let completed: Vec<v1::FrameworkId> = message
+            .frameworks
+            .iter()
+            .filter_map(|info| info.id.clone())
+            .filter(|id| self.frameworks.is_completed(&id.value))
+            .collect();
+        let mut message = message;
+        message.frameworks.retain(|info| info.id.as_ref().is_some_and(|id| !completed.contains(id)));
+        message.tasks.retain(|task| !completed.contains(&task.framework_id));
+        message
+            .executor_infos
+            .retain(|executor| executor.framework_id.as_ref().is_none_or(|id| !completed.contains(id)));
+
+        for info in &message.frameworks {
+            if info.id.as_ref().is_some_and(|id| self.frameworks.get(&id.value).is_none()) {
+                self.recover_framework(cx, info.clone());
+            }
+        }
+        let claims = self.claims(&mut message, AgentCapabilities::of(&capabilities));
+        let cause =
+            if was_unreachable.is_some() { "Unreachable agent re-reregistered" } else { "Unknown agent reregistered" };
+        self.tell_of_returned_tasks(cx, &claims, cause);
+
+        self.metrics.slave_reregistrations.increment();
+        let state = AgentSnapshot {
+            id: id.clone(),
+            info: Arc::new(message.slave),
+            pid: from.clone(),
+            version: message.version.unwrap_or_default(),
+            capabilities,
+            registered: cx.now.wall,
+            reregistered: Some(cx.now.wall),
+            active: true,
+            connected: true,
+            total,
+        };
+        let used = claims.used();
+        self.add_agent(cx, state, message.resource_version_uuid, &used);
+        for (framework, task, resources) in claims.tasks {
+            self.add_task(cx, &framework, &id, task, resources);
+        }
+        for (framework, executor, resources) in claims.executors {
+            self.add_executor(cx, &framework, &id, executor, resources);
+        }
+        cx.send(
+            &from,
+            internal::SlaveReregisteredMessage {
+                slave_id: id.to_proto(),
+                reconciliations: Vec::new(),
+                connection: Some(self.connection()),
+            },
+        );
+        self.start_pings(cx, &id);
+        for framework_id in completed {
+            cx.send(&from, internal::ShutdownFrameworkMessage { framework_id });
+        }
+        self.tell_agent_of_frameworks(cx, &from, &message.frameworks);
+    }
+
+    fn forget_unreachable_tasks(&mut self, agent: Option<&crate::agent::UnreachableAgent>) {
+        for (framework, task) in agent.into_iter().flat_map(|agent| &agent.tasks) {
+            let framework = self.frameworks.get_mut(framework.as_str());
+            if framework.and_then(|f| f.unreachable.remove(task.as_str())).is_some() {
+                self.metrics.tasks_unreachable.decrement();
+            }
+        }
+    }
+
+    /// What the agent says to hold, as far as the master can keep books of it.
+    fn claims(&self, message: &mut internal::ReregisterSlaveMessage, capabilities: AgentCapabilities) -> Claims {
+        // Before MULTI_ROLE a framework had one role, and agents did not report it with resources.
+        let role_of = |framework: &str| {
+            let framework = self.frameworks.get(framework).filter(|_| !capabilities.multi_role)?;
+            roles_of(framework.info()).first().cloned()
+        };
+        let mut claims = Claims::default();
+        for mut task in message.tasks.drain(..) {
+            let Some(framework) = self.frameworks.get(&task.framework_id.value) else { continue };
+            // The same id twice, or on another agent: two tasks cannot share it.
+            if framework.tasks.contains_key(task.task_id.value.as_str()) {
+                continue;
+            }
+            let Some(resources) = allocated(&mut task.resources, role_of(&task.framework_id.value)) else { continue };
+            claims.tasks.push((framework.id().clone(), task, resources));
+        }
+        for mut executor in message.executor_infos.drain(..) {
+            let id = executor.framework_id.as_ref().map_or("", |id| id.value.as_str()).to_owned();
+            let Some(framework) = self.frameworks.get(&id) else { continue };
+            let Some(resources) = allocated(&mut executor.resources, role_of(&id)) else { continue };
+            claims.executors.push((framework.id().clone(), executor, resources));
+        }
+        claims
+    }
+
+    fn tell_of_returned_tasks(&mut self, cx: &mut Cx<'_>, claims: &Claims, cause: &str) {
+        for (id, task, _) in &claims.tasks {
+            let Some(framework) = self.frameworks.get_mut(id.as_str()) else { continue };
+            // An agent that the master has forgotten: its tasks may still be remembered.
+            if framework.unreachable.remove(&task.task_id.value).is_some() {
+                self.metrics.tasks_unreachable.decrement();
+            }
+            let status = current_status(task, cause, v1::task_status::Reason::AgentReregistered, cx);
+            self.forward_made_up(cx, id, &status);
+        }
+    }
+
+    /// A registered agent registers again: its process restarted, or it missed us.
+    pub(crate) fn updated(&mut self, cx: &mut Cx<'_>, from: Upid, message: internal::ReregisterSlaveMessage) {
+        let Some(id) = message.slave.id.as_ref().map(AgentId::from) else { return };
+        self.registry.reregistering.remove(&id);
+        let Some(agent) = self.agents.get(id.as_str()) else { return };
+        let Some(total) = total_of(&message.slave.resources, &message.checkpointed_resources) else {
+            return cx.shut_down(&from, "Agent reregistered with invalid resources");
+        };
+        let before = agent.state.pid.address;
+        self.agents.rename(id.as_str(), from.clone());
+        self.relink(cx, before, from.address);
+
+        if let Some(agent) = self.agents.get_mut(id.as_str()) {
+            let capabilities = capability_numbers(&message.agent_capabilities);
+            agent.capabilities = AgentCapabilities::of(&capabilities);
+            agent.resource_version.clone_from(&message.resource_version_uuid);
+            let oversubscribed = agent.state.total.revocable();
+            let state = agent.state_mut();
+            state.info = Arc::new(message.slave.clone());
+            state.version = message.version.clone().unwrap_or_default();
+            state.capabilities = capabilities;
+            state.total = total + oversubscribed;
+            state.reregistered = Some(cx.now.wall);
+        }
+        self.allocator_update_agent(&id);
+        self.reconcile_agent(cx, &id, &from, &message);
+        self.agent_reconnected(cx, &id);
+        if let Some(agent) = self.agents.get(id.as_str()) {
+            cx.publish(Change::AgentUpdated(agent.state.clone()));
+        }
+        self.tell_agent_of_frameworks(cx, &from, &message.frameworks);
+        self.tell_checkpointed_resources(cx, &id);
+    }
+
+    fn relink(&mut self, cx: &mut Cx<'_>, before: std::net::SocketAddrV4, now: std::net::SocketAddrV4) {
+        if before == now {
+            if self.links.renew(now) {
+                cx.link(now);
+            }
+            return;
+        }
+        if self.links.acquire(now) {
+            cx.link(now);
+        }
+        if self.links.release(before) {
+            cx.out.push(crate::outbox::Effect::Unlink(before));
+        }
+    }
+
+    fn agent_reconnected(&mut self, cx: &mut Cx<'_>, id: &AgentId) {
+        let Some(agent) = self.agents.get_mut(id.as_str()).filter(|agent| !agent.state.connected) else { return };
+        agent.deadline = None;
+        agent.missed_pings = 0;
+        let state = agent.state_mut();
+        state.connected = true;
+        state.active = true;
+        cx.disarm(Timer::AgentReregister(id.clone()));
+        self.metrics.slaves_connected.increment();
+        self.metrics.slaves_disconnected.decrement();
+        self.metrics.slaves_active.increment();
+        self.metrics.slaves_inactive.decrement();
+        self.allocator.activate_agent(id);
+    }
+
+    /// Compares the agent's books with ours. Tasks it does not know are asked about in the
+    /// answer, executors it does not know are gone, kills it may have missed are repeated.
+    fn reconcile_agent(
+        &mut self,
+        cx: &mut Cx<'_>,
+        id: &AgentId,
+        pid: &Upid,
+        message: &internal::ReregisterSlaveMessage,
+    ) {
+        let listed: BTreeSet<(&str, &str)> =
+            message.tasks.iter().map(|t| (t.framework_id.value.as_str(), t.task_id.value.as_str())).collect();
+        cx.send(
+            pid,
+            internal::SlaveReregisteredMessage {
+                slave_id: id.to_proto(),
+                reconciliations: self.missing_tasks(cx, id, &listed),
+                connection: Some(self.connection()),
+            },
+        );
+        let executors: BTreeSet<(&str, &str)> = message
+            .executor_infos
+            .iter()
+            .map(|e| (e.framework_id.as_ref().map_or("", |f| f.value.as_str()), e.executor_id.value.as_str()))
+            .collect();
+        for (framework, executor) in self.executors_of_agent(id) {
+            if !executors.contains(&(framework.as_str(), executor.as_str())) {
+                self.remove_executor(cx, id, &framework, &executor);
+            }
+        }
+        let mut completed = BTreeSet::new();
+        for task in &message.tasks {
+            let framework = self.frameworks.get(&task.framework_id.value);
+            let known = framework.and_then(|f| f.tasks.get(task.task_id.value.as_str()));
+            if known.is_some_and(|t| t.kill_requested) && !task::is_terminal(task::state_of(task)) {
+                cx.send(
+                    pid,
+                    internal::KillTaskMessage {
+                        framework_id: task.framework_id.clone(),
+                        task_id: task.task_id.clone(),
+                        kill_policy: None,
+                    },
+                );
+            }
+            if framework.is_none() && self.frameworks.is_completed(&task.framework_id.value) {
+                completed.insert(task.framework_id.value.as_str());
+            }
+        }
+        for framework in completed {
+            let framework_id = v1::FrameworkId { value: framework.to_owned() };
+            cx.send(pid, internal::ShutdownFrameworkMessage { framework_id });
+        }
+    }
+
+    fn missing_tasks(
+        &self,
+        cx: &Cx<'_>,
+        id: &AgentId,
+        listed: &BTreeSet<(&str, &str)>,
+    ) -> Vec<internal::ReconcileTasksMessage> {
+        let Some(agent) = self.agents.get(id.as_str()) else { return Vec::new() };
+        let mut missing = Vec::new();
+        for (framework_id, uses) in &agent.uses {
+            let Some(framework) = self.frameworks.get(framework_id.as_str()) else { continue };
+            let statuses: Vec<v1::TaskStatus> = uses
+                .tasks
+                .iter()
+                .filter(|task| !listed.contains(&(framework_id.as_str(), task.as_str())))
+                .filter_map(|task| framework.tasks.get(task))
+                .map(|task| {
+                    let reason = v1::task_status::Reason::Reconciliation;
+                    let asked = MadeUp::new(task.told_state(), reason, "Reconciliation request");
+                    asked.status_of(task.proto.task_id.clone(), Some(id.to_proto()), cx.now.wall)
+                })
+                .collect();
+            if !statuses.is_empty() {
+                missing.push(internal::ReconcileTasksMessage {
+                    framework_id: framework_id.to_proto(),
+                    statuses,
+                    framework: Some(Box::new(framework.info().clone())),
+                });
+            }
+        }
+        missing
+    }
+
+    fn executors_of_agent(&self, id: &AgentId) -> Vec<(FrameworkId, ExecutorId)> {
+        let Some(agent) = self.agents.get(id.as_str()) else { return Vec::new() };
+        let of = |(framework, uses): (&FrameworkId, &crate::agent::AgentUse)| {
+            uses.executors.keys().map(|executor| (framework.clone(), executor.clone())).collect::<Vec<_>>()
+        };
+        agent.uses.iter().flat_map(of).collect()
+    }
+
+    /// Where the schedulers of its frameworks are now. Frameworks it names that the
+    /// master does not know become known.
+    fn tell_agent_of_frameworks(&mut self, cx: &mut Cx<'_>, pid: &Upid, infos: &[v1::FrameworkInfo]) {
+        for info in infos {
+            let Some(id) = &info.id else { continue };
+            if self.frameworks.is_completed(&id.value) {
+                continue;
+            }
+            match self.frameworks.get(&id.value) {
+                Some(framework) if !framework.state.recovered => {
+                    cx.send(pid, update_framework_message(framework));
+                }
+                Some(_) => {}
+                None => self.recover_framework(cx, info.clone()),
+            }
+        }
+    }
+
+    /// Agents without resource providers are told what to checkpoint, each time.
+    fn tell_checkpointed_resources(&self, cx: &mut Cx<'_>, id: &AgentId) {
+        let Some(agent) = self.agents.get(id.as_str()).filter(|a| !a.capabilities.resource_provider) else { return };
+        let needs_checkpoint = |r: &resources::Resource| r.is_dynamically_reserved() || r.is_persistent_volume();
+        let checkpointed = agent.state.total.filter(needs_checkpoint);
+        let resources = if agent.capabilities.reservation_refinement {
+            checkpointed.to_proto()
+        } else {
+            crate::allocation::pre_refinement(&checkpointed)
+        };
+        cx.send(&agent.state.pid, internal::CheckpointResourcesMessage { resources });
+    }
+
+    /// UpdateSlaveMessage: oversubscribed resources and the version of its resources.
+    pub(crate) fn update_agent(&mut self, cx: &mut Cx<'_>, message: internal::UpdateSlaveMessage) {
+        self.metrics.messages_update_slave.increment();
+        let oversubscribes = message.update_oversubscribed_resources.unwrap_or(true);
+        let Ok(revocable) = Resources::from_proto(&message.oversubscribed_resources) else { return };
+        let id = AgentId::from(&message.slave_id);
+        let Some(agent) = self.agents.get_mut(id.as_str()) else { return };
+        if message.resource_version_uuid.is_some() {
+            agent.resource_version = message.resource_version_uuid;
+        }
+        if !oversubscribes || agent.state.total.revocable() == revocable {
+            return;
+        }
+        let total = agent.state.total.non_revocable() + revocable;
+        agent.state_mut().total = total;
+        let offers = agent.offers.clone();
+        cx.publish(Change::AgentUpdated(agent.state.clone()));
+        self.allocator_update_agent(&id);
+        for offer in offers {
+            if self.offers.get(offer.as_str()).is_some_and(|offer| !offer.resources.revocable().is_empty()) {
+                self.rescind_offer(cx, offer.as_str());
+            }
+        }
+    }
+}
+
+/// What a returning agent says to run.
+#[derive(Debug, Default)]
+struct Claims {
+    tasks: Vec<(FrameworkId, v1::Task, Resources)>,
+    executors: Vec<(FrameworkId, v1::ExecutorInfo, Resources)>,
+}
+
+impl Claims {
+    /// What that holds, per framework.
+    fn used(&self) -> Vec<(FrameworkId, Resources)> {
+        let mut used: BTreeMap<&FrameworkId, Resources> = BTreeMap::new();
+        for (framework, task, resources) in &self.tasks {
+            if !task::is_over(task::state_of(task)) {
+                *used.entry(framework).or_default() += resources;
+            }
+        }
+        for (framework, _, resources) in &self.executors {
+            *used.entry(framework).or_default() += resources;
+        }
+        used.into_iter().map(|(framework, resources)| (framework.clone(), resources)).collect()
+    }
+}
+
+/// The resources, with `role` as their allocation where they name none.
+fn allocated(protos: &mut Vec<v1::Resource>, role: Option<Role>) -> Option<Resources> {
+    upgrade(protos);
+    if let Some(role) = role {
+        for resource in protos.iter_mut().filter(|r| r.allocation_info.is_none()) {
+            resource.allocation_info = Some(v1::resource::AllocationInfo { role: Some(role.as_str().to_owned()) });
+        }
+    }
+    Resources::from_proto(protos).ok()
+}
+
+/// The latest known state of a task, with the details of its last status.
+pub(crate) fn current_status(
+    task: &v1::Task,
+    message: &str,
+    reason: v1::task_status::Reason,
+    cx: &Cx<'_>,
+) -> v1::TaskStatus {
+    let mut status = MadeUp::new(task::state_of(task), reason, message).status(task, cx.now.wall);
+    if let Some(last) = task.statuses.last() {
+        status.healthy = last.healthy;
+        status.check_status.clone_from(&last.check_status);
+        status.container_status.clone_from(&last.container_status);
+    }
+    status
+}

@@ -1,0 +1,447 @@
+//! How frameworks come, return and change: SUBSCRIBE over HTTP and from drivers, failover
+//! between connections, UPDATE_FRAMEWORK.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use messages::{internal, v1};
+use validation::Invalid;
+use vocabulary::{Answer, FrameworkId, Role, StreamId, Timestamp, Upid};
+
+use crate::change::{Change, FrameworkSnapshot};
+use crate::cx::{self, Cx};
+use crate::framework::{Connection, Framework, roles_of};
+use crate::input::SchedulerSubscribe;
+use crate::master::Master;
+use crate::outbox::{Effect, Timer};
+
+/// A subscription that has passed the checks of its content.
+struct Subscription {
+    info: v1::FrameworkInfo,
+    suppressed: BTreeSet<String>,
+}
+
+/// A known framework returns; what about its old connection and its answer differs.
+enum Return {
+    /// It takes over from whoever spoke for it, and starts with no offers.
+    Failover,
+    /// The same driver registers again: it keeps its standing, its offers are rescinded.
+    SameDriver,
+}
+
+impl Master {
+    pub(crate) fn subscribe_http(&mut self, cx: &mut Cx<'_>, request: SchedulerSubscribe) {
+        let SchedulerSubscribe { stream, caller, subscribe } = request;
+        let mut info = subscribe.framework_info;
+        self.count_subscription(&info);
+        if let Some(principal) = &caller.principal
+            && info.principal.is_none()
+        {
+            info.principal = Some(principal.as_str().to_owned());
+        }
+        let connection = Connection::Http(stream);
+        let result = self
+            .check_subscription(info, subscribe.suppressed_roles, subscribe.offer_constraints)
+            .and_then(|subscription| self.subscribed_http(cx, stream, subscription));
+        if let Err(refusal) = result {
+            connection.error(cx, refusal.reason());
+            cx.out.push(Effect::CloseStream(stream));
+        }
+    }
+
+    fn subscribed_http(
+        &mut self,
+        cx: &mut Cx<'_>,
+        stream: StreamId,
+        subscription: Subscription,
+    ) -> Result<(), Invalid> {
+        let connection = Connection::Http(stream);
+        match known_id(&subscription.info) {
+            None => self.add_framework(cx, connection, subscription),
+            Some(id) => {
+                let subscription = self.check_return(cx, &id, subscription)?;
+                self.framework_returns(cx, &id, connection, subscription, Return::Failover);
+            }
+        }
+        Ok(())
+    }
+
+    /// `force` is the v0 way to say that this driver takes over from another one.
+    pub(crate) fn subscribe_driver(
+        &mut self,
+        cx: &mut Cx<'_>,
+        from: Upid,
+        subscribe: v1::scheduler::call::Subscribe,
+        force: bool,
+    ) {
+        self.count_subscription(&subscribe.framework_info);
+        let result = self
+            .check_subscription(subscribe.framework_info, subscribe.suppressed_roles, subscribe.offer_constraints)
+            .and_then(|subscription| self.subscribed_driver(cx, &from, subscription, force));
+        if let Err(refusal) = result {
+            Connection::Driver(from).error(cx, refusal.reason());
+        }
+    }
+
+    fn subscribed_driver(
+        &mut self,
+        cx: &mut Cx<'_>,
+        from: &Upid,
+        subscription: Subscription,
+        force: bool,
+    ) -> Result<(), Invalid> {
+        let connection = Connection::Driver(from.clone());
+        let speaks_for = self.frameworks.by_driver(from).cloned();
+        let Some(id) = known_id(&subscription.info) else {
+            match speaks_for {
+                // The answer was lost, or crossed with a retry.
+                Some(id) => connection.subscribed(cx, id.to_proto(), self.info.clone(), self.heartbeat_seconds()),
+                None => self.add_framework(cx, connection, subscription),
+            }
+            return Ok(());
+        };
+        if speaks_for.is_some_and(|other| other != id) {
+            tracing::warn!(framework = %id, driver = %from, "ignoring a driver that speaks for another framework");
+            return Ok(());
+        }
+        let subscription = self.check_return(cx, &id, subscription)?;
+        let Some(framework) = self.frameworks.get(id.as_str()) else { return Ok(()) };
+        let same = framework.driver() == Some(from);
+        if !framework.state.recovered && !same && !force {
+            return Err(Invalid::new("Framework failed over"));
+        }
+        let manner = if same && !force { Return::SameDriver } else { Return::Failover };
+        self.framework_returns(cx, &id, connection, subscription, manner);
+        Ok(())
+    }
+
+    fn count_subscription(&self, info: &v1::FrameworkInfo) {
+        match known_id(info) {
+            None => self.metrics.messages_register_framework.increment(),
+            Some(_) => self.metrics.messages_reregister_framework.increment(),
+        }
+    }
+
+    /// Whether the content of a subscription is acceptable to this master.
+    fn check_subscription(
+        &self,
+        info: v1::FrameworkInfo,
+        suppressed: Vec<String>,
+        constraints: Option<Box<v1::scheduler::OfferConstraints>>,
+    ) -> Result<Subscription, Invalid> {
+        self.check_info(&info)?;
+        check_options(info, suppressed, constraints)
+    }
+
+    fn check_info(&self, info: &v1::FrameworkInfo) -> Result<(), Invalid> {
+        validation::framework::validate(info)?;
+        let foreign: Vec<String> =
+            validation::framework::roles(info).into_iter().filter(|role| !self.config.role_allowed(role)).collect();
+        if !foreign.is_empty() {
+            return Err(Invalid::new(format!(
+                "Roles {{ {} }} are not present in the master's --roles",
+                foreign.join(", ")
+            )));
+        }
+        if info.user == "root" && !self.config.root_submissions {
+            return Err(Invalid::new("User 'root' is not allowed to run frameworks without --root_submissions set"));
+        }
+        if known_id(info).is_some_and(|id| self.frameworks.is_completed(id.as_str())) {
+            return Err(Invalid::new("Framework has been removed"));
+        }
+        Ok(())
+    }
+
+    /// Whether a framework may return with this info. One that this master has never
+    /// seen (it failed over from another master) is first made known as recovered.
+    fn check_return(
+        &mut self,
+        cx: &mut Cx<'_>,
+        id: &FrameworkId,
+        mut subscription: Subscription,
+    ) -> Result<Subscription, Invalid> {
+        if self.frameworks.get(id.as_str()).is_none() {
+            self.recover_framework(cx, subscription.info.clone());
+        }
+        if let Some(framework) = self.frameworks.get(id.as_str()) {
+            validation::framework::validate_resubscribe(framework.info(), &mut subscription.info)?;
+        }
+        Ok(subscription)
+    }
+
+    fn add_framework(&mut self, cx: &mut Cx<'_>, connection: Connection, subscription: Subscription) {
+        let id = self.ids.framework();
+        let mut info = subscription.info;
+        info.id = Some(id.to_proto());
+        let state = FrameworkSnapshot {
+            id: id.clone(),
+            roles: roles_of(&info),
+            info: Arc::new(info),
+            suppressed: subscription.suppressed.iter().map(Role::new).collect(),
+            pid: match &connection {
+                Connection::Driver(pid) => Some(pid.clone()),
+                _ => None,
+            },
+            active: true,
+            connected: true,
+            recovered: false,
+            registered: cx.now.wall,
+            reregistered: None,
+            unregistered: None,
+        };
+        let framework = Framework::new(state, connection.clone());
+        self.allocator_add_framework(&framework);
+        cx.publish(Change::FrameworkAdded(framework.state.clone()));
+        self.frameworks.insert(framework);
+        self.metrics.frameworks_connected.increment();
+        self.metrics.frameworks_active.increment();
+        self.open(cx, &connection);
+        connection.subscribed(cx, id.to_proto(), self.info.clone(), self.heartbeat_seconds());
+        self.start_heartbeats(cx, &id);
+    }
+
+    /// A framework known only from its agents (or from its own word): it has tasks, but
+    /// nobody speaks for it yet. No failover timeout runs for it, as in Mesos.
+    pub(crate) fn recover_framework(&mut self, cx: &mut Cx<'_>, info: v1::FrameworkInfo) {
+        let Some(id) = known_id(&info) else { return };
+        let state = FrameworkSnapshot {
+            id,
+            roles: roles_of(&info),
+            info: Arc::new(info),
+            suppressed: Vec::new(),
+            pid: None,
+            active: false,
+            connected: false,
+            recovered: true,
+            registered: Timestamp::default(),
+            reregistered: None,
+            unregistered: None,
+        };
+        let framework = Framework::new(state, Connection::None);
+        self.allocator_add_framework(&framework);
+        cx.publish(Change::FrameworkAdded(framework.state.clone()));
+        self.frameworks.insert(framework);
+        self.metrics.frameworks_disconnected.increment();
+        self.metrics.frameworks_inactive.increment();
+    }
+
+    fn framework_returns(
+        &mut self,
+        cx: &mut Cx<'_>,
+        id: &FrameworkId,
+        connection: Connection,
+        subscription: Subscription,
+        manner: Return,
+    ) {
+        let Some(framework) = self.frameworks.get(id.as_str()) else { return };
+        let (before, listener) = (framework.connection.clone(), framework.listener().clone());
+        self.update_framework(cx, id, subscription);
+        match manner {
+            Return::Failover => {
+                if before != connection {
+                    listener.error(cx, "Framework failed over");
+                }
+                self.discard_offers(cx, id);
+            }
+            Return::SameDriver => self.rescind_offers_of_framework(cx, id),
+        }
+        if before != connection {
+            self.frameworks.connect(id.as_str(), connection.clone());
+            self.open(cx, &connection);
+            self.close(cx, &before);
+        } else if let Connection::Driver(pid) = &connection
+            && self.links.renew(pid.address)
+        {
+            cx.link(pid.address);
+        }
+        self.mark_connected(cx, id, &connection);
+        let again = matches!(manner, Return::SameDriver);
+        match &connection {
+            Connection::Driver(pid) if again => cx.send(
+                pid,
+                internal::FrameworkReregisteredMessage { framework_id: id.to_proto(), master_info: self.info.clone() },
+            ),
+            _ => connection.subscribed(cx, id.to_proto(), self.info.clone(), self.heartbeat_seconds()),
+        }
+        self.start_heartbeats(cx, id);
+        self.tell_agents_of_framework(cx, id);
+    }
+
+    fn mark_connected(&mut self, cx: &mut Cx<'_>, id: &FrameworkId, connection: &Connection) {
+        let Some(framework) = self.frameworks.get_mut(id.as_str()) else { return };
+        if framework.deadline.take().is_some() {
+            cx.disarm(Timer::FrameworkFailover(id.clone()));
+        }
+        let (was_connected, was_active) = (framework.state.connected, framework.state.active);
+        let now = cx.now.wall;
+        let pid = framework.driver().cloned();
+        debug_assert_eq!(&framework.connection, connection);
+        let state = framework.state_mut();
+        if std::mem::take(&mut state.recovered) {
+            state.registered = now;
+        }
+        state.reregistered = Some(now);
+        state.connected = true;
+        state.active = true;
+        state.pid = pid;
+        if !was_connected {
+            self.metrics.frameworks_connected.increment();
+            self.metrics.frameworks_disconnected.decrement();
+        }
+        if !was_active {
+            self.metrics.frameworks_active.increment();
+            self.metrics.frameworks_inactive.decrement();
+            self.allocator.activate_framework(id);
+        }
+        self.publish_framework(cx, id);
+    }
+
+    /// UPDATE_FRAMEWORK: 200 where other calls answer 202.
+    pub(crate) fn update_framework_call(
+        &mut self,
+        cx: &mut Cx<'_>,
+        id: &FrameworkId,
+        call: v1::scheduler::call::UpdateFramework,
+    ) -> Answer {
+        let Some(framework) = self.frameworks.get(id.as_str()) else {
+            return Answer::bad_request("Framework cannot be found");
+        };
+        let info = call.framework_info;
+        if let Err(reason) = self.check_info(&info) {
+            return Answer::bad_request(format!("Supplied FrameworkInfo is not valid: {reason}"));
+        }
+        if let Err(reason) = validation::framework::validate_update(framework.info(), &info) {
+            return Answer::bad_request(format!("FrameworkInfo update is not valid: {reason}"));
+        }
+        let changed = *framework.info() != info;
+        let subscription = match check_options(info, call.suppressed_roles, call.offer_constraints) {
+            Ok(subscription) => subscription,
+            Err(reason) => return Answer::bad_request(format!("'UpdateFramework' call is not valid: {reason}")),
+        };
+        self.update_framework(cx, id, subscription);
+        self.publish_framework(cx, id);
+        if changed {
+            self.tell_agents_of_framework(cx, id);
+        }
+        Answer::ok()
+    }
+
+    /// Replaces what is known of a framework; offers of roles it has left are rescinded.
+    fn update_framework(&mut self, cx: &mut Cx<'_>, id: &FrameworkId, subscription: Subscription) {
+        let roles = roles_of(&subscription.info);
+        if let Some(framework) = self.frameworks.get_mut(id.as_str()) {
+            framework.capabilities = crate::capabilities::FrameworkCapabilities::of(&subscription.info);
+            let state = framework.state_mut();
+            state.info = Arc::new(subscription.info);
+            state.roles = roles;
+            state.suppressed = subscription.suppressed.iter().map(Role::new).collect();
+        }
+        self.allocator_update_framework(id);
+        self.rescind_offers_of_left_roles(cx, id);
+    }
+
+    /// Agents that run something of the framework learn where it is now. Mesos tells
+    /// every agent; the others would ignore it.
+    fn tell_agents_of_framework(&mut self, cx: &mut Cx<'_>, id: &FrameworkId) {
+        let Some(framework) = self.frameworks.get(id.as_str()) else { return };
+        for agent in &framework.agents {
+            if let Some(agent) = self.agents.get(agent.as_str()) {
+                cx.send(&agent.state.pid, update_framework_message(framework));
+            }
+        }
+    }
+
+    pub(crate) fn publish_framework(&self, cx: &mut Cx<'_>, id: &FrameworkId) {
+        if let Some(framework) = self.frameworks.get(id.as_str()) {
+            cx.publish(Change::FrameworkUpdated(framework.state.clone()));
+        }
+    }
+
+    fn start_heartbeats(&mut self, cx: &mut Cx<'_>, id: &FrameworkId) {
+        self.stop_heartbeats(cx, id);
+        let Some(framework) = self.frameworks.get_mut(id.as_str()) else { return };
+        let Connection::Http(stream) = framework.connection else { return };
+        cx.event(stream, cx::heartbeat());
+        let (slot, rearm) = self.heartbeats.insert(cx.now.monotonic, id.clone());
+        framework.heartbeat_slot = Some(slot);
+        if let Some(rearm) = rearm {
+            cx.arm(Timer::Heartbeat(rearm.slot), rearm.at);
+        }
+    }
+
+    pub(crate) fn stop_heartbeats(&mut self, cx: &mut Cx<'_>, id: &FrameworkId) {
+        let slot = self.frameworks.get_mut(id.as_str()).and_then(|f| f.heartbeat_slot.take());
+        if let Some(slot) = slot
+            && self.heartbeats.remove(slot, id)
+        {
+            cx.disarm(Timer::Heartbeat(slot));
+        }
+    }
+
+    pub(crate) fn heartbeat(&mut self, cx: &mut Cx<'_>, slot: u32) {
+        let (due, rearm) = self.heartbeats.fire(slot, cx.now.monotonic);
+        for id in due {
+            if let Some(framework) = self.frameworks.get(id.as_str())
+                && let Connection::Http(stream) = framework.connection
+            {
+                cx.event(stream, cx::heartbeat());
+            }
+        }
+        if let Some(rearm) = rearm {
+            cx.arm(Timer::Heartbeat(rearm.slot), rearm.at);
+        }
+    }
+
+    fn heartbeat_seconds(&self) -> f64 {
+        self.config.heartbeat_interval.as_secs_f64()
+    }
+
+    /// A conversation begins.
+    fn open(&mut self, cx: &mut Cx<'_>, connection: &Connection) {
+        if let Connection::Driver(pid) = connection
+            && self.links.acquire(pid.address)
+        {
+            cx.link(pid.address);
+        }
+    }
+
+    /// A conversation is over on our side.
+    pub(crate) fn close(&mut self, cx: &mut Cx<'_>, connection: &Connection) {
+        match connection {
+            Connection::None => {}
+            Connection::Http(stream) => cx.out.push(Effect::CloseStream(*stream)),
+            Connection::Driver(pid) => {
+                if self.links.release(pid.address) {
+                    cx.out.push(Effect::Unlink(pid.address));
+                }
+            }
+        }
+    }
+}
+
+fn check_options(
+    info: v1::FrameworkInfo,
+    suppressed: Vec<String>,
+    constraints: Option<Box<v1::scheduler::OfferConstraints>>,
+) -> Result<Subscription, Invalid> {
+    let roles = validation::framework::roles(&info);
+    let suppressed: BTreeSet<String> = suppressed.into_iter().collect();
+    validation::framework::validate_suppressed_roles(&roles, &suppressed)?;
+    if let Some(constraints) = &constraints {
+        validation::framework::validate_offer_constraints_roles(&roles, constraints)?;
+    }
+    Ok(Subscription { info, suppressed })
+}
+
+/// An unset or empty id asks for a new one.
+pub(crate) fn known_id(info: &v1::FrameworkInfo) -> Option<FrameworkId> {
+    info.id.as_ref().filter(|id| !id.value.is_empty()).map(FrameworkId::from)
+}
+
+pub(crate) fn update_framework_message(framework: &Framework) -> internal::UpdateFrameworkMessage {
+    internal::UpdateFrameworkMessage {
+        framework_id: framework.id().to_proto(),
+        pid: Some(framework.pid_text()),
+        framework_info: Some(Box::new(framework.info().clone())),
+    }
+}

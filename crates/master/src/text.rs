@@ -1,0 +1,76 @@
+//! Texts that clients see, in the form Mesos prints them.
+
+use std::time::Duration;
+
+/// As stout prints a duration: the largest unit that fits, e.g. `10mins`.
+pub(crate) fn duration(duration: Duration) -> String {
+    const UNITS: [(&str, f64); 8] = [
+        ("weeks", 604_800.0),
+        ("days", 86_400.0),
+        ("hrs", 3_600.0),
+        ("mins", 60.0),
+        ("secs", 1.0),
+        ("ms", 1e-3),
+        ("us", 1e-6),
+        ("ns", 1e-9),
+    ];
+    let seconds = duration.as_secs_f64();
+    let (unit, size) = UNITS.into_iter().find(|(_, size)| seconds >= *size).unwrap_or(("ns", 1e-9));
+    format!("{}{unit}", seconds / size)
+}
+
+/// A version as agents announce it, e.g. `1.11.0` or `1.12.0-dev`. A label makes it
+/// older than the version itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Version {
+    numbers: [u64; 3],
+    released: bool,
+}
+
+impl Version {
+    pub const OLDEST_AGENT: Version = Version { numbers: [1, 0, 0], released: true };
+
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.split('+').next()?;
+        let (core, label) = text.split_once('-').map_or((text, None), |(core, label)| (core, Some(label)));
+        if label.is_some_and(str::is_empty) {
+            return None;
+        }
+        let mut numbers = [0; 3];
+        let mut parts = core.split('.');
+        for number in &mut numbers {
+            match parts.next() {
+                Some(part) if !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()) => {
+                    *number = part.parse().ok()?;
+                }
+                Some(_) => return None,
+                None => {}
+            }
+        }
+        (parts.next().is_none() && !core.is_empty()).then_some(Version { numbers, released: label.is_none() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_print_as_in_stout() {
+        let cases = [(600_000, "10mins"), (90_000, "1.5mins"), (1_000, "1secs"), (250, "250ms"), (0, "0ns")];
+        for (millis, expect) in cases {
+            assert_eq!(duration(Duration::from_millis(millis)), expect);
+        }
+    }
+
+    #[test]
+    fn versions_compare() {
+        let old = |text: &str| Version::parse(text).is_none_or(|version| version < Version::OLDEST_AGENT);
+        for text in ["", "x", "0.28.2", "1.0.0-rc1", "1..0", "1.0.0.0", "1.0.0-", "-1.0.0"] {
+            assert!(old(text), "{text}");
+        }
+        for text in ["1.0.0", "1.11.0", "1.12.0-dev", "2", "1.2+build"] {
+            assert!(!old(text), "{text}");
+        }
+    }
+}
