@@ -1,0 +1,5 @@
+//! Hosts an agent core: executors, containers, sandboxes.
+
+mod machine;
+
+pub use machine::{Machine, detect};

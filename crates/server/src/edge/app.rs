@@ -1,0 +1,37 @@
+//! What the edge needs to know of the program it serves: a master or an agent.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use messages::Message;
+use vocabulary::Upid;
+
+use super::core_thread::{Host, Inbox};
+use super::message::Dropped;
+use super::request::Request;
+use super::respond::Response;
+
+/// What a process id names here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Process {
+    None,
+    /// Its messages go to the core.
+    Core,
+    /// It exists, but takes no messages.
+    Other,
+}
+
+pub trait App: Send + Sync + 'static {
+    type Host: Host;
+
+    fn inbox(&self) -> &Arc<Inbox<Self::Host>>;
+
+    fn dropped(&self) -> &Dropped;
+
+    fn process(&self, id: &str) -> Process;
+
+    /// The core's input for a message, unless it is refused.
+    fn input(&self, from: Upid, to: String, message: Message) -> Option<<Self::Host as Host>::Input>;
+
+    fn handle(self: Arc<Self>, request: Request) -> impl Future<Output = Response> + Send;
+}

@@ -1,0 +1,55 @@
+//! What outlives a request of a connection: its socket, and the switch that ends it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+
+#[derive(Clone)]
+pub struct Connection(Arc<Shared>);
+
+struct Shared {
+    socket: TcpStream,
+    peer: SocketAddr,
+    kill: Notify,
+    /// Every byte received so far belongs to a request that has been received completely.
+    between_requests: AtomicBool,
+}
+
+impl Connection {
+    pub fn new(socket: TcpStream, peer: SocketAddr) -> Self {
+        let shared = Shared { socket, peer, kill: Notify::new(), between_requests: AtomicBool::new(true) };
+        Connection(Arc::new(shared))
+    }
+
+    pub fn socket(&self) -> &TcpStream {
+        &self.0.socket
+    }
+
+    pub fn peer(&self) -> SocketAddr {
+        self.0.peer
+    }
+
+    /// Ends the connection, whatever it is doing.
+    pub fn kill(&self) {
+        self.0.kill.notify_one();
+    }
+
+    pub async fn killed(&self) {
+        self.0.kill.notified().await;
+    }
+
+    pub fn request_complete(&self) {
+        self.0.between_requests.store(true, Ordering::Release);
+    }
+
+    pub(super) fn request_begun(&self) {
+        self.0.between_requests.store(false, Ordering::Release);
+    }
+
+    pub(super) fn is_between_requests(&self) -> bool {
+        self.0.between_requests.load(Ordering::Acquire)
+    }
+}

@@ -1,0 +1,52 @@
+//! Every bound of the edge, with its reason. What happens at a bound is said where it is enforced.
+
+use std::time::Duration;
+
+/// Connections served at once; further ones wait in the kernel's accept queue. Above 10,000 agents with a
+/// socket each, schedulers and monitors, and below common limits of open files.
+pub const MAX_CONNECTIONS: usize = 30_000;
+
+/// A request body. The largest honest one is the re-registration of an agent with its whole history.
+pub const MAX_BODY: usize = 64 * 1024 * 1024;
+
+/// Bodies in memory over all connections, in KiB; further requests wait before their body is read.
+pub const MAX_BODIES_KIB: usize = 512 * 1024;
+
+/// Request line and headers: hyper answers 431 beyond. Queries carry paths of up to 4 KiB, percent-encoded.
+pub const MAX_HEAD: usize = 128 * 1024;
+
+/// Headers of a request; hyper answers 431 beyond.
+pub const MAX_HEADERS: usize = 100;
+
+/// A request must be complete this long after its first byte, plus a second for every `BODY_RATE` bytes: whoever
+/// trickles one in loses the connection. A connection between requests may idle for ever, as libprocess links do.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+pub const BODY_RATE: u64 = 64 * 1024;
+
+/// A peer that takes no byte for this long, while there is something to send, loses the connection.
+pub const WRITE_STALL: Duration = Duration::from_secs(60);
+
+/// Inputs waiting for the core; at the bound connections are not read further.
+pub const MAX_INBOX: usize = 65_536;
+
+/// Events waiting for one subscriber; at the bound it loses its connection, and the master keeps its memory.
+pub const MAX_STREAM_EVENTS: usize = 65_536;
+
+/// Messages waiting for one peer; at the bound its link counts as broken. A re-registration storm queues
+/// a handful for each agent, and all agents of a test may share an address.
+pub const MAX_LINK_MESSAGES: usize = 262_144;
+
+/// Encoded ahead of the socket, for a link.
+pub const LINK_WRITE_CHUNK: usize = 256 * 1024;
+
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A connection nobody linked is kept this long after its last message, so that bursts share one.
+pub const UNLINKED_IDLE: Duration = Duration::from_secs(2);
+
+/// How long a connection that we have finished writing to may take to be closed by its peer. Closing first would
+/// reset it, and the peer could lose messages that it has not read yet.
+pub const LINGER: Duration = Duration::from_secs(5);
+
+/// Responses from this size on are compressed for those who accept it (libprocess' figure).
+pub const GZIP_MINIMUM: usize = 1024;

@@ -1,0 +1,122 @@
+//! A bounded queue from the core thread to one task, taken whole: what piles up while the task writes
+//! becomes one write.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+pub struct BatchQueue<T> {
+    state: Mutex<State<T>>,
+    bound: usize,
+}
+
+struct State<T> {
+    items: Vec<T>,
+    closed: bool,
+    nudged: bool,
+    waker: Option<Waker>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pushed {
+    /// It is the only item: the task must be woken, now or at the end of the batch.
+    First,
+    Behind,
+    /// The bound is reached; the item was not taken.
+    Full,
+    Closed,
+}
+
+impl<T> BatchQueue<T> {
+    pub fn new(bound: usize) -> Self {
+        let state = State { items: Vec::new(), closed: false, nudged: false, waker: None };
+        BatchQueue { state: Mutex::new(state), bound }
+    }
+
+    /// Does not wake: call [`wake`](Self::wake) once per batch.
+    pub fn push(&self, item: T) -> Pushed {
+        self.push_or_return(item).0
+    }
+
+    /// Gives the item back when it was not taken.
+    pub fn push_or_return(&self, item: T) -> (Pushed, Option<T>) {
+        let mut state = self.lock();
+        if state.closed {
+            return (Pushed::Closed, Some(item));
+        }
+        if state.items.len() >= self.bound {
+            return (Pushed::Full, Some(item));
+        }
+        state.items.push(item);
+        (if state.items.len() == 1 { Pushed::First } else { Pushed::Behind }, None)
+    }
+
+    pub fn wake(&self) {
+        let waker = self.lock().waker.take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Makes the next take return, even with nothing.
+    pub fn nudge(&self) {
+        self.lock().nudged = true;
+        self.wake();
+    }
+
+    /// No more items; those queued are still taken.
+    pub fn finish(&self) {
+        self.lock().closed = true;
+        self.wake();
+    }
+
+    /// No more items, and none of those queued.
+    pub fn abort(&self) {
+        let dropped = {
+            let mut state = self.lock();
+            state.closed = true;
+            std::mem::take(&mut state.items)
+        };
+        drop(dropped);
+        self.wake();
+    }
+
+    /// True when nothing was queued and now nothing will be.
+    pub fn close_if_empty(&self) -> bool {
+        let mut state = self.lock();
+        if state.items.is_empty() {
+            state.closed = true;
+        }
+        state.closed
+    }
+
+    pub fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
+    /// Swaps everything queued into `into` (which should be empty). False at the end of the queue.
+    pub fn poll_take(&self, cx: &mut Context<'_>, into: &mut Vec<T>) -> Poll<bool> {
+        let mut state = self.lock();
+        if !state.items.is_empty() {
+            state.nudged = false;
+            std::mem::swap(&mut state.items, into);
+            return Poll::Ready(true);
+        }
+        if state.closed {
+            return Poll::Ready(false);
+        }
+        if state.nudged {
+            state.nudged = false;
+            return Poll::Ready(true);
+        }
+        state.waker = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    pub async fn take(&self, into: &mut Vec<T>) -> bool {
+        std::future::poll_fn(|cx| self.poll_take(cx, into)).await
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,148 @@
+//! Event streams: from the core's queue to RecordIO in a chunked response, encoded on the connection's task.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame, SizeHint};
+use messages::schema::Described;
+use tokio::net::TcpStream;
+use wire::ContentType;
+
+use super::connection::Connection;
+use super::limits::MAX_STREAM_EVENTS;
+use super::queue::{BatchQueue, Pushed};
+
+/// The events waiting for one subscriber.
+pub struct StreamQueue<E> {
+    queue: BatchQueue<Arc<E>>,
+    connection: Connection,
+}
+
+impl<E> StreamQueue<E> {
+    pub fn new(connection: Connection) -> Arc<Self> {
+        Arc::new(StreamQueue { queue: BatchQueue::new(MAX_STREAM_EVENTS), connection })
+    }
+
+    pub fn push(&self, event: Arc<E>) -> Pushed {
+        self.queue.push(event)
+    }
+
+    pub fn wake(&self) {
+        self.queue.wake();
+    }
+
+    /// Ends the stream after the events queued.
+    pub fn finish(&self) {
+        self.queue.finish();
+    }
+
+    /// Drops what is queued and the connection.
+    pub fn kill(&self) {
+        self.queue.abort();
+        self.connection.kill();
+    }
+}
+
+/// The body of a streaming response. `on_end` runs when it is dropped, however the stream ends.
+pub struct EventBody<E, F: FnOnce()> {
+    source: Arc<StreamQueue<E>>,
+    content_type: ContentType,
+    taken: Vec<Arc<E>>,
+    ready: VecDeque<Bytes>,
+    on_end: Option<F>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum StreamError {
+    /// hyper ends the response abnormally and closes the connection.
+    #[error("the subscriber has closed its connection")]
+    Gone,
+}
+
+impl<E: Described, F: FnOnce()> EventBody<E, F> {
+    pub fn new(source: Arc<StreamQueue<E>>, content_type: ContentType, on_end: F) -> Self {
+        Self::beginning_with(Vec::new(), source, content_type, on_end)
+    }
+
+    /// `first` go out before anything queued.
+    pub fn beginning_with(
+        first: Vec<Arc<E>>,
+        source: Arc<StreamQueue<E>>,
+        content_type: ContentType,
+        on_end: F,
+    ) -> Self {
+        let mut body = EventBody { source, content_type, taken: first, ready: VecDeque::new(), on_end: Some(on_end) };
+        body.encode();
+        body
+    }
+
+    /// One record each: clients exist that take a chunk for a record, as it is with Mesos.
+    fn encode(&mut self) {
+        for event in self.taken.drain(..) {
+            let payload = wire::encode_as(self.content_type, &*event);
+            let mut record = Vec::with_capacity(payload.len() + 12);
+            wire::recordio::encode(&payload, &mut record);
+            self.ready.push_back(Bytes::from(record));
+        }
+    }
+}
+
+impl<E: Described, F: FnOnce()> Body for EventBody<E, F>
+where
+    Self: Unpin,
+{
+    type Data = Bytes;
+    type Error = StreamError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, StreamError>>> {
+        let this = &mut *self;
+        if let Some(record) = this.ready.pop_front() {
+            return Poll::Ready(Some(Ok(Frame::data(record))));
+        }
+        match this.source.queue.poll_take(cx, &mut this.taken) {
+            Poll::Ready(true) => {
+                this.encode();
+                match this.ready.pop_front() {
+                    Some(record) => Poll::Ready(Some(Ok(Frame::data(record)))),
+                    None => Poll::Pending,
+                }
+            }
+            Poll::Ready(false) => Poll::Ready(None),
+            // hyper tolerates half-closed connections, so it does not look; a subscriber that hangs up must be
+            // noticed at once, since its failover timeout starts then.
+            Poll::Pending => match poll_hung_up(this.source.connection.socket(), cx) {
+                Poll::Ready(()) => Poll::Ready(Some(Err(StreamError::Gone))),
+                Poll::Pending => Poll::Pending,
+            },
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        false
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::default()
+    }
+}
+
+impl<E, F: FnOnce()> Drop for EventBody<E, F> {
+    fn drop(&mut self) {
+        self.source.queue.abort();
+        if let Some(on_end) = self.on_end.take() {
+            on_end();
+        }
+    }
+}
+
+/// Ready when the peer has closed its side. Bytes it may have sent instead stay unread.
+fn poll_hung_up(socket: &TcpStream, cx: &mut Context<'_>) -> Poll<()> {
+    let mut byte = [0; 1];
+    match socket.poll_peek(cx, &mut tokio::io::ReadBuf::new(&mut byte)) {
+        Poll::Ready(Ok(0) | Err(_)) => Poll::Ready(()),
+        Poll::Ready(Ok(_)) | Poll::Pending => Poll::Pending,
+    }
+}

@@ -1,0 +1,40 @@
+//! Why a server did not start.
+
+use std::io;
+use std::net::SocketAddrV4;
+use std::path::PathBuf;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("cannot listen on {address}: another process does; stop it or choose another --port")]
+    AddressInUse { address: SocketAddrV4 },
+    #[error("cannot listen on {address}: this machine does not have that address; choose another --ip")]
+    NoSuchAddress { address: SocketAddrV4 },
+    #[error("cannot listen on {address}: not permitted; ports below 1024 need root, choose another --port")]
+    NotPermitted { address: SocketAddrV4 },
+    #[error("cannot listen on {address}")]
+    Listen { address: SocketAddrV4, source: io::Error },
+    #[error("a server must be started inside a tokio runtime")]
+    NoRuntime,
+    #[error("cannot start the thread of the core")]
+    Thread(#[source] io::Error),
+    #[error("cannot get randomness from the operating system")]
+    Randomness(#[source] io::Error),
+    #[error("cannot create the directory {path}; choose another --work_dir or --runtime_dir")]
+    Directory { path: PathBuf, source: io::Error },
+    #[error("cannot start the containerizer: {0}")]
+    Containerizer(String),
+    #[error("cannot use '{0}' as a master: expected host:port")]
+    Master(String),
+}
+
+impl Error {
+    pub(crate) fn listen(address: SocketAddrV4, source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::AddrInUse => Error::AddressInUse { address },
+            io::ErrorKind::AddrNotAvailable => Error::NoSuchAddress { address },
+            io::ErrorKind::PermissionDenied => Error::NotPermitted { address },
+            _ => Error::Listen { address, source },
+        }
+    }
+}

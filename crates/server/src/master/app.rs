@@ -1,0 +1,130 @@
+//! Requests and messages of a master: who answers what.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use ::master::{Caller, Input, PeerMessage};
+use http::{Method, StatusCode};
+use messages::Message;
+use views::master::Build;
+use views::metrics::Counters;
+use vocabulary::Upid;
+
+use super::host::MasterHost;
+use super::publisher::Publisher;
+use super::routes::ROUTES;
+use super::{legacy, operator_api, scheduler_api};
+use crate::common::files::Files;
+use crate::common::flights::Flights;
+use crate::common::info::{self, System};
+use crate::common::logging::Logging;
+use crate::common::rate::RateLimit;
+use crate::common::{files_api, metrics};
+use crate::edge::app::{App, Process};
+use crate::edge::core_thread::Inbox;
+use crate::edge::message::Dropped;
+use crate::edge::request::Request;
+use crate::edge::respond::{self, Response, empty, method_not_allowed, not_found, redirect, text};
+
+pub struct MasterApp {
+    pub inbox: Arc<Inbox<MasterHost>>,
+    pub dropped: Dropped,
+    pub publisher: Arc<Publisher>,
+    pub core_metrics: Arc<::master::Metrics>,
+    pub flights: Arc<Flights>,
+    pub files: Arc<Files>,
+    pub logging: Arc<Logging>,
+    pub metrics_limit: RateLimit,
+    pub build: Build,
+    pub flags: Vec<(String, String)>,
+    pub started: Instant,
+    /// `hostname:port`, where clients are redirected to.
+    pub authority: String,
+}
+
+impl App for MasterApp {
+    type Host = MasterHost;
+
+    fn inbox(&self) -> &Arc<Inbox<MasterHost>> {
+        &self.inbox
+    }
+
+    fn dropped(&self) -> &Dropped {
+        &self.dropped
+    }
+
+    /// Observers are not told apart: agents answer pings to whoever sent them.
+    fn process(&self, id: &str) -> Process {
+        let is_observer = id.strip_prefix("slave-observer(").is_some_and(|rest| rest.ends_with(')'));
+        match id {
+            "master" => Process::Core,
+            _ if is_observer => Process::Core,
+            _ if ROUTES.has_process(id) => Process::Other,
+            _ => Process::None,
+        }
+    }
+
+    fn input(&self, from: Upid, to: String, message: Message) -> Option<Input> {
+        Some(Input::Message(PeerMessage { from, to, message }))
+    }
+
+    async fn handle(self: Arc<Self>, request: Request) -> Response {
+        let Some(endpoint) = ROUTES.resolve(&request.path) else { return not_found() };
+        match (endpoint.process, endpoint.route) {
+            ("master", "api/v1/scheduler") => scheduler_api::handle(&self, &request).await,
+            ("master", "api/v1") => operator_api::handle(&self, &request).await,
+            ("master", "health") => empty(StatusCode::OK),
+            ("master", "redirect") if endpoint.exact => redirect(&format!("//{}", self.authority)),
+            ("master", "redirect") => not_found(),
+            ("master", "flags") => match request.method {
+                Method::GET => respond::json(info::flags(&self.flags), request.jsonp()),
+                _ => method_not_allowed(&["GET"], &request.method),
+            },
+            ("master", "teardown") => legacy::teardown(&self, &request).await,
+            ("master", route) => legacy::read(&self, route, &request).await,
+            ("files", route) => files_api::handle(&self.files, route, &request).await,
+            ("metrics", "snapshot") => {
+                let app = self.clone();
+                metrics::snapshot(&self.metrics_limit, &request, move || app.metrics()).await
+            }
+            ("metrics", _) if endpoint.exact => metrics::prometheus(move || self.metrics()).await,
+            ("version", _) => respond::json(info::version(&self.build), request.jsonp()),
+            ("system", _) => respond::json(System::read().stats(), request.jsonp()),
+            ("logging", _) => self.logging.toggle(&request),
+            ("help", _) => text(StatusCode::OK, help()),
+            _ => not_found(),
+        }
+    }
+}
+
+impl MasterApp {
+    pub fn caller(&self) -> Caller {
+        Caller::default()
+    }
+
+    pub fn metrics(&self) -> metrics::Metrics {
+        let mut counters = Counters::default();
+        for (name, value) in self.core_metrics.iter() {
+            counters.set(name, value);
+        }
+        for (name, value) in System::read().gauges() {
+            counters.set(name, value);
+        }
+        counters.set("master/uptime_secs", self.started.elapsed().as_secs_f64());
+        counters.set("master/elected", 1.0);
+        counters.set("master/operator_event_stream_subscribers", self.publisher.subscribers() as f64);
+        counters.add("master/dropped_messages", self.dropped.total() as f64);
+        views::metrics::master(&self.publisher.snapshot(), &counters)
+    }
+}
+
+/// Every endpoint, one a line.
+fn help() -> String {
+    let paths = ROUTES.processes.iter().flat_map(|(process, routes)| {
+        routes.iter().map(move |route| match *route {
+            "" => format!("/{process}\n"),
+            route => format!("/{process}/{route}\n"),
+        })
+    });
+    paths.collect()
+}

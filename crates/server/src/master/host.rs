@@ -1,0 +1,90 @@
+//! The master core on its thread: inputs in, effects carried out.
+
+use std::net::SocketAddrV4;
+use std::sync::Arc;
+
+use ::master::{Change, Effect, Input, Master, Outbox, Timer};
+use messages::v1;
+use tokio::sync::watch;
+use vocabulary::{Now, StreamId};
+
+use super::publisher::Publisher;
+use super::store::RegistryStore;
+use crate::edge::core_thread::Host;
+use crate::edge::desk::Desk;
+use crate::running::Ended;
+
+pub struct MasterHost {
+    pub core: Master,
+    pub store: Box<dyn RegistryStore>,
+    pub publisher: Arc<Publisher>,
+    /// Says that the core has ended, when it is dropped.
+    pub ended: watch::Sender<Option<Ended>>,
+    outbox: Outbox,
+    changes: Vec<Change>,
+}
+
+impl MasterHost {
+    pub fn new(
+        core: Master,
+        store: Box<dyn RegistryStore>,
+        publisher: Arc<Publisher>,
+        ended: watch::Sender<Option<Ended>>,
+    ) -> Self {
+        MasterHost { core, store, publisher, ended, outbox: Outbox::default(), changes: Vec::new() }
+    }
+
+    fn carry_out(&mut self, effect: Effect, desk: &mut Desk<Self>) {
+        match effect {
+            Effect::Reply { reply, answer } => desk.reply(reply, answer),
+            Effect::Event { stream, event } => desk.event(stream, event),
+            Effect::CloseStream(stream) => desk.close_stream(stream),
+            Effect::Send { from, to, message } => desk.send(&from, to, message),
+            Effect::Link(address) => desk.link(address),
+            Effect::Unlink(address) => desk.unlink(address),
+            Effect::Arm { timer, at } => desk.arm(timer, at),
+            Effect::Disarm(timer) => desk.disarm(&timer),
+            Effect::Store { token, operation } => self.store.store(token, operation),
+            Effect::Publish(change) => self.changes.push(change),
+        }
+    }
+}
+
+impl Host for MasterHost {
+    type Input = Input;
+    type Event = v1::scheduler::Event;
+    type Timer = Timer;
+
+    fn timer(timer: Timer) -> Input {
+        Input::Timer(timer)
+    }
+
+    fn stream_closed(stream: StreamId) -> Input {
+        Input::StreamClosed(stream)
+    }
+
+    fn exited(address: SocketAddrV4) -> Input {
+        Input::Exited(address)
+    }
+
+    fn step(&mut self, now: Now, input: Input, desk: &mut Desk<Self>) {
+        let mut outbox = std::mem::take(&mut self.outbox);
+        self.core.step(now, input, &mut outbox);
+        for effect in outbox.drain() {
+            self.carry_out(effect, desk);
+        }
+        self.outbox = outbox;
+    }
+
+    fn publish(&mut self, _now: Now) {
+        if !self.changes.is_empty() {
+            self.publisher.publish(&mut self.changes);
+        }
+    }
+}
+
+impl Drop for MasterHost {
+    fn drop(&mut self) {
+        self.ended.send_replace(Some(Ended::default()));
+    }
+}

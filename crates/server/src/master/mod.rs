@@ -1,0 +1,15 @@
+//! Hosts a master core: its HTTP APIs, its messages, its views.
+
+mod app;
+mod host;
+mod legacy;
+mod operator_api;
+mod options;
+mod publisher;
+mod routes;
+mod scheduler_api;
+mod start;
+mod store;
+
+pub use options::MasterOptions;
+pub use start::start;

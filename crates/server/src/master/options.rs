@@ -1,0 +1,49 @@
+//! What a master is started with.
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+
+use views::master::{Build, Limits};
+
+#[derive(Debug, Clone)]
+pub struct MasterOptions {
+    pub ip: Ipv4Addr,
+    /// Zero for any free port.
+    pub port: u16,
+    pub advertise_ip: Option<Ipv4Addr>,
+    pub advertise_port: Option<u16>,
+    /// What clients are redirected to and told.
+    pub hostname: String,
+    pub work_dir: Option<PathBuf>,
+    /// Decisions; its address and hostname are replaced by those above.
+    pub config: ::master::Config,
+    /// Every flag that has a value, for `/flags`.
+    pub flags: Vec<(String, String)>,
+    pub build: Build,
+    pub history: Limits,
+    /// Served as `/master/log`.
+    pub log_file: Option<PathBuf>,
+    /// `--max_operator_event_stream_subscribers`.
+    pub max_operator_subscribers: usize,
+}
+
+impl MasterOptions {
+    pub fn new(ip: Ipv4Addr, port: u16, hostname: impl Into<String>) -> Self {
+        let hostname = hostname.into();
+        let config = ::master::Config::new(std::net::SocketAddrV4::new(ip, port), hostname.clone());
+        MasterOptions {
+            ip,
+            port,
+            advertise_ip: None,
+            advertise_port: None,
+            hostname,
+            work_dir: None,
+            build: Build { version: config.version.clone(), ..Build::default() },
+            config,
+            flags: Vec::new(),
+            history: Limits::default(),
+            log_file: None,
+            max_operator_subscribers: 1000,
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! The endpoints of a master process.
+
+use crate::edge::route::Routes;
+
+pub const ROUTES: Routes = Routes {
+    delegate: "master",
+    processes: &[
+        (
+            "master",
+            &[
+                "api/v1",
+                "api/v1/scheduler",
+                "flags",
+                "frameworks",
+                "health",
+                "redirect",
+                "roles",
+                "slaves",
+                "state",
+                "state-summary",
+                "tasks",
+                "teardown",
+            ],
+        ),
+        ("files", &["browse", "read", "download", "debug"]),
+        ("help", &[""]),
+        ("logging", &["toggle"]),
+        ("metrics", &["", "snapshot"]),
+        ("system", &["stats.json"]),
+        ("version", &[""]),
+    ],
+};

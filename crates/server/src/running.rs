@@ -1,0 +1,45 @@
+//! A server that has been started.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use tokio::sync::watch;
+
+/// Why a server ended, or nothing particular: it was asked to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ended {
+    pub reason: Option<String>,
+}
+
+/// Dropping it does not stop the server.
+pub struct Running {
+    /// Where it listens; with the real port when it was asked for any.
+    pub address: SocketAddr,
+    pub(crate) ended: watch::Receiver<Option<Ended>>,
+    pub(crate) stop: Arc<dyn Fn() + Send + Sync>,
+    pub(crate) core: Option<JoinHandle<()>>,
+}
+
+impl Running {
+    /// Resolves when the server has ended by itself or by [`shutdown`](Self::shutdown).
+    pub async fn wait(&self) -> Ended {
+        let mut ended = self.ended.clone();
+        match ended.wait_for(Option::is_some).await {
+            Ok(ended) => ended.clone().unwrap_or_default(),
+            // The core's thread is gone.
+            Err(_) => Ended::default(),
+        }
+    }
+
+    /// Stops serving and waits for the core to end.
+    pub async fn shutdown(mut self) -> Ended {
+        (self.stop)();
+        let ended = self.wait().await;
+        if let Some(core) = self.core.take() {
+            // A core that has panicked has nothing left to wait for.
+            let _ = tokio::task::spawn_blocking(move || core.join()).await;
+        }
+        ended
+    }
+}

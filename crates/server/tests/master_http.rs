@@ -1,0 +1,168 @@
+//! The HTTP edge of a master, over real sockets: what genuine Mesos 1.11 answers to the same bytes.
+
+mod support;
+
+use support::{Client, JSON, Response, Scheduler, call, get, master, post, request};
+
+const FRAMEWORK: &str = r#"{"user":"u","name":"n","roles":["r"],"capabilities":[{"type":"MULTI_ROLE"}]}"#;
+
+fn check(response: &Response, status: u16, body: &str) {
+    assert_eq!((response.status, response.text().as_str()), (status, body));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn paths_lead_where_they_do_in_mesos() {
+    let master = master();
+    let at = master.address;
+    check(&get(at, "/health").await, 200, "");
+    check(&get(at, "/master/health").await, 200, "");
+    check(&get(at, "//health").await, 200, "");
+    check(&get(at, "http://anything/health").await, 200, "");
+    for missing in ["/", "/nope", "/master", "/master/nope", "/redirect/x", "/files", "/files/nope", "/system", "/%zz"]
+    {
+        check(&get(at, missing).await, 404, "404 Not Found.");
+    }
+    for redirect in ["/redirect", "/master/redirect"] {
+        let response = get(at, redirect).await;
+        check(&response, 307, "");
+        assert_eq!(response.header("location"), Some(format!("//localhost:{}", at.port()).as_str()));
+    }
+    for method in ["GET", "PUT", "POST"] {
+        let response = request(at, format!("{method} /version HTTP/1.1\r\nContent-Length: 0\r\n\r\n")).await;
+        assert_eq!(response.status, 200);
+        assert_eq!(response.header("content-type"), Some("application/json"));
+        assert_eq!(response.json()["version"], "1.11.0");
+        assert!(response.header("date").is_some());
+    }
+    let unsupported = "405 Method Not Allowed. Expecting one of { 'POST' }, but received 'GET'.";
+    for path in ["/api/v1", "/api/v1/scheduler", "/api/v1/operator", "/master/api/v1/x/y", "/teardown"] {
+        let response = get(at, path).await;
+        check(&response, 405, unsupported);
+        assert_eq!(response.header("allow"), Some("POST"));
+    }
+    for alias in ["/master/state.json", "/state", "/master/state/x/y"] {
+        assert_eq!(get(at, alias).await.json()["leader"], format!("master@{at}"), "{alias}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_are_checked_in_order() {
+    let master = master();
+    let at = master.address;
+    let health = r#"{"type":"GET_HEALTH"}"#;
+    for path in ["/api/v1", "/api/v1/scheduler"] {
+        let send = async |headers: &str, body: &str| request(at, post(path, headers, body)).await;
+        check(&send("", health).await, 400, "Expecting 'Content-Type' to be present");
+        for foreign in ["application/unknown", "application/json; charset=utf-8", "Application/JSON"] {
+            let expected = "Expecting 'Content-Type' of application/json or application/x-protobuf";
+            check(&send(&format!("Content-Type: {foreign}\r\n"), health).await, 415, expected);
+        }
+        let protobuf = "Content-Type: application/x-protobuf\r\n";
+        check(&send(protobuf, "zzz").await, 400, "Failed to parse body into Call protobuf");
+        let garbage = send(JSON, "{\"type\":").await;
+        assert_eq!(garbage.status, 400);
+        assert!(garbage.text().starts_with("Failed to parse body into JSON: "), "{}", garbage.text());
+        let wrong_shape = send(JSON, "[]").await;
+        check(&wrong_shape, 400, "Failed to convert JSON into Call protobuf: Expecting a JSON object");
+    }
+    check(&call(at, "/api/v1", "{}").await, 400, "Failed to validate master::Call: Expecting 'type' to be present");
+    check(&call(at, "/api/v1", r#"{"type":"UNKNOWN"}"#).await, 501, "501 Not Implemented.");
+    let metrics = call(at, "/api/v1", r#"{"type":"GET_METRICS"}"#).await;
+    check(&metrics, 400, "Failed to validate master::Call: Expecting 'get_metrics' to be present");
+    let scheduler = call(at, "/api/v1/scheduler", r#"{"type":"TEARDOWN"}"#).await;
+    check(&scheduler, 400, "Failed to validate scheduler::Call: Expecting 'framework_id' to be present");
+    let unknown = call(at, "/api/v1/scheduler", r#"{"type":"TEARDOWN","framework_id":{"value":"x"}}"#).await;
+    check(&unknown, 400, "Framework cannot be found");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_answer_has_the_accepted_type() {
+    let master = master();
+    let at = master.address;
+    let health = r#"{"type":"GET_HEALTH"}"#;
+    let send = async |accept: &str| request(at, post("/api/v1", &format!("{JSON}{accept}"), health)).await;
+    for accept in ["", "Accept: */*\r\n", "Accept: application/*\r\n", "Accept: application/json\r\n"] {
+        let response = send(accept).await;
+        check(&response, 200, r#"{"type":"GET_HEALTH","get_health":{"healthy":true}}"#);
+        assert_eq!(response.header("content-type"), Some("application/json"));
+    }
+    for accept in ["Accept: application/x-protobuf\r\n", "Accept: application/json;q=0, application/x-protobuf\r\n"] {
+        let response = send(accept).await;
+        assert_eq!(response.header("content-type"), Some("application/x-protobuf"));
+        assert_eq!(response.body, [8, 1, 18, 2, 8, 1]);
+    }
+    let refused = "Expecting 'Accept' to allow 'application/x-protobuf' or 'application/json'";
+    check(&send("Accept: foo\r\n").await, 406, refused);
+    let subscribe = format!(r#"{{"type":"SUBSCRIBE","subscribe":{{"framework_info":{FRAMEWORK}}}}}"#);
+    let headers = format!("{JSON}Accept: foo\r\n");
+    check(&request(at, post("/api/v1/scheduler", &headers, subscribe)).await, 406, refused);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_scheduler_subscribes_and_is_torn_down() {
+    let master = master();
+    let at = master.address;
+    let mut scheduler = Scheduler::subscribe(at, FRAMEWORK).await;
+    assert_eq!(scheduler.stream.event().await.expect("an event"), serde_json::json!({"type":"HEARTBEAT"}));
+
+    let no_stream = format!(r#"{{"type":"TEARDOWN","framework_id":{{"value":"{}"}}}}"#, scheduler.framework);
+    assert_eq!(call(at, "/api/v1/scheduler", &no_stream).await.status, 400);
+    let state = get(at, "/state").await.json();
+    assert_eq!(state["frameworks"][0]["id"], scheduler.framework.as_str());
+
+    check(&scheduler.call(at, r#""type":"TEARDOWN""#).await, 202, "");
+    while let Some(event) = scheduler.stream.event().await {
+        assert_eq!(event["type"], "HEARTBEAT");
+    }
+    let state = get(at, "/state").await.json();
+    assert_eq!(state["frameworks"].as_array().map(Vec::len), Some(0));
+    assert_eq!(state["completed_frameworks"][0]["id"], scheduler.framework.as_str());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_subscription_is_an_event() {
+    let master = master();
+    let mut client = Client::connect(master.address).await;
+    let bad = r#"{"type":"SUBSCRIBE","subscribe":{"framework_info":{"user":"u","name":"n","roles":["/bad"],"capabilities":[{"type":"MULTI_ROLE"}]}}}"#;
+    client.send(post("/api/v1/scheduler", JSON, bad)).await;
+    assert_eq!(client.head().await.expect("a head").status, 200);
+    let error = client.event().await.expect("an event");
+    assert_eq!(error["type"], "ERROR");
+    assert!(error["error"]["message"].as_str().unwrap_or_default().contains("'/bad'"), "{error}");
+    assert_eq!(client.event().await, None);
+    let with_id = format!("{JSON}Mesos-Stream-Id: x\r\n");
+    let response = request(master.address, post("/api/v1/scheduler", &with_id, bad)).await;
+    check(&response, 400, "Subscribe calls should not include the 'Mesos-Stream-Id' header");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_scheduler_that_hangs_up_is_gone_at_once() {
+    let master = master();
+    let scheduler = Scheduler::subscribe(master.address, FRAMEWORK).await;
+    let mut operator = Client::connect(master.address).await;
+    operator.send(post("/api/v1", JSON, r#"{"type":"SUBSCRIBE"}"#)).await;
+    assert_eq!(operator.head().await.expect("a head").header("mesos-stream-id"), None);
+    let subscribed = operator.event().await.expect("an event");
+    let frameworks = &subscribed["subscribed"]["get_state"]["get_frameworks"]["frameworks"];
+    assert_eq!(frameworks[0]["framework_info"]["id"]["value"], scheduler.framework.as_str());
+    assert_eq!(operator.event().await.expect("an event")["type"], "HEARTBEAT");
+    drop(scheduler);
+    // With a failover timeout of zero, the end of the connection is the end of the framework.
+    operator.event_of("FRAMEWORK_REMOVED").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn teardown_by_form() {
+    let master = master();
+    let at = master.address;
+    let missing = "Missing 'frameworkId' query parameter in the request body";
+    check(&request(at, post("/teardown", "", "")).await, 400, missing);
+    let unknown = request(at, post("/teardown", "", "frameworkId=x")).await;
+    check(&unknown, 400, "No framework found with specified ID");
+    let malformed = request(at, post("/teardown", "", "a%zz=x")).await;
+    assert_eq!(malformed.status, 400);
+    assert!(malformed.text().starts_with("Unable to decode query string"), "{}", malformed.text());
+    let scheduler = Scheduler::subscribe(at, FRAMEWORK).await;
+    let form = format!("frameworkId={}", scheduler.framework);
+    check(&request(at, post("/teardown", "", form)).await, 200, "");
+}
