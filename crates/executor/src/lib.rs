@@ -1,1 +1,22 @@
 //! The command executor: one task, one long-lived small process.
+//!
+//! | module | owns |
+//! | --- | --- |
+//! | `core` | the decisions: what to do upon events, exits and timers; pure |
+//! | `environment` | what the agent tells its executor by `MESOS_*` variables |
+//! | `connection` | blocking HTTP to the agent: calls, and the event stream |
+//! | `chunked` | the transfer coding of that stream |
+//! | `process` | starting, signalling and reaping the task |
+//! | `run` | the loop that ties them together |
+//!
+//! Everything happens on one thread, because each task pays for this process's memory.
+
+mod chunked;
+mod connection;
+mod core;
+mod environment;
+mod process;
+mod run;
+
+pub use environment::Environment;
+pub use run::main;

@@ -1,0 +1,221 @@
+//! Blocking HTTP/1.1 to the agent: one connection for calls, one for the event stream.
+
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use messages::v1::executor::{Call, Event};
+use wire::Limits;
+use wire::recordio::Decoder;
+
+use crate::chunked::Chunked;
+use crate::environment::Environment;
+
+/// The agent is on this machine; one that takes longer is stuck, and trying again does no harm.
+const TIMEOUT: Duration = Duration::from_secs(10);
+const MAX_HEAD: usize = 64 << 10;
+const MAX_EVENT: usize = 64 << 20;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("cannot talk to the agent")]
+    Io(#[from] io::Error),
+    #[error("the agent answered {status}: {body}")]
+    Refused { status: u16, body: String },
+    #[error("the agent sent something that is not the executor API: {0}")]
+    Protocol(String),
+}
+
+impl Error {
+    /// The agent may be restarting: worth trying again.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Error::Io(_) => true,
+            Error::Refused { status, .. } => *status == 503,
+            Error::Protocol(_) => false,
+        }
+    }
+}
+
+/// Sends calls over one kept-alive connection.
+#[derive(Debug)]
+pub struct Caller {
+    environment: Environment,
+    stream: Option<TcpStream>,
+}
+
+impl Caller {
+    pub fn new(environment: Environment) -> Self {
+        Caller { environment, stream: None }
+    }
+
+    /// Sends a call and waits for its 202. An idle connection may have been closed, so a failure on a
+    /// reused one is tried once more on a new one; agents recognise a repeated update by its uuid.
+    pub fn send(&mut self, call: &Call) -> Result<(), Error> {
+        if let Some(stream) = self.stream.take() {
+            match self.exchange(stream, call) {
+                Err(Error::Io(_)) => {}
+                result => return result,
+            }
+        }
+        let stream = connect(&self.environment)?;
+        self.exchange(stream, call)
+    }
+
+    fn exchange(&mut self, mut stream: TcpStream, call: &Call) -> Result<(), Error> {
+        stream.write_all(&request(&self.environment, call))?;
+        let (head, mut rest) = read_head(&mut stream)?;
+        let mut body = Vec::new();
+        match head.length {
+            Some(length) => {
+                while rest.len() < length {
+                    let mut buffer = [0; 1024];
+                    let n = stream.read(&mut buffer)?;
+                    if n == 0 {
+                        return Err(Error::Protocol("an answer that ends too early".to_owned()));
+                    }
+                    rest.extend_from_slice(&buffer[..n]);
+                    if rest.len() > MAX_HEAD {
+                        break;
+                    }
+                }
+                body.extend_from_slice(&rest[..length.min(rest.len())]);
+            }
+            None => body = rest,
+        }
+        if head.status != 202 {
+            return Err(Error::Refused { status: head.status, body: String::from_utf8_lossy(&body).into_owned() });
+        }
+        if head.keep_alive && head.length.is_some() {
+            self.stream = Some(stream);
+        }
+        Ok(())
+    }
+}
+
+/// The event stream.
+#[derive(Debug)]
+pub struct Subscription {
+    stream: TcpStream,
+    chunked: Chunked,
+    records: Decoder,
+}
+
+impl Subscription {
+    pub fn open(environment: &Environment, subscribe: &Call) -> Result<Self, Error> {
+        let mut stream = connect(environment)?;
+        stream.write_all(&request(environment, subscribe))?;
+        let (head, rest) = read_head(&mut stream)?;
+        if head.status != 200 {
+            return Err(Error::Refused { status: head.status, body: String::from_utf8_lossy(&rest).into_owned() });
+        }
+        if !head.chunked {
+            return Err(Error::Protocol("an event stream that is not chunked".to_owned()));
+        }
+        stream.set_nonblocking(true)?;
+        let mut subscription = Subscription { stream, chunked: Chunked::new(), records: Decoder::new(MAX_EVENT) };
+        subscription.take(&rest)?;
+        Ok(subscription)
+    }
+
+    pub fn socket(&self) -> &TcpStream {
+        &self.stream
+    }
+
+    /// Reads what has arrived. `Ok(false)` when the agent ended the stream.
+    pub fn receive(&mut self) -> Result<bool, Error> {
+        let mut buffer = [0; 4096];
+        loop {
+            match self.stream.read(&mut buffer) {
+                Ok(0) => return Ok(false),
+                Ok(n) => self.take(&buffer[..n])?,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(!self.chunked.is_done()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    pub fn next_event(&mut self) -> Result<Option<Event>, Error> {
+        let Some(record) = self.records.next_record() else { return Ok(None) };
+        wire::decode(&record, &Limits::default()).map(Some).map_err(|e| Error::Protocol(e.to_string()))
+    }
+
+    fn take(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let mut payload = Vec::new();
+        self.chunked.push(bytes, &mut payload).map_err(|e| Error::Protocol(e.to_string()))?;
+        self.records.push(&payload).map_err(|e| Error::Protocol(e.to_string()))
+    }
+}
+
+fn connect(environment: &Environment) -> Result<TcpStream, Error> {
+    let stream = TcpStream::connect(&environment.endpoint)?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+fn request(environment: &Environment, call: &Call) -> Vec<u8> {
+    let body = wire::encode(call);
+    let authorization = match &environment.token {
+        Some(token) => format!("Authorization: Bearer {token}\r\n"),
+        None => String::new(),
+    };
+    let mut bytes = format!(
+        "POST {} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/x-protobuf\r\nAccept: application/x-protobuf\r\n\
+         {authorization}Content-Length: {}\r\n\r\n",
+        environment.path,
+        environment.endpoint,
+        body.len()
+    )
+    .into_bytes();
+    bytes.extend_from_slice(&body);
+    bytes
+}
+
+#[derive(Debug)]
+struct Head {
+    status: u16,
+    length: Option<usize>,
+    chunked: bool,
+    keep_alive: bool,
+}
+
+/// The head of a response, and the bytes after it that came along.
+fn read_head(stream: &mut TcpStream) -> Result<(Head, Vec<u8>), Error> {
+    let mut bytes = Vec::new();
+    loop {
+        let mut buffer = [0; 1024];
+        let n = stream.read(&mut buffer)?;
+        if n == 0 {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+        }
+        bytes.extend_from_slice(&buffer[..n]);
+        if let Some((head, length)) = parse_head(&bytes)? {
+            bytes.drain(..length);
+            return Ok((head, bytes));
+        }
+        if bytes.len() > MAX_HEAD {
+            return Err(Error::Protocol("a response head without end".to_owned()));
+        }
+    }
+}
+
+fn parse_head(bytes: &[u8]) -> Result<Option<(Head, usize)>, Error> {
+    let mut headers = [httparse::EMPTY_HEADER; 32];
+    let mut response = httparse::Response::new(&mut headers);
+    let parsed = response.parse(bytes).map_err(|e| Error::Protocol(e.to_string()))?;
+    let httparse::Status::Complete(length) = parsed else { return Ok(None) };
+    let value = |name: &str| {
+        let header = response.headers.iter().find(|h| h.name.eq_ignore_ascii_case(name));
+        header.map(|h| String::from_utf8_lossy(h.value).to_ascii_lowercase())
+    };
+    let head = Head {
+        status: response.code.unwrap_or_default(),
+        length: value("content-length").and_then(|v| v.trim().parse().ok()),
+        chunked: value("transfer-encoding").is_some_and(|v| v.contains("chunked")),
+        keep_alive: value("connection").is_none_or(|v| !v.contains("close")),
+    };
+    Ok(Some((head, length)))
+}

@@ -1,0 +1,330 @@
+//! The decisions of a command executor: what to do upon events, exits and timers.
+//! Pure: time, randomness and the process are handed in or asked for as actions.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use messages::v1;
+use messages::v1::executor::{Call, Event, call, event};
+use messages::v1::task_status::{Reason, Source};
+use messages::v1::{TaskState, framework_info::capability};
+
+/// SIGTERM to SIGKILL when neither the task nor the kill says otherwise (`Slave`'s default in Mesos).
+const DEFAULT_GRACE: Duration = Duration::from_secs(3);
+
+/// What the loop has to do, in order.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    Send(Box<Call>),
+    Start(Box<v1::CommandInfo>),
+    /// SIGTERM to the task's process group.
+    Terminate,
+    /// SIGKILL to it.
+    Kill,
+    /// Call `Executor::on_timer(timer)` after this time; a later one replaces it.
+    Arm(Timer, Duration),
+    /// End this process.
+    Exit,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Timer {
+    /// The grace period after SIGTERM is over.
+    Grace,
+    /// `max_completion_time` is over.
+    MaxCompletion,
+    /// The agent is not back in time.
+    Recovery,
+}
+
+/// How the task's process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    Status(i32),
+    Signal(i32),
+}
+
+/// Why the task is being ended by us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    Killed,
+    MaxCompletion,
+}
+
+#[derive(Debug)]
+pub struct Executor {
+    framework: v1::FrameworkId,
+    id: v1::ExecutorId,
+    shutdown_grace: Duration,
+    survives_disconnection: Option<Duration>,
+    /// The framework wants to hear of TASK_KILLING.
+    killing_state: bool,
+    task: Option<v1::TaskInfo>,
+    /// Launched, and no update of it acknowledged yet.
+    task_unacknowledged: bool,
+    /// By uuid, in the order they were made (uuids are random, so a sequence number leads).
+    unacknowledged: BTreeMap<u64, call::Update>,
+    sequence: u64,
+    running: bool,
+    ending: Option<Ending>,
+    terminal_sent: bool,
+    shutdown: bool,
+}
+
+impl Executor {
+    pub fn new(framework: &str, id: &str, shutdown_grace: Duration, survives_disconnection: Option<Duration>) -> Self {
+        Executor {
+            framework: v1::FrameworkId { value: framework.to_owned() },
+            id: v1::ExecutorId { value: id.to_owned() },
+            shutdown_grace,
+            survives_disconnection,
+            killing_state: false,
+            task: None,
+            task_unacknowledged: false,
+            unacknowledged: BTreeMap::new(),
+            sequence: 0,
+            running: false,
+            ending: None,
+            terminal_sent: false,
+            shutdown: false,
+        }
+    }
+
+    /// The SUBSCRIBE call: with what the agent may not know after a restart of its own.
+    pub fn subscribe(&self) -> Call {
+        let tasks = self.task.iter().filter(|_| self.task_unacknowledged).cloned();
+        let subscribe = call::Subscribe {
+            unacknowledged_tasks: tasks.collect(),
+            unacknowledged_updates: self.unacknowledged.values().cloned().collect(),
+        };
+        self.call(call::Type::Subscribe, |c| c.subscribe = Some(Box::new(subscribe)))
+    }
+
+    pub fn heartbeat(&self) -> Call {
+        self.call(call::Type::Heartbeat, |_| {})
+    }
+
+    pub fn on_event(&mut self, event: Event, clock: &mut dyn Clock) -> Vec<Action> {
+        match event.r#type() {
+            event::Type::Subscribed => self.on_subscribed(event),
+            event::Type::Launch => match event.launch {
+                Some(launch) => self.on_launch(launch.task, clock),
+                None => Vec::new(),
+            },
+            event::Type::Kill => match event.kill {
+                Some(kill) => self.on_kill(&kill, clock),
+                None => Vec::new(),
+            },
+            event::Type::Acknowledged => match event.acknowledged {
+                Some(acknowledged) => self.on_acknowledged(&acknowledged.uuid),
+                None => Vec::new(),
+            },
+            event::Type::Shutdown => self.on_shutdown(clock),
+            // The agent is about to end this executor's container, or says nothing that asks for an answer.
+            event::Type::Error | event::Type::Message | event::Type::Heartbeat | event::Type::Unknown => Vec::new(),
+            event::Type::LaunchGroup => Vec::new(),
+        }
+    }
+
+    fn on_subscribed(&mut self, event: Event) -> Vec<Action> {
+        if let Some(subscribed) = event.subscribed {
+            let wants = |c: &v1::framework_info::Capability| c.r#type() == capability::Type::TaskKillingState;
+            self.killing_state = subscribed.framework_info.capabilities.iter().any(wants);
+        }
+        Vec::new()
+    }
+
+    fn on_launch(&mut self, task: v1::TaskInfo, clock: &mut dyn Clock) -> Vec<Action> {
+        if self.task.is_some() {
+            // The agent never does this; a second task here would hide the first.
+            let status = self.status(&task, TaskState::TaskFailed, clock);
+            let message = "the command executor runs one task only".to_owned();
+            return vec![self.update(v1::TaskStatus { message: Some(message), ..status })];
+        }
+        let starting = self.status(&task, TaskState::TaskStarting, clock);
+        let command = task.command.clone().unwrap_or_default();
+        self.task = Some(task);
+        self.task_unacknowledged = true;
+        vec![self.update(starting), Action::Start(command)]
+    }
+
+    /// The task's process runs.
+    pub fn on_started(&mut self, clock: &mut dyn Clock) -> Vec<Action> {
+        self.running = true;
+        let Some(task) = self.task.clone() else { return Vec::new() };
+        let running = self.status(&task, TaskState::TaskRunning, clock);
+        let mut actions = vec![self.update(running)];
+        if let Some(limit) = task.max_completion_time {
+            let limit = Duration::from_nanos(u64::try_from(limit.nanoseconds).unwrap_or(0));
+            actions.push(Action::Arm(Timer::MaxCompletion, limit));
+        }
+        actions
+    }
+
+    /// The task's process could not be started.
+    pub fn on_start_failed(&mut self, reason: &str, clock: &mut dyn Clock) -> Vec<Action> {
+        let Some(task) = self.task.clone() else { return Vec::new() };
+        let status = self.status(&task, TaskState::TaskFailed, clock);
+        self.terminal_sent = true;
+        vec![self.update(v1::TaskStatus { message: Some(reason.to_owned()), ..status })]
+    }
+
+    pub fn on_exit(&mut self, exit: Exit, clock: &mut dyn Clock) -> Vec<Action> {
+        self.running = false;
+        let Some(task) = self.task.clone() else { return Vec::new() };
+        if self.terminal_sent {
+            return Vec::new();
+        }
+        let state = match (self.ending, exit) {
+            (Some(Ending::Killed), _) => TaskState::TaskKilled,
+            (Some(Ending::MaxCompletion), _) => TaskState::TaskFailed,
+            (None, Exit::Status(0)) => TaskState::TaskFinished,
+            (None, _) => TaskState::TaskFailed,
+        };
+        let mut status = self.status(&task, state, clock);
+        status.message = Some(match exit {
+            Exit::Status(status) => format!("Command exited with status {status}"),
+            Exit::Signal(signal) => format!("Command terminated with signal {}", signal_name(signal)),
+        });
+        if self.ending == Some(Ending::MaxCompletion) {
+            status.reason = Some(Reason::MaxCompletionTimeReached.into());
+        }
+        self.terminal_sent = true;
+        let mut actions = vec![self.update(status)];
+        if self.shutdown {
+            // The agent does not acknowledge to an executor it shuts down.
+            actions.push(Action::Exit);
+        }
+        actions
+    }
+
+    fn on_kill(&mut self, kill: &event::Kill, clock: &mut dyn Clock) -> Vec<Action> {
+        let Some(task) = self.task.clone().filter(|t| t.task_id == kill.task_id) else { return Vec::new() };
+        let policy = kill.kill_policy.as_ref().or(task.kill_policy.as_ref());
+        let grace = policy
+            .and_then(|p| p.grace_period.as_ref())
+            .map_or(DEFAULT_GRACE, |g| Duration::from_nanos(u64::try_from(g.nanoseconds).unwrap_or(0)));
+        self.end(Ending::Killed, grace, clock)
+    }
+
+    fn on_shutdown(&mut self, clock: &mut dyn Clock) -> Vec<Action> {
+        self.shutdown = true;
+        if !self.running {
+            return vec![Action::Exit];
+        }
+        // A little before the agent loses patience and destroys the container, so that the update still goes out.
+        let grace = self.shutdown_grace.mul_f64(0.8);
+        self.end(Ending::Killed, grace, clock)
+    }
+
+    fn end(&mut self, ending: Ending, grace: Duration, clock: &mut dyn Clock) -> Vec<Action> {
+        if self.terminal_sent {
+            return Vec::new();
+        }
+        if self.ending.is_some() {
+            // Killed again, perhaps with less patience (MESOS-8679: a kill that hangs must not hide later ones).
+            return vec![Action::Arm(Timer::Grace, grace)];
+        }
+        let Some(task) = self.task.clone() else { return Vec::new() };
+        self.ending = Some(ending);
+        let mut actions = Vec::new();
+        if self.killing_state && ending == Ending::Killed {
+            let killing = self.status(&task, TaskState::TaskKilling, clock);
+            actions.push(self.update(killing));
+        }
+        actions.push(Action::Terminate);
+        actions.push(Action::Arm(Timer::Grace, grace));
+        actions
+    }
+
+    fn on_acknowledged(&mut self, uuid: &[u8]) -> Vec<Action> {
+        self.task_unacknowledged = false;
+        self.unacknowledged.retain(|_, update| update.status.uuid.as_deref() != Some(uuid));
+        if self.terminal_sent && self.unacknowledged.is_empty() { vec![Action::Exit] } else { Vec::new() }
+    }
+
+    pub fn on_timer(&mut self, timer: Timer, clock: &mut dyn Clock) -> Vec<Action> {
+        match timer {
+            Timer::Grace if self.running => vec![Action::Kill],
+            Timer::MaxCompletion if self.running => self.end(Ending::MaxCompletion, DEFAULT_GRACE, clock),
+            Timer::Recovery => self.give_up(),
+            Timer::Grace | Timer::MaxCompletion => Vec::new(),
+        }
+    }
+
+    /// The event stream ended. `Some` when the executor waits for the agent to come back.
+    pub fn on_disconnected(&mut self) -> Vec<Action> {
+        match self.survives_disconnection {
+            Some(timeout) if !self.shutdown => vec![Action::Arm(Timer::Recovery, timeout)],
+            _ => self.give_up(),
+        }
+    }
+
+    fn give_up(&mut self) -> Vec<Action> {
+        if self.running { vec![Action::Kill, Action::Exit] } else { vec![Action::Exit] }
+    }
+
+    fn status(&self, task: &v1::TaskInfo, state: TaskState, clock: &mut dyn Clock) -> v1::TaskStatus {
+        v1::TaskStatus {
+            task_id: task.task_id.clone(),
+            agent_id: Some(task.agent_id.clone()),
+            executor_id: Some(self.id.clone()),
+            state: state.into(),
+            source: Some(Source::Executor.into()),
+            timestamp: Some(clock.now()),
+            uuid: Some(clock.uuid().to_vec()),
+            ..Default::default()
+        }
+    }
+
+    fn update(&mut self, status: v1::TaskStatus) -> Action {
+        let update = call::Update { status };
+        self.sequence += 1;
+        self.unacknowledged.insert(self.sequence, update.clone());
+        Action::Send(Box::new(self.call(call::Type::Update, |c| c.update = Some(Box::new(update)))))
+    }
+
+    fn call(&self, kind: call::Type, fill: impl FnOnce(&mut Call)) -> Call {
+        let mut call = Call {
+            framework_id: self.framework.clone(),
+            executor_id: self.id.clone(),
+            r#type: Some(kind.into()),
+            ..Default::default()
+        };
+        fill(&mut call);
+        call
+    }
+}
+
+/// Time and randomness, from outside.
+pub trait Clock {
+    /// Seconds since the epoch.
+    fn now(&mut self) -> f64;
+    /// A random UUID of version 4.
+    fn uuid(&mut self) -> [u8; 16];
+}
+
+/// As `strsignal` names them, which is what Mesos' messages contain.
+fn signal_name(signal: i32) -> String {
+    let name = match signal {
+        libc::SIGHUP => "Hangup",
+        libc::SIGINT => "Interrupt",
+        libc::SIGQUIT => "Quit",
+        libc::SIGILL => "Illegal instruction",
+        libc::SIGABRT => "Aborted",
+        libc::SIGBUS => "Bus error",
+        libc::SIGFPE => "Floating point exception",
+        libc::SIGKILL => "Killed",
+        libc::SIGSEGV => "Segmentation fault",
+        libc::SIGPIPE => "Broken pipe",
+        libc::SIGALRM => "Alarm clock",
+        libc::SIGTERM => "Terminated",
+        libc::SIGXCPU => "CPU time limit exceeded",
+        libc::SIGXFSZ => "File size limit exceeded",
+        other => return format!("{other}"),
+    };
+    name.to_owned()
+}
+
+#[cfg(test)]
+mod tests;

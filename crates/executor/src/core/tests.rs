@@ -1,0 +1,218 @@
+//! An executor's life as a story: what happens, and what it then does.
+
+use super::*;
+
+struct Fake(u8);
+
+impl Clock for Fake {
+    fn now(&mut self) -> f64 {
+        7.0
+    }
+
+    fn uuid(&mut self) -> [u8; 16] {
+        self.0 += 1;
+        [self.0; 16]
+    }
+}
+
+struct Story {
+    executor: Executor,
+    clock: Fake,
+}
+
+/// What an action looks like in an expectation.
+fn brief(action: &Action) -> String {
+    match action {
+        Action::Send(call) => match &call.update {
+            Some(update) => {
+                let message = update.status.message.as_deref().map(|m| format!(" ({m})")).unwrap_or_default();
+                format!("{}{message}", update.status.state().as_str_name())
+            }
+            None => call.r#type().as_str_name().to_owned(),
+        },
+        Action::Start(command) => format!("start '{}'", command.value()),
+        Action::Arm(timer, after) => format!("{timer:?} in {after:?}"),
+        other => format!("{other:?}"),
+    }
+}
+
+impl Story {
+    fn new() -> Self {
+        Story { executor: Executor::new("f", "t", Duration::from_secs(5), None), clock: Fake(0) }
+    }
+
+    fn checkpointing() -> Self {
+        let executor = Executor::new("f", "t", Duration::from_secs(5), Some(Duration::from_secs(60)));
+        Story { executor, clock: Fake(0) }
+    }
+
+    fn event(&mut self, event: Event, expect: &[&str]) -> &mut Self {
+        let actions = self.executor.on_event(event, &mut self.clock);
+        self.check(actions, expect)
+    }
+
+    fn check(&mut self, actions: Vec<Action>, expect: &[&str]) -> &mut Self {
+        assert_eq!(actions.iter().map(brief).collect::<Vec<_>>(), expect);
+        self
+    }
+
+    fn launched(&mut self) -> &mut Self {
+        self.event(launch("t", "sleep 1"), &["TASK_STARTING", "start 'sleep 1'"]);
+        let actions = self.executor.on_started(&mut self.clock);
+        self.check(actions, &["TASK_RUNNING"])
+    }
+
+    fn exits(&mut self, exit: Exit, expect: &[&str]) -> &mut Self {
+        let actions = self.executor.on_exit(exit, &mut self.clock);
+        self.check(actions, expect)
+    }
+
+    fn timer(&mut self, timer: Timer, expect: &[&str]) -> &mut Self {
+        let actions = self.executor.on_timer(timer, &mut self.clock);
+        self.check(actions, expect)
+    }
+
+    fn acknowledged(&mut self, uuid: u8, expect: &[&str]) -> &mut Self {
+        let acknowledged = event::Acknowledged { task_id: v1::TaskId { value: "t".into() }, uuid: vec![uuid; 16] };
+        let event = Event {
+            r#type: Some(event::Type::Acknowledged.into()),
+            acknowledged: Some(Box::new(acknowledged)),
+            ..Default::default()
+        };
+        self.event(event, expect)
+    }
+}
+
+fn launch(id: &str, command: &str) -> Event {
+    let task = v1::TaskInfo {
+        name: id.into(),
+        task_id: v1::TaskId { value: id.into() },
+        command: Some(Box::new(v1::CommandInfo { value: Some(command.into()), ..Default::default() })),
+        ..Default::default()
+    };
+    Event {
+        r#type: Some(event::Type::Launch.into()),
+        launch: Some(Box::new(event::Launch { task })),
+        ..Default::default()
+    }
+}
+
+fn kill(grace: Option<Duration>) -> Event {
+    let kill_policy = grace.map(|g| {
+        Box::new(v1::KillPolicy { grace_period: Some(v1::DurationInfo { nanoseconds: g.as_nanos() as i64 }) })
+    });
+    let kill = event::Kill { task_id: v1::TaskId { value: "t".into() }, kill_policy };
+    Event { r#type: Some(event::Type::Kill.into()), kill: Some(Box::new(kill)), ..Default::default() }
+}
+
+fn shutdown() -> Event {
+    Event { r#type: Some(event::Type::Shutdown.into()), ..Default::default() }
+}
+
+fn subscribed(capabilities: &[capability::Type]) -> Event {
+    let capabilities = capabilities.iter().map(|c| v1::framework_info::Capability { r#type: Some((*c).into()) });
+    let subscribed = event::Subscribed {
+        framework_info: v1::FrameworkInfo { capabilities: capabilities.collect(), ..Default::default() },
+        ..Default::default()
+    };
+    Event { r#type: Some(event::Type::Subscribed.into()), subscribed: Some(Box::new(subscribed)), ..Default::default() }
+}
+
+#[test]
+fn a_task_runs_and_the_executor_leaves_when_everything_is_acknowledged() {
+    Story::new()
+        .launched()
+        .exits(Exit::Status(0), &["TASK_FINISHED (Command exited with status 0)"])
+        .acknowledged(1, &[])
+        .acknowledged(2, &[])
+        .acknowledged(3, &["Exit"]);
+}
+
+#[test]
+fn failures_say_how() {
+    Story::new().launched().exits(Exit::Status(3), &["TASK_FAILED (Command exited with status 3)"]);
+    Story::new()
+        .launched()
+        .exits(Exit::Signal(libc::SIGSEGV), &["TASK_FAILED (Command terminated with signal Segmentation fault)"]);
+}
+
+#[test]
+fn a_kill_is_patient_and_then_not() {
+    Story::new()
+        .launched()
+        .event(kill(None), &["Terminate", "Grace in 3s"])
+        .timer(Timer::Grace, &["Kill"])
+        .exits(Exit::Signal(libc::SIGKILL), &["TASK_KILLED (Command terminated with signal Killed)"])
+        .timer(Timer::Grace, &[]);
+}
+
+#[test]
+fn a_second_kill_may_shorten_the_patience() {
+    Story::new()
+        .launched()
+        .event(kill(Some(Duration::from_secs(600))), &["Terminate", "Grace in 600s"])
+        .event(kill(Some(Duration::ZERO)), &["Grace in 0ns"])
+        .timer(Timer::Grace, &["Kill"]);
+}
+
+#[test]
+fn frameworks_that_want_it_hear_of_killing() {
+    Story::new()
+        .event(subscribed(&[capability::Type::TaskKillingState]), &[])
+        .launched()
+        .event(kill(None), &["TASK_KILLING", "Terminate", "Grace in 3s"]);
+}
+
+#[test]
+fn shutdown_ends_the_task_within_the_agents_patience() {
+    Story::new()
+        .launched()
+        .event(shutdown(), &["Terminate", "Grace in 4s"])
+        .exits(Exit::Signal(libc::SIGTERM), &["TASK_KILLED (Command terminated with signal Terminated)", "Exit"]);
+    Story::new().event(shutdown(), &["Exit"]);
+}
+
+#[test]
+fn a_limit_on_the_time_is_a_failure_with_its_reason() {
+    let mut story = Story::new();
+    let Event { launch: Some(mut launched), .. } = launch("t", "x") else { panic!("a launch") };
+    launched.task.max_completion_time = Some(v1::DurationInfo { nanoseconds: 2_000_000_000 });
+    let event = Event { r#type: Some(event::Type::Launch.into()), launch: Some(launched), ..Default::default() };
+    story.event(event, &["TASK_STARTING", "start 'x'"]);
+    let actions = story.executor.on_started(&mut story.clock);
+    story
+        .check(actions, &["TASK_RUNNING", "MaxCompletion in 2s"])
+        .timer(Timer::MaxCompletion, &["Terminate", "Grace in 3s"]);
+    let actions = story.executor.on_exit(Exit::Signal(libc::SIGTERM), &mut story.clock);
+    let Some(Action::Send(call)) = actions.first() else { panic!("an update: {actions:?}") };
+    let status = &call.update.as_ref().expect("update").status;
+    assert_eq!((status.state(), status.reason()), (TaskState::TaskFailed, Reason::MaxCompletionTimeReached));
+}
+
+#[test]
+fn without_checkpointing_a_lost_agent_is_the_end() {
+    let mut story = Story::new();
+    story.launched();
+    let actions = story.executor.on_disconnected();
+    story.check(actions, &["Kill", "Exit"]);
+}
+
+#[test]
+fn with_checkpointing_it_waits_and_then_tells_what_was_not_acknowledged() {
+    let mut story = Story::checkpointing();
+    story.launched().acknowledged(1, &[]);
+    let actions = story.executor.on_disconnected();
+    story.check(actions, &["Recovery in 60s"]);
+    let subscribe = story.executor.subscribe().subscribe.expect("subscribe");
+    assert_eq!(subscribe.unacknowledged_tasks.len(), 0);
+    assert_eq!(subscribe.unacknowledged_updates.len(), 1);
+    story.timer(Timer::Recovery, &["Kill", "Exit"]);
+}
+
+#[test]
+fn a_second_task_is_refused_and_the_first_stays() {
+    Story::new()
+        .launched()
+        .event(launch("other", "x"), &["TASK_FAILED (the command executor runs one task only)"])
+        .exits(Exit::Status(0), &["TASK_FINISHED (Command exited with status 0)"]);
+}

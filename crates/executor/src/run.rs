@@ -1,0 +1,235 @@
+//! The loop of the command executor: waits for the agent, the task and timers.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::process::ExitCode;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, Signal};
+
+use crate::connection::{Caller, Error, Subscription};
+use crate::core::{Action, Clock, Executor, Timer};
+use crate::environment::Environment;
+use crate::process::{self, ChildSignal};
+
+/// Between attempts to reach an agent that is restarting.
+const RETRY: Duration = Duration::from_millis(500);
+/// As the Mesos library does, against idle time-outs in between.
+const HEARTBEAT: Duration = Duration::from_secs(30 * 60);
+
+/// `tepui executor`, `mesos-executor`: reads its orders from the environment.
+pub fn main() -> ExitCode {
+    let environment = match Environment::read(|name| std::env::var(name).ok()) {
+        Ok(environment) => environment,
+        Err(error) => return fail(&error),
+    };
+    match Loop::new(environment).and_then(Loop::run) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+fn fail(error: &dyn std::error::Error) -> ExitCode {
+    match error.source() {
+        Some(source) => eprintln!("executor: {error}: {source}"),
+        None => eprintln!("executor: {error}"),
+    }
+    ExitCode::FAILURE
+}
+
+struct Loop {
+    environment: Environment,
+    executor: Executor,
+    clock: Os,
+    caller: Caller,
+    children: ChildSignal,
+    subscription: Option<Subscription>,
+    /// When to try to subscribe again.
+    retry_at: Option<Instant>,
+    heartbeat_at: Instant,
+    timers: BTreeMap<Timer, Instant>,
+    task: Option<Pid>,
+    done: bool,
+}
+
+impl Loop {
+    fn new(environment: Environment) -> Result<Self, Error> {
+        let executor = Executor::new(
+            &environment.framework,
+            &environment.executor,
+            environment.shutdown_grace,
+            environment.recovery_timeout,
+        );
+        Ok(Loop {
+            executor,
+            clock: Os { random: std::fs::File::open("/dev/urandom")? },
+            caller: Caller::new(environment.clone()),
+            children: ChildSignal::install()?,
+            subscription: None,
+            retry_at: None,
+            heartbeat_at: Instant::now() + HEARTBEAT,
+            timers: BTreeMap::new(),
+            task: None,
+            done: false,
+            environment,
+        })
+    }
+
+    fn run(mut self) -> Result<(), Error> {
+        self.subscription = Some(self.subscribe_first()?);
+        while !self.done {
+            self.deliver_events()?;
+            if self.done {
+                break;
+            }
+            self.wait()?;
+            if let Some(exit) = process::reap(self.task) {
+                self.task = None;
+                let actions = self.executor.on_exit(exit, &mut self.clock);
+                self.perform(actions);
+            }
+            self.fire_timers();
+        }
+        Ok(())
+    }
+
+    /// A new agent may not serve executors for an instant; anything else is final.
+    fn subscribe_first(&self) -> Result<Subscription, Error> {
+        let give_up = Instant::now() + Duration::from_secs(60);
+        loop {
+            match Subscription::open(&self.environment, &self.executor.subscribe()) {
+                Err(error) if error.is_transient() && Instant::now() < give_up => std::thread::sleep(RETRY),
+                result => return result,
+            }
+        }
+    }
+
+    fn deliver_events(&mut self) -> Result<(), Error> {
+        let Some(subscription) = &mut self.subscription else { return Ok(()) };
+        let open = match subscription.receive() {
+            Ok(open) => open,
+            Err(error) if error.is_transient() => false,
+            Err(error) => return Err(error),
+        };
+        while let Some(event) = match &mut self.subscription {
+            Some(subscription) => subscription.next_event()?,
+            None => None,
+        } {
+            let actions = self.executor.on_event(event, &mut self.clock);
+            self.perform(actions);
+        }
+        if !open && !self.done {
+            self.subscription = None;
+            self.retry_at = Some(Instant::now());
+            let actions = self.executor.on_disconnected();
+            self.perform(actions);
+        }
+        Ok(())
+    }
+
+    /// Blocks until something can have happened.
+    fn wait(&self) -> Result<(), Error> {
+        let deadline = self.timers.values().copied().chain(self.retry_at).chain([self.heartbeat_at]).min();
+        let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+        let timeout =
+            left.map(|left| Timespec { tv_sec: left.as_secs() as i64, tv_nsec: i64::from(left.subsec_nanos()) });
+        let mut fds = vec![PollFd::new(self.children.fd(), PollFlags::IN)];
+        if let Some(subscription) = &self.subscription {
+            fds.push(PollFd::new(subscription.socket(), PollFlags::IN));
+        }
+        match poll(&mut fds, timeout.as_ref()) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(Error::Io(error.into())),
+        }
+        self.children.clear();
+        Ok(())
+    }
+
+    fn fire_timers(&mut self) {
+        let now = Instant::now();
+        let due: Vec<Timer> = self.timers.iter().filter(|(_, at)| **at <= now).map(|(timer, _)| *timer).collect();
+        for timer in due {
+            self.timers.remove(&timer);
+            let actions = self.executor.on_timer(timer, &mut self.clock);
+            self.perform(actions);
+        }
+        if self.heartbeat_at <= now {
+            self.heartbeat_at = now + HEARTBEAT;
+            // A heartbeat only keeps the connection warm; the event stream tells of a lost agent.
+            let _ = self.caller.send(&self.executor.heartbeat());
+        }
+        if self.retry_at.is_some_and(|at| at <= now) && !self.done {
+            match Subscription::open(&self.environment, &self.executor.subscribe()) {
+                Ok(subscription) => {
+                    self.subscription = Some(subscription);
+                    self.retry_at = None;
+                    self.timers.remove(&Timer::Recovery);
+                }
+                Err(_) => self.retry_at = Some(now + RETRY),
+            }
+        }
+    }
+
+    fn perform(&mut self, actions: Vec<Action>) {
+        for action in actions {
+            match action {
+                // A call that fails is not lost: it stays unacknowledged and goes with the next SUBSCRIBE.
+                Action::Send(call) => {
+                    if let Err(error) = self.caller.send(&call) {
+                        eprintln!("executor: an update was not taken: {error}");
+                    }
+                }
+                Action::Start(command) => self.start(&command),
+                Action::Terminate => self.signal(Signal::TERM),
+                Action::Kill => self.signal(Signal::KILL),
+                Action::Arm(timer, after) => {
+                    self.timers.insert(timer, Instant::now() + after);
+                }
+                Action::Exit => self.done = true,
+            }
+        }
+    }
+
+    fn start(&mut self, command: &messages::v1::CommandInfo) {
+        let actions = match process::start(command) {
+            Ok(pid) => {
+                self.task = Some(pid);
+                self.executor.on_started(&mut self.clock)
+            }
+            Err(error) => {
+                let reason = format!("Failed to launch '{}': {error}", command.value());
+                self.executor.on_start_failed(&reason, &mut self.clock)
+            }
+        };
+        self.perform(actions);
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(task) = self.task {
+            process::signal(task, signal);
+        }
+    }
+}
+
+/// The operating system's clock and randomness.
+struct Os {
+    random: std::fs::File,
+}
+
+impl Clock for Os {
+    fn now(&mut self) -> f64 {
+        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |d| d.as_secs_f64())
+    }
+
+    fn uuid(&mut self) -> [u8; 16] {
+        let mut bytes = [0; 16];
+        if self.random.read_exact(&mut bytes).is_err() {
+            // Never seen; time still makes updates of one task differ, which is all their uuids must.
+            bytes = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos()).to_le_bytes();
+        }
+        bytes[6] = (bytes[6] & 0x0f) | 0x40;
+        bytes[8] = (bytes[8] & 0x3f) | 0x80;
+        bytes
+    }
+}
