@@ -99,7 +99,8 @@ impl Agent {
         self.available = &self.total - &self.taken;
     }
 
-    pub fn hold(&mut self, framework: Ix<Framework>, resources: &Resources) {
+    /// `unallocated` are the same resources without allocation.
+    pub fn hold(&mut self, framework: Ix<Framework>, resources: &Resources, unallocated: &Resources) {
         match self.held.binary_search_by_key(&framework, |(holder, _)| *holder) {
             Ok(position) => {
                 if let Some((_, held)) = self.held.get_mut(position) {
@@ -108,7 +109,7 @@ impl Agent {
             }
             Err(position) => self.held.insert(position, (framework, resources.clone())),
         }
-        self.take(resources);
+        self.take(unallocated);
     }
 
     /// Gives back what is held of `resources`, and says how much that was.
@@ -127,7 +128,7 @@ impl Agent {
     }
 
     pub fn hold_unclaimed(&mut self, framework: FrameworkId, resources: Resources) {
-        self.take(&resources);
+        self.take(&resources.unallocated());
         self.unclaimed.push((framework, resources));
     }
 
@@ -149,12 +150,12 @@ impl Agent {
     }
 
     /// Shared resources stay available however often they are held.
-    fn take(&mut self, resources: &Resources) {
-        let taken = resources.non_shared().unallocated();
-        if taken == self.available {
-            // The usual case, everything at once, shares the memory of the total.
-            self.taken += &self.available;
+    fn take(&mut self, unallocated: &Resources) {
+        let taken = unallocated.non_shared();
+        if taken.is_identical(&self.available) {
+            // The usual case: an offer of all that is left.
             self.available = Resources::new();
+            self.taken = if self.taken.is_empty() { taken } else { &self.taken + &taken };
         } else {
             self.taken += &taken;
             self.available = &self.total - &self.taken;

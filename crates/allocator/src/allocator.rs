@@ -435,19 +435,31 @@ impl Allocator {
     pub(crate) fn hold(&mut self, agent: Ix<Agent>, framework: Ix<Framework>, resources: &Resources) {
         for role in resources.allocation_roles() {
             let part = resources.allocated_to(role.as_str());
-            let first = !self.holds_in_role(agent, framework, &role);
-            let Some(membership) = self.membership(framework, &role) else { return };
-            membership.agents += usize::from(first);
-            let leaf = membership.leaf;
-            let weight = self.weigh(agent, &part);
-            self.tree.update_path(leaf, &self.cluster, |node| {
-                node.count += 1;
-                node.allocated.add(&weight.exclusive);
-                weight.shared_in(node).into_iter().for_each(|amounts| node.allocated.add(amounts));
-            });
-            if let Some(agent) = self.agents.get_mut(agent) {
-                agent.hold(framework, &part);
-            }
+            self.hold_in_role(agent, framework, &role, &part, &part.unallocated());
+        }
+    }
+
+    /// `resources` are allocated to `role`, and the same as `unallocated`.
+    pub(crate) fn hold_in_role(
+        &mut self,
+        agent: Ix<Agent>,
+        framework: Ix<Framework>,
+        role: &Role,
+        resources: &Resources,
+        unallocated: &Resources,
+    ) {
+        let first = !self.holds_in_role(agent, framework, role);
+        let Some(membership) = self.membership(framework, role) else { return };
+        membership.agents += usize::from(first);
+        let leaf = membership.leaf;
+        let weight = self.weigh(agent, unallocated);
+        self.tree.update_path(leaf, &self.cluster, |node| {
+            node.count += 1;
+            node.allocated.add(&weight.exclusive);
+            weight.shared_in(node).into_iter().for_each(|amounts| node.allocated.add(amounts));
+        });
+        if let Some(agent) = self.agents.get_mut(agent) {
+            agent.hold(framework, resources, unallocated);
         }
     }
 

@@ -5,6 +5,7 @@ use vocabulary::{AgentId, FrameworkId, Monotonic, Role};
 use crate::agent::Agent;
 use crate::allocator::Allocator;
 use crate::framework::{Framework, Membership};
+use crate::refusals::Memo;
 use crate::rules;
 use crate::slab::Ix;
 
@@ -77,7 +78,8 @@ impl Allocator {
         }
         let mut reasons: Vec<Reason> = Vec::new();
         let usable = for_role.filter(|resource| rules::missing_capability(framework, resource).is_none());
-        if !rules::is_allocatable(&self.options, framework, role, &usable) {
+        let minimums = framework.min_allocatable.get(role).unwrap_or(&self.options.min_allocatable);
+        if !rules::is_enough(minimums, &usable) {
             let missing = for_role.iter().filter_map(|resource| rules::missing_capability(framework, resource));
             for reason in missing.map(Reason::FrameworkLacks) {
                 if !reasons.contains(&reason) {
@@ -88,7 +90,8 @@ impl Allocator {
                 reasons.push(Reason::BelowMinimum);
             }
         }
-        let until = membership.and_then(|membership| self.refusals.on(ix)?.until(membership.leaf, &usable));
+        let until = membership
+            .and_then(|membership| self.refusals.on(ix)?.until(membership.leaf, &usable, &mut Memo::default()));
         reasons.extend(until.filter(|until| *until > now).map(|until| Reason::Filtered { until }));
         reasons
     }

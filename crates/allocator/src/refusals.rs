@@ -25,9 +25,21 @@ pub(crate) struct Refusals {
     deadlines: BTreeSet<(Monotonic, Ix<Agent>, Ix<Node>)>,
 }
 
-/// For lookup only: its order decides nothing.
 #[derive(Debug, Default)]
-pub(crate) struct OnAgent(FxHashMap<Ix<Node>, SmallVec<[Refusal; 1]>>);
+pub(crate) struct OnAgent {
+    /// For lookup only: its order decides nothing.
+    by_leaf: FxHashMap<Ix<Node>, SmallVec<[Refusal; 1]>>,
+    /// What was refused last. Frameworks tend to refuse the same one after the other: then they share its memory.
+    last: Resources,
+}
+
+/// The answer to "does this refusal contain these resources?", remembered while the same is asked again.
+#[derive(Debug, Default)]
+pub(crate) struct Memo {
+    refused: Resources,
+    offered: Resources,
+    contained: bool,
+}
 
 #[derive(Debug)]
 struct Refusal {
@@ -38,7 +50,10 @@ struct Refusal {
 
 impl Refusals {
     pub fn add(&mut self, agent: Ix<Agent>, leaf: Ix<Node>, resources: Resources, until: Monotonic) {
-        let refusals = self.on.entry(agent).or_default().0.entry(leaf).or_default();
+        let on_agent = self.on.entry(agent).or_default();
+        let resources = if on_agent.last == resources { on_agent.last.clone() } else { resources };
+        on_agent.last.clone_from(&resources);
+        let refusals = on_agent.by_leaf.entry(leaf).or_default();
         if refusals.iter().any(|refusal| refusal.until >= until && refusal.resources.contains(&resources)) {
             return;
         }
@@ -77,7 +92,7 @@ impl Refusals {
     }
 
     pub fn forget_agent(&mut self, agent: Ix<Agent>) {
-        for (leaf, refusals) in self.on.remove(&agent).unwrap_or_default().0 {
+        for (leaf, refusals) in self.on.remove(&agent).unwrap_or_default().by_leaf {
             for refusal in refusals {
                 self.deadlines.remove(&(refusal.until, agent, leaf));
             }
@@ -93,7 +108,7 @@ impl Refusals {
 
     fn end(&mut self, agent: Ix<Agent>, leaf: Ix<Node>, ends: impl Fn(&Refusal) -> bool) {
         let Some(on_agent) = self.on.get_mut(&agent) else { return };
-        let Some(refusals) = on_agent.0.get_mut(&leaf) else { return };
+        let Some(refusals) = on_agent.by_leaf.get_mut(&leaf) else { return };
         refusals.retain(|refusal| {
             let ended = ends(refusal);
             if ended {
@@ -104,8 +119,8 @@ impl Refusals {
         if !refusals.is_empty() {
             return;
         }
-        on_agent.0.remove(&leaf);
-        if on_agent.0.is_empty() {
+        on_agent.by_leaf.remove(&leaf);
+        if on_agent.by_leaf.is_empty() {
             self.on.remove(&agent);
         }
         self.unlink(agent, leaf);
@@ -123,8 +138,18 @@ impl Refusals {
 
 impl OnAgent {
     /// Until when these (unallocated) resources are refused.
-    pub fn until(&self, leaf: Ix<Node>, resources: &Resources) -> Option<Monotonic> {
-        let refusals = self.0.get(&leaf)?;
-        refusals.iter().filter(|refusal| refusal.resources.contains(resources)).map(|refusal| refusal.until).max()
+    pub fn until(&self, leaf: Ix<Node>, resources: &Resources, memo: &mut Memo) -> Option<Monotonic> {
+        let refusals = self.by_leaf.get(&leaf)?;
+        let matching = refusals.iter().filter(|refusal| memo.contains(&refusal.resources, resources));
+        matching.map(|refusal| refusal.until).max()
+    }
+}
+
+impl Memo {
+    fn contains(&mut self, refused: &Resources, offered: &Resources) -> bool {
+        if !(self.refused.is_identical(refused) && self.offered.is_identical(offered)) {
+            *self = Memo { contained: refused.contains(offered), refused: refused.clone(), offered: offered.clone() };
+        }
+        self.contained
     }
 }

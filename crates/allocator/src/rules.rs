@@ -39,8 +39,12 @@ pub(crate) fn missing_capability(framework: &Framework, resource: &Resource) -> 
     }
 }
 
-/// Enough to be worth an offer.
-pub(crate) fn is_allocatable(options: &Options, framework: &Framework, role: &Role, resources: &Resources) -> bool {
-    let minimums: &[Quantities] = framework.min_allocatable.get(role).unwrap_or(&options.min_allocatable);
+/// Some frameworks may not be offered it.
+pub(crate) fn needs_capability(resource: &Resource) -> bool {
+    resource.is_shared() || resource.is_revocable() || resource.has_refined_reservations()
+}
+
+/// Worth an offer: at least one of the minimums is covered, or there is none.
+pub(crate) fn is_enough(minimums: &[Quantities], resources: &Resources) -> bool {
     !resources.is_empty() && (minimums.is_empty() || minimums.iter().any(|minimum| resources.covers(minimum)))
 }

@@ -11,7 +11,8 @@ use vocabulary::{AgentId, FrameworkId, Monotonic, Role};
 use crate::agent::Agent;
 use crate::allocator::Allocator;
 use crate::framework::Framework;
-use crate::refusals::OnAgent;
+use crate::options::Options;
+use crate::refusals::Memo;
 use crate::rules;
 use crate::slab::Ix;
 use crate::tree::{Kind, Node};
@@ -28,10 +29,30 @@ pub struct Allocation {
 /// What a framework in a role gets of the agent being looked at.
 struct Grant {
     framework: Ix<Framework>,
-    leaf: Ix<Node>,
     role: Role,
-    /// Allocated to the role.
     resources: Resources,
+    /// The same, allocated to the role.
+    allocated: Resources,
+}
+
+/// What is left of an agent for one role, with what depends on nothing else: most frameworks that are asked about it
+/// in turn differ only in what they refused.
+struct Leftover {
+    resources: Resources,
+    /// Every framework may be offered all of it.
+    plain: bool,
+    /// It is worth an offer to frameworks without a minimum of their own.
+    enough: bool,
+}
+
+impl Leftover {
+    fn new(options: &Options, resources: Resources) -> Self {
+        Leftover {
+            plain: !resources.iter().any(rules::needs_capability),
+            enough: rules::is_enough(&options.min_allocatable, &resources),
+            resources,
+        }
+    }
 }
 
 impl Allocator {
@@ -45,7 +66,7 @@ impl Allocator {
         let mut grants: Vec<(Ix<Agent>, Grant)> = Vec::new();
         for agent in self.candidates() {
             for grant in self.grants(agent) {
-                self.hold(agent, grant.framework, &grant.resources);
+                self.hold_in_role(agent, grant.framework, &grant.role, &grant.allocated, &grant.resources);
                 grants.push((agent, grant));
             }
         }
@@ -79,47 +100,56 @@ impl Allocator {
     fn grants(&self, ix: Ix<Agent>) -> Vec<Grant> {
         let Some(agent) = self.agents.get(ix) else { return Vec::new() };
         let refusals = self.refusals.on(ix);
+        let mut memo = Memo::default();
         let mut left = agent.available().clone();
         let mut grants = Vec::new();
         self.tree.visit(&mut |role, leaves| {
             if left.is_empty() {
                 return ControlFlow::Break(());
             }
-            let mut for_role = left.allocatable_to(role.as_str());
+            let mut for_role = Leftover::new(&self.options, left.allocatable_to(role.as_str()));
             for leaf in leaves {
-                if for_role.is_empty() {
+                if for_role.resources.is_empty() {
                     break;
                 }
-                let Some(resources) = self.offerable(agent, refusals, role, *leaf, &for_role) else { continue };
+                let Some((framework, resources)) = self.offerable(agent, role, *leaf, &for_role) else { continue };
+                if refusals.is_some_and(|refusals| refusals.until(*leaf, &resources, &mut memo).is_some()) {
+                    continue;
+                }
                 // A shared resource goes to one framework per run and agent.
                 left -= &resources;
-                for_role -= &resources;
-                let Some(framework) = self.framework_of(*leaf) else { continue };
-                grants.push(Grant { framework, leaf: *leaf, role: role.clone(), resources: resources.allocated(role) });
+                for_role = Leftover::new(&self.options, &for_role.resources - &resources);
+                let allocated = resources.allocated(role);
+                grants.push(Grant { framework, role: role.clone(), resources, allocated });
             }
             ControlFlow::Continue(())
         });
         grants
     }
 
-    /// The part of `available` (which is allocatable to the role) that this framework gets.
+    /// The part of what is left for the role that this framework could be offered if it did not refuse.
     fn offerable(
         &self,
         agent: &Agent,
-        refusals: Option<&OnAgent>,
         role: &Role,
         leaf: Ix<Node>,
-        available: &Resources,
-    ) -> Option<Resources> {
-        let framework = self.frameworks.get(self.framework_of(leaf)?)?;
-        if !rules::is_allocatable(&self.options, framework, role, available)
-            || rules::agent_excluded(&self.options, agent, framework, role).is_some()
-        {
+        left: &Leftover,
+    ) -> Option<(Ix<Framework>, Resources)> {
+        let ix = self.framework_of(leaf)?;
+        let framework = self.frameworks.get(ix)?;
+        if rules::agent_excluded(&self.options, agent, framework, role).is_some() {
             return None;
         }
-        let resources = available.filter(|resource| rules::missing_capability(framework, resource).is_none());
-        let refused = refusals.is_some_and(|refusals| refusals.until(leaf, &resources).is_some());
-        (!refused && rules::is_allocatable(&self.options, framework, role, &resources)).then_some(resources)
+        let offerable = |resources: Resources, enough: bool| match framework.min_allocatable.get(role) {
+            Some(minimums) => rules::is_enough(minimums, &resources).then_some((ix, resources)),
+            None => enough.then_some((ix, resources)),
+        };
+        if left.plain {
+            return offerable(left.resources.clone(), left.enough);
+        }
+        let usable = left.resources.filter(|resource| rules::missing_capability(framework, resource).is_none());
+        let enough = rules::is_enough(&self.options.min_allocatable, &usable);
+        offerable(usable, enough)
     }
 
     fn framework_of(&self, leaf: Ix<Node>) -> Option<Ix<Framework>> {
@@ -130,12 +160,11 @@ impl Allocator {
     }
 
     fn allocation(&self, agent: Ix<Agent>, grant: Grant) -> Option<Allocation> {
-        debug_assert!(self.tree.get(grant.leaf).is_some());
         Some(Allocation {
             framework: self.frameworks.get(grant.framework)?.id.clone(),
             role: grant.role,
             agent: self.agents.get(agent)?.id.clone(),
-            resources: grant.resources,
+            resources: grant.allocated,
         })
     }
 }

@@ -4,6 +4,8 @@ use std::cmp::Ordering;
 use std::ops::{Add, AddAssign, Sub, SubAssign};
 use std::sync::Arc;
 
+use vocabulary::Role;
+
 use crate::Resource;
 
 /// A multiset of resources in canonical form: sorted by descriptor, mergeable entries merged, no empty entry.
@@ -87,15 +89,17 @@ impl Resources {
     /// Whether `other` could be taken from here as a whole. Unlike Mesos, which looks at identical exclusive disks
     /// one by one, two of them are contained only where there are two.
     pub fn contains(&self, other: &Resources) -> bool {
-        other.iter().all(|wanted| {
-            let own = &self.entries()[self.same_descriptor(wanted)];
-            if wanted.is_exclusive() && !wanted.is_shared() {
-                let equal = |entries: &[Resource]| entries.iter().filter(|entry| entry.value == wanted.value).count();
-                equal(own) >= equal(&other.entries()[other.same_descriptor(wanted)])
-            } else {
-                own.iter().any(|own| own.contains(wanted))
-            }
-        })
+        self.is_identical(other)
+            || other.iter().all(|wanted| {
+                let own = &self.entries()[self.same_descriptor(wanted)];
+                if wanted.is_exclusive() && !wanted.is_shared() {
+                    let equal =
+                        |entries: &[Resource]| entries.iter().filter(|entry| entry.value == wanted.value).count();
+                    equal(own) >= equal(&other.entries()[other.same_descriptor(wanted)])
+                } else {
+                    own.iter().any(|own| own.contains(wanted))
+                }
+            })
     }
 
     pub fn is_subset(&self, of: &Resources) -> bool {
@@ -104,6 +108,27 @@ impl Resources {
 
     pub fn contains_resource(&self, resource: &Resource) -> bool {
         self.entries()[self.same_descriptor(resource)].iter().any(|own| own.contains(resource))
+    }
+
+    /// The very same value, not merely an equal one: a cheap answer to "did this change?".
+    pub fn is_identical(&self, other: &Resources) -> bool {
+        match (&self.0, &other.0) {
+            (Some(own), Some(other)) => Arc::ptr_eq(own, other),
+            (own, other) => own.is_none() && other.is_none(),
+        }
+    }
+
+    /// Allocated alike, or not at all. Entries that agreed on their allocation before stay in order.
+    pub(crate) fn with_allocation(&self, role: Option<&Role>) -> Resources {
+        let Some(first) = self.entries().first() else { return Resources::new() };
+        let set = |resource: &Resource| Resource { allocation: role.cloned(), ..resource.clone() };
+        if self.iter().any(|resource| resource.allocation != first.allocation) {
+            self.iter().map(set).collect()
+        } else if first.allocation.as_ref() == role {
+            self.clone()
+        } else {
+            Resources(Some(Arc::new(self.iter().map(set).collect())))
+        }
     }
 
     /// The same entries, each changed; what becomes alike is merged.
@@ -129,7 +154,7 @@ impl Resources {
 
 impl PartialEq for Resources {
     fn eq(&self, other: &Self) -> bool {
-        self.entries() == other.entries()
+        self.is_identical(other) || self.entries() == other.entries()
     }
 }
 
@@ -182,6 +207,9 @@ impl AddAssign for Resources {
 
 impl SubAssign<&Resources> for Resources {
     fn sub_assign(&mut self, other: &Resources) {
+        if self.is_identical(other) {
+            *self = Resources::new();
+        }
         other.iter().for_each(|resource| self.subtract(resource));
     }
 }

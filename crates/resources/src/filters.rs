@@ -9,23 +9,19 @@ use crate::{Name, Quantities, Ranges, Reservation, Resource, Resources, Scalar, 
 impl Resources {
     /// Marks everything as allocated to `role`, whatever it was before.
     pub fn allocate(&mut self, role: &Role) {
-        *self = self.map(|resource| resource.allocation = Some(role.clone()));
+        *self = self.with_allocation(Some(role));
     }
 
     pub fn unallocate(&mut self) {
-        if self.iter().any(|resource| resource.allocation.is_some()) {
-            *self = self.map(|resource| resource.allocation = None);
-        }
+        *self = self.with_allocation(None);
     }
 
     pub fn allocated(&self, role: &Role) -> Resources {
-        self.map(|resource| resource.allocation = Some(role.clone()))
+        self.with_allocation(Some(role))
     }
 
     pub fn unallocated(&self) -> Resources {
-        let mut resources = self.clone();
-        resources.unallocate();
-        resources
+        self.with_allocation(None)
     }
 
     pub fn allocation_roles(&self) -> BTreeSet<Role> {
