@@ -14,6 +14,14 @@ pub(crate) fn object(out: &mut Vec<u8>, members: impl FnOnce(&mut Object<'_>)) {
     out.push(b'}');
 }
 
+/// `{"type":…,…}`: a message of the v1 API.
+pub(crate) fn typed(out: &mut Vec<u8>, kind: &str, member: impl FnOnce(&mut Object<'_>)) {
+    object(out, |object| {
+        object.string("type", kind);
+        member(object);
+    });
+}
+
 /// `[…]` of what `write` makes of each item.
 pub(crate) fn array<T>(out: &mut Vec<u8>, items: impl IntoIterator<Item = T>, write: impl Fn(&mut Vec<u8>, T)) {
     out.push(b'[');

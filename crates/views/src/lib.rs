@@ -6,6 +6,7 @@
 //! the view goes on.
 
 pub mod agent;
+mod entity;
 mod history;
 mod json;
 mod legacy;

@@ -9,7 +9,7 @@ mod common;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use common::{Recording, assert_same, sorted};
+use common::{Recording, assert_same};
 use master::{AgentSnapshot, Change, ExecutorSnapshot, FrameworkSnapshot, OfferSnapshot, TaskDeparture};
 use messages::v1;
 use messages::v1::master::{Call, Response, call, response};
@@ -175,7 +175,9 @@ fn filters_and_pages() {
         json[list].as_array().unwrap().iter().map(|entity| entity["id"].as_str().unwrap().to_owned()).collect()
     };
     let all = ids("/master/tasks", "tasks", &[("order", "asc")]);
-    assert_eq!(sorted(&all), ["noack-1", "quick-1", "sleeper-1", "withexec-1"]);
+    let mut sorted = all.clone();
+    sorted.sort();
+    assert_eq!(sorted, ["noack-1", "quick-1", "sleeper-1", "withexec-1"]);
     // Without a status, and so before the rest.
     assert_eq!(all[0], "withexec-1");
     let newest_first: Vec<String> = all.iter().rev().cloned().collect();

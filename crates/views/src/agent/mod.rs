@@ -1,9 +1,16 @@
 //! What an agent shows.
 
+mod containers;
+mod entity;
 mod facts;
+mod legacy;
+mod operator;
+mod operator_json;
+mod sandboxes;
 mod snapshot;
 mod view;
 
+pub use containers::{InvalidSelection, Usage};
 pub use facts::{Facts, Limits};
-pub use snapshot::{Snapshot, Usage};
+pub use snapshot::Snapshot;
 pub use view::View;

@@ -1,25 +1,150 @@
 //! A view of an agent: the change stream folded into entities.
 
+use std::path::Path;
 use std::sync::Arc;
 
-use agent::Change;
+use agent::{Change, ExecutorSnapshot, FrameworkSnapshot};
+use messages::v1;
+use rustc_hash::FxHashMap;
+use vocabulary::{ContainerId, FrameworkId, TaskId};
 
+use super::entity::{Description, Executor, Framework};
+use super::sandboxes::Sandbox;
 use super::{Facts, Snapshot};
+use crate::entity::Task;
+use crate::history::History;
+use crate::series::Series;
 
+/// Holds the newest snapshot, and where everything in it is found.
 #[derive(Debug)]
 pub struct View {
     current: Snapshot,
+    frameworks: FxHashMap<FrameworkId, u64>,
+    executors: FxHashMap<ContainerId, ExecutorIndex>,
+}
+
+/// Keys into the series of a framework and of its executor.
+#[derive(Debug)]
+struct ExecutorIndex {
+    framework: FrameworkId,
+    key: u64,
+    tasks: FxHashMap<TaskId, u64>,
 }
 
 impl View {
     pub fn new(facts: Facts) -> Self {
-        View { current: Snapshot { facts: Arc::new(facts) } }
+        View {
+            current: Snapshot {
+                completed: History::new(facts.limits.completed_frameworks),
+                facts: Arc::new(facts),
+                agent: None,
+                frameworks: Series::default(),
+                sandboxes: Series::default(),
+            },
+            frameworks: FxHashMap::default(),
+            executors: FxHashMap::default(),
+        }
     }
-
-    pub fn apply(&mut self, _change: &Change) {}
 
     /// Everything as of now, at the price of a few pointers.
     pub fn snapshot(&self) -> Snapshot {
         self.current.clone()
+    }
+
+    /// A change about something unknown is ignored: a view may be started in the middle of a stream.
+    pub fn apply(&mut self, change: &Change) {
+        match change {
+            Change::Agent { info, total, master, registered } => {
+                self.current.agent = Some(Arc::new(Description {
+                    info: Arc::clone(info),
+                    total: total.clone(),
+                    master: master.clone(),
+                    registered: *registered,
+                }));
+            }
+            Change::FrameworkAdded(framework) => self.put_framework(framework),
+            Change::FrameworkRemoved(framework) => self.remove_framework(framework),
+            Change::ExecutorAdded(executor) | Change::ExecutorUpdated(executor) => self.put_executor(executor),
+            Change::ExecutorRemoved { container, .. } => self.remove_executor(container),
+            Change::TaskAdded { container, task } | Change::TaskUpdated { container, task } => {
+                self.put_task(container, task);
+            }
+            Change::TaskCompleted { container, task, .. } => self.complete_task(container, task),
+            Change::SandboxRemoved(path) => self.remove_sandboxes(path),
+        }
+    }
+
+    fn framework_mut(&mut self, id: &FrameworkId) -> Option<&mut Framework> {
+        self.current.frameworks.get_mut(*self.frameworks.get(id)?)
+    }
+
+    fn executor_mut(&mut self, container: &ContainerId) -> Option<(&mut Executor, &mut ExecutorIndex)> {
+        let index = self.executors.get_mut(container)?;
+        let framework = self.current.frameworks.get_mut(*self.frameworks.get(&index.framework)?)?;
+        Some((framework.executors.get_mut(index.key)?, index))
+    }
+
+    fn put_framework(&mut self, snapshot: &Arc<FrameworkSnapshot>) {
+        match self.framework_mut(&snapshot.id) {
+            Some(framework) => framework.snapshot = Arc::clone(snapshot),
+            None => {
+                let framework = Framework::new(Arc::clone(snapshot), self.current.facts.limits);
+                self.frameworks.insert(snapshot.id.clone(), self.current.frameworks.push(framework));
+            }
+        }
+    }
+
+    fn remove_framework(&mut self, id: &FrameworkId) {
+        let Some(mut framework) = self.frameworks.remove(id).and_then(|key| self.current.frameworks.remove(key)) else {
+            return;
+        };
+        for executor in framework.executors.iter() {
+            self.executors.remove(&executor.snapshot.container);
+        }
+        framework.become_history();
+        self.current.completed.push(framework);
+    }
+
+    fn put_executor(&mut self, snapshot: &Arc<ExecutorSnapshot>) {
+        if let Some((executor, _)) = self.executor_mut(&snapshot.container) {
+            executor.snapshot = Arc::clone(snapshot);
+            return;
+        }
+        let limits = self.current.facts.limits;
+        let Some(framework) = self.framework_mut(&snapshot.framework) else { return };
+        let key = framework.executors.push(Executor::new(Arc::clone(snapshot), limits));
+        let index = ExecutorIndex { framework: snapshot.framework.clone(), key, tasks: FxHashMap::default() };
+        self.executors.insert(snapshot.container.clone(), index);
+        self.current.sandboxes.push(Sandbox::of(snapshot));
+    }
+
+    fn remove_executor(&mut self, container: &ContainerId) {
+        let Some(index) = self.executors.remove(container) else { return };
+        let Some(framework) = self.framework_mut(&index.framework) else { return };
+        let Some(executor) = framework.executors.remove(index.key) else { return };
+        framework.completed.push(executor);
+    }
+
+    fn put_task(&mut self, container: &ContainerId, task: &Arc<v1::Task>) {
+        let Some((executor, index)) = self.executor_mut(container) else { return };
+        let id = TaskId::from(&task.task_id);
+        match index.tasks.get(&id).and_then(|key| executor.tasks.get_mut(*key)) {
+            Some(known) => *known = Arc::new(known.succeeded_by(Arc::clone(task))),
+            None => {
+                let key = executor.tasks.push(Arc::new(Task::new(Arc::clone(task))));
+                index.tasks.insert(id, key);
+            }
+        }
+    }
+
+    fn complete_task(&mut self, container: &ContainerId, id: &TaskId) {
+        let Some((executor, index)) = self.executor_mut(container) else { return };
+        if let Some(task) = index.tasks.remove(id).and_then(|key| executor.tasks.remove(key)) {
+            executor.completed.push(task);
+        }
+    }
+
+    fn remove_sandboxes(&mut self, path: &Path) {
+        while self.current.sandboxes.remove_where(|sandbox| sandbox.path.starts_with(path)).is_some() {}
     }
 }

@@ -5,6 +5,7 @@ use resources::{Ranges, Resources, Set};
 
 use super::{quantities, tasks};
 use crate::json::{self, Object};
+use crate::master::Build;
 
 pub(crate) fn labels(out: &mut Vec<u8>, labels: &v1::Labels) {
     json::array(out, &labels.labels, json::message);
@@ -96,4 +97,32 @@ pub(crate) fn master_info(out: &mut Vec<u8>, info: &v1::MasterInfo) {
             domain(object.member("domain"), of_master);
         }
     });
+}
+
+#[allow(deprecated, reason = "frameworks without MULTI_ROLE have a role")]
+pub(crate) fn framework_roles(object: &mut Object<'_>, info: &v1::FrameworkInfo) {
+    use v1::framework_info::capability::Type;
+    if info.capabilities.iter().any(|capability| capability.r#type() == Type::MultiRole) {
+        object.array("roles", &info.roles, |out, role| json::string(out, role));
+    } else {
+        object.string("role", info.role());
+    }
+}
+
+/// Numbers of capabilities this program has no name for are left out.
+pub(crate) fn agent_capability(kind: i32) -> Option<&'static str> {
+    use v1::agent_info::capability::Type;
+    Type::try_from(kind).ok().map(|kind| kind.as_str_name())
+}
+
+pub(crate) fn build(object: &mut Object<'_>, build: &Build) {
+    object.string("version", &build.version);
+    for (name, value) in [("git_sha", &build.git_sha), ("git_branch", &build.git_branch), ("git_tag", &build.git_tag)] {
+        if let Some(value) = value {
+            object.string(name, value);
+        }
+    }
+    object.string("build_date", &build.date);
+    object.double("build_time", build.time);
+    object.string("build_user", &build.user);
 }

@@ -5,6 +5,8 @@ mod infos;
 mod quantities;
 mod tasks;
 
-pub(crate) use infos::{attributes, domain, executor_info, labels, master_info, names};
-pub(crate) use quantities::{full, quantities, resources};
-pub(crate) use tasks::task;
+pub(crate) use infos::{
+    agent_capability, attributes, build, domain, executor_info, framework_roles, labels, master_info, names,
+};
+pub(crate) use quantities::{by_role, full, quantities, resources};
+pub(crate) use tasks::{role, task};

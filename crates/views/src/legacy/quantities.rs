@@ -1,6 +1,9 @@
 //! Resources as amounts by name.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use resources::{Name, Quantities, Ranges, Resource, Resources, Scalar, Set, Value};
+use vocabulary::Role;
 
 use crate::json::{self, Object};
 
@@ -102,4 +105,11 @@ pub(crate) fn quantities(object: &mut Object<'_>, name: &str, amounts: &Quantiti
 /// Each resource by itself, with its reservations and disk.
 pub(crate) fn full(out: &mut Vec<u8>, resources: &Resources) {
     json::array(out, &resources.to_proto_endpoint(), json::message);
+}
+
+/// What is reserved, by the role of the innermost reservation.
+pub(crate) fn by_role(resources: &Resources) -> BTreeMap<String, Resources> {
+    let roles: BTreeSet<&str> =
+        resources.iter().filter_map(|resource| resource.reservation_role()).map(Role::as_str).collect();
+    roles.into_iter().map(|role| (role.to_owned(), resources.reserved(Some(role)))).collect()
 }

@@ -47,7 +47,7 @@ fn limits(object: &mut Object<'_>, task: &v1::Task) {
 }
 
 /// Everything of a task or an executor is allocated to one role (MESOS-6636).
-pub(super) fn role(resources: &[v1::Resource]) -> &str {
+pub(crate) fn role(resources: &[v1::Resource]) -> &str {
     resources
         .first()
         .and_then(|resource| resource.allocation_info.as_ref())

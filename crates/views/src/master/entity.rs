@@ -1,33 +1,15 @@
-//! The entities of a view: immutable behind `Arc`s, each with the JSON of its version,
-//! encoded by the first reader that asks.
+//! The entities of a master's view.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use bytes::Bytes;
 use master::{AgentSnapshot, ExecutorSnapshot, FrameworkSnapshot, OfferSnapshot};
-use messages::v1;
 use resources::Resources;
 use vocabulary::FrameworkId;
 
 use super::Limits;
-use super::states::{holds_resources, is_terminal};
+use crate::entity::{Fragment, Task, parse};
 use crate::history::History;
 use crate::series::Series;
-
-/// Encoded at most once for an entity's version; every snapshot that holds it shares the result.
-#[derive(Debug, Default)]
-pub(crate) struct Fragment(OnceLock<Bytes>);
-
-impl Fragment {
-    pub fn get(&self, encode: impl FnOnce(&mut Vec<u8>)) -> &Bytes {
-        self.0.get_or_init(|| {
-            let mut json = Vec::with_capacity(512);
-            encode(&mut json);
-            // What is kept for long must not keep the slack of growing.
-            Bytes::copy_from_slice(&json)
-        })
-    }
-}
 
 #[derive(Debug, Clone)]
 pub(super) struct Agent {
@@ -150,45 +132,6 @@ impl Framework {
 }
 
 #[derive(Debug)]
-pub(super) struct Task {
-    pub task: Arc<v1::Task>,
-    pub resources: Resources,
-    pub json: Fragment,
-    pub v1: Fragment,
-}
-
-impl Task {
-    pub fn new(task: Arc<v1::Task>) -> Self {
-        Task::with(parse(&task.resources), task)
-    }
-
-    pub fn succeeded_by(&self, task: Arc<v1::Task>) -> Self {
-        let resources = if self.task.resources == task.resources { self.resources.clone() } else { parse(&task.resources) };
-        Task::with(resources, task)
-    }
-
-    fn with(resources: Resources, task: Arc<v1::Task>) -> Self {
-        Task { task, resources, json: Fragment::default(), v1: Fragment::default() }
-    }
-
-    /// The resources it has in use.
-    pub fn held(&self) -> Option<&Resources> {
-        holds_resources(self.task.state()).then_some(&self.resources)
-    }
-
-    pub fn ends_as(&self, next: &v1::Task) -> bool {
-        !is_terminal(self.task.state()) && is_terminal(next.state())
-    }
-
-    /// Mesos announces an update to another state, and each result of a check.
-    pub fn is_news(&self, status: &v1::TaskStatus) -> bool {
-        use v1::task_status::Reason;
-        matches!(status.reason(), Reason::TaskCheckStatusUpdated | Reason::TaskHealthCheckStatusUpdated)
-            || self.task.statuses.last().is_none_or(|last| last.state != status.state)
-    }
-}
-
-#[derive(Debug)]
 pub(super) struct Executor {
     pub snapshot: Arc<ExecutorSnapshot>,
     pub resources: Resources,
@@ -213,9 +156,4 @@ impl Offer {
     pub fn new(snapshot: Arc<OfferSnapshot>, executors_below: u64) -> Self {
         Offer { snapshot, executors_below, json: Fragment::default() }
     }
-}
-
-/// The core has validated them, so what does not parse is not there.
-fn parse(resources: &[v1::Resource]) -> Resources {
-    Resources::from_proto(resources).unwrap_or_default()
 }

@@ -4,10 +4,8 @@
 //! the work is concatenation.
 
 use bytes::Bytes;
-use messages::v1;
-use resources::Resources;
 
-use super::entity::{Agent, Executor, Framework, Offer, Task};
+use super::entity::{Agent, Executor, Framework, Offer};
 use super::{Facts, Snapshot};
 use crate::Query;
 use crate::json::{self, Object};
@@ -44,15 +42,7 @@ fn size_hint(snapshot: &Snapshot) -> usize {
 
 fn this_master(object: &mut Object<'_>, snapshot: &Snapshot) {
     let Facts { build, pid, info, started, elected, leader, flags, limits: _ } = &*snapshot.facts;
-    object.string("version", &build.version);
-    for (name, value) in [("git_sha", &build.git_sha), ("git_branch", &build.git_branch), ("git_tag", &build.git_tag)] {
-        if let Some(value) = value {
-            object.string(name, value);
-        }
-    }
-    object.string("build_date", &build.date);
-    object.double("build_time", build.time);
-    object.string("build_user", &build.user);
+    legacy::build(object, build);
     object.double("start_time", started.secs_f64());
     if let Some(elected) = elected {
         object.double("elected_time", elected.secs_f64());
@@ -137,27 +127,16 @@ fn describe_agent(object: &mut Object<'_>, snapshot: &master::AgentSnapshot) {
     }
     legacy::resources(object.member("resources"), &snapshot.total);
     object.object("reserved_resources", |object| {
-        for (role, reserved) in reservations(&snapshot.total) {
-            legacy::resources(object.member(&role), &reserved);
+        for (role, reserved) in &legacy::by_role(&snapshot.total) {
+            legacy::resources(object.member(role), reserved);
         }
     });
     legacy::resources(object.member("unreserved_resources"), &snapshot.total.unreserved());
     object.boolean("active", snapshot.active);
     object.boolean("deactivated", false);
     object.string("version", &snapshot.version);
-    let capabilities = snapshot.capabilities.iter().map(|kind| capability_name(*kind));
+    let capabilities = snapshot.capabilities.iter().map(|kind| legacy::agent_capability(*kind));
     legacy::names(object.member("capabilities"), capabilities);
-}
-
-fn capability_name(kind: i32) -> Option<&'static str> {
-    use v1::agent_info::capability::Type;
-    Type::try_from(kind).ok().map(|kind| kind.as_str_name())
-}
-
-fn reservations(total: &Resources) -> Vec<(String, Resources)> {
-    let roles: std::collections::BTreeSet<&str> =
-        total.iter().filter_map(|resource| resource.reservation_role()).map(|role| role.as_str()).collect();
-    roles.into_iter().map(|role| (role.to_owned(), total.reserved(Some(role)))).collect()
 }
 
 /// Operators copy from these what `/unreserve` and `/destroy-volumes` want to be told.
@@ -166,8 +145,8 @@ fn agent_members_in_full(object: &mut Object<'_>, agent: &Agent) {
     object.members(agent.description.full.get(|out| {
         let mut object = Object::begun(out);
         object.object("reserved_resources_full", |object| {
-            for (role, reserved) in reservations(total) {
-                legacy::full(object.member(&role), &reserved);
+            for (role, reserved) in &legacy::by_role(total) {
+                legacy::full(object.member(role), reserved);
             }
         });
         legacy::full(object.member("unreserved_resources_full"), &total.unreserved());
@@ -196,10 +175,10 @@ fn framework(out: &mut Vec<u8>, framework: &Framework) {
         if let Some(reregistered) = snapshot.reregistered.filter(|at| *at != snapshot.registered) {
             object.double("reregistered_time", reregistered.secs_f64());
         }
-        framework_roles(object, info);
-        object.array("tasks", framework.tasks.iter(), |out, one| out.extend_from_slice(task(one)));
-        object.array("unreachable_tasks", framework.unreachable.iter(), |out, one| out.extend_from_slice(task(one)));
-        object.array("completed_tasks", framework.completed.iter(), |out, one| out.extend_from_slice(task(one)));
+        legacy::framework_roles(object, info);
+        object.array("tasks", framework.tasks.iter(), |out, one| out.extend_from_slice(one.legacy()));
+        object.array("unreachable_tasks", framework.unreachable.iter(), |out, one| out.extend_from_slice(one.legacy()));
+        object.array("completed_tasks", framework.completed.iter(), |out, one| out.extend_from_slice(one.legacy()));
         object.array("offers", framework.offers.iter(), |out, one| out.extend_from_slice(offer(one)));
         object.array("executors", framework.executors.iter(), |out, one| out.extend_from_slice(executor(one)));
         if let Some(labels) = &info.labels {
@@ -207,16 +186,6 @@ fn framework(out: &mut Vec<u8>, framework: &Framework) {
         }
         object.object("offer_constraints", |_| {});
     });
-}
-
-#[allow(deprecated, reason = "frameworks without MULTI_ROLE have a role")]
-fn framework_roles(object: &mut Object<'_>, info: &v1::FrameworkInfo) {
-    use v1::framework_info::capability::Type;
-    if info.capabilities.iter().any(|capability| capability.r#type() == Type::MultiRole) {
-        object.array("roles", &info.roles, |out, role| json::string(out, role));
-    } else {
-        object.string("role", info.role());
-    }
 }
 
 pub(super) fn framework_summary(object: &mut Object<'_>, framework: &Framework) {
@@ -236,10 +205,6 @@ pub(super) fn framework_summary(object: &mut Object<'_>, framework: &Framework) 
     object.boolean("active", snapshot.active);
     object.boolean("connected", snapshot.connected);
     object.boolean("recovered", snapshot.recovered);
-}
-
-pub(super) fn task(task: &Task) -> &Bytes {
-    task.json.get(|out| legacy::task(out, &task.task, &task.resources))
 }
 
 fn executor(executor: &Executor) -> &Bytes {

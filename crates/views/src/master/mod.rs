@@ -8,7 +8,6 @@ mod operator;
 mod operator_json;
 mod roles;
 mod snapshot;
-pub(crate) mod states;
 mod summary;
 mod tally;
 mod tasks;

@@ -10,8 +10,9 @@ use messages::v1::master::{Call, Response, call};
 use rustc_hash::FxHashMap;
 use vocabulary::{AgentId, Timestamp};
 
-use super::entity::{Agent, Executor, Framework, Offer, Task};
+use super::entity::{Agent, Executor, Framework, Offer};
 use super::{Snapshot, roles};
+use crate::entity::Task;
 
 pub(super) fn answer(snapshot: &Snapshot, call: &Call) -> Option<Response> {
     let mut response = Response::default();

@@ -5,20 +5,21 @@
 
 use messages::v1::master::{Call, call};
 
-use super::entity::{Agent, Task};
+use super::entity::Agent;
 use super::{Snapshot, operator};
+use crate::entity::Task;
 use crate::json::{self, Object};
 
 pub(super) fn answer(snapshot: &Snapshot, call: &Call) -> Option<Vec<u8>> {
     let mut out = Vec::new();
     match call.r#type() {
-        call::Type::GetState => typed(&mut out, "GET_STATE", |object| {
+        call::Type::GetState => json::typed(&mut out, "GET_STATE", |object| {
             object.object("get_state", |object| state(object, snapshot));
         }),
-        call::Type::GetAgents => typed(&mut out, "GET_AGENTS", |object| agents(object, snapshot)),
-        call::Type::GetFrameworks => typed(&mut out, "GET_FRAMEWORKS", |object| frameworks(object, snapshot)),
-        call::Type::GetExecutors => typed(&mut out, "GET_EXECUTORS", |object| executors(object, snapshot)),
-        call::Type::GetTasks => typed(&mut out, "GET_TASKS", |object| tasks(object, snapshot)),
+        call::Type::GetAgents => json::typed(&mut out, "GET_AGENTS", |object| agents(object, snapshot)),
+        call::Type::GetFrameworks => json::typed(&mut out, "GET_FRAMEWORKS", |object| frameworks(object, snapshot)),
+        call::Type::GetExecutors => json::typed(&mut out, "GET_EXECUTORS", |object| executors(object, snapshot)),
+        call::Type::GetTasks => json::typed(&mut out, "GET_TASKS", |object| tasks(object, snapshot)),
         _ => json::message(&mut out, &operator::answer(snapshot, call)?),
     }
     Some(out)
@@ -26,20 +27,13 @@ pub(super) fn answer(snapshot: &Snapshot, call: &Call) -> Option<Vec<u8>> {
 
 pub(super) fn subscribed(snapshot: &Snapshot) -> Vec<u8> {
     let mut out = Vec::new();
-    typed(&mut out, "SUBSCRIBED", |object| {
+    json::typed(&mut out, "SUBSCRIBED", |object| {
         object.object("subscribed", |object| {
             object.object("get_state", |object| state(object, snapshot));
             object.double("heartbeat_interval_seconds", super::events::HEARTBEAT_SECONDS);
         });
     });
     out
-}
-
-fn typed(out: &mut Vec<u8>, kind: &str, member: impl FnOnce(&mut Object<'_>)) {
-    json::object(out, |object| {
-        object.string("type", kind);
-        member(object);
-    });
 }
 
 fn state(object: &mut Object<'_>, snapshot: &Snapshot) {
@@ -89,5 +83,5 @@ fn tasks(object: &mut Object<'_>, snapshot: &Snapshot) {
 }
 
 fn task(out: &mut Vec<u8>, task: &Task) {
-    out.extend_from_slice(task.v1.get(|out| json::message(out, &*task.task)));
+    out.extend_from_slice(task.v1());
 }

@@ -3,8 +3,8 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use super::entity::Task;
-use super::{Snapshot, legacy};
+use super::Snapshot;
+use crate::entity::Task;
 use crate::{Query, json};
 
 const DEFAULT_LIMIT: usize = 100;
@@ -20,7 +20,7 @@ pub(super) fn tasks(snapshot: &Snapshot, query: &Query) -> Vec<u8> {
     let mut out = Vec::new();
     json::object(&mut out, |object| {
         object.array("tasks", tasks.into_iter().skip(offset).take(limit), |out, task| {
-            out.extend_from_slice(legacy::task(task));
+            out.extend_from_slice(task.legacy());
         });
     });
     out

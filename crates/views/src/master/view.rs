@@ -11,11 +11,12 @@ use resources::Resources;
 use rustc_hash::FxHashMap;
 use vocabulary::{AgentId, ExecutorId, FrameworkId, OfferId, TaskId, Timestamp};
 
-use super::entity::{Agent, Executor, Framework, Offer, Task};
+use super::entity::{Agent, Executor, Framework, Offer};
 use super::events;
 use super::tally::Tally;
 use super::{Facts, Snapshot};
 use crate::Query;
+use crate::entity::Task;
 use crate::history::History;
 use crate::series::Series;
 

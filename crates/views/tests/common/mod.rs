@@ -35,12 +35,6 @@ impl Index<&str> for Recording {
     }
 }
 
-pub fn sorted(ids: &[String]) -> Vec<String> {
-    let mut ids = ids.to_vec();
-    ids.sort();
-    ids
-}
-
 /// Equal but for the order of entities, which Mesos takes from hash maps, and the last digit of a double.
 pub fn assert_same(what: &str, expected: &Value, shown: &Value) {
     let (expected, shown) = (normal(expected), normal(shown));

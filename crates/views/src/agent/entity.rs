@@ -1,0 +1,80 @@
+//! The entities of an agent's view.
+
+use std::sync::Arc;
+
+use agent::{ExecutorSnapshot, ExecutorState, FrameworkSnapshot};
+use messages::v1;
+use messages::v1::TaskState;
+use resources::Resources;
+
+use super::Limits;
+use crate::entity::{Task, is_terminal};
+use crate::history::History;
+use crate::series::Series;
+
+/// The agent itself, as the last change told.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Description {
+    pub info: Arc<v1::AgentInfo>,
+    pub total: Resources,
+    pub master: Option<Box<v1::MasterInfo>>,
+    pub registered: bool,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Framework {
+    pub snapshot: Arc<FrameworkSnapshot>,
+    pub executors: Series<Executor>,
+    pub completed: History<Executor>,
+}
+
+impl Framework {
+    pub fn new(snapshot: Arc<FrameworkSnapshot>, limits: Limits) -> Self {
+        Framework {
+            snapshot,
+            executors: Series::default(),
+            completed: History::new(limits.completed_executors_per_framework),
+        }
+    }
+
+    pub fn become_history(&mut self) {
+        for executor in std::mem::take(&mut self.executors).iter() {
+            self.completed.push(executor.clone());
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Executor {
+    pub snapshot: Arc<ExecutorSnapshot>,
+    /// Not yet completed: live, or terminal without acknowledgement, which they may stay for ever.
+    pub tasks: Series<Arc<Task>>,
+    pub completed: History<Arc<Task>>,
+}
+
+impl Executor {
+    pub fn new(snapshot: Arc<ExecutorSnapshot>, limits: Limits) -> Self {
+        Executor {
+            snapshot,
+            tasks: Series::default(),
+            completed: History::new(limits.completed_tasks_per_executor),
+        }
+    }
+
+    /// Waiting for their executor to register.
+    pub fn queued(&self) -> impl Iterator<Item = &Arc<Task>> {
+        self.tasks.iter().filter(|task| self.is_queued(task))
+    }
+
+    pub fn launched(&self) -> impl Iterator<Item = &Arc<Task>> {
+        self.tasks.iter().filter(|task| !self.is_queued(task) && !is_terminal(task.task.state()))
+    }
+
+    pub fn terminated(&self) -> impl Iterator<Item = &Arc<Task>> {
+        self.tasks.iter().filter(|task| is_terminal(task.task.state()))
+    }
+
+    fn is_queued(&self, task: &Task) -> bool {
+        self.snapshot.state == ExecutorState::Registering && task.task.state() == TaskState::TaskStaging
+    }
+}
