@@ -1,0 +1,20 @@
+//! The bounds on untrusted input, checked before anything is allocated for it.
+
+/// What one message may cost. Reaching a bound is an error, never a truncation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of one encoded message, protobuf or JSON.
+    pub max_bytes: usize,
+    /// Messages nested in messages (protobuf), or arrays and objects (JSON).
+    pub max_depth: usize,
+    /// Fields in one message, counted over all levels; bounds the memory a few wire bytes can claim, since an empty
+    /// element of a repeated field is two bytes on the wire and hundreds in memory.
+    pub max_elements: usize,
+}
+
+impl Default for Limits {
+    /// C++ protobuf refuses more than 64 MiB and a depth of 100.
+    fn default() -> Self {
+        Limits { max_bytes: 64 << 20, max_depth: 100, max_elements: 2_000_000 }
+    }
+}

@@ -1,0 +1,23 @@
+use messages::UnknownMessage;
+
+/// Why bytes are not a message.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum DecodeError {
+    #[error("{size} bytes are more than the limit of {limit}")]
+    TooLarge { size: usize, limit: usize },
+    #[error("messages are nested deeper than {limit}")]
+    TooDeep { limit: usize },
+    #[error("more than {limit} fields")]
+    TooManyElements { limit: usize },
+    #[error("the bytes end inside a field")]
+    Truncated,
+    #[error("malformed: {0}")]
+    Malformed(&'static str),
+    /// Paths of the fields, as C++ protobuf lists them: `task_info.agent_id, status.state`.
+    #[error("missing required fields: {0}")]
+    MissingRequired(String),
+    #[error("not decodable")]
+    Prost(#[from] prost::DecodeError),
+    #[error(transparent)]
+    UnknownMessage(#[from] UnknownMessage),
+}
