@@ -109,7 +109,10 @@ impl Master {
         from: &Upid,
         message: internal::StatusUpdateAcknowledgementMessage,
     ) {
-        match self.driver_of(from, &message.framework_id).filter(|_| message.uuid.len() == 16) {
+        match self
+            .driver_of(from, &message.framework_id)
+            .filter(|_| validation::ids::validate_uuid(&message.uuid).is_ok())
+        {
             Some(id) => {
                 let internal::StatusUpdateAcknowledgementMessage { slave_id, task_id, uuid, .. } = message;
                 self.acknowledge(cx, &id, call::Acknowledge { agent_id: slave_id, task_id, uuid });

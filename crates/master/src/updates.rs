@@ -99,7 +99,7 @@ impl Master {
             return false;
         }
         // Without uuid or process there is nothing to acknowledge; agents always send both.
-        let acknowledgeable = update.uuid.as_ref().is_some_and(|uuid| uuid.len() == 16)
+        let acknowledgeable = update.uuid.as_ref().is_some_and(|uuid| validation::ids::validate_uuid(uuid).is_ok())
             && pid.as_ref().and_then(|pid| pid.parse::<Upid>().ok()).is_some_and(|pid| !pid.is_none());
         if !acknowledgeable || v1::TaskState::try_from(update.status.state).is_err() {
             return false;

@@ -19,10 +19,8 @@ impl Master {
                 // No inverse offers are made yet, so those named are not valid any more.
                 Some(())
             }
-            Type::Revive => call.revive.or_else(Default::default).map(|call| self.revive(cx, framework, &call.roles)),
-            Type::Suppress => {
-                call.suppress.or_else(Default::default).map(|call| self.suppress(cx, framework, &call.roles))
-            }
+            Type::Revive => Some(self.revive(cx, framework, &call.revive.unwrap_or_default().roles)),
+            Type::Suppress => Some(self.suppress(cx, framework, &call.suppress.unwrap_or_default().roles)),
             Type::Kill => call.kill.map(|call| self.kill(cx, framework, *call)),
             Type::Shutdown => call.shutdown.map(|call| self.shutdown_executor(cx, framework, *call)),
             Type::Acknowledge => call.acknowledge.map(|call| self.acknowledge(cx, framework, *call)),

@@ -1,0 +1,121 @@
+//! Events and messages as short lines that tests compare.
+
+use messages::{Message, v1};
+use resources::Resources;
+use v1::scheduler::{Event, event};
+
+pub fn event(event: &Event) -> String {
+    let kind = event.r#type();
+    let detail = match kind {
+        event::Type::Subscribed => event.subscribed.as_ref().map(|s| s.framework_id.value.clone()),
+        event::Type::Offers => event.offers.as_ref().map(|o| offers(&o.offers)),
+        event::Type::Rescind => event.rescind.as_ref().map(|r| r.offer_id.value.clone()),
+        event::Type::Update => event.update.as_ref().map(|u| status(&u.status)),
+        event::Type::Message => event
+            .message
+            .as_ref()
+            .map(|m| format!("{} {}: {}", m.agent_id.value, m.executor_id.value, String::from_utf8_lossy(&m.data))),
+        event::Type::Failure => event.failure.as_ref().map(|f| {
+            let agent = f.agent_id.as_ref().map_or("-", |id| &id.value);
+            match (&f.executor_id, f.status) {
+                (Some(executor), Some(status)) => format!("agent {agent} executor {} status {status}", executor.value),
+                _ => format!("agent {agent}"),
+            }
+        }),
+        event::Type::Error => event.error.as_ref().map(|e| e.message.clone()),
+        event::Type::UpdateOperationStatus => event.update_operation_status.as_ref().map(|u| {
+            let id = u.status.operation_id.as_ref().map_or("-", |id| &id.value);
+            format!("{id} {}: {}", u.status.state().as_str_name(), u.status.message())
+        }),
+        _ => None,
+    };
+    match detail {
+        Some(detail) => format!("{} {detail}", kind.as_str_name()),
+        None => kind.as_str_name().to_owned(),
+    }
+}
+
+fn offers(offers: &[v1::Offer]) -> String {
+    let mut lines: Vec<String> = offers.iter().map(offer).collect();
+    lines.sort();
+    lines.join(", ")
+}
+
+fn offer(offer: &v1::Offer) -> String {
+    let resources = Resources::from_proto(&offer.resources).unwrap();
+    format!("{}[{}]", offer.agent_id.value, resources.unallocated())
+}
+
+/// `<task> <state> <source> <reason> [uuid] [agent]: message`, leaving out what is not there.
+pub fn status(status: &v1::TaskStatus) -> String {
+    let mut line = format!("{} {}", status.task_id.value, status.state().as_str_name());
+    if status.reason.is_some() {
+        line += &format!(" {}", status.reason().as_str_name());
+    }
+    if status.source.is_some() {
+        line += &format!(" {}", status.source().as_str_name());
+    }
+    if let Some(agent) = &status.agent_id {
+        line += &format!(" on {}", agent.value);
+    }
+    if let Some(uuid) = &status.uuid {
+        line += &format!(" uuid {}", uuid[0]);
+    }
+    if let Some(message) = &status.message {
+        line += &format!(": {message}");
+    }
+    line
+}
+
+pub fn message(from: &str, message: &Message) -> String {
+    let line = match message {
+        Message::SlaveRegistered(m) => format!("SlaveRegistered {}", m.slave_id.value),
+        Message::SlaveReregistered(m) => {
+            let asked: Vec<&str> = m
+                .reconciliations
+                .iter()
+                .flat_map(|r| r.statuses.iter().map(|status| status.task_id.value.as_str()))
+                .collect();
+            format!("SlaveReregistered {} asked about {asked:?}", m.slave_id.value)
+        }
+        Message::PingSlave(m) => format!("{from} Ping connected={}", m.connected),
+        Message::RunTask(m) => {
+            format!("RunTask {} launch_executor={}", m.task.task_id.value, m.launch_executor.unwrap_or_default())
+        }
+        Message::RunTaskGroup(m) => {
+            let tasks: Vec<&str> = m.task_group.tasks.iter().map(|task| task.task_id.value.as_str()).collect();
+            format!("RunTaskGroup {tasks:?} launch_executor={}", m.launch_executor.unwrap_or_default())
+        }
+        Message::KillTask(m) => format!("KillTask {}", m.task_id.value),
+        Message::StatusUpdateAcknowledgement(m) => {
+            format!("Acknowledgement {} uuid {}", m.task_id.value, m.uuid[0])
+        }
+        Message::ShutdownFramework(m) => format!("ShutdownFramework {}", m.framework_id.value),
+        Message::ShutdownExecutor(m) => {
+            format!("ShutdownExecutor {}", m.executor_id.as_ref().map_or("-", |id| &id.value))
+        }
+        Message::Shutdown(m) => format!("Shutdown: {}", m.message.clone().unwrap_or_default()),
+        Message::UpdateFramework(m) => {
+            format!("UpdateFramework {} at {}", m.framework_id.value, m.pid.clone().unwrap_or_default())
+        }
+        Message::FrameworkToExecutor(m) => {
+            format!("FrameworkToExecutor {}: {}", m.executor_id.value, String::from_utf8_lossy(&m.data))
+        }
+        Message::FrameworkRegistered(m) => format!("FrameworkRegistered {}", m.framework_id.value),
+        Message::FrameworkReregistered(m) => format!("FrameworkReregistered {}", m.framework_id.value),
+        Message::FrameworkError(m) => format!("FrameworkError: {}", m.message),
+        Message::ResourceOffers(m) => format!("ResourceOffers {} from {}", offers(&m.offers), m.pids.join(", ")),
+        Message::RescindResourceOffer(m) => format!("Rescind {}", m.offer_id.value),
+        Message::StatusUpdate(m) => {
+            let acknowledge = m.pid.as_deref().unwrap_or("nobody");
+            format!("StatusUpdate {}, to acknowledge to {acknowledge}", status(&m.update.status))
+        }
+        Message::LostSlave(m) => format!("LostSlave {}", m.slave_id.value),
+        Message::ExitedExecutor(m) => format!("ExitedExecutor {} status {}", m.executor_id.value, m.status),
+        Message::ExecutorToFramework(m) => {
+            format!("ExecutorToFramework {}: {}", m.executor_id.value, String::from_utf8_lossy(&m.data))
+        }
+        other => other.name().trim_start_matches("mesos.internal.").to_owned(),
+    };
+    line
+}

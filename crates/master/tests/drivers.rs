@@ -1,0 +1,212 @@
+//! The v0 driver protocol on the same core.
+
+mod common;
+
+use common::calls::*;
+use common::*;
+use messages::{Message, internal, v1};
+use vocabulary::{Answer, Upid};
+
+fn driver(port: u16) -> Upid {
+    format!("scheduler-1@127.0.0.1:{port}").parse().unwrap()
+}
+
+fn patient() -> v1::FrameworkInfo {
+    v1::FrameworkInfo { failover_timeout: Some(600.0), ..old_framework_info() }
+}
+
+#[test]
+fn a_driver_subscribes_runs_a_task_and_stops() {
+    let mut c = Cluster::new();
+    let (a, d) = (c.agent("cpus:4;mem:1024"), driver(9000));
+    c.driver_call(&d, &subscribe(old_framework_info()), false);
+    assert_eq!(c.received(&d), ["FrameworkRegistered m-0000"]);
+    // A lost answer, or one that crossed with the retry.
+    c.driver_call(&d, &subscribe(old_framework_info()), false);
+    assert_eq!(c.received(&d), ["FrameworkRegistered m-0000"]);
+
+    c.settle();
+    let Some(Message::ResourceOffers(offers)) = c.sent_to(&d).pop() else { panic!("no offers") };
+    assert_eq!(c.received(&d), [format!("ResourceOffers m-S0[cpus:4; mem:1024] from {}", a.pid)]);
+    let offer = &offers.offers[0];
+    assert_eq!(offer.allocation_info, None, "a framework without MULTI_ROLE knows no allocation");
+    assert!(offer.resources.iter().all(|r| r.allocation_info.is_none()));
+
+    let call = |mut call: v1::scheduler::Call| {
+        call.framework_id = Some(v1::FrameworkId { value: "m-0000".to_owned() });
+        call
+    };
+    c.forget();
+    let launched = accept(&[offer], vec![launch(vec![task("t", offer, "cpus:1;mem:128")])]);
+    c.driver_call(&d, &call(launched), false);
+    let Some(Message::RunTask(run)) = c.sent_to(&a.pid).pop() else { panic!("no task") };
+    assert_eq!(run.pid, Some(d.to_string()), "its executors talk to the driver directly");
+    c.update(&a, "m-0000", "t", TaskRunning, 1);
+    assert_eq!(
+        c.received(&d),
+        [format!("StatusUpdate t TASK_RUNNING SOURCE_EXECUTOR uuid 1, to acknowledge to {}", a.pid)]
+    );
+    c.forget();
+    c.driver_call(&d, &call(acknowledge(&a.id, "t", 1)), false);
+    assert_eq!(c.received(&a.pid), ["Acknowledgement t uuid 1"]);
+    c.driver_call(&d, &call(kill("t", None)), false);
+    assert_eq!(c.received(&a.pid), ["KillTask t"]);
+    c.driver_call(&d, &call(reconcile(&[("ghost", None)])), false);
+    assert_eq!(
+        c.received(&d),
+        ["StatusUpdate ghost TASK_LOST REASON_RECONCILIATION SOURCE_MASTER: Reconciliation: Task is unknown, \
+          to acknowledge to nobody"]
+    );
+    c.driver_call(&d, &call(teardown()), false);
+    assert_eq!(c.received(&a.pid), ["ShutdownFramework m-0000"]);
+}
+
+#[test]
+fn who_takes_over_must_say_so() {
+    let mut c = Cluster::new();
+    let (old, new) = (driver(9000), driver(9001));
+    c.driver_call(&old, &subscribe(patient()), false);
+    c.forget();
+    let again = subscribe(returning(patient(), "m-0000"));
+    c.driver_call(&new, &again, false);
+    assert_eq!(c.received(&new), ["FrameworkError: Framework failed over"]);
+    assert_eq!(c.received(&old), [""; 0]);
+    c.driver_call(&new, &again, true);
+    assert_eq!(c.received(&new), ["FrameworkRegistered m-0000"]);
+    assert_eq!(c.received(&old), ["FrameworkError: Framework failed over"]);
+    // The old one is nobody now.
+    let mut call = revive();
+    call.framework_id = Some(v1::FrameworkId { value: "m-0000".to_owned() });
+    c.driver_call(&old, &call, false);
+    assert_eq!(c.metrics.messages_revive_offers.get(), 0);
+}
+
+#[test]
+fn the_same_driver_registers_again() {
+    let mut c = Cluster::new();
+    c.agent("cpus:4;mem:1024");
+    let d = driver(9000);
+    c.driver_call(&d, &subscribe(patient()), false);
+    c.settle();
+    c.forget();
+    c.driver_call(&d, &subscribe(returning(patient(), "m-0000")), false);
+    assert_eq!(c.received(&d), ["Rescind m-O0", "FrameworkReregistered m-0000"]);
+}
+
+#[test]
+fn a_broken_link_disconnects_and_the_driver_may_return() {
+    let mut c = Cluster::new();
+    let d = driver(9000);
+    c.driver_call(&d, &subscribe(patient()), false);
+    c.forget();
+    c.exited(d.address);
+    assert_eq!(c.received(&d), ["FrameworkError: Framework disconnected"]);
+    let mut call = revive();
+    call.framework_id = Some(v1::FrameworkId { value: "m-0000".to_owned() });
+    c.driver_call(&d, &call, false);
+    assert_eq!(c.received(&d), ["FrameworkError: Framework disconnected"]);
+    c.driver_call(&d, &subscribe(returning(patient(), "m-0000")), false);
+    assert_eq!(c.received(&d), ["FrameworkReregistered m-0000"]);
+    assert_eq!(c.metrics.frameworks_connected.get(), 1);
+}
+
+#[test]
+fn a_framework_changes_between_http_and_v0() {
+    let mut c = Cluster::new();
+    let d = driver(9000);
+    let http = c.subscribe(patient());
+    c.forget();
+    c.driver_call(&d, &subscribe(returning(patient(), &http.id)), true);
+    assert_eq!(c.heard(&http), ["ERROR Framework failed over", "end of stream"]);
+    assert_eq!(c.received(&d), ["FrameworkRegistered m-0000"]);
+    assert_eq!(c.call(&http, revive()), Answer::forbidden("Framework is not connected via HTTP"));
+    let back = c.subscribe(returning(patient(), &http.id));
+    assert_eq!(c.received(&d), ["FrameworkError: Framework failed over"]);
+    assert_eq!(c.heard(&back), ["SUBSCRIBED m-0000", "HEARTBEAT"]);
+}
+
+#[test]
+fn the_messages_from_before_there_were_calls() {
+    let mut c = Cluster::new();
+    let (a, d) = (c.agent("cpus:4;mem:1024"), driver(9000));
+    let framework_id = v1::FrameworkId { value: "m-0000".to_owned() };
+    c.send(&d, internal::RegisterFrameworkMessage { framework: returning(patient(), "x") });
+    assert_eq!(c.received(&d), ["FrameworkError: Registering with 'id' already set"]);
+    c.send(&d, internal::RegisterFrameworkMessage { framework: patient() });
+    assert_eq!(c.received(&d), ["FrameworkRegistered m-0000"]);
+    c.send(&d, internal::ReregisterFrameworkMessage { framework: patient(), failover: false });
+    assert_eq!(c.received(&d), ["FrameworkError: Re-registering without an 'id'"]);
+
+    c.settle();
+    let Some(Message::ResourceOffers(offers)) = c.sent_to(&d).pop() else { panic!("no offers") };
+    let offer = &offers.offers[0];
+    c.forget();
+    c.send(
+        &d,
+        internal::LaunchTasksMessage {
+            framework_id: framework_id.clone(),
+            tasks: vec![task("t", offer, "cpus:1;mem:128")],
+            filters: v1::Filters::default(),
+            offer_ids: vec![offer.id.clone()],
+        },
+    );
+    assert_eq!(c.received(&a.pid), ["RunTask t launch_executor=true"]);
+    c.update(&a, "m-0000", "t", TaskRunning, 1);
+    c.send(
+        &d,
+        internal::StatusUpdateAcknowledgementMessage {
+            slave_id: v1::AgentId { value: a.id.clone() },
+            framework_id: framework_id.clone(),
+            task_id: task_id("t"),
+            uuid: uuid(1),
+        },
+    );
+    assert_eq!(c.received(&a.pid), ["Acknowledgement t uuid 1"]);
+    c.send(
+        &d,
+        internal::FrameworkToExecutorMessage {
+            slave_id: v1::AgentId { value: a.id.clone() },
+            framework_id: framework_id.clone(),
+            executor_id: v1::ExecutorId { value: "t".to_owned() },
+            data: b"hello".to_vec(),
+        },
+    );
+    assert_eq!(c.received(&a.pid), ["FrameworkToExecutor t: hello"]);
+    c.send(
+        &d,
+        internal::KillTaskMessage { framework_id: framework_id.clone(), task_id: task_id("t"), kill_policy: None },
+    );
+    assert_eq!(c.received(&a.pid), ["KillTask t"]);
+    // Somebody else may not speak for it.
+    c.send(&driver(9009), internal::UnregisterFrameworkMessage { framework_id: framework_id.clone() });
+    assert_eq!(c.received(&a.pid), [""; 0]);
+    c.send(&d, internal::UnregisterFrameworkMessage { framework_id });
+    assert_eq!(c.received(&a.pid), ["ShutdownFramework m-0000"]);
+}
+
+#[test]
+fn an_aborted_driver_keeps_its_tasks_but_gets_no_offers() {
+    let mut c = Cluster::new();
+    let d = driver(9000);
+    c.agent("cpus:4;mem:1024");
+    c.driver_call(&d, &subscribe(patient()), false);
+    c.settle();
+    c.forget();
+    let framework_id = v1::FrameworkId { value: "m-0000".to_owned() };
+    c.send(&d, internal::DeactivateFrameworkMessage { framework_id });
+    assert_eq!(c.received(&d), ["Rescind m-O0"]);
+    c.settle();
+    assert_eq!(c.received(&d), [""; 0]);
+    assert_eq!(c.metrics.frameworks_connected.get(), 1);
+    assert_eq!(c.metrics.frameworks_active.get(), 0);
+}
+
+#[test]
+fn junk_is_ignored() {
+    let mut c = Cluster::new();
+    let d = driver(9000);
+    c.send(&d, Message::SchedulerCall(vec![0xff, 0xff, 0xff]));
+    c.send(&d, Message::SchedulerCall(Vec::new()));
+    c.send(&d, internal::ShutdownMessage { message: None });
+    assert_eq!(c.received(&d), [""; 0]);
+}
