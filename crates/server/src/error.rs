@@ -24,6 +24,8 @@ pub enum Error {
     Directory { path: PathBuf, source: io::Error },
     #[error("cannot start the containerizer: {0}")]
     Containerizer(String),
+    #[error("cannot copy the executor from {path}")]
+    Executor { path: PathBuf, source: io::Error },
     #[error("cannot use '{0}' as a master: expected host:port")]
     Master(String),
 }

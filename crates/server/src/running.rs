@@ -18,6 +18,7 @@ pub struct Running {
     pub address: SocketAddr,
     pub(crate) ended: watch::Receiver<Option<Ended>>,
     pub(crate) stop: Arc<dyn Fn() + Send + Sync>,
+    pub(crate) unregister: Option<Arc<dyn Fn() + Send + Sync>>,
     pub(crate) core: Option<JoinHandle<()>>,
 }
 
@@ -29,6 +30,14 @@ impl Running {
             Ok(ended) => ended.clone().unwrap_or_default(),
             // The core's thread is gone.
             Err(_) => Ended::default(),
+        }
+    }
+
+    /// Asks an agent to say goodbye to its master, to end its containers and then itself (Mesos: SIGUSR1). A
+    /// master has nothing to unregister from.
+    pub fn unregister(&self) {
+        if let Some(unregister) = &self.unregister {
+            unregister();
         }
     }
 

@@ -78,7 +78,7 @@ pub fn launch<A: App>(
     runtime.spawn(listener::serve(listener, app, stopped));
     runtime.spawn(stop_with_core(ended.clone(), stop_listening));
     let stop = Arc::new(move || inbox.send_control(Mail::Stop));
-    Ok(Running { address: bound.local.into(), ended, stop, core: Some(core) })
+    Ok(Running { address: bound.local.into(), ended, stop, unregister: None, core: Some(core) })
 }
 
 /// Connections end after the core, so that its last answers still go out.

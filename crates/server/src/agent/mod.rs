@@ -1,5 +1,22 @@
-//! Hosts an agent core: executors, containers, sandboxes.
+//! Hosts an agent core: its HTTP APIs, its messages, containers, sandboxes.
 
+mod app;
+mod containers;
+mod detector;
+mod executor_api;
+mod fetch;
+mod host;
+mod launch;
 mod machine;
+mod operator_api;
+mod options;
+mod publisher;
+mod routes;
+mod sandbox;
+mod start;
+mod store;
+mod usage;
 
 pub use machine::{Machine, detect};
+pub use options::{AgentOptions, ExecutorProgram};
+pub use start::start;

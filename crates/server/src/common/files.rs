@@ -16,7 +16,7 @@ pub const MAX_READ: u64 = 16 * 4096;
 const MAX_ENTRIES: usize = 100_000;
 
 /// The root that a virtual path lies below, and the rest of the path. The rest is untrusted.
-pub type Resolve = Arc<dyn Fn(&str) -> Option<(PathBuf, String)> + Send + Sync>;
+pub type Resolve = Arc<dyn Fn(&str) -> Option<(PathBuf, PathBuf)> + Send + Sync>;
 /// Every virtual path and where it leads, for `/files/debug`.
 pub type List = Arc<dyn Fn() -> Vec<(String, PathBuf)> + Send + Sync>;
 
@@ -124,18 +124,17 @@ impl Files {
         let path = path.trim_end_matches('/');
         let attached = self.attached.iter().find_map(|(virtual_path, root)| {
             let rest = path.strip_prefix(virtual_path.as_str())?;
-            (rest.is_empty() || rest.starts_with('/')).then(|| (root.clone(), rest.to_owned()))
+            (rest.is_empty() || rest.starts_with('/')).then(|| (root.clone(), PathBuf::from(rest.trim_matches('/'))))
         });
         let (root, rest) = attached.or_else(|| (self.resolve)(path)).ok_or(FileError::NotFound)?;
         let root = root.canonicalize().map_err(|_| FileError::NotFound)?;
-        let rest = rest.trim_matches('/');
-        if rest.is_empty() {
+        if rest.as_os_str().is_empty() {
             return Ok(Found { real: root.clone(), root });
         }
         if !root.is_dir() {
             return Err(FileError::NotFound);
         }
-        let wanted = root.join(rest);
+        let wanted = root.join(&rest);
         let real = wanted.canonicalize().map_err(|_| FileError::NotFound)?;
         if !real.starts_with(&root) {
             return Err(FileError::Invalid(format!("'{}' is inaccessible.\n", wanted.display())));

@@ -33,6 +33,17 @@ impl Routes {
         }
     }
 
+    /// Every endpoint, one a line.
+    pub fn list(&self) -> String {
+        let paths = self.processes.iter().flat_map(|(process, routes)| {
+            routes.iter().map(move |route| match *route {
+                "" => format!("/{process}\n"),
+                route => format!("/{process}/{route}\n"),
+            })
+        });
+        paths.collect()
+    }
+
     /// Whether messages to this process id are taken (if only to drop them).
     pub fn has_process(&self, id: &str) -> bool {
         self.processes.iter().any(|(process, _)| *process == id)

@@ -67,25 +67,21 @@ impl<E: Described, F: FnOnce()> EventBody<E, F> {
         Self::beginning_with(Vec::new(), source, content_type, on_end)
     }
 
-    /// `first` go out before anything queued.
+    /// `first`, already encoded, go out before anything queued.
     pub fn beginning_with(
-        first: Vec<Arc<E>>,
+        first: Vec<Vec<u8>>,
         source: Arc<StreamQueue<E>>,
         content_type: ContentType,
         on_end: F,
     ) -> Self {
-        let mut body = EventBody { source, content_type, taken: first, ready: VecDeque::new(), on_end: Some(on_end) };
-        body.encode();
-        body
+        let ready = first.iter().map(|payload| record(payload)).collect();
+        EventBody { source, content_type, taken: Vec::new(), ready, on_end: Some(on_end) }
     }
 
     /// One record each: clients exist that take a chunk for a record, as it is with Mesos.
     fn encode(&mut self) {
         for event in self.taken.drain(..) {
-            let payload = wire::encode_as(self.content_type, &*event);
-            let mut record = Vec::with_capacity(payload.len() + 12);
-            wire::recordio::encode(&payload, &mut record);
-            self.ready.push_back(Bytes::from(record));
+            self.ready.push_back(record(&wire::encode_as(self.content_type, &*event)));
         }
     }
 }
@@ -136,6 +132,12 @@ impl<E, F: FnOnce()> Drop for EventBody<E, F> {
             on_end();
         }
     }
+}
+
+fn record(payload: &[u8]) -> Bytes {
+    let mut record = Vec::with_capacity(payload.len() + 12);
+    wire::recordio::encode(payload, &mut record);
+    Bytes::from(record)
 }
 
 /// Ready when the peer has closed its side. Bytes it may have sent instead stay unread.

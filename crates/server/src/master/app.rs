@@ -91,7 +91,7 @@ impl App for MasterApp {
             ("version", _) => respond::json(info::version(&self.build), request.jsonp()),
             ("system", _) => respond::json(System::read().stats(), request.jsonp()),
             ("logging", _) => self.logging.toggle(&request),
-            ("help", _) => text(StatusCode::OK, help()),
+            ("help", _) => text(StatusCode::OK, ROUTES.list()),
             _ => not_found(),
         }
     }
@@ -116,15 +116,4 @@ impl MasterApp {
         counters.add("master/dropped_messages", self.dropped.total() as f64);
         views::metrics::master(&self.publisher.snapshot(), &counters)
     }
-}
-
-/// Every endpoint, one a line.
-fn help() -> String {
-    let paths = ROUTES.processes.iter().flat_map(|(process, routes)| {
-        routes.iter().map(move |route| match *route {
-            "" => format!("/{process}\n"),
-            route => format!("/{process}/{route}\n"),
-        })
-    });
-    paths.collect()
 }

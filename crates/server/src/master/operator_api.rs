@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::master::{Input, OperatorCall};
+use bytes::Bytes;
 use http::header;
 use messages::v1;
 use messages::v1::master::call::Type;
@@ -99,8 +100,13 @@ async fn read_view(app: &Arc<MasterApp>, call: Call, content_type: ContentType) 
     let key = format!("{} {}", call.r#type().as_str_name(), content_type.as_str());
     let publisher = app.publisher.clone();
     let build = move || {
-        let reply = publisher.snapshot().operator(&call)?;
-        Some(wire::encode_as(content_type, &reply).into())
+        let snapshot = publisher.snapshot();
+        match content_type {
+            ContentType::Json => snapshot.operator_json(&call),
+            ContentType::Protobuf => {
+                snapshot.operator(&call).map(|reply| Bytes::from(wire::encode_as(content_type, &reply)))
+            }
+        }
     };
     let body = app.flights.clone().fly(key, build).await.ok_or_else(not_implemented)?;
     let kind = (header::CONTENT_TYPE, call::content_type(content_type));
@@ -124,8 +130,12 @@ fn set_logging_level(app: &Arc<MasterApp>, call: Call) -> Response {
 async fn subscribe(app: &Arc<MasterApp>, request: &Request, content_type: ContentType) -> Response {
     let queue = StreamQueue::new(request.connection.clone());
     let snapshot = app.publisher.subscribe(queue.clone());
-    let subscribed = tokio::task::spawn_blocking(move || snapshot.subscribed()).await;
-    let first: Vec<Arc<v1::master::Event>> = subscribed.into_iter().chain([heartbeat()]).map(Arc::new).collect();
+    let encode = move || match content_type {
+        ContentType::Json => snapshot.subscribed_json().to_vec(),
+        ContentType::Protobuf => wire::encode_as(content_type, &snapshot.subscribed()),
+    };
+    let mut first = Vec::from_iter(tokio::task::spawn_blocking(encode).await);
+    first.push(wire::encode_as(content_type, &heartbeat()));
     let (publisher, subscriber) = (app.publisher.clone(), queue.clone());
     let body = EventBody::beginning_with(first, queue, content_type, move || publisher.unsubscribe(&subscriber));
     let mut response = http::Response::new(ResponseBody::stream(body));

@@ -1,0 +1,208 @@
+//! Containers between the core's commands and the containerizer: sandboxes and fetching come first, on threads that
+//! may wait, and a container may be destroyed meanwhile.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ::agent::{ContainerCommand, ContainerEvent, ContainerExit, ContainerLaunch, Input, Limitation};
+use containerizer::{Containerizer, Event, LimitationKind, Limits, User};
+use messages::v1;
+use tokio::runtime::Handle;
+use tracing::{debug, warn};
+use vocabulary::ContainerId;
+
+use super::host::AgentHost;
+use super::launch::{self, Settings};
+use super::sandbox;
+use crate::edge::core_thread::{Inbox, Mail};
+
+pub struct Containers {
+    containerizer: Containerizer,
+    shared: Arc<Shared>,
+    settings: Arc<Settings>,
+    runtime: Handle,
+}
+
+/// What the containerizer's thread sees of it.
+struct Shared {
+    inbox: Arc<Inbox<AgentHost>>,
+    live: Mutex<HashMap<String, Live>>,
+}
+
+struct Live {
+    phase: Phase,
+    cancelled: Arc<AtomicBool>,
+}
+
+enum Phase {
+    /// Its sandbox is being filled; these are the limits to start with.
+    Preparing(Limits),
+    Started,
+}
+
+impl Containers {
+    pub fn start(
+        config: containerizer::Config,
+        settings: Settings,
+        runtime: Handle,
+        inbox: Arc<Inbox<AgentHost>>,
+    ) -> Result<Arc<Self>, containerizer::Error> {
+        let shared = Arc::new(Shared { inbox, live: Mutex::new(HashMap::new()) });
+        let reporter = shared.clone();
+        let containerizer = Containerizer::new(config, move |event| reporter.report(event))?;
+        for missing in containerizer.missing_isolation() {
+            warn!("{missing}");
+        }
+        // Without records of an earlier process its containers belong to nobody.
+        for (id, pid) in containerizer.recovered() {
+            warn!(container = id, pid, "ending a container of an earlier agent");
+            if let Err(error) = containerizer.destroy(&id) {
+                warn!(container = id, %error, "cannot end a container");
+            }
+        }
+        Ok(Arc::new(Containers { containerizer, shared, settings: Arc::new(settings), runtime }))
+    }
+
+    pub fn carry_out(self: &Arc<Self>, command: ContainerCommand) {
+        match command {
+            ContainerCommand::Launch(launch) => self.launch(launch),
+            ContainerCommand::Update { container, resources, limits } => {
+                self.update(&container, launch::limits(&resources, &limits));
+            }
+            ContainerCommand::Destroy { container } => self.destroy(&container),
+        }
+    }
+
+    /// Nothing for a container that is over or not started yet.
+    pub fn usage(&self, container: &ContainerId) -> Option<containerizer::Usage> {
+        self.containerizer.usage(container.as_str()).ok()
+    }
+
+    fn launch(self: &Arc<Self>, launch: Box<ContainerLaunch>) {
+        let cancelled = Arc::new(AtomicBool::new(false));
+        let phase = Phase::Preparing(launch::limits(&launch.resources, &launch.limits));
+        let live = Live { phase, cancelled: cancelled.clone() };
+        self.shared.lock().insert(launch.container.to_string(), live);
+        let containers = self.clone();
+        self.runtime.spawn_blocking(move || {
+            let prepared = containers.prepare(&launch, &cancelled);
+            if let Err(reason) = prepared.and_then(|prepared| containers.start_prepared(prepared)) {
+                containers.shared.failed(launch.container.as_str(), reason);
+            }
+        });
+    }
+
+    /// May take as long as a download.
+    fn prepare(&self, launch: &ContainerLaunch, cancelled: &Arc<AtomicBool>) -> Result<containerizer::Launch, String> {
+        launch::check(launch).map_err(|error| error.to_string())?;
+        let user = launch.user.as_deref().map(resolve_user).transpose()?.flatten();
+        sandbox::create(&launch.sandbox, user.as_ref())
+            .map_err(|error| format!("Failed to create sandbox '{}': {error}", launch.sandbox.display()))?;
+        super::fetch::fetch(launch, user.as_ref(), cancelled)?;
+        launch::describe(&self.settings, launch, user).map_err(|error| error.to_string())
+    }
+
+    /// Under the lock, so that a `destroy` comes either before (and is seen here) or after (and finds the container).
+    fn start_prepared(&self, mut prepared: containerizer::Launch) -> Result<(), String> {
+        let mut live = self.shared.lock();
+        let Some(entry) = live.get_mut(&prepared.id) else { return Err("Container destroyed".to_owned()) };
+        if entry.cancelled.load(Ordering::Acquire) {
+            return Err("Container destroyed while preparing".to_owned());
+        }
+        if let Phase::Preparing(limits) = entry.phase {
+            prepared.limits = limits;
+        }
+        entry.phase = Phase::Started;
+        self.containerizer.launch(prepared).map_err(|error| error.to_string())
+    }
+
+    fn update(&self, container: &ContainerId, limits: Limits) {
+        let mut live = self.shared.lock();
+        let Some(entry) = live.get_mut(container.as_str()) else { return };
+        match &mut entry.phase {
+            Phase::Preparing(waiting) => *waiting = limits,
+            Phase::Started => {
+                drop(live);
+                if let Err(error) = self.containerizer.update(container.as_str(), limits) {
+                    // It has probably just ended.
+                    debug!(%container, %error, "cannot change the limits of a container");
+                }
+            }
+        }
+    }
+
+    fn destroy(&self, container: &ContainerId) {
+        let started = match self.shared.lock().get(container.as_str()) {
+            None => return,
+            Some(entry) => {
+                entry.cancelled.store(true, Ordering::Release);
+                matches!(entry.phase, Phase::Started)
+            }
+        };
+        if started && let Err(error) = self.containerizer.destroy(container.as_str()) {
+            debug!(%container, %error, "cannot destroy a container");
+        }
+    }
+}
+
+impl Shared {
+    fn report(&self, event: Event) {
+        match event {
+            Event::Launched { id, pid } => {
+                if self.lock().contains_key(&id) {
+                    self.tell(ContainerEvent::Launched { container: ContainerId::new(&id), pid });
+                }
+            }
+            Event::LaunchFailed { id, reason } => self.failed(&id, reason),
+            Event::Exited { id, status, limitation } => {
+                if self.lock().remove(&id).is_some() {
+                    let exit = ContainerExit { status, limitation: limitation.map(describe_limitation) };
+                    self.tell(ContainerEvent::Exited { container: ContainerId::new(&id), exit });
+                }
+            }
+        }
+    }
+
+    fn failed(&self, id: &str, reason: String) {
+        if self.lock().remove(id).is_some() {
+            self.tell(ContainerEvent::LaunchFailed { container: ContainerId::new(id), reason });
+        }
+    }
+
+    /// At most two pieces of mail for each container.
+    fn tell(&self, event: ContainerEvent) {
+        self.inbox.send_control(Mail::Input(Input::Container(event)));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Live>> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Nobody to switch to when the container is to run as who we are, or when we may not switch: an agent without root
+/// still runs tasks, as itself.
+fn resolve_user(name: &str) -> Result<Option<User>, String> {
+    let own = rustix::process::geteuid();
+    if !own.is_root() {
+        debug!(user = name, "running a container as ourselves: only root may switch users");
+        return Ok(None);
+    }
+    let user = containerizer::resolve_user(name).map_err(|error| format!("Failed to get user '{name}': {error}"))?;
+    Ok((user.uid != own.as_raw()).then_some(user))
+}
+
+fn describe_limitation(limitation: containerizer::Limitation) -> Limitation {
+    let LimitationKind::Memory { limit } = limitation.kind;
+    let mem = v1::Resource {
+        name: "mem".to_owned(),
+        r#type: v1::value::Type::Scalar as i32,
+        scalar: Some(v1::value::Scalar { value: limit as f64 / (1024.0 * 1024.0) }),
+        ..Default::default()
+    };
+    Limitation {
+        reason: v1::task_status::Reason::ContainerLimitationMemory,
+        message: limitation.message,
+        resources: vec![mem],
+    }
+}

@@ -1,0 +1,122 @@
+//! The agent core on its thread: inputs in, effects carried out.
+
+use std::net::SocketAddrV4;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use ::agent::{Agent, Change, Effect, Input, Outbox, Timer};
+use messages::v1;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tracing::warn;
+use vocabulary::{Now, StreamId};
+
+use super::containers::Containers;
+use super::publisher::Publisher;
+use super::store::RecordStore;
+use super::{sandbox, usage};
+use crate::edge::core_thread::{Host, Inbox, Mail};
+use crate::edge::desk::Desk;
+use crate::running::Ended;
+
+pub struct AgentHost {
+    pub core: Agent,
+    pub process: Arc<str>,
+    pub store: Box<dyn RecordStore>,
+    pub publisher: Arc<Publisher>,
+    pub containers: Arc<Containers>,
+    pub work_dir: PathBuf,
+    pub runtime: Handle,
+    pub inbox: Arc<Inbox<AgentHost>>,
+    /// Says that the core has ended, when it is dropped.
+    pub ended: watch::Sender<Option<Ended>>,
+    pub end: Ended,
+    /// Holds the effects of `Agent::start` at first.
+    pub outbox: Outbox,
+    pub changes: Vec<Change>,
+}
+
+impl AgentHost {
+    fn carry_out(&mut self, effect: Effect, desk: &mut Desk<Self>) {
+        match effect {
+            Effect::Reply { reply, answer } => desk.reply(reply, answer),
+            Effect::Event { stream, event } => desk.event(stream, event),
+            Effect::CloseStream(stream) => desk.close_stream(stream),
+            Effect::Send { to, message } => {
+                let process = self.process.clone();
+                desk.send(&process, to, message);
+            }
+            Effect::Link(address) => desk.link(address),
+            Effect::Unlink(address) => desk.unlink(address),
+            Effect::Arm { timer, at } => desk.arm(timer, at),
+            Effect::Disarm(timer) => desk.disarm(&timer),
+            Effect::Container(command) => self.containers.carry_out(command),
+            Effect::Store { token, record } => self.store.store(token, record),
+            Effect::RemoveTree(path) => self.remove_tree(path),
+            Effect::Publish(change) => self.changes.push(change),
+            Effect::Terminate(reason) => {
+                self.end = Ended { reason: Some(reason) };
+                desk.finish();
+            }
+        }
+    }
+
+    fn remove_tree(&self, path: PathBuf) {
+        let work_dir = self.work_dir.clone();
+        self.runtime.spawn_blocking(move || {
+            if let Err(error) = sandbox::remove(&work_dir, &path) {
+                warn!(path = %path.display(), %error, "cannot remove a sandbox");
+            }
+        });
+    }
+
+    fn measure_disk(&self) {
+        let (work_dir, inbox) = (self.work_dir.clone(), self.inbox.clone());
+        self.runtime.spawn_blocking(move || match usage::disk(&work_dir) {
+            Ok(fraction) => inbox.send_control(Mail::Input(Input::DiskUsage(fraction))),
+            Err(error) => warn!(%error, "cannot measure the disk usage of the work directory"),
+        });
+    }
+}
+
+impl Host for AgentHost {
+    type Input = Input;
+    type Event = v1::executor::Event;
+    type Timer = Timer;
+
+    fn timer(timer: Timer) -> Input {
+        Input::Timer(timer)
+    }
+
+    fn stream_closed(stream: StreamId) -> Input {
+        Input::StreamClosed(stream)
+    }
+
+    fn exited(address: SocketAddrV4) -> Input {
+        Input::Exited(address)
+    }
+
+    fn step(&mut self, now: Now, input: Input, desk: &mut Desk<Self>) {
+        if matches!(input, Input::Timer(Timer::DiskWatch)) {
+            self.measure_disk();
+        }
+        let mut outbox = std::mem::take(&mut self.outbox);
+        self.core.step(now, input, &mut outbox);
+        for effect in outbox.drain() {
+            self.carry_out(effect, desk);
+        }
+        self.outbox = outbox;
+    }
+
+    fn publish(&mut self, _now: Now) {
+        if !self.changes.is_empty() {
+            self.publisher.publish(&mut self.changes);
+        }
+    }
+}
+
+impl Drop for AgentHost {
+    fn drop(&mut self) {
+        self.ended.send_replace(Some(std::mem::take(&mut self.end)));
+    }
+}

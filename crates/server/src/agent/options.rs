@@ -1,0 +1,63 @@
+//! What an agent is started with.
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+
+use views::agent::Limits;
+use views::master::Build;
+
+/// Our own program, run inside containers of command tasks.
+#[derive(Debug, Clone)]
+pub struct ExecutorProgram {
+    pub path: PathBuf,
+    /// Including `argv[0]`.
+    pub argv: Vec<String>,
+}
+
+#[derive(Debug, Clone)]
+pub struct AgentOptions {
+    pub ip: Ipv4Addr,
+    /// Zero for any free port.
+    pub port: u16,
+    pub advertise_ip: Option<Ipv4Addr>,
+    pub advertise_port: Option<u16>,
+    /// `host:port` or `master@host:port`.
+    pub master: String,
+    /// Decisions; the address in its `pid` is replaced by what is listened on.
+    pub config: ::agent::Config,
+    pub containerizer: containerizer::Config,
+    /// `None`: this executable with the argument `executor`.
+    pub executor: Option<ExecutorProgram>,
+    /// Of `stdout` and `stderr` of executors.
+    pub rotation: Option<containerizer::Rotation>,
+    /// Every flag that has a value, for `/flags`.
+    pub flags: Vec<(String, String)>,
+    pub build: Build,
+    pub history: Limits,
+    /// Served as `/slave/log`.
+    pub log_file: Option<PathBuf>,
+}
+
+impl AgentOptions {
+    /// `config.pid` names the process; its address is not looked at.
+    pub fn new(ip: Ipv4Addr, port: u16, master: impl Into<String>, config: ::agent::Config) -> Self {
+        AgentOptions {
+            ip,
+            port,
+            advertise_ip: None,
+            advertise_port: None,
+            master: master.into(),
+            build: Build { version: config.version.clone(), ..Build::default() },
+            containerizer: containerizer::Config {
+                runtime_dir: config.work_dir.join("run"),
+                ..containerizer::Config::default()
+            },
+            config,
+            executor: None,
+            rotation: None,
+            flags: Vec::new(),
+            history: Limits::default(),
+            log_file: None,
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! From options to a running agent.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use ::agent::{Agent, Input, Metrics, Outbox};
+use containerizer::SealedProgram;
+use views::agent::{Facts, View};
+use vocabulary::Upid;
+
+use super::app::AgentApp;
+use super::containers::Containers;
+use super::detector;
+use super::host::AgentHost;
+use super::launch::Settings;
+use super::options::{AgentOptions, ExecutorProgram};
+use super::publisher::Publisher;
+use super::routes::PROCESS;
+use super::store::InMemory;
+use crate::Error;
+use crate::common::files::Files;
+use crate::common::flights::Flights;
+use crate::common::logging::Logging;
+use crate::common::metrics;
+use crate::edge::core_thread::{Clock, Inbox, Mail};
+use crate::edge::message::Dropped;
+use crate::running::{Ended, Running};
+use crate::start::{Listen, bind, end_channel, launch, runtime, seed};
+
+/// Binds, starts the containerizer and serves. Must be called inside a tokio runtime, which then carries the connections.
+pub fn start(options: AgentOptions) -> Result<Running, Error> {
+    let runtime = runtime()?;
+    let AgentOptions { ip, port, advertise_ip, advertise_port, mut config, .. } = options;
+    let master = detector::standalone(&options.master)?;
+    directory(&config.work_dir)?;
+    directory(&options.containerizer.runtime_dir)?;
+    let bound = bind(&Listen { ip, port, advertise_ip, advertise_port })?;
+    config.pid = Upid::new(PROCESS, bound.advertised);
+    let work_dir = config.work_dir.clone();
+
+    let inbox = Inbox::new();
+    let executor = executor_program(options.executor)?;
+    let sealed = SealedProgram::copy_of(&executor.path);
+    let sealed = sealed.map_err(|source| Error::Executor { path: executor.path, source })?;
+    let settings = Settings { executor: Arc::new(sealed), executor_argv: executor.argv, rotation: options.rotation };
+    let containers = Containers::start(options.containerizer, settings, runtime.clone(), inbox.clone())
+        .map_err(|error| Error::Containerizer(error.to_string()))?;
+
+    let clock = Clock::start();
+    let facts = Facts {
+        build: options.build.clone(),
+        pid: config.pid.clone(),
+        started: clock.now().wall,
+        flags: options.flags.iter().cloned().collect(),
+        capabilities: config.capabilities.iter().map(|capability| *capability as i32).collect(),
+        limits: options.history,
+    };
+    let publisher = Publisher::new(View::new(facts));
+    let core_metrics = Arc::new(Metrics::default());
+    let mut core = Agent::new(config, seed()?, core_metrics.clone());
+    let mut outbox = Outbox::default();
+    core.start(clock.now(), &mut outbox);
+    let (ended, end) = end_channel();
+    let host = AgentHost {
+        core,
+        process: Arc::from(PROCESS),
+        store: Box::new(InMemory::new(inbox.clone())),
+        publisher: publisher.clone(),
+        containers: containers.clone(),
+        work_dir,
+        runtime,
+        inbox: inbox.clone(),
+        ended,
+        end: Ended::default(),
+        outbox,
+        changes: Vec::new(),
+    };
+    let app = Arc::new(AgentApp {
+        inbox: inbox.clone(),
+        dropped: Dropped::default(),
+        files: Arc::new(files(options.log_file, publisher.clone())),
+        publisher,
+        containers,
+        core_metrics,
+        flights: Arc::new(Flights::new()),
+        logging: Logging::new(None),
+        metrics_limit: metrics::rate_limit(),
+        statistics_limit: metrics::rate_limit(),
+        build: options.build,
+        flags: options.flags,
+        started: Instant::now(),
+    });
+    let mut running = launch("agent-core", bound, clock, host, app, end)?;
+    inbox.send_control(Mail::Input(Input::MasterDetected(Some(Box::new(master)))));
+    running.unregister = Some(Arc::new(move || inbox.send_control(Mail::Input(Input::Unregister))));
+    Ok(running)
+}
+
+fn directory(path: &Path) -> Result<(), Error> {
+    std::fs::create_dir_all(path).map_err(|source| Error::Directory { path: path.to_owned(), source })
+}
+
+fn executor_program(given: Option<ExecutorProgram>) -> Result<ExecutorProgram, Error> {
+    match given {
+        Some(program) => Ok(program),
+        None => {
+            let path = std::env::current_exe();
+            let path = path.map_err(|source| Error::Executor { path: "/proc/self/exe".into(), source })?;
+            Ok(ExecutorProgram { path, argv: vec!["tepui".to_owned(), "executor".to_owned()] })
+        }
+    }
+}
+
+fn files(log: Option<std::path::PathBuf>, publisher: Arc<Publisher>) -> Files {
+    let attached = log.map(|file| ("/slave/log".to_owned(), file)).into_iter().collect();
+    let views = publisher.clone();
+    let resolve = Arc::new(move |path: &str| views.snapshot().resolve(path));
+    Files::new(attached, resolve, Arc::new(move || publisher.snapshot().sandboxes()))
+}
