@@ -81,9 +81,13 @@ impl Agent {
         executor.enter(ExecutorState::Terminated, &self.metrics);
         step.disarm(Timer::ExecutorRegistration(executor.container.clone()));
         step.disarm(Timer::ExecutorShutdown(executor.container.clone()));
-        if let Link::Http(stream) = std::mem::replace(&mut executor.link, Link::None) {
-            self.http_executors.remove(&stream);
-            step.out.push(Effect::CloseStream(stream));
+        match std::mem::replace(&mut executor.link, Link::None) {
+            Link::Http(stream) => {
+                self.http_executors.remove(&stream);
+                step.out.push(Effect::CloseStream(stream));
+            }
+            Link::Libprocess(pid) => step.out.push(Effect::Unlink(pid.address)),
+            Link::None => {}
         }
         let command_task = executor.command_task;
         let record = Record::ContainerDone {
@@ -225,6 +229,7 @@ impl Agent {
             let path = paths::framework(&self.config.work_dir, &agent, id);
             self.schedule_removal(step, path);
         }
+        self.drained_if_empty();
         self.end_if_empty(step);
     }
 }

@@ -10,7 +10,7 @@ use crate::delivery::event;
 use crate::input::{ExecutorCall, ExecutorSubscribe};
 use crate::outbox::{Effect, Timer};
 use crate::registration::Phase;
-use crate::state::{Executor, Link, task_state};
+use crate::state::{Executor, Link, is_terminal, task_state};
 use crate::streams::Origin;
 use crate::updates::{Refused, Report};
 use messages::v1::TaskState;
@@ -102,6 +102,16 @@ impl Agent {
         }
         self.publish_executor(step, framework, id);
         self.deliver_queued(step, framework, id);
+        self.deliver_kills(step, framework, id);
+    }
+
+    fn deliver_kills(&mut self, step: &mut Step<'_>, framework: &FrameworkId, id: &ExecutorId) {
+        let Some(executor) = self.frameworks.get_mut(framework).and_then(|f| f.executors.get_mut(id)) else { return };
+        for (task, policy) in std::mem::take(&mut executor.kills) {
+            if executor.tasks.get(&task).is_some_and(|entry| !is_terminal(task_state(entry.state))) {
+                executor.kill(step, &task, policy);
+            }
+        }
     }
 
     pub(crate) fn executor_calls(&mut self, step: &mut Step<'_>, ExecutorCall { reply, call }: ExecutorCall) {
@@ -148,7 +158,8 @@ impl Agent {
         let Some(known) = self.frameworks.get(&framework) else {
             return Err(Answer::bad_request("Framework cannot be found"));
         };
-        if !known.executors.contains_key(&executor) {
+        // Who calls before the container was started is not that executor.
+        if !known.executors.get(&executor).is_some_and(|e| e.launched_container) {
             return Err(Answer::bad_request("Executor cannot be found"));
         }
         Ok((framework, executor))

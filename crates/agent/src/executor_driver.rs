@@ -70,7 +70,7 @@ impl Agent {
         let terminating = self.master.phase == Phase::Terminating;
         let executor = self.frameworks.get_mut(framework).filter(|f| !f.terminating && !terminating);
         let executor = executor.and_then(|f| f.executors.get_mut(id));
-        let Some(executor) = executor.filter(|e| e.state == ExecutorState::Registering) else {
+        let Some(executor) = executor.filter(|e| e.state == ExecutorState::Registering && e.launched_container) else {
             tracing::warn!("refusing executor {id:?} of framework {framework} at {from}");
             step.send(from, internal::ShutdownExecutorMessage::default());
             return false;

@@ -9,7 +9,7 @@ use crate::agent::{Agent, Step};
 use crate::change::ExecutorState;
 use crate::duration;
 use crate::outbox::Timer;
-use crate::state::{is_terminal, task_state};
+use crate::state::{Link, is_terminal, task_state};
 use crate::updates::Report;
 
 impl Agent {
@@ -30,9 +30,11 @@ impl Agent {
             return self.kill_queued(step, &framework_id, &executor, &tasks, group);
         }
         match executor.state {
+            ExecutorState::Running if executor.link == Link::None => {
+                executor.kills.insert(task, message.kill_policy);
+            }
             ExecutorState::Running => executor.kill(step, &task, message.kill_policy),
-            // Registering, with a task that was delivered: an executor that lost its stream. Terminating or
-            // terminated: the task ends with it.
+            // The task ends with its executor.
             _ => tracing::warn!("ignoring a kill of task {task:?}: executor {:?} is not running", executor.id),
         }
     }
@@ -129,6 +131,14 @@ impl Agent {
             let message =
                 internal::KillTaskMessage { framework_id: framework.to_proto(), task_id: task.to_proto(), kill_policy };
             self.kill_task(step, message);
+        }
+        self.drained_if_empty();
+    }
+
+    /// A drained agent takes work again; that it gets none is the master's decision.
+    pub(crate) fn drained_if_empty(&mut self) {
+        if self.frameworks.is_empty() {
+            self.drain = None;
         }
     }
 }

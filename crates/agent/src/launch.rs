@@ -270,6 +270,7 @@ impl Agent {
             launched_container: false,
             queued: Default::default(),
             tasks: Default::default(),
+            kills: Default::default(),
             ever_sent: false,
             pending_termination: None,
             allocated: Resources::from_proto(&launch.executor.resources).unwrap_or_default(),

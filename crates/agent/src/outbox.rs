@@ -36,7 +36,8 @@ pub enum Effect {
     },
     Disarm(Timer),
     Container(ContainerCommand),
-    /// Make durable, then deliver `Input::Stored(token)`.
+    /// Make durable, then deliver `Input::Stored(token)`. Records become durable in the order of these effects: what is
+    /// confirmed has all earlier ones before it on the disk.
     Store {
         token: StoreToken,
         record: Record,

@@ -109,6 +109,8 @@ pub(crate) struct Executor {
     pub queued: VecDeque<Batch>,
     /// Queued, delivered, or terminal but unacknowledged.
     pub tasks: BTreeMap<TaskId, Arc<v1::Task>>,
+    /// Kills that came while the executor had no stream. Mesos loses them.
+    pub kills: BTreeMap<TaskId, Option<Box<v1::KillPolicy>>>,
     /// An executor that was never given anything and has nothing queued is of no use.
     pub ever_sent: bool,
     pub pending_termination: Option<Termination>,

@@ -136,12 +136,14 @@ impl Streams {
         let Some(stream) = self.by_task.get_mut(&key) else { return Acknowledged::Unexpected };
         let in_flight = stream.pending.front().filter(|p| p.stored && p.update.uuid.as_deref() == Some(uuid));
         let Some(first) = in_flight else { return Acknowledged::Unexpected };
-        if is_terminal(task_state(first.update.status.state)) {
+        let terminal = is_terminal(task_state(first.update.status.state));
+        stream.pending.pop_front();
+        stream.retry = None;
+        // After the end of a task more can wait only if its id was used again.
+        if terminal && stream.pending.is_empty() {
             self.by_task.remove(&key);
             return Acknowledged::Closed;
         }
-        stream.pending.pop_front();
-        stream.retry = None;
         if stream.acknowledged.len() >= MAX_REMEMBERED {
             stream.acknowledged.pop_front();
         }

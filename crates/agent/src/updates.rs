@@ -393,8 +393,13 @@ impl Agent {
     /// The framework knows the end of the task: nothing is left to do for it.
     fn task_completed(&mut self, step: &mut Step<'_>, framework_id: &FrameworkId, task: &TaskId) {
         let Some(framework) = self.frameworks.get_mut(framework_id) else { return };
-        let Some(executor_id) = framework.tasks.remove(task) else { return };
+        let Some(executor_id) = framework.tasks.get(task).cloned() else { return };
         let Some(executor) = framework.executors.get_mut(&executor_id) else { return };
+        // The id may have been used again since the update that is acknowledged.
+        if !executor.tasks.get(task).is_some_and(|entry| is_terminal(task_state(entry.state))) {
+            return;
+        }
+        framework.tasks.remove(task);
         executor.tasks.remove(task);
         let change = Change::TaskCompleted {
             container: executor.container.clone(),

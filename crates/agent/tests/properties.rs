@@ -1,0 +1,453 @@
+//! What holds after any sequence of inputs, in any order, with a disk that confirms late.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a broken promise fails the test")]
+
+mod story;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use agent::{
+    Agent, Change, Config, ContainerCommand, ContainerEvent, ContainerExit, Effect, ExecutorCall, ExecutorSubscribe,
+    Input, Limitation, Metrics, Outbox, PeerMessage, Record, StoreToken, Timer,
+};
+use messages::v1::executor::call;
+use messages::{Message, internal, v1};
+use proptest::prelude::*;
+use resources::Resources;
+use story::*;
+use vocabulary::{ContainerId, FrameworkId, Monotonic, Now, ReplyId, StreamId, TaskId, Timestamp};
+
+/// Small numbers stand for tasks, executors and things seen before, so that sequences meet themselves again.
+#[derive(Debug, Clone)]
+enum Act {
+    RunCommand(u8),
+    RunCustom(u8, u8),
+    RunGroup(u8, u8),
+    LaunchHint(u8, u8, bool),
+    Kill(u8),
+    ShutdownExecutor(u8),
+    ShutdownFramework,
+    UpdateFramework(bool),
+    Subscribe(u8, bool),
+    Update(u8, u8, usize),
+    Message(u8),
+    Driver(u8),
+    DriverUpdate(u8, usize),
+    StreamClosed(u8),
+    Launched(u8),
+    LaunchFailed(u8),
+    Exited(u8, bool),
+    Acknowledge(u8),
+    AcknowledgeNonsense(u8),
+    Stored(u8),
+    StoredAll,
+    Timer(u8),
+    Pass(u8),
+    Master(bool),
+    Registered,
+    Ping(bool),
+    LinkBroke,
+    Disk(u8),
+    Drain(bool),
+}
+
+fn acts() -> impl Strategy<Value = Vec<Act>> {
+    let n = 0..4u8;
+    let act = prop_oneof![
+        4 => n.clone().prop_map(Act::RunCommand),
+        4 => (n.clone(), n.clone()).prop_map(|(t, e)| Act::RunCustom(t, e)),
+        2 => (n.clone(), n.clone()).prop_map(|(t, e)| Act::RunGroup(t, e)),
+        1 => (n.clone(), n.clone(), any::<bool>()).prop_map(|(t, e, l)| Act::LaunchHint(t, e, l)),
+        3 => n.clone().prop_map(Act::Kill),
+        1 => n.clone().prop_map(Act::ShutdownExecutor),
+        1 => Just(Act::ShutdownFramework),
+        1 => any::<bool>().prop_map(Act::UpdateFramework),
+        6 => (0..8u8, any::<bool>()).prop_map(|(e, u)| Act::Subscribe(e, u)),
+        8 => (0..8u8, n.clone(), 0..7usize).prop_map(|(e, t, s)| Act::Update(e, t, s)),
+        1 => (0..8u8).prop_map(Act::Message),
+        2 => n.clone().prop_map(Act::Driver),
+        2 => (n.clone(), 0..7usize).prop_map(|(t, s)| Act::DriverUpdate(t, s)),
+        1 => any::<u8>().prop_map(Act::StreamClosed),
+        3 => any::<u8>().prop_map(Act::Launched),
+        1 => any::<u8>().prop_map(Act::LaunchFailed),
+        2 => (any::<u8>(), any::<bool>()).prop_map(|(c, l)| Act::Exited(c, l)),
+        5 => any::<u8>().prop_map(Act::Acknowledge),
+        1 => n.clone().prop_map(Act::AcknowledgeNonsense),
+        6 => any::<u8>().prop_map(Act::Stored),
+        4 => Just(Act::StoredAll),
+        3 => any::<u8>().prop_map(Act::Timer),
+        1 => any::<u8>().prop_map(Act::Pass),
+        1 => any::<bool>().prop_map(Act::Master),
+        2 => Just(Act::Registered),
+        1 => any::<bool>().prop_map(Act::Ping),
+        1 => Just(Act::LinkBroke),
+        1 => (0..=100u8).prop_map(Act::Disk),
+        1 => any::<bool>().prop_map(Act::Drain),
+    ];
+    proptest::collection::vec(act, 1..120)
+}
+
+const STATES: [v1::TaskState; 7] = [
+    v1::TaskState::TaskStaging,
+    v1::TaskState::TaskStarting,
+    v1::TaskState::TaskRunning,
+    v1::TaskState::TaskKilling,
+    v1::TaskState::TaskFinished,
+    v1::TaskState::TaskFailed,
+    v1::TaskState::TaskKilled,
+];
+
+type TaskKey = (FrameworkId, TaskId);
+
+struct World {
+    agent: Agent,
+    metrics: Arc<Metrics>,
+    now: Now,
+    outbox: Outbox,
+    replies: u64,
+    owed: BTreeSet<ReplyId>,
+    streams: Vec<StreamId>,
+    containers: Vec<ContainerId>,
+    live_containers: BTreeSet<ContainerId>,
+    stores: BTreeMap<StoreToken, Record>,
+    durable_updates: BTreeSet<Vec<u8>>,
+    durable_containers: BTreeSet<ContainerId>,
+    in_flight: BTreeMap<TaskKey, Vec<u8>>,
+    forwarded: Vec<(TaskKey, Vec<u8>)>,
+    timers: BTreeMap<Timer, Monotonic>,
+    frameworks: BTreeSet<FrameworkId>,
+}
+
+impl World {
+    fn new(seed: u8) -> Self {
+        let resources = Resources::parse("cpus:4;mem:4096", "*").unwrap();
+        let metrics = Arc::new(Metrics::default());
+        let config = Config::new(upid(AGENT), "host", "/w", resources);
+        let mut world = World {
+            agent: Agent::new(config, [seed; 32], metrics.clone()),
+            metrics,
+            now: Now { monotonic: Monotonic::default(), wall: Timestamp::from_nanos(1) },
+            outbox: Outbox::default(),
+            replies: 0,
+            owed: BTreeSet::new(),
+            streams: Vec::new(),
+            containers: Vec::new(),
+            live_containers: BTreeSet::new(),
+            stores: BTreeMap::new(),
+            durable_updates: BTreeSet::new(),
+            durable_containers: BTreeSet::new(),
+            in_flight: BTreeMap::new(),
+            forwarded: Vec::new(),
+            timers: BTreeMap::new(),
+            frameworks: BTreeSet::new(),
+        };
+        world.agent.start(world.now, &mut world.outbox);
+        world.act(Act::Master(true));
+        world.act(Act::Timer(0));
+        world.act(Act::Registered);
+        world
+    }
+
+    fn input(&mut self, input: Input) {
+        if let Input::Message(PeerMessage { message: Message::ShutdownFramework(_), .. }) = &input {
+            // Its updates are nobody's business any more.
+            self.in_flight.clear();
+        }
+        self.agent.step(self.now, input, &mut self.outbox);
+        let effects: Vec<Effect> = self.outbox.drain().collect();
+        for effect in effects {
+            self.observe(effect);
+        }
+        assert!(self.owed.is_empty(), "no answer to {:?}", self.owed);
+        for (name, value) in self.metrics.snapshot() {
+            assert!(value >= 0.0, "{name} is {value}");
+        }
+    }
+
+    fn observe(&mut self, effect: Effect) {
+        match effect {
+            Effect::Reply { reply, .. } => assert!(self.owed.remove(&reply), "{reply:?} is answered twice"),
+            Effect::Store { token, record } => {
+                if let Record::Acknowledged { framework, task, uuid } = &record {
+                    let acknowledged = self.in_flight.remove(&(framework.clone(), task.clone()));
+                    assert!(acknowledged.is_none_or(|in_flight| in_flight == *uuid));
+                }
+                assert!(self.stores.insert(token, record).is_none(), "{token:?} is used twice");
+            }
+            Effect::Send { message: Message::StatusUpdate(message), .. } => {
+                let update = &message.update;
+                let key = (FrameworkId::from(&update.framework_id), TaskId::from(&update.status.task_id));
+                let uuid = update.uuid.clone().expect("updates have a uuid");
+                assert!(self.durable_updates.contains(&uuid), "{key:?} is forwarded before it is stored");
+                let before = self.in_flight.insert(key.clone(), uuid.clone());
+                assert!(before.is_none_or(|before| before == uuid), "two updates of {key:?} are in flight");
+                self.forwarded.push((key, uuid));
+            }
+            Effect::Arm { timer, at } => {
+                assert!(at >= self.now.monotonic);
+                self.timers.insert(timer, at);
+            }
+            Effect::Disarm(timer) => {
+                self.timers.remove(&timer);
+            }
+            Effect::Container(ContainerCommand::Launch(launch)) => {
+                assert!(self.durable_containers.contains(&launch.container), "started before it is stored");
+                assert!(!self.containers.contains(&launch.container), "started twice");
+                self.containers.push(launch.container.clone());
+                self.live_containers.insert(launch.container);
+            }
+            Effect::Container(ContainerCommand::Update { container, .. }) => {
+                assert!(self.live_containers.contains(&container), "updated while it does not run");
+            }
+            Effect::Container(ContainerCommand::Destroy { container }) => {
+                assert!(self.live_containers.contains(&container), "destroyed while it does not run");
+            }
+            Effect::Publish(Change::FrameworkAdded(framework)) => {
+                self.frameworks.insert(framework.id.clone());
+            }
+            Effect::Publish(Change::FrameworkRemoved(id)) => {
+                assert!(self.frameworks.remove(&id));
+            }
+            _ => {}
+        }
+    }
+
+    fn confirm(&mut self, token: StoreToken) {
+        match self.stores.remove(&token) {
+            Some(Record::Update { status, .. }) => {
+                self.durable_updates.insert(status.uuid.clone().unwrap_or_default());
+            }
+            Some(Record::Executor { container, .. }) => {
+                self.durable_containers.insert(container);
+            }
+            _ => {}
+        }
+        self.input(Input::Stored(token));
+    }
+
+    fn says(&mut self, from: &str, message: impl Into<Message>) {
+        self.input(Input::Message(PeerMessage { from: upid(from), to: "slave(1)".into(), message: message.into() }));
+    }
+
+    fn reply(&mut self) -> ReplyId {
+        self.replies += 1;
+        self.owed.insert(ReplyId(self.replies));
+        ReplyId(self.replies)
+    }
+
+    fn pick_container(&self, number: u8) -> Option<ContainerId> {
+        let live: Vec<&ContainerId> = self.live_containers.iter().collect();
+        Some((*live.get(usize::from(number) % live.len().max(1))?).clone())
+    }
+
+    fn act(&mut self, act: Act) {
+        match act {
+            Act::RunCommand(t) => self.says(MASTER, run_task(command(&format!("t{t}")))),
+            Act::RunCustom(t, e) => self.says(MASTER, run_task(custom(&format!("t{t}"), &format!("e{e}")))),
+            Act::RunGroup(t, e) => {
+                let (a, b) = (format!("t{t}"), format!("g{t}"));
+                self.says(MASTER, run_group(&format!("e{e}"), &[&a, &b]));
+            }
+            Act::LaunchHint(t, e, hint) => {
+                let message = run_task(custom(&format!("t{t}"), &format!("e{e}")));
+                self.says(MASTER, internal::RunTaskMessage { launch_executor: Some(hint), ..message });
+            }
+            Act::Kill(t) => {
+                let task_id = v1::TaskId { value: format!("t{t}") };
+                self.says(
+                    MASTER,
+                    internal::KillTaskMessage { framework_id: framework_id(), task_id, kill_policy: None },
+                );
+            }
+            Act::ShutdownExecutor(e) => {
+                let executor_id = Some(v1::ExecutorId { value: executor(e) });
+                let framework_id = Some(framework_id());
+                self.says(MASTER, internal::ShutdownExecutorMessage { executor_id, framework_id });
+            }
+            Act::ShutdownFramework => {
+                self.says(MASTER, internal::ShutdownFrameworkMessage { framework_id: framework_id() });
+            }
+            Act::UpdateFramework(v0) => {
+                let pid = Some(if v0 { SCHEDULER.to_owned() } else { "@0.0.0.0:0".to_owned() });
+                let message =
+                    internal::UpdateFrameworkMessage { framework_id: framework_id(), pid, framework_info: None };
+                self.says(MASTER, message);
+            }
+            Act::Subscribe(e, with_updates) => {
+                let stream = StreamId(uuid::Uuid::from_u128(self.streams.len() as u128 + 1));
+                self.streams.push(stream);
+                let mut call = executor_call(&executor(e), call::Type::Subscribe);
+                let mut subscribe = call::Subscribe::default();
+                if with_updates {
+                    subscribe.unacknowledged_tasks.push(task("t0"));
+                    subscribe
+                        .unacknowledged_updates
+                        .push(call::Update { status: status("t0", v1::TaskState::TaskRunning) });
+                }
+                call.subscribe = Some(Box::new(subscribe));
+                let reply = self.reply();
+                self.input(Input::ExecutorSubscribe(ExecutorSubscribe { reply, stream, call: Box::new(call) }));
+            }
+            Act::Update(e, t, state) => {
+                let mut call = executor_call(&executor(e), call::Type::Update);
+                call.update = Some(Box::new(call::Update { status: status(&format!("t{t}"), STATES[state]) }));
+                let reply = self.reply();
+                self.input(Input::ExecutorCall(ExecutorCall { reply, call: Box::new(call) }));
+            }
+            Act::Message(e) => {
+                let mut call = executor_call(&executor(e), call::Type::Message);
+                call.message = Some(call::Message { data: vec![1] });
+                let reply = self.reply();
+                self.input(Input::ExecutorCall(ExecutorCall { reply, call: Box::new(call) }));
+            }
+            Act::Driver(e) => {
+                let executor_id = v1::ExecutorId { value: format!("e{e}") };
+                self.says(DRIVER, internal::RegisterExecutorMessage { framework_id: framework_id(), executor_id });
+            }
+            Act::DriverUpdate(t, state) => self.says(DRIVER, driver_update(&format!("t{t}"), STATES[state])),
+            Act::StreamClosed(number) => {
+                if let Some(stream) = self.streams.get(usize::from(number) % self.streams.len().max(1)) {
+                    self.input(Input::StreamClosed(*stream));
+                }
+            }
+            Act::Launched(number) => {
+                if let Some(container) = self.pick_container(number) {
+                    self.input(Input::Container(ContainerEvent::Launched { container, pid: 1 }));
+                }
+            }
+            Act::LaunchFailed(number) => {
+                if let Some(container) = self.pick_container(number) {
+                    self.live_containers.remove(&container);
+                    let reason = "no".to_owned();
+                    self.input(Input::Container(ContainerEvent::LaunchFailed { container, reason }));
+                }
+            }
+            Act::Exited(number, limited) => {
+                if let Some(container) = self.pick_container(number) {
+                    self.live_containers.remove(&container);
+                    let limitation = limited.then(|| Limitation {
+                        reason: v1::task_status::Reason::ContainerLimitationMemory,
+                        message: "too much".to_owned(),
+                        resources: Vec::new(),
+                    });
+                    let exit = ContainerExit { status: Some(0), limitation };
+                    self.input(Input::Container(ContainerEvent::Exited { container, exit }));
+                }
+            }
+            Act::Acknowledge(number) => {
+                let forwarded = self.forwarded.get(usize::from(number) % self.forwarded.len().max(1));
+                if let Some((key, uuid)) = forwarded.cloned() {
+                    self.acknowledge(&key, uuid);
+                }
+            }
+            Act::AcknowledgeNonsense(t) => {
+                let key = (FrameworkId::new("F"), TaskId::new(format!("t{t}")));
+                self.acknowledge(&key, vec![t; 16]);
+            }
+            Act::Stored(number) => {
+                let tokens: Vec<StoreToken> = self.stores.keys().copied().take(usize::from(number) % 4).collect();
+                for token in tokens {
+                    self.confirm(token);
+                }
+            }
+            Act::StoredAll => {
+                let tokens: Vec<StoreToken> = self.stores.keys().copied().collect();
+                for token in tokens {
+                    self.confirm(token);
+                }
+            }
+            Act::Timer(number) => {
+                let timers: Vec<Timer> = self.timers.keys().cloned().collect();
+                if let Some(timer) = timers.get(usize::from(number) % timers.len().max(1)) {
+                    if let Some(at) = self.timers.remove(timer) {
+                        self.now.monotonic = self.now.monotonic.max(at);
+                    }
+                    self.input(Input::Timer(timer.clone()));
+                }
+            }
+            Act::Pass(seconds) => self.now.monotonic = self.now.monotonic + Duration::from_secs(seconds.into()),
+            Act::Master(leading) => {
+                let info = v1::MasterInfo { id: "M".into(), pid: Some(MASTER.into()), ..Default::default() };
+                self.input(Input::MasterDetected(leading.then(|| Box::new(info))));
+            }
+            Act::Registered => {
+                let slave_id = agent_id();
+                self.says(MASTER, internal::SlaveRegisteredMessage { slave_id: slave_id.clone(), connection: None });
+                self.says(MASTER, internal::SlaveReregisteredMessage { slave_id, ..Default::default() });
+            }
+            Act::Ping(connected) => self.says(OBSERVER, internal::PingSlaveMessage { connected }),
+            Act::LinkBroke => self.input(Input::Exited(upid(MASTER).address)),
+            Act::Disk(percent) => self.input(Input::DiskUsage(f64::from(percent) / 100.0)),
+            Act::Drain(mark_gone) => {
+                let config = v1::DrainConfig { max_grace_period: None, mark_gone: Some(mark_gone) };
+                self.says(MASTER, internal::DrainSlaveMessage { config });
+            }
+        }
+    }
+
+    fn acknowledge(&mut self, (framework, task): &TaskKey, uuid: Vec<u8>) {
+        let message = internal::StatusUpdateAcknowledgementMessage {
+            slave_id: agent_id(),
+            framework_id: framework.to_proto(),
+            task_id: task.to_proto(),
+            uuid,
+        };
+        self.says(MASTER, message);
+    }
+
+    /// The faults stop: the disk confirms, containers end, the framework acknowledges.
+    fn settle(&mut self) {
+        self.act(Act::Master(true));
+        self.act(Act::Registered);
+        for _ in 0..200 {
+            self.act(Act::StoredAll);
+            while !self.live_containers.is_empty() {
+                self.act(Act::Exited(0, false));
+            }
+            for (key, uuid) in self.in_flight.clone() {
+                self.acknowledge(&key, uuid);
+            }
+            if self.stores.is_empty() && self.in_flight.is_empty() && self.live_containers.is_empty() {
+                return;
+            }
+        }
+        panic!("the agent does not settle: in flight {:?}, stores {:?}", self.in_flight, self.stores);
+    }
+}
+
+/// The first four are named as command tasks, the others as custom executors.
+fn executor(number: u8) -> String {
+    if number < 4 { format!("t{number}") } else { format!("e{}", number - 4) }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn the_promises_hold_and_everything_settles(seed in any::<u8>(), acts in acts()) {
+        let mut world = World::new(seed);
+        for act in acts {
+            world.act(act);
+        }
+        world.settle();
+        prop_assert!(world.frameworks.is_empty(), "left: {:?}", world.frameworks);
+        let left_over = |name: &str| name.contains("_used") || name.ends_with("ing") && name != "gc/path_removals_pending";
+        for (name, value) in world.metrics.snapshot() {
+            prop_assert!(!left_over(&name) || value == 0.0, "{} is {}", name, value);
+        }
+    }
+
+    #[test]
+    fn the_same_seed_and_inputs_give_the_same_effects(seed in any::<u8>(), acts in acts()) {
+        let run = || {
+            let mut world = World::new(seed);
+            for act in acts.clone() {
+                world.act(act);
+            }
+            format!("{:?} {:?} {:?}", world.forwarded, world.containers, world.timers)
+        };
+        prop_assert_eq!(run(), run());
+    }
+}

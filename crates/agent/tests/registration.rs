@@ -1,0 +1,239 @@
+//! Finding a master, registering, staying registered.
+
+mod story;
+
+use std::time::Duration;
+
+use agent::{Input, Timer};
+use messages::{Message, internal, v1};
+use story::*;
+
+#[test]
+fn an_agent_registers_stores_its_id_and_tells_its_resource_version() {
+    let mut story = Story::new();
+    story.disk_is_slow();
+    story.master_is(MASTER);
+    check(&mut story, "disarm Register\ndisarm PingTimeout\narm Register");
+    story.fires(Timer::Register);
+    check(
+        &mut story,
+        "link 10.0.0.1:5050
+         send master@10.0.0.1:5050: RegisterSlave
+         arm Register",
+    );
+    story.master_registers_it();
+    check(&mut story, "disarm Register\narm PingTimeout 75s\nstore agent M-S0");
+    assert_eq!(story.metrics.registered.get(), 1);
+    story.disk_catches_up();
+    check(&mut story, "send master@10.0.0.1:5050: UpdateSlave");
+}
+
+#[test]
+fn registration_carries_what_a_mesos_master_checks() {
+    let mut story = Story::new();
+    story.master_is(MASTER).fires(Timer::Register);
+    let Some(Message::RegisterSlave(message)) = story.sent().next() else { panic!("no registration") };
+    assert_eq!(message.version.as_deref(), Some("1.11.0"));
+    assert_eq!(message.slave.hostname, "host-2");
+    assert_eq!(message.slave.port, Some(5051));
+    assert_eq!(message.slave.id, None);
+    assert_eq!(message.agent_capabilities.len(), 8);
+    assert_eq!(message.resource_version_uuid.as_ref().map(|uuid| uuid.value.len()), Some(16));
+}
+
+#[test]
+fn registration_is_repeated_with_waits_that_double_up_to_a_minute() {
+    let mut story = Story::new();
+    story.master_is(MASTER).untold();
+    let mut waits = Vec::new();
+    for _ in 0..40 {
+        let at = story.timers[&Timer::Register];
+        let wait = at.since(story.now.monotonic);
+        waits.push(wait);
+        story.passes(wait);
+    }
+    for (attempt, wait) in waits.iter().enumerate() {
+        let bound = Duration::from_secs(1 << attempt.min(6)).min(Duration::from_secs(60));
+        assert!(*wait <= bound, "wait {attempt} is {wait:?}, more than {bound:?}");
+    }
+    assert!(waits.iter().skip(7).any(|wait| *wait > Duration::from_secs(20)), "the waits do not grow: {waits:?}");
+    assert_eq!(story.sent().count(), 40);
+}
+
+#[test]
+fn pings_are_answered_to_the_observer_and_silence_means_registering_again() {
+    let mut story = Story::registered();
+    story.says(OBSERVER, internal::PingSlaveMessage { connected: true });
+    check(&mut story, "send slave-observer(1)@10.0.0.1:5050: PongSlave\narm PingTimeout 75s");
+    story.passes(Duration::from_secs(74)).untold();
+    story.fires(Timer::PingTimeout).fires(Timer::Register);
+    check(
+        &mut story,
+        "disarm Register
+         disarm PingTimeout
+         arm Register
+         link 10.0.0.1:5050
+         send master@10.0.0.1:5050: ReregisterSlave tasks [] executors []
+         arm Register",
+    );
+}
+
+#[test]
+fn a_ping_from_a_master_that_has_lost_the_agent_makes_it_register_again() {
+    let mut story = Story::running();
+    story.says(OBSERVER, internal::PingSlaveMessage { connected: false }).fires(Timer::Register);
+    check(
+        &mut story,
+        "send slave-observer(1)@10.0.0.1:5050: PongSlave
+         disarm Register
+         disarm PingTimeout
+         arm Register
+         link 10.0.0.1:5050
+         send master@10.0.0.1:5050: ReregisterSlave tasks [t1 STAGING] executors []
+         arm Register",
+    );
+}
+
+#[test]
+fn a_broken_link_to_the_master_makes_it_register_again_and_others_do_not() {
+    let mut story = Story::registered();
+    story.input(Input::Exited(address("10.0.0.9:5050")));
+    check(&mut story, "");
+    story.input(Input::Exited(address("10.0.0.1:5050")));
+    check(&mut story, "disarm Register\ndisarm PingTimeout\narm Register");
+}
+
+#[test]
+fn only_the_leading_master_is_obeyed() {
+    let mut story = Story::registered();
+    let deposed = "master@10.0.0.9:5050";
+    story.says(deposed, run_task(command("t1")));
+    story.says(deposed, internal::ShutdownMessage { message: None });
+    story.says(
+        deposed,
+        internal::SlaveRegisteredMessage { slave_id: v1::AgentId { value: "other".into() }, connection: None },
+    );
+    check(&mut story, "");
+}
+
+#[test]
+fn a_new_leader_gets_everything_that_runs_here() {
+    let mut story = Story::running();
+    story.runs(custom("t2", "e")).untold();
+    story.updates("t1", "t1", v1::TaskState::TaskRunning).untold();
+    story.master_is("master@10.0.0.9:5050");
+    check(
+        &mut story,
+        "unlink 10.0.0.1:5050
+         disarm UpdateRetry(\"F\", \"t1\")
+         disarm Register
+         disarm PingTimeout
+         arm Register",
+    );
+    story.fires(Timer::Register);
+    check(
+        &mut story,
+        "link 10.0.0.9:5050
+         send master@10.0.0.9:5050: ReregisterSlave tasks [t2 STAGING, t1 RUNNING] executors [e]
+         arm Register",
+    );
+    // The update waits for its framework until the new master can pass it on.
+    story.says(
+        "master@10.0.0.9:5050",
+        internal::SlaveReregisteredMessage { slave_id: agent_id(), ..Default::default() },
+    );
+    check(
+        &mut story,
+        "disarm Register
+         arm PingTimeout 75s
+         send master@10.0.0.9:5050: StatusUpdate U1 t1 RUNNING
+         arm UpdateRetry(\"F\", \"t1\") 10s
+         send master@10.0.0.9:5050: UpdateSlave",
+    );
+}
+
+#[test]
+fn tasks_that_never_arrived_are_reported_dropped_after_reregistration() {
+    let mut story = Story::running();
+    story.input(Input::Exited(address("10.0.0.1:5050"))).fires(Timer::Register).untold();
+    let statuses = vec![status("t1", v1::TaskState::TaskStaging), status("t9", v1::TaskState::TaskStaging)];
+    let reconciliation = internal::ReconcileTasksMessage {
+        framework_id: framework_id(),
+        statuses,
+        framework: Some(Box::new(framework())),
+    };
+    story.master_says(internal::SlaveReregisteredMessage {
+        slave_id: agent_id(),
+        reconciliations: vec![reconciliation],
+        connection: None,
+    });
+    check(
+        &mut story,
+        "disarm Register
+         arm PingTimeout 75s
+         send master@10.0.0.1:5050: UpdateSlave
+         store update U1 t9 DROPPED
+         send master@10.0.0.1:5050: StatusUpdate U1 t9 DROPPED REASON_RECONCILIATION 'Reconciliation: task unknown to the agent'
+         arm UpdateRetry(\"F\", \"t9\") 10s",
+    );
+}
+
+#[test]
+fn another_id_from_the_master_ends_the_agent() {
+    let mut story = Story::registered();
+    story.master_says(internal::SlaveReregisteredMessage {
+        slave_id: v1::AgentId { value: "M-S7".into() },
+        ..Default::default()
+    });
+    check(
+        &mut story,
+        "terminate: the master calls this agent 'M-S7', but it is 'M-S0': two agents use one work directory or identity",
+    );
+}
+
+#[test]
+fn unregistering_ends_executors_first() {
+    let mut story = Story::running();
+    story.input(Input::Unregister);
+    check(
+        &mut story,
+        "send master@10.0.0.1:5050: UnregisterSlave
+         disarm Register
+         disarm PingTimeout
+         event on 1: SHUTDOWN
+         disarm ExecutorRegistration(\"C1\")
+         arm ExecutorShutdown(\"C1\") 5s",
+    );
+    story.exits("C1", 0);
+    check(
+        &mut story,
+        "disarm ExecutorRegistration(\"C1\")
+         disarm ExecutorShutdown(\"C1\")
+         close 1
+         store done C1
+         arm Gc 544320s
+         terminate: unregistered at the operator's request",
+    );
+}
+
+#[test]
+fn a_master_may_shut_the_agent_down() {
+    let mut story = Story::registered();
+    story.master_says(internal::ShutdownMessage { message: Some("gone".into()) });
+    check(
+        &mut story,
+        "disarm Register
+         disarm PingTimeout
+         terminate: the master asked this agent to shut down: gone",
+    );
+}
+
+#[test]
+fn masters_are_found_by_address_where_the_detector_gives_no_pid() {
+    // The example of a MasterInfo that ZooKeeper holds for 127.0.0.1.
+    let mut story = Story::new();
+    let info = v1::MasterInfo { ip: 16777343, port: 5050, ..Default::default() };
+    story.input(Input::MasterDetected(Some(Box::new(info)))).untold();
+    story.fires(Timer::Register);
+    check(&mut story, "link 127.0.0.1:5050\nsend master@127.0.0.1:5050: RegisterSlave\narm Register");
+}

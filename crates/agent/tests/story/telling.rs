@@ -1,0 +1,161 @@
+//! Effects in words.
+
+use agent::{Change, ContainerCommand, Effect, Record, Timer};
+use messages::v1::executor::{Event, event};
+use messages::{Message, internal, v1};
+use vocabulary::Now;
+
+use super::Names;
+
+/// `None` for what stories do not tell: changes for readers.
+pub fn line(effect: &Effect, names: &mut Names, now: Now) -> Option<String> {
+    Some(match effect {
+        Effect::Reply { answer, .. } => format!("reply {} {}", answer.status as u16, answer.body).trim_end().to_owned(),
+        Effect::Event { stream, event } => format!("event on {}: {}", stream.0.as_u128(), self::event(event, names)),
+        Effect::CloseStream(stream) => format!("close {}", stream.0.as_u128()),
+        Effect::Send { to, message } => format!("send {to}: {}", self::message(message, names)),
+        Effect::Link(address) => format!("link {address}"),
+        Effect::Unlink(address) => format!("unlink {address}"),
+        // It comes every minute, whatever happens.
+        Effect::Arm { timer: Timer::DiskWatch, .. } => return None,
+        Effect::Arm { timer, at } => {
+            let after = at.since(now.monotonic);
+            let timer = format!("{timer:?}");
+            // The registration's waits are random: a story tells that it waits, a test of its own how long.
+            if timer == "Register" {
+                "arm Register".to_owned()
+            } else {
+                format!("arm {} {after:?}", known(&timer, names))
+            }
+        }
+        Effect::Disarm(timer) => format!("disarm {}", known(&format!("{timer:?}"), names)),
+        Effect::Container(ContainerCommand::Launch(launch)) => {
+            let what = if launch.command_task.is_some() { "command " } else { "" };
+            format!("start {what}{} in {}", launch.executor, names.container(launch.container.as_str()))
+        }
+        Effect::Container(ContainerCommand::Update { container, resources, .. }) => {
+            format!("update {} to {}", names.container(container.as_str()), amounts(resources))
+        }
+        Effect::Container(ContainerCommand::Destroy { container }) => {
+            format!("destroy {}", names.container(container.as_str()))
+        }
+        Effect::Store { record, .. } => format!("store {}", self::record(record, names)),
+        Effect::RemoveTree(path) => format!("remove {}", known(&path.to_string_lossy(), names)),
+        Effect::Terminate(reason) => format!("terminate: {reason}"),
+        Effect::Publish(_) => return None,
+    })
+}
+
+pub fn change(effect: &Effect, names: &mut Names) -> Option<String> {
+    let Effect::Publish(change) = effect else { return None };
+    let task = |task: &v1::Task| format!("{} {}", task.task_id.value, short(task.state));
+    Some(match change {
+        Change::Agent { registered, info, .. } => {
+            let id = info.id.as_ref().map_or("-", |id| &id.value);
+            format!("agent {id} {}", if *registered { "registered" } else { "not registered" })
+        }
+        Change::FrameworkAdded(framework) => format!("framework {}", framework.id),
+        Change::FrameworkRemoved(id) => format!("framework {id} removed"),
+        Change::ExecutorAdded(executor) => format!("executor {} {:?}", executor.id, executor.state),
+        Change::ExecutorUpdated(executor) => {
+            format!("executor {} {:?} {}", executor.id, executor.state, amounts(&executor.resources.to_proto()))
+        }
+        Change::ExecutorRemoved { executor, .. } => format!("executor {executor} removed"),
+        Change::TaskAdded { task: t, .. } | Change::TaskUpdated { task: t, .. } => format!("task {}", task(t)),
+        Change::TaskCompleted { task, .. } => format!("task {task} completed"),
+        Change::SandboxRemoved(path) => format!("removed {}", known(&path.to_string_lossy(), names)),
+    })
+}
+
+fn record(record: &Record, names: &mut Names) -> String {
+    match record {
+        Record::AgentInfo(info) => format!("agent {}", info.id.as_ref().map_or("-", |id| &id.value)),
+        Record::Framework { info, .. } => format!("framework {}", info.id.as_ref().map_or("-", |id| &id.value)),
+        Record::Executor { container, info, .. } => {
+            format!("executor {} in {}", info.executor_id.value, names.container(container.as_str()))
+        }
+        Record::Task { task, .. } => format!("task {}", task.task_id.value),
+        Record::Update { task, status, .. } => {
+            let uuid = names.update(status.uuid.as_deref().unwrap_or_default());
+            format!("update {uuid} {task} {}", short(status.state))
+        }
+        Record::Acknowledged { task, uuid, .. } => format!("acknowledged {} {task}", names.update(uuid)),
+        Record::ContainerDone { container, .. } => format!("done {}", names.container(container.as_str())),
+    }
+}
+
+fn event(event: &Event, names: &mut Names) -> String {
+    match event.r#type() {
+        event::Type::Launch => format!("LAUNCH {}", event.launch.as_ref().unwrap().task.task_id.value),
+        event::Type::LaunchGroup => {
+            let group = &event.launch_group.as_ref().unwrap().task_group;
+            let ids: Vec<&str> = group.tasks.iter().map(|t| t.task_id.value.as_str()).collect();
+            format!("LAUNCH_GROUP {}", ids.join(" "))
+        }
+        event::Type::Kill => format!("KILL {}", event.kill.as_ref().unwrap().task_id.value),
+        event::Type::Acknowledged => {
+            let acknowledged = event.acknowledged.as_ref().unwrap();
+            format!("ACKNOWLEDGED {} {}", acknowledged.task_id.value, names.update(&acknowledged.uuid))
+        }
+        event::Type::Message => {
+            format!("MESSAGE {}", String::from_utf8_lossy(&event.message.as_ref().unwrap().data))
+        }
+        other => other.as_str_name().to_owned(),
+    }
+}
+
+fn message(message: &Message, names: &mut Names) -> String {
+    let name = message.name().trim_start_matches("mesos.internal.").trim_end_matches("Message");
+    match message {
+        Message::StatusUpdate(m) => format!("{name} {}", update(&m.update, names)),
+        Message::StatusUpdateAcknowledgement(m) => {
+            format!("{name} {} {}", m.task_id.value, names.update(&m.uuid))
+        }
+        Message::RunTask(m) => format!("{name} {}", m.task.task_id.value),
+        Message::KillTask(m) => format!("{name} {}", m.task_id.value),
+        Message::ExitedExecutor(m) => format!("{name} {} {}", m.executor_id.value, m.status),
+        Message::ReregisterSlave(m) => {
+            let tasks: Vec<String> =
+                m.tasks.iter().map(|t| format!("{} {}", t.task_id.value, short(t.state))).collect();
+            let executors: Vec<&str> = m.executor_infos.iter().map(|e| e.executor_id.value.as_str()).collect();
+            format!("{name} tasks [{}] executors [{}]", tasks.join(", "), executors.join(", "))
+        }
+        Message::ExecutorToFramework(m) => format!("{name} {}", String::from_utf8_lossy(&m.data)),
+        Message::FrameworkToExecutor(m) => format!("{name} {}", String::from_utf8_lossy(&m.data)),
+        _ => name.to_owned(),
+    }
+}
+
+fn update(update: &internal::StatusUpdate, names: &mut Names) -> String {
+    let uuid = names.update(update.uuid.as_deref().unwrap_or_default());
+    let status = &update.status;
+    let reason = status.reason.map(|_| format!(" {}", status.reason().as_str_name()));
+    let message = status.message.as_deref().map(|m| format!(" '{m}'"));
+    let latest = update.latest_state.filter(|latest| *latest != status.state);
+    format!(
+        "{uuid} {} {}{}{}{}",
+        status.task_id.value,
+        short(status.state),
+        latest.map(|latest| format!(" (now {})", short(latest))).unwrap_or_default(),
+        reason.unwrap_or_default(),
+        message.unwrap_or_default(),
+    )
+}
+
+fn amounts(resources: &[v1::Resource]) -> String {
+    let scalar = |r: &v1::Resource| r.scalar.map(|s| format!("{}:{}", r.name, s.value));
+    resources.iter().filter_map(scalar).collect::<Vec<_>>().join(";")
+}
+
+fn short(state: i32) -> &'static str {
+    v1::TaskState::try_from(state).unwrap().as_str_name().trim_start_matches("TASK_")
+}
+
+/// Puts the short name of a container where its id is.
+fn known(text: &str, names: &Names) -> String {
+    let mut text = text.to_owned();
+    for (at, id) in names.containers.iter().enumerate() {
+        text = text.replace(id, &format!("C{}", at + 1));
+    }
+    text
+}
