@@ -1,0 +1,13 @@
+//! A one-shot framework: runs a list of tasks to their end and reports on them.
+
+mod drive;
+mod observer;
+mod plan;
+mod progress;
+mod report;
+
+pub use drive::{Options, drive};
+pub use observer::{Observer, Silent};
+pub use plan::{Plan, is_terminal};
+pub use progress::Progress;
+pub use report::table;

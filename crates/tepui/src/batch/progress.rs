@@ -1,0 +1,53 @@
+//! Live progress on stderr: one rewritten line on a terminal, a line per change elsewhere.
+
+use std::io::{IsTerminal, Write};
+
+use messages::v1::TaskState as State;
+
+use super::observer::Observer;
+use super::plan::Plan;
+
+#[derive(Debug)]
+pub struct Progress {
+    terminal: bool,
+    last: String,
+    last_over: usize,
+}
+
+impl Progress {
+    pub fn new() -> Self {
+        Progress { terminal: std::io::stderr().is_terminal(), last: String::new(), last_over: 0 }
+    }
+}
+
+impl Observer for Progress {
+    fn changed(&mut self, plan: &Plan) {
+        let total = plan.tasks().len();
+        let count = |wanted: &dyn Fn(Option<State>) -> bool| plan.tasks().iter().filter(|t| wanted(t.state)).count();
+        let over = plan.tasks().iter().filter(|t| t.is_over()).count();
+        let running = count(&|s| s == Some(State::TaskRunning));
+        let bad = over - count(&|s| s == Some(State::TaskFinished));
+        let launched = plan.tasks().iter().filter(|t| t.launched.is_some()).count();
+        let failed = if bad > 0 { format!(", {bad} not successful") } else { String::new() };
+        let text = format!("{over}/{total} done{failed}, {running} running, {} waiting for an offer", total - launched);
+        if text == self.last {
+            return;
+        }
+        // A stream that nobody watches live gets about ten lines, not one per event.
+        let due = self.terminal || over == total || over >= self.last_over + total.div_ceil(10);
+        if due {
+            let mut stderr = std::io::stderr().lock();
+            // Progress is a courtesy: a closed stderr must not end the batch.
+            let _ = if self.terminal { write!(stderr, "\r\x1b[K{text}") } else { writeln!(stderr, "{text}") };
+            let _ = stderr.flush();
+            self.last_over = over;
+        }
+        self.last = text;
+    }
+
+    fn finished(&mut self) {
+        if self.terminal {
+            eprintln!();
+        }
+    }
+}

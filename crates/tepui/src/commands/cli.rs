@@ -1,0 +1,141 @@
+//! The command line for people: what commands there are and how they fail.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use client::Address;
+
+use super::{agents, explain, frameworks, logs, run, tasks};
+
+/// Runs tasks and services on a cluster of machines. Speaks Apache Mesos.
+#[derive(Parser)]
+#[command(name = "tepui", version, after_help = PROGRAMS)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const PROGRAMS: &str = "\
+Programs (they take Mesos flags, see `tepui PROGRAM --help`):
+  local         A whole cluster on this machine: one master and some agents
+  master        A master (also as mesos-master)
+  agent         An agent (also as mesos-agent, mesos-slave)
+  mesos-execute mesos-local mesos-resolve
+                As in Mesos
+
+Start with:  tepui local        and in another terminal:  tepui run -- echo hello";
+
+/// Where the cluster is.
+#[derive(clap::Args, Clone)]
+pub struct Target {
+    /// The master, as host:port
+    #[arg(long, short, env = "TEPUI_MASTER", default_value = "127.0.0.1:5050")]
+    pub master: Address,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run commands on the cluster, show their progress and how they ended
+    Run(run::Run),
+    /// List tasks: what runs, and what ran
+    Tasks(tasks::Tasks),
+    /// List agents and how much of them is in use
+    Agents(agents::Agents),
+    /// List frameworks
+    Frameworks(frameworks::Frameworks),
+    /// Show the output of a task
+    Logs(logs::Logs),
+    /// Say why a task or framework is where it is
+    Explain(explain::Explain),
+    /// Show the version of this program, and of a master
+    Version(VersionArgs),
+}
+
+#[derive(clap::Args)]
+struct VersionArgs {
+    /// Ask this master as well
+    #[arg(long, short)]
+    master: Option<Address>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What a command failed with: a sentence for people.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    #[error(transparent)]
+    Client(#[from] client::Error),
+    #[error(transparent)]
+    Server(#[from] server::Error),
+    #[error("{0}")]
+    Said(String),
+    #[error("cannot {doing}")]
+    Io { doing: String, source: std::io::Error },
+}
+
+impl Failure {
+    pub fn said(text: impl Into<String>) -> Self {
+        Failure::Said(text.into())
+    }
+}
+
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    block_on(async {
+        match cli.command {
+            Command::Run(args) => return run::run(args).await,
+            Command::Tasks(args) => tasks::tasks(args).await?,
+            Command::Agents(args) => agents::agents(args).await?,
+            Command::Frameworks(args) => frameworks::frameworks(args).await?,
+            Command::Logs(args) => logs::logs(args).await?,
+            Command::Explain(args) => explain::explain(args).await?,
+            Command::Version(args) => version(args).await?,
+        }
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// Runs a command's future on this thread and reports its failure.
+pub fn block_on(future: impl Future<Output = Result<ExitCode, Failure>>) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&Failure::Io { doing: "start".to_owned(), source: error }),
+    };
+    match runtime.block_on(future) {
+        Ok(code) => code,
+        Err(failure) => fail(&failure),
+    }
+}
+
+pub fn fail(failure: &dyn std::error::Error) -> ExitCode {
+    let mut text = failure.to_string();
+    let mut source = failure.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    eprintln!("tepui: {text}");
+    ExitCode::FAILURE
+}
+
+async fn version(args: VersionArgs) -> Result<(), Failure> {
+    let own = env!("CARGO_PKG_VERSION");
+    let master = match &args.master {
+        Some(address) => Some(client::get_json(address, "/version").await?),
+        None => None,
+    };
+    if args.json {
+        println!("{}", serde_json::json!({ "tepui": own, "master": master }));
+        return Ok(());
+    }
+    println!("tepui {own}");
+    if let (Some(address), Some(master)) = (&args.master, master) {
+        println!("master {address} speaks Mesos {}", master["version"].as_str().unwrap_or("of unknown version"));
+    }
+    Ok(())
+}

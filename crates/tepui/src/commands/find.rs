@@ -1,0 +1,73 @@
+//! From what people type to the task they mean, and from a task to its sandbox.
+
+use client::{Address, get_json};
+use messages::v1;
+
+use super::cli::Failure;
+use super::state::State;
+
+/// The task with this id (or the only one whose id ends in it); of equal ids the latest.
+pub fn task<'a>(state: &'a State, given: &str) -> Result<&'a v1::Task, Failure> {
+    let mut exact: Vec<&v1::Task> = state.all_tasks().filter(|t| t.task_id.value == given).collect();
+    exact.sort_by(|a, b| started(a).total_cmp(&started(b)));
+    if let Some(task) = exact.pop() {
+        return Ok(task);
+    }
+    let like: Vec<&v1::Task> =
+        state.all_tasks().filter(|t| t.task_id.value.contains(given) || t.name == given).collect();
+    match like.as_slice() {
+        [task] => Ok(task),
+        [] => Err(Failure::said(format!("no task '{given}': `tepui tasks` lists what there is"))),
+        several => {
+            let ids: Vec<&str> = several.iter().take(5).map(|t| t.task_id.value.as_str()).collect();
+            Err(Failure::said(format!(
+                "'{given}' could be {} tasks ({}, ...): give more of the id",
+                several.len(),
+                ids.join(", ")
+            )))
+        }
+    }
+}
+
+fn started(task: &v1::Task) -> f64 {
+    task.statuses.first().and_then(|s| s.timestamp).unwrap_or_default()
+}
+
+/// The agent that has (had) the task.
+pub fn agent_of(state: &State, task: &v1::Task) -> Result<Address, Failure> {
+    let agent =
+        state.agents.agents.iter().find(|a| a.agent_info.id.as_ref() == Some(&task.agent_id)).ok_or_else(|| {
+            Failure::said(format!("agent {} is not registered, so its files cannot be read", task.agent_id.value))
+        })?;
+    let pid = agent.pid.as_deref().unwrap_or_default();
+    Ok(pid.parse()?)
+}
+
+/// The directory of the task's executor on its agent, as a virtual path of `/files`.
+pub async fn sandbox(agent: &Address, task: &v1::Task) -> Result<String, Failure> {
+    let state = get_json(agent, "/state").await?;
+    // A command executor has the id of its task and may be named by no `executor_id`.
+    let executor = task.executor_id.as_ref().map_or(task.task_id.value.as_str(), |id| id.value.as_str());
+    for list in ["frameworks", "completed_frameworks"] {
+        for framework in state[list].as_array().into_iter().flatten() {
+            if framework["id"] != task.framework_id.value.as_str() {
+                continue;
+            }
+            for executors in ["executors", "completed_executors"] {
+                let found = framework[executors]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .rev()
+                    .find(|e| e["executor_id"] == executor || e["id"] == executor);
+                if let Some(directory) = found.and_then(|e| e["directory"].as_str()) {
+                    return Ok(directory.to_owned());
+                }
+            }
+        }
+    }
+    Err(Failure::said(format!(
+        "agent {agent} no longer has the sandbox of task '{}': it was garbage collected",
+        task.task_id.value
+    )))
+}

@@ -1,0 +1,15 @@
+//! The commands for people.
+
+mod agents;
+mod cli;
+mod execute;
+mod explain;
+mod find;
+mod frameworks;
+mod logs;
+mod run;
+mod state;
+mod tasks;
+
+pub use cli::{Failure, block_on, fail, main};
+pub use execute::{execute, resolve};

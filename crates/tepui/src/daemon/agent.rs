@@ -1,0 +1,129 @@
+//! `tepui agent`: flags to options.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use containerizer::Launcher;
+use flags::Parsed;
+use server::agent::{AgentOptions, start};
+use vocabulary::Upid;
+
+use super::common::{advertised_ip, hostname, ip, parse_or_exit, port, serve, until_end};
+use super::machine;
+use crate::commands::Failure;
+use crate::logging;
+
+pub fn agent(arguments: Vec<String>) -> ExitCode {
+    let flags = match parse_or_exit(&flags::AGENT, arguments) {
+        Ok(flags) => flags,
+        Err(code) => return code,
+    };
+    logging::init(&flags);
+    serve(async {
+        let running = start(options(&flags)?)?;
+        tracing::info!("agent listens on {}", running.address);
+        Ok(until_end(running).await)
+    })
+}
+
+fn options(flags: &Parsed) -> Result<AgentOptions, Failure> {
+    let missing = |name| Failure::said(format!("--{name} is missing; see `tepui agent --help`"));
+    let master = flags.get("master").ok_or_else(|| missing("master"))?;
+    let work_dir = absolute(flags.path("work_dir").ok_or_else(|| missing("work_dir"))?)?;
+    let ip = ip(flags)?;
+    let port_given = port(flags, "port")?.unwrap_or(5051);
+
+    let role = flags.get("default_role").unwrap_or("*");
+    let resources = machine::complete(flags.get("resources"), role, &work_dir)?;
+    let pid = Upid::new("slave(1)", std::net::SocketAddrV4::new(ip, port_given));
+    let mut config = agent::Config::new(pid, hostname(flags, ip), work_dir, resources);
+    decisions(flags, &mut config)?;
+
+    let mut options = AgentOptions::new(ip, port_given, master, config);
+    options.advertise_ip = advertised_ip(flags)?;
+    options.advertise_port = port(flags, "advertise_port")?;
+    options.flags = flags.listing();
+    containers(flags, &mut options.containerizer)?;
+    Ok(options)
+}
+
+fn absolute(path: PathBuf) -> Result<PathBuf, Failure> {
+    std::path::absolute(&path)
+        .map_err(|source| Failure::Io { doing: format!("resolve --work_dir={}", path.display()), source })
+}
+
+fn decisions(flags: &Parsed, config: &mut agent::Config) -> Result<(), Failure> {
+    if let Some(text) = flags.get("attributes") {
+        config.attributes =
+            resources::attributes::parse(text).map_err(|e| Failure::said(format!("--attributes: {e}")))?;
+    }
+    config.switch_user = flags.bool("switch_user");
+    config.cgroups_enable_cfs = flags.bool("cgroups_enable_cfs");
+    let durations = [
+        ("executor_registration_timeout", &mut config.executor_registration_timeout),
+        ("executor_reregistration_timeout", &mut config.executor_reregistration_timeout),
+        ("executor_shutdown_grace_period", &mut config.executor_shutdown_grace_period),
+        ("recovery_timeout", &mut config.recovery_timeout),
+        ("registration_backoff_factor", &mut config.registration_backoff_factor),
+        ("gc_delay", &mut config.gc_delay),
+        ("disk_watch_interval", &mut config.disk_watch_interval),
+    ];
+    for (name, field) in durations {
+        if let Some(value) = flags.duration(name) {
+            *field = value;
+        }
+    }
+    if let Some(headroom) = flags.float("gc_disk_headroom") {
+        config.gc_disk_headroom = headroom;
+    }
+    if let Some(text) = flags.get("executor_environment_variables") {
+        config.executor_environment_variables = variables(text)?;
+    }
+    Ok(())
+}
+
+/// A JSON object of strings.
+fn variables(text: &str) -> Result<Vec<(String, String)>, Failure> {
+    let wanted =
+        || Failure::said("--executor_environment_variables must be a JSON object of strings, e.g. {\"PATH\":\"/bin\"}");
+    let value: serde_json::Value = serde_json::from_str(text).map_err(|_| wanted())?;
+    let object = value.as_object().ok_or_else(wanted)?;
+    let pair = |(name, value): (&String, &serde_json::Value)| Some((name.clone(), value.as_str()?.to_owned()));
+    object.iter().map(pair).collect::<Option<_>>().ok_or_else(wanted)
+}
+
+fn containers(flags: &Parsed, config: &mut containerizer::Config) -> Result<(), Failure> {
+    if flags.get("containerizers") != Some("mesos") {
+        return Err(Failure::said("--containerizers: only mesos is built yet"));
+    }
+    config.launcher = match flags.get("launcher") {
+        None => Launcher::Auto,
+        Some("linux") => Launcher::Linux,
+        Some("posix") => Launcher::Posix,
+        Some(other) => return Err(Failure::said(format!("--launcher={other}: expected linux or posix"))),
+    };
+    // Without --isolation: everything that this machine and user allow.
+    let isolation = flags.get("isolation").map(|names| names.split(',').map(|n| n.trim().to_owned()).collect());
+    config.isolation = isolation.unwrap_or_else(|| default_isolation(config.launcher));
+    if let Some(path) = flags.path("cgroups_hierarchy") {
+        config.cgroups_hierarchy = path;
+    }
+    if let Some(root) = flags.get("cgroups_root") {
+        config.cgroups_root = root.to_owned();
+    }
+    config.cgroups_enable_cfs = flags.bool("cgroups_enable_cfs");
+    if let Some(path) = flags.path("runtime_dir") {
+        config.runtime_dir = path;
+    }
+    Ok(())
+}
+
+fn default_isolation(launcher: Launcher) -> Vec<String> {
+    let root = rustix::process::geteuid().is_root();
+    let names: &[&str] = match launcher {
+        Launcher::Posix => &["posix/cpu", "posix/mem", "posix/rlimits"],
+        Launcher::Auto if !root => &["posix/cpu", "posix/mem", "posix/rlimits"],
+        _ => &["cgroups/cpu", "cgroups/mem", "cgroups/pids", "namespaces/pid", "posix/rlimits"],
+    };
+    names.iter().map(|name| (*name).to_owned()).collect()
+}

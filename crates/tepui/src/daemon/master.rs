@@ -1,0 +1,90 @@
+//! `tepui master`: flags to options.
+
+use std::process::ExitCode;
+
+use flags::Parsed;
+use server::master::{MasterOptions, start};
+
+use super::common::{advertised_ip, hostname, ip, parse_or_exit, port, serve, until_end};
+use crate::commands::Failure;
+use crate::logging;
+
+pub fn master(arguments: Vec<String>) -> ExitCode {
+    let flags = match parse_or_exit(&flags::MASTER, arguments) {
+        Ok(flags) => flags,
+        Err(code) => return code,
+    };
+    logging::init(&flags);
+    serve(async {
+        let running = start(options(&flags)?)?;
+        tracing::info!("master listens on {}", running.address);
+        Ok(until_end(running).await)
+    })
+}
+
+fn options(flags: &Parsed) -> Result<MasterOptions, Failure> {
+    let ip = ip(flags)?;
+    let mut options = MasterOptions::new(ip, port(flags, "port")?.unwrap_or(5050), hostname(flags, ip));
+    options.advertise_ip = advertised_ip(flags)?;
+    options.advertise_port = port(flags, "advertise_port")?;
+    options.work_dir = flags.path("work_dir");
+    options.flags = flags.listing();
+    options.max_operator_subscribers = count(flags, "max_operator_event_stream_subscribers", 1000);
+    options.history.completed_frameworks = count(flags, "max_completed_frameworks", 50);
+    options.history.completed_tasks_per_framework = count(flags, "max_completed_tasks_per_framework", 1000);
+    options.history.unreachable_tasks_per_framework = count(flags, "max_unreachable_tasks_per_framework", 1000);
+    registry(flags)?;
+
+    let config = &mut options.config;
+    let durations = [
+        ("agent_ping_timeout", &mut config.agent_ping_timeout),
+        ("agent_reregister_timeout", &mut config.agent_reregister_timeout),
+        ("allocation_interval", &mut config.allocation_interval),
+    ];
+    for (name, field) in durations {
+        if let Some(value) = flags.duration(name) {
+            *field = value;
+        }
+    }
+    config.max_agent_ping_timeouts = count(flags, "max_agent_ping_timeouts", 5) as u32;
+    config.offer_timeout = flags.duration("offer_timeout");
+    config.root_submissions = flags.bool("root_submissions");
+    config.roles = flags.get("roles").map(|roles| roles.split(',').map(|r| r.trim().to_owned()).collect());
+    config.max_completed_frameworks = options.history.completed_frameworks;
+    config.max_unreachable_tasks_per_framework = options.history.unreachable_tasks_per_framework;
+    allocator(flags, config)?;
+    Ok(options)
+}
+
+fn count(flags: &Parsed, name: &str, default: usize) -> usize {
+    flags.integer(name).and_then(|n| usize::try_from(n).ok()).unwrap_or(default)
+}
+
+fn registry(flags: &Parsed) -> Result<(), Failure> {
+    match flags.get("registry") {
+        Some("in_memory" | "replicated_log") | None => Ok(()),
+        Some(other) => Err(Failure::said(format!("--registry={other}: expected in_memory or replicated_log"))),
+    }
+}
+
+fn allocator(flags: &Parsed, config: &mut master::Config) -> Result<(), Failure> {
+    for name in ["role_sorter", "framework_sorter"] {
+        if flags.get(name) != Some("drf") {
+            return Err(Failure::said(format!("--{name}: only drf is built yet")));
+        }
+    }
+    config.allocator.filter_gpu_resources = flags.bool("filter_gpu_resources");
+    if let Some(names) = flags.get("fair_sharing_excluded_resource_names") {
+        config.allocator.excluded_resource_names = names.split(',').map(resources::Name::new).collect();
+    }
+    if let Some(text) = flags.get("min_allocatable_resources") {
+        let parse = |part: &str| {
+            resources::Resources::parse(part, "*")
+                .map(|r| r.quantities())
+                .map_err(|e| Failure::said(format!("--min_allocatable_resources: {e}")))
+        };
+        let parts = text.split('|').filter(|p| !p.is_empty()).map(parse);
+        config.allocator.min_allocatable = parts.collect::<Result<_, _>>()?;
+    }
+    Ok(())
+}

@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# What a new user does, checked: make run's batch ends well, the cluster can be looked at, and after the stop
+# nothing is left: no process, no cgroup, no mount.
+#   smoke.sh TEPUI-BINARY
+set -euo pipefail
+tepui=$(realpath "$1")
+here=$(cd "$(dirname "$0")/.." && pwd)
+port=$((20000 + RANDOM % 10000))
+work=$(mktemp -d)
+fail() { echo "smoke: $*" >&2; tail -n 20 "$work"/*.log "$work"/local.* >&2 2>/dev/null || true; exit 1; }
+"$tepui" local --port=$port --work_dir="$work" >"$work/local.out" 2>"$work/local.err" &
+cluster=$!
+trap 'kill -TERM $cluster 2>/dev/null || true; wait $cluster 2>/dev/null || true; rm -rf "$work"' EXIT
+until grep -q 'A cluster is running' "$work/local.out"; do
+  kill -0 $cluster 2>/dev/null || fail "the cluster did not start"
+  sleep 0.1
+done
+master="127.0.0.1:$port"
+"$tepui" run --master $master --quiet --name demo --batch "$here/examples/demo.tasks" --instances 2 >"$work/table" || fail "the batch failed: $(cat "$work/table")"
+grep -q 'TASK_FINISHED' "$work/table" || fail "no finished task in the table"
+"$tepui" run --master $master --quiet --name hello -- 'echo hello from a task' >/dev/null || fail "a single task failed"
+[ "$("$tepui" logs --master $master hello)" = "hello from a task" ] || fail "logs do not show the output"
+! "$tepui" run --master $master --quiet --name bad -- 'exit 3' >"$work/bad" || fail "a failing task was reported as success"
+grep -q 'TASK_FAILED' "$work/bad" || fail "no TASK_FAILED in: $(cat "$work/bad")"
+"$tepui" agents --master $master | grep -q 'active' || fail "no active agent"
+"$tepui" tasks --master $master --json | python3 -m json.tool >/dev/null || fail "tasks --json is not JSON"
+"$tepui" explain --master $master bad | grep -q 'TASK_FAILED' || fail "explain says nothing about the failure"
+"$tepui" mesos-execute --master=$master --name=compat --command='true' | grep -q 'TASK_FINISHED' || fail "mesos-execute"
+curl -fsS "http://$master/state" | python3 -m json.tool >/dev/null || fail "/state is not JSON"
+kill -TERM $cluster
+wait $cluster || true
+! pgrep -f -- "--work_dir=$work" >/dev/null || fail "a process is left"
+! find /sys/fs/cgroup -maxdepth 3 -type d -name "tepui-local-$port-*" 2>/dev/null | grep -q . || fail "a cgroup is left"
+! grep -q "$work" /proc/self/mountinfo || fail "a mount is left"
+trap - EXIT
+rm -rf "$work"
+echo "smoke: ok"

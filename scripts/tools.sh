@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Installs what building and testing need and this machine lacks. With root it uses apt; without, it says what is missing.
+set -euo pipefail
+if ! command -v cargo >/dev/null; then
+  echo "Rust is missing: install it from https://rustup.rs and run this again" >&2
+  exit 1
+fi
+missing=()
+command -v cc >/dev/null || missing+=(gcc libc6-dev)
+command -v curl >/dev/null || missing+=(curl)
+command -v python3 >/dev/null || missing+=(python3)
+python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
+python3 -c 'import sysconfig, os, sys; sys.exit(not os.path.exists(sysconfig.get_paths()["include"] + "/Python.h"))' 2>/dev/null || missing+=(python3-dev)
+[ ${#missing[@]} -eq 0 ] && exit 0
+if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
+  echo "installing ${missing[*]}"
+  apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+else
+  echo "please install: ${missing[*]}" >&2
+  exit 1
+fi
