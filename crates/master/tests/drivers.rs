@@ -1,5 +1,7 @@
 //! The v0 driver protocol on the same core.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a story that cannot go on fails")]
+
 mod common;
 
 use common::calls::*;

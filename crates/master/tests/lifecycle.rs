@@ -1,5 +1,7 @@
 //! The story of a task, from subscription to the acknowledged end, and its variants.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a story that cannot go on fails")]
+
 mod common;
 
 use common::calls::*;

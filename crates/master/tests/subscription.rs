@@ -1,5 +1,7 @@
 //! How HTTP frameworks come, return and leave.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a story that cannot go on fails")]
+
 mod common;
 
 use std::time::Duration;

@@ -11,45 +11,46 @@ impl Master {
     pub(crate) fn dispatch(&mut self, cx: &mut Cx<'_>, framework: &FrameworkId, call: Call) -> Answer {
         let kind = call.r#type();
         // Validation has seen to it that the part named by the type is there.
-        let handled = match kind {
-            Type::Teardown => Some(self.remove_framework(cx, framework)),
+        match kind {
             Type::Accept => call.accept.map(|call| self.accept(cx, framework, *call)),
             Type::Decline => call.decline.map(|call| self.decline(cx, framework, &call)),
-            Type::AcceptInverseOffers | Type::DeclineInverseOffers => {
-                // No inverse offers are made yet, so those named are not valid any more.
-                Some(())
-            }
-            Type::Revive => Some(self.revive(cx, framework, &call.revive.unwrap_or_default().roles)),
-            Type::Suppress => Some(self.suppress(cx, framework, &call.suppress.unwrap_or_default().roles)),
             Type::Kill => call.kill.map(|call| self.kill(cx, framework, *call)),
             Type::Shutdown => call.shutdown.map(|call| self.shutdown_executor(cx, framework, *call)),
             Type::Acknowledge => call.acknowledge.map(|call| self.acknowledge(cx, framework, *call)),
-            Type::AcknowledgeOperationStatus => {
-                // No operation has a status to acknowledge yet.
-                self.metrics.messages_operation_status_update_acknowledgement.increment();
-                self.metrics.invalid_operation_status_update_acknowledgements.increment();
-                Some(())
-            }
             Type::Reconcile => call.reconcile.map(|call| self.reconcile(cx, framework, *call)),
             Type::ReconcileOperations => {
                 call.reconcile_operations.map(|call| self.reconcile_operations(cx, framework, *call))
             }
             Type::Message => call.message.map(|call| self.framework_message(cx, framework, *call)),
-            Type::Request => {
-                // The built-in allocator of Mesos ignores requests as well.
-                self.metrics.messages_resource_request.increment();
-                Some(())
-            }
             Type::UpdateFramework => {
                 let Some(call) = call.update_framework else { return missing(kind) };
                 return self.update_framework_call(cx, framework, *call);
             }
             // A known framework subscribes again with its own request.
             Type::Unknown | Type::Subscribe => return Answer::new(Status::NotImplemented, ""),
-        };
-        match handled {
-            Some(()) => Answer::accepted(),
-            None => missing(kind),
+            _ => {
+                self.dispatch_bare(cx, framework, call);
+                Some(())
+            }
+        }
+        .map_or_else(|| missing(kind), |()| Answer::accepted())
+    }
+
+    /// Calls that say something by their type alone.
+    fn dispatch_bare(&mut self, cx: &mut Cx<'_>, framework: &FrameworkId, call: Call) {
+        match call.r#type() {
+            Type::Teardown => self.remove_framework(cx, framework),
+            Type::Revive => self.revive(cx, framework, &call.revive.unwrap_or_default().roles),
+            Type::Suppress => self.suppress(cx, framework, &call.suppress.unwrap_or_default().roles),
+            // The built-in allocator of Mesos ignores requests as well.
+            Type::Request => self.metrics.messages_resource_request.increment(),
+            // No operation has a status to acknowledge yet.
+            Type::AcknowledgeOperationStatus => {
+                self.metrics.messages_operation_status_update_acknowledgement.increment();
+                self.metrics.invalid_operation_status_update_acknowledgements.increment();
+            }
+            // No inverse offers are made yet, so those named are not valid any more.
+            _ => {}
         }
     }
 }

@@ -68,7 +68,7 @@ pub fn status(status: &v1::TaskStatus) -> String {
 }
 
 pub fn message(from: &str, message: &Message) -> String {
-    let line = match message {
+    match message {
         Message::SlaveRegistered(m) => format!("SlaveRegistered {}", m.slave_id.value),
         Message::SlaveReregistered(m) => {
             let asked: Vec<&str> = m
@@ -116,6 +116,5 @@ pub fn message(from: &str, message: &Message) -> String {
             format!("ExecutorToFramework {}: {}", m.executor_id.value, String::from_utf8_lossy(&m.data))
         }
         other => other.name().trim_start_matches("mesos.internal.").to_owned(),
-    };
-    line
+    }
 }
