@@ -33,9 +33,9 @@ fn attribute(token: &str) -> Result<v1::Attribute, InvalidAttribute> {
     })?;
     let mut attribute = v1::Attribute { name: name.to_owned(), ..Default::default() };
     match parsed {
-        Parsed::Scalar(scalar) => {
+        Parsed::Scalar(value) => {
             attribute.r#type = value::Type::Scalar as i32;
-            attribute.scalar = Some(value::Scalar { value: scalar.as_f64() });
+            attribute.scalar = Some(value::Scalar { value });
         }
         Parsed::Ranges(ranges) => {
             attribute.r#type = value::Type::Ranges as i32;

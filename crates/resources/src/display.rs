@@ -28,7 +28,7 @@ impl fmt::Display for Resource {
         }
         if !self.is_unreserved() {
             f.write_str("(reservations: [")?;
-            separated(f, ", ", self.reservations(), |f, reservation| write!(f, "({reservation})"))?;
+            separated(f, ",", self.reservations(), |f, reservation| write!(f, "({reservation})"))?;
             f.write_str("])")?;
         }
         if let Some(disk) = self.disk() {
@@ -147,7 +147,7 @@ impl fmt::Display for Raw<'_> {
         }
         if !resource.reservations.is_empty() {
             f.write_str("(reservations: [")?;
-            separated(f, ", ", &resource.reservations, |f, level| {
+            separated(f, ",", &resource.reservations, |f, level| {
                 write!(f, "({},{})", level.r#type().as_str_name(), level.role())
             })?;
             f.write_str("])")?;

@@ -19,12 +19,12 @@ pub enum Error {
     UnsupportedType,
     #[error("Invalid scalar resource")]
     InvalidScalar,
-    /// Or positive but too small to be a thousandth.
+    /// Also what is not finite, and what rounds to nothing.
     #[error("Invalid scalar resource: value <= 0")]
-    NegativeScalar,
-    /// Ours: Mesos computes with whatever the conversion of such a number gives.
-    #[error("Invalid scalar resource: value is not a number up to 1e12")]
-    ScalarOutOfRange,
+    NotPositive,
+    /// Ours: sums of such numbers would overflow.
+    #[error("Invalid scalar resource: value > 1e12")]
+    ScalarTooLarge,
     #[error("Invalid ranges resource")]
     InvalidRanges,
     #[error("Invalid ranges resource: begin > end")]

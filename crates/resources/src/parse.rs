@@ -4,21 +4,21 @@ use std::collections::BTreeMap;
 
 use messages::v1;
 use messages::v1::value;
+use wire::Limits;
 
 use crate::proto::ranges_to_proto;
 use crate::text::{self, Parsed};
-use crate::{Error, Name, Resource, Resources, roles, validate_resource};
+use crate::{Error, Name, Resource, Resources, roles};
 
 impl Resources {
     /// Resources that name no role are `default_role`'s.
     pub fn parse(text: &str, default_role: &str) -> Result<Self, Error> {
-        let resources: Resources = simple(text, default_role)?
-            .iter()
-            .map(|resource| {
-                validate_resource(resource)?;
-                Resource::from_proto(resource)
-            })
-            .collect::<Result<_, Error>>()?;
+        // As in Mesos, whatever is no JSON array is taken for the short form.
+        let given = match serde_json::from_str::<Vec<serde_json::Value>>(text) {
+            Ok(array) => json(&array, default_role)?,
+            Err(_) => short(text, default_role)?,
+        };
+        let resources = given.iter().map(Resource::from_proto).collect::<Result<Resources, Error>>()?;
         check_command_line(&resources)?;
         Ok(resources)
     }
@@ -45,7 +45,21 @@ fn check_command_line(resources: &Resources) -> Result<(), Error> {
     Ok(())
 }
 
-fn simple(text: &str, default_role: &str) -> Result<Vec<v1::Resource>, Error> {
+#[allow(deprecated, reason = "a resource that names no role in either format is the default role's")]
+fn json(array: &[serde_json::Value], default_role: &str) -> Result<Vec<v1::Resource>, Error> {
+    let limits = Limits::default();
+    let read = |value: &serde_json::Value| {
+        let mut resource: v1::Resource = wire::json::decode(value.to_string().as_bytes(), &limits)
+            .map_err(|error| Error::Json(error.to_string()))?;
+        if resource.role.is_none() && resource.reservations.is_empty() {
+            resource.role = Some(default_role.to_owned());
+        }
+        Ok(resource)
+    };
+    array.iter().map(read).collect()
+}
+
+fn short(text: &str, default_role: &str) -> Result<Vec<v1::Resource>, Error> {
     text::tokens(text, ";").map(|token| entry(token, default_role)).collect()
 }
 
@@ -55,7 +69,8 @@ fn entry(token: &str, default_role: &str) -> Result<v1::Resource, Error> {
     let (name, role) = match key.split_once('(') {
         None => (key.trim(), default_role),
         Some((name, rest)) => {
-            let (role, _) = rest.split_once(')').ok_or_else(|| Error::Parentheses(token.to_owned()))?;
+            let closed = rest.split_once(')').filter(|_| !name.contains(')'));
+            let (role, _) = closed.ok_or_else(|| Error::Parentheses(token.to_owned()))?;
             (name.trim(), role.trim())
         }
     };
@@ -71,9 +86,9 @@ fn resource(name: &str, text: &str, role: &str) -> Result<v1::Resource, Error> {
     })?;
     let mut resource = v1::Resource { name: name.to_owned(), ..Default::default() };
     match parsed {
-        Parsed::Scalar(scalar) => {
+        Parsed::Scalar(value) => {
             resource.r#type = value::Type::Scalar as i32;
-            resource.scalar = Some(value::Scalar { value: scalar.as_f64() });
+            resource.scalar = Some(value::Scalar { value });
         }
         Parsed::Ranges(ranges) => {
             resource.r#type = value::Type::Ranges as i32;

@@ -22,7 +22,9 @@ pub struct Reservation {
 
 /// Sorted, since Mesos compares labels without regard to order.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Labels(Arc<[(Box<str>, Option<Box<str>>)]>);
+pub struct Labels(Arc<[Label]>);
+
+type Label = (Box<str>, Option<Box<str>>);
 
 impl Labels {
     pub fn new(labels: impl IntoIterator<Item = (Box<str>, Option<Box<str>>)>) -> Self {

@@ -1,16 +1,17 @@
 //! The text form of a value, as `--resources` and `--attributes` write it: `2`, `[1-5, 7-9]`, `{a, b}`, `text`.
 
-use crate::{Range, Ranges, Scalar};
+use crate::{Range, Ranges};
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Parsed {
-    Scalar(Scalar),
+    /// Not negative and finite; not rounded yet.
+    Scalar(f64),
     Ranges(Ranges),
     Set(Vec<String>),
     Text(String),
 }
 
-/// In Mesos' words, except for the last two: Mesos keeps numbers it cannot compute with.
+/// In Mesos' words, except for the last: Mesos keeps inverted ranges.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum InvalidValue {
     #[error("Expecting non-empty string")]
@@ -27,8 +28,6 @@ pub(crate) enum InvalidValue {
     Subnormal,
     #[error("inverted range {0}-{1}")]
     Inverted(u64, u64),
-    #[error("value above 1e12")]
-    TooLarge,
 }
 
 pub(crate) fn parse(text: &str) -> Result<Parsed, InvalidValue> {
@@ -67,8 +66,7 @@ fn ranges(text: &str) -> Result<Ranges, InvalidValue> {
 fn scalar_or_text(text: String) -> Result<Parsed, InvalidValue> {
     match text.parse::<f64>() {
         Ok(number) if number.is_subnormal() => Err(InvalidValue::Subnormal),
-        Ok(number) if number.is_finite() && number > Scalar::MAX_INPUT => Err(InvalidValue::TooLarge),
-        Ok(number) if number.is_finite() && number >= 0.0 => Ok(Parsed::Scalar(Scalar::from_f64(number))),
+        Ok(number) if number.is_finite() && number >= 0.0 => Ok(Parsed::Scalar(number)),
         _ => Ok(Parsed::Text(text)),
     }
 }

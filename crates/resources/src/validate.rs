@@ -36,11 +36,7 @@ fn value(resource: &v1::Resource) -> Result<(), Error> {
     let present = (resource.scalar.as_ref(), resource.ranges.as_deref(), resource.set.as_deref());
     match Type::try_from(resource.r#type).map_err(|_| Error::InvalidType)? {
         Type::Scalar => match present {
-            (Some(scalar), None, None) if scalar.value != 0.0 && Scalar::from_f64(scalar.value) <= Scalar::ZERO => {
-                Err(Error::NegativeScalar)
-            }
-            (Some(scalar), None, None) if scalar.value <= Scalar::MAX_INPUT => Ok(()),
-            (Some(_), None, None) => Err(Error::ScalarOutOfRange),
+            (Some(scalar), None, None) => check_scalar(scalar.value),
             _ => Err(Error::InvalidScalar),
         },
         Type::Ranges => match present {
@@ -52,6 +48,18 @@ fn value(resource: &v1::Resource) -> Result<(), Error> {
             _ => Err(Error::InvalidSet),
         },
         Type::Text => Err(Error::UnsupportedType),
+    }
+}
+
+fn check_scalar(value: f64) -> Result<(), Error> {
+    if value == 0.0 {
+        Ok(())
+    } else if !value.is_finite() || Scalar::from_f64(value) <= Scalar::ZERO {
+        Err(Error::NotPositive)
+    } else if value > Scalar::MAX_INPUT {
+        Err(Error::ScalarTooLarge)
+    } else {
+        Ok(())
     }
 }
 
