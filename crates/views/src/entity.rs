@@ -15,13 +15,20 @@ use crate::{json, legacy};
 pub(crate) struct Fragment(OnceLock<Bytes>);
 
 impl Fragment {
-    pub fn get(&self, encode: impl FnOnce(&mut Vec<u8>)) -> &Bytes {
-        self.0.get_or_init(|| {
-            let mut json = Vec::with_capacity(512);
-            encode(&mut json);
-            // What is kept for long must not keep the slack of growing.
-            Bytes::copy_from_slice(&json)
-        })
+    /// Appends it. The first time it is encoded in place, and what is kept is a copy of exactly its size.
+    pub fn append(&self, out: &mut Vec<u8>, encode: impl FnOnce(&mut Vec<u8>)) {
+        if let Some(encoded) = self.0.get() {
+            return out.extend_from_slice(encoded);
+        }
+        let start = out.len();
+        encode(out);
+        // Another reader may have been faster, with the same result.
+        let _ = self.0.set(Bytes::copy_from_slice(out.get(start..).unwrap_or_default()));
+    }
+
+    /// For what is built with about the right capacity.
+    pub fn get_large(&self, build: impl FnOnce() -> Vec<u8>) -> &Bytes {
+        self.0.get_or_init(|| Bytes::from(build()))
     }
 }
 
@@ -39,7 +46,8 @@ impl Task {
     }
 
     pub fn succeeded_by(&self, task: Arc<v1::Task>) -> Self {
-        let resources = if self.task.resources == task.resources { self.resources.clone() } else { parse(&task.resources) };
+        let resources =
+            if self.task.resources == task.resources { self.resources.clone() } else { parse(&task.resources) };
         Task::with(resources, task)
     }
 
@@ -48,13 +56,13 @@ impl Task {
     }
 
     /// The form of `/state`.
-    pub fn legacy(&self) -> &Bytes {
-        self.json.get(|out| legacy::task(out, &self.task, &self.resources))
+    pub fn write_legacy(&self, out: &mut Vec<u8>) {
+        self.json.append(out, |out| legacy::task(out, &self.task, &self.resources));
     }
 
     /// The form of the v1 API.
-    pub fn v1(&self) -> &Bytes {
-        self.v1.get(|out| json::message(out, &*self.task))
+    pub fn write_v1(&self, out: &mut Vec<u8>) {
+        self.v1.append(out, |out| json::message(out, &*self.task));
     }
 
     /// The resources it has in use.

@@ -1,6 +1,7 @@
 //! Writing JSON text straight into a buffer, object by object, without a tree in between.
 
 use messages::schema::Described;
+use vocabulary::Timestamp;
 
 /// The inside of `{…}`: names its members and sets the commas.
 pub(crate) struct Object<'a> {
@@ -46,6 +47,18 @@ pub(crate) fn integer(out: &mut Vec<u8>, number: i64) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
+/// Seconds with all their digits: what a double would round.
+pub(crate) fn time(out: &mut Vec<u8>, at: Timestamp) {
+    const NANOS: u64 = 1_000_000_000;
+    out.extend_from_slice(itoa::Buffer::new().format(at.nanos() / NANOS).as_bytes());
+    out.push(b'.');
+    let fraction = NANOS + at.nanos() % NANOS;
+    let mut buffer = itoa::Buffer::new();
+    let digits = buffer.format(fraction).get(1..).unwrap_or_default();
+    let kept = digits.trim_end_matches('0');
+    out.extend_from_slice(if kept.is_empty() { b"0" } else { kept.as_bytes() });
+}
+
 /// A message in the generic mapping of protobuf to JSON.
 pub(crate) fn message<M: Described>(out: &mut Vec<u8>, message: &M) {
     wire::json::write(message, out);
@@ -57,55 +70,71 @@ impl<'a> Object<'a> {
         Object { out, empty: true }
     }
 
-    /// Starts a member; its value is for the caller to write.
-    pub fn member(&mut self, name: &str) -> &mut Vec<u8> {
-        if !self.empty {
-            self.out.push(b',');
-        }
-        self.empty = false;
-        // Names come from this program or are names of resources and roles, which may hold anything.
+    /// Starts a member; its value is for the caller to write. The name needs no escapes: it is this program's.
+    pub fn member(&mut self, name: &'static str) -> &mut Vec<u8> {
+        self.separate();
+        self.out.push(b'"');
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.extend_from_slice(b"\":");
+        self.out
+    }
+
+    /// Starts a member whose name came from outside.
+    pub fn entry(&mut self, name: &str) -> &mut Vec<u8> {
+        self.separate();
         string(self.out, name);
         self.out.push(b':');
         self.out
     }
 
-    /// Members encoded elsewhere, without the braces around them.
-    pub fn members(&mut self, encoded: &[u8]) {
-        if encoded.is_empty() {
-            return;
-        }
+    fn separate(&mut self) {
         if !self.empty {
             self.out.push(b',');
         }
         self.empty = false;
-        self.out.extend_from_slice(encoded);
     }
 
-    pub fn string(&mut self, name: &str, text: &str) {
+    /// Members that `write` makes, at least one.
+    pub fn members(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        self.separate();
+        write(self.out);
+    }
+
+    pub fn string(&mut self, name: &'static str, text: &str) {
         string(self.member(name), text);
     }
 
-    pub fn double(&mut self, name: &str, number: f64) {
+    pub fn double(&mut self, name: &'static str, number: f64) {
         double(self.member(name), number);
     }
 
-    pub fn integer(&mut self, name: &str, number: i64) {
+    /// In seconds.
+    pub fn time(&mut self, name: &'static str, at: Timestamp) {
+        time(self.member(name), at);
+    }
+
+    pub fn integer(&mut self, name: &'static str, number: i64) {
         integer(self.member(name), number);
     }
 
-    pub fn boolean(&mut self, name: &str, value: bool) {
+    pub fn boolean(&mut self, name: &'static str, value: bool) {
         self.member(name).extend_from_slice(if value { b"true" } else { b"false" });
     }
 
-    pub fn object(&mut self, name: &str, members: impl FnOnce(&mut Object<'_>)) {
+    pub fn object(&mut self, name: &'static str, members: impl FnOnce(&mut Object<'_>)) {
         object(self.member(name), members);
     }
 
-    pub fn array<T>(&mut self, name: &str, items: impl IntoIterator<Item = T>, write: impl Fn(&mut Vec<u8>, T)) {
+    pub fn array<T>(
+        &mut self,
+        name: &'static str,
+        items: impl IntoIterator<Item = T>,
+        write: impl Fn(&mut Vec<u8>, T),
+    ) {
         array(self.member(name), items, write);
     }
 
-    pub fn message<M: Described>(&mut self, name: &str, value: &M) {
+    pub fn message<M: Described>(&mut self, name: &'static str, value: &M) {
         message(self.member(name), value);
     }
 }

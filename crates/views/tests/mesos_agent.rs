@@ -75,7 +75,8 @@ fn measured(name: &str, answer: &Value) -> BTreeMap<ContainerId, Usage> {
     let entries = list.as_array().into_iter().flatten();
     entries
         .map(|entry| {
-            let statistics = part(entry, names.0).map(|json| wire::json::decode(&json, &wire::Limits::default()).unwrap());
+            let statistics =
+                part(entry, names.0).map(|json| wire::json::decode(&json, &wire::Limits::default()).unwrap());
             let status = part(entry, names.1).map(|json| wire::json::decode(&json, &wire::Limits::default()).unwrap());
             let id = match (&entry["container_id"], entry["executor_id"].as_str()) {
                 (Value::String(id), _) => id.clone(),

@@ -9,8 +9,8 @@ use messages::v1::agent::response::get_containers::Container;
 use vocabulary::ContainerId;
 
 use super::Snapshot;
-use crate::json::{self, Object};
 use crate::Query;
+use crate::json::{self, Object};
 
 /// What the shell measured of a container.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -21,9 +21,7 @@ pub struct Usage {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "Supported query parameters are container_id only, framework_id only, or executor_id and framework_id only"
-)]
+#[error("Supported query parameters are container_id only, framework_id only, or executor_id and framework_id only")]
 pub struct InvalidSelection;
 
 impl Snapshot {

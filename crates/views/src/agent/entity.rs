@@ -14,7 +14,7 @@ use crate::series::Series;
 
 /// The agent itself, as the last change told.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Description {
+pub(crate) struct Description {
     pub info: Arc<v1::AgentInfo>,
     pub total: Resources,
     pub master: Option<Box<v1::MasterInfo>>,
@@ -22,7 +22,7 @@ pub(super) struct Description {
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct Framework {
+pub(crate) struct Framework {
     pub snapshot: Arc<FrameworkSnapshot>,
     pub executors: Series<Executor>,
     pub completed: History<Executor>,
@@ -45,7 +45,7 @@ impl Framework {
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct Executor {
+pub(crate) struct Executor {
     pub snapshot: Arc<ExecutorSnapshot>,
     /// Not yet completed: live, or terminal without acknowledgement, which they may stay for ever.
     pub tasks: Series<Arc<Task>>,
@@ -54,11 +54,7 @@ pub(super) struct Executor {
 
 impl Executor {
     pub fn new(snapshot: Arc<ExecutorSnapshot>, limits: Limits) -> Self {
-        Executor {
-            snapshot,
-            tasks: Series::default(),
-            completed: History::new(limits.completed_tasks_per_executor),
-        }
+        Executor { snapshot, tasks: Series::default(), completed: History::new(limits.completed_tasks_per_executor) }
     }
 
     /// Waiting for their executor to register.

@@ -28,10 +28,6 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits {
-            completed_frameworks: 50,
-            completed_executors_per_framework: 150,
-            completed_tasks_per_executor: 200,
-        }
+        Limits { completed_frameworks: 50, completed_executors_per_framework: 150, completed_tasks_per_executor: 200 }
     }
 }

@@ -18,14 +18,16 @@ pub(super) fn state(snapshot: &Snapshot) -> Vec<u8> {
     json::object(&mut out, |object| {
         let facts = &snapshot.facts;
         legacy::build(object, &facts.build);
-        object.double("start_time", facts.started.secs_f64());
+        object.time("start_time", facts.started);
         this_agent(object, snapshot);
         for name in ["log_dir", "external_log_file"] {
             if let Some(value) = facts.flags.get(name) {
                 object.string(name, value);
             }
         }
-        object.object("flags", |object| facts.flags.iter().for_each(|(name, value)| object.string(name, value)));
+        object.object("flags", |object| {
+            facts.flags.iter().for_each(|(name, value)| json::string(object.entry(name), value))
+        });
         object.array("frameworks", snapshot.frameworks.iter(), framework);
         object.array("completed_frameworks", snapshot.completed.iter(), framework);
     });
@@ -44,7 +46,7 @@ fn this_agent(object: &mut Object<'_>, snapshot: &Snapshot) {
     if let Some(domain) = &info.domain {
         legacy::domain(object.member("domain"), domain);
     }
-    resources(object, &agent.total, &allocated(snapshot));
+    resources(object, &agent.total, &snapshot.allocated());
     object.array("resource_providers", NOTHING, json::string);
     legacy::attributes(object.member("attributes"), &info.attributes);
     if let Some(master) = &agent.master {
@@ -52,28 +54,19 @@ fn this_agent(object: &mut Object<'_>, snapshot: &Snapshot) {
     }
 }
 
-/// What all executors hold.
-fn allocated(snapshot: &Snapshot) -> Resources {
-    let executors = snapshot.frameworks.iter().flat_map(|framework| framework.executors.iter());
-    executors.fold(Resources::default(), |mut sum, executor| {
-        sum += &executor.snapshot.resources;
-        sum
-    })
-}
-
 fn resources(object: &mut Object<'_>, total: &Resources, allocated: &Resources) {
     legacy::resources(object.member("resources"), total);
     let reserved = legacy::by_role(total);
     object.object("reserved_resources", |object| {
-        reserved.iter().for_each(|(role, reserved)| legacy::resources(object.member(role), reserved));
+        reserved.iter().for_each(|(role, reserved)| legacy::resources(object.entry(role), reserved));
     });
     legacy::resources(object.member("unreserved_resources"), &total.unreserved());
     object.object("reserved_resources_full", |object| {
-        reserved.iter().for_each(|(role, reserved)| legacy::full(object.member(role), reserved));
+        reserved.iter().for_each(|(role, reserved)| legacy::full(object.entry(role), reserved));
     });
     legacy::full(object.member("unreserved_resources_full"), &total.unreserved());
     object.object("reserved_resources_allocated", |object| {
-        legacy::by_role(allocated).iter().for_each(|(role, reserved)| legacy::resources(object.member(role), reserved));
+        legacy::by_role(allocated).iter().for_each(|(role, reserved)| legacy::resources(object.entry(role), reserved));
     });
     legacy::resources(object.member("unreserved_resources_allocated"), &allocated.unreserved());
 }
@@ -122,7 +115,7 @@ fn executor(out: &mut Vec<u8>, executor: &Executor) {
 }
 
 fn task(out: &mut Vec<u8>, task: &Arc<Task>) {
-    out.extend_from_slice(task.legacy());
+    task.write_legacy(out);
 }
 
 /// In Mesos a queued task is still the description its framework sent. Its command is not known here.

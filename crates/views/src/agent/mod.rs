@@ -1,13 +1,14 @@
 //! What an agent shows.
 
 mod containers;
-mod entity;
+pub(crate) mod entity;
 mod facts;
 mod legacy;
 mod operator;
 mod operator_json;
 mod sandboxes;
 mod snapshot;
+mod tally;
 mod view;
 
 pub use containers::{InvalidSelection, Usage};

@@ -11,9 +11,9 @@ use messages::v1::agent::response::{
 use messages::v1::agent::{Call, Response, call};
 use vocabulary::ContainerId;
 
+use super::Snapshot;
 use super::containers::{self, Usage};
 use super::entity::{Executor, Framework};
-use super::Snapshot;
 use crate::entity::Task;
 
 pub(super) fn answer(snapshot: &Snapshot, call: &Call, usage: &BTreeMap<ContainerId, Usage>) -> Option<Response> {

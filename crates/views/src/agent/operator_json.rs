@@ -43,7 +43,7 @@ fn tasks(object: &mut Object<'_>, snapshot: &Snapshot) {
 }
 
 fn task(out: &mut Vec<u8>, task: &Arc<Task>) {
-    out.extend_from_slice(task.v1());
+    task.write_v1(out);
 }
 
 fn executors(object: &mut Object<'_>, snapshot: &Snapshot) {

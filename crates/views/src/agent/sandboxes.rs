@@ -62,7 +62,9 @@ impl Snapshot {
         newest_first().find_map(|sandbox| {
             let below = |name: &Path| wanted.strip_prefix(name).ok().map(Path::to_path_buf);
             let newest = || {
-                newest_first().find(|other| other.is_of_same_executor(sandbox)).is_some_and(|other| other.path == sandbox.path)
+                newest_first()
+                    .find(|other| other.is_of_same_executor(sandbox))
+                    .is_some_and(|other| other.path == sandbox.path)
             };
             let by_latest = || {
                 let names = [Some(sandbox.latest_by_ids()), sandbox.latest_beside()];

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use messages::v1;
+use resources::Resources;
 use vocabulary::ContainerId;
 
 use super::containers::Usage;
 use super::entity::{Description, Framework};
 use super::sandboxes::Sandbox;
+use super::tally::Tally;
 use super::{Facts, containers, legacy, operator, operator_json};
 use crate::Query;
 use crate::history::History;
@@ -20,10 +22,11 @@ use crate::series::Series;
 pub struct Snapshot {
     pub(super) facts: Arc<Facts>,
     /// Not before the agent knows its resources.
-    pub(super) agent: Option<Arc<Description>>,
-    pub(super) frameworks: Series<Framework>,
+    pub(crate) agent: Option<Arc<Description>>,
+    pub(crate) frameworks: Series<Framework>,
     pub(super) completed: History<Framework>,
     pub(super) sandboxes: Series<Sandbox>,
+    pub(crate) tally: Arc<Tally>,
 }
 
 impl Snapshot {
@@ -54,5 +57,14 @@ impl Snapshot {
     /// The same as JSON, which in Mesos has empty lists where the generic mapping has none.
     pub fn operator_json(&self, call: &v1::agent::Call, usage: &BTreeMap<ContainerId, Usage>) -> Option<Bytes> {
         operator_json::answer(self, call, usage).map(Bytes::from)
+    }
+
+    /// What all executors hold.
+    pub(crate) fn allocated(&self) -> Resources {
+        let executors = self.frameworks.iter().flat_map(|framework| framework.executors.iter());
+        executors.fold(Resources::default(), |mut sum, executor| {
+            sum += &executor.snapshot.resources;
+            sum
+        })
     }
 }

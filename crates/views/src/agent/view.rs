@@ -10,8 +10,9 @@ use vocabulary::{ContainerId, FrameworkId, TaskId};
 
 use super::entity::{Description, Executor, Framework};
 use super::sandboxes::Sandbox;
+use super::tally::Tally;
 use super::{Facts, Snapshot};
-use crate::entity::Task;
+use crate::entity::{Task, is_terminal};
 use crate::history::History;
 use crate::series::Series;
 
@@ -40,6 +41,7 @@ impl View {
                 agent: None,
                 frameworks: Series::default(),
                 sandboxes: Series::default(),
+                tally: Arc::new(Tally::default()),
             },
             frameworks: FxHashMap::default(),
             executors: FxHashMap::default(),
@@ -84,6 +86,10 @@ impl View {
         Some((framework.executors.get_mut(index.key)?, index))
     }
 
+    fn tally(&mut self) -> &mut Tally {
+        Arc::make_mut(&mut self.current.tally)
+    }
+
     fn put_framework(&mut self, snapshot: &Arc<FrameworkSnapshot>) {
         match self.framework_mut(&snapshot.id) {
             Some(framework) => framework.snapshot = Arc::clone(snapshot),
@@ -101,6 +107,7 @@ impl View {
         for executor in framework.executors.iter() {
             self.executors.remove(&executor.snapshot.container);
         }
+        self.tally().executors_terminated += framework.executors.len() as u64;
         framework.become_history();
         self.current.completed.push(framework);
     }
@@ -123,17 +130,25 @@ impl View {
         let Some(framework) = self.framework_mut(&index.framework) else { return };
         let Some(executor) = framework.executors.remove(index.key) else { return };
         framework.completed.push(executor);
+        self.tally().executors_terminated += 1;
     }
 
     fn put_task(&mut self, container: &ContainerId, task: &Arc<v1::Task>) {
         let Some((executor, index)) = self.executor_mut(container) else { return };
         let id = TaskId::from(&task.task_id);
+        let mut ended = is_terminal(task.state());
         match index.tasks.get(&id).and_then(|key| executor.tasks.get_mut(*key)) {
-            Some(known) => *known = Arc::new(known.succeeded_by(Arc::clone(task))),
+            Some(known) => {
+                ended = known.ends_as(task);
+                *known = Arc::new(known.succeeded_by(Arc::clone(task)));
+            }
             None => {
                 let key = executor.tasks.push(Arc::new(Task::new(Arc::clone(task))));
                 index.tasks.insert(id, key);
             }
+        }
+        if ended {
+            *self.tally().ended.entry(task.state()).or_default() += 1;
         }
     }
 

@@ -60,7 +60,7 @@ fn command(out: &mut Vec<u8>, command: Option<&v1::CommandInfo>) {
 pub(crate) fn attributes(out: &mut Vec<u8>, attributes: &[v1::Attribute]) {
     json::object(out, |object| {
         for attribute in attributes {
-            let member = object.member(&attribute.name);
+            let member = object.entry(&attribute.name);
             if let Some(scalar) = &attribute.scalar {
                 json::double(member, scalar.value);
             } else if let Some(ranges) = &attribute.ranges {

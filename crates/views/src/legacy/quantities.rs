@@ -2,47 +2,40 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use resources::{Name, Quantities, Ranges, Resource, Resources, Scalar, Set, Value};
+use resources::{Name, Quantities, Resource, Resources, Scalar, Value};
 use vocabulary::Role;
 
 use crate::json::{self, Object};
 
 /// These four are always there, zero or not.
-const ALWAYS: [Name; 4] = [Name::DISK, Name::MEM, Name::GPUS, Name::CPUS];
+const ALWAYS: [(Name, &str); 4] =
+    [(Name::DISK, "disk"), (Name::MEM, "mem"), (Name::GPUS, "gpus"), (Name::CPUS, "cpus")];
 
 /// `{"cpus":0.5,…,"ports":"[31000-32000]"}`: summed by name over roles, reservations and
 /// disks; revocable amounts apart, under `<name>_revocable`.
 pub(crate) fn resources(out: &mut Vec<u8>, resources: &Resources) {
     json::object(out, |object| {
-        for name in &ALWAYS {
+        for (name, text) in &ALWAYS {
             let amounts = resources.iter().filter(|resource| resource.name() == name && !resource.is_revocable());
-            scalar(object.member(name.as_str()), amounts.filter_map(scalar_of).fold(Scalar::ZERO, Scalar::saturating_add));
+            scalar(object.member(text), amounts.filter_map(scalar_of).fold(Scalar::ZERO, Scalar::saturating_add));
         }
-        for group in groups(resources) {
-            let Some(first) = group.first() else { continue };
+        let others = || resources.iter().filter(|resource| !is_always_shown(resource));
+        for (i, first) in others().enumerate() {
+            if others().take(i).any(|earlier| sums_with(earlier, first)) {
+                continue;
+            }
             let member = match first.is_revocable() {
-                true => object.member(&format!("{}_revocable", first.name())),
-                false => object.member(first.name().as_str()),
+                true => object.entry(&format!("{}_revocable", first.name())),
+                false => object.entry(first.name().as_str()),
             };
-            sum(member, first.value(), group);
+            sum(member, first, others().skip(i + 1).filter(|other| sums_with(first, other)));
         }
     });
 }
 
-/// What [`ALWAYS`] does not cover, by name, kind and revocability.
-fn groups(resources: &Resources) -> Vec<Vec<&Resource>> {
-    let mut groups: Vec<Vec<&Resource>> = Vec::new();
-    let rest = resources.iter().filter(|resource| {
-        resource.is_revocable() || scalar_of(resource).is_none() || !ALWAYS.contains(resource.name())
-    });
-    for resource in rest {
-        let alike = |group: &&mut Vec<&Resource>| group.first().is_some_and(|first| sums_with(first, resource));
-        match groups.iter_mut().find(alike) {
-            Some(group) => group.push(resource),
-            None => groups.push(vec![resource]),
-        }
-    }
-    groups
+fn is_always_shown(resource: &Resource) -> bool {
+    let is_among = |name: &Name| ALWAYS.iter().any(|(always, _)| always == name);
+    !resource.is_revocable() && scalar_of(resource).is_some() && is_among(resource.name())
 }
 
 fn sums_with(a: &Resource, b: &Resource) -> bool {
@@ -51,25 +44,24 @@ fn sums_with(a: &Resource, b: &Resource) -> bool {
         && std::mem::discriminant(a.value()) == std::mem::discriminant(b.value())
 }
 
-fn sum(out: &mut Vec<u8>, kind: &Value, group: Vec<&Resource>) {
-    match kind {
-        Value::Scalar(_) => {
-            let amounts = group.into_iter().filter_map(scalar_of);
-            scalar(out, amounts.fold(Scalar::ZERO, Scalar::saturating_add));
+fn sum<'a>(out: &mut Vec<u8>, first: &Resource, others: impl Iterator<Item = &'a Resource>) {
+    match first.value() {
+        Value::Scalar(amount) => {
+            scalar(out, others.filter_map(scalar_of).fold(*amount, Scalar::saturating_add));
         }
-        Value::Ranges(_) => {
-            let all = group.into_iter().filter_map(|resource| match resource.value() {
-                Value::Ranges(ranges) => Some(ranges),
-                _ => None,
+        Value::Ranges(ranges) => {
+            let sum = others.fold(ranges.clone(), |sum, other| match other.value() {
+                Value::Ranges(ranges) => sum.union(ranges),
+                _ => sum,
             });
-            json::string(out, &all.flat_map(Ranges::iter).collect::<Ranges>().to_string());
+            json::string(out, &sum.to_string());
         }
-        Value::Set(_) => {
-            let all = group.into_iter().filter_map(|resource| match resource.value() {
-                Value::Set(set) => Some(set),
-                _ => None,
+        Value::Set(set) => {
+            let sum = others.fold(set.clone(), |sum, other| match other.value() {
+                Value::Set(set) => sum.union(set),
+                _ => sum,
             });
-            json::string(out, &Set::new(all.flat_map(Set::iter)).to_string());
+            json::string(out, &sum.to_string());
         }
     }
 }
@@ -94,10 +86,10 @@ pub(crate) fn scalar(out: &mut Vec<u8>, amount: Scalar) {
 }
 
 /// Only the names that are there.
-pub(crate) fn quantities(object: &mut Object<'_>, name: &str, amounts: &Quantities) {
+pub(crate) fn quantities(object: &mut Object<'_>, name: &'static str, amounts: &Quantities) {
     object.object(name, |object| {
         for (name, amount) in amounts.iter() {
-            scalar(object.member(name.as_str()), amount);
+            scalar(object.entry(name.as_str()), amount);
         }
     });
 }

@@ -42,7 +42,7 @@ pub(crate) fn task(out: &mut Vec<u8>, task: &v1::Task, resources: &Resources) {
 /// A limit may be infinite, which resources cannot be.
 fn limits(object: &mut Object<'_>, task: &v1::Task) {
     for (name, limit) in &task.limits {
-        object.double(name, limit.value);
+        json::double(object.entry(name), limit.value);
     }
 }
 
@@ -74,13 +74,33 @@ fn status(out: &mut Vec<u8>, status: &v1::TaskStatus) {
 fn container_status(out: &mut Vec<u8>, status: &v1::ContainerStatus) {
     json::object(out, |object| {
         if let Some(id) = &status.container_id {
-            object.message("container_id", &**id);
+            container_id(object.member("container_id"), id);
         }
         if !status.network_infos.is_empty() {
             object.array("network_infos", &status.network_infos, network_info);
         }
         if let Some(cgroup) = &status.cgroup_info {
             object.message("cgroup_info", &**cgroup);
+        }
+    });
+}
+
+/// As the generic mapping has it, only faster: it is in every status of every task.
+fn container_id(out: &mut Vec<u8>, id: &v1::ContainerId) {
+    json::object(out, |object| {
+        object.string("value", &id.value);
+        if let Some(parent) = &id.parent {
+            container_id(object.member("parent"), parent);
+        }
+    });
+}
+
+/// Likewise.
+fn ip_address(out: &mut Vec<u8>, address: &v1::network_info::IpAddress) {
+    json::object(out, |object| {
+        object.string("protocol", address.protocol().as_str_name());
+        if let Some(text) = &address.ip_address {
+            object.string("ip_address", text);
         }
     });
 }
@@ -94,7 +114,7 @@ fn network_info(out: &mut Vec<u8>, info: &v1::NetworkInfo) {
             labels(object.member("labels"), of_network);
         }
         if !info.ip_addresses.is_empty() {
-            object.array("ip_addresses", &info.ip_addresses, json::message);
+            object.array("ip_addresses", &info.ip_addresses, ip_address);
         }
         if let Some(name) = &info.name {
             object.string("name", name);

@@ -1,8 +1,10 @@
 //! The entities of a master's view.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use master::{AgentSnapshot, ExecutorSnapshot, FrameworkSnapshot, OfferSnapshot};
+use messages::v1::TaskState;
 use resources::Resources;
 use vocabulary::FrameworkId;
 
@@ -12,7 +14,7 @@ use crate::history::History;
 use crate::series::Series;
 
 #[derive(Debug, Clone)]
-pub(super) struct Agent {
+pub(crate) struct Agent {
     pub snapshot: Arc<AgentSnapshot>,
     /// Of its live tasks and executors, per framework in order of appearance.
     pub used: Vec<(FrameworkId, Resources)>,
@@ -25,7 +27,7 @@ pub(super) struct Agent {
 
 /// Members of an entity's JSON, in the forms that endpoints differ in.
 #[derive(Debug, Default)]
-pub(super) struct Encoded {
+pub(crate) struct Encoded {
     pub summary: Fragment,
     pub full: Fragment,
     /// The whole entity as the v1 API has it.
@@ -92,7 +94,7 @@ impl Agent {
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct Framework {
+pub(crate) struct Framework {
     pub snapshot: Arc<FrameworkSnapshot>,
     pub used: Resources,
     pub offered: Resources,
@@ -101,6 +103,9 @@ pub(super) struct Framework {
     pub completed: History<Arc<Task>>,
     pub executors: Series<Arc<Executor>>,
     pub offers: Series<Arc<Offer>>,
+    pub offers_made: u64,
+    /// Since it registered, by terminal state.
+    pub ended: BTreeMap<TaskState, u64>,
 }
 
 impl Framework {
@@ -114,6 +119,8 @@ impl Framework {
             completed: History::new(limits.completed_tasks_per_framework),
             executors: Series::default(),
             offers: Series::default(),
+            offers_made: 0,
+            ended: BTreeMap::new(),
         }
     }
 
@@ -132,7 +139,7 @@ impl Framework {
 }
 
 #[derive(Debug)]
-pub(super) struct Executor {
+pub(crate) struct Executor {
     pub snapshot: Arc<ExecutorSnapshot>,
     pub resources: Resources,
     pub json: Fragment,
@@ -145,7 +152,7 @@ impl Executor {
 }
 
 #[derive(Debug)]
-pub(super) struct Offer {
+pub(crate) struct Offer {
     pub snapshot: Arc<OfferSnapshot>,
     /// The offer names those executors of its framework whose keys are below.
     pub executors_below: u64,

@@ -44,10 +44,6 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits {
-            completed_frameworks: 50,
-            completed_tasks_per_framework: 1000,
-            unreachable_tasks_per_framework: 1000,
-        }
+        Limits { completed_frameworks: 50, completed_tasks_per_framework: 1000, unreachable_tasks_per_framework: 1000 }
     }
 }

@@ -3,8 +3,6 @@
 //! Entities contribute JSON that was encoded once for their version, so that most of
 //! the work is concatenation.
 
-use bytes::Bytes;
-
 use super::entity::{Agent, Executor, Framework, Offer};
 use super::{Facts, Snapshot};
 use crate::Query;
@@ -43,9 +41,9 @@ fn size_hint(snapshot: &Snapshot) -> usize {
 fn this_master(object: &mut Object<'_>, snapshot: &Snapshot) {
     let Facts { build, pid, info, started, elected, leader, flags, limits: _ } = &*snapshot.facts;
     legacy::build(object, build);
-    object.double("start_time", started.secs_f64());
+    object.time("start_time", *started);
     if let Some(elected) = elected {
-        object.double("elected_time", elected.secs_f64());
+        object.time("elected_time", *elected);
     }
     object.string("id", &info.id);
     object.string("pid", &pid.to_string());
@@ -68,7 +66,7 @@ fn this_master(object: &mut Object<'_>, snapshot: &Snapshot) {
             object.string(name, value);
         }
     }
-    object.object("flags", |object| flags.iter().for_each(|(name, value)| object.string(name, value)));
+    object.object("flags", |object| flags.iter().for_each(|(name, value)| json::string(object.entry(name), value)));
 }
 
 pub(super) fn slaves(snapshot: &Snapshot, query: &Query) -> Vec<u8> {
@@ -87,8 +85,7 @@ pub(super) fn slaves(snapshot: &Snapshot, query: &Query) -> Vec<u8> {
 }
 
 pub(super) fn frameworks(snapshot: &Snapshot, query: &Query) -> Vec<u8> {
-    let selected =
-        |framework: &&Framework| query.selects("framework_id", framework.snapshot.id.as_str());
+    let selected = |framework: &&Framework| query.selects("framework_id", framework.snapshot.id.as_str());
     let mut out = Vec::new();
     json::object(&mut out, |object| {
         object.array("frameworks", snapshot.frameworks.iter().filter(selected), framework);
@@ -103,12 +100,16 @@ fn agent(out: &mut Vec<u8>, agent: &Agent) {
 }
 
 pub(super) fn agent_members(object: &mut Object<'_>, agent: &Agent) {
-    object.members(agent.description.summary.get(|out| describe_agent(&mut Object::begun(out), &agent.snapshot)));
-    object.members(agent.usage.summary.get(|out| {
-        let mut object = Object::begun(out);
-        legacy::resources(object.member("used_resources"), &agent.total_used());
-        legacy::resources(object.member("offered_resources"), &agent.offered);
-    }));
+    object.members(|out| {
+        agent.description.summary.append(out, |out| describe_agent(&mut Object::begun(out), &agent.snapshot));
+    });
+    object.members(|out| {
+        agent.usage.summary.append(out, |out| {
+            let mut object = Object::begun(out);
+            legacy::resources(object.member("used_resources"), &agent.total_used());
+            legacy::resources(object.member("offered_resources"), &agent.offered);
+        });
+    });
 }
 
 fn describe_agent(object: &mut Object<'_>, snapshot: &master::AgentSnapshot) {
@@ -121,14 +122,14 @@ fn describe_agent(object: &mut Object<'_>, snapshot: &master::AgentSnapshot) {
         legacy::domain(object.member("domain"), domain);
     }
     object.string("pid", &snapshot.pid.to_string());
-    object.double("registered_time", snapshot.registered.secs_f64());
+    object.time("registered_time", snapshot.registered);
     if let Some(reregistered) = snapshot.reregistered {
-        object.double("reregistered_time", reregistered.secs_f64());
+        object.time("reregistered_time", reregistered);
     }
     legacy::resources(object.member("resources"), &snapshot.total);
     object.object("reserved_resources", |object| {
         for (role, reserved) in &legacy::by_role(&snapshot.total) {
-            legacy::resources(object.member(role), reserved);
+            legacy::resources(object.entry(role), reserved);
         }
     });
     legacy::resources(object.member("unreserved_resources"), &snapshot.total.unreserved());
@@ -142,20 +143,24 @@ fn describe_agent(object: &mut Object<'_>, snapshot: &master::AgentSnapshot) {
 /// Operators copy from these what `/unreserve` and `/destroy-volumes` want to be told.
 fn agent_members_in_full(object: &mut Object<'_>, agent: &Agent) {
     let total = &agent.snapshot.total;
-    object.members(agent.description.full.get(|out| {
-        let mut object = Object::begun(out);
-        object.object("reserved_resources_full", |object| {
-            for (role, reserved) in &legacy::by_role(total) {
-                legacy::full(object.member(role), reserved);
-            }
+    object.members(|out| {
+        agent.description.full.append(out, |out| {
+            let mut object = Object::begun(out);
+            object.object("reserved_resources_full", |object| {
+                for (role, reserved) in &legacy::by_role(total) {
+                    legacy::full(object.entry(role), reserved);
+                }
+            });
+            legacy::full(object.member("unreserved_resources_full"), &total.unreserved());
         });
-        legacy::full(object.member("unreserved_resources_full"), &total.unreserved());
-    }));
-    object.members(agent.usage.full.get(|out| {
-        let mut object = Object::begun(out);
-        legacy::full(object.member("used_resources_full"), &agent.total_used());
-        legacy::full(object.member("offered_resources_full"), &agent.offered);
-    }));
+    });
+    object.members(|out| {
+        agent.usage.full.append(out, |out| {
+            let mut object = Object::begun(out);
+            legacy::full(object.member("used_resources_full"), &agent.total_used());
+            legacy::full(object.member("offered_resources_full"), &agent.offered);
+        });
+    });
 }
 
 fn framework(out: &mut Vec<u8>, framework: &Framework) {
@@ -166,21 +171,21 @@ fn framework(out: &mut Vec<u8>, framework: &Framework) {
         object.string("user", &info.user);
         object.double("failover_timeout", info.failover_timeout());
         object.boolean("checkpoint", info.checkpoint());
-        object.double("registered_time", snapshot.registered.secs_f64());
-        object.double("unregistered_time", snapshot.unregistered.map_or(0.0, |at| at.secs_f64()));
+        object.time("registered_time", snapshot.registered);
+        object.time("unregistered_time", snapshot.unregistered.unwrap_or_default());
         if let Some(principal) = &info.principal {
             object.string("principal", principal);
         }
         legacy::resources(object.member("resources"), &(&framework.used + &framework.offered));
         if let Some(reregistered) = snapshot.reregistered.filter(|at| *at != snapshot.registered) {
-            object.double("reregistered_time", reregistered.secs_f64());
+            object.time("reregistered_time", reregistered);
         }
         legacy::framework_roles(object, info);
-        object.array("tasks", framework.tasks.iter(), |out, one| out.extend_from_slice(one.legacy()));
-        object.array("unreachable_tasks", framework.unreachable.iter(), |out, one| out.extend_from_slice(one.legacy()));
-        object.array("completed_tasks", framework.completed.iter(), |out, one| out.extend_from_slice(one.legacy()));
-        object.array("offers", framework.offers.iter(), |out, one| out.extend_from_slice(offer(one)));
-        object.array("executors", framework.executors.iter(), |out, one| out.extend_from_slice(executor(one)));
+        object.array("tasks", framework.tasks.iter(), |out, one| one.write_legacy(out));
+        object.array("unreachable_tasks", framework.unreachable.iter(), |out, one| one.write_legacy(out));
+        object.array("completed_tasks", framework.completed.iter(), |out, one| one.write_legacy(out));
+        object.array("offers", framework.offers.iter(), |out, one| offer(out, one));
+        object.array("executors", framework.executors.iter(), |out, one| executor(out, one));
         if let Some(labels) = &info.labels {
             legacy::labels(object.member("labels"), labels);
         }
@@ -207,18 +212,18 @@ pub(super) fn framework_summary(object: &mut Object<'_>, framework: &Framework) 
     object.boolean("recovered", snapshot.recovered);
 }
 
-fn executor(executor: &Executor) -> &Bytes {
-    executor.json.get(|out| {
+fn executor(out: &mut Vec<u8>, executor: &Executor) {
+    executor.json.append(out, |out| {
         json::object(out, |object| {
             legacy::executor_info(object, &executor.snapshot.info, &executor.resources);
             object.string("slave_id", executor.snapshot.agent.as_str());
         });
-    })
+    });
 }
 
-fn offer(offer: &Offer) -> &Bytes {
+fn offer(out: &mut Vec<u8>, offer: &Offer) {
     let made = &offer.snapshot;
-    offer.json.get(|out| {
+    offer.json.append(out, |out| {
         json::object(out, |object| {
             object.string("id", made.id.as_str());
             object.string("framework_id", made.framework.as_str());
@@ -226,5 +231,5 @@ fn offer(offer: &Offer) -> &Bytes {
             object.string("slave_id", made.agent.as_str());
             legacy::resources(object.member("resources"), &made.resources);
         });
-    })
+    });
 }

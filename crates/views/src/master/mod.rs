@@ -1,6 +1,6 @@
 //! What a master shows.
 
-mod entity;
+pub(crate) mod entity;
 mod events;
 mod facts;
 mod legacy;

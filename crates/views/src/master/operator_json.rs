@@ -52,13 +52,15 @@ fn agents(object: &mut Object<'_>, snapshot: &Snapshot) {
 }
 
 fn agent(out: &mut Vec<u8>, agent: &Agent) {
-    out.extend_from_slice(agent.usage.v1.get(|out| json::message(out, &operator::agent(agent))));
+    agent.usage.v1.append(out, |out| json::message(out, &operator::agent(agent)));
 }
 
 fn frameworks(object: &mut Object<'_>, snapshot: &Snapshot) {
     let agents = operator::by_id(snapshot);
     object.object("get_frameworks", |object| {
-        for (list, frameworks) in [("frameworks", &snapshot.frameworks), ("completed_frameworks", snapshot.completed.entries())] {
+        for (list, frameworks) in
+            [("frameworks", &snapshot.frameworks), ("completed_frameworks", snapshot.completed.entries())]
+        {
             object.array(list, frameworks.iter(), |out, one| json::message(out, &operator::framework(&agents, one)));
         }
     });
@@ -83,5 +85,5 @@ fn tasks(object: &mut Object<'_>, snapshot: &Snapshot) {
 }
 
 fn task(out: &mut Vec<u8>, task: &Task) {
-    out.extend_from_slice(task.v1());
+    task.write_v1(out);
 }

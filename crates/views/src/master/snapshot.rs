@@ -9,18 +9,21 @@ use super::entity::{Agent, Framework};
 use super::tally::Tally;
 use super::{Facts, events, legacy, operator, operator_json, roles, summary, tasks};
 use crate::Query;
+use crate::entity::Fragment;
 use crate::history::History;
 use crate::series::Series;
 
 /// Cloning shares everything; nothing the view does later shows in it.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
-    pub(super) facts: Arc<Facts>,
-    pub(super) agents: Series<Agent>,
-    pub(super) frameworks: Series<Framework>,
-    pub(super) completed: History<Framework>,
-    pub(super) unreachable_agents: usize,
+    pub(crate) facts: Arc<Facts>,
+    pub(crate) agents: Series<Agent>,
+    pub(crate) frameworks: Series<Framework>,
+    pub(crate) completed: History<Framework>,
+    pub(crate) unreachable_agents: usize,
     pub(crate) tally: Arc<Tally>,
+    /// `/state` of this moment, so that readers who come at once share one answer.
+    pub(crate) state: Arc<Fragment>,
 }
 
 impl Snapshot {
@@ -29,7 +32,7 @@ impl Snapshot {
     pub fn get(&self, path: &str, query: &Query) -> Option<Bytes> {
         let path = path.trim_matches('/');
         let json = match path.strip_prefix("master/").unwrap_or(path) {
-            "state" => legacy::state(self),
+            "state" => return Some(self.state.get_large(|| legacy::state(self)).clone()),
             "state-summary" => summary::state_summary(self),
             "slaves" => legacy::slaves(self, query),
             "frameworks" => legacy::frameworks(self, query),

@@ -26,8 +26,8 @@ const SHOWN: [TaskState; 10] = [
 #[derive(Default)]
 struct Summary<'a> {
     counts: [i64; SHOWN.len()],
-    /// The frameworks of an agent, or the agents of a framework.
-    others: BTreeSet<&'a str>,
+    /// The frameworks of an agent, or the agents of a framework; some more than once.
+    others: Vec<&'a str>,
 }
 
 impl<'a> Summary<'a> {
@@ -35,14 +35,17 @@ impl<'a> Summary<'a> {
         for (shown, count) in SHOWN.iter().zip(&mut self.counts) {
             *count += i64::from(*shown == state);
         }
-        self.others.insert(other);
+        if self.others.last() != Some(&other) {
+            self.others.push(other);
+        }
     }
 
-    fn write(&self, object: &mut Object<'_>, others: &str) {
+    fn write(&self, object: &mut Object<'_>, member: &'static str) {
+        let others: BTreeSet<&str> = self.others.iter().copied().collect();
         for (shown, count) in SHOWN.iter().zip(self.counts) {
             object.integer(shown.as_str_name(), count);
         }
-        object.array(others, &self.others, |out, id| json::string(out, id));
+        object.array(member, others, json::string);
     }
 }
 

@@ -20,7 +20,7 @@ pub(super) fn tasks(snapshot: &Snapshot, query: &Query) -> Vec<u8> {
     let mut out = Vec::new();
     json::object(&mut out, |object| {
         object.array("tasks", tasks.into_iter().skip(offset).take(limit), |out, task| {
-            out.extend_from_slice(task.legacy());
+            task.write_legacy(out);
         });
     });
     out

@@ -53,7 +53,8 @@ impl View {
                 agents: Series::default(),
                 frameworks: Series::default(),
                 unreachable_agents: 0,
-                tally: Arc::new(Tally::default()),
+                tally: Arc::default(),
+                state: Arc::default(),
             },
             agents: FxHashMap::default(),
             frameworks: FxHashMap::default(),
@@ -71,6 +72,7 @@ impl View {
 
     /// When the shell learns who leads.
     pub fn set_leader(&mut self, leader: Option<v1::MasterInfo>, elected: Option<Timestamp>) {
+        self.current.state = Arc::default();
         let facts = Arc::make_mut(&mut self.current.facts);
         facts.leader = leader;
         facts.elected = elected;
@@ -79,6 +81,7 @@ impl View {
     /// A change about something unknown is ignored: a view may be started in the middle of a stream.
     pub fn apply(&mut self, change: &Change) {
         self.news = true;
+        self.current.state = Arc::default();
         match change {
             Change::AgentAdded(agent) => self.put_agent(agent),
             Change::AgentUpdated(agent) => self.put_agent(agent),
@@ -261,6 +264,9 @@ impl View {
         let (news, ended) = (known.is_news(status), known.ends_as(task));
         self.replace_task(&framework_id, &id, task);
         if ended {
+            if let Some((framework, _)) = self.framework_mut(&framework_id) {
+                *framework.ended.entry(task.state()).or_default() += 1;
+            }
             self.tally().task_ended(task.state(), status);
         }
         self.news = news;
@@ -328,6 +334,7 @@ impl View {
         let Some((framework, _)) = self.framework_mut(&snapshot.framework) else { return };
         let key = framework.offers.push(Arc::new(Offer::new(Arc::clone(snapshot), framework.executors.next_key())));
         framework.offered += &snapshot.resources;
+        framework.offers_made += 1;
         self.offers.insert(snapshot.id.clone(), (snapshot.framework.clone(), key));
         if let Some(agent) = self.agent_mut(&snapshot.agent) {
             agent.offer(&snapshot.resources);
