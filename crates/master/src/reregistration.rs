@@ -186,17 +186,23 @@ impl Master {
         self.agents.rename(id.as_str(), from.clone());
         self.relink(cx, before, from.address);
 
+        let mut changed = false;
         if let Some(agent) = self.agents.get_mut(id.as_str()) {
             let capabilities = capability_numbers(&message.agent_capabilities);
             agent.capabilities = AgentCapabilities::of(&capabilities);
             agent.resource_version.clone_from(&message.resource_version_uuid);
-            let oversubscribed = agent.state.total.revocable();
+            let total = total + agent.state.total.revocable();
+            changed = total != agent.state.total;
             let state = agent.state_mut();
             state.info = Arc::new(message.slave.clone());
             state.version = message.version.clone().unwrap_or_default();
             state.capabilities = capabilities;
-            state.total = total + oversubscribed;
+            state.total = total;
             state.reregistered = Some(cx.now.wall);
+        }
+        if changed {
+            // What was offered may not be there any more.
+            self.rescind_offers_of_agent(cx, &id);
         }
         self.allocator_update_agent(&id);
         self.reconcile_agent(cx, &id, &from, &message);

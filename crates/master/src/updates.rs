@@ -134,8 +134,10 @@ impl Master {
         let before = task.state();
         let says = v1::TaskState::try_from(status.state).unwrap_or(before);
         let proto = Arc::make_mut(&mut task.proto);
-        if !task::is_terminal(before) {
-            proto.state = latest.unwrap_or(says) as i32;
+        // A task whose resources have been given back does not come to life again.
+        let claimed = latest.unwrap_or(says);
+        if !task::is_over(before) || (!task::is_terminal(before) && task::is_terminal(claimed)) {
+            proto.state = claimed as i32;
         }
         task::record_status(proto, &status);
         if told && let Some(uuid) = &status.uuid {
