@@ -54,7 +54,6 @@ pub async fn serve<A: App>(connection: Connection, app: Arc<A>, bodies: Bodies, 
     let served = http1::Builder::new()
         // Clients may close their side after the request, and still read the answer.
         .half_close(true)
-        .pipeline_flush(true)
         // Some clients compare header names by case.
         .title_case_headers(true)
         .max_buf_size(MAX_HEAD)
@@ -73,11 +72,14 @@ async fn answer<A: App>(
     bodies: Bodies,
 ) -> Response {
     let (head, body) = request.into_parts();
+    if body.size_hint().lower() > MAX_BODY as u64 {
+        return too_large();
+    }
     let _reserved = bodies.reserve(&body).await;
     let body = match Limited::new(body, MAX_BODY).collect().await {
         Ok(body) => body.to_bytes(),
         Err(error) if error.is::<http_body_util::LengthLimitError>() => {
-            return closing(text(StatusCode::PAYLOAD_TOO_LARGE, format!("A body may have {MAX_BODY} bytes")));
+            return too_large();
         }
         Err(error) => return closing(bad_request(format!("Failed to read the body: {error}"))),
     };
@@ -121,6 +123,10 @@ async fn message<A: App>(app: &A, agent: Option<&str>, from: Option<&str>, path:
         Receipt::Accepted => empty(StatusCode::ACCEPTED),
         Receipt::NoSuchProcess => not_found(),
     }
+}
+
+fn too_large() -> Response {
+    closing(text(StatusCode::PAYLOAD_TOO_LARGE, format!("A body may have {MAX_BODY} bytes")))
 }
 
 /// What is left of the request cannot be skipped.

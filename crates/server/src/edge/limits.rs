@@ -29,8 +29,9 @@ pub const WRITE_STALL: Duration = Duration::from_secs(60);
 /// Inputs waiting for the core; at the bound connections are not read further.
 pub const MAX_INBOX: usize = 65_536;
 
-/// Events waiting for one subscriber; at the bound it loses its connection, and the master keeps its memory.
-pub const MAX_STREAM_EVENTS: usize = 65_536;
+/// Events waiting for one subscriber; at the bound it loses its connection, and the master keeps its memory. A
+/// single RECONCILE may ask for as many as its framework has tasks.
+pub const MAX_STREAM_EVENTS: usize = 131_072;
 
 /// Messages waiting for one peer; at the bound its link counts as broken. A re-registration storm queues
 /// a handful for each agent, and all agents of a test may share an address.
@@ -47,6 +48,9 @@ pub const UNLINKED_IDLE: Duration = Duration::from_secs(2);
 /// How long a connection that we have finished writing to may take to be closed by its peer. Closing first would
 /// reset it, and the peer could lose messages that it has not read yet.
 pub const LINGER: Duration = Duration::from_secs(5);
+
+/// How long a core that ends waits for its last messages to be written.
+pub const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Responses from this size on are compressed for those who accept it (libprocess' figure).
 pub const GZIP_MINIMUM: usize = 1024;

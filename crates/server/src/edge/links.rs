@@ -10,6 +10,7 @@ use std::io;
 use std::net::SocketAddrV4;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use messages::Message;
 use tokio::net::TcpStream;
@@ -19,7 +20,9 @@ use tracing::{debug, warn};
 use vocabulary::Upid;
 
 use super::core_thread::{Host, Inbox, Mail};
-use super::limits::{CONNECT_TIMEOUT, LINGER, LINK_WRITE_CHUNK, MAX_LINK_MESSAGES, UNLINKED_IDLE, WRITE_STALL};
+use super::limits::{
+    CONNECT_TIMEOUT, FAREWELL, LINGER, LINK_WRITE_CHUNK, MAX_LINK_MESSAGES, UNLINKED_IDLE, WRITE_STALL,
+};
 use super::queue::{BatchQueue, Pushed};
 
 /// The links of one core, owned by its thread.
@@ -30,6 +33,8 @@ pub struct Links<H: Host> {
     links: HashMap<SocketAddrV4, Link>,
     written: Vec<Arc<Peer>>,
     generations: u64,
+    /// Shared by every connection that may still have something to write.
+    writing: Arc<()>,
 }
 
 struct Link {
@@ -55,7 +60,15 @@ struct Outgoing {
 impl<H: Host> Links<H> {
     /// `own_address` is what peers are told to answer to.
     pub fn new(own_address: SocketAddrV4, runtime: Handle, inbox: Arc<Inbox<H>>) -> Self {
-        Links { own_address, runtime, inbox, links: HashMap::new(), written: Vec::new(), generations: 0 }
+        Links {
+            own_address,
+            runtime,
+            inbox,
+            links: HashMap::new(),
+            written: Vec::new(),
+            generations: 0,
+            writing: Arc::new(()),
+        }
     }
 
     pub fn link(&mut self, address: SocketAddrV4) {
@@ -118,6 +131,11 @@ impl<H: Host> Links<H> {
             link.peer.linked.store(false, Ordering::Release);
             link.peer.queue.finish();
         }
+        // The last words of an agent are its goodbye.
+        let deadline = Instant::now() + FAREWELL;
+        while Arc::strong_count(&self.writing) > 1 && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(2));
+        }
     }
 
     /// The connection to `address`, a new one if there is none or it is over.
@@ -130,7 +148,7 @@ impl<H: Host> Links<H> {
                 linked: AtomicBool::new(false),
                 queue: BatchQueue::new(MAX_LINK_MESSAGES),
             });
-            self.runtime.spawn(run(peer.clone(), self.own_address, self.inbox.clone()));
+            self.runtime.spawn(run(peer.clone(), self.own_address, self.inbox.clone(), self.writing.clone()));
             peer
         };
         match self.links.entry(address) {
@@ -162,15 +180,15 @@ impl Peer {
     }
 }
 
-async fn run<H: Host>(peer: Arc<Peer>, own_address: SocketAddrV4, inbox: Arc<Inbox<H>>) {
-    if let Err(error) = converse(&peer, own_address).await {
+async fn run<H: Host>(peer: Arc<Peer>, own_address: SocketAddrV4, inbox: Arc<Inbox<H>>, writing: Arc<()>) {
+    if let Err(error) = converse(&peer, own_address, writing).await {
         debug!(address = %peer.address, %error, "link ended");
     }
     peer.queue.abort();
     inbox.send_control(Mail::PeerEnded { address: peer.address, generation: peer.generation });
 }
 
-async fn converse(peer: &Peer, own_address: SocketAddrV4) -> io::Result<()> {
+async fn converse(peer: &Peer, own_address: SocketAddrV4, writing: Arc<()>) -> io::Result<()> {
     let socket = timeout(CONNECT_TIMEOUT, TcpStream::connect(peer.address)).await??;
     socket.set_nodelay(true)?;
     let mut batch = Vec::new();
@@ -185,6 +203,7 @@ async fn converse(peer: &Peer, own_address: SocketAddrV4) -> io::Result<()> {
     }
     // Finished, not broken: let the peer read everything before the connection goes.
     rustix::net::shutdown(&socket, rustix::net::Shutdown::Write)?;
+    drop(writing);
     let _ = timeout(LINGER, discard_until_end(&socket)).await;
     Ok(())
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tracing::{debug, warn};
-use wire::libprocess::{EnvelopeLimits, RequestDecoder, RequestError};
+use wire::libprocess::{BodyError, EnvelopeLimits, RequestDecoder, RequestError};
 
 use super::app::App;
 use super::connection::Connection;
@@ -93,16 +93,21 @@ async fn messages<A: App>(connection: &Connection, app: &A) -> io::Result<Next> 
         app.inbox().send_all(&mut mail).await.map_err(io::Error::other)?;
         match end {
             None => {}
-            Some(RequestError::NotAMessage) => {
-                write_all(connection, &receipts).await?;
-                return Ok(Next::Http(decoder.into_unread().freeze()));
-            }
-            Some(error) => {
-                debug!(peer = %connection.peer(), %error, "closing a connection that is neither messages nor HTTP");
-                receipts
-                    .extend_from_slice(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+            Some(RequestError::Body(error)) => {
+                debug!(peer = %connection.peer(), %error, "closing a connection that has lost its framing");
+                let status = match error {
+                    BodyError::TooLong { .. } => "413 Payload Too Large",
+                    _ => "400 Bad Request",
+                };
+                let refusal = format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+                receipts.extend_from_slice(refusal.as_bytes());
                 write_all(connection, &receipts).await?;
                 return Ok(Next::Closed);
+            }
+            // Nothing of the request was consumed: HTTP knows what to say, whatever is wrong with it.
+            Some(_) => {
+                write_all(connection, &receipts).await?;
+                return Ok(Next::Http(decoder.into_unread().freeze()));
             }
         }
         write_all(connection, &receipts).await?;
