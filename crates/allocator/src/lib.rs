@@ -4,7 +4,9 @@
 //!
 //! | module | owns |
 //! | --- | --- |
-//! | `allocator` | the whole: bookkeeping of agents and frameworks, what is dirty |
+//! | `allocator` | the whole, and what is dirty |
+//! | `agents`, `frameworks` | how they come, change and go |
+//! | `holdings` | who holds what |
 //! | `run` | one allocation run: who gets what of the dirty agents |
 //! | `tree` | roles and frameworks in the order of their shares |
 //! | `agent`, `framework` | what is known of each |
@@ -13,10 +15,13 @@
 //! | `explain` | why something is not offered |
 
 mod agent;
+mod agents;
 mod allocator;
 mod amounts;
 mod explain;
 mod framework;
+mod frameworks;
+mod holdings;
 mod options;
 mod refusals;
 mod rules;

@@ -56,8 +56,8 @@ impl Leftover {
 }
 
 impl Allocator {
-    /// Looks at what is dirty and at expired refusals, and says what to offer. Offers to one framework follow each
-    /// other.
+    /// Looks at what is dirty and at expired refusals, and says what to offer: agent after agent, in the order in
+    /// which they were given away.
     pub fn allocate(&mut self, now: Monotonic) -> Vec<Allocation> {
         for (agent, _) in self.refusals.expire(now) {
             self.mark_dirty(agent);
@@ -70,7 +70,6 @@ impl Allocator {
                 grants.push((agent, grant));
             }
         }
-        grants.sort_by_key(|(_, grant)| grant.framework);
         grants.into_iter().filter_map(|(agent, grant)| self.allocation(agent, grant)).collect()
     }
 

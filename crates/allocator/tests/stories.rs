@@ -1,4 +1,5 @@
 //! The allocator's behaviour, case by case. Many are scenarios that Mesos' own tests cover, told in our words.
+#![allow(clippy::unwrap_used, reason = "test code")]
 
 mod story;
 

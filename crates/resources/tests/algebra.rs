@@ -1,4 +1,5 @@
 //! Addition, subtraction, containment and equality, case by case: the ground that Mesos' resources tests cover.
+#![allow(clippy::unwrap_used, reason = "test code")]
 
 mod common;
 

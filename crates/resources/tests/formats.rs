@@ -1,5 +1,6 @@
 //! Both wire formats, and what is refused in them, with Mesos' reasons.
 #![allow(deprecated, reason = "the old format is tested too")]
+#![allow(clippy::unwrap_used, reason = "test code")]
 
 mod common;
 

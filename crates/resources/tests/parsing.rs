@@ -1,4 +1,5 @@
 //! `--resources` and `--attributes`, in both forms of the former, and how resources are printed.
+#![allow(clippy::unwrap_used, reason = "test code")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Laws that hold for all resources.
+#![allow(clippy::unwrap_used, reason = "test code")]
 
 mod common;
 

@@ -1,0 +1,104 @@
+//! Agents come, change and go.
+
+use std::collections::BTreeSet;
+
+use resources::Resources;
+use vocabulary::{AgentId, FrameworkId};
+
+use crate::AgentOptions;
+use crate::agent::Agent;
+use crate::allocator::Allocator;
+use crate::slab::Ix;
+
+impl Allocator {
+    /// `used` is what tasks and executors on a returning agent hold, with allocation roles.
+    pub fn add_agent(&mut self, agent: AgentOptions<'_>, used: &[(FrameworkId, Resources)]) {
+        self.remove_agent(agent.id);
+        let mut entry = Agent::new(&agent);
+        entry.whitelisted = self.is_whitelisted(&agent.info.hostname);
+        let amounts = self.cluster.amounts(entry.total());
+        self.cluster.grow(&amounts);
+        let ix = self.agents.insert(entry);
+        self.agent_ids.insert(agent.id.clone(), ix);
+        for (framework, resources) in used {
+            match self.framework_ids.get(framework) {
+                Some(framework) => self.hold(ix, *framework, resources),
+                None => {
+                    if let Some(agent) = self.agents.get_mut(ix) {
+                        agent.hold_unclaimed(framework.clone(), resources.clone());
+                    }
+                }
+            }
+        }
+        self.mark_dirty(ix);
+    }
+
+    pub fn remove_agent(&mut self, agent: &AgentId) {
+        let Some(ix) = self.agent_ids.remove(agent) else { return };
+        let Some(entry) = self.agents.get(ix) else { return };
+        for (framework, resources) in entry.held().to_vec() {
+            self.release(ix, framework, &resources);
+        }
+        if let Some(entry) = self.agents.remove(ix) {
+            let amounts = self.cluster.amounts(entry.total());
+            self.cluster.shrink(&amounts);
+        }
+        self.refusals.forget_agent(ix);
+        self.dirty.retain(|dirty| *dirty != ix);
+    }
+
+    /// New total, host name, attributes, domain or capabilities; `active` is not looked at. Frameworks that refused
+    /// the agent may have done so for its attributes: when these change, refusals are forgotten.
+    pub fn update_agent(&mut self, agent: AgentOptions<'_>) {
+        let whitelisted = self.is_whitelisted(&agent.info.hostname);
+        let Some(ix) = self.agent_ids.get(agent.id).copied() else { return };
+        let Some(entry) = self.agents.get_mut(ix) else { return };
+        entry.whitelisted = whitelisted;
+        if entry.describe(&agent) {
+            self.refusals.forget_agent(ix);
+        }
+        self.set_total(ix, agent.total);
+        self.mark_dirty(ix);
+    }
+
+    pub fn activate_agent(&mut self, agent: &AgentId) {
+        self.set_agent_active(agent, true);
+    }
+
+    pub fn deactivate_agent(&mut self, agent: &AgentId) {
+        self.set_agent_active(agent, false);
+    }
+
+    fn set_agent_active(&mut self, agent: &AgentId, active: bool) {
+        let Some(ix) = self.agent_ids.get(agent).copied() else { return };
+        if let Some(agent) = self.agents.get_mut(ix) {
+            agent.active = active;
+        }
+        if active {
+            self.mark_dirty(ix);
+        }
+    }
+
+    /// Only agents with these host names are offered; any when `None`.
+    pub fn update_whitelist(&mut self, hostnames: Option<BTreeSet<String>>) {
+        for (_, agent) in self.agents.iter_mut() {
+            agent.whitelisted = hostnames.as_ref().is_none_or(|names| names.contains(&*agent.hostname));
+        }
+        self.whitelist = hostnames;
+        self.all_dirty = true;
+    }
+
+    fn is_whitelisted(&self, hostname: &str) -> bool {
+        self.whitelist.as_ref().is_none_or(|names| names.contains(hostname))
+    }
+
+    pub(crate) fn set_total(&mut self, ix: Ix<Agent>, total: Resources) {
+        let Some(agent) = self.agents.get_mut(ix) else { return };
+        let (old, new) = (self.cluster.amounts(agent.total()), self.cluster.amounts(&total));
+        agent.set_total(total);
+        if old != new {
+            self.cluster.shrink(&old);
+            self.cluster.grow(&new);
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! Frameworks come, change their minds and go.
+
+use resources::Resources;
+use vocabulary::{AgentId, FrameworkId, Role};
+
+use crate::FrameworkOptions;
+use crate::allocator::Allocator;
+use crate::framework::{Framework, Membership, roles};
+use crate::slab::Ix;
+use crate::tree::Node;
+
+impl Allocator {
+    /// `used` is what it holds on agents that came before it.
+    pub fn add_framework(&mut self, framework: FrameworkOptions<'_>, active: bool, used: &[(AgentId, Resources)]) {
+        self.remove_framework(framework.id);
+        let entry = Framework::new(framework.info, framework.id.clone(), active);
+        let ix = self.frameworks.insert(entry);
+        self.framework_ids.insert(framework.id.clone(), ix);
+        self.subscribe(ix, roles(framework.info), framework.suppressed);
+        for (agent, resources) in used {
+            let Some(agent) = self.agent_ids.get(agent).copied() else { continue };
+            if let Some(entry) = self.agents.get_mut(agent) {
+                entry.claim(framework.id);
+            }
+            self.hold(agent, ix, resources);
+        }
+        self.wake_framework(ix);
+    }
+
+    /// Roles, capabilities, offer filters and suppressed roles are as given from now on.
+    pub fn update_framework(&mut self, framework: FrameworkOptions<'_>) {
+        let Some(ix) = self.framework_ids.get(framework.id).copied() else { return };
+        if let Some(entry) = self.frameworks.get_mut(ix) {
+            entry.describe(framework.info);
+        }
+        self.subscribe(ix, roles(framework.info), framework.suppressed);
+        self.wake_framework(ix);
+    }
+
+    pub fn remove_framework(&mut self, framework: &FrameworkId) {
+        let Some(ix) = self.framework_ids.remove(framework) else { return };
+        let held: Vec<_> =
+            self.agents.iter().filter_map(|(agent, entry)| Some((agent, entry.held_by(ix)?.clone()))).collect();
+        for (agent, resources) in held {
+            self.release(agent, ix, &resources);
+            self.mark_dirty(agent);
+        }
+        let Some(entry) = self.frameworks.remove(ix) else { return };
+        for membership in entry.roles.values() {
+            self.refusals.forget_leaf(membership.leaf);
+            self.tree.remove_leaf(membership.leaf);
+        }
+    }
+
+    pub fn activate_framework(&mut self, framework: &FrameworkId) {
+        let Some(ix) = self.framework_ids.get(framework).copied() else { return };
+        if let Some(entry) = self.frameworks.get_mut(ix) {
+            entry.active = true;
+        }
+        self.wake_framework(ix);
+    }
+
+    /// It keeps what it holds; its refusals are forgotten, since its successor may want what it did not.
+    pub fn deactivate_framework(&mut self, framework: &FrameworkId) {
+        let Some(ix) = self.framework_ids.get(framework).copied() else { return };
+        let Some(entry) = self.frameworks.get_mut(ix) else { return };
+        entry.active = false;
+        for membership in entry.roles.values() {
+            self.tree.deactivate(membership.leaf);
+            self.refusals.forget_leaf(membership.leaf);
+        }
+    }
+
+    /// All of its roles when `roles` is empty. False, and nothing happens, when it is not subscribed to one of them.
+    pub fn suppress(&mut self, framework: &FrameworkId, roles: &[Role]) -> bool {
+        let Some((_, chosen)) = self.choose(framework, roles, true) else { return false };
+        for leaf in chosen {
+            self.tree.deactivate(leaf);
+        }
+        true
+    }
+
+    /// As [`suppress`](Self::suppress); also forgets what the framework refused in these roles.
+    pub fn revive(&mut self, framework: &FrameworkId, roles: &[Role]) -> bool {
+        let Some((ix, chosen)) = self.choose(framework, roles, false) else { return false };
+        for leaf in chosen {
+            self.refusals.forget_leaf(leaf);
+        }
+        self.wake_framework(ix);
+        true
+    }
+
+    /// The leaves of the named roles (of all when none is named), marked as suppressed or not.
+    fn choose(
+        &mut self,
+        framework: &FrameworkId,
+        roles: &[Role],
+        suppressed: bool,
+    ) -> Option<(Ix<Framework>, Vec<Ix<Node>>)> {
+        let ix = *self.framework_ids.get(framework)?;
+        let framework = self.frameworks.get_mut(ix)?;
+        let subscribed = |role: &Role| framework.roles.get(role).is_some_and(|membership| membership.subscribed);
+        if !roles.iter().all(subscribed) {
+            return None;
+        }
+        let chosen = framework
+            .roles
+            .iter_mut()
+            .filter(|(role, membership)| membership.subscribed && (roles.is_empty() || roles.contains(role)));
+        let leaves = chosen.map(|(_, membership)| {
+            membership.suppressed = suppressed;
+            membership.leaf
+        });
+        Some((ix, leaves.collect()))
+    }
+
+    /// Brings the leaves of a framework in line with what it wants, and lets it see every agent.
+    fn wake_framework(&mut self, ix: Ix<Framework>) {
+        let Some(framework) = self.frameworks.get(ix) else { return };
+        let mut wants = false;
+        for membership in framework.roles.values() {
+            if framework.active && membership.subscribed && !membership.suppressed {
+                self.tree.activate(membership.leaf);
+                wants = true;
+            } else {
+                self.tree.deactivate(membership.leaf);
+            }
+        }
+        self.all_dirty |= wants;
+    }
+
+    /// Roles it left are kept as long as it holds resources in them.
+    fn subscribe(&mut self, ix: Ix<Framework>, roles: Vec<Role>, suppressed: &[Role]) {
+        let Some(framework) = self.frameworks.get(ix) else { return };
+        let left: Vec<Role> = framework.roles.keys().filter(|role| !roles.contains(role)).cloned().collect();
+        for role in left {
+            self.unsubscribe(ix, &role);
+        }
+        for role in roles {
+            let suppressed = suppressed.contains(&role);
+            let Some(membership) = self.membership(ix, &role) else { continue };
+            let revived = membership.suppressed && !suppressed;
+            membership.subscribed = true;
+            membership.suppressed = suppressed;
+            let leaf = membership.leaf;
+            if revived {
+                self.refusals.forget_leaf(leaf);
+            }
+        }
+    }
+
+    fn unsubscribe(&mut self, ix: Ix<Framework>, role: &Role) {
+        let Some(membership) = self.membership(ix, role) else { return };
+        membership.subscribed = false;
+        membership.suppressed = false;
+        let leaf = membership.leaf;
+        self.tree.deactivate(leaf);
+        self.refusals.forget_leaf(leaf);
+        self.drop_membership_if_unused(ix, role);
+    }
+
+    /// A new membership is one of a role the framework only holds resources in.
+    pub(crate) fn membership(&mut self, ix: Ix<Framework>, role: &Role) -> Option<&mut Membership> {
+        let framework = self.frameworks.get_mut(ix)?;
+        if !framework.roles.contains_key(role) {
+            let leaf = self.tree.add_leaf(role, ix, &framework.id);
+            let membership = Membership { leaf, subscribed: false, suppressed: false, agents: 0 };
+            framework.roles.insert(role.clone(), membership);
+        }
+        framework.roles.get_mut(role)
+    }
+
+    pub(crate) fn drop_membership_if_unused(&mut self, ix: Ix<Framework>, role: &Role) {
+        let Some(framework) = self.frameworks.get_mut(ix) else { return };
+        let Some(membership) = framework.roles.get(role) else { return };
+        if !membership.subscribed && membership.agents == 0 {
+            let leaf = membership.leaf;
+            framework.roles.remove(role);
+            self.tree.remove_leaf(leaf);
+        }
+    }
+}
