@@ -101,3 +101,53 @@ pub(crate) fn is_terminal(state: TaskState) -> bool {
 fn holds_resources(state: TaskState) -> bool {
     !is_terminal(state) && state != TaskState::TaskUnreachable
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[test]
+    fn a_fragment_is_encoded_once() {
+        let fragment = Fragment::default();
+        let times = Cell::new(0);
+        let mut out = b"before ".to_vec();
+        for _ in 0..3 {
+            fragment.append(&mut out, |out| {
+                times.set(times.get() + 1);
+                out.extend_from_slice(b"x");
+            });
+        }
+        assert_eq!((out.as_slice(), times.get()), (&b"before xxx"[..], 1));
+    }
+
+    /// The parts of a status that are written by hand follow the generic mapping.
+    #[test]
+    fn statuses_follow_the_mapping() {
+        let id = |value: &str, parent| v1::ContainerId { value: value.to_owned(), parent };
+        let status = v1::ContainerStatus {
+            container_id: Some(Box::new(id("child", Some(Box::new(id("parent", None)))))),
+            network_infos: vec![v1::NetworkInfo {
+                ip_addresses: vec![
+                    v1::network_info::IpAddress { protocol: None, ip_address: Some("10.0.0.1".to_owned()) },
+                    v1::network_info::IpAddress {
+                        protocol: Some(v1::network_info::Protocol::IPv6 as i32),
+                        ip_address: None,
+                    },
+                ],
+                ..v1::NetworkInfo::default()
+            }],
+            ..v1::ContainerStatus::default()
+        };
+        let generic: serde_json::Value = serde_json::from_slice(&wire::json::encode(&status)).unwrap();
+        let task = v1::Task {
+            statuses: vec![v1::TaskStatus { container_status: Some(Box::new(status)), ..v1::TaskStatus::default() }],
+            ..v1::Task::default()
+        };
+        let mut out = Vec::new();
+        Task::new(Arc::new(task)).write_legacy(&mut out);
+        let by_hand: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!(by_hand["statuses"][0]["container_status"], generic);
+    }
+}

@@ -138,3 +138,39 @@ impl<'a> Object<'a> {
         message(self.member(name), value);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut out = Vec::new();
+        write(&mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn times_have_all_their_digits() {
+        let check = |nanos, expect: &str| {
+            assert_eq!(written(|out| time(out, Timestamp::from_nanos(nanos))), expect);
+        };
+        check(0, "0.0");
+        check(1, "0.000000001");
+        check(1_000_000_000, "1.0");
+        check(1_795_261_628_759_343_104, "1795261628.759343104");
+        check(12_500_000_000, "12.5");
+    }
+
+    #[test]
+    fn names_from_outside_are_escaped() {
+        let text = written(|out| {
+            object(out, |object| {
+                object.string("a", "\n");
+                integer(object.entry("b\"c"), -7);
+                object.array("d", [1.0, 2.5], double);
+                object.object("e", |_| {});
+            });
+        });
+        assert_eq!(text, r#"{"a":"\n","b\"c":-7,"d":[1.0,2.5],"e":{}}"#);
+    }
+}

@@ -10,10 +10,12 @@ use std::sync::Arc;
 /// chunks of 100,000 entities stays below 2,000 pointers.
 const CHUNK: usize = 64;
 
+type Chunk<V> = Arc<Vec<(u64, V)>>;
+
 #[derive(Debug)]
 pub(crate) struct Series<V> {
     /// None is empty; keys ascend within a chunk and from chunk to chunk.
-    chunks: Arc<Vec<Arc<Vec<(u64, V)>>>>,
+    chunks: Arc<Vec<Chunk<V>>>,
     len: usize,
     next: u64,
 }
@@ -103,5 +105,72 @@ impl<V: Clone> Series<V> {
     pub fn pop_first(&mut self) -> Option<V> {
         let (key, _) = self.chunks.first()?.first()?;
         self.remove(*key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Push(u32),
+        Change(u64, u32),
+        Remove(u64),
+        PopFirst,
+        RemoveWhere(u32),
+        Clone,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            6 => any::<u32>().prop_map(Step::Push),
+            2 => (0..400u64, any::<u32>()).prop_map(|(key, value)| Step::Change(key, value)),
+            2 => (0..400u64).prop_map(Step::Remove),
+            1 => Just(Step::PopFirst),
+            1 => any::<u32>().prop_map(Step::RemoveWhere),
+            1 => Just(Step::Clone),
+        ]
+    }
+
+    proptest! {
+        /// As an ordered map would; and clones keep what they had.
+        #[test]
+        fn is_a_map_with_lasting_clones(steps in prop::collection::vec(step(), 0..400)) {
+            let mut series = Series::default();
+            let mut model = BTreeMap::new();
+            let mut clones = Vec::new();
+            for step in steps {
+                match step {
+                    Step::Push(value) => {
+                        model.insert(series.push(value), value);
+                    }
+                    Step::Change(key, value) => {
+                        prop_assert_eq!(series.get(key), model.get(&key));
+                        if let Some(slot) = series.get_mut(key) {
+                            *slot = value;
+                            model.insert(key, value);
+                        }
+                    }
+                    Step::Remove(key) => prop_assert_eq!(series.remove(key), model.remove(&key)),
+                    Step::PopFirst => prop_assert_eq!(series.pop_first(), model.pop_first().map(|(_, value)| value)),
+                    Step::RemoveWhere(bound) => {
+                        let key = model.iter().find(|(_, value)| **value < bound).map(|(key, _)| *key);
+                        prop_assert_eq!(series.remove_where(|value| *value < bound), key.and_then(|key| model.remove(&key)));
+                    }
+                    Step::Clone => clones.push((series.clone(), model.clone())),
+                }
+            }
+            clones.push((series, model));
+            for (series, model) in clones {
+                prop_assert_eq!(series.len(), model.len());
+                prop_assert!(series.keyed().eq(model.iter().map(|(key, value)| (*key, value))));
+                prop_assert!(series.iter().rev().eq(model.values().rev()));
+            }
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! A view fed with what a C++ Mesos 1.11 agent knew must show what that agent showed (see `mesos_master.rs`).
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+
 mod common;
 
 use std::collections::BTreeMap;
@@ -15,6 +17,7 @@ use serde_json::Value;
 use views::Query;
 use views::agent::{Facts, InvalidSelection, Limits, Usage, View};
 use views::master::Build;
+use views::metrics::{self, Counters};
 use vocabulary::{ContainerId, ExecutorId, FrameworkId, TaskId, Timestamp};
 
 #[test]
@@ -262,4 +265,26 @@ fn sandboxes_have_the_paths_mesos_gives_them() {
     check(&view, by_ids, Some((&sandbox, "")));
     view.apply(&Change::SandboxRemoved(PathBuf::from(runs)));
     check(&view, by_ids, None);
+}
+
+/// Every metric of Mesos is there under its name; those that a view knows have its value.
+#[test]
+fn metrics_are_those_of_mesos() {
+    let view = replay(&Recording::load("agent-killed"));
+    let ours: BTreeMap<String, f64> = metrics::agent(&view.snapshot(), &Counters::default()).into_iter().collect();
+    let theirs = Recording::load("agent-killed-metrics");
+    let theirs = theirs["/metrics/snapshot"].as_object().unwrap();
+    assert_eq!(theirs.keys().collect::<Vec<_>>(), ours.keys().collect::<Vec<_>>());
+    let known = |name: &&String| {
+        let counted = ["containerizer", "gc/", "max_allowed", "uptime", "valid", "tasks_f", "tasks_killed"];
+        // The replay leaves out how executors ended before the recording.
+        !counted.iter().any(|part| name.contains(part)) && *name != "slave/executors_terminated"
+    };
+    let mut compared = 0;
+    for name in theirs.keys().filter(known) {
+        let expected = theirs[name].as_f64().unwrap();
+        assert!((ours[name] - expected).abs() < 1e-9, "{name}: Mesos has {expected}, not {}", ours[name]);
+        compared += 1;
+    }
+    assert!(compared > 30, "{compared}");
 }

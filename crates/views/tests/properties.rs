@@ -1,6 +1,8 @@
 //! However a view came to its state, it shows the same: after any history, the answers of a view that lived through
 //! it (with readers, and so cached fragments, all along) equal those of a view built from what is left.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;

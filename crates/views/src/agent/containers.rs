@@ -29,9 +29,9 @@ impl Snapshot {
     /// `/monitor/statistics` and `GET_CONTAINERS`) shows: those to measure first.
     pub fn containers(&self, query: &Query) -> Result<Vec<ContainerId>, InvalidSelection> {
         let given = |key| query.get(key).is_some();
-        let (container, framework, executor) = (given("container_id"), given("framework_id"), given("executor_id"));
-        if container && (framework || executor) || executor && !framework && !container {
-            return Err(InvalidSelection);
+        match (given("container_id"), given("framework_id"), given("executor_id")) {
+            (_, false, false) | (false, true, _) => {}
+            _ => return Err(InvalidSelection),
         }
         Ok(live(self).filter(|executor| selects(query, executor)).map(|executor| executor.container.clone()).collect())
     }

@@ -105,3 +105,39 @@ pub(crate) fn by_role(resources: &Resources) -> BTreeMap<String, Resources> {
         resources.iter().filter_map(|resource| resource.reservation_role()).map(Role::as_str).collect();
     roles.into_iter().map(|role| (role.to_owned(), resources.reserved(Some(role)))).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn resources_are_summed_by_name() {
+        let check = |text: &str, expect: &str| {
+            let mut out = Vec::new();
+            super::resources(&mut out, &Resources::parse(text, "*").unwrap());
+            assert_eq!(String::from_utf8(out).unwrap(), expect, "{text}");
+        };
+        check("", r#"{"disk":0.0,"mem":0.0,"gpus":0.0,"cpus":0.0}"#);
+        check("cpus:0.1;cpus(a):0.2;mem:1024.125", r#"{"disk":0.0,"mem":1024.125,"gpus":0.0,"cpus":0.3}"#);
+        check(
+            "ports:[5-6];ports(a):[1-2,9-9];bugs:3;bugs(a):0.05;zones:{b};zones(a):{a}",
+            r#"{"disk":0.0,"mem":0.0,"gpus":0.0,"cpus":0.0,"ports":"[1-2, 5-6, 9-9]","bugs":3.05,"zones":"{a, b}"}"#,
+        );
+    }
+
+    #[test]
+    fn amounts_keep_their_decimals() {
+        let check = |thousandths, expect: &str| {
+            let mut out = Vec::new();
+            scalar(&mut out, Scalar::from_thousandths(thousandths));
+            assert_eq!(String::from_utf8(out).unwrap(), expect);
+        };
+        check(0, "0.0");
+        check(1, "0.001");
+        check(10, "0.01");
+        check(100, "0.1");
+        check(1050, "1.05");
+        check(-1500, "-1.5");
+        check(12_000_000, "12000.0");
+    }
+}

@@ -11,7 +11,7 @@ use crate::master::Snapshot;
 use crate::master::entity::Framework;
 
 /// Metrics that Mesos always shows and a view does not know. The shell sets those it counts.
-const COUNTED_ELSEWHERE: [&str; 57] = [
+const COUNTED_ELSEWHERE: [&str; 59] = [
     "dropped_messages",
     "elected",
     "event_queue_dispatches",
@@ -69,10 +69,9 @@ const COUNTED_ELSEWHERE: [&str; 57] = [
     "valid_framework_to_executor_messages",
     "valid_operation_status_update_acknowledgements",
     "valid_operation_status_updates",
+    "valid_status_update_acknowledgements",
+    "valid_status_updates",
 ];
-
-/// Two more of the same kind.
-const COUNTED_UPDATES: [&str; 2] = ["valid_status_update_acknowledgements", "valid_status_updates"];
 
 const OPERATIONS: [&str; 8] =
     ["create", "create_disk", "destroy", "destroy_disk", "grow_volume", "reserve", "shrink_volume", "unreserve"];
@@ -147,7 +146,7 @@ const OFFER_OPERATIONS: [&str; 10] = [
 /// Every metric of a master by its Mesos name, ascending.
 pub fn master(snapshot: &Snapshot, counters: &Counters) -> Vec<(String, f64)> {
     let mut gathered = Gathered::default();
-    for name in COUNTED_ELSEWHERE.iter().chain(&COUNTED_UPDATES) {
+    for name in COUNTED_ELSEWHERE {
         gathered.set(format!("master/{name}"), 0.0);
     }
     for (operation, state) in OPERATIONS.iter().flat_map(|of| OPERATION_STATES.iter().map(move |state| (of, state))) {

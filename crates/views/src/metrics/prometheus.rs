@@ -169,11 +169,11 @@ fn is_counter(name: &str) -> bool {
     ];
     let of_tasks = name.strip_prefix("master/tasks_").or_else(|| name.strip_prefix("slave/tasks_"));
     let parts: Vec<&str> = name.split('/').collect();
-    let of_framework = match parts.as_slice() {
-        ["master", "frameworks", _, _, "calls" | "events" | "offers" | "operations", ..] => true,
-        ["master", "frameworks", _, _, "tasks", "terminal", _] => true,
-        _ => false,
-    };
+    let of_framework = matches!(
+        parts.as_slice(),
+        ["master", "frameworks", _, _, "calls" | "events" | "offers" | "operations", ..]
+            | ["master", "frameworks", _, _, "tasks", "terminal", _]
+    );
     let of_cause = matches!(parts.as_slice(), ["master", state, source, _]
         if state.starts_with("task_") && source.starts_with("source_"));
     of_tasks.is_some_and(|state| ENDED.contains(&state))
@@ -182,4 +182,71 @@ fn is_counter(name: &str) -> bool {
         || name.ends_with("_ms/count")
         || GROWING.iter().any(|prefix| name.starts_with(prefix))
         || GROWING_ON_AGENTS.contains(&name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mesos_names_become_families_with_units_and_labels() {
+        let check = |name: &str, value: f64, expect: &str| {
+            let text = text(&[(name.to_owned(), value)]);
+            let sample = text.lines().filter(|line| !line.starts_with('#')).collect::<Vec<_>>().join("\n");
+            assert_eq!(sample, expect);
+        };
+        check("master/tasks_running", 3.0, "mesos_master_tasks_running 3");
+        check("master/tasks_finished", 3.0, "mesos_master_tasks_finished_total 3");
+        check("master/uptime_secs", 1.5, "mesos_master_uptime_seconds 1.5");
+        check("master/cpus_total", 8.0, "mesos_master_cpus_total 8");
+        check("master/cpus_percent", 0.5, "mesos_master_cpus_ratio 0.5");
+        check("master/mem_used", 2.0, "mesos_master_mem_used_bytes 2097152");
+        check("slave/disk_revocable_total", 1.0, "mesos_slave_disk_revocable_total_bytes 1048576");
+        check("allocator/mesos/resources/mem/total", 1.0, "mesos_allocator_mesos_resources_mem_total_bytes 1048576");
+        check("registrar/state_store_ms", 250.0, "mesos_registrar_state_store_seconds 0.25");
+        check(
+            "registrar/state_store_ms/p999",
+            250.0,
+            r#"mesos_registrar_state_store_quantiles_seconds{quantile="0.999"} 0.25"#,
+        );
+        check("registrar/state_store_ms/max", 250.0, "mesos_registrar_state_store_max_seconds 0.25");
+        check("registrar/state_store_ms/count", 2.0, "mesos_registrar_state_store_count_total 2");
+        check(
+            "master/frameworks/my%20fw/id-1/tasks/terminal/task_lost",
+            1.0,
+            r#"mesos_master_framework_tasks_terminal_total{framework="my%20fw",framework_id="id-1",state="task_lost"} 1"#,
+        );
+        check(
+            "master/frameworks/fw/id-1/roles/a/b/suppressed",
+            1.0,
+            r#"mesos_master_framework_roles_suppressed{framework="fw",framework_id="id-1",role="a/b"} 1"#,
+        );
+        check(
+            "master/frameworks/fw/id-1/calls/accept",
+            1.0,
+            r#"mesos_master_framework_calls_by_type_total{framework="fw",framework_id="id-1",type="accept"} 1"#,
+        );
+        check(
+            "master/task_failed/source_slave/reason_container_limitation_memory",
+            1.0,
+            r#"mesos_master_task_ends_total{state="task_failed",source="source_slave",reason="reason_container_limitation_memory"} 1"#,
+        );
+        check(
+            "allocator/mesos/roles/a/b/shares/dominant",
+            0.25,
+            r#"mesos_allocator_mesos_roles_dominant{role="a/b"} 0.25"#,
+        );
+    }
+
+    #[test]
+    fn a_family_is_introduced_once() {
+        let metric = |id: &str| (format!("master/frameworks/fw/{id}/subscribed"), 1.0);
+        assert_eq!(
+            text(&[metric("a"), metric("b\"")]),
+            "# HELP mesos_master_framework_subscribed Mesos metric master/frameworks/<name>/<id>/subscribed.\n\
+             # TYPE mesos_master_framework_subscribed gauge\n\
+             mesos_master_framework_subscribed{framework=\"fw\",framework_id=\"a\"} 1\n\
+             mesos_master_framework_subscribed{framework=\"fw\",framework_id=\"b\\\"\"} 1\n"
+        );
+    }
 }

@@ -1,10 +1,26 @@
 //! Recorded answers of Mesos, and the comparison with ours.
 
+#![allow(dead_code, reason = "each test needs a part of it")]
+
 use std::collections::BTreeMap;
 use std::ops::Index;
 
 use messages::schema::Described;
 use serde_json::Value;
+
+/// A recorded stream of events.
+pub fn events(name: &str) -> Vec<Value> {
+    serde_json::from_slice(&read(name)).unwrap()
+}
+
+pub fn message<M: Described>(json: &Value) -> M {
+    wire::json::decode(&serde_json::to_vec(json).unwrap(), &wire::Limits::default()).unwrap()
+}
+
+fn read(name: &str) -> Vec<u8> {
+    let path = format!("{}/tests/mesos/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
 
 pub struct Recording {
     pub name: String,
@@ -13,9 +29,7 @@ pub struct Recording {
 
 impl Recording {
     pub fn load(name: &str) -> Self {
-        let path = format!("{}/tests/mesos/{name}.json", env!("CARGO_MANIFEST_DIR"));
-        let text = std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
-        Recording { name: name.to_owned(), answers: serde_json::from_slice(&text).unwrap() }
+        Recording { name: name.to_owned(), answers: serde_json::from_slice(&read(name)).unwrap() }
     }
 
     pub fn answers(&self) -> impl Iterator<Item = (&str, &Value)> {
@@ -23,7 +37,7 @@ impl Recording {
     }
 
     pub fn message<M: Described>(&self, name: &str) -> M {
-        wire::json::decode(&serde_json::to_vec(&self[name]).unwrap(), &wire::Limits::default()).unwrap()
+        message(&self[name])
     }
 }
 
