@@ -95,6 +95,12 @@ impl Master {
         }
     }
 
+    /// A task or an executor is over.
+    pub(crate) fn free(&mut self, cx: &Cx<'_>, framework: &FrameworkId, agent: &AgentId, resources: &Resources) {
+        self.metrics.used.subtract(resources);
+        self.recover(cx, framework, agent, resources, None);
+    }
+
     pub(crate) fn allocator_add_framework(&mut self, framework: &Framework) {
         self.allocator.add_framework(options_of(framework), framework.state.active, &[]);
     }

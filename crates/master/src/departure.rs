@@ -176,6 +176,7 @@ impl Master {
 
     fn count_agent_gone(&self, agent: &crate::agent::Agent) {
         let metrics = &self.metrics;
+        metrics.total.subtract(&agent.state.total);
         let connection = if agent.state.connected { &metrics.slaves_connected } else { &metrics.slaves_disconnected };
         connection.decrement();
         let activity = if agent.state.active { &metrics.slaves_active } else { &metrics.slaves_inactive };

@@ -24,6 +24,7 @@ impl Master {
         let snapshot =
             Arc::new(ExecutorSnapshot { framework: framework.clone(), agent: agent.clone(), info: Arc::new(info) });
         let Some(entry) = self.agents.get_mut(agent.as_str()) else { return };
+        self.metrics.used.add(&resources);
         entry
             .uses
             .entry(framework.clone())
@@ -45,7 +46,7 @@ impl Master {
     ) -> bool {
         let uses = self.agents.get_mut(agent.as_str()).and_then(|a| a.uses.get_mut(framework));
         let Some(executor) = uses.and_then(|uses| uses.executors.remove(id)) else { return false };
-        self.recover(cx, framework, agent, &executor.resources, None);
+        self.free(cx, framework, agent, &executor.resources);
         self.tidy_use(agent, framework);
         cx.publish(Change::ExecutorRemoved {
             framework: framework.clone(),

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use messages::v1;
+use resources::Resources;
 
 /// A counter or a gauge.
 #[derive(Debug, Default)]
@@ -37,14 +38,18 @@ macro_rules! metrics {
         #[derive(Debug, Default)]
         pub struct Metrics {
             $(pub $field: Value,)*
+            /// Of registered agents.
+            pub(crate) total: Amounts,
+            /// By tasks and executors on them.
+            pub(crate) used: Amounts,
             tasks: TaskStates,
         }
 
         impl Metrics {
-            /// Every metric with a fixed name, then those of `master/task_…` that have been used.
+            /// Every metric with a fixed name, the resource gauges, and those of `master/task_…` that have been used.
             pub fn iter(&self) -> impl Iterator<Item = (Cow<'static, str>, f64)> + '_ {
                 let fixed = [$((Cow::Borrowed(concat!("master/", $name)), self.$field.get() as f64),)*];
-                fixed.into_iter().chain(self.tasks.iter())
+                fixed.into_iter().chain(self.resources()).chain(self.tasks.iter())
             }
         }
     };
@@ -139,6 +144,19 @@ metrics! {
 }
 
 impl Metrics {
+    fn resources(&self) -> impl Iterator<Item = (Cow<'static, str>, f64)> + '_ {
+        let kinds =
+            [("", &self.total.firm, &self.used.firm), ("_revocable", &self.total.revocable, &self.used.revocable)];
+        kinds.into_iter().flat_map(|(infix, total, used)| {
+            NAMES.iter().zip(total).zip(used).flat_map(move |((name, total), used)| {
+                let (total, used) = (total.get() as f64 / 1000.0, used.get() as f64 / 1000.0);
+                let percent = if total == 0.0 { 0.0 } else { used / total };
+                [("total", total), ("used", used), ("percent", percent)]
+                    .map(|(suffix, value)| (Cow::Owned(format!("master/{name}{infix}_{suffix}")), value))
+            })
+        })
+    }
+
     /// The gauge of tasks that are now in this state, for the states that have one.
     pub(crate) fn tasks_in(&self, state: v1::TaskState) -> Option<&Value> {
         match state {
@@ -168,6 +186,35 @@ impl Metrics {
         }
         if let Some(reason) = reason {
             self.tasks.increment(state as i32, source.unwrap_or_default(), reason);
+        }
+    }
+}
+
+const NAMES: [&str; 4] = ["cpus", "gpus", "mem", "disk"];
+
+/// Amounts of the resources that have gauges, in thousandths.
+#[derive(Debug, Default)]
+pub(crate) struct Amounts {
+    firm: [Value; NAMES.len()],
+    revocable: [Value; NAMES.len()],
+}
+
+impl Amounts {
+    pub fn add(&self, resources: &Resources) {
+        self.change(resources, 1);
+    }
+
+    pub fn subtract(&self, resources: &Resources) {
+        self.change(resources, -1);
+    }
+
+    fn change(&self, resources: &Resources, sign: i64) {
+        for resource in resources {
+            let Some(amount) = resource.value().as_scalar() else { continue };
+            let values = if resource.is_revocable() { &self.revocable } else { &self.firm };
+            for (_, value) in NAMES.iter().zip(values).filter(|(name, _)| **name == resource.name().as_str()) {
+                value.add(sign * amount.thousandths());
+            }
         }
     }
 }
@@ -236,7 +283,25 @@ mod tests {
                 "master/task_lost/source_slave/reason_slave_removed"
             ]
         );
-        assert_eq!(Metrics::default().iter().count(), 80);
+        assert_eq!(Metrics::default().iter().count(), 80 + 24);
+    }
+
+    #[test]
+    fn resources_have_gauges() {
+        let metrics = Metrics::default();
+        metrics.total.add(&Resources::parse("cpus:4;mem:1024;ports:[1-2]", "*").unwrap());
+        metrics.used.add(&Resources::parse("cpus:1.5;mem:1024", "*").unwrap());
+        metrics.used.subtract(&Resources::parse("mem:512", "*").unwrap());
+        let set: Vec<_> = metrics.iter().filter(|(_, value)| *value != 0.0).collect();
+        let expect = [
+            ("master/cpus_total", 4.0),
+            ("master/cpus_used", 1.5),
+            ("master/cpus_percent", 0.375),
+            ("master/mem_total", 1024.0),
+            ("master/mem_used", 512.0),
+            ("master/mem_percent", 0.5),
+        ];
+        assert_eq!(set, expect.map(|(name, value)| (Cow::Borrowed(name), value)));
     }
 
     #[test]

@@ -112,6 +112,7 @@ impl Master {
             cx.link(address);
         }
         self.allocator_add_agent(&agent, used);
+        self.metrics.total.add(&agent.state.total);
         self.metrics.slaves_connected.increment();
         self.metrics.slaves_active.increment();
         cx.publish(Change::AgentAdded(agent.state.clone()));

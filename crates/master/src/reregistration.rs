@@ -193,6 +193,8 @@ impl Master {
             agent.resource_version.clone_from(&message.resource_version_uuid);
             let total = total + agent.state.total.revocable();
             changed = total != agent.state.total;
+            self.metrics.total.subtract(&agent.state.total);
+            self.metrics.total.add(&total);
             let state = agent.state_mut();
             state.info = Arc::new(message.slave.clone());
             state.version = message.version.clone().unwrap_or_default();
@@ -382,6 +384,8 @@ impl Master {
             return;
         }
         let total = agent.state.total.non_revocable() + revocable;
+        self.metrics.total.subtract(&agent.state.total);
+        self.metrics.total.add(&total);
         agent.state_mut().total = total;
         let offers = agent.offers.clone();
         cx.publish(Change::AgentUpdated(agent.state.clone()));

@@ -151,7 +151,7 @@ impl Master {
         self.move_gauge(Some(before), Some(now));
         if let Some(freed) = freed {
             self.metrics.task_ended(now, status.source, status.reason);
-            self.recover(cx, framework, &agent, &freed, None);
+            self.free(cx, framework, &agent, &freed);
         }
     }
 
@@ -178,6 +178,9 @@ impl Master {
         let id = TaskId::from(&proto.task_id);
         let task = Task { proto: Arc::new(proto), agent: agent.clone(), resources, kill_requested: false };
         self.move_gauge(None, Some(task.state()));
+        if !task::is_over(task.state()) {
+            self.metrics.used.add(&task.resources);
+        }
         let Some(entry) = self.frameworks.get_mut(framework.as_str()) else { return };
         cx.publish(Change::TaskAdded(task.proto.clone()));
         entry.tasks.insert(id.clone(), task);
@@ -205,7 +208,7 @@ impl Master {
         let state = task.state();
         self.move_gauge(Some(state), None);
         if !task::is_over(state) {
-            self.recover(cx, framework, &task.agent, &task.resources, None);
+            self.free(cx, framework, &task.agent, &task.resources);
         }
         if let Some(uses) = self.agents.get_mut(task.agent.as_str()).and_then(|a| a.uses.get_mut(framework)) {
             uses.tasks.remove(id);

@@ -481,6 +481,12 @@ proptest! {
                 + metrics.tasks_killing.get(),
             0
         );
+        let resources = |name: &str| {
+            ["cpus", "mem"].iter().any(|kind| name.starts_with(&format!("master/{kind}")))
+        };
+        for (name, value) in metrics.iter().filter(|(name, _)| resources(name)) {
+            prop_assert_eq!(value, 0.0, "{}", name);
+        }
         let frameworks = world.reader.frameworks.len() as i64;
         prop_assert_eq!(metrics.frameworks_connected.get() + metrics.frameworks_disconnected.get(), frameworks);
         prop_assert_eq!(metrics.frameworks_active.get() + metrics.frameworks_inactive.get(), frameworks);

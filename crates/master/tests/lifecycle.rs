@@ -38,3 +38,58 @@ fn a_task_lives_and_dies() {
     assert_eq!(c.heard(&f), [""; 0], "an acknowledged terminal task is forgotten");
     assert_eq!(c.metrics.tasks_finished.get(), 1);
 }
+
+/// The order of effects is a promise: a record before the message that relies on it,
+/// changes as they are made, the answer to a call when its work is done.
+#[test]
+fn everything_that_happens_and_in_which_order() {
+    let mut c = Cluster::new();
+    let a = c.agent("cpus:4;mem:1024");
+    insta::assert_snapshot!(c.story(), @r"
+    store AdmitAgent
+    link 127.0.0.1:5051
+    publish agent m-S0 added: cpus:4; mem:1024
+    send to slave(1)@127.0.0.1:5051: SlaveRegistered m-S0
+    send to slave(1)@127.0.0.1:5051: slave-observer(1) Ping connected=true
+    arm Ping(41)
+    arm Allocate
+    ");
+    let f = c.framework();
+    let offer = {
+        c.settle();
+        c.offers(&f).remove(0)
+    };
+    insta::assert_snapshot!(c.story(), @r"
+    publish framework m-0000 added
+    event SUBSCRIBED m-0000
+    event HEARTBEAT
+    arm Heartbeat(41)
+    publish offer m-O0 added: cpus(allocated: r):4; mem(allocated: r):1024
+    event OFFERS m-S0[cpus:4; mem:1024]
+    ");
+    c.call(&f, accept(&[&offer], vec![launch(vec![task("t", &offer, "cpus:1;mem:128")])]));
+    insta::assert_snapshot!(c.story(), @r"
+    publish offer m-O0 removed
+    publish task t added: TASK_STAGING
+    send to slave(1)@127.0.0.1:5051: RunTask t launch_executor=true
+    reply Accepted
+    arm Allocate
+    ");
+    c.update(&a, &f.id, "t", TaskFinished, 1);
+    insta::assert_snapshot!(c.story(), @r"
+    event UPDATE t TASK_FINISHED SOURCE_EXECUTOR on m-S0 uuid 1
+    publish task t updated: TASK_FINISHED by TASK_FINISHED
+    ");
+    c.call(&f, acknowledge(&a.id, "t", 1));
+    insta::assert_snapshot!(c.story(), @r"
+    publish task t removed: Completed
+    send to slave(1)@127.0.0.1:5051: Acknowledgement t uuid 1
+    reply Accepted
+    ");
+    c.hang_up(&f);
+    insta::assert_snapshot!(c.story(), @r"
+    disarm Heartbeat(41)
+    publish framework m-0000 updated: connected=false active=false
+    publish framework m-0000 removed
+    ");
+}

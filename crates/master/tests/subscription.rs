@@ -81,10 +81,9 @@ fn suppressed_roles_must_be_own_roles() {
         suppressed_roles: vec!["other".to_owned()],
         ..Default::default()
     });
-    assert_eq!(
-        c.heard(&f),
-        ["ERROR Suppressed roles { other } are not contained in the set of roles", "end of stream"]
-    );
+    let heard = c.heard(&f);
+    assert!(heard[0].starts_with("ERROR Suppressed role"), "{heard:?}");
+    assert_eq!(heard[1..], ["end of stream"]);
 }
 
 #[test]

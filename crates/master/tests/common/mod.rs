@@ -301,6 +301,12 @@ impl Cluster {
         seen
     }
 
+    /// Everything that happened since the last look, in order.
+    pub fn story(&mut self) -> String {
+        self.changes.clear();
+        self.effects.drain(..).map(|effect| show::effect(&effect)).collect::<Vec<_>>().join("\n")
+    }
+
     pub fn forget(&mut self) {
         self.effects.clear();
         self.changes.clear();

@@ -1,5 +1,6 @@
 //! Events and messages as short lines that tests compare.
 
+use master::{Change, Effect};
 use messages::{Message, v1};
 use resources::Resources;
 use v1::scheduler::{Event, event};
@@ -116,5 +117,51 @@ pub fn message(from: &str, message: &Message) -> String {
             format!("ExecutorToFramework {}: {}", m.executor_id.value, String::from_utf8_lossy(&m.data))
         }
         other => other.name().trim_start_matches("mesos.internal.").to_owned(),
+    }
+}
+
+/// One line for anything a step can lead to.
+pub fn effect(effect: &Effect) -> String {
+    match effect {
+        Effect::Reply { answer, .. } => format!("reply {:?} {}", answer.status, answer.body).trim_end().to_owned(),
+        Effect::Event { event: heard, .. } => format!("event {}", event(heard)),
+        Effect::CloseStream(_) => "close the stream".to_owned(),
+        Effect::Send { from, to, message: sent } => format!("send to {to}: {}", message(from, sent)),
+        Effect::Link(address) => format!("link {address}"),
+        Effect::Unlink(address) => format!("unlink {address}"),
+        Effect::Arm { timer, .. } => format!("arm {timer:?}"),
+        Effect::Disarm(timer) => format!("disarm {timer:?}"),
+        Effect::Store { operation, .. } => {
+            let text = format!("{operation:?}");
+            format!("store {}", text.split(['(', ' ']).next().unwrap_or_default())
+        }
+        Effect::Publish(published) => format!("publish {}", change(published)),
+    }
+}
+
+fn change(change: &Change) -> String {
+    match change {
+        Change::AgentAdded(agent) => format!("agent {} added: {}", agent.id, agent.total),
+        Change::AgentUpdated(agent) => {
+            format!("agent {} updated: connected={} active={}", agent.id, agent.connected, agent.active)
+        }
+        Change::AgentRemoved { agent, departure, .. } => format!("agent {agent} removed: {departure:?}"),
+        Change::FrameworkAdded(framework) => format!("framework {} added", framework.id),
+        Change::FrameworkUpdated(framework) => {
+            format!("framework {} updated: connected={} active={}", framework.id, framework.connected, framework.active)
+        }
+        Change::FrameworkRemoved(framework) => format!("framework {} removed", framework.id),
+        Change::TaskAdded(task) => format!("task {} added: {}", task.task_id.value, task.state().as_str_name()),
+        Change::TaskUpdated { task, status } => format!(
+            "task {} updated: {} by {}",
+            task.task_id.value,
+            task.state().as_str_name(),
+            status.state().as_str_name()
+        ),
+        Change::TaskRemoved { task, departure, .. } => format!("task {task} removed: {departure:?}"),
+        Change::ExecutorAdded(executor) => format!("executor {} added", executor.info.executor_id.value),
+        Change::ExecutorRemoved { executor, .. } => format!("executor {executor} removed"),
+        Change::OfferAdded(offer) => format!("offer {} added: {}", offer.id, offer.resources),
+        Change::OfferRemoved(offer) => format!("offer {offer} removed"),
     }
 }
