@@ -11,6 +11,7 @@ use vocabulary::{ContainerId, ExecutorId, FrameworkId, Role, TaskId, Upid};
 use crate::agent::{Agent, Step};
 use crate::change::{Change, ExecutorState, FrameworkSnapshot};
 use crate::command_task;
+use crate::config::Config;
 use crate::environment;
 use crate::limits::executor_limits;
 use crate::outbox::{ContainerCommand, ContainerLaunch, Effect, Record, Timer};
@@ -252,15 +253,11 @@ impl Agent {
         let Some(framework) = self.frameworks.get_mut(&launch.framework) else { return };
         let command_user = launch.executor.command.as_ref().and_then(|c| c.user.clone());
         let user = command_user.unwrap_or_else(|| framework.about.info.user.clone());
-        let mut info = launch.executor.clone();
-        if info.r#type() == v1::executor_info::Type::Default && info.command.is_none() {
-            info.command = Some(Box::new(command_task::default_executor_command(&self.config)));
-        }
         let executor = Executor {
             framework: launch.framework.clone(),
             id: id.clone(),
             container: container.clone(),
-            info: Arc::new(info),
+            info: Arc::new(launch.executor.clone()),
             sandbox,
             user: self.config.switch_user.then_some(user),
             command_task: launch.command_task,
@@ -298,10 +295,9 @@ impl Agent {
         let last = launch.tasks.len().saturating_sub(1);
         for (at, info) in launch.tasks.iter().enumerate() {
             let task_id = TaskId::from(&info.task_id);
-            let mut task = new_task(info, &launch.framework);
-            // So that readers find the sandbox of a command task too.
-            task.executor_id.get_or_insert_with(|| id.to_proto());
-            let task = Arc::new(task);
+            // Without an executor id for a command: masters refuse a re-registration that names executors they were
+            // not told of.
+            let task = Arc::new(new_task(info, &launch.framework));
             executor.tasks.insert(task_id.clone(), task.clone());
             framework.tasks.insert(task_id, id.clone());
             let resources = Resources::from_proto(&info.resources).unwrap_or_default();
@@ -373,7 +369,7 @@ impl Agent {
             container: executor.container.clone(),
             framework: framework_id.clone(),
             executor: id.clone(),
-            executor_info: executor.info.clone(),
+            executor_info: launchable(executor, &self.config),
             command_task: first_task.filter(|_| executor.command_task),
             sandbox: executor.sandbox.clone(),
             user: executor.user.clone(),
@@ -408,6 +404,17 @@ impl Agent {
             executor.deliver_batch(step, &framework.about, batch);
         }
     }
+}
+
+/// A DEFAULT executor comes without a command, and must be reported without one: the agent's own is put in just for
+/// the container.
+fn launchable(executor: &Executor, config: &Config) -> Arc<v1::ExecutorInfo> {
+    if executor.info.r#type() != v1::executor_info::Type::Default || executor.info.command.is_some() {
+        return executor.info.clone();
+    }
+    let mut info = (*executor.info).clone();
+    info.command = Some(Box::new(command_task::default_executor_command(config)));
+    Arc::new(info)
 }
 
 /// Masters before 1.2 leave the role out: then the framework has just one.

@@ -237,3 +237,25 @@ fn masters_are_found_by_address_where_the_detector_gives_no_pid() {
     story.fires(Timer::Register);
     check(&mut story, "link 127.0.0.1:5050\nsend master@127.0.0.1:5050: RegisterSlave\narm Register");
 }
+
+#[test]
+fn executors_are_reported_as_the_master_knows_them() {
+    // A Mesos master refuses a re-registration whose running tasks name executors that are not listed (those that the
+    // agent makes up for commands are not), or whose default executors have a command.
+    let mut story = Story::running();
+    story.updates("t1", "t1", v1::TaskState::TaskRunning);
+    story.master_says(run_group("e", &["a"]));
+    let launched = story.launched().executor_info.clone();
+    assert_eq!(launched.command.as_ref().map(|command| command.arguments[0].as_str()), Some("mesos-default-executor"));
+    story.input(Input::Exited(address("10.0.0.1:5050"))).untold();
+    story.fires(Timer::Register);
+    let Some(Message::ReregisterSlave(message)) = story.sent().next() else { panic!("no re-registration") };
+    let executors: Vec<&str> = message.executor_infos.iter().map(|e| e.executor_id.value.as_str()).collect();
+    assert_eq!(executors, ["e"]);
+    assert!(message.executor_infos.iter().all(|executor| executor.command.is_none()));
+    let task = message.tasks.iter().find(|task| task.task_id.value == "t1");
+    assert_eq!(
+        task.map(|task| (task.state, task.executor_id.clone())),
+        Some((v1::TaskState::TaskRunning as i32, None))
+    );
+}
