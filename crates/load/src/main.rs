@@ -1,1 +1,63 @@
-fn main() {}
+//! Simulated agents and schedulers over real sockets, against any master: see `load --help`.
+//!
+//! `fleet` and `scheduler` are state machines without sockets; `connections` and `readers` are the sockets; `session`
+//! puts them together; `run` and `incremental` are what is measured.
+
+mod cli;
+mod connections;
+mod fleet;
+mod http;
+mod incremental;
+mod meter;
+mod process;
+mod readers;
+mod report;
+mod resources;
+mod run;
+mod scheduler;
+mod session;
+mod shared;
+mod stats;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    match measure(&Cli::parse()) {
+        Ok(text) => {
+            println!("{text}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprint!("load: {error}");
+            let mut cause = error.source();
+            while let Some(error) = cause {
+                eprint!(": {error}");
+                cause = error.source();
+            }
+            eprintln!();
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure(cli: &Cli) -> Result<String, Box<dyn Error>> {
+    // One thread: the master needs the other cores.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let masters = match &cli.command {
+        Command::Run(options) => &options.masters,
+        Command::Incremental(options) => &options.masters,
+    };
+    let mut reports = Vec::new();
+    for target in masters.targets() {
+        reports.push(match &cli.command {
+            Command::Run(options) => runtime.block_on(run::run(options, target))?,
+            Command::Incremental(options) => runtime.block_on(incremental::run(options, target))?,
+        });
+    }
+    Ok(if masters.json { report::json(&reports)? } else { report::table(&reports) })
+}

@@ -23,7 +23,8 @@ pub enum ResponseError {
 pub struct ResponseSkipper {
     buffer: BytesMut,
     head: HeadScanner,
-    body: Option<BodyReader>,
+    /// The body being skipped, and the status of its response.
+    body: Option<(u16, BodyReader)>,
 }
 
 impl ResponseSkipper {
@@ -33,18 +34,24 @@ impl ResponseSkipper {
 
     /// Takes the next bytes; how many responses they completed. After an error the connection is of no use.
     pub fn push(&mut self, bytes: &[u8]) -> Result<usize, ResponseError> {
-        self.buffer.extend_from_slice(bytes);
         let mut finished = 0;
+        self.push_each(bytes, |_| finished += 1)?;
+        Ok(finished)
+    }
+
+    /// As [`Self::push`], for who wants the status of each completed response.
+    pub fn push_each(&mut self, bytes: &[u8], mut finished: impl FnMut(u16)) -> Result<(), ResponseError> {
+        self.buffer.extend_from_slice(bytes);
         loop {
-            if let Some(body) = &mut self.body {
+            if let Some((status, body)) = &mut self.body {
                 if !body.advance(&mut self.buffer)? {
-                    return Ok(finished);
+                    return Ok(());
                 }
+                finished(*status);
                 self.body = None;
-                finished += 1;
             }
             if !self.head.is_complete(&self.buffer) {
-                return if self.buffer.len() > MAX_HEAD { Err(ResponseError::HeadTooLong) } else { Ok(finished) };
+                return if self.buffer.len() > MAX_HEAD { Err(ResponseError::HeadTooLong) } else { Ok(()) };
             }
             let (length, body) = parse_head(&self.buffer)?;
             self.buffer.advance(length);
@@ -55,16 +62,17 @@ impl ResponseSkipper {
 }
 
 /// The length of the head, and its body unless the response is an interim one (1xx), after which the real one follows.
-fn parse_head(buffer: &[u8]) -> Result<(usize, Option<BodyReader>), ResponseError> {
+fn parse_head(buffer: &[u8]) -> Result<(usize, Option<(u16, BodyReader)>), ResponseError> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut response = httparse::Response::new(&mut headers);
     let httparse::Status::Complete(length) = response.parse(buffer)? else {
         return Err(ResponseError::HeadTooLong);
     };
-    let framing = match response.code.unwrap_or_default() {
+    let status = response.code.unwrap_or_default();
+    let framing = match status {
         100..=199 => return Ok((length, None)),
         204 | 304 => Framing::None,
         _ => Framing::of(response.headers)?,
     };
-    Ok((length, Some(BodyReader::new(framing, usize::MAX, false)?)))
+    Ok((length, Some((status, BodyReader::new(framing, usize::MAX, false)?))))
 }

@@ -1,0 +1,150 @@
+//! The command line, which is also the manual.
+
+use std::net::SocketAddrV4;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Simulated agents and schedulers against any Mesos master.
+///
+/// Every agent is a libprocess process of its own (`slave(17)@127.0.0.1:PORT`, all behind one port) that registers,
+/// answers pings and runs tasks: TASK_RUNNING at once, TASK_FINISHED when that is acknowledged. One scheduler uses the v1
+/// HTTP API (protobuf, event stream, calls pipelined on one connection), launches one task per offer and acknowledges
+/// every update. Readers fetch /state. Nothing here knows one master from another: whatever speaks Mesos 1.x may be
+/// measured.
+///
+/// Start the master first, fresh, e.g. `LIBPROCESS_IP=127.0.0.1 LIBPROCESS_PORT=5050 MESOS_REGISTRY=in_memory
+/// mesos-master`; every run needs an empty one, since agents that left still cost it memory. The generator shares the
+/// machine with the master: it reports its own processor time too, and is to be built with `--release`.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Run(Run),
+    Incremental(Incremental),
+}
+
+/// Measures one master, or two of them one after the other.
+///
+/// The phases of a run: (1) the agents register; (2) a scheduler subscribes and is offered every agent; (3) tasks are
+/// launched as fast as offers allow, until each was finished and acknowledged; (4) /state is read by one client; (5) tasks
+/// are launched at a fixed rate, first alone, then while many clients read /state at once; (6) nothing happens but pings.
+/// At the end the framework is torn down and the agents unregister.
+#[derive(Debug, Clone, Args)]
+pub struct Run {
+    #[command(flatten)]
+    pub masters: Masters,
+
+    /// Agents to simulate
+    #[arg(long, default_value_t = 10_000)]
+    pub agents: usize,
+
+    /// Tasks of phase 3
+    #[arg(long, default_value_t = 10_000)]
+    pub tasks: usize,
+
+    /// Reads of /state in phase 4
+    #[arg(long, default_value_t = 7)]
+    pub state_reads: usize,
+
+    /// Clients that read /state at once in phase 5; 0 leaves the phase out
+    #[arg(long, default_value_t = 10)]
+    pub state_clients: usize,
+
+    /// How long these clients read, again and again
+    #[arg(long, default_value_t = 5)]
+    pub client_seconds: u64,
+
+    /// Tasks launched per second in phase 5
+    #[arg(long, default_value_t = 100)]
+    pub rate: usize,
+
+    /// Length of phase 6; genuine masters ping each agent every 15 seconds
+    #[arg(long, default_value_t = 15)]
+    pub idle_seconds: u64,
+}
+
+/// Measures what one more agent and one more task cost in a small and in a ten times larger cluster.
+///
+/// With `--agents 1000`: 1000 agents register, a scheduler subscribes, then the cost of `--step` more agents (registered
+/// and offered) and of `--step` tasks is measured; the cluster grows to 10,000 agents, and both are measured again. In a
+/// system whose work is proportional to what changes, the ratio is 1.
+#[derive(Debug, Clone, Args)]
+pub struct Incremental {
+    #[command(flatten)]
+    pub masters: Masters,
+
+    /// Size of the small cluster
+    #[arg(long, default_value_t = 1000)]
+    pub agents: usize,
+
+    /// How many agents and tasks the cost is averaged over
+    #[arg(long, default_value_t = 500)]
+    pub step: usize,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct Masters {
+    /// The master to measure, as ip:port
+    #[arg(long)]
+    pub master: SocketAddrV4,
+
+    /// Its process id: without it neither processor time nor memory is reported
+    #[arg(long)]
+    pub master_pid: Option<u32>,
+
+    /// A second master, the reference: measured after the first, printed beside it, with the ratio of the two
+    #[arg(long)]
+    pub versus: Option<SocketAddrV4>,
+
+    /// The process id of the reference
+    #[arg(long, requires = "versus")]
+    pub versus_pid: Option<u32>,
+
+    /// Print JSON instead of a table
+    #[arg(long)]
+    pub json: bool,
+
+    /// Seconds after which a phase is given up
+    #[arg(long, default_value_t = 120)]
+    pub timeout: u64,
+}
+
+/// One master under measurement.
+#[derive(Debug, Clone, Copy)]
+pub struct Target {
+    pub address: SocketAddrV4,
+    pub pid: Option<u32>,
+}
+
+impl Masters {
+    pub fn targets(&self) -> Vec<Target> {
+        let first = Target { address: self.master, pid: self.master_pid };
+        let second = self.versus.map(|address| Target { address, pid: self.versus_pid });
+        std::iter::once(first).chain(second).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        use clap::CommandFactory as _;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn two_masters_are_two_targets() {
+        let arguments = "load run --master 127.0.0.1:1 --master-pid 7 --versus 127.0.0.1:2 --agents 5";
+        let Command::Run(run) = Cli::parse_from(arguments.split(' ')).command else { panic!("not a run") };
+        let targets: Vec<_> = run.masters.targets().iter().map(|t| (t.address.port(), t.pid)).collect();
+        assert_eq!((targets, run.agents), (vec![(1, Some(7)), (2, None)], 5));
+        assert!(Cli::try_parse_from(["load", "run", "--master", "localhost:1"]).is_err());
+    }
+}

@@ -1,0 +1,158 @@
+//! The sockets: many messages per write, whatever accumulated per read.
+
+use std::io;
+use std::net::SocketAddrV4;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::BytesMut;
+use messages::v1::scheduler::Event;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+use wire::Limits;
+use wire::libprocess::{EnvelopeLimits, RequestDecoder, ResponseSkipper};
+
+use crate::fleet::Fleet;
+use crate::http::EventStream;
+use crate::scheduler::Scheduler;
+use crate::shared::Shared;
+
+/// Batches waiting for the socket; a master that reads slower than we write slows us down.
+const QUEUE: usize = 64;
+const READ: usize = 256 << 10;
+/// What a master sends in one go: a full set of offers of a large cluster.
+const LIMITS: Limits = Limits { max_bytes: 1 << 30, max_depth: 100, max_elements: 100_000_000 };
+
+/// Answers to messages, which the master ignores.
+const ACCEPTED: &[u8] = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n";
+
+pub type Outgoing = Sender<Vec<u8>>;
+
+/// Connects the fleet to its master and serves the master's connections to the fleet.
+pub async fn run_fleet(listener: TcpListener, fleet: Arc<Shared<Fleet>>, master: SocketAddrV4) -> io::Result<Outgoing> {
+    let (reader, outgoing) = connect(master).await?;
+    tokio::spawn(log_end("connection to the master", skip_responses(reader)));
+    let replies = outgoing.clone();
+    tokio::spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            let serving = serve_master(socket, Arc::clone(&fleet), replies.clone());
+            tokio::spawn(log_end("connection from the master", serving));
+        }
+    });
+    Ok(outgoing)
+}
+
+/// Subscribes the scheduler; its calls take a second connection.
+pub async fn run_scheduler(scheduler: Arc<Shared<Scheduler>>, master: SocketAddrV4) -> io::Result<Outgoing> {
+    let (reader, calls) = connect(master).await?;
+    tokio::spawn(log_end("connection for calls", count_responses(reader, Arc::clone(&scheduler))));
+    let (mut events, subscription) = connect(master).await?;
+    let subscribe = scheduler.lock().subscribe();
+    subscription.send(subscribe).await.map_err(io::Error::other)?;
+    let outgoing = calls.clone();
+    tokio::spawn(log_end("event stream", async move {
+        // Dropping the writer would close the stream.
+        let _subscription = subscription;
+        read_events(&mut events, &scheduler, &outgoing).await
+    }));
+    Ok(calls)
+}
+
+async fn connect(master: SocketAddrV4) -> io::Result<(OwnedReadHalf, Outgoing)> {
+    let socket = TcpStream::connect(master).await?;
+    socket.set_nodelay(true)?;
+    let (reader, writer) = socket.into_split();
+    let (sender, receiver) = channel(QUEUE);
+    tokio::spawn(log_end("connection to the master", write_batches(writer, receiver)));
+    Ok((reader, sender))
+}
+
+async fn write_batches(mut writer: OwnedWriteHalf, mut batches: Receiver<Vec<u8>>) -> io::Result<()> {
+    while let Some(mut batch) = batches.recv().await {
+        while let Ok(more) = batches.try_recv() {
+            batch.extend_from_slice(&more);
+        }
+        writer.write_all(&batch).await?;
+    }
+    Ok(())
+}
+
+async fn serve_master(mut socket: TcpStream, fleet: Arc<Shared<Fleet>>, outgoing: Outgoing) -> io::Result<()> {
+    socket.set_nodelay(true)?;
+    let mut decoder = RequestDecoder::new(EnvelopeLimits::default());
+    loop {
+        decoder.buffer().reserve(READ);
+        if socket.read_buf(decoder.buffer()).await? == 0 {
+            return Ok(());
+        }
+        let mut answers = Vec::new();
+        let mut replies = Vec::new();
+        fleet.change(|fleet| {
+            while let Some(received) = decoder.next_message().map_err(io::Error::other)? {
+                fleet.receive(&received, &mut answers);
+                replies.extend_from_slice(ACCEPTED);
+            }
+            io::Result::Ok(())
+        })?;
+        socket.write_all(&replies).await?;
+        if !answers.is_empty() {
+            outgoing.send(answers).await.map_err(io::Error::other)?;
+        }
+    }
+}
+
+async fn skip_responses(mut reader: OwnedReadHalf) -> io::Result<()> {
+    let mut skipper = ResponseSkipper::new();
+    let mut buffer = BytesMut::with_capacity(READ);
+    while reader.read_buf(&mut buffer).await? > 0 {
+        skipper.push(&buffer).map_err(io::Error::other)?;
+        buffer.clear();
+    }
+    Ok(())
+}
+
+async fn count_responses(mut reader: OwnedReadHalf, scheduler: Arc<Shared<Scheduler>>) -> io::Result<()> {
+    let mut skipper = ResponseSkipper::new();
+    let mut buffer = BytesMut::with_capacity(READ);
+    while reader.read_buf(&mut buffer).await? > 0 {
+        let now = Instant::now();
+        scheduler
+            .change(|scheduler| skipper.push_each(&buffer, |status| scheduler.answered(status, now)))
+            .map_err(io::Error::other)?;
+        buffer.clear();
+    }
+    Ok(())
+}
+
+async fn read_events(reader: &mut OwnedReadHalf, scheduler: &Shared<Scheduler>, outgoing: &Outgoing) -> io::Result<()> {
+    let mut stream = EventStream::default();
+    let mut buffer = BytesMut::with_capacity(READ);
+    while reader.read_buf(&mut buffer).await? > 0 {
+        stream.push(&buffer).map_err(io::Error::other)?;
+        buffer.clear();
+        let mut calls = Vec::new();
+        scheduler.change(|scheduler| {
+            if let Some(id) = stream.id() {
+                scheduler.opened(id);
+            }
+            while let Some(record) = stream.next_record() {
+                let event: Event = wire::decode(&record, &LIMITS).map_err(io::Error::other)?;
+                scheduler.receive(event, Instant::now(), &mut calls);
+            }
+            io::Result::Ok(())
+        })?;
+        if !calls.is_empty() {
+            outgoing.send(calls).await.map_err(io::Error::other)?;
+        }
+    }
+    Ok(())
+}
+
+/// A lost connection shows as a phase that never ends; this says why.
+async fn log_end(what: &'static str, connection: impl Future<Output = io::Result<()>>) {
+    if let Err(error) = connection.await {
+        eprintln!("load: {what}: {error}");
+    }
+}

@@ -1,0 +1,150 @@
+use messages::schema::Described;
+use messages::v1::{FrameworkInfo, TaskInfo};
+use wire::libprocess::{EnvelopeLimits, RequestDecoder};
+
+use super::*;
+
+const MASTER: &str = "master@10.0.0.1:5050";
+
+/// A fleet and what it has sent.
+struct Story {
+    fleet: Fleet,
+    out: Vec<u8>,
+}
+
+impl Story {
+    fn of(agents: usize) -> Self {
+        let fleet = Fleet::new(MASTER.parse().unwrap(), "10.0.0.2:7".parse().unwrap());
+        let mut story = Story { fleet, out: Vec::new() };
+        story.fleet.add(agents, &mut story.out);
+        story
+    }
+
+    /// The master (or whoever `from` is) sends a message to a process of the fleet.
+    fn send<T: Described>(&mut self, from: &str, to: &str, message: &T) -> &mut Self {
+        let received = Received {
+            from: from.parse().unwrap(),
+            to: to.to_owned(),
+            name: T::desc().name.to_owned(),
+            body: wire::encode(message).into(),
+        };
+        self.fleet.receive(&received, &mut self.out);
+        self
+    }
+
+    fn registered(&mut self, agent: usize) -> &mut Self {
+        let slave_id = AgentId { value: format!("S{agent}") };
+        let registered = internal::SlaveRegisteredMessage { slave_id, connection: None };
+        self.send(MASTER, &format!("slave({agent})"), &registered)
+    }
+
+    fn run_task(&mut self, agent: usize) -> &mut Self {
+        let run = internal::RunTaskMessage {
+            framework: FrameworkInfo { id: Some(framework()), ..FrameworkInfo::default() },
+            task: TaskInfo { task_id: task(), ..TaskInfo::default() },
+            ..internal::RunTaskMessage::default()
+        };
+        self.send(MASTER, &format!("slave({agent})"), &run)
+    }
+
+    fn acknowledge(&mut self, agent: usize, uuid: Vec<u8>) -> &mut Self {
+        let acknowledgement = internal::StatusUpdateAcknowledgementMessage {
+            slave_id: AgentId { value: format!("S{agent}") },
+            framework_id: framework(),
+            task_id: task(),
+            uuid,
+        };
+        self.send(MASTER, &format!("slave({agent})"), &acknowledgement)
+    }
+
+    /// What was sent since the last look: from which process to whom.
+    fn sent(&mut self) -> Vec<(Received, Message)> {
+        let mut decoder = RequestDecoder::new(EnvelopeLimits::default());
+        decoder.push(&std::mem::take(&mut self.out));
+        let received = std::iter::from_fn(|| decoder.next_message().unwrap());
+        received
+            .map(|received| {
+                let message = wire::decode_message(&received.name, &received.body, &Limits::default()).unwrap();
+                (received, message)
+            })
+            .collect()
+    }
+
+    /// The only thing sent since the last look is a status update of this state; its uuid.
+    fn sent_update(&mut self, expect: TaskState) -> Vec<u8> {
+        match &self.sent()[..] {
+            [(received, Message::StatusUpdate(update))] => {
+                assert_eq!((received.to.as_str(), update.update.status.state()), ("master", expect));
+                assert_eq!(update.pid.as_deref(), Some(received.from.to_string().as_str()));
+                update.update.uuid.clone().unwrap()
+            }
+            other => panic!("not one status update: {other:?}"),
+        }
+    }
+}
+
+fn framework() -> FrameworkId {
+    FrameworkId { value: "F".into() }
+}
+
+fn task() -> TaskId {
+    TaskId { value: "t".into() }
+}
+
+#[test]
+fn every_agent_registers_as_a_process_of_its_own() {
+    let mut story = Story::of(2);
+    let senders: Vec<_> = story.sent().iter().map(|(r, m)| (r.from.to_string(), m.name())).collect();
+    let register = "mesos.internal.RegisterSlaveMessage";
+    assert_eq!(senders, [("slave(1)@10.0.0.2:7".to_owned(), register), ("slave(2)@10.0.0.2:7".to_owned(), register)]);
+    story.registered(2);
+    assert_eq!(story.fleet.progress().registered, 1);
+    assert!(matches!(&story.sent()[..], [(_, Message::UpdateSlave(update))] if update.slave_id.value == "S2"));
+    story.registered(2);
+    assert_eq!((story.fleet.progress().registered, story.sent().len()), (1, 0), "told twice");
+}
+
+#[test]
+fn pings_are_answered_to_who_sent_them() {
+    let mut story = Story::of(1);
+    story.sent();
+    story.send("slave-observer(9)@10.0.0.1:5050", "slave(1)", &internal::PingSlaveMessage { connected: true });
+    assert!(
+        matches!(&story.sent()[..], [(received, Message::PongSlave(_))] if received.to == "slave-observer(9)"),
+        "a pong"
+    );
+}
+
+#[test]
+fn a_task_runs_and_ends_as_it_is_acknowledged() {
+    let mut story = Story::of(1);
+    story.registered(1).sent();
+    let running = story.run_task(1).sent_update(TaskState::TaskRunning);
+    assert!(story.acknowledge(1, vec![0; 16]).sent().is_empty(), "not this update");
+    let finished = story.acknowledge(1, running.clone()).sent_update(TaskState::TaskFinished);
+    assert_ne!(running, finished);
+    assert_eq!(story.fleet.progress().tasks_done, 0);
+    assert!(story.acknowledge(1, finished.clone()).sent().is_empty());
+    assert_eq!(story.fleet.progress().tasks_done, 1);
+    story.acknowledge(1, finished);
+    assert_eq!(story.fleet.progress().tasks_done, 1, "acknowledged twice");
+}
+
+#[test]
+fn strangers_and_orders_to_stop_are_counted() {
+    let mut story = Story::of(1);
+    let ping = internal::PingSlaveMessage { connected: true };
+    for process in ["slave(2)", "slave(0)", "slave(x)", "master", ""] {
+        story.send(MASTER, process, &ping);
+    }
+    story.send(MASTER, "slave(1)", &internal::ShutdownMessage::default());
+    assert_eq!(story.fleet.progress(), Progress { refused: 6, ..Progress::default() });
+}
+
+#[test]
+fn those_who_registered_leave() {
+    let mut story = Story::of(2);
+    story.registered(2).sent();
+    story.fleet.leave(&mut story.out);
+    assert!(matches!(&story.sent()[..], [(_, Message::UnregisterSlave(leave))] if leave.slave_id.value == "S2"));
+}

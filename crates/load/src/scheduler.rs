@@ -1,0 +1,242 @@
+//! A v1 scheduler as a state machine: events in, calls out. It launches one small task per offer and acknowledges every
+//! status update.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use messages::v1::scheduler::call::{Accept, Acknowledge, Subscribe, Type};
+use messages::v1::scheduler::{Call, Event, event};
+use messages::v1::{
+    AgentId, CommandInfo, Filters, FrameworkId, FrameworkInfo, Offer, OfferId, TaskId, TaskInfo, TaskState, TaskStatus,
+    framework_info, offer,
+};
+
+use crate::http::encode_call;
+use crate::resources::{allocated, scalar};
+use crate::stats::Sample;
+
+const ROLE: &str = "load";
+/// "Do not offer me the rest of this agent again", for the length of any run.
+const REFUSE: f64 = 3600.0;
+
+/// What was counted and measured since the last [`Scheduler::take_measurements`].
+#[derive(Debug, Default)]
+pub struct Measurements {
+    /// From ACCEPT to the TASK_RUNNING update.
+    pub running: Sample,
+    /// From ACCEPT to the TASK_FINISHED update.
+    pub finished: Sample,
+    /// From a call to its response.
+    pub calls: Sample,
+    /// Calls answered with anything but 200 or 202.
+    pub calls_refused: usize,
+    /// Tasks that ended otherwise than TASK_FINISHED.
+    pub tasks_failed: usize,
+}
+
+pub struct Scheduler {
+    host: String,
+    framework: Option<FrameworkId>,
+    stream: Option<String>,
+    error: Option<String>,
+    offers: VecDeque<Offered>,
+    agents_offered: BTreeSet<String>,
+    to_launch: usize,
+    launched: usize,
+    ended: usize,
+    tasks: HashMap<String, Instant>,
+    unanswered: VecDeque<Instant>,
+    measurements: Measurements,
+}
+
+struct Offered {
+    id: OfferId,
+    agent: AgentId,
+}
+
+impl Scheduler {
+    pub fn new(host: String) -> Self {
+        Scheduler {
+            host,
+            framework: None,
+            stream: None,
+            error: None,
+            offers: VecDeque::new(),
+            agents_offered: BTreeSet::new(),
+            to_launch: 0,
+            launched: 0,
+            ended: 0,
+            tasks: HashMap::new(),
+            unanswered: VecDeque::new(),
+            measurements: Measurements::default(),
+        }
+    }
+
+    /// Different agents offered so far.
+    pub fn agents_offered(&self) -> usize {
+        self.agents_offered.len()
+    }
+
+    /// Tasks that reached a terminal state, which was acknowledged.
+    pub fn tasks_ended(&self) -> usize {
+        self.ended
+    }
+
+    /// Calls without a response so far.
+    pub fn unanswered(&self) -> usize {
+        self.unanswered.len()
+    }
+
+    /// What the master had against this framework.
+    pub fn error(&self) -> Option<&str> {
+        self.error.as_deref()
+    }
+
+    pub fn take_measurements(&mut self) -> Measurements {
+        std::mem::take(&mut self.measurements)
+    }
+
+    /// The request that opens the event stream, on a connection of its own.
+    pub fn subscribe(&self) -> Vec<u8> {
+        let framework_info = FrameworkInfo {
+            user: "root".to_owned(),
+            name: "load".to_owned(),
+            roles: vec![ROLE.to_owned()],
+            capabilities: vec![framework_info::Capability {
+                r#type: Some(framework_info::capability::Type::MultiRole.into()),
+            }],
+            ..FrameworkInfo::default()
+        };
+        let call = Call {
+            r#type: Some(Type::Subscribe.into()),
+            subscribe: Some(Box::new(Subscribe { framework_info, ..Subscribe::default() })),
+            ..Call::default()
+        };
+        let mut out = Vec::new();
+        encode_call(&self.host, None, &wire::encode(&call), &mut out);
+        out
+    }
+
+    pub fn opened(&mut self, stream: &str) {
+        if self.stream.is_none() {
+            self.stream = Some(stream.to_owned());
+        }
+    }
+
+    /// Launches so many more tasks, as far as there are offers; the rest as they come.
+    pub fn launch(&mut self, tasks: usize, now: Instant, out: &mut Vec<u8>) {
+        self.to_launch += tasks;
+        self.use_offers(now, out);
+    }
+
+    /// Ends the framework and with it all of its tasks.
+    pub fn teardown(&mut self, now: Instant, out: &mut Vec<u8>) {
+        self.call(Call { r#type: Some(Type::Teardown.into()), ..Call::default() }, now, out);
+    }
+
+    pub fn receive(&mut self, event: Event, now: Instant, out: &mut Vec<u8>) {
+        match event.r#type() {
+            event::Type::Subscribed => self.framework = event.subscribed.map(|subscribed| subscribed.framework_id),
+            event::Type::Offers => self.offered(event.offers.map(|offers| offers.offers).unwrap_or_default(), now, out),
+            event::Type::Rescind => {
+                if let Some(rescind) = event.rescind {
+                    self.offers.retain(|offered| offered.id != rescind.offer_id);
+                }
+            }
+            event::Type::Update => {
+                if let Some(update) = event.update {
+                    self.updated(update.status, now, out);
+                }
+            }
+            event::Type::Error => self.error = event.error.map(|error| error.message),
+            _ => {}
+        }
+    }
+
+    /// The response to the oldest call still unanswered: responses come in the order of the requests.
+    pub fn answered(&mut self, status: u16, now: Instant) {
+        if let Some(since) = self.unanswered.pop_front() {
+            self.measurements.calls.add(now.duration_since(since));
+        }
+        if !matches!(status, 200 | 202) {
+            self.measurements.calls_refused += 1;
+        }
+    }
+
+    fn offered(&mut self, offers: Vec<Offer>, now: Instant, out: &mut Vec<u8>) {
+        for offer in offers {
+            self.agents_offered.insert(offer.agent_id.value.clone());
+            self.offers.push_back(Offered { id: offer.id, agent: offer.agent_id });
+        }
+        self.use_offers(now, out);
+    }
+
+    fn use_offers(&mut self, now: Instant, out: &mut Vec<u8>) {
+        while self.to_launch > 0
+            && let Some(offered) = self.offers.pop_front()
+        {
+            self.to_launch -= 1;
+            let task = self.next_task(offered.agent);
+            self.tasks.insert(task.task_id.value.clone(), now);
+            // With fewer offers than tasks, the rest of the agent is wanted again at once.
+            let refuse_seconds = if self.to_launch > self.offers.len() { 0.0 } else { REFUSE };
+            let accept = Accept {
+                offer_ids: vec![offered.id],
+                operations: vec![offer::Operation {
+                    r#type: Some(offer::operation::Type::Launch.into()),
+                    launch: Some(Box::new(offer::operation::Launch { task_infos: vec![task] })),
+                    ..offer::Operation::default()
+                }],
+                filters: Some(Filters { refuse_seconds: Some(refuse_seconds) }),
+            };
+            let accept = Some(Box::new(accept));
+            self.call(Call { r#type: Some(Type::Accept.into()), accept, ..Call::default() }, now, out);
+        }
+    }
+
+    fn next_task(&mut self, agent: AgentId) -> TaskInfo {
+        self.launched += 1;
+        TaskInfo {
+            name: "load".to_owned(),
+            task_id: TaskId { value: format!("task-{}", self.launched) },
+            agent_id: agent,
+            resources: vec![allocated(scalar("cpus", 0.1), ROLE), allocated(scalar("mem", 32.0), ROLE)],
+            command: Some(Box::new(CommandInfo { value: Some("true".to_owned()), ..CommandInfo::default() })),
+            ..TaskInfo::default()
+        }
+    }
+
+    fn updated(&mut self, status: TaskStatus, now: Instant, out: &mut Vec<u8>) {
+        let state = status.state();
+        let since = self.tasks.get(&status.task_id.value).map(|accepted| now.duration_since(*accepted));
+        match (state, since) {
+            (TaskState::TaskRunning, Some(since)) => self.measurements.running.add(since),
+            (TaskState::TaskFinished, Some(since)) => self.ended(&status.task_id, Some(since)),
+            (TaskState::TaskStaging | TaskState::TaskStarting | TaskState::TaskRunning, _) | (_, None) => {}
+            (_, Some(_)) => self.ended(&status.task_id, None),
+        }
+        if let (Some(uuid), Some(agent_id)) = (status.uuid, status.agent_id) {
+            let acknowledge = Some(Box::new(Acknowledge { agent_id, task_id: status.task_id, uuid }));
+            self.call(Call { r#type: Some(Type::Acknowledge.into()), acknowledge, ..Call::default() }, now, out);
+        }
+    }
+
+    fn ended(&mut self, task: &TaskId, finished: Option<Duration>) {
+        self.tasks.remove(&task.value);
+        self.ended += 1;
+        match finished {
+            Some(duration) => self.measurements.finished.add(duration),
+            None => self.measurements.tasks_failed += 1,
+        }
+    }
+
+    fn call(&mut self, call: Call, now: Instant, out: &mut Vec<u8>) {
+        let call = Call { framework_id: self.framework.clone(), ..call };
+        encode_call(&self.host, self.stream.as_deref(), &wire::encode(&call), out);
+        self.unanswered.push_back(now);
+    }
+}
+
+#[cfg(test)]
+#[path = "scheduler_tests.rs"]
+mod tests;

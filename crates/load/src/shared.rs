@@ -1,0 +1,48 @@
+//! A state machine that several connections feed, and that the phases of a run wait on.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+pub struct Shared<T> {
+    state: Mutex<T>,
+    changed: Notify,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("nothing came of it within {0:?}")]
+pub struct Overdue(pub Duration);
+
+impl<T> Shared<T> {
+    pub fn new(state: T) -> Self {
+        Shared { state: Mutex::new(state), changed: Notify::new() }
+    }
+
+    /// Reads the state, or changes it without waking who waits.
+    pub fn lock(&self) -> MutexGuard<'_, T> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the state and wakes who waits.
+    pub fn change<R>(&self, change: impl FnOnce(&mut T) -> R) -> R {
+        let result = change(&mut self.lock());
+        self.changed.notify_waiters();
+        result
+    }
+
+    /// Waits until the state is as wanted.
+    pub async fn until(&self, limit: Duration, wanted: impl Fn(&T) -> bool) -> Result<(), Overdue> {
+        let wait = async {
+            loop {
+                // Made before the look, so that no change falls between the two.
+                let changed = self.changed.notified();
+                if wanted(&self.lock()) {
+                    return;
+                }
+                changed.await;
+            }
+        };
+        tokio::time::timeout(limit, wait).await.map_err(|_| Overdue(limit))
+    }
+}
