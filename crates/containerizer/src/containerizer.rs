@@ -1,20 +1,74 @@
 //! The handle: what the agent's shell calls.
 
-use crate::{Config, Error, Event, Launch, Limits, Usage};
+use std::fmt;
+use std::path::{Component, Path};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use crate::cgroups::LimitOptions;
+use crate::isolation::Isolation;
+use crate::kernel::{Kernel, System};
+use crate::runtime::Runtime;
+use crate::worker::{Command, Known, Poller, Shared, Waker, Worker};
+use crate::{Config, Error, Event, Launch, Limits, Usage, sessions};
+
+/// Launches that wait for their turn. At the bound `launch` waits: it is reached only by an agent that accepts work
+/// faster than the kernel makes processes.
+const QUEUE: usize = 4096;
 
 /// Starts, watches, limits and ends containers.
 ///
-/// Cheap to call from anywhere: commands go to one thread of its own, which also reports `events`.
-#[derive(Debug)]
+/// One thread does the work and reports the events. Dropping the handle ends the thread and leaves the containers
+/// running; another handle on the same `runtime_dir` takes them up again.
 pub struct Containerizer {
+    kernel: Arc<dyn Kernel>,
+    options: LimitOptions,
     missing: Vec<String>,
+    recovered: Vec<(String, u32)>,
+    shared: Shared,
+    /// `None` only while being dropped.
+    commands: Option<SyncSender<Command>>,
+    waker: Waker,
+    worker: Option<JoinHandle<()>>,
 }
 
 impl Containerizer {
     /// `events` is called on the containerizer's thread and must not block for long.
     pub fn new(config: Config, events: impl FnMut(Event) + Send + 'static) -> Result<Self, Error> {
-        let _ = (config, events);
-        Ok(Containerizer { missing: Vec::new() })
+        Self::with_kernel(Arc::new(System), &config, Box::new(events))
+    }
+
+    fn with_kernel(
+        kernel: Arc<dyn Kernel>,
+        config: &Config,
+        events: Box<dyn FnMut(Event) + Send>,
+    ) -> Result<Self, Error> {
+        let isolation = Isolation::establish(&*kernel, config)?;
+        let runtime = Runtime::open(&config.runtime_dir)?;
+        let poller = Poller::new().map_err(Error::system("cannot wait for containers"))?;
+        let options = LimitOptions::from(config);
+        let missing = isolation.missing.clone();
+        let (commands, queue) = sync_channel(QUEUE);
+        let shared = Shared::default();
+        let waker = poller.waker();
+        let mut worker =
+            Worker::new(Arc::clone(&kernel), isolation, options, runtime, poller, queue, Arc::clone(&shared), events);
+        let recovered = worker.recover();
+        let worker = thread::Builder::new()
+            .name("containerizer".into())
+            .spawn(move || worker.run())
+            .map_err(Error::system("cannot start a thread"))?;
+        Ok(Containerizer {
+            kernel,
+            options,
+            missing,
+            recovered,
+            shared,
+            commands: Some(commands),
+            waker,
+            worker: Some(worker),
+        })
     }
 
     /// What the chosen isolation cannot give on this machine, each a sentence for a human.
@@ -22,36 +76,117 @@ impl Containerizer {
         self.missing.clone()
     }
 
-    /// The containers of an earlier process of this agent that are still alive, with the pid of their first process.
-    /// They are watched again; `Exited` follows for each as for any other. Call it once, before the first launch.
+    /// The containers of an earlier process of this agent that were alive at the start, with the pid of their first
+    /// process. They are watched again: `Exited` follows for each as for any other, without a status, which only its
+    /// parent would learn. Those unknown to the agent are its to destroy.
     pub fn recovered(&self) -> Vec<(String, u32)> {
-        Vec::new()
+        self.recovered.clone()
     }
 
     /// Starts a container; the outcome comes as an event.
     pub fn launch(&self, launch: Launch) -> Result<(), Error> {
-        let _ = launch;
-        Err(Error::Stopped)
+        check_id(&launch.id)?;
+        {
+            let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+            if shared.contains_key(&launch.id) {
+                return Err(Error::AlreadyExists(launch.id));
+            }
+            shared.insert(launch.id.clone(), Known { limits: launch.limits, ..Known::default() });
+        }
+        self.send(Command::Launch(Box::new(launch)))
     }
 
     /// Changes the limits of a running container.
     pub fn update(&self, id: &str, limits: Limits) -> Result<(), Error> {
-        let _ = limits;
-        Err(Error::NotFound(id.into()))
+        let group = {
+            let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+            let known = shared.get_mut(id).ok_or_else(|| Error::NotFound(id.into()))?;
+            known.limits = limits;
+            known.group.clone()
+        };
+        group.map_or(Ok(()), |group| group.limit(&*self.kernel, &limits, self.options, false))
     }
 
     /// Kills everything in the container and cleans up; `Exited` (or `LaunchFailed`) follows.
     pub fn destroy(&self, id: &str) -> Result<(), Error> {
-        Err(Error::NotFound(id.into()))
+        self.known(id)?;
+        self.send(Command::Destroy(id.to_owned()))
     }
 
     /// What the container uses now.
     pub fn usage(&self, id: &str) -> Result<Usage, Error> {
-        Err(Error::NotFound(id.into()))
+        let known = self.known(id)?;
+        let measured = known.group.as_ref().map(|group| group.usage(&*self.kernel, &known.limits));
+        Ok(match (measured, known.pid) {
+            // Controllers that are not in use leave gaps, which a look at the processes fills.
+            (Some(usage), Some(pid)) if usage.mem_rss_bytes.is_none() || usage.cpus_user_secs.is_none() => {
+                usage.or(sessions::usage(&*self.kernel, pid, &known.limits))
+            }
+            (Some(usage), _) => usage,
+            (None, Some(pid)) => sessions::usage(&*self.kernel, pid, &known.limits),
+            (None, None) => Usage::default(),
+        })
     }
 
     /// The ids of all containers that are not over.
     pub fn containers(&self) -> Vec<String> {
-        Vec::new()
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+    }
+
+    fn known(&self, id: &str) -> Result<Known, Error> {
+        let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.get(id).cloned().ok_or_else(|| Error::NotFound(id.into()))
+    }
+
+    fn send(&self, command: Command) -> Result<(), Error> {
+        let commands = self.commands.as_ref().ok_or(Error::Stopped)?;
+        commands.send(command).map_err(|_| Error::Stopped)?;
+        self.waker.wake();
+        Ok(())
+    }
+}
+
+impl Drop for Containerizer {
+    fn drop(&mut self) {
+        self.commands = None;
+        self.waker.wake();
+        if let Some(worker) = self.worker.take()
+            && worker.thread().id() != thread::current().id()
+        {
+            // A panic there has been reported by its own hook.
+            let _ = worker.join();
+        }
+    }
+}
+
+impl fmt::Debug for Containerizer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Containerizer").field("missing", &self.missing).finish_non_exhaustive()
+    }
+}
+
+/// The id becomes the name of a cgroup and of a directory.
+fn check_id(id: &str) -> Result<(), Error> {
+    let mut components = Path::new(id).components();
+    let one_name =
+        matches!(components.next(), Some(Component::Normal(name)) if name == id) && components.next().is_none();
+    if !one_name || id.len() > 255 || id.contains(['\0', '\n']) || id.starts_with("cgroup.") {
+        return Err(Error::InvalidId(id.into()));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_a_plain_name() {
+        for id in ["", ".", "..", "a/b", "/a", "a/", "a\nb", "a\0b", "cgroup.procs"] {
+            assert!(matches!(check_id(id), Err(Error::InvalidId(_))), "{id:?}");
+        }
+        for id in ["a", "d2c8a1b0-7f3e-4b8e-9d53-0c6a0a2b9b57", "..a"] {
+            check_id(id).unwrap();
+        }
     }
 }

@@ -53,3 +53,19 @@ pub struct Usage {
     pub mem_limit_bytes: Option<u64>,
     pub mem_soft_limit_bytes: Option<u64>,
 }
+
+impl Usage {
+    /// What `self` does not know is taken from `other`.
+    pub(crate) fn or(self, other: Usage) -> Usage {
+        Usage {
+            processes: self.processes.or(other.processes),
+            threads: self.threads.or(other.threads),
+            cpus_user_secs: self.cpus_user_secs.or(other.cpus_user_secs),
+            cpus_system_secs: self.cpus_system_secs.or(other.cpus_system_secs),
+            mem_total_bytes: self.mem_total_bytes.or(other.mem_total_bytes),
+            mem_rss_bytes: self.mem_rss_bytes.or(other.mem_rss_bytes),
+            mem_limit_bytes: self.mem_limit_bytes.or(other.mem_limit_bytes),
+            ..self
+        }
+    }
+}

@@ -9,13 +9,21 @@
 //! | [`User`], [`resolve_user`] | who a container runs as |
 //! | [`SealedProgram`] | our own helpers, unwritable from inside a container |
 
+mod cgroups;
 mod config;
 mod containerizer;
 mod error;
 mod event;
+mod isolation;
+mod kernel;
 mod launch;
+mod rotation;
+mod runtime;
 mod sealed;
+mod sessions;
+mod spawn;
 mod user;
+mod worker;
 
 pub use config::{Config, Launcher};
 pub use containerizer::Containerizer;

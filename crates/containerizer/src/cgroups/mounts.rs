@@ -1,0 +1,101 @@
+//! Which mounted hierarchy has which controller.
+//!
+//! A machine may have v1 (a hierarchy per controller), v2 (one for all), or both, with the controllers divided between
+//! them (systemd's "hybrid"). So the question is asked per controller.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::kernel::Kernel;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Controller {
+    Cpu,
+    Cpuacct,
+    Memory,
+    Pids,
+    Freezer,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Version {
+    V1,
+    V2,
+}
+
+impl Controller {
+    const ALL: [Controller; 5] =
+        [Controller::Cpu, Controller::Cpuacct, Controller::Memory, Controller::Pids, Controller::Freezer];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Controller::Cpu => "cpu",
+            Controller::Cpuacct => "cpuacct",
+            Controller::Memory => "memory",
+            Controller::Pids => "pids",
+            Controller::Freezer => "freezer",
+        }
+    }
+
+    /// Whether every v2 cgroup has it, without a controller of that name.
+    fn is_part_of_v2(self) -> bool {
+        matches!(self, Controller::Cpuacct | Controller::Freezer)
+    }
+}
+
+/// The hierarchies of this machine.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Hierarchies {
+    /// Where the v2 hierarchy is mounted, whatever controllers it has.
+    pub unified: Option<PathBuf>,
+    places: BTreeMap<Controller, (Version, PathBuf)>,
+}
+
+impl Hierarchies {
+    /// Reads `/proc/self/mountinfo`; only mounts at or below `root` count.
+    pub(crate) fn detect(kernel: &dyn Kernel, root: &Path) -> std::io::Result<Self> {
+        let mounts = kernel.read(Path::new("/proc/self/mountinfo"))?;
+        let mut found = Hierarchies::default();
+        let mut v1 = Vec::new();
+        for (kind, path, options) in mounts.lines().filter_map(cgroup_mount).filter(|(_, p, _)| p.starts_with(root)) {
+            match kind {
+                Version::V2 => found.unified = Some(path),
+                Version::V1 => v1.push((path, options)),
+            }
+        }
+        if let Some(unified) = found.unified.clone() {
+            let offered = kernel.read(&unified.join("cgroup.controllers")).unwrap_or_default();
+            let has = |controller: Controller| offered.split_ascii_whitespace().any(|name| name == controller.name());
+            // Without any v1 hierarchy, what is part of v2 itself is there too.
+            for controller in Controller::ALL {
+                if has(controller) || (controller.is_part_of_v2() && v1.is_empty()) {
+                    found.places.insert(controller, (Version::V2, unified.clone()));
+                }
+            }
+        }
+        for controller in Controller::ALL {
+            if let Some((path, _)) = v1.iter().find(|(_, options)| options.iter().any(|o| o == controller.name())) {
+                found.places.entry(controller).or_insert_with(|| (Version::V1, path.clone()));
+            }
+        }
+        Ok(found)
+    }
+
+    pub(crate) fn place(&self, controller: Controller) -> Option<(Version, &Path)> {
+        self.places.get(&controller).map(|(version, path)| (*version, path.as_path()))
+    }
+}
+
+/// A line of mountinfo (proc_pid_mountinfo(5)) if it is about cgroups: version, mount point, options of the hierarchy.
+fn cgroup_mount(line: &str) -> Option<(Version, PathBuf, Vec<String>)> {
+    let (before, after) = line.split_once(" - ")?;
+    let mut after = after.split(' ');
+    let version = match after.next()? {
+        "cgroup" => Version::V1,
+        "cgroup2" => Version::V2,
+        _ => return None,
+    };
+    let options = after.nth(1)?.split(',').map(str::to_owned).collect();
+    let mount_point = before.split(' ').nth(4)?;
+    Some((version, PathBuf::from(mount_point), options))
+}

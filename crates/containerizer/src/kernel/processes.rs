@@ -1,0 +1,85 @@
+//! The table of processes in `/proc`.
+
+use std::fs;
+
+/// A line of the process table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ProcessEntry {
+    pub pid: i32,
+    pub parent: i32,
+    pub session: i32,
+    /// It has ended and waits to be reaped: it holds no resources and cannot be killed.
+    pub zombie: bool,
+    /// Clock ticks since boot; with the pid, the identity of a process.
+    pub started: u64,
+    pub user_ticks: u64,
+    pub system_ticks: u64,
+    pub threads: u64,
+    pub resident_pages: u64,
+}
+
+impl ProcessEntry {
+    pub(crate) fn of(pid: i32) -> Option<Self> {
+        parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+    }
+}
+
+pub(super) fn all() -> Vec<ProcessEntry> {
+    fs::read_dir("/proc")
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter_map(ProcessEntry::of)
+        .collect()
+}
+
+/// The fields of `/proc/<pid>/stat` (proc_pid_stat(5)). The name is in parentheses and may itself contain some.
+fn parse(stat: &str) -> Option<ProcessEntry> {
+    let (head, tail) = stat.rsplit_once(')')?;
+    let pid = head.split_once(' ')?.0.parse().ok()?;
+    let fields: Vec<&str> = tail.split_ascii_whitespace().collect();
+    // Numbered from 3, the state, as in the manual.
+    let field = |number: usize| fields.get(number - 3).copied();
+    let number = |index: usize| field(index)?.parse().ok();
+    Some(ProcessEntry {
+        pid,
+        zombie: matches!(field(3)?, "Z" | "X"),
+        parent: field(4)?.parse().ok()?,
+        session: field(6)?.parse().ok()?,
+        user_ticks: number(14)?,
+        system_ticks: number(15)?,
+        threads: number(20)?,
+        started: number(22)?,
+        // Of a zombie it is 0, of a kernel thread too.
+        resident_pages: number(24)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_understood_whatever_the_name() {
+        let line = "42 (a) S (b)) R 7 42 41 0 -1 4194560 1 2 3 4 11 12 0 0 20 0 5 0 9001 10 77 0";
+        let expected = ProcessEntry {
+            pid: 42,
+            parent: 7,
+            session: 41,
+            zombie: false,
+            started: 9001,
+            user_ticks: 11,
+            system_ticks: 12,
+            threads: 5,
+            resident_pages: 77,
+        };
+        assert_eq!(parse(line), Some(expected));
+        assert_eq!(parse("42 (a"), None);
+    }
+
+    #[test]
+    fn we_are_in_the_table() {
+        let own = i32::try_from(std::process::id()).unwrap();
+        assert!(all().iter().any(|entry| entry.pid == own && !entry.zombie));
+    }
+}

@@ -1,0 +1,179 @@
+//! What is remembered of running containers outside of this process, so that a restarted agent finds them again.
+//!
+//! `<runtime_dir>/containers/<id>/` exists before anything of the container does; its file `state` is written when the
+//! process runs. A crash in between leaves a directory without state, which means: clean up what there may be. It lives
+//! and dies with the machine (`/var/run`), as processes do, so nothing is flushed to disk.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+
+use crate::kernel::ProcessEntry;
+use crate::{Error, Output, Rotation};
+
+#[derive(Debug)]
+pub(crate) struct Runtime {
+    containers: PathBuf,
+    /// Two agents in one directory would end each other's containers.
+    _lock: File,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct State {
+    pub pid: i32,
+    /// With the pid, the identity of the process.
+    pub started: u64,
+    pub rotated: Vec<(PathBuf, Rotation)>,
+}
+
+impl Runtime {
+    pub(crate) fn open(directory: &Path) -> Result<Self, Error> {
+        let containers = directory.join("containers");
+        fs::create_dir_all(&containers).map_err(Error::io("cannot make the runtime directory", &containers))?;
+        let path = directory.join("lock");
+        let lock = File::create(&path).map_err(Error::io("cannot open", &path))?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive)
+            .map_err(io::Error::from)
+            .map_err(Error::io("another agent uses the runtime directory of", &path))?;
+        Ok(Runtime { containers, _lock: lock })
+    }
+
+    /// Before anything of the container exists.
+    pub(crate) fn begin(&self, id: &str) -> io::Result<()> {
+        match fs::create_dir(self.containers.join(id)) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            outcome => outcome,
+        }
+    }
+
+    pub(crate) fn remember(&self, id: &str, state: &State) -> io::Result<()> {
+        let directory = self.containers.join(id);
+        let temporary = directory.join("state.new");
+        fs::write(&temporary, state.to_text())?;
+        fs::rename(temporary, directory.join("state"))
+    }
+
+    /// After nothing of the container exists any more.
+    pub(crate) fn forget(&self, id: &str) -> io::Result<()> {
+        match fs::remove_dir_all(self.containers.join(id)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            outcome => outcome,
+        }
+    }
+
+    /// Everything remembered: ids, and the state of those that ran.
+    pub(crate) fn all(&self) -> Vec<(String, Option<State>)> {
+        fs::read_dir(&self.containers)
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+            .map(|id| {
+                let state = fs::read_to_string(self.containers.join(&id).join("state")).ok();
+                (id, state.and_then(|text| State::from_text(&text)))
+            })
+            .collect()
+    }
+}
+
+impl State {
+    /// Of a process that runs now.
+    pub(crate) fn of(pid: i32, outputs: [&Output; 2]) -> Self {
+        let rotated = outputs.into_iter().filter_map(|output| match output {
+            Output::File { path, rotation: Some(rotation) } => Some((path.clone(), *rotation)),
+            _ => None,
+        });
+        State { pid, started: ProcessEntry::of(pid).map_or(0, |entry| entry.started), rotated: rotated.collect() }
+    }
+
+    /// Whether that very process still runs.
+    pub(crate) fn is_alive(&self) -> bool {
+        ProcessEntry::of(self.pid).is_some_and(|entry| entry.started == self.started && !entry.zombie)
+    }
+
+    fn to_text(&self) -> String {
+        let mut text = format!("pid {}\nstarted {}\n", self.pid, self.started);
+        for (path, rotation) in &self.rotated {
+            // A path that is not text or has lines is not rotated after a restart; sandboxes have none.
+            if let Some(path) = path.to_str().filter(|path| !path.contains('\n')) {
+                text.push_str(&format!("rotate {} {} {path}\n", rotation.max_bytes, rotation.max_files));
+            }
+        }
+        text
+    }
+
+    fn from_text(text: &str) -> Option<Self> {
+        let mut state = State::default();
+        for line in text.lines() {
+            let (key, value) = line.split_once(' ')?;
+            match key {
+                "pid" => state.pid = value.parse().ok()?,
+                "started" => state.started = value.parse().ok()?,
+                "rotate" => {
+                    let mut fields = value.splitn(3, ' ');
+                    let max_bytes = fields.next()?.parse().ok()?;
+                    let max_files = fields.next()?.parse().ok()?;
+                    state.rotated.push((fields.next()?.into(), Rotation { max_bytes, max_files }));
+                }
+                // Of a later version.
+                _ => {}
+            }
+        }
+        (state.pid > 0).then_some(state)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state() -> State {
+        let rotation = Rotation { max_bytes: 10, max_files: 2 };
+        State { pid: 7, started: 99, rotated: vec![("/a b/stdout".into(), rotation)] }
+    }
+
+    #[test]
+    fn what_is_remembered_is_found_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let runtime = Runtime::open(directory.path()).unwrap();
+        runtime.begin("ran").unwrap();
+        runtime.remember("ran", &state()).unwrap();
+        runtime.begin("crashed").unwrap();
+        let mut all = runtime.all();
+        all.sort_by(|a, b| a.0.cmp(&b.0));
+        assert_eq!(all, [("crashed".to_owned(), None), ("ran".to_owned(), Some(state()))]);
+        runtime.forget("ran").unwrap();
+        runtime.forget("ran").unwrap();
+        assert_eq!(runtime.all().len(), 1);
+    }
+
+    #[test]
+    fn a_directory_has_one_agent() {
+        let directory = tempfile::tempdir().unwrap();
+        let first = Runtime::open(directory.path()).unwrap();
+        assert!(Runtime::open(directory.path()).is_err());
+        drop(first);
+        Runtime::open(directory.path()).unwrap();
+    }
+
+    #[test]
+    fn a_torn_state_is_no_state() {
+        for text in ["", "pid", "pid x\n", "started 3\n"] {
+            assert_eq!(State::from_text(text), None, "{text:?}");
+        }
+        assert_eq!(
+            State::from_text("pid 3\nstarted 4\nlater x\n"),
+            Some(State { pid: 3, started: 4, rotated: vec![] })
+        );
+    }
+
+    #[test]
+    fn another_process_with_the_pid_is_not_ours() {
+        let own = i32::try_from(std::process::id()).unwrap();
+        let mut state = State::of(own, [&Output::Discard, &Output::Discard]);
+        assert!(state.is_alive());
+        state.started += 1;
+        assert!(!state.is_alive());
+    }
+}

@@ -1,0 +1,147 @@
+//! The posix launcher's idea of a container: its session, everything that descends from its first process, and the
+//! sessions those began. A daemon whose ancestors have all ended and that left the session is not found; that is what
+//! cgroups are for.
+
+use std::collections::BTreeSet;
+
+use rustix::process::{Pid, Signal};
+
+use crate::kernel::{Kernel, ProcessEntry};
+use crate::{Limits, Usage};
+
+/// User-visible clock ticks per second; fixed at 100 in the Linux ABI.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+#[derive(Debug, Default)]
+pub(crate) struct Sessions {
+    leader: i32,
+    known: BTreeSet<i32>,
+    leader_reaped: bool,
+}
+
+impl Sessions {
+    pub(crate) fn of(leader: Pid) -> Self {
+        let leader = leader.as_raw_nonzero().get();
+        Sessions { leader, known: BTreeSet::from([leader]), leader_reaped: false }
+    }
+
+    /// From now on a process with the leader's pid is another one. A session's number is not given to a new process
+    /// while the session has members (the kernel's `struct pid` is shared), so it also means that this session is over.
+    pub(crate) fn leader_reaped(&mut self) {
+        self.leader_reaped = true;
+    }
+
+    /// The live processes of the container.
+    pub(crate) fn members(&mut self, table: &[ProcessEntry]) -> Vec<i32> {
+        if self.leader_reaped && table.iter().any(|entry| entry.pid == self.leader) {
+            self.known.remove(&self.leader);
+        }
+        let mut members = BTreeSet::new();
+        loop {
+            let before = (members.len(), self.known.len());
+            for entry in table.iter().filter(|entry| !entry.zombie) {
+                let is_leader = entry.pid == self.leader && !self.leader_reaped;
+                if is_leader || members.contains(&entry.parent) || self.known.contains(&entry.session) {
+                    members.insert(entry.pid);
+                    // A session begun by a member is the container's; one it shares with outsiders cannot be.
+                    if entry.session == entry.pid {
+                        self.known.insert(entry.session);
+                    }
+                }
+            }
+            if before == (members.len(), self.known.len()) {
+                return members.into_iter().collect();
+            }
+        }
+    }
+
+    /// Kills all members; whether there were any.
+    pub(crate) fn kill(&mut self, kernel: &dyn Kernel, table: &[ProcessEntry]) -> bool {
+        let members = self.members(table);
+        // The first process must not see the others die: an executor would report the end of its task. Stopped it keeps
+        // its children, which are thereby still found if this attempt misses some.
+        let leader = Pid::from_raw(self.leader).filter(|pid| members.contains(&pid.as_raw_nonzero().get()));
+        if let Some(leader) = leader {
+            let _ = kernel.signal(leader, Signal::STOP);
+        }
+        let others = members.iter().filter(|pid| **pid != self.leader).filter_map(|pid| Pid::from_raw(*pid));
+        for pid in others.chain(leader) {
+            let _ = kernel.signal(pid, Signal::KILL);
+        }
+        !members.is_empty()
+    }
+}
+
+/// What the processes of a container use, summed up. Shared pages count for each of them.
+pub(crate) fn usage(kernel: &dyn Kernel, leader: Pid, limits: &Limits) -> Usage {
+    let table = kernel.processes();
+    let members: BTreeSet<i32> = Sessions::of(leader).members(&table).into_iter().collect();
+    let own = || table.iter().filter(|entry| members.contains(&entry.pid));
+    let seconds = |ticks: u64| ticks as f64 / TICKS_PER_SECOND;
+    let resident = own().map(|entry| entry.resident_pages).sum::<u64>() * rustix::param::page_size() as u64;
+    Usage {
+        processes: Some(own().count() as u64),
+        threads: Some(own().map(|entry| entry.threads).sum()),
+        cpus_user_secs: Some(seconds(own().map(|entry| entry.user_ticks).sum())),
+        cpus_system_secs: Some(seconds(own().map(|entry| entry.system_ticks).sum())),
+        cpus_limit: Some(limits.cpu_limit.unwrap_or(limits.cpus)),
+        mem_total_bytes: Some(resident),
+        mem_rss_bytes: Some(resident),
+        mem_limit_bytes: Some(limits.memory_limit.unwrap_or(limits.memory)),
+        mem_soft_limit_bytes: Some(limits.memory),
+        ..Usage::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(pid: i32, parent: i32, session: i32) -> ProcessEntry {
+        ProcessEntry {
+            pid,
+            parent,
+            session,
+            zombie: false,
+            started: 0,
+            user_ticks: 0,
+            system_ticks: 0,
+            threads: 1,
+            resident_pages: 0,
+        }
+    }
+
+    fn sessions(leader: i32) -> Sessions {
+        Sessions::of(Pid::from_raw(leader).unwrap())
+    }
+
+    #[test]
+    fn children_their_sessions_and_orphans_of_the_session_belong() {
+        let table = [
+            entry(1, 0, 1),
+            entry(10, 1, 10),
+            entry(11, 10, 10),
+            // A child that began a session, and a grandchild in it that lost its parent.
+            entry(12, 11, 12),
+            entry(13, 1, 12),
+            // An orphan that stayed in the session.
+            entry(14, 1, 10),
+            entry(20, 1, 20),
+        ];
+        assert_eq!(sessions(10).members(&table), [10, 11, 12, 13, 14]);
+    }
+
+    #[test]
+    fn a_zombie_is_no_member() {
+        let table = [ProcessEntry { zombie: true, ..entry(10, 1, 10) }];
+        assert!(sessions(10).members(&table).is_empty());
+    }
+
+    #[test]
+    fn a_new_process_with_the_old_pid_is_a_stranger() {
+        let mut sessions = sessions(10);
+        sessions.leader_reaped();
+        assert_eq!(sessions.members(&[entry(11, 1, 10)]), [11]);
+        assert!(sessions.members(&[entry(10, 1, 10), entry(12, 10, 10)]).is_empty());
+    }
+}

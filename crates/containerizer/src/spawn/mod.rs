@@ -1,0 +1,46 @@
+//! The birth of a container's first process.
+//!
+//! The agent is a large process with many threads. A `fork` would copy its page tables (milliseconds at a few hundred
+//! megabytes) and leave the child in a copy of locks held by threads that do not exist in it. The child therefore
+//! shares our memory until it runs its program (`CLONE_VM | CLONE_VFORK`, what `posix_spawn` does), on a stack of its
+//! own, and does nothing but system calls on data prepared before:
+//!
+//! | module | owns |
+//! | --- | --- |
+//! | `plan` | everything the child needs, prepared: strings, descriptors, rlimits, namespaces |
+//! | `clone` | the system call that makes the child |
+//! | `child` | what the child does until `execve` |
+
+mod child;
+mod clone;
+mod plan;
+
+use std::io;
+
+use rustix::process::Pid;
+
+pub(crate) use clone::spawn;
+pub(crate) use plan::{Namespaces, SpawnPlan};
+
+/// A process that runs its program.
+#[derive(Debug)]
+pub(crate) struct Spawned {
+    pub pid: Pid,
+    /// Readable when the process has ended.
+    pub pidfd: std::os::fd::OwnedFd,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SpawnError {
+    #[error("a zero byte in {0}")]
+    ZeroByte(&'static str),
+    #[error("cannot open '{path}'")]
+    Open { path: String, source: io::Error },
+    #[error("'{0}' is not in the PATH of the container")]
+    NotInPath(String),
+    #[error("cannot create a process")]
+    Clone(#[source] io::Error),
+    /// A step of the child failed; nothing of it is left.
+    #[error("cannot {step}")]
+    Child { step: &'static str, source: io::Error },
+}

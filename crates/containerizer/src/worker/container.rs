@@ -1,0 +1,158 @@
+//! One container from its first process to nothing.
+
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+use crate::cgroups::{Group, memory_report};
+use crate::kernel::{Kernel, ProcessEntry};
+use crate::sessions::Sessions;
+use crate::spawn::Spawned;
+use crate::{Event, Limitation, LimitationKind};
+
+/// Processes need a moment to die; the first looks come soon, since most have died by then.
+const FIRST_PAUSE: Duration = Duration::from_millis(1);
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// Nothing is left.
+    Over,
+    Later,
+}
+
+#[derive(Debug)]
+pub(super) struct Container {
+    pub(super) id: String,
+    /// `None` for what an earlier agent left behind without a process.
+    process: Option<Spawned>,
+    ended: bool,
+    status: Option<i32>,
+    group: Option<Group>,
+    sessions: Option<Sessions>,
+    pub(super) memory: Option<OwnedFd>,
+    limitation: Option<Limitation>,
+    ending: Option<Ending>,
+}
+
+#[derive(Debug)]
+struct Ending {
+    next: Instant,
+    pause: Duration,
+}
+
+impl Container {
+    pub(super) fn running(id: &str, process: Spawned, group: Option<Group>, memory: Option<OwnedFd>) -> Self {
+        Container {
+            id: id.to_owned(),
+            sessions: group.is_none().then(|| Sessions::of(process.pid)),
+            process: Some(process),
+            ended: false,
+            status: None,
+            group,
+            memory,
+            limitation: None,
+            ending: None,
+        }
+    }
+
+    /// What an earlier agent left of a container that has no process any more, or had none yet.
+    pub(super) fn leftover(id: &str, group: Option<Group>) -> Self {
+        Container {
+            id: id.to_owned(),
+            process: None,
+            ended: true,
+            status: None,
+            group,
+            sessions: None,
+            memory: None,
+            limitation: None,
+            ending: Some(Ending { next: Instant::now(), pause: FIRST_PAUSE }),
+        }
+    }
+
+    pub(super) fn pidfd(&self) -> Option<&OwnedFd> {
+        self.process.as_ref().map(|process| &process.pidfd)
+    }
+
+    /// The container is to end now.
+    pub(super) fn end(&mut self, now: Instant) {
+        self.ending.get_or_insert(Ending { next: now, pause: FIRST_PAUSE });
+    }
+
+    /// With its first process a container is over: whatever else is in it has lost its purpose.
+    pub(super) fn first_process_ended(&mut self, kernel: &dyn Kernel, now: Instant) {
+        if self.group.as_ref().is_some_and(|group| group.oom_kills(kernel) > 0) {
+            self.note_breach(kernel);
+        }
+        self.ended = true;
+        self.status = self.process.as_ref().and_then(|process| kernel.reap(process.pid));
+        if let Some(sessions) = &mut self.sessions {
+            sessions.leader_reaped();
+        }
+        self.ending = Some(Ending { next: now, pause: FIRST_PAUSE });
+    }
+
+    /// The kernel says something about the container's memory.
+    pub(super) fn memory_notified(&mut self, kernel: &dyn Kernel, now: Instant) {
+        let (Some(group), Some(watch)) = (&self.group, &self.memory) else { return };
+        if super::oom::has_struck(kernel, group, watch) {
+            self.note_breach(kernel);
+            self.end(now);
+        }
+    }
+
+    /// The first breach is the cause; what the counters say after we kill is not.
+    fn note_breach(&mut self, kernel: &dyn Kernel) {
+        if self.limitation.is_some() || self.ending.is_some() {
+            return;
+        }
+        self.limitation = self
+            .group
+            .as_ref()
+            .and_then(|group| memory_report(group, kernel))
+            .map(|(limit, message)| Limitation { kind: LimitationKind::Memory { limit }, message });
+    }
+
+    pub(super) fn next_attempt(&self) -> Option<Instant> {
+        self.ending.as_ref().map(|ending| ending.next)
+    }
+
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        self.next_attempt().is_some_and(|next| next <= now)
+    }
+
+    /// Kills what is there and removes what can be removed.
+    pub(super) fn attempt<'t>(
+        &mut self,
+        kernel: &dyn Kernel,
+        processes: impl FnOnce() -> &'t [ProcessEntry],
+        now: Instant,
+    ) -> Progress {
+        let empty = match (&self.group, &mut self.sessions) {
+            (Some(group), _) => {
+                let empty = self.ended && group.is_empty(kernel);
+                if !empty {
+                    group.kill(kernel);
+                }
+                empty
+            }
+            (None, Some(sessions)) => !sessions.kill(kernel, processes()),
+            (None, None) => true,
+        };
+        let removed = empty && self.ended && self.group.as_ref().is_none_or(|group| group.remove(kernel).is_ok());
+        if removed {
+            return Progress::Over;
+        }
+        if let Some(ending) = &mut self.ending {
+            ending.next = now + ending.pause;
+            ending.pause = (ending.pause * 2).min(LONGEST_PAUSE);
+        }
+        Progress::Later
+    }
+
+    /// What to tell once nothing is left; a leftover is nobody's business.
+    pub(super) fn farewell(self) -> Option<Event> {
+        self.process?;
+        Some(Event::Exited { id: self.id, status: self.status, limitation: self.limitation })
+    }
+}
