@@ -134,11 +134,10 @@ pub fn validate_resubscribe(old: &FrameworkInfo, new: &mut FrameworkInfo) -> Res
 }
 
 pub fn validate_suppressed_roles(roles: &BTreeSet<String>, suppressed: &BTreeSet<String>) -> Result<(), Invalid> {
-    let foreign: BTreeSet<&str> = suppressed.difference(roles).map(String::as_str).collect();
-    if foreign.is_empty() {
-        return Ok(());
+    match suppressed.difference(roles).next() {
+        Some(role) => Err(Invalid::new(format!("Suppressed role '{role}' is not contained in the list of roles"))),
+        None => Ok(()),
     }
-    Err(Invalid::new(format!("Suppressed roles {} are not contained in the set of roles", braced(foreign))))
 }
 
 /// The missing space is Mesos'.

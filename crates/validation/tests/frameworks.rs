@@ -163,7 +163,7 @@ fn suppressed_roles_are_among_the_roles() {
     expect(framework::validate_suppressed_roles(&set(&["a", "b"]), &set(&["b"])), "");
     expect(
         framework::validate_suppressed_roles(&set(&["a"]), &set(&["a", "z", "y"])),
-        "Suppressed roles { y, z } are not contained in the set of roles",
+        "Suppressed role 'y' is not contained in the list of roles",
     );
 }
 

@@ -1,0 +1,24 @@
+//! The cases, by subject. The numbers are those of the list of behaviours each file covers.
+
+mod agent_api;
+mod agents;
+mod all;
+mod auth;
+mod bad_input;
+mod calls;
+mod content;
+mod driver;
+mod executor;
+mod follower;
+mod legacy;
+mod maintenance;
+mod offers;
+mod operator;
+mod quota;
+mod reconciliation;
+mod refusals;
+mod reservations;
+mod running;
+mod subscription;
+
+pub use all::all;
