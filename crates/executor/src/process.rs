@@ -8,7 +8,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
 use messages::v1;
-use rustix::process::{Pid, Signal, WaitOptions, kill_process_group, waitpid};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process_group, wait};
 
 use crate::core::Exit;
 
@@ -88,7 +88,8 @@ pub fn signal(task: Pid, signal: Signal) {
 /// Reaps every ended child: the task, and as process 1 of a namespace also orphans.
 pub fn reap(task: Option<Pid>) -> Option<Exit> {
     let mut exit = None;
-    while let Ok(Some((pid, status))) = waitpid(None, WaitOptions::NOHANG) {
+    // Not `waitpid(None, …)`, which waits for our own process group only.
+    while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
         if Some(pid) == task {
             exit = match (status.exit_status(), status.terminating_signal()) {
                 (Some(status), _) => Some(Exit::Status(status)),

@@ -140,6 +140,9 @@ impl AgentApp {
         for (name, value) in System::read().gauges() {
             counters.set(name, value);
         }
+        for (name, value) in self.containers.fetches.gauges() {
+            counters.set(name, value);
+        }
         counters.set("slave/uptime_secs", self.started.elapsed().as_secs_f64());
         views::metrics::agent(&self.publisher.snapshot(), &counters)
     }

@@ -12,6 +12,7 @@ use tokio::runtime::Handle;
 use tracing::{debug, warn};
 use vocabulary::ContainerId;
 
+use super::fetch::Fetches;
 use super::host::AgentHost;
 use super::launch::{self, Settings};
 use super::sandbox;
@@ -22,6 +23,7 @@ pub struct Containers {
     shared: Arc<Shared>,
     settings: Arc<Settings>,
     runtime: Handle,
+    pub fetches: Fetches,
 }
 
 /// What the containerizer's thread sees of it.
@@ -61,7 +63,13 @@ impl Containers {
                 warn!(container = id, %error, "cannot end a container");
             }
         }
-        Ok(Arc::new(Containers { containerizer, shared, settings: Arc::new(settings), runtime }))
+        Ok(Arc::new(Containers {
+            containerizer,
+            shared,
+            settings: Arc::new(settings),
+            runtime,
+            fetches: Fetches::default(),
+        }))
     }
 
     pub fn carry_out(self: &Arc<Self>, command: ContainerCommand) {
@@ -99,22 +107,35 @@ impl Containers {
         let user = launch.user.as_deref().map(resolve_user).transpose()?.flatten();
         sandbox::create(&launch.sandbox, user.as_ref())
             .map_err(|error| format!("Failed to create sandbox '{}': {error}", launch.sandbox.display()))?;
-        super::fetch::fetch(launch, user.as_ref(), cancelled)?;
+        self.fetches.fetch(&self.settings.fetch, launch, user.as_ref(), cancelled)?;
         launch::describe(&self.settings, launch, user).map_err(|error| error.to_string())
     }
 
-    /// Under the lock, so that a `destroy` comes either before (and is seen here) or after (and finds the container).
+    /// A `destroy` comes before this (and is seen here), after it (and finds the container), or in between: then it
+    /// found nothing to destroy, which is made up for.
     fn start_prepared(&self, mut prepared: containerizer::Launch) -> Result<(), String> {
-        let mut live = self.shared.lock();
-        let Some(entry) = live.get_mut(&prepared.id) else { return Err("Container destroyed".to_owned()) };
-        if entry.cancelled.load(Ordering::Acquire) {
-            return Err("Container destroyed while preparing".to_owned());
+        let id = prepared.id.clone();
+        let destroyed = || "Container destroyed while preparing".to_owned();
+        let cancelled = {
+            let mut live = self.shared.lock();
+            let entry = live.get_mut(&id).ok_or_else(destroyed)?;
+            if entry.cancelled.load(Ordering::Acquire) {
+                return Err(destroyed());
+            }
+            if let Phase::Preparing(limits) = entry.phase {
+                prepared.limits = limits;
+            }
+            entry.phase = Phase::Started;
+            entry.cancelled.clone()
+        };
+        // Not under the lock: it may wait for the containerizer, whose reports need the lock.
+        self.containerizer.launch(prepared).map_err(|error| error.to_string())?;
+        if cancelled.load(Ordering::Acquire)
+            && let Err(error) = self.containerizer.destroy(&id)
+        {
+            debug!(container = id, %error, "cannot destroy a container");
         }
-        if let Phase::Preparing(limits) = entry.phase {
-            prepared.limits = limits;
-        }
-        entry.phase = Phase::Started;
-        self.containerizer.launch(prepared).map_err(|error| error.to_string())
+        Ok(())
     }
 
     fn update(&self, container: &ContainerId, limits: Limits) {

@@ -1,16 +1,86 @@
 //! Fills a sandbox with the files that a command names.
 
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use ::agent::ContainerLaunch;
 use containerizer::User;
+use fetcher::{Item, Owner, Plan};
+use messages::v1;
 
-/// Blocks for as long as the downloads take.
-pub fn fetch(launch: &ContainerLaunch, _user: Option<&User>, _cancelled: &Arc<AtomicBool>) -> Result<(), String> {
-    let command = launch.executor_info.command.as_deref();
-    match command.is_none_or(|command| command.uris.is_empty()) {
-        true => Ok(()),
-        false => Err("fetching files is not supported".to_owned()),
+/// `--frameworks_home` and `--fetcher_stall_timeout`.
+#[derive(Debug, Clone)]
+pub struct FetchOptions {
+    pub frameworks_home: Option<PathBuf>,
+    pub stall_timeout: Duration,
+}
+
+impl Default for FetchOptions {
+    fn default() -> Self {
+        FetchOptions { frameworks_home: None, stall_timeout: Duration::from_secs(60) }
+    }
+}
+
+/// `containerizer/fetcher/task_fetches_*`.
+#[derive(Debug, Default)]
+pub struct Fetches {
+    succeeded: AtomicU64,
+    failed: AtomicU64,
+}
+
+impl Fetches {
+    pub fn gauges(&self) -> [(&'static str, f64); 2] {
+        [
+            ("containerizer/fetcher/task_fetches_succeeded", self.succeeded.load(Ordering::Relaxed) as f64),
+            ("containerizer/fetcher/task_fetches_failed", self.failed.load(Ordering::Relaxed) as f64),
+        ]
+    }
+
+    /// Blocks for as long as the downloads take.
+    pub fn fetch(
+        &self,
+        options: &FetchOptions,
+        launch: &ContainerLaunch,
+        user: Option<&User>,
+        cancelled: &Arc<AtomicBool>,
+    ) -> Result<(), String> {
+        let uris = launch.executor_info.command.as_deref().map(|command| command.uris.as_slice()).unwrap_or_default();
+        if uris.is_empty() {
+            return Ok(());
+        }
+        let plan = Plan {
+            owner: user.map(owner),
+            frameworks_home: options.frameworks_home.clone(),
+            stall_timeout: options.stall_timeout,
+            cancelled: cancelled.clone(),
+            ..Plan::new(&launch.sandbox, uris.iter().map(item).collect())
+        };
+        match fetcher::fetch(&plan) {
+            Ok(_) => {
+                self.succeeded.fetch_add(1, Ordering::Relaxed);
+                Ok(())
+            }
+            Err(error) => {
+                self.failed.fetch_add(1, Ordering::Relaxed);
+                Err(format!("Failed to fetch all URIs for container '{}': {error}", launch.container))
+            }
+        }
+    }
+}
+
+fn owner(user: &User) -> Owner {
+    Owner { uid: user.uid, gid: user.gid, supplementary: user.groups.clone() }
+}
+
+fn item(uri: &v1::command_info::Uri) -> Item {
+    Item {
+        uri: uri.value.clone(),
+        output_file: uri.output_file.clone(),
+        executable: uri.executable.unwrap_or(false),
+        // The schema's default.
+        extract: uri.extract.unwrap_or(true),
+        cache: uri.cache.unwrap_or(false),
     }
 }

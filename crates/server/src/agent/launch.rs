@@ -8,12 +8,15 @@ use ::agent::ContainerLaunch;
 use containerizer::{Launch, Limits, Output, Program, Rlimit, RlimitKind, Rotation, SealedProgram, User};
 use messages::v1;
 
+use super::fetch::FetchOptions;
+
 /// What is the same for all containers of an agent.
 pub struct Settings {
     /// Our executor, unwritable from inside a container (CVE-2019-0204).
     pub executor: Arc<SealedProgram>,
     pub executor_argv: Vec<String>,
     pub rotation: Option<Rotation>,
+    pub fetch: FetchOptions,
 }
 
 /// Why a container cannot be started here.

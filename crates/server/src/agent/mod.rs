@@ -17,6 +17,7 @@ mod start;
 mod store;
 mod usage;
 
+pub use fetch::FetchOptions;
 pub use machine::{Machine, detect};
 pub use options::{AgentOptions, ExecutorProgram};
 pub use start::start;

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use views::agent::Limits;
 use views::master::Build;
 
+use super::fetch::FetchOptions;
+
 /// Our own program, run inside containers of command tasks.
 #[derive(Debug, Clone)]
 pub struct ExecutorProgram {
@@ -30,6 +32,7 @@ pub struct AgentOptions {
     pub executor: Option<ExecutorProgram>,
     /// Of `stdout` and `stderr` of executors.
     pub rotation: Option<containerizer::Rotation>,
+    pub fetch: FetchOptions,
     /// Every flag that has a value, for `/flags`.
     pub flags: Vec<(String, String)>,
     pub build: Build,
@@ -55,6 +58,7 @@ impl AgentOptions {
             config,
             executor: None,
             rotation: None,
+            fetch: FetchOptions::default(),
             flags: Vec::new(),
             history: Limits::default(),
             log_file: None,

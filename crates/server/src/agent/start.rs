@@ -43,7 +43,12 @@ pub fn start(options: AgentOptions) -> Result<Running, Error> {
     let executor = executor_program(options.executor)?;
     let sealed = SealedProgram::copy_of(&executor.path);
     let sealed = sealed.map_err(|source| Error::Executor { path: executor.path, source })?;
-    let settings = Settings { executor: Arc::new(sealed), executor_argv: executor.argv, rotation: options.rotation };
+    let settings = Settings {
+        executor: Arc::new(sealed),
+        executor_argv: executor.argv,
+        rotation: options.rotation,
+        fetch: options.fetch,
+    };
     let containers = Containers::start(options.containerizer, settings, runtime.clone(), inbox.clone())
         .map_err(|error| Error::Containerizer(error.to_string()))?;
 

@@ -16,6 +16,9 @@ use super::queue::Pushed;
 use super::stream::StreamQueue;
 use super::timers::Timers;
 
+/// The id of a request that has been answered already.
+pub const UNOWED: ReplyId = ReplyId(0);
+
 pub struct Desk<H: Host> {
     pub timers: Timers<H::Timer>,
     pub links: Links<H>,
@@ -44,6 +47,7 @@ impl<H: Host> Desk<H> {
     pub fn reply(&mut self, reply: ReplyId, answer: Answer) {
         match self.owed.remove(&reply) {
             Some(to) => self.answers.push((to, answer)),
+            None if reply == UNOWED => {}
             None => error!(?reply, "answer to a request that is owed none"),
         }
     }

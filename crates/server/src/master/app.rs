@@ -13,6 +13,7 @@ use vocabulary::Upid;
 use super::host::MasterHost;
 use super::publisher::Publisher;
 use super::routes::ROUTES;
+use super::sessions::Sessions;
 use super::{legacy, operator_api, scheduler_api};
 use crate::common::files::Files;
 use crate::common::flights::Flights;
@@ -30,6 +31,7 @@ pub struct MasterApp {
     pub inbox: Arc<Inbox<MasterHost>>,
     pub dropped: Dropped,
     pub publisher: Arc<Publisher>,
+    pub sessions: Arc<Sessions>,
     pub core_metrics: Arc<::master::Metrics>,
     pub flights: Arc<Flights>,
     pub files: Arc<Files>,

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use vocabulary::{Now, StreamId};
 
 use super::publisher::Publisher;
+use super::sessions::Sessions;
 use super::store::RegistryStore;
 use crate::edge::core_thread::Host;
 use crate::edge::desk::Desk;
@@ -18,6 +19,7 @@ pub struct MasterHost {
     pub core: Master,
     pub store: Box<dyn RegistryStore>,
     pub publisher: Arc<Publisher>,
+    pub sessions: Arc<Sessions>,
     /// Says that the core has ended, when it is dropped.
     pub ended: watch::Sender<Option<Ended>>,
     outbox: Outbox,
@@ -29,16 +31,25 @@ impl MasterHost {
         core: Master,
         store: Box<dyn RegistryStore>,
         publisher: Arc<Publisher>,
+        sessions: Arc<Sessions>,
         ended: watch::Sender<Option<Ended>>,
     ) -> Self {
-        MasterHost { core, store, publisher, ended, outbox: Outbox::default(), changes: Vec::new() }
+        MasterHost { core, store, publisher, sessions, ended, outbox: Outbox::default(), changes: Vec::new() }
     }
 
     fn carry_out(&mut self, effect: Effect, desk: &mut Desk<Self>) {
         match effect {
             Effect::Reply { reply, answer } => desk.reply(reply, answer),
-            Effect::Event { stream, event } => desk.event(stream, event),
-            Effect::CloseStream(stream) => desk.close_stream(stream),
+            Effect::Event { stream, event } => {
+                if let Some(subscribed) = &event.subscribed {
+                    self.sessions.opened(stream, subscribed.framework_id.clone());
+                }
+                desk.event(stream, event);
+            }
+            Effect::CloseStream(stream) => {
+                self.sessions.closed(stream);
+                desk.close_stream(stream);
+            }
             Effect::Send { from, to, message } => desk.send(&from, to, message),
             Effect::Link(address) => desk.link(address),
             Effect::Unlink(address) => desk.unlink(address),
@@ -68,6 +79,9 @@ impl Host for MasterHost {
     }
 
     fn step(&mut self, now: Now, input: Input, desk: &mut Desk<Self>) {
+        if let Input::StreamClosed(stream) = &input {
+            self.sessions.closed(*stream);
+        }
         let mut outbox = std::mem::take(&mut self.outbox);
         self.core.step(now, input, &mut outbox);
         for effect in outbox.drain() {

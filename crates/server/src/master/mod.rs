@@ -8,6 +8,7 @@ mod options;
 mod publisher;
 mod routes;
 mod scheduler_api;
+mod sessions;
 mod start;
 mod store;
 

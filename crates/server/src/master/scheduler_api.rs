@@ -11,9 +11,10 @@ use vocabulary::StreamId;
 
 use super::app::MasterApp;
 use crate::edge::call;
-use crate::edge::core_thread::Mail;
+use crate::edge::core_thread::{Mail, Stopped};
+use crate::edge::desk::UNOWED;
 use crate::edge::request::Request;
-use crate::edge::respond::{Response, ResponseBody, answer, bad_request, unavailable};
+use crate::edge::respond::{Response, ResponseBody, answer, bad_request, empty, unavailable};
 use crate::edge::stream::{EventBody, StreamQueue};
 
 pub async fn handle(app: &Arc<MasterApp>, request: &Request) -> Response {
@@ -34,8 +35,14 @@ async fn respond(app: &Arc<MasterApp>, request: &Request) -> Result<Response, Re
     if call.r#type() == Type::ReconcileOperations {
         call::negotiate(request)?;
     }
+    let stopping = |stopped: Stopped| unavailable(stopped.to_string());
+    if app.sessions.accepts(stream.as_ref(), &call) {
+        let call = SchedulerCall { reply: UNOWED, caller, stream, call: Box::new(call) };
+        app.inbox.send(Mail::Input(Input::SchedulerCall(call))).await.map_err(stopping)?;
+        return Ok(empty(StatusCode::ACCEPTED));
+    }
     let ask = |reply| Input::SchedulerCall(SchedulerCall { reply, caller, stream, call: Box::new(call) });
-    app.inbox.ask(ask).await.map(answer).map_err(|stopped| unavailable(stopped.to_string()))
+    app.inbox.ask(ask).await.map(answer).map_err(stopping)
 }
 
 /// From here on a refusal is an event of the stream, as with Mesos.

@@ -10,6 +10,7 @@ use super::app::MasterApp;
 use super::host::MasterHost;
 use super::options::MasterOptions;
 use super::publisher::Publisher;
+use super::sessions::Sessions;
 use super::store::InMemory;
 use crate::Error;
 use crate::common::files::Files;
@@ -50,13 +51,16 @@ pub fn start(options: MasterOptions) -> Result<Running, Error> {
     };
     let publisher = Publisher::new(View::new(facts), options.max_operator_subscribers);
     let inbox = Inbox::new();
+    let sessions = Arc::new(Sessions::default());
     let (ended, end) = end_channel();
-    let host = MasterHost::new(core, Box::new(InMemory::new(inbox.clone())), publisher.clone(), ended);
+    let host =
+        MasterHost::new(core, Box::new(InMemory::new(inbox.clone())), publisher.clone(), sessions.clone(), ended);
     let log = options.log_file.map(|file| ("/master/log".to_owned(), file));
     let app = Arc::new(MasterApp {
         inbox,
         dropped: Dropped::default(),
         publisher: publisher.clone(),
+        sessions,
         core_metrics,
         flights: Arc::new(Flights::new()),
         files: Arc::new(Files::new(log.into_iter().collect(), Arc::new(|_| None), Arc::new(Vec::new))),
