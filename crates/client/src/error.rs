@@ -13,7 +13,7 @@ pub enum Error {
     #[error("cannot write a request to {0}")]
     Request(Address, #[source] http::Error),
     /// The peer understood the request and refused it.
-    #[error("{address} answered {status}: {body}")]
+    #[error("{address} answered {status}: {body}{}", hint(*.status))]
     Status { address: Address, status: u16, body: String },
     #[error("{0} redirects in a circle: no master leads at the moment")]
     Redirects(Address),
@@ -24,13 +24,35 @@ pub enum Error {
     Refused(String),
     #[error("no answer from {0} in time")]
     Timeout(Address),
+    #[error("{0} does not lead any more: subscribe again, to any master")]
+    NotLeading(Address),
+    #[error("{0} ended the subscription: subscribe again with the same framework id")]
+    Ended(Address),
+    #[error("no master is named: give at least one host:port")]
+    NoMaster,
+}
+
+/// What may be done about a status, after the peer's own words.
+fn hint(status: u16) -> &'static str {
+    match status {
+        401 => " (it wants credentials, which this client cannot give yet)",
+        403 => " (not subscribed, or not permitted)",
+        404 => " (is this the right kind of peer, and does what you name still exist?)",
+        503 => " (it is not ready: try again in a moment)",
+        _ => "",
+    }
 }
 
 impl Error {
     /// Whether trying again later may help: the peer could not be reached or is not ready.
     pub fn is_transient(&self) -> bool {
         match self {
-            Error::Connect { .. } | Error::Transport { .. } | Error::Redirects(_) | Error::Timeout(_) => true,
+            Error::Connect { .. }
+            | Error::Transport { .. }
+            | Error::Redirects(_)
+            | Error::Timeout(_)
+            | Error::NotLeading(_)
+            | Error::Ended(_) => true,
             Error::Status { status, .. } => *status == 503,
             _ => false,
         }

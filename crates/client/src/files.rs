@@ -1,13 +1,18 @@
 //! Files a master or agent shows: logs and sandboxes.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::address::Address;
 use crate::error::Error;
-use crate::operator::get_json;
+use crate::operator::{AgentOperator, FileContents, get_json};
 
 /// The most `/files/read` hands out at once is a few pages; asking for more only wastes memory.
 const CHUNK: usize = 64 << 10;
+
+/// Agents serve a file that is being written from the page cache.
+const POLL: Duration = Duration::from_millis(300);
 
 /// Browses and reads the files of one master or agent.
 #[derive(Debug, Clone)]
@@ -19,7 +24,8 @@ pub struct Files {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chunk {
     pub offset: u64,
-    /// Text as the server decoded it; bytes that are no UTF-8 were replaced there.
+    /// Text as the server decoded it; bytes that are no UTF-8 were replaced there, so that its length may differ from
+    /// what was read: to go on from its end use [`Files::read_bytes`].
     pub data: String,
 }
 
@@ -53,6 +59,17 @@ impl Files {
         }
     }
 
+    /// Bytes as they are from `offset`, up to 64 KiB; empty at the end of the file.
+    pub async fn read_bytes(&self, path: &str, offset: u64) -> Result<FileContents, Error> {
+        // Masters and agents answer this call alike.
+        AgentOperator::new(self.address.clone()).read_file(path, offset, Some(CHUNK as u64)).await
+    }
+
+    /// Reads on and on from `offset`, as `tail -f` does.
+    pub fn follow(&self, path: impl Into<String>, offset: u64) -> Follow {
+        Follow { files: self.clone(), path: path.into(), offset, poll: POLL }
+    }
+
     pub async fn browse(&self, path: &str) -> Result<Vec<FileInfo>, Error> {
         let answer = get_json(&self.address, &format!("/files/browse?path={}", encode(path))).await?;
         let Value::Array(entries) = answer else { return Err(self.protocol("no list in the answer to /files/browse")) };
@@ -68,6 +85,51 @@ impl Files {
 
     fn protocol(&self, reason: &str) -> Error {
         Error::Protocol { address: self.address.clone(), reason: reason.to_owned() }
+    }
+}
+
+/// A file that may grow.
+#[derive(Debug, Clone)]
+pub struct Follow {
+    files: Files,
+    path: String,
+    offset: u64,
+    poll: Duration,
+}
+
+impl Follow {
+    /// How long to wait at the end of the file before looking again.
+    pub fn polling_every(mut self, poll: Duration) -> Self {
+        self.poll = poll;
+        self
+    }
+
+    /// Where the next piece begins.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// What there is beyond what was read, empty when there is nothing yet. A file that
+    /// became shorter was rotated or truncated: it is read from its start.
+    pub async fn available(&mut self) -> Result<Vec<u8>, Error> {
+        let mut read = self.files.read_bytes(&self.path, self.offset).await?;
+        if read.size < self.offset {
+            self.offset = 0;
+            read = self.files.read_bytes(&self.path, 0).await?;
+        }
+        self.offset += read.data.len() as u64;
+        Ok(read.data)
+    }
+
+    /// The next piece, never empty: waits for the file to grow.
+    pub async fn next(&mut self) -> Result<Vec<u8>, Error> {
+        loop {
+            let data = self.available().await?;
+            if !data.is_empty() {
+                return Ok(data);
+            }
+            tokio::time::sleep(self.poll).await;
+        }
     }
 }
 

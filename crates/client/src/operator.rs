@@ -1,15 +1,18 @@
 //! The operator's side: calls to a master or an agent, and the legacy JSON endpoints.
 
+use std::time::Duration;
+
 use messages::schema::Described;
 use messages::v1;
-use wire::{ContentType, Limits};
+use wire::ContentType;
 
 use crate::address::Address;
 use crate::error::Error;
 use crate::events::Events;
 use crate::transport;
 
-const MAX_RESPONSE: usize = 1 << 30;
+/// Of a master's operator streams (`DEFAULT_HEARTBEAT_INTERVAL` of Mesos).
+const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// Fetches a JSON document such as `/state`.
 pub async fn get_json(address: &Address, path: &str) -> Result<serde_json::Value, Error> {
@@ -45,19 +48,50 @@ impl MasterOperator {
         exchange(&self.address, call).await
     }
 
+    /// Of the file with this virtual path; without `length` up to its end.
+    pub async fn read_file(&self, path: &str, offset: u64, length: Option<u64>) -> Result<FileContents, Error> {
+        let read_file = v1::master::call::ReadFile { path: path.to_owned(), offset, length };
+        let call = v1::master::Call {
+            r#type: Some(v1::master::call::Type::ReadFile.into()),
+            read_file: Some(Box::new(read_file)),
+            ..Default::default()
+        };
+        let read = self.call(&call).await?.read_file.ok_or_else(|| missing(&self.address, "read_file"))?;
+        Ok(FileContents { size: read.size, data: read.data })
+    }
+
+    pub async fn list_files(&self, path: &str) -> Result<Vec<v1::FileInfo>, Error> {
+        let call = v1::master::Call {
+            r#type: Some(v1::master::call::Type::ListFiles.into()),
+            list_files: Some(v1::master::call::ListFiles { path: path.to_owned() }),
+            ..Default::default()
+        };
+        let listed = self.call(&call).await?.list_files.ok_or_else(|| missing(&self.address, "list_files"))?;
+        Ok(listed.file_infos)
+    }
+
     /// The stream of cluster events; the first one is SUBSCRIBED with the whole state.
     pub async fn subscribe(&self) -> Result<Events<v1::master::Event>, Error> {
         let call = v1::master::Call { r#type: Some(v1::master::call::Type::Subscribe.into()), ..Default::default() };
         let request = transport::Call::post("/api/v1", ContentType::Protobuf, wire::encode(&call));
         let (address, response) = transport::send(&self.address, &request).await?;
         if response.status().is_success() {
-            return Ok(Events::new(address, response));
+            let mut events = Events::new(address, response);
+            events.expect_heartbeats(HEARTBEAT);
+            return Ok(events);
         }
         match transport::body_of(&address, response).await {
             Err(error) => Err(error),
             Ok(_) => Err(Error::Protocol { address, reason: "no event stream".to_owned() }),
         }
     }
+}
+
+/// A piece of a file, and how large the file was when it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileContents {
+    pub size: u64,
+    pub data: Vec<u8>,
 }
 
 impl AgentOperator {
@@ -72,12 +106,38 @@ impl AgentOperator {
     pub async fn call(&self, call: &v1::agent::Call) -> Result<v1::agent::Response, Error> {
         exchange(&self.address, call).await
     }
+
+    /// Of the file with this virtual path; without `length` up to its end.
+    pub async fn read_file(&self, path: &str, offset: u64, length: Option<u64>) -> Result<FileContents, Error> {
+        let read_file = v1::agent::call::ReadFile { path: path.to_owned(), offset, length };
+        let call = v1::agent::Call {
+            r#type: Some(v1::agent::call::Type::ReadFile.into()),
+            read_file: Some(Box::new(read_file)),
+            ..Default::default()
+        };
+        let read = self.call(&call).await?.read_file.ok_or_else(|| missing(&self.address, "read_file"))?;
+        Ok(FileContents { size: read.size, data: read.data })
+    }
+
+    pub async fn list_files(&self, path: &str) -> Result<Vec<v1::FileInfo>, Error> {
+        let call = v1::agent::Call {
+            r#type: Some(v1::agent::call::Type::ListFiles.into()),
+            list_files: Some(v1::agent::call::ListFiles { path: path.to_owned() }),
+            ..Default::default()
+        };
+        let listed = self.call(&call).await?.list_files.ok_or_else(|| missing(&self.address, "list_files"))?;
+        Ok(listed.file_infos)
+    }
+}
+
+fn missing(address: &Address, member: &str) -> Error {
+    Error::Protocol { address: address.clone(), reason: format!("its answer has no {member}") }
 }
 
 async fn exchange<C: Described, R: Described>(address: &Address, call: &C) -> Result<R, Error> {
     let request = transport::Call::post("/api/v1", ContentType::Protobuf, wire::encode(call));
     let (address, response) = transport::send(address, &request).await?;
     let body = transport::body_of(&address, response).await?;
-    let limits = Limits { max_bytes: MAX_RESPONSE, ..Limits::default() };
-    wire::decode(&body, &limits).map_err(|e| Error::Protocol { address, reason: e.to_string() })
+    wire::decode(&body, &transport::limits(transport::MAX_BODY))
+        .map_err(|e| Error::Protocol { address, reason: e.to_string() })
 }

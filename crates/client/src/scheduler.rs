@@ -1,11 +1,14 @@
 //! A scheduler's side of the v1 API: subscribe, then calls.
 
+use std::time::Duration;
+
 use http::HeaderName;
 use messages::v1;
 use messages::v1::scheduler::{Call, Event, call};
 use wire::ContentType;
 
 use crate::address::Address;
+use crate::channel::Channel;
 use crate::error::Error;
 use crate::events::Events;
 use crate::transport;
@@ -16,7 +19,7 @@ const STREAM_ID: HeaderName = HeaderName::from_static("mesos-stream-id");
 /// A subscribed framework: sends calls for the stream of events it came with.
 #[derive(Debug, Clone)]
 pub struct Scheduler {
-    master: Address,
+    calls: Channel,
     stream_id: String,
     framework: v1::FrameworkId,
 }
@@ -53,7 +56,13 @@ impl Scheduler {
                 return Err(Error::Refused(error.message));
             }
             if let Some(subscribed) = event.subscribed {
-                return Ok((Scheduler { master, stream_id, framework: subscribed.framework_id }, events));
+                let heartbeats =
+                    subscribed.heartbeat_interval_seconds.and_then(|s| Duration::try_from_secs_f64(s).ok());
+                if let Some(interval) = heartbeats.filter(|interval| !interval.is_zero()) {
+                    events.expect_heartbeats(interval);
+                }
+                let calls = Channel::new(master);
+                return Ok((Scheduler { calls, stream_id, framework: subscribed.framework_id }, events));
             }
         }
     }
@@ -64,7 +73,7 @@ impl Scheduler {
 
     /// The master that leads, after redirects.
     pub fn master(&self) -> &Address {
-        &self.master
+        self.calls.address()
     }
 
     /// Sends any call; `framework_id` is filled in.
@@ -72,8 +81,7 @@ impl Scheduler {
         call.framework_id = Some(self.framework.clone());
         let request = transport::Call::post(PATH, ContentType::Protobuf, wire::encode(&call))
             .header(STREAM_ID, self.stream_id.clone());
-        let (address, response) = transport::send(&self.master, &request).await?;
-        transport::body_of(&address, response).await.map(drop)
+        self.calls.exchange(&request).await.map(drop)
     }
 
     /// Launches tasks on offers of one agent; what they do not use is declined.
@@ -128,6 +136,33 @@ impl Scheduler {
         let kill = call::Kill { task_id, ..Default::default() };
         self.call(Call { r#type: Some(call::Type::Kill.into()), kill: Some(Box::new(kill)), ..Default::default() })
             .await
+    }
+
+    /// Asks for the current state of these tasks, or of all when none is named; answers come as updates.
+    pub async fn reconcile(&self, tasks: Vec<call::reconcile::Task>) -> Result<(), Error> {
+        let reconcile = call::Reconcile { tasks };
+        self.call(Call {
+            r#type: Some(call::Type::Reconcile.into()),
+            reconcile: Some(Box::new(reconcile)),
+            ..Default::default()
+        })
+        .await
+    }
+
+    /// Sends bytes to an executor, at most once and without an answer.
+    pub async fn message(
+        &self,
+        agent_id: v1::AgentId,
+        executor_id: v1::ExecutorId,
+        data: Vec<u8>,
+    ) -> Result<(), Error> {
+        let message = call::Message { agent_id, executor_id, data };
+        self.call(Call {
+            r#type: Some(call::Type::Message.into()),
+            message: Some(Box::new(message)),
+            ..Default::default()
+        })
+        .await
     }
 
     /// No more offers until [`Scheduler::revive`].

@@ -18,7 +18,12 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Followers point at the leader, so one hop is the rule; more happens during an election.
 const MAX_REDIRECTS: usize = 4;
 /// Bodies of ordinary answers; `/state` of a very large cluster stays below it.
-const MAX_BODY: usize = 1 << 30;
+pub(crate) const MAX_BODY: usize = 1 << 30;
+
+/// Of messages from the cluster, whose number of agents and tasks is its own affair.
+pub(crate) fn limits(max_bytes: usize) -> wire::Limits {
+    wire::Limits { max_bytes, max_elements: max_bytes, ..wire::Limits::default() }
+}
 
 /// A request that can be sent again to another master.
 #[derive(Debug, Clone)]
@@ -49,7 +54,7 @@ impl Call {
         self
     }
 
-    fn request(&self, address: &Address) -> Result<Request<Full<Bytes>>, Error> {
+    pub fn request(&self, address: &Address) -> Result<Request<Full<Bytes>>, Error> {
         let mut request =
             Request::builder().method(self.method.clone()).uri(&self.path).header(header::HOST, address.to_string());
         for (name, value) in &self.headers {
@@ -77,7 +82,12 @@ pub(crate) async fn send(start: &Address, call: &Call) -> Result<(Address, Respo
 }
 
 async fn send_once(address: &Address, call: &Call) -> Result<Response<Incoming>, Error> {
+    let mut sender = connect(address).await?;
     let broke = |source| Error::Transport { address: address.clone(), source };
+    sender.send_request(call.request(address)?).await.map_err(broke)
+}
+
+pub(crate) async fn connect(address: &Address) -> Result<http1::SendRequest<Full<Bytes>>, Error> {
     let connect = TcpStream::connect((address.host.as_str(), address.port));
     let stream = tokio::time::timeout(CONNECT_TIMEOUT, connect)
         .await
@@ -85,9 +95,10 @@ async fn send_once(address: &Address, call: &Call) -> Result<Response<Incoming>,
         .map_err(|source| Error::Connect { address: address.clone(), source })?;
     // Calls are small and latency matters more than packets; failure only costs latency.
     let _ = stream.set_nodelay(true);
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broke)?;
+    let broke = |source| Error::Transport { address: address.clone(), source };
+    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broke)?;
     tokio::spawn(connection);
-    sender.send_request(call.request(address)?).await.map_err(broke)
+    Ok(sender)
 }
 
 /// The whole body of an answer with an expected status; anything else is `Error::Status`.

@@ -1,106 +1,31 @@
 //! The client against a server that plays a master by script.
 
-#![allow(clippy::expect_used, clippy::panic)]
+#![allow(clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
-use std::sync::{Arc, Mutex};
+mod peer;
 
 use client::{Address, Error, Files, MasterOperator, Scheduler};
 use messages::v1;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use peer::{accepted, answer, event, framework, peer, protobuf, stream, subscribed};
 use tokio::net::TcpListener;
-
-/// Answers each connection with the next script line and records the requests.
-struct Peer {
-    address: Address,
-    requests: Arc<Mutex<Vec<String>>>,
-}
-
-async fn peer(answers: Vec<Vec<u8>>) -> Peer {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
-    let address = Address::new("127.0.0.1", listener.local_addr().expect("address").port());
-    let requests = Arc::new(Mutex::new(Vec::new()));
-    let recorded = Arc::clone(&requests);
-    tokio::spawn(async move {
-        for answer in answers {
-            let (mut stream, _) = listener.accept().await.expect("accept");
-            let request = read_request(&mut stream).await;
-            recorded.lock().expect("lock").push(request);
-            stream.write_all(&answer).await.expect("write");
-        }
-    });
-    Peer { address, requests }
-}
-
-async fn read_request(stream: &mut tokio::net::TcpStream) -> String {
-    let mut bytes = Vec::new();
-    loop {
-        let mut buffer = [0; 4096];
-        let n = stream.read(&mut buffer).await.expect("read");
-        bytes.extend_from_slice(&buffer[..n]);
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        let Some(head) = text.find("\r\n\r\n") else { continue };
-        let length = text
-            .lines()
-            .find_map(|l| l.to_ascii_lowercase().strip_prefix("content-length: ").and_then(|n| n.trim().parse().ok()))
-            .unwrap_or(0usize);
-        if bytes.len() >= head + 4 + length || n == 0 {
-            return text;
-        }
-    }
-}
-
-fn answer(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
-    let mut out = format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\n\r\n", body.len()).into_bytes();
-    out.extend_from_slice(body);
-    out
-}
-
-fn stream(events: &[v1::scheduler::Event]) -> Vec<u8> {
-    let mut records = Vec::new();
-    for event in events {
-        wire::recordio::encode(&wire::encode(event), &mut records);
-    }
-    answer("200 OK", "Mesos-Stream-Id: s-1\r\nContent-Type: application/x-protobuf\r\n", &records)
-}
-
-fn subscribed() -> v1::scheduler::Event {
-    v1::scheduler::Event {
-        r#type: Some(v1::scheduler::event::Type::Subscribed.into()),
-        subscribed: Some(Box::new(v1::scheduler::event::Subscribed {
-            framework_id: v1::FrameworkId { value: "f-0".into() },
-            ..Default::default()
-        })),
-        ..Default::default()
-    }
-}
-
-fn framework() -> v1::FrameworkInfo {
-    v1::FrameworkInfo { user: "u".into(), name: "n".into(), ..Default::default() }
-}
 
 #[tokio::test]
 async fn a_scheduler_subscribes_reads_events_and_calls_with_its_stream_id() {
-    let heartbeat =
-        v1::scheduler::Event { r#type: Some(v1::scheduler::event::Type::Heartbeat.into()), ..Default::default() };
-    let peer = peer(vec![stream(&[subscribed(), heartbeat.clone()]), answer("202 Accepted", "", b"")]).await;
+    let heartbeat = event(v1::scheduler::event::Type::Heartbeat);
+    let peer = peer(vec![vec![stream(&[subscribed(), heartbeat.clone()])], vec![accepted()]]).await;
     let (scheduler, mut events) = Scheduler::subscribe(&peer.address, framework()).await.expect("subscribed");
     assert_eq!(scheduler.framework_id().value, "f-0");
     assert_eq!(events.next().await.expect("event"), Some(heartbeat));
     assert_eq!(events.next().await.expect("end"), None);
 
     scheduler.suppress().await.expect("accepted");
-    let requests = peer.requests.lock().expect("lock");
-    assert!(requests[1].contains("mesos-stream-id: s-1"), "{}", requests[1]);
+    let calls = peer.requests();
+    assert!(calls[1].head.contains("mesos-stream-id: s-1"), "{}", calls[1].head);
 }
 
 #[tokio::test]
 async fn an_error_event_is_a_refusal() {
-    let refusal = v1::scheduler::Event {
-        r#type: Some(v1::scheduler::event::Type::Error.into()),
-        error: Some(v1::scheduler::event::Error { message: "Framework has been removed".into() }),
-        ..Default::default()
-    };
-    let peer = peer(vec![stream(&[refusal])]).await;
+    let peer = peer(vec![vec![stream(&[peer::refusal("Framework has been removed")])]]).await;
     match Scheduler::subscribe(&peer.address, framework()).await {
         Err(Error::Refused(message)) => assert_eq!(message, "Framework has been removed"),
         other => panic!("{other:?}"),
@@ -109,17 +34,16 @@ async fn an_error_event_is_a_refusal() {
 
 #[tokio::test]
 async fn redirects_lead_to_the_leader_and_loops_end() {
-    let leader = peer(vec![answer("200 OK", "", br#"{"data":"hello","offset":7}"#)]).await;
-    let follower =
-        peer(vec![answer("307 Temporary Redirect", &format!("Location: //{}/files/read\r\n", leader.address), b"")])
-            .await;
+    let leader = peer(vec![vec![answer("200 OK", "", br#"{"data":"hello","offset":7}"#)]]).await;
+    let location = format!("Location: //{}/files/read\r\n", leader.address);
+    let follower = peer(vec![vec![answer("307 Temporary Redirect", &location, b"")]]).await;
     let chunk = Files::new(follower.address).read("/log", 7).await.expect("chunk");
     assert_eq!((chunk.offset, chunk.data.as_str()), (7, "hello"));
 }
 
 #[tokio::test]
 async fn a_refused_call_says_status_and_reason() {
-    let peer = peer(vec![answer("400 Bad Request", "", b"Expecting 'type' to be present")]).await;
+    let peer = peer(vec![vec![answer("400 Bad Request", "", b"Expecting 'type' to be present")]]).await;
     let error = MasterOperator::new(peer.address).get(v1::master::call::Type::GetHealth).await.expect_err("refused");
     assert!(error.to_string().ends_with("answered 400: Expecting 'type' to be present"), "{error}");
     assert!(!error.is_transient());
@@ -132,4 +56,79 @@ async fn nobody_listening_is_said_plainly() {
     drop(listener);
     let error = client::get_json(&address, "/state").await.expect_err("no server");
     assert!(error.is_transient() && error.to_string().contains("is it running"), "{error}");
+}
+
+#[tokio::test]
+async fn a_status_comes_with_what_to_do() {
+    let check = async |status: &str, expect: &str| {
+        let peer = peer(vec![vec![answer(status, "", b"why")]]).await;
+        let error = client::get_json(&peer.address, "/state").await.expect_err("refused");
+        assert!(error.to_string().contains(expect), "{error}");
+        error.is_transient()
+    };
+    assert!(!check("401 Unauthorized", "wants credentials").await);
+    assert!(!check("404 Not Found", "right kind of peer").await);
+    assert!(check("503 Service Unavailable", "try again").await);
+}
+
+#[tokio::test]
+async fn calls_share_a_connection_and_keep_their_order() {
+    let calls = vec![accepted(), accepted(), accepted()];
+    let peer = peer(vec![vec![stream(&[subscribed()])], calls]).await;
+    let (scheduler, _events) = Scheduler::subscribe(&peer.address, framework()).await.expect("subscribed");
+    scheduler.suppress().await.expect("accepted");
+    scheduler.revive().await.expect("accepted");
+    scheduler.clone().kill(v1::TaskId { value: "t".into() }).await.expect("accepted");
+    let calls: Vec<_> = peer.requests()[1..].iter().map(|call| (call.connection, call.scheduler_call())).collect();
+    use v1::scheduler::call::Type;
+    assert_eq!(calls, [(1, Type::Suppress), (1, Type::Revive), (1, Type::Kill)]);
+}
+
+#[tokio::test]
+async fn a_closed_connection_is_opened_again() {
+    let peer = peer(vec![vec![stream(&[subscribed()])], vec![accepted()], vec![accepted()]]).await;
+    let (scheduler, _events) = Scheduler::subscribe(&peer.address, framework()).await.expect("subscribed");
+    scheduler.suppress().await.expect("accepted");
+    peer.closed(1).await;
+    scheduler.revive().await.expect("accepted");
+    let connections: Vec<usize> = peer.requests().iter().map(|request| request.connection).collect();
+    assert_eq!(connections, [0, 1, 2]);
+}
+
+#[tokio::test]
+async fn a_call_to_a_deposed_master_says_so() {
+    let redirect = answer("307 Temporary Redirect", "Location: //127.0.0.1:1/api/v1/scheduler\r\n", b"");
+    let peer = peer(vec![vec![stream(&[subscribed()])], vec![redirect]]).await;
+    let (scheduler, _events) = Scheduler::subscribe(&peer.address, framework()).await.expect("subscribed");
+    let error = scheduler.revive().await.expect_err("deposed");
+    assert!(matches!(error, Error::NotLeading(_)) && error.is_transient(), "{error}");
+}
+
+#[tokio::test]
+async fn a_file_is_followed_byte_by_byte() {
+    let piece = |size: u64, data: &[u8]| {
+        protobuf(&v1::agent::Response {
+            r#type: Some(v1::agent::response::Type::ReadFile.into()),
+            read_file: Some(v1::agent::response::ReadFile { size, data: data.to_vec() }),
+            ..Default::default()
+        })
+    };
+    let answers = [
+        piece(3, b"a\xffb"),
+        piece(3, b""),
+        piece(5, b"cd"),
+        // Rotated: shorter than what was read.
+        piece(1, b""),
+        piece(1, b"x"),
+    ];
+    let peer = peer(answers.into_iter().map(|answer| vec![answer]).collect()).await;
+    let mut follow = Files::new(peer.address.clone()).follow("/log", 0).polling_every(std::time::Duration::ZERO);
+    assert_eq!(follow.next().await.expect("piece"), b"a\xffb");
+    assert_eq!(follow.available().await.expect("piece"), b"");
+    assert_eq!(follow.next().await.expect("piece"), b"cd");
+    assert_eq!(follow.next().await.expect("piece"), b"x");
+    assert_eq!(follow.offset(), 1);
+    let offsets: Vec<u64> =
+        peer.requests().iter().map(|request| request.agent_call().read_file.expect("read").offset).collect();
+    assert_eq!(offsets, [0, 3, 3, 5, 0]);
 }

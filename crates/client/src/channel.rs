@@ -1,0 +1,71 @@
+//! Calls to one peer over one connection, in order.
+//!
+//! A scheduler acknowledges every update; a connection each would cost more than the
+//! call, and calls on different connections may overtake each other.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::StatusCode;
+use http_body_util::Full;
+use hyper::client::conn::http1::SendRequest;
+use tokio::sync::Mutex;
+
+use crate::address::Address;
+use crate::error::Error;
+use crate::transport::{self, Call};
+
+#[derive(Debug, Clone)]
+pub(crate) struct Channel {
+    address: Address,
+    /// Open but for the first call and after a peer closed it. Held while a call is under way.
+    connection: Arc<Mutex<Option<SendRequest<Full<Bytes>>>>>,
+}
+
+impl Channel {
+    pub fn new(address: Address) -> Self {
+        Channel { address, connection: Arc::default() }
+    }
+
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// The body of a successful answer. A call that was written is never sent twice.
+    pub async fn exchange(&self, call: &Call) -> Result<Bytes, Error> {
+        let mut connection = self.connection.lock().await;
+        let mut request = call.request(&self.address)?;
+        if let Some(mut open) = connection.take().filter(|open| !open.is_closed())
+            && open.ready().await.is_ok()
+        {
+            match open.try_send_request(request).await {
+                Ok(response) => {
+                    let body = self.body(response).await;
+                    *connection = Some(open);
+                    return body;
+                }
+                // A server may close an idle connection at any moment; only what it never saw is sent again.
+                Err(mut failed) => match failed.take_message() {
+                    Some(unsent) => request = unsent,
+                    None => return Err(self.broke(failed.into_error())),
+                },
+            }
+        }
+        let mut open = transport::connect(&self.address).await?;
+        let response = open.send_request(request).await.map_err(|source| self.broke(source))?;
+        let body = self.body(response).await;
+        *connection = Some(open);
+        body
+    }
+
+    async fn body(&self, response: http::Response<hyper::body::Incoming>) -> Result<Bytes, Error> {
+        if response.status() == StatusCode::TEMPORARY_REDIRECT {
+            return Err(Error::NotLeading(self.address.clone()));
+        }
+        transport::body_of(&self.address, response).await
+    }
+
+    fn broke(&self, source: hyper::Error) -> Error {
+        Error::Transport { address: self.address.clone(), source }
+    }
+}

@@ -1,0 +1,127 @@
+//! A framework that stays subscribed: when the master fails or changes, it finds the
+//! leader and takes its tasks over under the same id.
+
+use std::time::Duration;
+
+use messages::v1;
+use messages::v1::scheduler::Event;
+
+use crate::address::Address;
+use crate::error::Error;
+use crate::events::Events;
+use crate::scheduler::Scheduler;
+
+/// How long to wait before subscribing again: doubled with each failure in a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backoff {
+    pub first: Duration,
+    pub most: Duration,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Backoff { first: Duration::from_millis(500), most: Duration::from_secs(30) }
+    }
+}
+
+/// What a framework hears from its driver.
+#[derive(Debug)]
+pub enum Notice {
+    /// Offers made before are void, and updates may have been missed: reconcile.
+    Subscribed { framework: v1::FrameworkId, master: Address },
+    /// Anything but SUBSCRIBED.
+    Event(Box<Event>),
+    /// The subscription ended or could not be had; the next call of [`Driver::next`] waits and tries again.
+    Lost { error: Error, retry_in: Duration },
+}
+
+/// Keeps a framework subscribed. Give it a `failover_timeout`, or the master kills its
+/// tasks when the connection breaks.
+#[derive(Debug)]
+pub struct Driver {
+    masters: Vec<Address>,
+    info: v1::FrameworkInfo,
+    backoff: Backoff,
+    failures: u32,
+    subscription: Option<(Scheduler, Events<Event>)>,
+}
+
+impl Driver {
+    /// Any of the masters will do: followers tell who leads.
+    pub fn new(masters: impl IntoIterator<Item = Address>, info: v1::FrameworkInfo) -> Self {
+        Driver {
+            masters: masters.into_iter().collect(),
+            info,
+            backoff: Backoff::default(),
+            failures: 0,
+            subscription: None,
+        }
+    }
+
+    pub fn with_backoff(mut self, backoff: Backoff) -> Self {
+        self.backoff = backoff;
+        self
+    }
+
+    /// For calls; `None` while not subscribed. A clone of it stays good until the next [`Notice::Lost`].
+    pub fn scheduler(&self) -> Option<&Scheduler> {
+        self.subscription.as_ref().map(|(scheduler, _)| scheduler)
+    }
+
+    /// The next thing that happens. An error is final: the master refuses this framework, now and later.
+    ///
+    /// Dropping the future before it is ready loses nothing but the time waited.
+    pub async fn next(&mut self) -> Result<Notice, Error> {
+        match self.subscription.as_mut() {
+            None => self.subscribe().await,
+            Some((_, events)) => match events.next().await {
+                Ok(Some(Event { error: Some(error), .. })) => {
+                    self.subscription = None;
+                    Err(Error::Refused(error.message))
+                }
+                Ok(Some(event)) => Ok(Notice::Event(Box::new(event))),
+                Ok(None) => {
+                    let master = events.address().clone();
+                    self.lost(Error::Ended(master))
+                }
+                Err(error) => self.lost(error),
+            },
+        }
+    }
+
+    async fn subscribe(&mut self) -> Result<Notice, Error> {
+        if self.failures > 0 {
+            tokio::time::sleep(self.delay()).await;
+        }
+        let mut failure = Error::NoMaster;
+        for master in &self.masters {
+            match Scheduler::subscribe(master, self.info.clone()).await {
+                Ok((scheduler, events)) => {
+                    self.failures = 0;
+                    let framework = scheduler.framework_id().clone();
+                    self.info.id = Some(framework.clone());
+                    let master = scheduler.master().clone();
+                    self.subscription = Some((scheduler, events));
+                    return Ok(Notice::Subscribed { framework, master });
+                }
+                Err(error) if error.is_transient() => failure = error,
+                Err(error) => return Err(error),
+            }
+        }
+        self.lost(failure)
+    }
+
+    fn lost(&mut self, error: Error) -> Result<Notice, Error> {
+        self.subscription = None;
+        if !error.is_transient() {
+            return Err(error);
+        }
+        self.failures = self.failures.saturating_add(1);
+        Ok(Notice::Lost { error, retry_in: self.delay() })
+    }
+
+    fn delay(&self) -> Duration {
+        let doublings = self.failures.saturating_sub(1).min(16);
+        self.backoff.first.saturating_mul(1 << doublings).min(self.backoff.most)
+    }
+}
