@@ -24,6 +24,9 @@ fn main() {
             rounds(agents, frameworks);
         }
     }
+    if chosen("memory") {
+        memory(10_000);
+    }
     if chosen("refused") {
         everything_refused(5_000, 100);
     }
@@ -46,6 +49,22 @@ fn rounds(agents: usize, frameworks: usize) {
         bench.allocator.recover(bench.now, &offer.framework, &offer.agent, &offer.resources, None);
     }
     bench.timed(&label("round after all was freed"), |_| {});
+}
+
+/// Resident memory of agents of which everything is offered.
+fn memory(agents: usize) {
+    let before = resident_kib();
+    let mut bench = Bench::new(agents, 1);
+    let offers = bench.allocator.allocate(bench.now);
+    let grown = resident_kib().saturating_sub(before);
+    println!("{:<62}{:>10}{:>8} KiB", format!("{agents} agents, all offered: resident memory"), offers.len(), grown);
+}
+
+/// Zero where there is no `/proc`.
+fn resident_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
 }
 
 fn everything_refused(agents: usize, frameworks: usize) {
@@ -80,7 +99,6 @@ fn one_change(agents: usize) {
         assert_eq!(again.len(), 1);
         let [taken] = again.as_slice() else { return };
         bench.allocator.recover(bench.now, &taken.framework, &taken.agent, &taken.resources, None);
-        // Keep the books as they were: the first owner gets it back by name order or share.
         let back = bench.allocator.allocate(bench.now);
         assert_eq!(back.len(), 1);
     }

@@ -19,8 +19,6 @@ pub(crate) struct Agent {
     capabilities: u64,
     pub active: bool,
     pub whitelisted: bool,
-    /// Already in the allocator's list of dirty agents.
-    pub dirty: bool,
     total: Resources,
     /// Offered or allocated, with allocation roles, by framework.
     held: Vec<(Ix<Framework>, Resources)>,
@@ -42,7 +40,6 @@ impl Agent {
             capabilities: 0,
             active: options.active,
             whitelisted: true,
-            dirty: false,
             total: Resources::new(),
             held: Vec::new(),
             unclaimed: Vec::new(),

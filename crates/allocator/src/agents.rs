@@ -30,7 +30,7 @@ impl Allocator {
                 }
             }
         }
-        self.mark_dirty(ix);
+        self.dirty.agent(ix);
     }
 
     pub fn remove_agent(&mut self, agent: &AgentId) {
@@ -44,7 +44,7 @@ impl Allocator {
             self.cluster.shrink(&amounts);
         }
         self.refusals.forget_agent(ix);
-        self.dirty.retain(|dirty| *dirty != ix);
+        self.dirty.forget(ix);
     }
 
     /// New total, host name, attributes, domain or capabilities; `active` is not looked at. Frameworks that refused
@@ -58,7 +58,7 @@ impl Allocator {
             self.refusals.forget_agent(ix);
         }
         self.set_total(ix, agent.total);
-        self.mark_dirty(ix);
+        self.dirty.agent(ix);
     }
 
     pub fn activate_agent(&mut self, agent: &AgentId) {
@@ -75,7 +75,7 @@ impl Allocator {
             agent.active = active;
         }
         if active {
-            self.mark_dirty(ix);
+            self.dirty.agent(ix);
         }
     }
 
@@ -85,7 +85,7 @@ impl Allocator {
             agent.whitelisted = hostnames.as_ref().is_none_or(|names| names.contains(&*agent.hostname));
         }
         self.whitelist = hostnames;
-        self.all_dirty = true;
+        self.dirty.everything();
     }
 
     fn is_whitelisted(&self, hostname: &str) -> bool {

@@ -9,6 +9,7 @@ use vocabulary::{AgentId, FrameworkId, Monotonic, Role};
 use crate::Options;
 use crate::agent::Agent;
 use crate::amounts::Cluster;
+use crate::dirty::Dirty;
 use crate::framework::Framework;
 use crate::refusals::Refusals;
 use crate::slab::{Ix, Slab};
@@ -37,9 +38,7 @@ pub struct Allocator {
     pub(crate) cluster: Cluster,
     pub(crate) refusals: Refusals,
     pub(crate) whitelist: Option<BTreeSet<String>>,
-    /// Agents to look at in the next run; each once.
-    pub(crate) dirty: Vec<Ix<Agent>>,
-    pub(crate) all_dirty: bool,
+    pub(crate) dirty: Dirty,
 }
 
 impl Allocator {
@@ -54,8 +53,7 @@ impl Allocator {
             tree: Tree::new(),
             refusals: Refusals::default(),
             whitelist: None,
-            dirty: Vec::new(),
-            all_dirty: false,
+            dirty: Dirty::default(),
         }
     }
 
@@ -70,7 +68,7 @@ impl Allocator {
     }
 
     pub fn is_dirty(&self) -> bool {
-        self.all_dirty || !self.dirty.is_empty()
+        !self.dirty.is_empty()
     }
 
     /// How many refusals are in force (frameworks × roles × agents).
@@ -97,13 +95,6 @@ impl Allocator {
         match self.tree.get(leaf)?.kind {
             Kind::Leaf { framework, .. } => Some(self.frameworks.get(framework)?.id.clone()),
             _ => None,
-        }
-    }
-
-    pub(crate) fn mark_dirty(&mut self, ix: Ix<Agent>) {
-        if let Some(agent) = self.agents.get_mut(ix).filter(|agent| !agent.dirty) {
-            agent.dirty = true;
-            self.dirty.push(ix);
         }
     }
 }

@@ -43,7 +43,7 @@ impl Allocator {
             self.agents.iter().filter_map(|(agent, entry)| Some((agent, entry.held_by(ix)?.clone()))).collect();
         for (agent, resources) in held {
             self.release(agent, ix, &resources);
-            self.mark_dirty(agent);
+            self.dirty.agent(agent);
         }
         let Some(entry) = self.frameworks.remove(ix) else { return };
         for membership in entry.roles.values() {
@@ -117,16 +117,14 @@ impl Allocator {
     /// Brings the leaves of a framework in line with what it wants, and lets it see every agent.
     fn wake_framework(&mut self, ix: Ix<Framework>) {
         let Some(framework) = self.frameworks.get(ix) else { return };
-        let mut wants = false;
         for membership in framework.roles.values() {
             if framework.active && membership.subscribed && !membership.suppressed {
                 self.tree.activate(membership.leaf);
-                wants = true;
+                self.dirty.leaf(membership.leaf);
             } else {
                 self.tree.deactivate(membership.leaf);
             }
         }
-        self.all_dirty |= wants;
     }
 
     /// Roles it left are kept as long as it holds resources in them.

@@ -29,14 +29,14 @@ impl Allocator {
             if let Some(agent) = self.agents.get_mut(agent_ix) {
                 agent.release_unclaimed(framework, resources);
             }
-            self.mark_dirty(agent_ix);
+            self.dirty.agent(agent_ix);
             return;
         };
         if let Some(refuse) = refuse.map(|refuse| refuse.max(self.options.allocation_interval)) {
             self.refuse(agent_ix, ix, resources, now + refuse);
         }
         self.release(agent_ix, ix, resources);
-        self.mark_dirty(agent_ix);
+        self.dirty.agent(agent_ix);
     }
 
     fn refuse(&mut self, agent: Ix<Agent>, framework: Ix<Framework>, resources: &Resources, until: Monotonic) {

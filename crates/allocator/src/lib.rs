@@ -4,9 +4,10 @@
 //!
 //! | module | owns |
 //! | --- | --- |
-//! | `allocator` | the whole, and what is dirty |
+//! | `allocator` | the whole |
 //! | `agents`, `frameworks` | how they come, change and go |
 //! | `holdings` | who holds what |
+//! | `dirty` | what the next run must look at |
 //! | `run` | one allocation run: who gets what of the dirty agents |
 //! | `tree` | roles and frameworks in the order of their shares |
 //! | `agent`, `framework` | what is known of each |
@@ -18,6 +19,7 @@ mod agent;
 mod agents;
 mod allocator;
 mod amounts;
+mod dirty;
 mod explain;
 mod framework;
 mod frameworks;

@@ -10,6 +10,7 @@ use vocabulary::{AgentId, FrameworkId, Monotonic, Role};
 
 use crate::agent::Agent;
 use crate::allocator::Allocator;
+use crate::dirty::Interest;
 use crate::framework::Framework;
 use crate::options::Options;
 use crate::refusals::Memo;
@@ -59,13 +60,13 @@ impl Allocator {
     /// Looks at what is dirty and at expired refusals, and says what to offer: agent after agent, in the order in
     /// which they were given away.
     pub fn allocate(&mut self, now: Monotonic) -> Vec<Allocation> {
-        for (agent, _) in self.refusals.expire(now) {
-            self.mark_dirty(agent);
+        for (agent, leaf) in self.refusals.expire(now) {
+            self.dirty.leaf_on(agent, leaf);
         }
         self.tree.sort(&self.cluster);
         let mut grants: Vec<(Ix<Agent>, Grant)> = Vec::new();
-        for agent in self.candidates() {
-            for grant in self.grants(agent) {
+        for (agent, interest) in self.candidates() {
+            for grant in self.grants(agent, &interest) {
                 self.hold_in_role(agent, grant.framework, &grant.role, &grant.allocated, &grant.resources);
                 grants.push((agent, grant));
             }
@@ -74,35 +75,22 @@ impl Allocator {
     }
 
     /// The dirty agents that have something to offer, shuffled; they are clean now.
-    fn candidates(&mut self) -> Vec<Ix<Agent>> {
-        let mut dirty: Vec<Ix<Agent>> = if std::mem::take(&mut self.all_dirty) {
-            self.dirty.clear();
-            self.agents.iter().map(|(ix, _)| ix).collect()
-        } else {
-            std::mem::take(&mut self.dirty)
-        };
-        // The order of events must not matter beyond what they changed.
-        dirty.sort_unstable();
-        dirty.retain(|ix| {
-            let agent = self.agents.get_mut(*ix);
-            agent.is_some_and(|agent| {
-                agent.dirty = false;
-                agent.is_offerable()
-            })
-        });
-        for last in (1..dirty.len()).rev() {
-            dirty.swap(last, self.options.random.below(last as u64 + 1) as usize);
+    fn candidates(&mut self) -> Vec<(Ix<Agent>, Interest)> {
+        let mut candidates = self.dirty.take(self.agents.iter().map(|(ix, _)| ix));
+        candidates.retain(|(ix, _)| self.agents.get(*ix).is_some_and(Agent::is_offerable));
+        for last in (1..candidates.len()).rev() {
+            candidates.swap(last, self.options.random.below(last as u64 + 1) as usize);
         }
-        dirty
+        candidates
     }
 
-    fn grants(&self, ix: Ix<Agent>) -> Vec<Grant> {
+    fn grants(&self, ix: Ix<Agent>, interest: &Interest) -> Vec<Grant> {
         let Some(agent) = self.agents.get(ix) else { return Vec::new() };
         let refusals = self.refusals.on(ix);
         let mut memo = Memo::default();
         let mut left = agent.available().clone();
         let mut grants = Vec::new();
-        self.tree.visit(&mut |role, leaves| {
+        let mut visit = |role: &Role, leaves: &[Ix<Node>]| {
             if left.is_empty() {
                 return ControlFlow::Break(());
             }
@@ -122,7 +110,11 @@ impl Allocator {
                 grants.push(Grant { framework, role: role.clone(), resources, allocated });
             }
             ControlFlow::Continue(())
-        });
+        };
+        match interest {
+            Interest::Everybody => self.tree.visit(&mut visit),
+            Interest::Leaves(leaves) => self.tree.visit_only(leaves, &mut visit),
+        }
         grants
     }
 

@@ -69,8 +69,6 @@ fn event() -> impl Strategy<Value = Event> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
-
     #[test]
     fn the_same_as_the_model(seed in any::<u64>(), events in proptest::collection::vec(event(), 1..120)) {
         let options = Options { random: Random::from_u64(seed), filter_gpu_resources: false, ..Options::default() };

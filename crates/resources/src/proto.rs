@@ -24,7 +24,17 @@ impl Resources {
     /// Validates each, normalises either format, and drops empty ones.
     pub fn from_proto(resources: &[v1::Resource]) -> Result<Self, Error> {
         validate_resources(resources)?;
-        resources.iter().map(convert).collect()
+        // An agent's resources tend to be reserved alike, entry after entry: these share one descriptor.
+        let mut last: Option<Arc<Traits>> = None;
+        let share = |resource: Result<Resource, Error>| {
+            let mut resource = resource?;
+            if resource.traits.is_some() && resource.traits == last {
+                resource.traits.clone_from(&last);
+            }
+            last.clone_from(&resource.traits);
+            Ok(resource)
+        };
+        resources.iter().map(convert).map(share).collect()
     }
 
     /// With the stack of reservations. A shared resource appears once, however often it is held (as in Mesos).

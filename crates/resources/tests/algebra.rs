@@ -253,7 +253,7 @@ fn disk_sources_are_told_apart_by_every_part() {
         for (j, right) in all.iter().enumerate() {
             assert_eq!(left.clone().alone() == right.clone().alone(), i == j, "{left:?} {right:?}");
         }
-        assert_eq!(left.clone().alone().to_proto(), [left.clone()]);
+        assert_eq!(left.clone().alone().to_proto(), std::slice::from_ref(left));
     }
 }
 

@@ -31,13 +31,13 @@ fn the_old_format_means_the_same() {
         ),
     ] {
         let resources = given.clone().alone();
-        assert_eq!(resources.to_proto(), [normal.clone()]);
+        assert_eq!(resources.to_proto(), std::slice::from_ref(&normal));
         // Said back in the old format; "unreserved" is said aloud.
         let role = given.role.clone().or(Some("*".to_owned()));
         assert_eq!(resources.to_proto_pre_refinement(), Ok(vec![v1::Resource { role: role.clone(), ..given.clone() }]));
         // Endpoints show both.
         let both = v1::Resource { reservations: normal.reservations.clone(), role, ..given };
-        assert_eq!(resources.to_proto_endpoint(), [both.clone()]);
+        assert_eq!(resources.to_proto_endpoint(), std::slice::from_ref(&both));
         assert_eq!(both.alone(), resources);
     }
 }

@@ -84,6 +84,37 @@ impl Tree {
         }
     }
 
+    /// As [`visit`](Self::visit), but only some leaves, whatever their order. Those that want nothing are left out, and
+    /// so are other nodes that took the place of a leaf since it was named.
+    pub fn visit_only(&self, leaves: &[Ix<Node>], visit: &mut impl FnMut(&Role, &[Ix<Node>]) -> ControlFlow<()>) {
+        let is_willing = |node: &Node| node.active && matches!(node.kind, Kind::Leaf { .. });
+        let willing = leaves.iter().filter(|leaf| self.nodes.get(**leaf).is_some_and(is_willing));
+        let mut paths: Vec<Vec<Ix<Node>>> = willing.map(|leaf| self.path(*leaf)).collect();
+        paths.sort_unstable_by(|left, right| self.cmp_paths(left, right));
+        let leaves: Vec<Ix<Node>> = paths.iter().filter_map(|path| path.last().copied()).collect();
+        let parent = |leaf: &Ix<Node>| self.nodes.get(*leaf).and_then(|node| node.parent);
+        for siblings in leaves.chunk_by(|left, right| parent(left) == parent(right)) {
+            let role = siblings.first().and_then(|leaf| self.nodes.get(*leaf)).map(|node| &node.kind);
+            let Some(Kind::Leaf { role, .. }) = role else { continue };
+            if visit(role, siblings).is_break() {
+                return;
+            }
+        }
+    }
+
+    /// From below the root to the node.
+    fn path(&self, ix: Ix<Node>) -> Vec<Ix<Node>> {
+        let parent = |ix: &Ix<Node>| self.nodes.get(*ix).and_then(|node| node.parent);
+        let mut path: Vec<Ix<Node>> = std::iter::successors(Some(ix), parent).filter(|ix| *ix != self.root()).collect();
+        path.reverse();
+        path
+    }
+
+    fn cmp_paths(&self, left: &[Ix<Node>], right: &[Ix<Node>]) -> Ordering {
+        let mut forks = left.iter().zip(right).filter(|(left, right)| left != right);
+        forks.next().map_or(Ordering::Equal, |(left, right)| cmp(&self.nodes, *left, *right))
+    }
+
     pub fn activate(&mut self, leaf: Ix<Node>) {
         let mut current = Some(leaf);
         while let Some(ix) = current {
