@@ -18,7 +18,9 @@ pub struct Explain {
 
 pub async fn explain(args: Explain) -> Result<(), Failure> {
     let state = State::get(&args.target.master).await?;
-    let lines = match framework(&state, &args.subject) {
+    // `tepui run --name x` makes a framework and a task of one name; the task is what people mean.
+    let is_task = state.all_tasks().any(|t| t.task_id.value == args.subject);
+    let lines = match framework(&state, &args.subject).filter(|_| !is_task) {
         Some(lines) => lines,
         None => task(&state, find::task(&state, &args.subject)?),
     };
