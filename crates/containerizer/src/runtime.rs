@@ -7,11 +7,16 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 
 use crate::kernel::ProcessEntry;
 use crate::{Error, Output, Rotation};
+
+const LOCK_PATIENCE: Duration = Duration::from_millis(500);
 
 #[derive(Debug)]
 pub(crate) struct Runtime {
@@ -34,9 +39,7 @@ impl Runtime {
         fs::create_dir_all(&containers).map_err(Error::io("cannot make the runtime directory", &containers))?;
         let path = directory.join("lock");
         let lock = File::create(&path).map_err(Error::io("cannot open", &path))?;
-        flock(&lock, FlockOperation::NonBlockingLockExclusive)
-            .map_err(io::Error::from)
-            .map_err(Error::io("another agent uses the runtime directory of", &path))?;
+        hold(&lock).map_err(Error::io("another agent uses the runtime directory of", &path))?;
         Ok(Runtime { containers, _lock: lock })
     }
 
@@ -74,6 +77,17 @@ impl Runtime {
                 (id, state.and_then(|text| State::from_text(&text)))
             })
             .collect()
+    }
+}
+
+/// A process that an earlier agent was just making holds its lock until it runs its program, so one refusal is none.
+fn hold(lock: &File) -> io::Result<()> {
+    let deadline = Instant::now() + LOCK_PATIENCE;
+    loop {
+        match flock(lock, FlockOperation::NonBlockingLockExclusive) {
+            Err(Errno::WOULDBLOCK) if Instant::now() < deadline => thread::sleep(LOCK_PATIENCE / 50),
+            outcome => return Ok(outcome?),
+        }
     }
 }
 

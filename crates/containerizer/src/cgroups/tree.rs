@@ -67,6 +67,26 @@ impl Tree {
         Ok(())
     }
 
+    /// Makes our roots again. Somebody may have removed them while they were empty: an administrator, or another agent
+    /// with the same root that ended.
+    pub(crate) fn restore(&self, kernel: &dyn Kernel) -> Result<(), Error> {
+        self.hierarchies.iter().try_for_each(|(_, path)| self.make_root(kernel, path))?;
+        self.controllers
+            .iter()
+            .try_for_each(|(controller, (version, path))| self.enable(kernel, *controller, *version, path))
+    }
+
+    /// Removes our roots where nothing is in them.
+    pub(crate) fn dismantle(&self, kernel: &dyn Kernel) {
+        for (_, hierarchy) in &self.hierarchies {
+            let mut root = hierarchy.join(&self.root);
+            // Not empty: somebody else's containers are in it, or ours that outlive us.
+            while root != *hierarchy && kernel.remove_directory(&root).is_ok() {
+                root.pop();
+            }
+        }
+    }
+
     /// Has the controller work below our root.
     fn enable(
         &self,
@@ -112,7 +132,17 @@ pub(crate) struct Group {
 }
 
 impl Group {
-    pub(crate) fn create(&self, kernel: &dyn Kernel) -> Result<(), Error> {
+    pub(crate) fn create(&self, kernel: &dyn Kernel, tree: &Tree) -> Result<(), Error> {
+        match self.make_directories(kernel) {
+            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                tree.restore(kernel)?;
+                self.make_directories(kernel)
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn make_directories(&self, kernel: &dyn Kernel) -> Result<(), Error> {
         self.directories
             .iter()
             .try_for_each(|(_, path)| make(kernel, path).map_err(Error::io("cannot make the cgroup", path)))

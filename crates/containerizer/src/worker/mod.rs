@@ -104,6 +104,9 @@ impl Worker {
             self.attempt_endings();
         }
         self.rotator.stop();
+        if let Tracking::Cgroups(tree) = &self.isolation.tracking {
+            tree.dismantle(&*self.kernel);
+        }
     }
 
     /// Takes up the containers of an earlier process of this agent and cleans up what is left of those that ended
@@ -186,8 +189,8 @@ impl Worker {
             launch.rlimits.clear();
         }
         self.runtime.begin(&launch.id).map_err(|error| format!("cannot remember the container: {error}"))?;
-        if let Some(group) = group {
-            group.create(&*self.kernel).map_err(|error| with_source(&error))?;
+        if let (Some(group), Tracking::Cgroups(tree)) = (group, &self.isolation.tracking) {
+            group.create(&*self.kernel, tree).map_err(|error| with_source(&error))?;
             group.limit(&*self.kernel, &launch.limits, self.options, true).map_err(|error| with_source(&error))?;
         }
         let process = self.plan(&launch, group).and_then(|plan| self.kernel.spawn(&plan));
