@@ -1,4 +1,4 @@
-//! Why a file did not come.
+//! Why a file did not come. The texts are complete by themselves: they become the message of a task's failure.
 
 use std::io;
 
@@ -11,9 +11,9 @@ pub enum Error {
         #[source]
         reason: Reason,
     },
-    #[error("cannot open the sandbox")]
+    #[error("cannot open the sandbox: {0}")]
     Sandbox(#[source] io::Error),
-    #[error("cannot take on the rights of the task's user")]
+    #[error("cannot take on the rights of the task's user: {0}")]
     Rights(#[source] io::Error),
     #[error("the fetch ended without a result")]
     Aborted,
@@ -37,13 +37,13 @@ pub enum Reason {
     Scheme(String),
     #[error("received HTTP return code {0}")]
     Status(u16),
-    #[error("download failed")]
+    #[error("download failed: {0}")]
     Download(#[source] Box<ureq::Error>),
     #[error("'{0}' is not a regular file that a task may read")]
     NotAFile(String),
-    #[error("cannot read it")]
+    #[error("cannot read it: {0}")]
     Read(#[source] io::Error),
-    #[error("cannot write '{path}'")]
+    #[error("cannot write '{path}': {source}")]
     Write {
         path: String,
         #[source]
@@ -55,7 +55,7 @@ pub enum Reason {
     MemberKind(String),
     #[error("archive member '{0}' is encrypted")]
     Encrypted(String),
-    #[error("broken archive")]
+    #[error("broken archive: {0}")]
     Archive(#[source] io::Error),
     #[error("more than {0} bytes")]
     TooLarge(u64),

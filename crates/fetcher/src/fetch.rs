@@ -78,11 +78,11 @@ fn make_executable(sandbox: &Sandbox, path: &Inside) -> Result<(), Reason> {
     set_file_mode(&file, 0o755).map_err(|source| write_error(path, source))
 }
 
-/// False if it is no archive by its name; Mesos only warns of that.
+/// False if it is no archive by its name, which is no failure: `extract` is true unless a framework says otherwise.
 fn unpack(plan: &Plan, sandbox: &Sandbox, path: &Inside) -> Result<bool, Reason> {
     let (_, name) = path.split();
     let Some(kind) = archive::Kind::of(&name.to_string_lossy()) else {
-        tracing::warn!("not extracting {name:?}: it does not seem to be an archive");
+        tracing::debug!("not extracting {name:?}: it does not seem to be an archive");
         return Ok(false);
     };
     let file = sandbox.open_file(path).map_err(Reason::Read)?;
