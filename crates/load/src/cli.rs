@@ -47,6 +47,11 @@ pub struct Run {
     #[arg(long, default_value_t = 10_000)]
     pub tasks: usize,
 
+    /// Tasks launched by one ACCEPT; more of them matter where agents are fewer than tasks, since a master that offers
+    /// freed resources once a second is then waited for, not measured
+    #[arg(long, default_value_t = 1)]
+    pub tasks_per_offer: usize,
+
     /// Reads of /state in phase 4
     #[arg(long, default_value_t = 7)]
     pub state_reads: usize,

@@ -13,7 +13,7 @@ pub async fn run(options: &Incremental, target: Target) -> Result<Report, RunErr
     let mut report = Report::new(target.address.to_string());
     let mut session = Session::open(target, Duration::from_secs(options.masters.timeout)).await?;
     session.register(options.agents).await?;
-    session.subscribe().await?;
+    session.subscribe(1).await?;
     session.all_offered().await?;
     let small = measure(options.step, &mut session).await?;
 

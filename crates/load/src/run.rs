@@ -17,7 +17,7 @@ pub async fn run(options: &Run, target: Target) -> Result<Report, RunError> {
     let mut report = Report::new(target.address.to_string());
     let mut session = Session::open(target, Duration::from_secs(options.masters.timeout)).await?;
     register(options, &session, &mut report).await?;
-    offers(&mut session, &mut report).await?;
+    offers(options, &mut session, &mut report).await?;
     tasks(options, &mut session, &mut report).await?;
     state(options, &session, &mut report).await?;
     if options.state_clients > 0 {
@@ -38,10 +38,10 @@ async fn register(options: &Run, session: &Session, report: &mut Report) -> Resu
     Ok(())
 }
 
-async fn offers(session: &mut Session, report: &mut Report) -> Result<(), RunError> {
+async fn offers(options: &Run, session: &mut Session, report: &mut Report) -> Result<(), RunError> {
     const PHASE: &str = "2. a scheduler is offered every agent";
     let meter = session.meter()?;
-    session.subscribe().await?;
+    session.subscribe(options.tasks_per_offer).await?;
     session.all_offered().await?;
     meter.stop()?.report(PHASE, report);
     Ok(())

@@ -1,5 +1,5 @@
-//! A v1 scheduler as a state machine: events in, calls out. It launches one small task per offer and acknowledges every
-//! status update.
+//! A v1 scheduler as a state machine: events in, calls out. It launches small tasks, by default one per offer, and
+//! acknowledges every status update.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -36,6 +36,7 @@ pub struct Measurements {
 
 pub struct Scheduler {
     host: String,
+    tasks_per_offer: usize,
     framework: Option<FrameworkId>,
     stream: Option<String>,
     error: Option<String>,
@@ -55,9 +56,10 @@ struct Offered {
 }
 
 impl Scheduler {
-    pub fn new(host: String) -> Self {
+    pub fn new(host: String, tasks_per_offer: usize) -> Self {
         Scheduler {
             host,
+            tasks_per_offer: tasks_per_offer.max(1),
             framework: None,
             stream: None,
             error: None,
@@ -175,16 +177,17 @@ impl Scheduler {
         while self.to_launch > 0
             && let Some(offered) = self.offers.pop_front()
         {
-            self.to_launch -= 1;
-            let task = self.next_task(offered.agent);
-            self.tasks.insert(task.task_id.value.clone(), now);
+            let count = self.to_launch.min(self.tasks_per_offer);
+            self.to_launch -= count;
+            let task_infos: Vec<_> = (0..count).map(|_| self.next_task(offered.agent.clone())).collect();
+            self.tasks.extend(task_infos.iter().map(|task| (task.task_id.value.clone(), now)));
             // With fewer offers than tasks, the rest of the agent is wanted again at once.
-            let refuse_seconds = if self.to_launch > self.offers.len() { 0.0 } else { REFUSE };
+            let refuse_seconds = if self.to_launch > self.offers.len() * self.tasks_per_offer { 0.0 } else { REFUSE };
             let accept = Accept {
                 offer_ids: vec![offered.id],
                 operations: vec![offer::Operation {
                     r#type: Some(offer::operation::Type::Launch.into()),
-                    launch: Some(Box::new(offer::operation::Launch { task_infos: vec![task] })),
+                    launch: Some(Box::new(offer::operation::Launch { task_infos })),
                     ..offer::Operation::default()
                 }],
                 filters: Some(Filters { refuse_seconds: Some(refuse_seconds) }),

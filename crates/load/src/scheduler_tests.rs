@@ -11,7 +11,7 @@ struct Story {
 
 impl Story {
     fn subscribed() -> Self {
-        let mut story = Story { scheduler: Scheduler::new("m:1".into()), now: Instant::now(), out: Vec::new() };
+        let mut story = Story { scheduler: Scheduler::new("m:1".into(), 1), now: Instant::now(), out: Vec::new() };
         story.scheduler.opened("stream");
         let subscribed = Subscribed { framework_id: FrameworkId { value: "F".into() }, ..Subscribed::default() };
         story.event(Event {
@@ -87,12 +87,11 @@ impl Story {
 fn describe(call: &Call) -> String {
     assert_eq!(call.framework_id.as_ref().unwrap().value, "F");
     if let Some(accept) = &call.accept {
-        let task = &accept.operations[0].launch.as_ref().unwrap().task_infos[0];
+        let tasks = &accept.operations[0].launch.as_ref().unwrap().task_infos;
+        let names: Vec<_> = tasks.iter().map(|task| task.task_id.value.as_str()).collect();
+        let (offer, names, agent) = (&accept.offer_ids[0].value, names.join(" "), &tasks[0].agent_id.value);
         let refuse = accept.filters.as_ref().unwrap().refuse_seconds.unwrap();
-        return format!(
-            "accept {}: {} on {}, refuse {refuse}",
-            accept.offer_ids[0].value, task.task_id.value, task.agent_id.value
-        );
+        return format!("accept {offer}: {names} on {agent}, refuse {refuse}");
     }
     if let Some(acknowledge) = &call.acknowledge {
         return format!("acknowledge {} {:?}", acknowledge.task_id.value, acknowledge.uuid);
@@ -114,16 +113,19 @@ fn one_task_is_launched_per_offer() {
 }
 
 #[test]
+fn several_tasks_may_share_an_offer() {
+    let mut story = Story::subscribed();
+    story.scheduler.tasks_per_offer = 2;
+    story.offers(&[("O1", "S1"), ("O2", "S2")]).launch(3);
+    assert_eq!(story.calls(), ["accept O1: task-1 task-2 on S1, refuse 3600", "accept O2: task-3 on S2, refuse 3600"]);
+}
+
+#[test]
 fn rescinded_offers_are_not_used() {
     let mut story = Story::subscribed();
     story.offers(&[("O1", "S1"), ("O2", "S2")]);
     let rescind = Some(Box::new(Rescind { offer_id: OfferId { value: "O1".into() } }));
-    #[allow(clippy::useless_conversion)]
-    story.event(Event {
-        r#type: Some(event::Type::Rescind.into()),
-        rescind: rescind.map(Into::into),
-        ..Event::default()
-    });
+    story.event(Event { r#type: Some(event::Type::Rescind.into()), rescind, ..Event::default() });
     assert_eq!(story.launch(1).calls(), ["accept O2: task-1 on S2, refuse 3600"]);
 }
 

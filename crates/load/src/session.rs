@@ -69,8 +69,8 @@ impl Session {
         })
     }
 
-    pub async fn subscribe(&mut self) -> Result<(), RunError> {
-        let scheduler = Arc::new(Shared::new(Scheduler::new(self.target.address.to_string())));
+    pub async fn subscribe(&mut self, tasks_per_offer: usize) -> Result<(), RunError> {
+        let scheduler = Arc::new(Shared::new(Scheduler::new(self.target.address.to_string(), tasks_per_offer)));
         let calls = run_scheduler(Arc::clone(&scheduler), self.target.address).await?;
         self.scheduler = Some((scheduler, calls));
         Ok(())
