@@ -9,7 +9,8 @@ use vocabulary::{AgentId, ExecutorId, FrameworkId, OfferId, Role, TaskId, Timest
 
 #[derive(Debug, Clone)]
 pub enum Change {
-    /// First registration or return of an agent (also from unreachable).
+    /// First registration or return of an agent (also from unreachable). Tasks of it in the
+    /// unreachable history are added again right after, or are gone.
     AgentAdded(Arc<AgentSnapshot>),
     AgentUpdated(Arc<AgentSnapshot>),
     AgentRemoved {
@@ -21,12 +22,14 @@ pub enum Change {
     FrameworkUpdated(Arc<FrameworkSnapshot>),
     /// Torn down or timed out: it is now history. Its live tasks and executors leave with it.
     FrameworkRemoved(Arc<FrameworkSnapshot>),
+    /// Launched, or back from its unreachable agent.
     TaskAdded(Arc<v1::Task>),
     /// `status` is the update that caused the change, as its framework saw it.
     TaskUpdated {
         task: Arc<v1::Task>,
         status: Arc<v1::TaskStatus>,
     },
+    /// Also of tasks in the unreachable history, when their framework is torn down.
     TaskRemoved {
         framework: FrameworkId,
         task: TaskId,

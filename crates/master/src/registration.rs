@@ -77,8 +77,8 @@ impl Master {
             resource_version_uuid,
         } = message;
         let Some(id) = slave.id.as_ref().map(AgentId::from) else { return };
-        self.metrics.slave_registrations.increment();
         let Some(total) = total_of(&slave.resources, &checkpointed_resources) else { return };
+        self.metrics.slave_registrations.increment();
         let state = AgentSnapshot {
             id: id.clone(),
             info: Arc::new(slave),
@@ -105,7 +105,6 @@ impl Master {
         resource_version: Option<v1::Uuid>,
         used: &[(FrameworkId, Resources)],
     ) {
-        // A process is one agent: whoever was there before is gone, even if it had no time to say so.
         let address = state.pid.address;
         let agent = Agent::new(state, resource_version, self.ids.observer());
         if self.links.acquire(address) {

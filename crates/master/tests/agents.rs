@@ -460,3 +460,67 @@ fn oversubscribed_resources_are_offered_to_those_who_can_use_them() {
     );
     assert_eq!(c.heard(&f), ["RESCIND m-O1"]);
 }
+
+#[test]
+#[allow(deprecated, reason = "the old format is the point")]
+fn older_agents_get_the_format_they_know() {
+    let mut c = Cluster::new();
+    let pid = "slave(1)@127.0.0.1:5051".parse().unwrap();
+    let mut message = register("cpus:4;mem:1024");
+    message.version = Some("1.3.0".to_owned());
+    message.agent_capabilities.clear();
+    message.resource_version_uuid = None;
+    c.send(&pid, message.clone());
+    let a = AgentPeer { pid, id: "m-S0".to_owned() };
+    let f = c.subscribe(with_capabilities(framework_info(), &[v1::framework_info::capability::Type::MultiRole]));
+    assert_eq!(c.offered(&f).len(), 0, "it would not know for which role a task of this framework is");
+
+    let f = c.subscribe(old_framework_info());
+    let offer = c.offered(&f).remove(0);
+    c.forget();
+    c.call(&f, accept(&[&offer], vec![launch(vec![task("t", &offer, "cpus:1;mem:128")])]));
+    let Some(messages::Message::RunTask(run)) = c.sent_to(&a.pid).pop() else { panic!("no task") };
+    assert!(run.task.resources.iter().all(|r| r.role.as_deref() == Some("*")), "{:?}", run.task.resources);
+    assert!(run.resource_version_uuids.is_empty());
+
+    // It reports resources without allocation; its framework has one role, which it must be.
+    let mut message = reregister(&a, "cpus:4;mem:1024");
+    message.agent_capabilities.clear();
+    message.frameworks = vec![returning(old_framework_info(), &f.id)];
+    let mut reported = reported(&a, &f.id, "t", TaskRunning);
+    reported.resources.iter_mut().for_each(|r| r.allocation_info = None);
+    message.tasks = vec![reported];
+    c.forget();
+    c.send(&a.pid, message.clone());
+    assert_eq!(
+        c.received(&a.pid),
+        ["SlaveReregistered m-S0 asked about []", "UpdateFramework m-0001 at @0.0.0.0:0", "CheckpointResourcesMessage",]
+    );
+    c.silent.insert(a.pid.clone());
+    c.pass(seconds(91));
+    c.forget();
+    c.silent.clear();
+    c.send(&a.pid, message);
+    c.settle();
+    assert_eq!(c.heard(&f).last().unwrap(), "OFFERS m-S0[cpus:3; mem:896]");
+}
+
+#[test]
+fn checkpointed_resources_take_the_place_of_plain_ones() {
+    let mut c = Cluster::new();
+    let pid = "slave(1)@127.0.0.1:5051".parse().unwrap();
+    let mut message = register("cpus:4;mem:1024;disk:100");
+    let mut reserved = resources("cpus:1;disk:40");
+    for resource in &mut reserved {
+        resource.reservations = vec![v1::resource::ReservationInfo {
+            r#type: Some(v1::resource::reservation_info::Type::Dynamic as i32),
+            role: Some("r".to_owned()),
+            ..Default::default()
+        }];
+    }
+    message.checkpointed_resources = reserved;
+    c.send(&pid, message);
+    let Some(Change::AgentAdded(agent)) = c.changes.first() else { panic!("{:?}", c.changes) };
+    assert_eq!(agent.total.unreserved(), resources::Resources::parse("cpus:3;mem:1024;disk:60", "*").unwrap());
+    assert_eq!(agent.total.reserved(Some("r")).cpus(), 1.0);
+}

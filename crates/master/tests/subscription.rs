@@ -315,3 +315,29 @@ fn an_operator_tears_down() {
     let other = v1::master::Call { r#type: Some(v1::master::call::Type::MarkAgentGone as i32), ..Default::default() };
     assert_eq!(c.operator(other).status, vocabulary::Status::NotImplemented);
 }
+
+#[test]
+fn what_was_suppressed_is_said_anew_with_each_subscription() {
+    let mut c = Cluster::new();
+    let f = c.subscribe(patient());
+    c.call(&f, suppress(&[]));
+    c.agent("cpus:4;mem:1024");
+    assert_eq!(c.offered(&f).len(), 0);
+    let f = c.subscribe(returning(patient(), &f.id));
+    assert_eq!(c.offered(&f).len(), 1);
+    let f = c.subscribe_with(v1::scheduler::call::Subscribe {
+        framework_info: returning(patient(), &f.id),
+        suppressed_roles: vec!["r".to_owned()],
+        ..Default::default()
+    });
+    assert_eq!(c.offered(&f).len(), 0);
+}
+
+#[test]
+fn a_framework_without_roles_gets_nothing_and_is_fine() {
+    let mut c = Cluster::new();
+    c.agent("cpus:4;mem:1024");
+    let f = c.subscribe(v1::FrameworkInfo { roles: Vec::new(), ..framework_info() });
+    assert_eq!(c.offered(&f).len(), 0);
+    assert_eq!(c.heard(&f), ["SUBSCRIBED m-0000", "HEARTBEAT"]);
+}
