@@ -12,14 +12,19 @@ use messages::v1::{TaskState, framework_info::capability};
 /// SIGTERM to SIGKILL when neither the task nor the kill says otherwise (`Slave`'s default in Mesos).
 const DEFAULT_GRACE: Duration = Duration::from_secs(3);
 
+/// How long the end of a task for want of memory is left to the agent to report: it knows the limit and the usage.
+const LIMITATION_PATIENCE: Duration = Duration::from_secs(2);
+/// As Mesos: an agent that never acknowledges the terminal update does not keep the container alive.
+const ACKNOWLEDGEMENT_PATIENCE: Duration = Duration::from_secs(60);
+
 /// What the loop has to do, in order.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
     Send(Box<Call>),
-    Start(Box<v1::CommandInfo>),
-    /// SIGTERM to the task's process group.
+    Start(Box<v1::TaskInfo>),
+    /// SIGTERM to every process of the task.
     Terminate,
-    /// SIGKILL to it.
+    /// SIGKILL until none is left.
     Kill,
     /// Call `Executor::on_timer(timer)` after this time; a later one replaces it.
     Arm(Timer, Duration),
@@ -35,13 +40,17 @@ pub enum Timer {
     MaxCompletion,
     /// The agent is not back in time.
     Recovery,
+    /// The agent has not reported that the memory ran out.
+    Limitation,
+    /// The terminal update ought to have been acknowledged.
+    Acknowledgement,
 }
 
 /// How the task's process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     Status(i32),
-    Signal(i32),
+    Signal { signal: i32, core: bool },
 }
 
 /// Why the task is being ended by us.
@@ -67,6 +76,10 @@ pub struct Executor {
     sequence: u64,
     running: bool,
     ending: Option<Ending>,
+    /// When the first kill came and how long its grace is.
+    grace: Option<(Duration, Duration)>,
+    /// The task has ended for want of memory; the agent has the first word.
+    out_of_memory: Option<Exit>,
     terminal_sent: bool,
     shutdown: bool,
 }
@@ -85,6 +98,8 @@ impl Executor {
             sequence: 0,
             running: false,
             ending: None,
+            grace: None,
+            out_of_memory: None,
             terminal_sent: false,
             shutdown: false,
         }
@@ -142,10 +157,9 @@ impl Executor {
             return vec![self.update(v1::TaskStatus { message: Some(message), ..status })];
         }
         let starting = self.status(&task, TaskState::TaskStarting, clock);
-        let command = task.command.clone().unwrap_or_default();
-        self.task = Some(task);
+        self.task = Some(task.clone());
         self.task_unacknowledged = true;
-        vec![self.update(starting), Action::Start(command)]
+        vec![self.update(starting), Action::Start(Box::new(task))]
     }
 
     /// The task's process runs.
@@ -165,12 +179,21 @@ impl Executor {
     pub fn on_start_failed(&mut self, reason: &str, clock: &mut dyn Clock) -> Vec<Action> {
         let Some(task) = self.task.clone() else { return Vec::new() };
         let status = self.status(&task, TaskState::TaskFailed, clock);
-        self.terminal_sent = true;
-        vec![self.update(v1::TaskStatus { message: Some(reason.to_owned()), ..status })]
+        let update = self.update(v1::TaskStatus { message: Some(reason.to_owned()), ..status });
+        self.terminal(update)
     }
 
-    pub fn on_exit(&mut self, exit: Exit, clock: &mut dyn Clock) -> Vec<Action> {
+    /// The task's first process has ended. `out_of_memory`: the kernel has killed in this container for want of memory.
+    pub fn on_exit(&mut self, exit: Exit, out_of_memory: bool, clock: &mut dyn Clock) -> Vec<Action> {
         self.running = false;
+        if out_of_memory && exit != Exit::Status(0) && self.ending.is_none() {
+            self.out_of_memory = Some(exit);
+            return vec![Action::Arm(Timer::Limitation, LIMITATION_PATIENCE)];
+        }
+        self.report(exit, clock)
+    }
+
+    fn report(&mut self, exit: Exit, clock: &mut dyn Clock) -> Vec<Action> {
         let Some(task) = self.task.clone() else { return Vec::new() };
         if self.terminal_sent {
             return Vec::new();
@@ -184,18 +207,29 @@ impl Executor {
         let mut status = self.status(&task, state, clock);
         status.message = Some(match exit {
             Exit::Status(status) => format!("Command exited with status {status}"),
-            Exit::Signal(signal) => format!("Command terminated with signal {}", signal_name(signal)),
+            Exit::Signal { signal, core } => {
+                let core = if core { " (core dumped)" } else { "" };
+                format!("Command terminated with signal {}{core}", signal_name(signal))
+            }
         });
+        if self.out_of_memory.is_some() {
+            status.reason = Some(Reason::ContainerLimitationMemory.into());
+        }
         if self.ending == Some(Ending::MaxCompletion) {
             status.reason = Some(Reason::MaxCompletionTimeReached.into());
         }
-        self.terminal_sent = true;
-        let mut actions = vec![self.update(status)];
+        let update = self.update(status);
+        let mut actions = self.terminal(update);
         if self.shutdown {
             // The agent does not acknowledge to an executor it shuts down.
             actions.push(Action::Exit);
         }
         actions
+    }
+
+    fn terminal(&mut self, update: Action) -> Vec<Action> {
+        self.terminal_sent = true;
+        vec![update, Action::Arm(Timer::Acknowledgement, ACKNOWLEDGEMENT_PATIENCE)]
     }
 
     fn on_kill(&mut self, kill: &event::Kill, clock: &mut dyn Clock) -> Vec<Action> {
@@ -221,12 +255,19 @@ impl Executor {
         if self.terminal_sent {
             return Vec::new();
         }
-        if self.ending.is_some() {
-            // Killed again, perhaps with less patience (MESOS-8679: a kill that hangs must not hide later ones).
-            return vec![Action::Arm(Timer::Grace, grace)];
+        if let Some((begun, earlier)) = self.grace {
+            // Killed again, perhaps with less patience (MESOS-8679: a kill that hangs must not hide later ones). Never
+            // with more: a scheduler that repeats its kill must not put off the end.
+            if grace >= earlier {
+                return Vec::new();
+            }
+            self.grace = Some((begun, grace));
+            let passed = clock.elapsed().saturating_sub(begun);
+            return vec![Action::Arm(Timer::Grace, grace.saturating_sub(passed))];
         }
         let Some(task) = self.task.clone() else { return Vec::new() };
         self.ending = Some(ending);
+        self.grace = Some((clock.elapsed(), grace));
         let mut actions = Vec::new();
         if self.killing_state && ending == Ending::Killed {
             let killing = self.status(&task, TaskState::TaskKilling, clock);
@@ -246,8 +287,13 @@ impl Executor {
     pub fn on_timer(&mut self, timer: Timer, clock: &mut dyn Clock) -> Vec<Action> {
         match timer {
             Timer::Grace if self.running => vec![Action::Kill],
-            Timer::MaxCompletion if self.running => self.end(Ending::MaxCompletion, DEFAULT_GRACE, clock),
+            Timer::MaxCompletion if self.running => self.end(Ending::MaxCompletion, Duration::ZERO, clock),
             Timer::Recovery => self.give_up(),
+            Timer::Limitation => match self.out_of_memory {
+                Some(exit) => self.report(exit, clock),
+                None => Vec::new(),
+            },
+            Timer::Acknowledgement => vec![Action::Exit],
             Timer::Grace | Timer::MaxCompletion => Vec::new(),
         }
     }
@@ -298,6 +344,8 @@ impl Executor {
 
 /// Time and randomness, from outside.
 pub trait Clock {
+    /// Since the start of this process; never goes back.
+    fn elapsed(&mut self) -> Duration;
     /// Seconds since the epoch.
     fn now(&mut self) -> f64;
     /// A random UUID of version 4.
@@ -311,17 +359,22 @@ fn signal_name(signal: i32) -> String {
         libc::SIGINT => "Interrupt",
         libc::SIGQUIT => "Quit",
         libc::SIGILL => "Illegal instruction",
+        libc::SIGTRAP => "Trace/breakpoint trap",
         libc::SIGABRT => "Aborted",
         libc::SIGBUS => "Bus error",
         libc::SIGFPE => "Floating point exception",
         libc::SIGKILL => "Killed",
+        libc::SIGUSR1 => "User defined signal 1",
+        libc::SIGUSR2 => "User defined signal 2",
+        libc::SIGSYS => "Bad system call",
         libc::SIGSEGV => "Segmentation fault",
         libc::SIGPIPE => "Broken pipe",
         libc::SIGALRM => "Alarm clock",
         libc::SIGTERM => "Terminated",
         libc::SIGXCPU => "CPU time limit exceeded",
         libc::SIGXFSZ => "File size limit exceeded",
-        other => return format!("{other}"),
+        other if other >= 34 => return format!("Real-time signal {}", other - 34),
+        other => return format!("Unknown signal {other}"),
     };
     name.to_owned()
 }

@@ -6,12 +6,14 @@
 //! | `environment` | what the agent tells its executor by `MESOS_*` variables |
 //! | `connection` | blocking HTTP to the agent: calls, and the event stream |
 //! | `chunked` | the transfer coding of that stream |
+//! | `command` | what exactly is executed for a task |
 //! | `process` | starting, signalling and reaping the task |
 //! | `run` | the loop that ties them together |
 //!
 //! Everything happens on one thread, because each task pays for this process's memory.
 
 mod chunked;
+mod command;
 mod connection;
 mod core;
 mod environment;

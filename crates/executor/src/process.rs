@@ -1,22 +1,28 @@
-//! Starting, signalling and reaping the task.
+//! Processes: starting one in a session of its own, signals taken from a descriptor, the tree below us.
 
-#![allow(unsafe_code)]
-
+use std::ffi::{CStr, CString};
+use std::fs;
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
+use std::ptr;
 
-use messages::v1;
-use rustix::process::{Pid, Signal, WaitOptions, kill_process_group, wait};
+use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, set_child_subreaper};
 
+use crate::command::Execution;
 use crate::core::Exit;
+
+/// The bit of a wait status that says so (wait(2)).
+const CORE_DUMPED: i32 = 0x80;
+/// More than any tree that still spawns needs; a fork bomb is left to the end of the container.
+const MAX_KILL_PASSES: usize = 200;
 
 /// Readable when a child has ended. SIGCHLD is blocked in this process and unblocked in the task.
 #[derive(Debug)]
 pub struct ChildSignal(OwnedFd);
 
 impl ChildSignal {
+    #[allow(unsafe_code)]
     pub fn install() -> io::Result<Self> {
         // SAFETY: `set` is initialised by sigemptyset before it is used, and lives through the calls.
         let fd = unsafe {
@@ -40,6 +46,7 @@ impl ChildSignal {
     }
 
     /// Empties the descriptor; several deaths may share one signal.
+    #[allow(unsafe_code)]
     pub fn clear(&self) {
         let mut buffer = [0u8; std::mem::size_of::<libc::signalfd_siginfo>()];
         // SAFETY: the buffer is as long as said. The descriptor does not block.
@@ -47,56 +54,209 @@ impl ChildSignal {
     }
 }
 
-/// Starts the command in a process group of its own, with this process's stdout, stderr and directory.
-pub fn start(info: &v1::CommandInfo) -> io::Result<Pid> {
-    let value = info.value();
-    let mut command = if info.shell() {
-        let mut command = Command::new("/bin/sh");
-        command.arg0("sh").arg("-c").arg(value);
-        command
-    } else {
-        let mut command = Command::new(value);
-        if let Some((first, rest)) = info.arguments.split_first() {
-            command.arg0(first).args(rest);
-        }
-        command
+/// Orphans below us become our children, so that everything a task starts can be found, killed and reaped.
+pub fn adopt_orphans() -> io::Result<()> {
+    Ok(set_child_subreaper(Some(getpid()))?)
+}
+
+/// Starts a program in a new session, with default signal handling, our standard streams and our directory.
+///
+/// `posix_spawn` shares our memory until the program runs; a fork would copy our pages on write, twice.
+#[allow(unsafe_code)]
+pub fn start(execution: &Execution) -> io::Result<Pid> {
+    let argv = pointers(&execution.arguments);
+    let envp = pointers(&execution.environment);
+    let attributes = Attributes::new()?;
+    let mut pid = 0;
+    // SAFETY: the program is a C string; `argv` and `envp` are null-terminated arrays of pointers to C strings that
+    // outlive the call; the attributes are initialised.
+    let code = unsafe {
+        libc::posix_spawn(
+            &raw mut pid,
+            execution.program.as_ptr(),
+            ptr::null(),
+            &raw const attributes.0,
+            argv.as_ptr(),
+            envp.as_ptr(),
+        )
     };
-    for variable in info.environment.iter().flat_map(|e| &e.variables) {
-        command.env(&variable.name, variable.value());
+    match code {
+        0 => Pid::from_raw(pid).ok_or_else(|| io::Error::other("the task has no process id")),
+        code => Err(io::Error::from_raw_os_error(code)),
     }
-    command.stdin(Stdio::null()).process_group(0);
-    // SAFETY: between fork and exec only sigemptyset and sigprocmask run, which are async-signal-safe.
-    unsafe {
-        command.pre_exec(|| {
-            let mut set = std::mem::zeroed();
-            libc::sigemptyset(&mut set);
-            match libc::sigprocmask(libc::SIG_SETMASK, &set, std::ptr::null_mut()) {
-                0 => Ok(()),
-                _ => Err(io::Error::last_os_error()),
+}
+
+fn pointers(strings: &[CString]) -> Vec<*mut libc::c_char> {
+    strings.iter().map(|s| CStr::as_ptr(s).cast_mut()).chain([ptr::null_mut()]).collect()
+}
+
+struct Attributes(libc::posix_spawnattr_t);
+
+impl Attributes {
+    #[allow(unsafe_code)]
+    fn new() -> io::Result<Self> {
+        let mut attributes = MaybeUninit::uninit();
+        let mut none = MaybeUninit::uninit();
+        let mut all = MaybeUninit::uninit();
+        let flags = i32::from(libc::POSIX_SPAWN_SETSID) | libc::POSIX_SPAWN_SETSIGMASK | libc::POSIX_SPAWN_SETSIGDEF;
+        // SAFETY: each value is initialised by its first call before another one reads it.
+        let code = unsafe {
+            libc::sigemptyset(none.as_mut_ptr());
+            libc::sigfillset(all.as_mut_ptr());
+            match libc::posix_spawnattr_init(attributes.as_mut_ptr()) {
+                0 => {
+                    libc::posix_spawnattr_setsigmask(attributes.as_mut_ptr(), none.as_ptr());
+                    libc::posix_spawnattr_setsigdefault(attributes.as_mut_ptr(), all.as_ptr());
+                    libc::posix_spawnattr_setflags(attributes.as_mut_ptr(), flags as libc::c_short)
+                }
+                code => code,
             }
-        });
+        };
+        if code != 0 {
+            return Err(io::Error::from_raw_os_error(code));
+        }
+        // SAFETY: `posix_spawnattr_init` succeeded.
+        Ok(Attributes(unsafe { attributes.assume_init() }))
     }
-    let child = command.spawn()?;
-    Pid::from_raw(child.id().cast_signed()).ok_or_else(|| io::Error::other("the task has no process id"))
 }
 
-/// To the whole process group; one that is gone needs no signal.
-pub fn signal(task: Pid, signal: Signal) {
-    let _ = kill_process_group(task, signal);
+impl Drop for Attributes {
+    #[allow(unsafe_code)]
+    fn drop(&mut self) {
+        // SAFETY: initialised in `new` and destroyed once.
+        unsafe { libc::posix_spawnattr_destroy(&raw mut self.0) };
+    }
 }
 
-/// Reaps every ended child: the task, and as process 1 of a namespace also orphans.
+/// Reaps every ended child, also orphans, which as pid 1 of a namespace nobody else would do. How the task ended, if it
+/// did.
 pub fn reap(task: Option<Pid>) -> Option<Exit> {
     let mut exit = None;
-    // Not `waitpid(None, …)`, which waits for our own process group only.
-    while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
+    while let Ok(Some((pid, status))) = rustix::process::wait(WaitOptions::NOHANG) {
         if Some(pid) == task {
             exit = match (status.exit_status(), status.terminating_signal()) {
                 (Some(status), _) => Some(Exit::Status(status)),
-                (None, Some(signal)) => Some(Exit::Signal(signal)),
+                (None, Some(signal)) => Some(Exit::Signal { signal, core: status.as_raw() & CORE_DUMPED != 0 }),
                 (None, None) => exit,
             };
         }
     }
     exit
+}
+
+/// Sends a signal to every process below us, once.
+pub fn signal_descendants(signal: Signal) {
+    for pid in descendants() {
+        // It may have ended meanwhile; its pid is not reused before it is reaped, by us or by a process below us.
+        let _ = kill_process(pid, signal);
+    }
+}
+
+/// Kills every process below us, also those born meanwhile.
+pub fn kill_descendants() {
+    // Mostly there is nothing, and then no need to look at all processes of the machine. This process has one thread.
+    if fs::read_to_string("/proc/thread-self/children").is_ok_and(|children| children.trim().is_empty()) {
+        return;
+    }
+    for _ in 0..MAX_KILL_PASSES {
+        let alive = descendants();
+        if alive.is_empty() {
+            return;
+        }
+        for pid in alive {
+            let _ = kill_process(pid, Signal::KILL);
+        }
+    }
+}
+
+/// All live processes below us, whatever their session or group. As a child subreaper we are an ancestor of everything
+/// the task ever started.
+fn descendants() -> Vec<Pid> {
+    let mut parents: Vec<(i32, i32)> = fs::read_dir("/proc")
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter_map(|pid: i32| Some((pid, live_parent(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)?)))
+        .collect();
+    let mut found = Vec::new();
+    let mut frontier = vec![getpid().as_raw_nonzero().get()];
+    while let Some(ancestor) = frontier.pop() {
+        parents.retain(|(pid, parent)| {
+            let below = *parent == ancestor;
+            if below {
+                frontier.push(*pid);
+                found.extend(Pid::from_raw(*pid));
+            }
+            !below
+        });
+    }
+    found
+}
+
+/// The parent in `/proc/<pid>/stat` of a process that has not ended (proc_pid_stat(5)): the state and the parent follow
+/// the name, which is in parentheses and may itself contain some.
+fn live_parent(stat: &str) -> Option<i32> {
+    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
+    match fields.next()? {
+        // A zombie's children already belong to its reaper.
+        "Z" | "X" => None,
+        _ => fields.next()?.parse().ok(),
+    }
+}
+
+/// Returns freed heap pages to the kernel: the messages of the launch were the largest this process ever holds.
+#[allow(unsafe_code)]
+pub fn give_memory_back() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: `malloc_trim` has no preconditions.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
+/// Whether the kernel has killed a process of our memory cgroup for want of memory.
+pub fn out_of_memory() -> bool {
+    let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    own.lines().filter_map(memory_events).any(|path| {
+        fs::read_to_string(path).is_ok_and(|events| {
+            events.lines().any(|line| line.strip_prefix("oom_kill ").is_some_and(|count| count.trim() != "0"))
+        })
+    })
+}
+
+/// The file with the count of kills, for the line of `/proc/self/cgroup` that is about memory (cgroups(7)).
+fn memory_events(line: &str) -> Option<String> {
+    let mut fields = line.splitn(3, ':');
+    let (id, controllers, path) = (fields.next()?, fields.next()?, fields.next()?);
+    let path = path.trim_end_matches('/');
+    match (id, controllers) {
+        ("0", "") => Some(format!("/sys/fs/cgroup{path}/memory.events")),
+        (_, controllers) if controllers.split(',').any(|c| c == "memory") => {
+            Some(format!("/sys/fs/cgroup/memory{path}/memory.oom_control"))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parent_is_found_behind_any_name() {
+        assert_eq!(live_parent("7 (a b) S 3 7 7 0"), Some(3));
+        assert_eq!(live_parent("7 (a) S 1) (b) R 4 7 7 0"), Some(4));
+        assert_eq!(live_parent("7 (a) Z 3 7 7 0"), None);
+        assert_eq!(live_parent("nonsense"), None);
+    }
+
+    #[test]
+    fn memory_events_are_where_the_cgroup_is() {
+        assert_eq!(memory_events("0::/mesos/c").as_deref(), Some("/sys/fs/cgroup/mesos/c/memory.events"));
+        assert_eq!(
+            memory_events("4:memory:/mesos/c").as_deref(),
+            Some("/sys/fs/cgroup/memory/mesos/c/memory.oom_control")
+        );
+        assert_eq!(memory_events("3:cpu,cpuacct:/"), None);
+    }
 }

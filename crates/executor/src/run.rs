@@ -8,8 +8,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal};
 
+use crate::command::execution;
 use crate::connection::{Caller, Error, Subscription};
-use crate::core::{Action, Clock, Executor, Timer};
+use crate::core::{Action, Clock, Executor, Exit, Timer};
 use crate::environment::Environment;
 use crate::process::{self, ChildSignal};
 
@@ -20,11 +21,14 @@ const HEARTBEAT: Duration = Duration::from_secs(30 * 60);
 
 /// `tepui executor`, `mesos-executor`: reads its orders from the environment.
 pub fn main() -> ExitCode {
-    let environment = match Environment::read(|name| std::env::var(name).ok()) {
+    let variables: Vec<(String, String)> =
+        std::env::vars_os().filter_map(|(n, v)| Some((n.into_string().ok()?, v.into_string().ok()?))).collect();
+    let find = |name: &str| variables.iter().find(|(n, _)| n == name).map(|(_, value)| value.clone());
+    let environment = match Environment::read(find) {
         Ok(environment) => environment,
         Err(error) => return fail(&error),
     };
-    match Loop::new(environment).and_then(Loop::run) {
+    match Loop::new(environment, variables).and_then(Loop::run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error),
     }
@@ -40,6 +44,8 @@ fn fail(error: &dyn std::error::Error) -> ExitCode {
 
 struct Loop {
     environment: Environment,
+    /// What a task's own environment is laid over.
+    variables: Vec<(String, String)>,
     executor: Executor,
     clock: Os,
     caller: Caller,
@@ -54,7 +60,8 @@ struct Loop {
 }
 
 impl Loop {
-    fn new(environment: Environment) -> Result<Self, Error> {
+    fn new(environment: Environment, variables: Vec<(String, String)>) -> Result<Self, Error> {
+        process::adopt_orphans()?;
         let executor = Executor::new(
             &environment.framework,
             &environment.executor,
@@ -63,7 +70,7 @@ impl Loop {
         );
         Ok(Loop {
             executor,
-            clock: Os { random: std::fs::File::open("/dev/urandom")? },
+            clock: Os { random: std::fs::File::open("/dev/urandom")?, start: Instant::now() },
             caller: Caller::new(environment.clone()),
             children: ChildSignal::install()?,
             subscription: None,
@@ -72,6 +79,7 @@ impl Loop {
             timers: BTreeMap::new(),
             task: None,
             done: false,
+            variables,
             environment,
         })
     }
@@ -86,11 +94,14 @@ impl Loop {
             self.wait()?;
             if let Some(exit) = process::reap(self.task) {
                 self.task = None;
-                let actions = self.executor.on_exit(exit, &mut self.clock);
+                let out_of_memory = exit != Exit::Status(0) && process::out_of_memory();
+                let actions = self.executor.on_exit(exit, out_of_memory, &mut self.clock);
                 self.perform(actions);
             }
             self.fire_timers();
         }
+        // What the task left behind has lost its parent to this process, and is not found without it.
+        process::kill_descendants();
         Ok(())
     }
 
@@ -180,9 +191,9 @@ impl Loop {
                         eprintln!("executor: an update was not taken: {error}");
                     }
                 }
-                Action::Start(command) => self.start(&command),
-                Action::Terminate => self.signal(Signal::TERM),
-                Action::Kill => self.signal(Signal::KILL),
+                Action::Start(task) => self.start(&task),
+                Action::Terminate => process::signal_descendants(Signal::TERM),
+                Action::Kill => process::kill_descendants(),
                 Action::Arm(timer, after) => {
                     self.timers.insert(timer, Instant::now() + after);
                 }
@@ -191,33 +202,36 @@ impl Loop {
         }
     }
 
-    fn start(&mut self, command: &messages::v1::CommandInfo) {
-        let actions = match process::start(command) {
+    fn start(&mut self, task: &messages::v1::TaskInfo) {
+        let started = execution(task, &self.variables)
+            .map_err(|error| error.to_string())
+            .and_then(|execution| process::start(&execution).map_err(|error| error.to_string()));
+        let actions = match started {
             Ok(pid) => {
                 self.task = Some(pid);
                 self.executor.on_started(&mut self.clock)
             }
             Err(error) => {
-                let reason = format!("Failed to launch '{}': {error}", command.value());
-                self.executor.on_start_failed(&reason, &mut self.clock)
+                let command = task.command.as_ref().map(|command| command.value()).unwrap_or_default();
+                self.executor.on_start_failed(&format!("Failed to launch '{command}': {error}"), &mut self.clock)
             }
         };
         self.perform(actions);
-    }
-
-    fn signal(&self, signal: Signal) {
-        if let Some(task) = self.task {
-            process::signal(task, signal);
-        }
+        process::give_memory_back();
     }
 }
 
 /// The operating system's clock and randomness.
 struct Os {
     random: std::fs::File,
+    start: Instant,
 }
 
 impl Clock for Os {
+    fn elapsed(&mut self) -> Duration {
+        self.start.elapsed()
+    }
+
     fn now(&mut self) -> f64 {
         SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |d| d.as_secs_f64())
     }

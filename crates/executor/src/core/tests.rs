@@ -2,9 +2,13 @@
 
 use super::*;
 
-struct Fake(u8);
+struct Fake(u8, Duration);
 
 impl Clock for Fake {
+    fn elapsed(&mut self) -> Duration {
+        self.1
+    }
+
     fn now(&mut self) -> f64 {
         7.0
     }
@@ -30,7 +34,7 @@ fn brief(action: &Action) -> String {
             }
             None => call.r#type().as_str_name().to_owned(),
         },
-        Action::Start(command) => format!("start '{}'", command.value()),
+        Action::Start(task) => format!("start '{}'", task.command.as_ref().expect("a command").value()),
         Action::Arm(timer, after) => format!("{timer:?} in {after:?}"),
         other => format!("{other:?}"),
     }
@@ -38,12 +42,12 @@ fn brief(action: &Action) -> String {
 
 impl Story {
     fn new() -> Self {
-        Story { executor: Executor::new("f", "t", Duration::from_secs(5), None), clock: Fake(0) }
+        Story { executor: Executor::new("f", "t", Duration::from_secs(5), None), clock: Fake(0, Duration::ZERO) }
     }
 
     fn checkpointing() -> Self {
         let executor = Executor::new("f", "t", Duration::from_secs(5), Some(Duration::from_secs(60)));
-        Story { executor, clock: Fake(0) }
+        Story { executor, clock: Fake(0, Duration::ZERO) }
     }
 
     fn event(&mut self, event: Event, expect: &[&str]) -> &mut Self {
@@ -63,7 +67,7 @@ impl Story {
     }
 
     fn exits(&mut self, exit: Exit, expect: &[&str]) -> &mut Self {
-        let actions = self.executor.on_exit(exit, &mut self.clock);
+        let actions = self.executor.on_exit(exit, false, &mut self.clock);
         self.check(actions, expect)
     }
 
@@ -81,6 +85,10 @@ impl Story {
         };
         self.event(event, expect)
     }
+}
+
+fn signal(signal: i32) -> Exit {
+    Exit::Signal { signal, core: false }
 }
 
 fn launch(id: &str, command: &str) -> Event {
@@ -122,7 +130,7 @@ fn subscribed(capabilities: &[capability::Type]) -> Event {
 fn a_task_runs_and_the_executor_leaves_when_everything_is_acknowledged() {
     Story::new()
         .launched()
-        .exits(Exit::Status(0), &["TASK_FINISHED (Command exited with status 0)"])
+        .exits(Exit::Status(0), &["TASK_FINISHED (Command exited with status 0)", "Acknowledgement in 60s"])
         .acknowledged(1, &[])
         .acknowledged(2, &[])
         .acknowledged(3, &["Exit"]);
@@ -130,10 +138,13 @@ fn a_task_runs_and_the_executor_leaves_when_everything_is_acknowledged() {
 
 #[test]
 fn failures_say_how() {
-    Story::new().launched().exits(Exit::Status(3), &["TASK_FAILED (Command exited with status 3)"]);
     Story::new()
         .launched()
-        .exits(Exit::Signal(libc::SIGSEGV), &["TASK_FAILED (Command terminated with signal Segmentation fault)"]);
+        .exits(Exit::Status(3), &["TASK_FAILED (Command exited with status 3)", "Acknowledgement in 60s"]);
+    Story::new().launched().exits(
+        signal(libc::SIGSEGV),
+        &["TASK_FAILED (Command terminated with signal Segmentation fault)", "Acknowledgement in 60s"],
+    );
 }
 
 #[test]
@@ -142,7 +153,10 @@ fn a_kill_is_patient_and_then_not() {
         .launched()
         .event(kill(None), &["Terminate", "Grace in 3s"])
         .timer(Timer::Grace, &["Kill"])
-        .exits(Exit::Signal(libc::SIGKILL), &["TASK_KILLED (Command terminated with signal Killed)"])
+        .exits(
+            signal(libc::SIGKILL),
+            &["TASK_KILLED (Command terminated with signal Killed)", "Acknowledgement in 60s"],
+        )
         .timer(Timer::Grace, &[]);
 }
 
@@ -165,10 +179,10 @@ fn frameworks_that_want_it_hear_of_killing() {
 
 #[test]
 fn shutdown_ends_the_task_within_the_agents_patience() {
-    Story::new()
-        .launched()
-        .event(shutdown(), &["Terminate", "Grace in 4s"])
-        .exits(Exit::Signal(libc::SIGTERM), &["TASK_KILLED (Command terminated with signal Terminated)", "Exit"]);
+    Story::new().launched().event(shutdown(), &["Terminate", "Grace in 4s"]).exits(
+        signal(libc::SIGTERM),
+        &["TASK_KILLED (Command terminated with signal Terminated)", "Acknowledgement in 60s", "Exit"],
+    );
     Story::new().event(shutdown(), &["Exit"]);
 }
 
@@ -182,8 +196,8 @@ fn a_limit_on_the_time_is_a_failure_with_its_reason() {
     let actions = story.executor.on_started(&mut story.clock);
     story
         .check(actions, &["TASK_RUNNING", "MaxCompletion in 2s"])
-        .timer(Timer::MaxCompletion, &["Terminate", "Grace in 3s"]);
-    let actions = story.executor.on_exit(Exit::Signal(libc::SIGTERM), &mut story.clock);
+        .timer(Timer::MaxCompletion, &["Terminate", "Grace in 0ns"]);
+    let actions = story.executor.on_exit(signal(libc::SIGTERM), false, &mut story.clock);
     let Some(Action::Send(call)) = actions.first() else { panic!("an update: {actions:?}") };
     let status = &call.update.as_ref().expect("update").status;
     assert_eq!((status.state(), status.reason()), (TaskState::TaskFailed, Reason::MaxCompletionTimeReached));
@@ -214,5 +228,45 @@ fn a_second_task_is_refused_and_the_first_stays() {
     Story::new()
         .launched()
         .event(launch("other", "x"), &["TASK_FAILED (the command executor runs one task only)"])
-        .exits(Exit::Status(0), &["TASK_FINISHED (Command exited with status 0)"]);
+        .exits(Exit::Status(0), &["TASK_FINISHED (Command exited with status 0)", "Acknowledgement in 60s"]);
+}
+
+#[test]
+fn a_repeated_kill_does_not_put_off_the_end() {
+    let mut story = Story::new();
+    story.launched().event(kill(Some(Duration::from_secs(20))), &["Terminate", "Grace in 20s"]);
+    story.clock.1 = Duration::from_secs(4);
+    story
+        .event(kill(Some(Duration::from_secs(30))), &[])
+        .event(kill(Some(Duration::from_secs(20))), &[])
+        .event(kill(Some(Duration::from_secs(5))), &["Grace in 1s"])
+        .event(kill(Some(Duration::from_secs(1))), &["Grace in 0ns"]);
+}
+
+#[test]
+fn the_agent_has_the_first_word_about_memory() {
+    let mut story = Story::new();
+    story.launched();
+    let actions = story.executor.on_exit(signal(libc::SIGKILL), true, &mut story.clock);
+    story.check(actions, &["Limitation in 2s"]);
+    let actions = story.executor.on_timer(Timer::Limitation, &mut story.clock);
+    let Some(Action::Send(call)) = actions.first() else { panic!("an update: {actions:?}") };
+    let status = &call.update.as_ref().expect("update").status;
+    assert_eq!((status.state(), status.reason()), (TaskState::TaskFailed, Reason::ContainerLimitationMemory));
+}
+
+#[test]
+fn an_end_that_is_never_acknowledged_does_not_keep_the_executor() {
+    Story::new()
+        .launched()
+        .exits(Exit::Status(0), &["TASK_FINISHED (Command exited with status 0)", "Acknowledgement in 60s"])
+        .timer(Timer::Acknowledgement, &["Exit"]);
+}
+
+#[test]
+fn ends_are_worded_as_mesos_words_them() {
+    let dumped = Exit::Signal { signal: libc::SIGABRT, core: true };
+    let text = "TASK_FAILED (Command terminated with signal Aborted (core dumped))";
+    Story::new().launched().exits(dumped, &[text, "Acknowledgement in 60s"]);
+    assert_eq!(signal_name(35), "Real-time signal 1");
 }

@@ -1,0 +1,165 @@
+//! What exactly is executed for a task. Pure but for the search in PATH.
+
+use std::collections::BTreeMap;
+use std::ffi::{CString, NulError};
+use std::path::{Path, PathBuf};
+
+use messages::v1::environment::variable;
+use messages::v1::{CommandInfo, TaskInfo};
+
+#[derive(Debug, PartialEq)]
+pub struct Execution {
+    pub program: CString,
+    pub arguments: Vec<CString>,
+    pub environment: Vec<CString>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidCommand {
+    #[error("the task has no command")]
+    NoCommand,
+    #[error("its command has no value")]
+    NoValue,
+    #[error("'{0}' is not in the PATH of the task")]
+    NotFound(String),
+    #[error("a zero byte in the command or its environment")]
+    ZeroByte(#[from] NulError),
+}
+
+/// Variables that stay with the executor: whoever holds the token may speak as this executor.
+const PRIVATE: [&str; 1] = ["MESOS_EXECUTOR_AUTHENTICATION_TOKEN"];
+
+pub fn execution(task: &TaskInfo, inherited: &[(String, String)]) -> Result<Execution, InvalidCommand> {
+    let command = task.command.as_deref().ok_or(InvalidCommand::NoCommand)?;
+    let environment = environment(task, command, inherited);
+    let (program, arguments) = program(command, environment.get("PATH").copied().unwrap_or_default())?;
+    Ok(Execution {
+        program: CString::new(program)?,
+        arguments: arguments.into_iter().map(CString::new).collect::<Result<_, _>>()?,
+        environment: environment
+            .into_iter()
+            .map(|(name, value)| CString::new(format!("{name}={value}")))
+            .collect::<Result<_, _>>()?,
+    })
+}
+
+/// The executor's environment, then the command's, then the role the task's resources are allocated to.
+fn environment<'a>(
+    task: &'a TaskInfo,
+    command: &'a CommandInfo,
+    inherited: &'a [(String, String)],
+) -> BTreeMap<&'a str, &'a str> {
+    let mut merged: BTreeMap<&str, &str> = inherited
+        .iter()
+        .filter(|(name, _)| !PRIVATE.contains(&name.as_str()))
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    for variable in command.environment.iter().flat_map(|environment| &environment.variables) {
+        // An unresolved secret has no value to give.
+        if variable.r#type() != variable::Type::Secret {
+            merged.insert(&variable.name, variable.value());
+        }
+    }
+    // All resources of a task have the same role (MESOS-6636).
+    if let Some(role) = task.resources.iter().find_map(|r| r.allocation_info.as_ref()?.role.as_deref()) {
+        merged.insert("MESOS_ALLOCATION_ROLE", role);
+    }
+    merged
+}
+
+fn program(command: &CommandInfo, path: &str) -> Result<(String, Vec<String>), InvalidCommand> {
+    let value = command.value.as_deref().filter(|v| !v.is_empty()).ok_or(InvalidCommand::NoValue)?;
+    if command.shell() {
+        return Ok(("/bin/sh".into(), vec!["sh".into(), "-c".into(), value.into()]));
+    }
+    // `arguments` begins with argv[0], as in execve.
+    let arguments = if command.arguments.is_empty() { vec![value.to_owned()] } else { command.arguments.clone() };
+    if value.contains('/') {
+        return Ok((value.into(), arguments));
+    }
+    let found = path
+        .split(':')
+        .map(|directory| Path::new(directory).join(value))
+        .find(|candidate| is_executable(candidate))
+        .map(|candidate: PathBuf| candidate.to_string_lossy().into_owned())
+        .ok_or_else(|| InvalidCommand::NotFound(value.into()))?;
+    Ok((found, arguments))
+}
+
+fn is_executable(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    path.metadata().is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use messages::v1::{Environment, Resource, environment::Variable, resource};
+
+    fn variable(name: &str, value: &str, kind: variable::Type) -> Variable {
+        Variable { name: name.into(), value: Some(value.into()), r#type: Some(kind as i32), ..Default::default() }
+    }
+
+    fn task(command: CommandInfo) -> TaskInfo {
+        TaskInfo { command: Some(Box::new(command)), ..TaskInfo::default() }
+    }
+
+    fn texts(strings: &[CString]) -> Vec<&str> {
+        strings.iter().map(|s| s.to_str().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_shell_command() {
+        let command = CommandInfo { value: Some("exit 3".into()), ..CommandInfo::default() };
+        let execution = execution(&task(command), &[]).unwrap();
+        assert_eq!(execution.program.to_str(), Ok("/bin/sh"));
+        assert_eq!(texts(&execution.arguments), ["sh", "-c", "exit 3"]);
+    }
+
+    #[test]
+    fn an_argument_vector() {
+        let command = |arguments: &[&str]| CommandInfo {
+            shell: Some(false),
+            value: Some("true".into()),
+            arguments: arguments.iter().map(|a| (*a).to_owned()).collect(),
+            ..CommandInfo::default()
+        };
+        let path = [("PATH".to_owned(), "/nowhere:/usr/bin:/bin".to_owned())];
+        let given = execution(&task(command(&["name", "x"])), &path).unwrap();
+        assert_eq!(texts(&given.arguments), ["name", "x"]);
+        assert!(given.program.to_str().unwrap().ends_with("bin/true"));
+        assert_eq!(texts(&execution(&task(command(&[])), &path).unwrap().arguments), ["true"]);
+        assert!(matches!(execution(&task(command(&[])), &[]), Err(InvalidCommand::NotFound(_))));
+    }
+
+    #[test]
+    fn the_commands_variables_win_and_secrets_stay_out() {
+        let command = CommandInfo {
+            value: Some("true".into()),
+            environment: Some(Box::new(Environment {
+                variables: vec![
+                    variable("A", "task", variable::Type::Value),
+                    variable("S", "secret", variable::Type::Secret),
+                ],
+            })),
+            ..CommandInfo::default()
+        };
+        let mut task = task(command);
+        task.resources.push(Resource {
+            allocation_info: Some(resource::AllocationInfo { role: Some("dev".into()) }),
+            ..Resource::default()
+        });
+        let inherited = [("A", "agent"), ("B", "agent"), ("MESOS_EXECUTOR_AUTHENTICATION_TOKEN", "t")]
+            .map(|(n, v)| (n.to_owned(), v.to_owned()));
+        let execution = execution(&task, &inherited).unwrap();
+        assert_eq!(texts(&execution.environment), ["A=task", "B=agent", "MESOS_ALLOCATION_ROLE=dev"]);
+    }
+
+    #[test]
+    fn nothing_to_run_is_an_error() {
+        assert!(matches!(execution(&TaskInfo::default(), &[]), Err(InvalidCommand::NoCommand)));
+        assert!(matches!(execution(&task(CommandInfo::default()), &[]), Err(InvalidCommand::NoValue)));
+        let zero = CommandInfo { value: Some("a\0b".into()), ..CommandInfo::default() };
+        assert!(matches!(execution(&task(zero), &[]), Err(InvalidCommand::ZeroByte(_))));
+    }
+}
