@@ -109,3 +109,31 @@ fn overhead(task: &[v1::Resource]) -> Vec<v1::Resource> {
     };
     vec![scalar("cpus", EXECUTOR_CPUS), scalar("mem", EXECUTOR_MEM)]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn executors_are_named_after_the_beginning_of_their_command() {
+        let command = |value: Option<&str>, shell, arguments: &[&str]| v1::CommandInfo {
+            value: value.map(str::to_owned),
+            shell,
+            arguments: arguments.iter().map(|a| (*a).to_owned()).collect(),
+            ..Default::default()
+        };
+        for (command, expected) in [
+            (command(Some("sleep 1000"), None, &[]), "(Command: sh -c 'sleep 1000')"),
+            (command(Some("fifteen letters"), Some(true), &[]), "(Command: sh -c 'fifteen letters')"),
+            (command(Some("sixteen letters!"), Some(true), &[]), "(Command: sh -c 'sixteen lett...')"),
+            // Never in the middle of a letter.
+            (command(Some("elf zeichen\u{e4}\u{e4}\u{e4}"), None, &[]), "(Command: sh -c 'elf zeichen...')"),
+            (command(Some("ls"), Some(false), &["ls", "-l"]), "(Command: [ls, ls, -l])"),
+            (command(Some("/bin/ls"), Some(false), &["ls", "-l", "/"]), "(Command: [/bin/ls, ls,...])"),
+            (command(None, None, &[]), "(Command: NO COMMAND)"),
+            (command(None, Some(false), &[]), "(Command: NO EXECUTABLE)"),
+        ] {
+            assert_eq!(shown(&command), expected);
+        }
+    }
+}

@@ -99,7 +99,8 @@ impl Agent {
         if !executor.is_live() {
             return;
         }
-        if executor.state == ExecutorState::Running {
+        // One that is not connected is told when it comes, and else destroyed when the grace period is over.
+        if executor.link != Link::None {
             executor.shut_down(step);
         }
         step.disarm(Timer::ExecutorRegistration(executor.container.clone()));

@@ -173,7 +173,7 @@ impl Agent {
                     return self.wrong_id(step, &message.slave_id);
                 }
                 Arc::make_mut(&mut self.info).id = Some(message.slave_id);
-                tracing::info!("registered as {:?}", self.id());
+                tracing::info!("registered as {}", self.agent_id().value);
                 self.connect(step, message.connection.as_ref());
                 let record = Record::AgentInfo(self.info.clone());
                 self.stores.store_then(step, record, Waiting::AgentInfo);
@@ -191,7 +191,7 @@ impl Agent {
         match self.master.phase {
             Phase::Terminating => return,
             Phase::Disconnected => {
-                tracing::info!("re-registered as {:?}", self.id());
+                tracing::info!("re-registered as {}", self.agent_id().value);
                 self.connect(step, message.connection.as_ref());
             }
             Phase::Registered => {}

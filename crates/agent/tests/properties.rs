@@ -423,7 +423,7 @@ fn executor(number: u8) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig { cases: 250, failure_persistence: None, ..Default::default() })]
 
     #[test]
     fn the_promises_hold_and_everything_settles(seed in any::<u8>(), acts in acts()) {

@@ -251,7 +251,7 @@ fn members() -> impl Strategy<Value = Vec<Member>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..Default::default() })]
 
     /// Whatever members an archive has, in whatever order: nothing outside changes and no link leads out. Members
     /// are fetched one archive each, so that a refused one does not end the attack.
