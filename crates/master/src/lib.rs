@@ -25,6 +25,7 @@ mod operator;
 mod outbox;
 mod peers;
 mod pings;
+mod readmission;
 mod registration;
 mod registry;
 mod reregistration;

@@ -1,16 +1,16 @@
-//! How agents return: after a restart of theirs, a broken link, an outage, or a change of master.
+//! The return of a registered agent: its process restarted, its link broke, or it missed
+//! the master. What both know is compared.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use messages::{internal, v1};
 use resources::Resources;
-use vocabulary::{AgentId, ExecutorId, FrameworkId, Role, Upid};
+use vocabulary::{AgentId, ExecutorId, FrameworkId, Upid};
 
 use crate::capabilities::{AgentCapabilities, capability_numbers};
-use crate::change::{AgentSnapshot, Change};
+use crate::change::Change;
 use crate::cx::Cx;
-use crate::framework::roles_of;
 use crate::master::Master;
 use crate::outbox::{RegistryOperation, Timer};
 use crate::registration::{total_of, upgrade};
@@ -56,122 +56,6 @@ impl Master {
         self.registry.reregistering.insert(id);
         let operation = RegistryOperation::UpdateAgent(Arc::new(message.slave.clone()));
         self.store(cx, operation, Waiting::Update { from, message });
-    }
-
-    /// The registry agrees that an agent this master did not know as registered is back.
-    pub(crate) fn readmitted(&mut self, cx: &mut Cx<'_>, from: Upid, message: internal::ReregisterSlaveMessage) {
-        let Some(id) = message.slave.id.as_ref().map(AgentId::from) else { return };
-        self.registry.reregistering.remove(&id);
-        let Some(total) = total_of(&message.slave.resources, &message.checkpointed_resources) else { return };
-        let capabilities = capability_numbers(&message.agent_capabilities);
-        let was_unreachable = self.agents.take_unreachable(id.as_str());
-        self.metrics.slaves_unreachable.set(self.agents.unreachable_count() as i64);
-        self.forget_unreachable_tasks(was_unreachable.as_ref());
-
-        let completed: Vec<v1::FrameworkId> = message
-            .frameworks
-            .iter()
-            .filter_map(|info| info.id.clone())
-            .filter(|id| self.frameworks.is_completed(&id.value))
-            .collect();
-        let mut message = message;
-        message.frameworks.retain(|info| info.id.as_ref().is_some_and(|id| !completed.contains(id)));
-        message.tasks.retain(|task| !completed.contains(&task.framework_id));
-        message
-            .executor_infos
-            .retain(|executor| executor.framework_id.as_ref().is_none_or(|id| !completed.contains(id)));
-
-        for info in &message.frameworks {
-            if info.id.as_ref().is_some_and(|id| self.frameworks.get(&id.value).is_none()) {
-                self.recover_framework(cx, info.clone());
-            }
-        }
-        let claims = self.claims(&mut message, AgentCapabilities::of(&capabilities));
-        let cause =
-            if was_unreachable.is_some() { "Unreachable agent re-reregistered" } else { "Unknown agent reregistered" };
-        self.tell_of_returned_tasks(cx, &claims, cause);
-
-        self.metrics.slave_reregistrations.increment();
-        let state = AgentSnapshot {
-            id: id.clone(),
-            info: Arc::new(message.slave),
-            pid: from.clone(),
-            version: message.version.unwrap_or_default(),
-            capabilities,
-            registered: cx.now.wall,
-            reregistered: Some(cx.now.wall),
-            active: true,
-            connected: true,
-            total,
-        };
-        let used = claims.used();
-        self.add_agent(cx, state, message.resource_version_uuid, &used);
-        for (framework, task, resources) in claims.tasks {
-            self.add_task(cx, &framework, &id, task, resources);
-        }
-        for (framework, executor, resources) in claims.executors {
-            self.add_executor(cx, &framework, &id, executor, resources);
-        }
-        cx.send(
-            &from,
-            internal::SlaveReregisteredMessage {
-                slave_id: id.to_proto(),
-                reconciliations: Vec::new(),
-                connection: Some(self.connection()),
-            },
-        );
-        self.start_pings(cx, &id);
-        for framework_id in completed {
-            cx.send(&from, internal::ShutdownFrameworkMessage { framework_id });
-        }
-        self.tell_agent_of_frameworks(cx, &from, &message.frameworks);
-    }
-
-    fn forget_unreachable_tasks(&mut self, agent: Option<&crate::agent::UnreachableAgent>) {
-        for (framework, task) in agent.into_iter().flat_map(|agent| &agent.tasks) {
-            let framework = self.frameworks.get_mut(framework.as_str());
-            if framework.and_then(|f| f.unreachable.remove(task.as_str())).is_some() {
-                self.metrics.tasks_unreachable.decrement();
-            }
-        }
-    }
-
-    /// What the agent says to hold, as far as the master can keep books of it.
-    fn claims(&self, message: &mut internal::ReregisterSlaveMessage, capabilities: AgentCapabilities) -> Claims {
-        // Before MULTI_ROLE a framework had one role, and agents did not report it with resources.
-        let role_of = |framework: &str| {
-            let framework = self.frameworks.get(framework).filter(|_| !capabilities.multi_role)?;
-            roles_of(framework.info()).first().cloned()
-        };
-        let mut claims = Claims::default();
-        for mut task in message.tasks.drain(..) {
-            let Some(framework) = self.frameworks.get(&task.framework_id.value) else { continue };
-            // The same id twice, or on another agent: two tasks cannot share it.
-            if framework.tasks.contains_key(task.task_id.value.as_str()) {
-                continue;
-            }
-            let Some(resources) = allocated(&mut task.resources, role_of(&task.framework_id.value)) else { continue };
-            claims.tasks.push((framework.id().clone(), task, resources));
-        }
-        for mut executor in message.executor_infos.drain(..) {
-            let id = executor.framework_id.as_ref().map_or("", |id| id.value.as_str()).to_owned();
-            let Some(framework) = self.frameworks.get(&id) else { continue };
-            let Some(resources) = allocated(&mut executor.resources, role_of(&id)) else { continue };
-            claims.executors.push((framework.id().clone(), executor, resources));
-        }
-        claims
-    }
-
-    fn tell_of_returned_tasks(&mut self, cx: &mut Cx<'_>, claims: &Claims, cause: &str) {
-        for (id, task, _) in &claims.tasks {
-            let Some(framework) = self.frameworks.get_mut(id.as_str()) else { continue };
-            // An agent that the master has forgotten: its tasks may still be remembered.
-            if framework.unreachable.remove(&task.task_id.value).is_some() {
-                self.metrics.tasks_unreachable.decrement();
-            }
-            let status = current_status(task, cause, v1::task_status::Reason::AgentReregistered, cx);
-            self.forward_made_up(cx, id, &status);
-        }
     }
 
     /// A registered agent registers again: its process restarted, or it missed us.
@@ -341,7 +225,7 @@ impl Master {
 
     /// Where the schedulers of its frameworks are now. Frameworks it names that the
     /// master does not know become known.
-    fn tell_agent_of_frameworks(&mut self, cx: &mut Cx<'_>, pid: &Upid, infos: &[v1::FrameworkInfo]) {
+    pub(crate) fn tell_agent_of_frameworks(&mut self, cx: &mut Cx<'_>, pid: &Upid, infos: &[v1::FrameworkInfo]) {
         for info in infos {
             let Some(id) = &info.id else { continue };
             if self.frameworks.is_completed(&id.value) {
@@ -396,40 +280,6 @@ impl Master {
             }
         }
     }
-}
-
-/// What a returning agent says to run.
-#[derive(Debug, Default)]
-struct Claims {
-    tasks: Vec<(FrameworkId, v1::Task, Resources)>,
-    executors: Vec<(FrameworkId, v1::ExecutorInfo, Resources)>,
-}
-
-impl Claims {
-    /// What that holds, per framework.
-    fn used(&self) -> Vec<(FrameworkId, Resources)> {
-        let mut used: BTreeMap<&FrameworkId, Resources> = BTreeMap::new();
-        for (framework, task, resources) in &self.tasks {
-            if !task::is_over(task::state_of(task)) {
-                *used.entry(framework).or_default() += resources;
-            }
-        }
-        for (framework, _, resources) in &self.executors {
-            *used.entry(framework).or_default() += resources;
-        }
-        used.into_iter().map(|(framework, resources)| (framework.clone(), resources)).collect()
-    }
-}
-
-/// The resources, with `role` as their allocation where they name none.
-fn allocated(protos: &mut Vec<v1::Resource>, role: Option<Role>) -> Option<Resources> {
-    upgrade(protos);
-    if let Some(role) = role {
-        for resource in protos.iter_mut().filter(|r| r.allocation_info.is_none()) {
-            resource.allocation_info = Some(v1::resource::AllocationInfo { role: Some(role.as_str().to_owned()) });
-        }
-    }
-    Resources::from_proto(protos).ok()
 }
 
 /// The latest known state of a task, with the details of its last status.

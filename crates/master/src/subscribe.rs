@@ -91,7 +91,7 @@ impl Master {
         force: bool,
     ) -> Result<(), Invalid> {
         let connection = Connection::Driver(from.clone());
-        let speaks_for = self.frameworks.by_driver(from).cloned();
+        let speaks_for = self.speaks_for(cx, from, known_id(&subscription.info).as_ref());
         let Some(id) = known_id(&subscription.info) else {
             match speaks_for {
                 // The answer was lost, or crossed with a retry.
@@ -113,6 +113,20 @@ impl Master {
         let manner = if same && !force { Return::SameDriver } else { Return::Failover };
         self.framework_returns(cx, &id, connection, subscription, manner);
         Ok(())
+    }
+
+    /// The framework a driver speaks for. One that was disconnected and is not meant now
+    /// gives the address up: its driver is gone, and another one runs there.
+    fn speaks_for(&mut self, cx: &mut Cx<'_>, from: &Upid, meant: Option<&FrameworkId>) -> Option<FrameworkId> {
+        let id = self.frameworks.by_driver(from)?.clone();
+        let connected = self.frameworks.get(id.as_str()).is_some_and(|framework| framework.state.connected);
+        if connected || meant == Some(&id) {
+            return Some(id);
+        }
+        if let Some(before) = self.frameworks.connect(id.as_str(), Connection::None) {
+            self.close(cx, &before);
+        }
+        None
     }
 
     fn count_subscription(&self, info: &v1::FrameworkInfo) {

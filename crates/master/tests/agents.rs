@@ -524,3 +524,36 @@ fn checkpointed_resources_take_the_place_of_plain_ones() {
     assert_eq!(agent.total.unreserved(), resources::Resources::parse("cpus:3;mem:1024;disk:60", "*").unwrap());
     assert_eq!(agent.total.reserved(Some("r")).cpus(), 1.0);
 }
+
+#[test]
+fn an_agent_that_lies_about_its_tasks_is_not_believed() {
+    let mut c = Cluster::new();
+    let f = c.framework();
+    let a = AgentPeer { pid: "slave(1)@127.0.0.1:5051".parse().unwrap(), id: "elder-S7".to_owned() };
+    let mut message = reregister(&a, "cpus:4;mem:1024");
+    message.frameworks = vec![returning(framework_info(), &f.id)];
+    let mut nobodys = reported(&a, &f.id, "nobody's", TaskRunning);
+    nobodys.resources.iter_mut().for_each(|r| r.allocation_info = None);
+    message.tasks = vec![reported(&a, &f.id, "twice", TaskRunning), reported(&a, &f.id, "twice", TaskRunning), nobodys];
+    c.send(&a.pid, message);
+    c.settle();
+    assert_eq!(c.heard(&f).last().unwrap(), "OFFERS elder-S7[cpus:3; mem:896]");
+    assert_eq!(c.metrics.tasks_running.get(), 1);
+}
+
+#[test]
+fn an_agent_that_says_to_run_more_than_it_has_gets_no_offers() {
+    let mut c = Cluster::new();
+    let f = c.framework();
+    let a = AgentPeer { pid: "slave(1)@127.0.0.1:5051".parse().unwrap(), id: "elder-S7".to_owned() };
+    let mut message = reregister(&a, "cpus:1;mem:128");
+    message.frameworks = vec![returning(framework_info(), &f.id)];
+    message.tasks = ["t1", "t2", "t3"].map(|id| reported(&a, &f.id, id, TaskRunning)).to_vec();
+    c.send(&a.pid, message);
+    assert_eq!(c.offered(&f).len(), 0);
+    // Not before what it really has is free.
+    for (task, offers) in [("t1", 0), ("t2", 0), ("t3", 1)] {
+        c.update(&a, &f.id, task, TaskFinished, 1);
+        assert_eq!(c.offered(&f).len(), offers, "{task}");
+    }
+}

@@ -212,3 +212,22 @@ fn junk_is_ignored() {
     c.send(&d, internal::ShutdownMessage { message: None });
     assert_eq!(c.received(&d), [""; 0]);
 }
+
+#[test]
+fn another_driver_at_the_address_of_a_lost_one_is_another_framework() {
+    let mut c = Cluster::new();
+    let d = driver(9000);
+    c.driver_call(&d, &subscribe(patient()), false);
+    c.exited(d.address);
+    c.forget();
+    c.driver_call(&d, &subscribe(old_framework_info()), false);
+    assert_eq!(c.received(&d), ["FrameworkRegistered m-0001"]);
+    // The first one may still return, from somewhere else.
+    let elsewhere = driver(9001);
+    c.driver_call(&elsewhere, &subscribe(returning(patient(), "m-0000")), true);
+    assert_eq!(c.received(&elsewhere), ["FrameworkRegistered m-0000"]);
+    assert_eq!(c.received(&d), [""; 0]);
+    // A driver speaks for one framework at a time.
+    c.driver_call(&d, &subscribe(returning(patient(), "m-0000")), true);
+    assert_eq!(c.received(&d), [""; 0]);
+}

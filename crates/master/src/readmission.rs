@@ -1,0 +1,193 @@
+//! The return of an agent that is not registered: from an outage, or to a new master. It
+//! brings tasks, executors and frameworks that the master may never have heard of.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use messages::{internal, v1};
+use resources::Resources;
+use vocabulary::{AgentId, FrameworkId, Role, Upid};
+
+use crate::agent::UnreachableAgent;
+use crate::capabilities::{AgentCapabilities, capability_numbers};
+use crate::change::AgentSnapshot;
+use crate::cx::Cx;
+use crate::framework::roles_of;
+use crate::master::Master;
+use crate::registration::{total_of, upgrade};
+use crate::reregistration::current_status;
+use crate::task;
+
+impl Master {
+    /// The registry agrees that the agent is back.
+    pub(crate) fn readmitted(&mut self, cx: &mut Cx<'_>, from: Upid, mut message: internal::ReregisterSlaveMessage) {
+        let Some(id) = message.slave.id.as_ref().map(AgentId::from) else { return };
+        self.registry.reregistering.remove(&id);
+        let Some(total) = total_of(&message.slave.resources, &message.checkpointed_resources) else { return };
+        let capabilities = capability_numbers(&message.agent_capabilities);
+        let was_unreachable = self.agents.take_unreachable(id.as_str());
+        self.forget_unreachable_tasks(was_unreachable.as_ref());
+
+        let completed = self.leave_out_completed(&mut message);
+        self.recover_frameworks(cx, &message.frameworks);
+        let claims = self.claims(message.tasks, message.executor_infos, AgentCapabilities::of(&capabilities));
+        let cause =
+            if was_unreachable.is_some() { "Unreachable agent re-reregistered" } else { "Unknown agent reregistered" };
+        self.tell_of_returned_tasks(cx, &claims, cause);
+
+        self.metrics.slave_reregistrations.increment();
+        let state = AgentSnapshot {
+            id: id.clone(),
+            info: Arc::new(message.slave),
+            pid: from.clone(),
+            version: message.version.unwrap_or_default(),
+            capabilities,
+            registered: cx.now.wall,
+            reregistered: Some(cx.now.wall),
+            active: true,
+            connected: true,
+            total,
+        };
+        self.add_agent(cx, state, message.resource_version_uuid, &claims.used());
+        self.enter(cx, &id, claims);
+        cx.send(
+            &from,
+            internal::SlaveReregisteredMessage {
+                slave_id: id.to_proto(),
+                reconciliations: Vec::new(),
+                connection: Some(self.connection()),
+            },
+        );
+        self.start_pings(cx, &id);
+        for framework_id in completed {
+            cx.send(&from, internal::ShutdownFrameworkMessage { framework_id });
+        }
+        self.tell_agent_of_frameworks(cx, &from, &message.frameworks);
+    }
+
+    fn forget_unreachable_tasks(&mut self, agent: Option<&UnreachableAgent>) {
+        self.metrics.slaves_unreachable.set(self.agents.unreachable_count() as i64);
+        for (framework, task) in agent.into_iter().flat_map(|agent| &agent.tasks) {
+            self.forget_unreachable_task(framework, task.as_str());
+        }
+    }
+
+    fn forget_unreachable_task(&mut self, framework: &FrameworkId, task: &str) {
+        let framework = self.frameworks.get_mut(framework.as_str());
+        if framework.and_then(|framework| framework.unreachable.remove(task)).is_some() {
+            self.metrics.tasks_unreachable.decrement();
+        }
+    }
+
+    /// What belongs to completed frameworks is not entered; the agent will be told to end it.
+    fn leave_out_completed(&self, message: &mut internal::ReregisterSlaveMessage) -> Vec<v1::FrameworkId> {
+        let completed: Vec<v1::FrameworkId> = message
+            .frameworks
+            .iter()
+            .filter_map(|info| info.id.clone())
+            .filter(|id| self.frameworks.is_completed(&id.value))
+            .collect();
+        message.frameworks.retain(|info| info.id.as_ref().is_some_and(|id| !completed.contains(id)));
+        message.tasks.retain(|task| !completed.contains(&task.framework_id));
+        message
+            .executor_infos
+            .retain(|executor| executor.framework_id.as_ref().is_none_or(|id| !completed.contains(id)));
+        completed
+    }
+
+    fn recover_frameworks(&mut self, cx: &mut Cx<'_>, infos: &[v1::FrameworkInfo]) {
+        for info in infos {
+            if info.id.as_ref().is_some_and(|id| self.frameworks.get(&id.value).is_none()) {
+                self.recover_framework(cx, info.clone());
+            }
+        }
+    }
+
+    /// What the agent says to hold, as far as the master can keep books of it.
+    fn claims(
+        &self,
+        tasks: Vec<v1::Task>,
+        executors: Vec<v1::ExecutorInfo>,
+        capabilities: AgentCapabilities,
+    ) -> Claims {
+        // Before MULTI_ROLE a framework had one role, and agents did not report it with resources.
+        let role_of = |framework: &str| {
+            let framework = self.frameworks.get(framework).filter(|_| !capabilities.multi_role)?;
+            roles_of(framework.info()).first().cloned()
+        };
+        let mut claims = Claims::default();
+        let mut claimed = BTreeSet::new();
+        for mut task in tasks {
+            let Some(framework) = self.frameworks.get(&task.framework_id.value) else { continue };
+            // The same id again, here or on another agent: two tasks cannot share it.
+            let is_new = claimed.insert((framework.id().clone(), task.task_id.value.clone()))
+                && !framework.tasks.contains_key(task.task_id.value.as_str());
+            match allocated(&mut task.resources, role_of(&task.framework_id.value)).filter(|_| is_new) {
+                Some(resources) => claims.tasks.push((framework.id().clone(), task, resources)),
+                None => tracing::warn!(task = task.task_id.value, "ignoring what an agent says of a task"),
+            }
+        }
+        for mut executor in executors {
+            let id = executor.framework_id.as_ref().map_or("", |id| id.value.as_str()).to_owned();
+            let Some(framework) = self.frameworks.get(&id) else { continue };
+            match allocated(&mut executor.resources, role_of(&id)) {
+                Some(resources) => claims.executors.push((framework.id().clone(), executor, resources)),
+                None => tracing::warn!(executor = executor.executor_id.value, "ignoring what an agent says of it"),
+            }
+        }
+        claims
+    }
+
+    fn tell_of_returned_tasks(&mut self, cx: &mut Cx<'_>, claims: &Claims, cause: &str) {
+        for (framework, task, _) in &claims.tasks {
+            // The master may have forgotten the agent, but not yet its task.
+            self.forget_unreachable_task(framework, &task.task_id.value);
+            let status = current_status(task, cause, v1::task_status::Reason::AgentReregistered, cx);
+            self.forward_made_up(cx, framework, &status);
+        }
+    }
+
+    fn enter(&mut self, cx: &mut Cx<'_>, agent: &AgentId, claims: Claims) {
+        for (framework, task, resources) in claims.tasks {
+            self.add_task(cx, &framework, agent, task, resources);
+        }
+        for (framework, executor, resources) in claims.executors {
+            self.add_executor(cx, &framework, agent, executor, resources);
+        }
+    }
+}
+
+/// What a returning agent says to run.
+#[derive(Debug, Default)]
+struct Claims {
+    tasks: Vec<(FrameworkId, v1::Task, Resources)>,
+    executors: Vec<(FrameworkId, v1::ExecutorInfo, Resources)>,
+}
+
+impl Claims {
+    /// What that holds, per framework.
+    fn used(&self) -> Vec<(FrameworkId, Resources)> {
+        let mut used: BTreeMap<&FrameworkId, Resources> = BTreeMap::new();
+        for (framework, task, resources) in &self.tasks {
+            if !task::is_over(task::state_of(task)) {
+                *used.entry(framework).or_default() += resources;
+            }
+        }
+        for (framework, _, resources) in &self.executors {
+            *used.entry(framework).or_default() += resources;
+        }
+        used.into_iter().map(|(framework, resources)| (framework.clone(), resources)).collect()
+    }
+}
+
+/// The resources, with `role` as their allocation where they name none. Nothing if that
+/// leaves them without one: nobody could be charged for them.
+fn allocated(protos: &mut Vec<v1::Resource>, role: Option<Role>) -> Option<Resources> {
+    upgrade(protos);
+    if let Some(role) = role {
+        for resource in protos.iter_mut().filter(|resource| resource.allocation_info.is_none()) {
+            resource.allocation_info = Some(v1::resource::AllocationInfo { role: Some(role.as_str().to_owned()) });
+        }
+    }
+    Resources::from_proto(protos).ok().filter(|resources| resources.iter().all(|r| r.allocation_role().is_some()))
+}
