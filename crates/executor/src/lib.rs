@@ -7,6 +7,7 @@
 //! | `connection` | blocking HTTP to the agent: calls, and the event stream |
 //! | `chunked` | the transfer coding of that stream |
 //! | `command` | what exactly is executed for a task |
+//! | `memory` | being small while waiting |
 //! | `process` | starting, signalling and reaping the task |
 //! | `run` | the loop that ties them together |
 //!
@@ -17,6 +18,7 @@ mod command;
 mod connection;
 mod core;
 mod environment;
+mod memory;
 mod process;
 mod run;
 

@@ -204,16 +204,6 @@ fn live_parent(stat: &str) -> Option<i32> {
     }
 }
 
-/// Returns freed heap pages to the kernel: the messages of the launch were the largest this process ever holds.
-#[allow(unsafe_code)]
-pub fn give_memory_back() {
-    #[cfg(target_env = "gnu")]
-    // SAFETY: `malloc_trim` has no preconditions.
-    unsafe {
-        libc::malloc_trim(0);
-    }
-}
-
 /// Whether the kernel has killed a process of our memory cgroup for want of memory.
 pub fn out_of_memory() -> bool {
     let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();

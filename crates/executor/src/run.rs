@@ -12,6 +12,7 @@ use crate::command::execution;
 use crate::connection::{Caller, Error, Subscription};
 use crate::core::{Action, Clock, Executor, Exit, Timer};
 use crate::environment::Environment;
+use crate::memory;
 use crate::process::{self, ChildSignal};
 
 /// Between attempts to reach an agent that is restarting.
@@ -42,6 +43,9 @@ fn fail(error: &dyn std::error::Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
+/// How long nothing happens before the memory is given back.
+const IDLE: Duration = Duration::from_millis(250);
+
 struct Loop {
     environment: Environment,
     /// What a task's own environment is laid over.
@@ -56,6 +60,8 @@ struct Loop {
     heartbeat_at: Instant,
     timers: BTreeMap<Timer, Instant>,
     task: Option<Pid>,
+    /// Nothing has happened since the memory was given back.
+    small: bool,
     done: bool,
 }
 
@@ -78,6 +84,7 @@ impl Loop {
             heartbeat_at: Instant::now() + HEARTBEAT,
             timers: BTreeMap::new(),
             task: None,
+            small: false,
             done: false,
             variables,
             environment,
@@ -140,9 +147,11 @@ impl Loop {
     }
 
     /// Blocks until something can have happened.
-    fn wait(&self) -> Result<(), Error> {
+    fn wait(&mut self) -> Result<(), Error> {
         let deadline = self.timers.values().copied().chain(self.retry_at).chain([self.heartbeat_at]).min();
         let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+        // A task that is over in an instant should not pay for it.
+        let left = if self.small { left } else { Some(left.map_or(IDLE, |left| left.min(IDLE))) };
         let timeout =
             left.map(|left| Timespec { tv_sec: left.as_secs() as i64, tv_nsec: i64::from(left.subsec_nanos()) });
         let mut fds = vec![PollFd::new(self.children.fd(), PollFlags::IN)];
@@ -150,7 +159,12 @@ impl Loop {
             fds.push(PollFd::new(subscription.socket(), PollFlags::IN));
         }
         match poll(&mut fds, timeout.as_ref()) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Ok(0) if !self.small => {
+                memory::give_back();
+                self.small = true;
+            }
+            Ok(_) => self.small = false,
+            Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(Error::Io(error.into())),
         }
         self.children.clear();
@@ -217,7 +231,6 @@ impl Loop {
             }
         };
         self.perform(actions);
-        process::give_memory_back();
     }
 }
 

@@ -305,7 +305,7 @@ fn usage_is_what_the_controllers_say() {
     assert_eq!((usage.cpus_user_secs, usage.cpus_system_secs), (Some(2.0), Some(1.0)));
     assert_eq!((usage.mem_total_bytes, usage.mem_rss_bytes), (Some(8192), Some(5000)));
     assert_eq!((usage.cpus_nr_throttled, usage.threads), (Some(7), Some(4)));
-    assert_eq!(usage.mem_limit_bytes, Some(u64::MAX));
+    assert_eq!(usage.mem_limit_bytes, None);
 
     let usage = group(&v1()).usage(&v1(), &limits());
     assert_eq!(usage.cpus_limit, Some(0.5));

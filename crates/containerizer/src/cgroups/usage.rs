@@ -11,6 +11,9 @@ use crate::{Limits, Usage};
 /// User-visible clock ticks per second; fixed at 100 in the Linux ABI.
 const TICKS_PER_SECOND: f64 = 100.0;
 
+/// v1 says so by the largest multiple of a page, v2 by a word.
+const UNLIMITED: u64 = i64::MAX as u64 & !0xffff;
+
 impl Group {
     pub(crate) fn usage(&self, kernel: &dyn Kernel, limits: &Limits) -> Usage {
         let mut usage = Usage { cpus_limit: Some(limits.cpu_limit.unwrap_or(limits.cpus)), ..Usage::default() };
@@ -55,7 +58,8 @@ impl Group {
 
     fn memory_use(&self, kernel: &dyn Kernel, usage: &mut Usage) {
         let Some((version, path)) = self.place(Controller::Memory) else { return };
-        usage.mem_limit_bytes = self.memory_limit(kernel);
+        // Unlimited is no number.
+        usage.mem_limit_bytes = self.memory_limit(kernel).filter(|limit| *limit < UNLIMITED);
         let stat = table(kernel, path, "memory.stat");
         let get = |key: &str| stat.get(key).copied();
         match version {

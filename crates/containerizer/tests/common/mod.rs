@@ -122,7 +122,13 @@ impl Host {
 
 impl Drop for Host {
     fn drop(&mut self) {
-        if let Some(containerizer) = self.containerizer.take() {
+        // A story that failed between two agents has left its containers to the next.
+        let running = self.containerizer.take().or_else(|| {
+            let (containerizer, events) = start(&self.config).ok()?;
+            self.events = events;
+            Some(containerizer)
+        });
+        if let Some(containerizer) = running {
             for id in containerizer.containers() {
                 let _ = containerizer.destroy(&id);
             }
