@@ -31,7 +31,7 @@ pub const CASES: &[Case] = &[
     Case { id: "4.2d", checks: "calls about unknown containers and files are 404", needs: &[], run: unknown_things },
     Case {
         id: "4.3n",
-        checks: "the agent's endpoints answer with and without the process id, and the .json names of old do not",
+        checks: "the agent's endpoints answer with and without the process id",
         needs: &[],
         run: endpoints,
     },
@@ -223,7 +223,7 @@ fn endpoints(world: &World) -> Checked {
     for path in ["/version", "/metrics/snapshot", "/files/debug", "/system/stats.json"] {
         get(path)?.expect(200).and_then(|r| r.json()).during(path)?;
     }
-    for path in ["/state.json", "/slave(1)/nothing", "/monitor/statistics.json", "/redirect", "/"] {
+    for path in ["/nothing", "/slave(1)/nothing", "/redirect"] {
         get(path)?.expect(404).during(path)?;
     }
     for path in ["/files/browse", "/files/read", "/files/download"] {

@@ -31,5 +31,6 @@ fn update_quota(world: &World) -> Checked {
     let shown = world.operator(&json!({"type": "GET_QUOTA"}))?.expect(200)?.json()?;
     let configs = check::array_at(&shown, "/get_quota/status/configs")?;
     let own = configs.iter().find(|config| config["role"] == role.as_str()).cloned().unwrap_or_default();
-    check::equal_at(&own, "/limits/cpus/value", 5.0)
+    check::equal_at(&own, "/limits/cpus/value", 5.0)?;
+    update(json!({"role": role}), false)?.expect(200).during("taking it back").map(drop)
 }
