@@ -131,10 +131,15 @@ impl Agent {
 
     /// What was held for a framework before it was known.
     pub fn claim(&mut self, framework: &FrameworkId) -> Option<Resources> {
-        let position = self.unclaimed.iter().position(|(owner, _)| owner == framework)?;
-        let (_, resources) = self.unclaimed.swap_remove(position);
-        self.give_back(&resources);
-        Some(resources)
+        let is_owner = |owner: &FrameworkId| owner == framework;
+        if !self.unclaimed.iter().any(|(owner, _)| is_owner(owner)) {
+            return None;
+        }
+        let (own, others): (Vec<_>, Vec<_>) = self.unclaimed.drain(..).partition(|(owner, _)| is_owner(owner));
+        self.unclaimed = others;
+        let claimed = own.into_iter().fold(Resources::new(), |sum, (_, resources)| sum + resources);
+        self.give_back(&claimed);
+        Some(claimed)
     }
 
     pub fn release_unclaimed(&mut self, framework: &FrameworkId, resources: &Resources) {

@@ -10,19 +10,25 @@ use crate::slab::Ix;
 use crate::tree::Node;
 
 impl Allocator {
-    /// `used` is what it holds on agents that came before it.
+    /// `used` is what it holds on agents that came before it; what these said themselves ([`add_agent`]) goes first.
+    ///
+    /// [`add_agent`]: Self::add_agent
     pub fn add_framework(&mut self, framework: FrameworkOptions<'_>, active: bool, used: &[(AgentId, Resources)]) {
         self.remove_framework(framework.id);
         let entry = Framework::new(framework.info, framework.id.clone(), active);
         let ix = self.frameworks.insert(entry);
         self.framework_ids.insert(framework.id.clone(), ix);
         self.subscribe(ix, roles(framework.info), framework.suppressed);
+        let claimed: Vec<_> =
+            self.agents.iter_mut().filter_map(|(agent, entry)| Some((agent, entry.claim(framework.id)?))).collect();
         for (agent, resources) in used {
             let Some(agent) = self.agent_ids.get(agent).copied() else { continue };
-            if let Some(entry) = self.agents.get_mut(agent) {
-                entry.claim(framework.id);
+            if !claimed.iter().any(|(known, _)| *known == agent) {
+                self.hold(agent, ix, resources);
             }
-            self.hold(agent, ix, resources);
+        }
+        for (agent, resources) in claimed {
+            self.hold(agent, ix, &resources);
         }
         self.wake_framework(ix);
     }

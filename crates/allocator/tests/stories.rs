@@ -500,6 +500,19 @@ fn what_tasks_hold_is_neither_offered_nor_forgotten() {
         .offers(&[("f1", "r", "a1", "cpus:3;mem:300")]);
 }
 
+/// A master need not repeat what the agent said.
+#[test]
+fn a_framework_holds_what_its_agents_said_before_it_came() {
+    story()
+        .returns(&agent("a1", "cpus:4;mem:400"), &[("f1", "r", "cpus:2;mem:200"), ("f1", "s", "cpus:1;mem:100")])
+        .subscribes(&framework("f1", &["r"]))
+        .has_left("a1", "cpus:1;mem:100")
+        .offers(&[("f1", "r", "a1", "cpus:1;mem:100")])
+        .frees("f1", "s", "a1", "cpus:1;mem:100")
+        .frees("f1", "r", "a1", "cpus:2;mem:200")
+        .offers(&[("f1", "r", "a1", "cpus:3;mem:300")]);
+}
+
 #[test]
 fn resources_of_an_unknown_framework_come_back() {
     story()
