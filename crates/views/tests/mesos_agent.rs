@@ -276,7 +276,8 @@ fn metrics_are_those_of_mesos() {
     let theirs = theirs["/metrics/snapshot"].as_object().unwrap();
     assert_eq!(theirs.keys().collect::<Vec<_>>(), ours.keys().collect::<Vec<_>>());
     let known = |name: &&String| {
-        let counted = ["containerizer", "gc/", "max_allowed", "uptime", "valid", "tasks_f", "tasks_killed"];
+        let counted =
+            ["containerizer", "gc/", "max_allowed", "recovery_time", "uptime", "valid", "tasks_f", "tasks_killed"];
         // The replay leaves out how executors ended before the recording.
         !counted.iter().any(|part| name.contains(part)) && *name != "slave/executors_terminated"
     };
@@ -287,4 +288,26 @@ fn metrics_are_those_of_mesos() {
         compared += 1;
     }
     assert!(compared > 30, "{compared}");
+}
+
+#[test]
+fn tasks_are_queued_until_their_executor_registers() {
+    let recording = Recording::load("agent-running");
+    let response: Response = recording.message("GET_STATE");
+    let executors = response.get_state.unwrap().get_executors.unwrap().executors;
+    let info = executors.iter().find(|one| one.executor_info.executor_id.value == "exec-1").unwrap();
+    let registering = executor_snapshot(&recording["/state"], &info.executor_info);
+    let check = |states: &[ExecutorState], expect: (usize, usize)| {
+        let mut view = replay(&recording);
+        for state in states {
+            let next = ExecutorSnapshot { state: *state, ..registering.clone() };
+            view.apply(&Change::ExecutorUpdated(Arc::new(next)));
+        }
+        let tasks = view.snapshot().operator(&a_call("GET_TASKS"), &BTreeMap::new()).unwrap().get_tasks.unwrap();
+        assert_eq!((tasks.queued_tasks.len(), tasks.launched_tasks.len()), expect, "{states:?}");
+    };
+    check(&[], (1, 1));
+    check(&[ExecutorState::Running], (0, 2));
+    check(&[ExecutorState::Running, ExecutorState::Terminating], (0, 2));
+    check(&[ExecutorState::Terminating], (1, 1));
 }

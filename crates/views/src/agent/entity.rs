@@ -47,6 +47,8 @@ impl Framework {
 #[derive(Debug, Clone)]
 pub(crate) struct Executor {
     pub snapshot: Arc<ExecutorSnapshot>,
+    /// Tasks that came earlier were queued, and stay so if it never does.
+    registered: bool,
     /// Not yet completed: live, or terminal without acknowledgement, which they may stay for ever.
     pub tasks: Series<Arc<Task>>,
     pub completed: History<Arc<Task>>,
@@ -54,7 +56,17 @@ pub(crate) struct Executor {
 
 impl Executor {
     pub fn new(snapshot: Arc<ExecutorSnapshot>, limits: Limits) -> Self {
-        Executor { snapshot, tasks: Series::default(), completed: History::new(limits.completed_tasks_per_executor) }
+        Executor {
+            registered: snapshot.state == ExecutorState::Running,
+            snapshot,
+            tasks: Series::default(),
+            completed: History::new(limits.completed_tasks_per_executor),
+        }
+    }
+
+    pub fn describe(&mut self, snapshot: &Arc<ExecutorSnapshot>) {
+        self.registered |= snapshot.state == ExecutorState::Running;
+        self.snapshot = Arc::clone(snapshot);
     }
 
     /// Waiting for their executor to register.
@@ -71,6 +83,6 @@ impl Executor {
     }
 
     fn is_queued(&self, task: &Task) -> bool {
-        self.snapshot.state == ExecutorState::Registering && task.task.state() == TaskState::TaskStaging
+        !self.registered && task.task.state() == TaskState::TaskStaging
     }
 }

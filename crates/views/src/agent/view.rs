@@ -114,7 +114,7 @@ impl View {
 
     fn put_executor(&mut self, snapshot: &Arc<ExecutorSnapshot>) {
         if let Some((executor, _)) = self.executor_mut(&snapshot.container) {
-            executor.snapshot = Arc::clone(snapshot);
+            executor.describe(snapshot);
             return;
         }
         let limits = self.current.facts.limits;

@@ -10,7 +10,7 @@ use super::{Counters, Gathered, bare};
 use crate::agent::Snapshot;
 
 /// Metrics that Mesos always shows and a view does not know. The shell sets those it counts.
-const COUNTED_ELSEWHERE: [&str; 20] = [
+const COUNTED_ELSEWHERE: [&str; 21] = [
     "containerizer/fetcher/cache_size_total_bytes",
     "containerizer/fetcher/cache_size_used_bytes",
     "containerizer/fetcher/task_fetches_failed",
@@ -28,6 +28,7 @@ const COUNTED_ELSEWHERE: [&str; 20] = [
     "slave/invalid_framework_messages",
     "slave/invalid_status_updates",
     "slave/recovery_errors",
+    "slave/recovery_time_secs",
     "slave/uptime_secs",
     "slave/valid_framework_messages",
     "slave/valid_status_updates",
