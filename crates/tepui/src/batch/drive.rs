@@ -1,18 +1,16 @@
-//! The framework's loop: subscribe, place, acknowledge, and come back after a lost connection.
+//! The framework's loop: place, acknowledge, and go on after a lost connection.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use client::{Address, Error, Events, Scheduler};
+use client::{Address, Driver, Error, Notice, Scheduler};
 use messages::v1;
-use messages::v1::scheduler::{Call, Event, call};
+use messages::v1::scheduler::{Event, call};
 
 use super::observer::Observer;
 use super::plan::Plan;
 
 /// How long the master keeps the tasks when this scheduler loses its connection.
 const FAILOVER_TIMEOUT: f64 = 60.0;
-/// Between attempts to come back.
-const RETRY: Duration = Duration::from_secs(1);
 /// Offers that fit no waiting task are of no use for a while; something may free up on the same agent.
 const REFUSE_SECONDS: f64 = 2.0;
 
@@ -29,30 +27,48 @@ pub struct Options {
 pub struct Outcome {
     pub plan: Plan,
     pub framework: v1::FrameworkId,
-    /// Ended by Ctrl-C, SIGTERM or `kill_after`.
+    /// Ended by Ctrl-C or SIGTERM.
     pub interrupted: bool,
 }
 
 /// Runs all tasks of the plan to their end, then removes the framework.
 pub async fn drive(options: Options, mut plan: Plan, observer: &mut dyn Observer) -> Result<Outcome, Error> {
-    let mut info = options.framework.clone();
+    let mut info = options.framework;
     info.failover_timeout.get_or_insert(FAILOVER_TIMEOUT);
-    let deadline = options.kill_after.map(|after| Instant::now() + after);
-    let (mut scheduler, mut events) = Scheduler::subscribe(&options.master, info.clone()).await?;
-    info.id = Some(scheduler.framework_id().clone());
-    observer.subscribed(scheduler.framework_id());
+    let mut driver = Driver::new([options.master], info);
+    let mut deadline = options.kill_after.map(|after| Instant::now() + after);
+    let mut framework = None;
     let mut interrupted = false;
     while !plan.is_over() {
         observer.changed(&plan);
         tokio::select! {
-            event = events.next() => match event {
-                Ok(Some(event)) => handle(&scheduler, &mut plan, event, observer).await?,
-                Ok(None) | Err(Error::Transport { .. }) => {
-                    (scheduler, events) = reconnect(&options.master, &info, &plan).await?;
+            notice = driver.next() => match notice? {
+                Notice::Subscribed { framework: id, .. } => {
+                    if framework.is_none() {
+                        observer.subscribed(&id);
+                    } else if let Some(scheduler) = driver.scheduler() {
+                        reconcile(scheduler, &plan).await?;
+                    }
+                    framework = Some(id);
                 }
-                Err(error) => return Err(error),
+                Notice::Event(event) => {
+                    if let Some(scheduler) = driver.scheduler() {
+                        handle(scheduler, &mut plan, *event, observer).await?;
+                    }
+                }
+                // A master that was never there is a mistake in the address; one that was may come back.
+                Notice::Lost { error, .. } if framework.is_none() => return Err(error),
+                Notice::Lost { error, retry_in } => eprintln!("{error}; trying again in {retry_in:?}"),
             },
-            () = stop(deadline) => {
+            () = until(deadline) => {
+                deadline = None;
+                if let Some(scheduler) = driver.scheduler() {
+                    for task in plan.live() {
+                        scheduler.kill(task).await?;
+                    }
+                }
+            }
+            () = crate::signals::terminate() => {
                 interrupted = true;
                 break;
             }
@@ -60,9 +76,10 @@ pub async fn drive(options: Options, mut plan: Plan, observer: &mut dyn Observer
     }
     observer.changed(&plan);
     observer.finished();
-    let framework = scheduler.framework_id().clone();
-    scheduler.teardown().await?;
-    Ok(Outcome { plan, framework, interrupted })
+    if let Some(scheduler) = driver.scheduler() {
+        scheduler.teardown().await?;
+    }
+    Ok(Outcome { plan, framework: framework.unwrap_or_default(), interrupted })
 }
 
 async fn handle(
@@ -71,9 +88,6 @@ async fn handle(
     event: Event,
     observer: &mut dyn Observer,
 ) -> Result<(), Error> {
-    if let Some(error) = event.error {
-        return Err(Error::Refused(error.message));
-    }
     if let Some(offers) = event.offers {
         answer_offers(scheduler, plan, &offers.offers, observer).await?;
     }
@@ -107,46 +121,16 @@ async fn answer_offers(
     Ok(())
 }
 
-async fn reconnect(
-    master: &Address,
-    info: &v1::FrameworkInfo,
-    plan: &Plan,
-) -> Result<(Scheduler, Events<Event>), Error> {
-    let give_up = Instant::now() + Duration::from_secs_f64(FAILOVER_TIMEOUT);
-    loop {
-        match Scheduler::subscribe(master, info.clone()).await {
-            Ok((scheduler, events)) => {
-                let tasks = plan.live().into_iter().map(|task_id| call::reconcile::Task { task_id, agent_id: None });
-                let reconcile = call::Reconcile { tasks: tasks.collect() };
-                scheduler
-                    .call(Call {
-                        r#type: Some(call::Type::Reconcile.into()),
-                        reconcile: Some(Box::new(reconcile)),
-                        ..Default::default()
-                    })
-                    .await?;
-                return Ok((scheduler, events));
-            }
-            Err(error) if error.is_transient() && Instant::now() < give_up => {
-                eprintln!("lost the master ({error}), trying again");
-                tokio::time::sleep(RETRY).await;
-            }
-            Err(error) => return Err(error),
-        }
-    }
+/// Asks for what may have been missed while the connection was down.
+async fn reconcile(scheduler: &Scheduler, plan: &Plan) -> Result<(), Error> {
+    let tasks = plan.live().into_iter().map(|task_id| call::reconcile::Task { task_id, agent_id: None });
+    scheduler.reconcile(tasks.collect()).await
 }
 
-/// Resolves at the deadline, on Ctrl-C or on SIGTERM.
-async fn stop(deadline: Option<Instant>) {
-    let timeout = async {
-        match deadline {
-            Some(at) => tokio::time::sleep_until(at.into()).await,
-            None => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        () = timeout => {}
-        () = crate::signals::terminate() => {}
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -41,36 +41,30 @@ pub async fn logs(args: Logs) -> Result<(), Failure> {
     let name = args.file.as_deref().unwrap_or(if args.stderr { "stderr" } else { "stdout" });
     let path = format!("{sandbox}/{name}");
     let files = Files::new(agent);
-    let mut offset = match args.tail {
+    let start = match args.tail {
         Some(bytes) => files.size(&path).await?.saturating_sub(bytes),
         None => 0,
     };
+    let mut file = files.follow(path, start);
     let mut over = is_terminal(task.state());
     loop {
-        let end = print_from(&files, &path, offset).await?;
-        let grew = end > offset;
-        offset = end;
-        if !args.follow || (over && !grew) {
+        let data = file.available().await?;
+        print(&data)?;
+        if !data.is_empty() {
+            continue;
+        }
+        if !args.follow || over {
             return Ok(());
         }
-        if !grew {
-            tokio::time::sleep(POLL).await;
-            // Looked up before the next read, so that output written before the end is not missed.
-            let state = State::get(&args.target.master).await?;
-            over = find::task(&state, &task.task_id.value).map_or(true, |t| is_terminal(t.state()));
-        }
+        tokio::time::sleep(POLL).await;
+        // Looked up before the next read, so that output written before the end is not missed.
+        let state = State::get(&args.target.master).await?;
+        over = find::task(&state, &task.task_id.value).map_or(true, |t| is_terminal(t.state()));
     }
 }
 
-async fn print_from(files: &Files, path: &str, mut offset: u64) -> Result<u64, Failure> {
-    loop {
-        let chunk = files.read(path, offset).await?;
-        if chunk.data.is_empty() {
-            return Ok(offset);
-        }
-        offset += chunk.data.len() as u64;
-        let mut stdout = std::io::stdout().lock();
-        let written = stdout.write_all(chunk.data.as_bytes()).and_then(|()| stdout.flush());
-        written.map_err(|source| Failure::Io { doing: "write to stdout".to_owned(), source })?;
-    }
+fn print(data: &[u8]) -> Result<(), Failure> {
+    let mut stdout = std::io::stdout().lock();
+    let written = stdout.write_all(data).and_then(|()| stdout.flush());
+    written.map_err(|source| Failure::Io { doing: "write to stdout".to_owned(), source })
 }

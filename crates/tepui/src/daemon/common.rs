@@ -43,6 +43,14 @@ pub async fn until_end(running: Running) -> ExitCode {
     let ended = tokio::select! {
         ended = running.wait() => ended,
         () = signals::terminate() => running.shutdown().await,
+        () = signals::leave() => {
+            running.unregister();
+            // A second signal means: now.
+            tokio::select! {
+                ended = running.wait() => ended,
+                () = signals::terminate() => running.shutdown().await,
+            }
+        }
     };
     match ended.reason {
         Some(reason) => {
