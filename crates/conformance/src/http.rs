@@ -317,3 +317,83 @@ fn parse_head(head: &[u8]) -> Checked<Response> {
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
     haystack.windows(needle.len()).position(|window| window == needle)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpListener};
+    use std::thread;
+
+    use super::*;
+
+    /// What is read from a peer that sends these bytes and hangs up.
+    fn answered(bytes: &'static [u8]) -> Checked<Response> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let SocketAddr::V4(address) = listener.local_addr().unwrap() else { unreachable!() };
+        let server = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.write_all(bytes).unwrap();
+            stream.shutdown(Shutdown::Write).unwrap();
+            // Until the client is done; closing with unread bytes would reset what was sent.
+            let _ = stream.read_to_end(&mut Vec::new());
+        });
+        let mut connection = Connection::open(address)?;
+        let response = connection.read_response(false);
+        drop(connection);
+        server.join().unwrap();
+        response
+    }
+
+    #[track_caller]
+    fn check(bytes: &'static [u8], status: u16, body: &str) {
+        let response = answered(bytes).unwrap();
+        assert_eq!((response.status, response.text().as_str()), (status, body));
+    }
+
+    #[test]
+    fn bodies_end_where_their_framing_says() {
+        check(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello, and more", 200, "hello");
+        check(b"HTTP/1.1 404 Not Found\r\n\r\nuntil the end", 404, "until the end");
+        check(
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: Chunked\r\n\r\n5\r\nhello\r\n7;x=y\r\n, world\r\n0\r\n\r\n",
+            200,
+            "hello, world",
+        );
+        check(b"HTTP/1.1 204 No Content\r\n\r\n", 204, "");
+    }
+
+    #[test]
+    fn what_is_no_answer_is_told() {
+        for (bytes, told) in [
+            (&b""[..], "connection: expected an answer, got end of stream"),
+            (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort", "body: expected 9 bytes, got 5"),
+            (b"SSH-2.0-x\r\n\r\n", "status line: expected HTTP/1.1 and a code, got SSH-2.0-x"),
+            (
+                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+                "chunk: expected a size in hexadecimal, got zz",
+            ),
+        ] {
+            assert_eq!(answered(bytes).unwrap_err().to_string(), told);
+        }
+    }
+
+    #[test]
+    fn a_request_is_the_bytes_it_says() {
+        let host = "127.0.0.1:5050".parse().unwrap();
+        let request = Request::post("/x").accept("a/b").text("{}");
+        let bytes = String::from_utf8(request.to_bytes(host)).unwrap();
+        assert_eq!(
+            bytes,
+            "POST /x HTTP/1.1\r\nHost: 127.0.0.1:5050\r\nAccept: a/b\r\nContent-Type: application/json\r\n\
+             Content-Length: 2\r\n\r\n{}"
+        );
+    }
+
+    #[test]
+    fn expectations_name_both_sides() {
+        let response = Response { status: 404, headers: Vec::new(), body: b"gone".to_vec() };
+        let told = |outcome: Checked<Response>| outcome.unwrap_err().to_string();
+        assert_eq!(told(response.clone().expect(200)), "status: expected 200, got 404 \"gone\"");
+        assert_eq!(told(response.clone().says("here")), "body: expected \"here\", got \"gone\"");
+        assert_eq!(told(response.has("Allow", "POST")), "header Allow: expected Some(\"POST\"), got None");
+    }
+}

@@ -120,3 +120,55 @@ fn explain(error: &dyn Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::stop::Stop;
+
+    fn case(id: &'static str, checks: &'static str) -> Case {
+        Case { id, checks, needs: &[], run: |_| Ok(()) }
+    }
+
+    fn column(title: &str, verdicts: Vec<Verdict>) -> Column {
+        let took = Duration::from_millis(500);
+        let outcomes = verdicts.into_iter().map(|verdict| Outcome { verdict, took }).collect();
+        Column { title: title.to_owned(), outcomes }
+    }
+
+    #[test]
+    fn a_person_sees_what_failed_where_and_why() {
+        let cases = [case("1.1", "it works"), case("1.2", "it is fast")];
+        let cases: Vec<&Case> = cases.iter().collect();
+        let failure = Stop::unexpected("status", 200, 404);
+        let columns = [
+            column("master one", vec![Verdict::Pass, Verdict::Skip("needs --agent".into())]),
+            column("master two", vec![Verdict::Fail(failure), Verdict::Pass]),
+        ];
+        let mut out = Vec::new();
+        table(&mut out, &cases, &columns).unwrap();
+        let text: String =
+            String::from_utf8(out).unwrap().lines().map(|line| format!("{}\n", line.trim_end())).collect();
+        insta::assert_snapshot!(text, @r"
+        A = master one
+        B = master two
+
+        case    what holds  A         B
+        1.1     it works    PASS      FAIL
+        1.2     it is fast  SKIP      PASS
+
+        SKIP A 1.2: needs --agent
+
+        FAIL B 1.1: it works
+            status: expected 200, got 404
+
+        A master one: 1 passed, 0 failed, 1 skipped in 1.0 s
+        B master two: 1 passed, 1 failed, 0 skipped in 1.0 s
+        ");
+        assert!(any_failed(&columns));
+        let json = json(&cases, &columns);
+        assert_eq!(json["cases"][0]["outcomes"][1]["why"], "status: expected 200, got 404");
+    }
+}

@@ -38,3 +38,29 @@ fn order(id: &'static str) -> (bool, u32, &'static str) {
     let digits: String = chapter.chars().take_while(char::is_ascii_digit).collect();
     (digits.is_empty(), digits.parse().unwrap_or(0), if digits.is_empty() { id } else { rest })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_case_has_a_number_of_its_own_and_a_sentence() {
+        let mut ids = BTreeSet::new();
+        for case in all() {
+            assert!(ids.insert(case.id), "{} is used twice", case.id);
+            assert!(!case.checks.is_empty() && case.checks.len() < 120, "{}: {}", case.id, case.checks);
+        }
+    }
+
+    #[test]
+    fn the_forty_are_all_there() {
+        let covered: BTreeSet<u32> = all()
+            .filter_map(|case| case.id.strip_prefix("13."))
+            .filter_map(|rest| rest.trim_end_matches(|c: char| c.is_ascii_alphabetic()).parse().ok())
+            .collect();
+        let missing: Vec<u32> = (1..=40).filter(|number| !covered.contains(number)).collect();
+        assert_eq!(missing, Vec::<u32>::new());
+    }
+}
