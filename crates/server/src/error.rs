@@ -16,7 +16,7 @@ pub enum Error {
     Listen { address: SocketAddrV4, source: io::Error },
     #[error("a server must be started inside a tokio runtime")]
     NoRuntime,
-    #[error("cannot start the thread of the core")]
+    #[error("cannot start a thread")]
     Thread(#[source] io::Error),
     #[error("cannot get randomness from the operating system")]
     Randomness(#[source] io::Error),

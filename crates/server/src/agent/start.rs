@@ -88,7 +88,7 @@ pub fn start(options: AgentOptions) -> Result<Running, Error> {
         publisher,
         containers,
         core_metrics,
-        flights: Arc::new(Flights::new()),
+        flights: Flights::new().map_err(Error::Thread)?,
         logging: Logging::new(None),
         metrics_limit: metrics::rate_limit(),
         statistics_limit: metrics::rate_limit(),

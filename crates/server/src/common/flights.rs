@@ -1,37 +1,51 @@
-//! Expensive reads: built on a blocking thread, one at a time, and shared by everybody who asks for the same
+//! Expensive reads: built one at a time on a thread of low priority, and shared by everybody who asks for the same
 //! before the build has begun. Whoever comes later may expect to see later changes, and gets the next build.
 
 use std::collections::HashMap;
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use tokio::sync::{Semaphore, watch};
 
-type Result = Option<Bytes>;
+type Outcome = Option<Bytes>;
+type Job = Box<dyn FnOnce() + Send>;
+
+/// Builds give way to the core and to connections where processors are short.
+const NICE: i32 = 10;
 
 pub struct Flights {
-    boarding: Mutex<HashMap<String, watch::Receiver<Option<Result>>>>,
+    boarding: Mutex<HashMap<String, watch::Receiver<Option<Outcome>>>>,
     /// One build at a time leaves the other processors to the core and to scheduler calls.
     runway: Semaphore,
+    builder: SyncSender<Job>,
 }
 
 impl Flights {
-    pub fn new() -> Self {
-        Flights { boarding: Mutex::new(HashMap::new()), runway: Semaphore::new(1) }
+    /// The thread ends when the last handle is dropped.
+    pub fn new() -> std::io::Result<Arc<Self>> {
+        // Never holds more than one: who sends has the runway.
+        let (builder, jobs) = sync_channel::<Job>(1);
+        std::thread::Builder::new().name("readers".to_owned()).spawn(move || {
+            // Best effort: a build is only slower to give way without it.
+            let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICE);
+            jobs.iter().for_each(|job| job());
+        })?;
+        Ok(Arc::new(Flights { boarding: Mutex::new(HashMap::new()), runway: Semaphore::new(1), builder }))
     }
 
     /// `build` takes its snapshot when it runs. Nothing when it yields nothing or has failed.
-    pub async fn fly(self: Arc<Self>, key: String, build: impl FnOnce() -> Result + Send + 'static) -> Result {
+    pub async fn fly(self: Arc<Self>, key: String, build: impl FnOnce() -> Outcome + Send + 'static) -> Outcome {
         let mut arrival = self.clone().board(key, build);
-        let result = arrival.wait_for(Option::is_some).await.ok()?;
-        result.clone().flatten()
+        let outcome = arrival.wait_for(Option::is_some).await.ok()?;
+        outcome.clone().flatten()
     }
 
     fn board(
         self: Arc<Self>,
         key: String,
-        build: impl FnOnce() -> Result + Send + 'static,
-    ) -> watch::Receiver<Option<Result>> {
+        build: impl FnOnce() -> Outcome + Send + 'static,
+    ) -> watch::Receiver<Option<Outcome>> {
         let mut boarding = self.lock();
         if let Some(arrival) = boarding.get(&key) {
             return arrival.clone();
@@ -43,14 +57,22 @@ impl Flights {
         tokio::spawn(async move {
             let permit = self.runway.acquire().await;
             self.lock().remove(&key);
-            let result = tokio::task::spawn_blocking(build).await.ok().flatten();
+            let (built, outcome) = tokio::sync::oneshot::channel();
+            let job = Box::new(move || {
+                // A build that panics must not end the thread; its readers get nothing.
+                let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(build));
+                // Nobody may be waiting any more.
+                let _ = built.send(outcome.ok().flatten());
+            });
+            let sent = self.builder.try_send(job);
+            let outcome = if sent.is_ok() { outcome.await.ok().flatten() } else { None };
             drop(permit);
-            arrived.send_replace(Some(result));
+            arrived.send_replace(Some(outcome));
         });
         arrival
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, watch::Receiver<Option<Result>>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, watch::Receiver<Option<Outcome>>>> {
         self.boarding.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -64,7 +86,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn whoever_asks_before_the_build_begins_shares_it() {
-        let flights = Arc::new(Flights::new());
+        let flights = Flights::new().unwrap();
         let builds = Arc::new(AtomicUsize::new(0));
         let (release, gate) = sync_channel::<()>(1);
         let (begun, first_runs) = tokio::sync::oneshot::channel();

@@ -11,7 +11,7 @@ use tokio::sync::{Semaphore, oneshot};
 use vocabulary::{Answer, Monotonic, Now, ReplyId, StreamId, Timestamp};
 
 use super::desk::Desk;
-use super::limits::MAX_INBOX;
+use super::limits::{MAX_BATCH, MAX_INBOX};
 use super::stream::StreamQueue;
 
 /// What hosts a core: turns mail into steps, and the core's effects into calls of the [`Desk`].
@@ -28,7 +28,7 @@ pub trait Host: Sized + Send + 'static {
     fn step(&mut self, now: Now, input: Self::Input, desk: &mut Desk<Self>);
 
     /// The batch is over: make its changes visible before anybody is answered.
-    fn publish(&mut self, now: Now);
+    fn publish(&mut self);
 }
 
 pub enum Mail<H: Host> {
@@ -213,19 +213,27 @@ pub fn spawn<H: Host>(
         while !stopped {
             let deadline = desk.timers.next().map(|at| clock.instant(at));
             inbox.take(&mut batch, deadline);
-            let now = clock.now();
-            while let Some(timer) = desk.timers.pop_due(now.monotonic) {
-                host.step(now, H::timer(timer), &mut desk);
+            let mut mail = batch.drain(..);
+            loop {
+                let now = clock.now();
+                while let Some(timer) = desk.timers.pop_due(now.monotonic) {
+                    host.step(now, H::timer(timer), &mut desk);
+                }
+                for mail in mail.by_ref().take(MAX_BATCH) {
+                    stopped |= deliver(mail, now, &mut host, &mut desk);
+                }
+                host.publish();
+                desk.flush();
+                stopped |= desk.is_done();
+                if stopped || mail.len() == 0 {
+                    break;
+                }
             }
-            for mail in batch.drain(..) {
-                stopped |= deliver(mail, now, &mut host, &mut desk);
-            }
-            host.publish(now);
-            desk.flush();
-            stopped |= desk.is_done();
         }
         inbox.close();
         desk.close();
+        // Says that everything is over.
+        drop(host);
     })
 }
 

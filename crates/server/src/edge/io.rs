@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
 use super::connection::Connection;
-use super::limits::{BODY_RATE, REQUEST_TIMEOUT, WRITE_STALL};
+use super::limits::{BODY_RATE, REQUEST_TIMEOUT, WRITE_BURST, WRITE_STALL};
 
 pub struct Io {
     connection: Connection,
@@ -21,11 +21,13 @@ pub struct Io {
     read_deadline: Option<Pin<Box<Sleep>>>,
     /// Runs while bytes wait for the peer to take them.
     write_deadline: Option<Pin<Box<Sleep>>>,
+    /// Bytes written since this connection last let others run.
+    burst: usize,
 }
 
 impl Io {
     pub fn new(connection: Connection, already_read: Bytes) -> Self {
-        Io { connection, already_read, read_deadline: None, write_deadline: None }
+        Io { connection, already_read, read_deadline: None, write_deadline: None, burst: 0 }
     }
 
     fn received(&mut self, bytes: usize) {
@@ -58,12 +60,18 @@ impl Io {
         cx: &mut Context<'_>,
         mut write: impl FnMut(&Connection) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
+        if self.burst >= WRITE_BURST {
+            self.burst = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         loop {
             match self.connection.socket().poll_write_ready(cx) {
                 Poll::Ready(Ok(())) => match write(&self.connection) {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
                     done => {
                         self.write_deadline = None;
+                        self.burst += done.as_ref().copied().unwrap_or_default();
                         return Poll::Ready(done);
                     }
                 },
@@ -108,6 +116,7 @@ impl AsyncRead for Io {
 
 impl AsyncWrite for Io {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let buf = &buf[..buf.len().min(WRITE_BURST)];
         self.poll_write_with(cx, |connection| connection.socket().try_write(buf))
     }
 
@@ -116,7 +125,14 @@ impl AsyncWrite for Io {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.poll_write_with(cx, |connection| connection.socket().try_write_vectored(bufs))
+        match bufs.iter().position(|buf| buf.len() > WRITE_BURST) {
+            // What precedes a large body, or a piece of it.
+            Some(0) => self.poll_write(cx, &bufs[0]),
+            Some(large) => {
+                self.poll_write_with(cx, |connection| connection.socket().try_write_vectored(&bufs[..large]))
+            }
+            None => self.poll_write_with(cx, |connection| connection.socket().try_write_vectored(bufs)),
+        }
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -29,6 +29,9 @@ pub const WRITE_STALL: Duration = Duration::from_secs(60);
 /// Inputs waiting for the core; at the bound connections are not read further.
 pub const MAX_INBOX: usize = 65_536;
 
+/// Inputs between two flushes: the tasks that encode and write work at the same time as the core.
+pub const MAX_BATCH: usize = 256;
+
 /// Events waiting for one subscriber; at the bound it loses its connection, and the master keeps its memory. A
 /// single RECONCILE may ask for as many as its framework has tasks.
 pub const MAX_STREAM_EVENTS: usize = 131_072;
@@ -39,6 +42,10 @@ pub const MAX_LINK_MESSAGES: usize = 262_144;
 
 /// Encoded ahead of the socket, for a link.
 pub const LINK_WRITE_CHUNK: usize = 256 * 1024;
+
+/// A connection with much to write lets others run after so many bytes: ten readers of a large state must not keep a
+/// scheduler's call waiting for their megabytes.
+pub const WRITE_BURST: usize = 128 * 1024;
 
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 

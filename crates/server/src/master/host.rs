@@ -90,7 +90,7 @@ impl Host for MasterHost {
         self.outbox = outbox;
     }
 
-    fn publish(&mut self, _now: Now) {
+    fn publish(&mut self) {
         if !self.changes.is_empty() {
             self.publisher.publish(&mut self.changes);
         }

@@ -62,7 +62,7 @@ pub fn start(options: MasterOptions) -> Result<Running, Error> {
         publisher: publisher.clone(),
         sessions,
         core_metrics,
-        flights: Arc::new(Flights::new()),
+        flights: Flights::new().map_err(Error::Thread)?,
         files: Arc::new(Files::new(log.into_iter().collect(), Arc::new(|_| None), Arc::new(Vec::new))),
         logging: Logging::new(None),
         metrics_limit: metrics::rate_limit(),
