@@ -66,6 +66,7 @@ impl Master {
 
     pub(crate) fn allocate(&mut self, cx: &mut Cx<'_>) {
         self.allocation_armed = None;
+        self.metrics.allocation_runs.increment();
         let mut allocations = self.allocator.allocate(cx.now.monotonic);
         // One event per framework; within a framework in the allocator's order.
         allocations.sort_by(|a, b| a.framework.cmp(&b.framework));

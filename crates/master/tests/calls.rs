@@ -173,6 +173,28 @@ fn one_refused_task_does_not_stop_the_next() {
 }
 
 #[test]
+fn resources_that_are_none_refuse_all_tasks_of_the_operation() {
+    let Story { mut c, a, f, offer } = story(framework_info());
+    let mut bad = task("bad", &offer, "cpus:1");
+    bad.resources[0].scalar = Some(v1::value::Scalar { value: -1.0 });
+    let with_id = v1::offer::Operation {
+        id: Some(v1::OperationId { value: "op".to_owned() }),
+        ..launch(vec![task("named", &offer, "cpus:1")])
+    };
+    let operations = vec![launch(vec![task("good", &offer, "cpus:1"), bad]), with_id];
+    c.call(&f, accept(&[&offer], operations));
+    let line = |task: &str, reason: &str| {
+        format!("UPDATE {task} TASK_ERROR REASON_TASK_INVALID SOURCE_MASTER on m-S0: {reason}")
+    };
+    let scalar = "Resource 'cpus:-1' is invalid: Invalid scalar resource: value <= 0";
+    assert_eq!(
+        c.heard(&f),
+        [line("good", scalar), line("bad", scalar), line("named", "The `id` field cannot be set on LAUNCH operations"),]
+    );
+    assert_eq!(c.received(&a.pid), [""; 0]);
+}
+
+#[test]
 fn run_task_carries_what_the_agent_needs() {
     let Story { mut c, a, f, offer } = story(framework_info());
     c.call(&f, accept(&[&offer], vec![launch(vec![task("t", &offer, "cpus:1;mem:128")])]));

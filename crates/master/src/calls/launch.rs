@@ -18,16 +18,14 @@ use crate::updates::MadeUp;
 impl Master {
     /// Each task is judged by itself: one that is refused does not stop the next.
     pub(crate) fn launch(&mut self, cx: &mut Cx<'_>, accepted: &mut Accepted, launch: Launch, has_id: bool) {
-        for mut task in launch.task_infos {
+        let tasks = launch.task_infos;
+        if let Err(reason) = check_operation(&tasks, None, has_id, "LAUNCH") {
+            return self.refuse_tasks(cx, accepted, &tasks, Reason::TaskInvalid, &reason);
+        }
+        for mut task in tasks {
             prepare(&mut task, accepted);
-            let checked = if has_id {
-                Err(Invalid::new("The `id` field cannot be set on LAUNCH operations"))
-            } else {
-                self.with_context(accepted, |context| validation::task::validate(&task, context))
-            };
-            if let Err(reason) = checked {
-                let reason = MadeUp::new(v1::TaskState::TaskError, Reason::TaskInvalid, reason.to_string());
-                self.refuse_task(cx, &accepted.framework, &task, &reason);
+            if let Err(reason) = self.with_context(accepted, |context| validation::task::validate(&task, context)) {
+                self.refuse_tasks(cx, accepted, std::slice::from_ref(&task), Reason::TaskInvalid, &reason);
                 continue;
             }
             let launch_executor = match &task.executor {
@@ -42,32 +40,33 @@ impl Master {
 
     /// A group is judged as a whole: all of its tasks are launched, or none.
     pub(crate) fn launch_group(&mut self, cx: &mut Cx<'_>, accepted: &mut Accepted, group: LaunchGroup, has_id: bool) {
-        let LaunchGroup { mut executor, task_group: mut tasks } = group;
-        complete(&mut executor.resources, &accepted.role);
-        for task in &mut tasks.tasks {
-            complete(&mut task.resources, &accepted.role);
-            match &mut task.executor {
-                Some(own) => complete(&mut own.resources, &accepted.role),
-                None => task.executor = Some(Box::new(executor.clone())),
-            }
-        }
-        let checked = if has_id {
-            Err(Invalid::new("The `id` field cannot be set on LAUNCH_GROUP operations"))
-        } else {
-            self.with_context(accepted, |context| validation::task::validate_group(&tasks, &executor, context))
-        };
+        let LaunchGroup { mut executor, task_group: mut group } = group;
+        let checked = check_operation(&group.tasks, Some(&executor), has_id, "LAUNCH_GROUP").and_then(|()| {
+            prepare_group(&mut group, &mut executor, accepted);
+            self.with_context(accepted, |context| validation::task::validate_group(&group, &executor, context))
+        });
         if let Err(reason) = checked {
-            let reason = MadeUp::new(v1::TaskState::TaskError, Reason::TaskGroupInvalid, reason.to_string());
-            for task in &tasks.tasks {
-                self.refuse_task(cx, &accepted.framework, task, &reason);
-            }
-            return;
+            return self.refuse_tasks(cx, accepted, &group.tasks, Reason::TaskGroupInvalid, &reason);
         }
         let launch_executor = self.start_executor(cx, accepted, &executor);
-        for task in &tasks.tasks {
+        for task in &group.tasks {
             self.start_task(cx, accepted, task);
         }
-        self.send_group(cx, accepted, executor, tasks, launch_executor);
+        self.send_group(cx, accepted, executor, group, launch_executor);
+    }
+
+    fn refuse_tasks(
+        &self,
+        cx: &mut Cx<'_>,
+        accepted: &Accepted,
+        tasks: &[v1::TaskInfo],
+        kind: Reason,
+        reason: &Invalid,
+    ) {
+        let reason = MadeUp::new(v1::TaskState::TaskError, kind, reason.reason());
+        for task in tasks {
+            self.refuse_task(cx, &accepted.framework, task, &reason);
+        }
     }
 
     /// What validation has to know of this framework, agent and offer.
@@ -177,6 +176,41 @@ impl Master {
 
     fn parties(&self, accepted: &Accepted) -> Option<(&Framework, &Agent)> {
         Some((self.frameworks.get(accepted.framework.as_str())?, self.agents.get(accepted.agent.as_str())?))
+    }
+}
+
+/// What is wrong with an operation as a whole, whatever its tasks are: resources that are
+/// none, in any of them, and an id, since launches have no feedback of their own.
+fn check_operation(
+    tasks: &[v1::TaskInfo],
+    executor: Option<&v1::ExecutorInfo>,
+    has_id: bool,
+    name: &str,
+) -> Result<(), Invalid> {
+    for task in tasks {
+        validation::resource::validate_each(&task.resources)?;
+        if let Some(executor) = &task.executor {
+            validation::resource::validate_each(&executor.resources)?;
+        }
+    }
+    if let Some(executor) = executor {
+        validation::resource::validate_each(&executor.resources)?;
+    }
+    if has_id {
+        return Err(Invalid::new(format!("The `id` field cannot be set on {name} operations")));
+    }
+    Ok(())
+}
+
+/// Fills in what LAUNCH_GROUP leaves to the master: every task carries the executor.
+fn prepare_group(group: &mut v1::TaskGroupInfo, executor: &mut v1::ExecutorInfo, accepted: &Accepted) {
+    complete(&mut executor.resources, &accepted.role);
+    for task in &mut group.tasks {
+        complete(&mut task.resources, &accepted.role);
+        match &mut task.executor {
+            Some(own) => complete(&mut own.resources, &accepted.role),
+            None => task.executor = Some(Box::new(executor.clone())),
+        }
     }
 }
 
