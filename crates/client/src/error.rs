@@ -13,7 +13,7 @@ pub enum Error {
     #[error("cannot write a request to {0}")]
     Request(Address, #[source] http::Error),
     /// The peer understood the request and refused it.
-    #[error("{address} answered {status}: {body}{}", hint(*.status))]
+    #[error("{address} answered {status}{}{body}{}", if .body.is_empty() { "" } else { ": " }, hint(*.status))]
     Status { address: Address, status: u16, body: String },
     #[error("{0} redirects in a circle: no master leads at the moment")]
     Redirects(Address),
