@@ -10,16 +10,12 @@ use crate::cgroups::LimitOptions;
 use crate::isolation::Isolation;
 use crate::kernel::{Kernel, System};
 use crate::runtime::Runtime;
-use crate::worker::{Command, Known, Poller, Shared, Waker, Worker};
+use crate::worker::{Command, Known, Poller, QUEUE, Shared, Waker, Worker};
 use crate::{Config, Error, Event, Launch, Limits, Usage, sessions};
-
-/// Launches that wait for their turn. At the bound `launch` waits: it is reached only by an agent that accepts work
-/// faster than the kernel makes processes.
-const QUEUE: usize = 4096;
 
 /// Starts, watches, limits and ends containers.
 ///
-/// One thread does the work and reports the events. Dropping the handle ends the thread and leaves the containers
+/// Threads of its own do the work, and one of them reports the events. Dropping the handle ends them and leaves the containers
 /// running; another handle on the same `runtime_dir` takes them up again.
 pub struct Containerizer {
     kernel: Arc<dyn Kernel>,
@@ -53,7 +49,8 @@ impl Containerizer {
         let shared = Shared::default();
         let waker = poller.waker();
         let mut worker =
-            Worker::new(Arc::clone(&kernel), isolation, options, runtime, poller, queue, Arc::clone(&shared), events);
+            Worker::new(Arc::clone(&kernel), isolation, options, runtime, poller, queue, Arc::clone(&shared), events)
+                .map_err(Error::system("cannot start threads"))?;
         let recovered = worker.recover();
         let worker = thread::Builder::new()
             .name("containerizer".into())

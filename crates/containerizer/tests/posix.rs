@@ -153,3 +153,15 @@ fn outputs_are_rotated_while_the_container_runs() {
     host.the().destroy("c").unwrap();
     host.exited("c");
 }
+
+#[test]
+fn a_container_destroyed_while_it_starts_comes_and_goes() {
+    let host = posix();
+    for number in 0..20 {
+        let id = format!("c{number}");
+        host.the().launch(host.shell(&id, "exec sleep 1000")).unwrap();
+        host.the().destroy(&id).unwrap();
+        assert!(matches!(host.event(), Event::Launched { id: launched, .. } if launched == id));
+        assert_eq!(host.exited(&id), Some(9));
+    }
+}

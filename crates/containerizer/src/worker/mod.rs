@@ -1,9 +1,10 @@
-//! The one thread that owns all containers: launches them one after the other, waits for all of them at once (epoll over
-//! pidfds and memory notifications), and ends them.
+//! The one thread that owns all containers: has them started, waits for all of them at once (epoll over pidfds and memory
+//! notifications), and ends them.
 
 mod container;
 mod oom;
 mod poller;
+mod starter;
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
@@ -14,14 +15,15 @@ use std::time::{Duration, Instant};
 use rustix::process::Pid;
 
 use crate::cgroups::{Group, LimitOptions};
-use crate::isolation::{Isolation, Tracking, with_source};
+use crate::isolation::{Isolation, Tracking};
 use crate::kernel::{Kernel, ProcessEntry};
 use crate::rotation::Rotator;
 use crate::runtime::{Runtime, State};
-use crate::spawn::{SpawnPlan, Spawned};
+use crate::spawn::Spawned;
 use crate::{Event, Launch, Limits};
 use container::{Container, Progress};
 use poller::Source;
+use starter::{Started, Starter, Starters};
 
 pub(crate) use poller::{Poller, Waker};
 
@@ -42,11 +44,14 @@ pub(crate) struct Known {
     pub limits: Limits,
 }
 
+/// Launches under way and waiting, also those whose outcome waits to be looked at. At the bound a launch waits: it is
+/// reached only by an agent that accepts work faster than the kernel makes processes.
+pub(crate) const QUEUE: usize = 4096;
+
 pub(crate) struct Worker {
-    kernel: Arc<dyn Kernel>,
-    isolation: Isolation,
-    options: LimitOptions,
-    runtime: Runtime,
+    starter: Arc<Starter>,
+    starters: Starters,
+    started: Receiver<Started>,
     rotator: Rotator,
     poller: Poller,
     commands: Receiver<Command>,
@@ -54,6 +59,8 @@ pub(crate) struct Worker {
     events: Box<dyn FnMut(Event) + Send>,
     containers: BTreeMap<u64, Container>,
     by_id: BTreeMap<String, u64>,
+    /// Being started, and whether to be destroyed as soon as they are.
+    starting: BTreeMap<String, bool>,
     next: u64,
 }
 
@@ -67,12 +74,13 @@ impl Worker {
         commands: Receiver<Command>,
         shared: Shared,
         events: Box<dyn FnMut(Event) + Send>,
-    ) -> Self {
-        Worker {
-            kernel,
-            isolation,
-            options,
-            runtime,
+    ) -> std::io::Result<Self> {
+        let starter = Arc::new(Starter { kernel, isolation, options, runtime });
+        let (starters, started) = Starters::new(&starter, QUEUE, &poller)?;
+        Ok(Worker {
+            starter,
+            starters,
+            started,
             rotator: Rotator::default(),
             poller,
             commands,
@@ -80,8 +88,9 @@ impl Worker {
             events,
             containers: BTreeMap::new(),
             by_id: BTreeMap::new(),
+            starting: BTreeMap::new(),
             next: 0,
-        }
+        })
     }
 
     /// Until the handle is dropped. Containers live on: their processes do not depend on ours.
@@ -98,14 +107,17 @@ impl Worker {
             for source in ready {
                 self.ready(source);
             }
-            if self.take_commands().is_break() {
+            let stop = self.take_commands().is_break();
+            self.take_started();
+            if stop {
                 break;
             }
             self.attempt_endings();
         }
+        self.starters.finish();
         self.rotator.stop();
-        if let Tracking::Cgroups(tree) = &self.isolation.tracking {
-            tree.dismantle(&*self.kernel);
+        if let Tracking::Cgroups(tree) = &self.starter.isolation.tracking {
+            tree.dismantle(&*self.starter.kernel);
         }
     }
 
@@ -113,23 +125,20 @@ impl Worker {
     /// meanwhile. Returns the live ones.
     pub(crate) fn recover(&mut self) -> Vec<(String, u32)> {
         let mut alive = Vec::new();
-        for (id, state) in self.runtime.all() {
+        for (id, state) in self.starter.runtime.all() {
             let adopted = state.filter(State::is_alive).and_then(|state| {
                 let pid = Pid::from_raw(state.pid)?;
                 let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok()?;
                 // It may have ended and its pid be another's by the time of the open.
                 state.is_alive().then_some((state, Spawned { pid, pidfd }))
             });
-            let group = self.group(&id);
+            let group = self.starter.group(&id);
             let Some((state, process)) = adopted else {
                 self.sweep(&id, group.as_ref());
                 continue;
             };
             let pid = process.pid;
-            if let Err(error) = self.rotator.watch(&id, state.rotated) {
-                tracing::warn!(%id, %error, "outputs are not rotated");
-            }
-            self.admit(&id, process, group, Limits::default());
+            self.admit(&id, process, group, Limits::default(), state);
             alive.push((id, pid.as_raw_nonzero().get().cast_unsigned()));
         }
         alive
@@ -142,13 +151,6 @@ impl Worker {
         self.attempt_endings();
     }
 
-    fn group(&self, id: &str) -> Option<Group> {
-        match &self.isolation.tracking {
-            Tracking::Cgroups(tree) => Some(tree.group(id)),
-            Tracking::Sessions => None,
-        }
-    }
-
     fn key(&mut self, id: &str) -> u64 {
         self.next += 1;
         self.by_id.insert(id.to_owned(), self.next);
@@ -158,7 +160,7 @@ impl Worker {
     fn take_commands(&mut self) -> std::ops::ControlFlow<()> {
         loop {
             match self.commands.try_recv() {
-                Ok(Command::Launch(launch)) => self.launch(*launch),
+                Ok(Command::Launch(launch)) => self.launch(launch),
                 Ok(Command::Destroy(id)) => self.destroy(&id),
                 Err(TryRecvError::Empty) => return std::ops::ControlFlow::Continue(()),
                 Err(TryRecvError::Disconnected) => return std::ops::ControlFlow::Break(()),
@@ -166,70 +168,52 @@ impl Worker {
         }
     }
 
-    fn launch(&mut self, launch: Launch) {
-        let id = launch.id.clone();
-        let group = self.group(&id);
-        match self.start(launch, group.as_ref()) {
-            Ok(pid) => {
-                (self.events)(Event::Launched { id, pid: pid.as_raw_nonzero().get().cast_unsigned() });
+    fn launch(&mut self, launch: Box<Launch>) {
+        // Room for the outcomes of all that wait, so that nobody waits for anybody in a circle.
+        while self.starting.len() >= QUEUE {
+            match self.started.recv() {
+                Ok(started) => self.take(started),
+                Err(_) => return,
+            }
+        }
+        self.starting.insert(launch.id.clone(), false);
+        self.starters.start(launch);
+    }
+
+    fn take_started(&mut self) {
+        while let Ok(started) = self.started.try_recv() {
+            self.take(started);
+        }
+    }
+
+    fn take(&mut self, Started { id, limits, group, outcome }: Started) {
+        let destroy = self.starting.remove(&id).unwrap_or(false);
+        match outcome {
+            Ok((process, state)) => {
+                let pid = process.pid.as_raw_nonzero().get().cast_unsigned();
+                self.admit(&id, process, group, limits, state);
+                (self.events)(Event::Launched { id: id.clone(), pid });
+                if destroy {
+                    self.destroy(&id);
+                }
             }
             Err(reason) => {
-                if let Some(error) = group.and_then(|group| group.remove(&*self.kernel).err()) {
-                    tracing::warn!(%id, %error, "a cgroup without processes stays");
-                }
-                let _ = self.runtime.forget(&id);
                 self.forget(&id);
                 (self.events)(Event::LaunchFailed { id, reason });
             }
         }
     }
 
-    fn start(&mut self, mut launch: Launch, group: Option<&Group>) -> Result<Pid, String> {
-        if !self.isolation.rlimits {
-            launch.rlimits.clear();
+    fn admit(&mut self, id: &str, process: Spawned, group: Option<Group>, limits: Limits, state: State) {
+        if let Err(error) = self.rotator.watch(id, state.rotated) {
+            tracing::warn!(%id, %error, "outputs are not rotated");
         }
-        self.runtime.begin(&launch.id).map_err(|error| format!("cannot remember the container: {error}"))?;
-        if let (Some(group), Tracking::Cgroups(tree)) = (group, &self.isolation.tracking) {
-            group.create(&*self.kernel, tree).map_err(|error| with_source(&error))?;
-            group.limit(&*self.kernel, &launch.limits, self.options, true).map_err(|error| with_source(&error))?;
-        }
-        let process = self.plan(&launch, group).and_then(|plan| self.kernel.spawn(&plan));
-        let process = process.map_err(|error| with_source(&error))?;
-
-        let pid = process.pid;
-        let state = State::of(pid.as_raw_nonzero().get(), [&launch.stdout, &launch.stderr]);
-        // The container runs; what cannot be remembered is only missed after a restart.
-        if let Err(error) = self.runtime.remember(&launch.id, &state) {
-            tracing::warn!(id = %launch.id, %error, "a restarted agent will not find the container");
-        }
-        if let Err(error) = self.rotator.watch(&launch.id, state.rotated) {
-            tracing::warn!(id = %launch.id, %error, "outputs are not rotated");
-        }
-        self.admit(&launch.id, process, group.cloned(), launch.limits);
-        Ok(pid)
-    }
-
-    fn plan(&self, launch: &Launch, group: Option<&Group>) -> Result<SpawnPlan, crate::spawn::SpawnError> {
-        let mut plan = SpawnPlan::new(launch, self.isolation.namespaces)?;
-        if let Some(group) = group {
-            if let Some(directory) = group.v2_directory() {
-                plan.set_cgroup(directory)?;
-            }
-            for directory in group.v1_directories() {
-                plan.add_cgroup_tasks(directory)?;
-            }
-        }
-        Ok(plan)
-    }
-
-    fn admit(&mut self, id: &str, process: Spawned, group: Option<Group>, limits: Limits) {
         let key = self.key(id);
-        let known = Known { pid: Some(process.pid), group: group.clone(), limits };
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned(), known);
+        self.announce(id, Known { pid: Some(process.pid), group: group.clone(), limits });
         if let Err(error) = self.poller.watch_end(key, &process.pidfd) {
             tracing::error!(%id, %error, "the end of the container will not be noticed");
         }
-        let memory = group.as_ref().and_then(|group| match oom::watch(&*self.kernel, group) {
+        let memory = group.as_ref().and_then(|group| match oom::watch(&*self.starter.kernel, group) {
             Ok(watch) => watch,
             Err(error) => {
                 tracing::warn!(%id, %error, "want of memory is only noticed at the end of the container");
@@ -244,7 +228,23 @@ impl Worker {
         self.containers.insert(key, Container::running(id, process, group, memory));
     }
 
+    /// Lets callers see a container that runs. Limits that changed while it was being started are caught up with.
+    fn announce(&self, id: &str, mut known: Known) {
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let wanted = shared.get(id).map_or(known.limits, |earlier| earlier.limits);
+        if let Some(group) = known.group.as_ref().filter(|_| wanted != known.limits)
+            && let Err(error) = group.limit(&*self.starter.kernel, &wanted, self.starter.options, false)
+        {
+            tracing::warn!(%id, %error, "the limits of a container are those of its launch");
+        }
+        known.limits = wanted;
+        shared.insert(id.to_owned(), known);
+    }
+
     fn destroy(&mut self, id: &str) {
+        if let Some(destroy) = self.starting.get_mut(id) {
+            *destroy = true;
+        }
         if let Some(container) = self.by_id.get(id).and_then(|key| self.containers.get_mut(key)) {
             container.end(Instant::now());
         }
@@ -257,12 +257,12 @@ impl Worker {
             Source::End(key) => {
                 if let Some(container) = self.containers.get_mut(&key) {
                     self.poller.forget(container.pidfd());
-                    container.first_process_ended(&*self.kernel, now);
+                    container.first_process_ended(&*self.starter.kernel, now);
                 }
             }
             Source::Memory(key) => {
                 if let Some(container) = self.containers.get_mut(&key) {
-                    container.memory_notified(&*self.kernel, now);
+                    container.memory_notified(&*self.starter.kernel, now);
                 }
             }
         }
@@ -271,7 +271,7 @@ impl Worker {
     /// One attempt for each container that is to end and whose time has come. All share one look at the process table.
     fn attempt_endings(&mut self) {
         let now = Instant::now();
-        let kernel = Arc::clone(&self.kernel);
+        let kernel = Arc::clone(&self.starter.kernel);
         let table: OnceCell<Vec<ProcessEntry>> = OnceCell::new();
         let due: Vec<u64> = self.containers.iter().filter(|(_, c)| c.is_due(now)).map(|(key, _)| *key).collect();
         for key in due {
@@ -289,7 +289,7 @@ impl Worker {
         if let Some(watch) = &container.memory {
             self.poller.forget(Some(watch));
         }
-        if let Err(error) = self.runtime.forget(&container.id) {
+        if let Err(error) = self.starter.runtime.forget(&container.id) {
             tracing::warn!(id = %container.id, %error, "a container that is over stays remembered");
         }
         self.rotator.forget(&container.id);
