@@ -39,6 +39,8 @@ pub struct AgentOptions {
     pub history: Limits,
     /// Served as `/slave/log`.
     pub log_file: Option<PathBuf>,
+    /// Called when an operator changes the verbosity: 0 is normal, more is more.
+    pub set_log_level: Option<fn(u32)>,
 }
 
 impl AgentOptions {
@@ -62,6 +64,7 @@ impl AgentOptions {
             flags: Vec::new(),
             history: Limits::default(),
             log_file: None,
+            set_log_level: None,
         }
     }
 }

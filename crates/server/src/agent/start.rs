@@ -89,7 +89,7 @@ pub fn start(options: AgentOptions) -> Result<Running, Error> {
         containers,
         core_metrics,
         flights: Flights::new().map_err(Error::Thread)?,
-        logging: Logging::new(None),
+        logging: Logging::new(options.set_log_level),
         metrics_limit: metrics::rate_limit(),
         statistics_limit: metrics::rate_limit(),
         build: options.build,

@@ -10,7 +10,7 @@ use crate::edge::request::Request;
 use crate::edge::respond::{Response, bad_request, empty, text};
 
 /// Called with the new level: 0 is normal, higher is more.
-pub type SetLevel = Arc<dyn Fn(u32) + Send + Sync>;
+pub type SetLevel = fn(u32);
 
 pub struct Logging {
     level: AtomicU32,
@@ -43,7 +43,7 @@ impl Logging {
 
     fn apply(&self, level: u32) {
         self.level.store(level, Ordering::Relaxed);
-        if let Some(set) = &self.set {
+        if let Some(set) = self.set {
             set(level);
         }
     }

@@ -197,8 +197,9 @@ async fn converse(peer: &Peer, own_address: SocketAddrV4, writing: Arc<()>) -> i
             more = next_batch(peer, &mut batch) => if !more { break },
             ended = discard_until_end(&socket) => return ended,
         }
-        if write_batch(&socket, &mut batch, own_address).await.is_err() {
-            return Err(io::ErrorKind::ConnectionAborted.into());
+        tokio::select! {
+            written = write_batch(&socket, &mut batch, own_address) => written?,
+            () = peer.queue.aborted() => return Err(io::ErrorKind::ConnectionAborted.into()),
         }
     }
     // Finished, not broken: let the peer read everything before the connection goes.

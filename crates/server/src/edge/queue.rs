@@ -12,6 +12,7 @@ pub struct BatchQueue<T> {
 struct State<T> {
     items: Vec<T>,
     closed: bool,
+    aborted: bool,
     nudged: bool,
     waker: Option<Waker>,
 }
@@ -28,7 +29,7 @@ pub enum Pushed {
 
 impl<T> BatchQueue<T> {
     pub fn new(bound: usize) -> Self {
-        let state = State { items: Vec::new(), closed: false, nudged: false, waker: None };
+        let state = State { items: Vec::new(), closed: false, aborted: false, nudged: false, waker: None };
         BatchQueue { state: Mutex::new(state), bound }
     }
 
@@ -74,6 +75,7 @@ impl<T> BatchQueue<T> {
         let dropped = {
             let mut state = self.lock();
             state.closed = true;
+            state.aborted = true;
             std::mem::take(&mut state.items)
         };
         drop(dropped);
@@ -114,6 +116,19 @@ impl<T> BatchQueue<T> {
 
     pub async fn take(&self, into: &mut Vec<T>) -> bool {
         std::future::poll_fn(|cx| self.poll_take(cx, into)).await
+    }
+
+    /// Resolves when the queue is aborted, for a task that is busy with what it took.
+    pub async fn aborted(&self) {
+        std::future::poll_fn(|cx| {
+            let mut state = self.lock();
+            if state.aborted {
+                return Poll::Ready(());
+            }
+            state.waker = Some(cx.waker().clone());
+            Poll::Pending
+        })
+        .await;
     }
 
     fn lock(&self) -> MutexGuard<'_, State<T>> {

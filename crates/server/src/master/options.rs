@@ -23,6 +23,8 @@ pub struct MasterOptions {
     pub history: Limits,
     /// Served as `/master/log`.
     pub log_file: Option<PathBuf>,
+    /// Called when an operator changes the verbosity: 0 is normal, more is more.
+    pub set_log_level: Option<fn(u32)>,
     /// `--max_operator_event_stream_subscribers`.
     pub max_operator_subscribers: usize,
 }
@@ -43,6 +45,7 @@ impl MasterOptions {
             flags: Vec::new(),
             history: Limits::default(),
             log_file: None,
+            set_log_level: None,
             max_operator_subscribers: 1000,
         }
     }

@@ -64,7 +64,7 @@ pub fn start(options: MasterOptions) -> Result<Running, Error> {
         core_metrics,
         flights: Flights::new().map_err(Error::Thread)?,
         files: Arc::new(Files::new(log.into_iter().collect(), Arc::new(|_| None), Arc::new(Vec::new))),
-        logging: Logging::new(None),
+        logging: Logging::new(options.set_log_level),
         metrics_limit: metrics::rate_limit(),
         build: options.build,
         flags: options.flags,

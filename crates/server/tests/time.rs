@@ -1,0 +1,38 @@
+//! What happens after minutes, in no time: the clock jumps ahead whenever nothing is left to do.
+
+mod support;
+
+use support::{Client, master};
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_trickles_in_loses_its_connection() {
+    let master = master();
+    for part in [
+        "GET /health HT",
+        "POST /api/v1 HTTP/1.1\r\nContent-Length: 10\r\n\r\n{",
+        "POST /master/x HTTP/1.1\r\nLibprocess-From: a@127.0.0.1:1\r\nContent-Length: 10\r\n\r\n{",
+    ] {
+        let mut client = Client::connect(master.address).await;
+        client.send(part).await;
+        let mut rest = Vec::new();
+        // An answer may or may not come; the end does.
+        let _ = tokio::io::AsyncReadExt::read_to_end(&mut client.socket, &mut rest).await;
+        assert!(!rest.starts_with(b"HTTP/1.1 2"), "{part:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_between_requests_may_idle_for_ever() {
+    let master = master();
+    let mut client = Client::connect(master.address).await;
+    for _ in 0..3 {
+        tokio::time::sleep(std::time::Duration::from_secs(3600)).await;
+        client.send("GET /health HTTP/1.1\r\n\r\n").await;
+        let mut answer = [0; 15];
+        tokio::io::AsyncReadExt::read_exact(&mut client.socket, &mut answer).await.expect("an answer");
+        assert_eq!(&answer, b"HTTP/1.1 200 OK");
+        let mut rest = [0; 1024];
+        let count = tokio::io::AsyncReadExt::read(&mut client.socket, &mut rest).await.expect("the rest");
+        assert!(rest[..count].ends_with(b"\r\n\r\n"));
+    }
+}
