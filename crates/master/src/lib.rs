@@ -15,6 +15,7 @@ mod disconnect;
 mod drivers;
 mod executors;
 mod framework;
+mod heartbeats;
 mod ids;
 mod input;
 mod links;

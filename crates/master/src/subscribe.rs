@@ -9,7 +9,7 @@ use validation::Invalid;
 use vocabulary::{Answer, FrameworkId, Role, StreamId, Timestamp, Upid};
 
 use crate::change::{Change, FrameworkSnapshot};
-use crate::cx::{self, Cx};
+use crate::cx::Cx;
 use crate::framework::{Connection, Framework, roles_of};
 use crate::input::SchedulerSubscribe;
 use crate::master::Master;
@@ -268,7 +268,7 @@ impl Master {
         {
             cx.link(pid.address);
         }
-        self.mark_connected(cx, id, &connection);
+        self.mark_connected(cx, id);
         let again = matches!(manner, Return::SameDriver);
         match &connection {
             Connection::Driver(pid) if again => cx.send(
@@ -281,7 +281,7 @@ impl Master {
         self.tell_agents_of_framework(cx, id);
     }
 
-    fn mark_connected(&mut self, cx: &mut Cx<'_>, id: &FrameworkId, connection: &Connection) {
+    fn mark_connected(&mut self, cx: &mut Cx<'_>, id: &FrameworkId) {
         let Some(framework) = self.frameworks.get_mut(id.as_str()) else { return };
         if framework.deadline.take().is_some() {
             cx.disarm(Timer::FrameworkFailover(id.clone()));
@@ -289,7 +289,6 @@ impl Master {
         let (was_connected, was_active) = (framework.state.connected, framework.state.active);
         let now = cx.now.wall;
         let pid = framework.driver().cloned();
-        debug_assert_eq!(&framework.connection, connection);
         let state = framework.state_mut();
         if std::mem::take(&mut state.recovered) {
             state.registered = now;
@@ -369,45 +368,6 @@ impl Master {
         if let Some(framework) = self.frameworks.get(id.as_str()) {
             cx.publish(Change::FrameworkUpdated(framework.state.clone()));
         }
-    }
-
-    fn start_heartbeats(&mut self, cx: &mut Cx<'_>, id: &FrameworkId) {
-        self.stop_heartbeats(cx, id);
-        let Some(framework) = self.frameworks.get_mut(id.as_str()) else { return };
-        let Connection::Http(stream) = framework.connection else { return };
-        cx.event(stream, cx::heartbeat());
-        let (slot, rearm) = self.heartbeats.insert(cx.now.monotonic, id.clone());
-        framework.heartbeat_slot = Some(slot);
-        if let Some(rearm) = rearm {
-            cx.arm(Timer::Heartbeat(rearm.slot), rearm.at);
-        }
-    }
-
-    pub(crate) fn stop_heartbeats(&mut self, cx: &mut Cx<'_>, id: &FrameworkId) {
-        let slot = self.frameworks.get_mut(id.as_str()).and_then(|f| f.heartbeat_slot.take());
-        if let Some(slot) = slot
-            && self.heartbeats.remove(slot, id)
-        {
-            cx.disarm(Timer::Heartbeat(slot));
-        }
-    }
-
-    pub(crate) fn heartbeat(&mut self, cx: &mut Cx<'_>, slot: u32) {
-        let (due, rearm) = self.heartbeats.fire(slot, cx.now.monotonic);
-        for id in due {
-            if let Some(framework) = self.frameworks.get(id.as_str())
-                && let Connection::Http(stream) = framework.connection
-            {
-                cx.event(stream, cx::heartbeat());
-            }
-        }
-        if let Some(rearm) = rearm {
-            cx.arm(Timer::Heartbeat(rearm.slot), rearm.at);
-        }
-    }
-
-    fn heartbeat_seconds(&self) -> f64 {
-        self.config.heartbeat_interval.as_secs_f64()
     }
 
     /// A conversation begins.
