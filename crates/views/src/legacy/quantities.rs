@@ -14,28 +14,42 @@ const ALWAYS: [(Name, &str); 4] =
 /// `{"cpus":0.5,…,"ports":"[31000-32000]"}`: summed by name over roles, reservations and
 /// disks; revocable amounts apart, under `<name>_revocable`.
 pub(crate) fn resources(out: &mut Vec<u8>, resources: &Resources) {
-    json::object(out, |object| {
-        for (name, text) in &ALWAYS {
-            let amounts = resources.iter().filter(|resource| resource.name() == name && !resource.is_revocable());
-            scalar(object.member(text), amounts.filter_map(scalar_of).fold(Scalar::ZERO, Scalar::saturating_add));
+    let mut sums = [Scalar::ZERO; ALWAYS.len()];
+    let mut all_shown = true;
+    for resource in resources {
+        match always_shown(resource) {
+            Some((at, amount)) => sums[at] = sums[at].saturating_add(amount),
+            None => all_shown = false,
         }
-        let others = || resources.iter().filter(|resource| !is_always_shown(resource));
-        for (i, first) in others().enumerate() {
-            if others().take(i).any(|earlier| sums_with(earlier, first)) {
-                continue;
-            }
-            let member = match first.is_revocable() {
-                true => object.entry(&format!("{}_revocable", first.name())),
-                false => object.entry(first.name().as_str()),
-            };
-            sum(member, first, others().skip(i + 1).filter(|other| sums_with(first, other)));
+    }
+    json::object(out, |object| {
+        for ((_, name), sum) in ALWAYS.iter().zip(sums) {
+            scalar(object.member(name), sum);
+        }
+        if !all_shown {
+            others(object, resources);
         }
     });
 }
 
-fn is_always_shown(resource: &Resource) -> bool {
-    let is_among = |name: &Name| ALWAYS.iter().any(|(always, _)| always == name);
-    !resource.is_revocable() && scalar_of(resource).is_some() && is_among(resource.name())
+/// Where in [`ALWAYS`] it belongs, and how much it is.
+fn always_shown(resource: &Resource) -> Option<(usize, Scalar)> {
+    let at = ALWAYS.iter().position(|(name, _)| name == resource.name())?;
+    Some((at, scalar_of(resource).filter(|_| !resource.is_revocable())?))
+}
+
+fn others(object: &mut Object<'_>, resources: &Resources) {
+    let others = || resources.iter().filter(|resource| always_shown(resource).is_none());
+    for (i, first) in others().enumerate() {
+        if others().take(i).any(|earlier| sums_with(earlier, first)) {
+            continue;
+        }
+        let member = match first.is_revocable() {
+            true => object.entry(&format!("{}_revocable", first.name())),
+            false => object.entry(first.name().as_str()),
+        };
+        sum(member, first, others().skip(i + 1).filter(|other| sums_with(first, other)));
+    }
 }
 
 fn sums_with(a: &Resource, b: &Resource) -> bool {

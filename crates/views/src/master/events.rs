@@ -29,7 +29,7 @@ pub(super) fn of(view: &View, change: &Change) -> Option<Event> {
     match change {
         Change::AgentAdded(added) => Some(Event {
             r#type: Some(Type::AgentAdded as i32),
-            agent_added: Some(Box::new(AgentAdded { agent: operator::agent(view.agent(&added.id)?) })),
+            agent_added: Some(Box::new(AgentAdded { agent: operator::agent(view.agent(added.id.as_str())?) })),
             ..Event::default()
         }),
         // Mesos announces an agent that unregisters or whose machine goes down, but neither an unreachable

@@ -120,15 +120,15 @@ impl View {
         event.into_iter().collect()
     }
 
-    pub(super) fn agent(&self, id: &AgentId) -> Option<&Agent> {
+    pub(super) fn agent(&self, id: &str) -> Option<&Agent> {
         self.current.agents.get(*self.agents.get(id)?)
     }
 
-    fn agent_mut(&mut self, id: &AgentId) -> Option<&mut Agent> {
+    fn agent_mut(&mut self, id: &str) -> Option<&mut Agent> {
         self.current.agents.get_mut(*self.agents.get(id)?)
     }
 
-    fn framework_mut(&mut self, id: &FrameworkId) -> Option<(&mut Framework, &mut FrameworkIndex)> {
+    fn framework_mut(&mut self, id: &str) -> Option<(&mut Framework, &mut FrameworkIndex)> {
         let index = self.frameworks.get_mut(id)?;
         Some((self.current.frameworks.get_mut(index.key)?, index))
     }
@@ -142,7 +142,7 @@ impl View {
 impl View {
     fn put_agent(&mut self, snapshot: &Arc<AgentSnapshot>) {
         self.forget_unreachable(&snapshot.id);
-        let previous = match self.agent_mut(&snapshot.id) {
+        let previous = match self.agent_mut(snapshot.id.as_str()) {
             Some(agent) => Some(agent.describe(snapshot)),
             None => {
                 let key = self.current.agents.push(Agent::new(Arc::clone(snapshot)));
@@ -186,13 +186,13 @@ impl View {
         }
     }
 
-    fn charge(&mut self, agent: &AgentId, framework: &FrameworkId, resources: &Resources) {
+    fn charge(&mut self, agent: &str, framework: &FrameworkId, resources: &Resources) {
         if let Some(agent) = self.agent_mut(agent) {
             agent.charge(framework, resources);
         }
     }
 
-    fn discharge(&mut self, agent: &AgentId, framework: &FrameworkId, resources: &Resources) {
+    fn discharge(&mut self, agent: &str, framework: &FrameworkId, resources: &Resources) {
         if let Some(agent) = self.agent_mut(agent) {
             agent.discharge(framework, resources);
         }
@@ -202,7 +202,7 @@ impl View {
 /// Frameworks.
 impl View {
     fn put_framework(&mut self, snapshot: &Arc<FrameworkSnapshot>) {
-        if let Some((framework, _)) = self.framework_mut(&snapshot.id) {
+        if let Some((framework, _)) = self.framework_mut(snapshot.id.as_str()) {
             let previous = std::mem::replace(&mut framework.snapshot, Arc::clone(snapshot));
             // Mesos announces a resubscription and a new description, but no disconnection.
             self.news = previous.info != snapshot.info || previous.reregistered != snapshot.reregistered;
@@ -219,16 +219,16 @@ impl View {
         framework.snapshot = Arc::clone(snapshot);
         for task in framework.tasks.iter() {
             if let Some(resources) = task.held() {
-                self.discharge(&AgentId::from(&task.task.agent_id), &snapshot.id, resources);
+                self.discharge(&task.task.agent_id.value, &snapshot.id, resources);
             }
             framework.completed.push(Arc::clone(task));
         }
         for executor in framework.executors.iter() {
-            self.discharge(&executor.snapshot.agent, &snapshot.id, &executor.resources);
+            self.discharge(executor.snapshot.agent.as_str(), &snapshot.id, &executor.resources);
         }
         for offer in framework.offers.iter() {
             self.offers.remove(&offer.snapshot.id);
-            if let Some(agent) = self.agent_mut(&offer.snapshot.agent) {
+            if let Some(agent) = self.agent_mut(offer.snapshot.agent.as_str()) {
                 agent.rescind(&offer.snapshot.resources);
             }
         }
@@ -240,47 +240,44 @@ impl View {
 /// Tasks.
 impl View {
     fn put_task(&mut self, task: &Arc<v1::Task>) {
-        let id = TaskId::from(&task.task_id);
-        let framework_id = FrameworkId::from(&task.framework_id);
-        let Some((framework, index)) = self.framework_mut(&framework_id) else { return };
-        if index.tasks.contains_key(&id) {
-            return self.replace_task(&framework_id, &id, task);
+        let Some((framework, index)) = self.framework_mut(&task.framework_id.value) else { return };
+        if index.tasks.contains_key(task.task_id.value.as_str()) {
+            self.replace_task(task, None);
+            return;
         }
-        let task = Arc::new(Task::new(Arc::clone(task)));
         // Back from its unreachable agent.
-        framework.unreachable.remove_where(|known| known.task.task_id == task.task.task_id);
-        index.tasks.insert(id, framework.tasks.push(Arc::clone(&task)));
+        framework.unreachable.remove_where(|known| known.task.task_id == task.task_id);
+        let task = Arc::new(Task::new(Arc::clone(task)));
+        index.tasks.insert(TaskId::from(&task.task.task_id), framework.tasks.push(Arc::clone(&task)));
         if let Some(resources) = task.held() {
             framework.used += resources;
-            self.charge(&AgentId::from(&task.task.agent_id), &framework_id, resources);
+            let framework = framework.snapshot.id.clone();
+            self.charge(&task.task.agent_id.value, &framework, resources);
         }
     }
 
     fn update_task(&mut self, task: &Arc<v1::Task>, status: &v1::TaskStatus) {
-        let id = TaskId::from(&task.task_id);
-        let framework_id = FrameworkId::from(&task.framework_id);
-        let Some((framework, index)) = self.framework_mut(&framework_id) else { return };
-        let Some(known) = index.tasks.get(&id).and_then(|key| framework.tasks.get(*key)) else { return };
-        let (news, ended) = (known.is_news(status), known.ends_as(task));
-        self.replace_task(&framework_id, &id, task);
-        if ended {
-            if let Some((framework, _)) = self.framework_mut(&framework_id) {
-                *framework.ended.entry(task.state()).or_default() += 1;
-            }
+        let previous = self.replace_task(task, Some(status));
+        self.news = previous.as_ref().is_some_and(|previous| previous.is_news(status));
+        if previous.is_some_and(|previous| previous.ends_as(task)) {
             self.tally().task_ended(task.state(), status);
         }
-        self.news = news;
     }
 
-    fn replace_task(&mut self, framework_id: &FrameworkId, id: &TaskId, task: &Arc<v1::Task>) {
-        let Some((framework, index)) = self.framework_mut(framework_id) else { return };
-        let Some(slot) = index.tasks.get(id).and_then(|key| framework.tasks.get_mut(*key)) else { return };
+    /// Returns what it was before; nothing when it is unknown.
+    fn replace_task(&mut self, task: &Arc<v1::Task>, status: Option<&v1::TaskStatus>) -> Option<Arc<Task>> {
+        let (framework, index) = self.framework_mut(&task.framework_id.value)?;
+        let slot = framework.tasks.get_mut(*index.tasks.get(task.task_id.value.as_str())?)?;
         let next = Arc::new(slot.succeeded_by(Arc::clone(task)));
         let previous = std::mem::replace(slot, Arc::clone(&next));
+        if status.is_some() && previous.ends_as(task) {
+            *framework.ended.entry(task.state()).or_default() += 1;
+        }
         let (before, after) = (previous.held(), next.held());
         if before == after && previous.task.agent_id == next.task.agent_id {
-            return;
+            return Some(previous);
         }
+        let id = framework.snapshot.id.clone();
         if let Some(resources) = before {
             framework.used -= resources;
         }
@@ -288,15 +285,16 @@ impl View {
             framework.used += resources;
         }
         if let Some(resources) = before {
-            self.discharge(&AgentId::from(&previous.task.agent_id), framework_id, resources);
+            self.discharge(&previous.task.agent_id.value, &id, resources);
         }
         if let Some(resources) = after {
-            self.charge(&AgentId::from(&next.task.agent_id), framework_id, resources);
+            self.charge(&next.task.agent_id.value, &id, resources);
         }
+        Some(previous)
     }
 
     fn remove_task(&mut self, framework_id: &FrameworkId, id: &TaskId, departure: TaskDeparture) {
-        let Some((framework, index)) = self.framework_mut(framework_id) else { return };
+        let Some((framework, index)) = self.framework_mut(framework_id.as_str()) else { return };
         let Some(task) = index.tasks.remove(id).and_then(|key| framework.tasks.remove(key)) else { return };
         match departure {
             TaskDeparture::Completed => framework.completed.push(Arc::clone(&task)),
@@ -304,7 +302,7 @@ impl View {
         };
         if let Some(resources) = task.held() {
             framework.used -= resources;
-            self.discharge(&AgentId::from(&task.task.agent_id), framework_id, resources);
+            self.discharge(&task.task.agent_id.value, framework_id, resources);
         }
     }
 }
@@ -313,40 +311,40 @@ impl View {
 impl View {
     fn put_executor(&mut self, snapshot: &Arc<ExecutorSnapshot>) {
         self.remove_executor(&snapshot.framework, &snapshot.agent, &ExecutorId::from(&snapshot.info.executor_id));
-        let Some((framework, index)) = self.framework_mut(&snapshot.framework) else { return };
+        let Some((framework, index)) = self.framework_mut(snapshot.framework.as_str()) else { return };
         let executor = Arc::new(Executor::new(Arc::clone(snapshot)));
         let id = (snapshot.agent.clone(), ExecutorId::from(&snapshot.info.executor_id));
         index.executors.insert(id, framework.executors.push(Arc::clone(&executor)));
         framework.used += &executor.resources;
-        self.charge(&snapshot.agent, &snapshot.framework, &executor.resources);
+        self.charge(snapshot.agent.as_str(), &snapshot.framework, &executor.resources);
     }
 
     fn remove_executor(&mut self, framework_id: &FrameworkId, agent: &AgentId, executor: &ExecutorId) {
-        let Some((framework, index)) = self.framework_mut(framework_id) else { return };
+        let Some((framework, index)) = self.framework_mut(framework_id.as_str()) else { return };
         let key = index.executors.remove(&(agent.clone(), executor.clone()));
         let Some(executor) = key.and_then(|key| framework.executors.remove(key)) else { return };
         framework.used -= &executor.resources;
-        self.discharge(agent, framework_id, &executor.resources);
+        self.discharge(agent.as_str(), framework_id, &executor.resources);
     }
 
     fn put_offer(&mut self, snapshot: &Arc<OfferSnapshot>) {
         self.remove_offer(&snapshot.id);
-        let Some((framework, _)) = self.framework_mut(&snapshot.framework) else { return };
+        let Some((framework, _)) = self.framework_mut(snapshot.framework.as_str()) else { return };
         let key = framework.offers.push(Arc::new(Offer::new(Arc::clone(snapshot), framework.executors.next_key())));
         framework.offered += &snapshot.resources;
         framework.offers_made += 1;
         self.offers.insert(snapshot.id.clone(), (snapshot.framework.clone(), key));
-        if let Some(agent) = self.agent_mut(&snapshot.agent) {
+        if let Some(agent) = self.agent_mut(snapshot.agent.as_str()) {
             agent.offer(&snapshot.resources);
         }
     }
 
     fn remove_offer(&mut self, id: &OfferId) {
         let Some((framework_id, key)) = self.offers.remove(id) else { return };
-        let Some((framework, _)) = self.framework_mut(&framework_id) else { return };
+        let Some((framework, _)) = self.framework_mut(framework_id.as_str()) else { return };
         let Some(offer) = framework.offers.remove(key) else { return };
         framework.offered -= &offer.snapshot.resources;
-        if let Some(agent) = self.agent_mut(&offer.snapshot.agent) {
+        if let Some(agent) = self.agent_mut(offer.snapshot.agent.as_str()) {
             agent.rescind(&offer.snapshot.resources);
         }
     }
