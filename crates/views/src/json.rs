@@ -50,13 +50,32 @@ pub(crate) fn integer(out: &mut Vec<u8>, number: i64) {
 /// Seconds with all their digits: what a double would round.
 pub(crate) fn time(out: &mut Vec<u8>, at: Timestamp) {
     const NANOS: u64 = 1_000_000_000;
-    out.extend_from_slice(itoa::Buffer::new().format(at.nanos() / NANOS).as_bytes());
-    out.push(b'.');
-    let fraction = NANOS + at.nanos() % NANOS;
+    decimal(out, at.nanos() / NANOS, NANOS, at.nanos() % NANOS);
+}
+
+/// A double that is a time of day in seconds: every status has one, and the shortest digits of
+/// any double are costly to find. Between 2004 and 2038 doubles are 2^-22 apart, so that seven
+/// decimals, which one exact product gives, always lead back to the same double.
+pub(crate) fn seconds(out: &mut Vec<u8>, time: f64) {
+    const BEGIN: f64 = (1u64 << 30) as f64;
+    const END: f64 = (1u64 << 31) as f64;
+    const SCALE: u64 = 10_000_000;
+    if !(BEGIN..END).contains(&time) {
+        return double(out, time);
+    }
+    let whole = time.trunc();
+    let fraction = ((time - whole) * SCALE as f64).round() as u64;
+    decimal(out, whole as u64, SCALE, fraction);
+}
+
+/// `whole` and `fraction` parts of `scale`, a power of ten; without trailing zeros but for the first decimal.
+fn decimal(out: &mut Vec<u8>, whole: u64, scale: u64, fraction: u64) {
+    out.extend_from_slice(itoa::Buffer::new().format(whole).as_bytes());
     let mut buffer = itoa::Buffer::new();
-    let digits = buffer.format(fraction).get(1..).unwrap_or_default();
-    let kept = digits.trim_end_matches('0');
-    out.extend_from_slice(if kept.is_empty() { b"0" } else { kept.as_bytes() });
+    // The leading one keeps the zeros after the point.
+    let digits = buffer.format(scale + fraction).get(1..).unwrap_or_default().trim_end_matches('0');
+    out.push(b'.');
+    out.extend_from_slice(if digits.is_empty() { b"0" } else { digits.as_bytes() });
 }
 
 /// A message in the generic mapping of protobuf to JSON.
@@ -113,6 +132,10 @@ impl<'a> Object<'a> {
         time(self.member(name), at);
     }
 
+    pub fn seconds(&mut self, name: &'static str, time: f64) {
+        seconds(self.member(name), time);
+    }
+
     pub fn integer(&mut self, name: &'static str, number: i64) {
         integer(self.member(name), number);
     }
@@ -159,6 +182,26 @@ mod tests {
         check(1_000_000_000, "1.0");
         check(1_795_261_628_759_343_104, "1795261628.759343104");
         check(12_500_000_000, "12.5");
+    }
+
+    #[test]
+    fn seconds_have_seven_decimals_at_most() {
+        let check = |time: f64, expect: &str| assert_eq!(written(|out| seconds(out, time)), expect);
+        check(1_795_261_631.831_210_7, "1795261631.8312106");
+        check(1_795_261_631.5, "1795261631.5");
+        check(1_795_261_631.0, "1795261631.0");
+        check(1_795_261_631.000_001, "1795261631.000001");
+        check(15.25, "15.25");
+        check(0.0, "0.0");
+        check(4_000_000_000.1, "4000000000.1");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn seconds_lead_back_to_the_same_double(bits in (1u64 << 30)..(1u64 << 31), fraction in 0..(1u64 << 22)) {
+            let time = bits as f64 + fraction as f64 / (1u64 << 22) as f64;
+            proptest::prop_assert_eq!(written(|out| seconds(out, time)).parse::<f64>(), Ok(time));
+        }
     }
 
     #[test]

@@ -58,7 +58,7 @@ pub(crate) fn role(resources: &[v1::Resource]) -> &str {
 fn status(out: &mut Vec<u8>, status: &v1::TaskStatus) {
     json::object(out, |object| {
         object.string("state", status.state().as_str_name());
-        object.double("timestamp", status.timestamp.unwrap_or_default());
+        object.seconds("timestamp", status.timestamp.unwrap_or_default());
         if let Some(of_status) = &status.labels {
             labels(object.member("labels"), of_status);
         }
