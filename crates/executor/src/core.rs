@@ -1,6 +1,8 @@
 //! The decisions of a command executor: what to do upon events, exits and timers.
 //! Pure: time, randomness and the process are handed in or asked for as actions.
 
+mod checks;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -8,6 +10,9 @@ use messages::v1;
 use messages::v1::executor::{Call, Event, call, event};
 use messages::v1::task_status::{Reason, Source};
 use messages::v1::{TaskState, framework_info::capability};
+
+use checks::Health;
+pub use checks::{Checker, Outcome, Probe};
 
 /// SIGTERM to SIGKILL when neither the task nor the kill says otherwise (`Slave`'s default in Mesos).
 const DEFAULT_GRACE: Duration = Duration::from_secs(3);
@@ -28,6 +33,8 @@ pub enum Action {
     Kill,
     /// Call `Executor::on_timer(timer)` after this time; a later one replaces it.
     Arm(Timer, Duration),
+    /// Look at the task, for no longer than this, and tell `Executor::on_probed`.
+    Probe(Checker, Probe, Duration),
     /// End this process.
     Exit,
 }
@@ -42,6 +49,8 @@ pub enum Timer {
     Recovery,
     /// The agent has not reported that the memory ran out.
     Limitation,
+    /// It is time to look at the task.
+    Probe(Checker),
     /// The terminal update ought to have been acknowledged.
     Acknowledgement,
 }
@@ -80,6 +89,9 @@ pub struct Executor {
     grace: Option<(Duration, Duration)>,
     /// The task has ended for want of memory; the agent has the first word.
     out_of_memory: Option<Exit>,
+    health: Health,
+    /// What the check has found so far.
+    check_status: Option<v1::CheckStatusInfo>,
     terminal_sent: bool,
     shutdown: bool,
 }
@@ -100,6 +112,8 @@ impl Executor {
             ending: None,
             grace: None,
             out_of_memory: None,
+            health: Health::default(),
+            check_status: None,
             terminal_sent: false,
             shutdown: false,
         }
@@ -169,9 +183,9 @@ impl Executor {
         let running = self.status(&task, TaskState::TaskRunning, clock);
         let mut actions = vec![self.update(running)];
         if let Some(limit) = task.max_completion_time {
-            let limit = Duration::from_nanos(u64::try_from(limit.nanoseconds).unwrap_or(0));
-            actions.push(Action::Arm(Timer::MaxCompletion, limit));
+            actions.push(Action::Arm(Timer::MaxCompletion, duration(&limit)));
         }
+        actions.extend(self.begin_checks(clock));
         actions
     }
 
@@ -215,6 +229,9 @@ impl Executor {
         if self.out_of_memory.is_some() {
             status.reason = Some(Reason::ContainerLimitationMemory.into());
         }
+        if self.health.fatal {
+            status.healthy = Some(false);
+        }
         if self.ending == Some(Ending::MaxCompletion) {
             status.reason = Some(Reason::MaxCompletionTimeReached.into());
         }
@@ -235,9 +252,7 @@ impl Executor {
     fn on_kill(&mut self, kill: &event::Kill, clock: &mut dyn Clock) -> Vec<Action> {
         let Some(task) = self.task.clone().filter(|t| t.task_id == kill.task_id) else { return Vec::new() };
         let policy = kill.kill_policy.as_ref().or(task.kill_policy.as_ref());
-        let grace = policy
-            .and_then(|p| p.grace_period.as_ref())
-            .map_or(DEFAULT_GRACE, |g| Duration::from_nanos(u64::try_from(g.nanoseconds).unwrap_or(0)));
+        let grace = policy.and_then(|p| p.grace_period.as_ref()).map_or(DEFAULT_GRACE, duration);
         self.end(Ending::Killed, grace, clock)
     }
 
@@ -293,6 +308,7 @@ impl Executor {
                 Some(exit) => self.report(exit, clock),
                 None => Vec::new(),
             },
+            Timer::Probe(checker) => self.look(checker),
             Timer::Acknowledgement => vec![Action::Exit],
             Timer::Grace | Timer::MaxCompletion => Vec::new(),
         }
@@ -319,6 +335,7 @@ impl Executor {
             source: Some(Source::Executor.into()),
             timestamp: Some(clock.now()),
             uuid: Some(clock.uuid().to_vec()),
+            check_status: task.check.as_deref().and_then(checks::empty_status).map(Box::new),
             ..Default::default()
         }
     }
@@ -340,6 +357,10 @@ impl Executor {
         fill(&mut call);
         call
     }
+}
+
+fn duration(info: &v1::DurationInfo) -> Duration {
+    Duration::from_nanos(u64::try_from(info.nanoseconds).unwrap_or(0))
 }
 
 /// Time and randomness, from outside.

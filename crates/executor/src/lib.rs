@@ -8,6 +8,7 @@
 //! | `chunked` | the transfer coding of that stream |
 //! | `command` | what exactly is executed for a task |
 //! | `memory` | being small while waiting |
+//! | `probe` | looking at the task, for its checks |
 //! | `process` | starting, signalling and reaping the task |
 //! | `run` | the loop that ties them together |
 //!
@@ -19,6 +20,7 @@ mod connection;
 mod core;
 mod environment;
 mod memory;
+mod probe;
 mod process;
 mod run;
 

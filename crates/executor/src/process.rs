@@ -128,20 +128,19 @@ impl Drop for Attributes {
     }
 }
 
-/// Reaps every ended child, also orphans, which as pid 1 of a namespace nobody else would do. How the task ended, if it
-/// did.
-pub fn reap(task: Option<Pid>) -> Option<Exit> {
-    let mut exit = None;
+/// Reaps every ended child, also orphans, which as pid 1 of a namespace nobody else would do.
+pub fn reap() -> Vec<(Pid, Exit)> {
+    let mut ended = Vec::new();
     while let Ok(Some((pid, status))) = rustix::process::wait(WaitOptions::NOHANG) {
-        if Some(pid) == task {
-            exit = match (status.exit_status(), status.terminating_signal()) {
-                (Some(status), _) => Some(Exit::Status(status)),
-                (None, Some(signal)) => Some(Exit::Signal { signal, core: status.as_raw() & CORE_DUMPED != 0 }),
-                (None, None) => exit,
-            };
+        match (status.exit_status(), status.terminating_signal()) {
+            (Some(status), _) => ended.push((pid, Exit::Status(status))),
+            (None, Some(signal)) => {
+                ended.push((pid, Exit::Signal { signal, core: status.as_raw() & CORE_DUMPED != 0 }));
+            }
+            (None, None) => {}
         }
     }
-    exit
+    ended
 }
 
 /// Sends a signal to every process below us, once.

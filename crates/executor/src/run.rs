@@ -10,9 +10,10 @@ use rustix::process::{Pid, Signal};
 
 use crate::command::execution;
 use crate::connection::{Caller, Error, Subscription};
-use crate::core::{Action, Clock, Executor, Exit, Timer};
+use crate::core::{Action, Checker, Clock, Executor, Exit, Outcome, Timer};
 use crate::environment::Environment;
 use crate::memory;
+use crate::probe::Probes;
 use crate::process::{self, ChildSignal};
 
 /// Between attempts to reach an agent that is restarting.
@@ -60,6 +61,7 @@ struct Loop {
     heartbeat_at: Instant,
     timers: BTreeMap<Timer, Instant>,
     task: Option<Pid>,
+    probes: Probes,
     /// Nothing has happened since the memory was given back.
     small: bool,
     done: bool,
@@ -84,6 +86,7 @@ impl Loop {
             heartbeat_at: Instant::now() + HEARTBEAT,
             timers: BTreeMap::new(),
             task: None,
+            probes: Probes::new()?,
             small: false,
             done: false,
             variables,
@@ -99,17 +102,33 @@ impl Loop {
                 break;
             }
             self.wait()?;
-            if let Some(exit) = process::reap(self.task) {
-                self.task = None;
-                let out_of_memory = exit != Exit::Status(0) && process::out_of_memory();
-                let actions = self.executor.on_exit(exit, out_of_memory, &mut self.clock);
-                self.perform(actions);
+            self.reap();
+            for (checker, outcome) in self.probes.take() {
+                self.probed(checker, outcome);
             }
             self.fire_timers();
         }
         // What the task left behind has lost its parent to this process, and is not found without it.
         process::kill_descendants();
         Ok(())
+    }
+
+    fn reap(&mut self) {
+        for (pid, exit) in process::reap() {
+            if Some(pid) == self.task {
+                self.task = None;
+                let out_of_memory = exit != Exit::Status(0) && process::out_of_memory();
+                let actions = self.executor.on_exit(exit, out_of_memory, &mut self.clock);
+                self.perform(actions);
+            } else if let Some((checker, outcome)) = self.probes.ended(pid, exit) {
+                self.probed(checker, outcome);
+            }
+        }
+    }
+
+    fn probed(&mut self, checker: Checker, outcome: Outcome) {
+        let actions = self.executor.on_probed(checker, outcome, &mut self.clock);
+        self.perform(actions);
     }
 
     /// A new agent may not serve executors for an instant; anything else is final.
@@ -148,13 +167,21 @@ impl Loop {
 
     /// Blocks until something can have happened.
     fn wait(&mut self) -> Result<(), Error> {
-        let deadline = self.timers.values().copied().chain(self.retry_at).chain([self.heartbeat_at]).min();
+        let deadline = self
+            .timers
+            .values()
+            .copied()
+            .chain(self.retry_at)
+            .chain([self.heartbeat_at])
+            .chain(self.probes.deadline())
+            .min();
         let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
         // A task that is over in an instant should not pay for it.
         let left = if self.small { left } else { Some(left.map_or(IDLE, |left| left.min(IDLE))) };
         let timeout =
             left.map(|left| Timespec { tv_sec: left.as_secs() as i64, tv_nsec: i64::from(left.subsec_nanos()) });
-        let mut fds = vec![PollFd::new(self.children.fd(), PollFlags::IN)];
+        let mut fds =
+            vec![PollFd::new(self.children.fd(), PollFlags::IN), PollFd::new(self.probes.signal(), PollFlags::IN)];
         if let Some(subscription) = &self.subscription {
             fds.push(PollFd::new(subscription.socket(), PollFlags::IN));
         }
@@ -172,6 +199,7 @@ impl Loop {
     }
 
     fn fire_timers(&mut self) {
+        self.probes.end_overdue();
         let now = Instant::now();
         let due: Vec<Timer> = self.timers.iter().filter(|(_, at)| **at <= now).map(|(timer, _)| *timer).collect();
         for timer in due {
@@ -210,6 +238,11 @@ impl Loop {
                 Action::Kill => process::kill_descendants(),
                 Action::Arm(timer, after) => {
                     self.timers.insert(timer, Instant::now() + after);
+                }
+                Action::Probe(checker, probe, timeout) => {
+                    if let Some(outcome) = self.probes.begin(checker, probe, timeout, &self.variables) {
+                        self.probed(checker, outcome);
+                    }
                 }
                 Action::Exit => self.done = true,
             }

@@ -18,12 +18,13 @@ fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some("executor") {
         return executor::main();
     }
-    let stories: [(&str, fn()); 7] = [
+    let stories: [(&str, fn()); 8] = [
         ("a_task_runs_to_its_end", a_task_runs_to_its_end),
         ("a_task_gets_its_environment_and_directory", a_task_gets_its_environment_and_directory),
         ("a_kill_reaches_the_whole_tree", a_kill_reaches_the_whole_tree),
         ("a_task_that_ignores_the_kill_is_killed", a_task_that_ignores_the_kill_is_killed),
         ("a_program_that_does_not_exist_fails_the_task", a_program_that_does_not_exist_fails_the_task),
+        ("an_unhealthy_task_is_killed", an_unhealthy_task_is_killed),
         ("the_agent_comes_back", the_agent_comes_back),
         ("without_checkpointing_it_ends_with_the_agent", without_checkpointing_it_ends_with_the_agent),
     ];
@@ -102,6 +103,33 @@ fn a_program_that_does_not_exist_fails_the_task() {
     agent.expect(&mut stream, TaskState::TaskStarting);
     let failed = agent.expect(&mut stream, TaskState::TaskFailed);
     assert!(failed.message().contains("No such file or directory"), "{}", failed.message());
+    agent.ended(0);
+}
+
+fn an_unhealthy_task_is_killed() {
+    let mut agent = Agent::start(&[]);
+    let mut stream = agent.subscribed();
+    let mut event = launch("touch healthy; exec sleep 1000");
+    let look = CommandInfo { value: Some("test -e healthy".into()), ..CommandInfo::default() };
+    if let Some(launch) = event.launch.as_mut() {
+        launch.task.health_check = Some(Box::new(v1::HealthCheck {
+            r#type: Some(v1::health_check::Type::Command as i32),
+            command: Some(Box::new(look)),
+            delay_seconds: Some(0.0),
+            interval_seconds: Some(0.01),
+            grace_period_seconds: Some(20.0),
+            consecutive_failures: Some(1),
+            ..v1::HealthCheck::default()
+        }));
+    }
+    stream.send(event);
+    agent.expect(&mut stream, TaskState::TaskStarting);
+    agent.expect(&mut stream, TaskState::TaskRunning);
+    assert_eq!(agent.expect(&mut stream, TaskState::TaskRunning).healthy, Some(true));
+    std::fs::remove_file(agent.sandbox.path().join("healthy")).unwrap();
+    assert_eq!(agent.expect(&mut stream, TaskState::TaskRunning).healthy, Some(false));
+    agent.expect(&mut stream, TaskState::TaskKilling);
+    assert_eq!(agent.expect(&mut stream, TaskState::TaskKilled).healthy, Some(false));
     agent.ended(0);
 }
 

@@ -270,3 +270,88 @@ fn ends_are_worded_as_mesos_words_them() {
     Story::new().launched().exits(dumped, &[text, "Acknowledgement in 60s"]);
     assert_eq!(signal_name(35), "Real-time signal 1");
 }
+
+fn checked(check: Option<v1::CheckInfo>, health_check: Option<v1::HealthCheck>) -> Story {
+    let mut story = Story::new();
+    let mut event = launch("t", "x");
+    if let Some(launched) = event.launch.as_mut() {
+        launched.task.check = check.map(Box::new);
+        launched.task.health_check = health_check.map(Box::new);
+    }
+    story.event(event, &["TASK_STARTING", "start 'x'"]);
+    story
+}
+
+impl Story {
+    fn starts(&mut self, expect: &[&str]) -> &mut Self {
+        let actions = self.executor.on_started(&mut self.clock);
+        self.check(actions, expect)
+    }
+
+    fn probed(&mut self, checker: Checker, outcome: Outcome, expect: &[&str]) -> &mut Self {
+        let actions = self.executor.on_probed(checker, outcome, &mut self.clock);
+        self.check(actions, expect)
+    }
+
+    fn last(&self) -> &v1::TaskStatus {
+        &self.executor.unacknowledged.values().last().expect("an update").status
+    }
+}
+
+#[test]
+fn an_unhealthy_task_is_killed_after_its_failures() {
+    let health = v1::HealthCheck {
+        r#type: Some(v1::health_check::Type::Tcp.into()),
+        tcp: Some(v1::health_check::TcpCheckInfo { port: 80, protocol: None }),
+        consecutive_failures: Some(2),
+        ..Default::default()
+    };
+    let mut story = checked(None, Some(health));
+    let next = "Probe(Health) in 10s";
+    let look = "Probe(Health, Tcp { port: 80, ipv6: false }, 20s)";
+    story.starts(&["TASK_RUNNING", "Probe(Health) in 15s"]).timer(Timer::Probe(Checker::Health), &[look]).probed(
+        Checker::Health,
+        Outcome::Tcp(false),
+        &[next],
+    );
+    story.clock.1 = Duration::from_secs(11);
+    story.probed(Checker::Health, Outcome::Tcp(true), &["TASK_RUNNING", next]);
+    assert_eq!((story.last().healthy, story.last().reason()), (Some(true), Reason::TaskHealthCheckStatusUpdated));
+    story.probed(Checker::Health, Outcome::Tcp(true), &[next]).probed(
+        Checker::Health,
+        Outcome::Nothing,
+        &["TASK_RUNNING", next],
+    );
+    assert_eq!(story.last().healthy, Some(false));
+    let ends = ["TASK_RUNNING", "Terminate", "Grace in 3s", next];
+    story.probed(Checker::Health, Outcome::Tcp(false), &ends).timer(Timer::Probe(Checker::Health), &[]).exits(
+        signal(libc::SIGTERM),
+        &["TASK_KILLED (Command terminated with signal Terminated)", "Acknowledgement in 60s"],
+    );
+    assert_eq!(story.last().healthy, Some(false));
+}
+
+#[test]
+fn a_check_reports_what_changes() {
+    let check = v1::CheckInfo {
+        r#type: Some(v1::check_info::Type::Http.into()),
+        http: Some(v1::check_info::Http { port: 80, path: Some("health".into()) }),
+        ..Default::default()
+    };
+    let mut story = checked(Some(check), None);
+    let next = "Probe(Check) in 10s";
+    let code = |story: &Story| story.last().check_status.as_ref().and_then(|s| s.http.as_ref()?.status_code);
+    story.starts(&["TASK_RUNNING", "Probe(Check) in 15s"]);
+    assert!(story.last().check_status.is_some(), "empty, but there");
+    story
+        .timer(Timer::Probe(Checker::Check), &["Probe(Check, Http { port: 80, path: \"/health\", ipv6: false }, 20s)"])
+        .probed(Checker::Check, Outcome::Nothing, &[next])
+        .probed(Checker::Check, Outcome::Http(503), &["TASK_RUNNING", next]);
+    assert_eq!((code(&story), story.last().reason()), (Some(503), Reason::TaskCheckStatusUpdated));
+    story.probed(Checker::Check, Outcome::Http(503), &[next]).probed(
+        Checker::Check,
+        Outcome::Nothing,
+        &["TASK_RUNNING", next],
+    );
+    assert_eq!(code(&story), None);
+}
