@@ -1,5 +1,6 @@
 //! An event stream: chunked HTTP around RecordIO around JSON.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -9,11 +10,16 @@ use crate::stop::{Checked, Stop};
 
 const MAX_RECORD: usize = 32 << 20;
 
+/// Events kept for a case that waits for others; the oldest go first.
+const KEPT: usize = 1024;
+
 pub struct EventStream {
     pub head: Response,
     connection: Connection,
     records: wire::recordio::Decoder,
     ended: bool,
+    /// Came while waiting for something else.
+    kept: VecDeque<Value>,
 }
 
 impl EventStream {
@@ -22,7 +28,13 @@ impl EventStream {
         let mut connection = Connection::open(address)?;
         connection.write(&request.to_bytes(address))?;
         let head = connection.read_stream_head()?;
-        Ok(EventStream { head, connection, records: wire::recordio::Decoder::new(MAX_RECORD), ended: false })
+        Ok(EventStream {
+            head,
+            connection,
+            records: wire::recordio::Decoder::new(MAX_RECORD),
+            ended: false,
+            kept: VecDeque::new(),
+        })
     }
 
     /// The next event, heartbeats included; `None` when nothing came in time or the stream has ended.
@@ -57,28 +69,45 @@ impl EventStream {
         }
     }
 
-    /// The next event of this type, skipping others.
+    /// The next event of this type; others are kept for later.
     pub fn expect(&mut self, kind: &str, time: Duration) -> Checked<Value> {
         self.expect_that(kind, time, |_| true)
     }
 
-    /// The next event of this type that satisfies `wanted`, skipping others.
+    /// The next event of this type that satisfies `wanted`; others are kept for later, since the
+    /// order of events about different things is not promised.
     pub fn expect_that(&mut self, kind: &str, time: Duration, wanted: impl Fn(&Value) -> bool) -> Checked<Value> {
+        let fits = |event: &Value| event["type"] == kind && wanted(event);
+        if let Some(event) = self.kept.iter().position(fits).and_then(|position| self.kept.remove(position)) {
+            return Ok(event);
+        }
         let deadline = Instant::now() + time;
-        let mut skipped: Vec<String> = Vec::new();
         loop {
             match self.next_any(deadline)? {
-                Some(event) if event["type"] == kind && wanted(&event) => return Ok(event),
-                Some(event) => skipped.push(event.to_string()),
-                None if self.ended => {
-                    return Err(Stop::unexpected("stream", kind, format!("its end, after {}", skipped.join(" "))));
-                }
-                None if skipped.is_empty() => {
-                    return Err(Stop::Late { what: format!("a {kind} event"), seconds: time.as_secs_f64() });
-                }
-                None => return Err(Stop::unexpected("stream", kind, skipped.join(" "))),
+                Some(event) if fits(&event) => return Ok(event),
+                Some(event) => self.keep(event),
+                None => return Err(self.missing(kind, time)),
             }
         }
+    }
+
+    fn keep(&mut self, event: Value) {
+        if self.kept.len() == KEPT {
+            self.kept.pop_front();
+        }
+        self.kept.push_back(event);
+    }
+
+    fn missing(&self, kind: &str, time: Duration) -> Stop {
+        let others: Vec<String> =
+            self.kept.iter().filter(|event| event["type"] != "HEARTBEAT").map(Value::to_string).collect();
+        if self.ended {
+            return Stop::unexpected("stream", kind, format!("its end, after {}", others.join(" ")));
+        }
+        if others.is_empty() {
+            return Stop::Late { what: format!("a {kind} event"), seconds: time.as_secs_f64() };
+        }
+        Stop::unexpected("stream", kind, others.join(" "))
     }
 
     /// Nothing of this type comes for a while.
@@ -88,6 +117,7 @@ impl EventStream {
             if event["type"] == kind {
                 return Err(Stop::unexpected("stream", format!("no {kind}"), event));
             }
+            self.keep(event);
         }
         Ok(())
     }

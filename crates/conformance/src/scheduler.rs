@@ -57,7 +57,13 @@ pub struct Scheduler {
 
 impl Scheduler {
     pub fn subscribe(world: &World, info: Value) -> Checked<Self> {
-        let mut events = EventStream::open(world.master, &subscribe_request(&info))?;
+        let call = subscribe_call(&info);
+        Self::subscribe_with(world, info, &call)
+    }
+
+    pub fn subscribe_with(world: &World, info: Value, call: &Value) -> Checked<Self> {
+        let request = Request::post(PATH).accept("application/json").json(call);
+        let mut events = EventStream::open(world.master, &request)?;
         check::equal("status of SUBSCRIBE", 200, events.head.status)?;
         let stream_id = events.head.header("Mesos-Stream-Id").unwrap_or_default().to_owned();
         let subscribed = events.expect("SUBSCRIBED", SOON)?;

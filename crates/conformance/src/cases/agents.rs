@@ -2,15 +2,19 @@
 
 use std::time::{Duration, Instant};
 
-use messages::internal::{PingSlaveMessage, SlaveRegisteredMessage, SlaveReregisteredMessage};
-use messages::v1::AgentId;
+use messages::internal::{
+    ExitedExecutorMessage, PingSlaveMessage, ReregisterSlaveMessage, SlaveRegisteredMessage, SlaveReregisteredMessage,
+};
+use messages::v1::{
+    AgentId, ExecutorId, FrameworkId, FrameworkInfo, Resource, Task, TaskId, TaskState, resource, value,
+};
 use serde_json::json;
 
 use crate::check;
 use crate::fake_agent::FakeAgent;
 use crate::http::{Connection, Request, fetch_raw};
 use crate::peer::Pings;
-use crate::scheduler::{Scheduler, framework, partition_aware, task};
+use crate::scheduler::{Scheduler, framework, partition_aware, task, with};
 use crate::stop::{Checked, During};
 use crate::suite::{Case, Need};
 use crate::world::{SOON, World, eventually};
@@ -53,6 +57,24 @@ pub const CASES: &[Case] = &[
         run: old_versions,
     },
     Case {
+        id: "13.38c",
+        checks: "tasks an agent brings back are known: their framework is recovered, its scheduler may reconcile",
+        needs: &[],
+        run: recovered_tasks,
+    },
+    Case {
+        id: "13.38d",
+        checks: "an agent that brings back what makes no sense is not taken back",
+        needs: &[],
+        run: senseless_reregistration,
+    },
+    Case {
+        id: "5.8g",
+        checks: "the end of an executor is told as FAILURE with its status",
+        needs: &[],
+        run: exited_executor,
+    },
+    Case {
         id: "5.8e",
         checks: "an agent that unregisters is gone: its offers are rescinded, its tasks lost, FAILURE is told",
         needs: &[],
@@ -65,6 +87,8 @@ pub const CASES: &[Case] = &[
         run: disconnection,
     },
 ];
+
+const REREGISTER: &str = "mesos.internal.ReregisterSlaveMessage";
 
 fn envelope(world: &World) -> Checked {
     let message = |target: &str, headers: &str, body: &str| {
@@ -157,6 +181,111 @@ fn reregistration(world: &World) -> Checked {
     let (_, answer) = agent.peer.expect::<SlaveReregisteredMessage>("mesos.internal.SlaveReregisteredMessage", SOON)?;
     check::equal("agent id", &id, &answer.slave_id.value)?;
     agent.unregister()
+}
+
+/// An agent with an id of its own choice that says it runs a task of a framework the master does not know.
+fn returning(world: &World) -> Checked<(FakeAgent, ReregisterSlaveMessage, FrameworkInfo)> {
+    use messages::v1::framework_info::{Capability, capability};
+    let mut agent = FakeAgent::unregistered(world, Pings::Answered)?;
+    agent.info.id = Some(AgentId { value: world.fresh("agent") });
+    let info = FrameworkInfo {
+        user: "root".into(),
+        name: world.fresh("conformance"),
+        id: Some(FrameworkId { value: world.fresh("framework") }),
+        failover_timeout: Some(1000.0),
+        roles: vec![world.fresh("role")],
+        capabilities: [capability::Type::MultiRole, capability::Type::PartitionAware]
+            .map(|kind| Capability { r#type: Some(kind as i32) })
+            .to_vec(),
+        ..Default::default()
+    };
+    let task = Task {
+        name: "task".into(),
+        task_id: TaskId { value: world.fresh("task") },
+        framework_id: info.id.clone().unwrap_or_default(),
+        agent_id: agent.agent_id(),
+        state: TaskState::TaskRunning as i32,
+        resources: vec![Resource {
+            name: "cpus".into(),
+            r#type: value::Type::Scalar as i32,
+            scalar: Some(value::Scalar { value: 1.5 }),
+            allocation_info: Some(resource::AllocationInfo { role: info.roles.first().cloned() }),
+            ..Default::default()
+        }],
+        ..Default::default()
+    };
+    let message =
+        ReregisterSlaveMessage { frameworks: vec![info.clone()], tasks: vec![task], ..agent.reregistration() };
+    Ok((agent, message, info))
+}
+
+fn recovered_tasks(world: &World) -> Checked {
+    let (mut agent, message, info) = returning(world)?;
+    agent.peer.send(REREGISTER, &message)?;
+    agent.peer.expect::<SlaveReregisteredMessage>("mesos.internal.SlaveReregisteredMessage", SOON)?;
+    let (framework_id, task_id) = (&message.tasks[0].framework_id.value, &message.tasks[0].task_id.value);
+    let frameworks = world.get_json(&format!("/frameworks?framework_id={framework_id}"))?;
+    check::equal_at(&frameworks, "/frameworks/0/recovered", true)?;
+    check::equal_at(&frameworks, "/frameworks/0/active", false)?;
+    let slaves = world.get_json(&format!("/slaves?slave_id={}", agent.id()))?;
+    check::equal_at(&slaves, "/slaves/0/used_resources/cpus", 1.5)?;
+
+    let capabilities = json!([{"type": "MULTI_ROLE"}, {"type": "PARTITION_AWARE"}]);
+    let again = json!({
+        "user": info.user, "name": info.name, "id": {"value": framework_id}, "roles": info.roles,
+        "failover_timeout": 1000, "capabilities": capabilities,
+    });
+    let mut scheduler = Scheduler::subscribe(world, again)?;
+    let offer = scheduler.offer_of(agent.id())?;
+    let cpus = check::array_at(&offer, "/resources")?.iter().find(|r| r["name"] == "cpus").cloned();
+    check::equal("cpus left", json!(2.5), cpus.unwrap_or_default()["scalar"]["value"].clone())?;
+    scheduler.accepted("RECONCILE", json!({"reconcile": {"tasks": []}}))?;
+    let status = scheduler.update_of(task_id)?;
+    check::equal_at(&status, "/state", "TASK_RUNNING")?;
+    scheduler.accepted("KILL", json!({"kill": {"task_id": {"value": task_id}}}))?;
+    agent.peer.expect_raw("mesos.internal.KillTaskMessage", SOON)?;
+    scheduler.accepted("TEARDOWN", json!({}))?;
+    scheduler.forget();
+    agent.unregister()
+}
+
+fn senseless_reregistration(world: &World) -> Checked {
+    type Spoil = fn(&mut ReregisterSlaveMessage);
+    let spoil: [(&str, Spoil); 5] = [
+        ("a task of another agent", |m| m.tasks[0].agent_id.value = "other".into()),
+        ("a task of no framework", |m| m.frameworks.clear()),
+        ("a task id that is none", |m| m.tasks[0].task_id.value = "a/b".into()),
+        ("a framework told twice", |m| m.frameworks.push(m.frameworks[0].clone())),
+        ("resources that are none", |m| m.tasks[0].resources[0].scalar = None),
+    ];
+    for (what, spoil) in spoil {
+        let (mut agent, mut message, _) = returning(world)?;
+        spoil(&mut message);
+        agent.peer.send(REREGISTER, &message)?;
+        agent.peer.expect_none("mesos.internal.SlaveReregisteredMessage", Duration::from_millis(400)).during(what)?;
+    }
+    world.get("/health")?.expect(200).map(drop)
+}
+
+fn exited_executor(world: &World) -> Checked {
+    let mut agent = FakeAgent::register(world)?;
+    let mut scheduler = Scheduler::subscribe(world, framework(world))?;
+    let offer = scheduler.offer_of(agent.id())?;
+    let (id, executor) = (world.fresh("task"), world.fresh("executor"));
+    let info = json!({"executor_id": {"value": executor}, "command": {"value": "x"}});
+    scheduler.launch(&offer, &with(task(&id, agent.id()), json!({"command": null, "executor": info})))?;
+    agent.expect_run_task()?;
+    let exited = ExitedExecutorMessage {
+        slave_id: agent.agent_id(),
+        framework_id: FrameworkId { value: scheduler.id().to_owned() },
+        executor_id: ExecutorId { value: executor.clone() },
+        status: 9,
+    };
+    agent.peer.send("mesos.internal.ExitedExecutorMessage", &exited)?;
+    let event = scheduler.events.expect("FAILURE", SOON)?;
+    check::equal_at(&event, "/failure/agent_id/value", agent.id())?;
+    check::equal_at(&event, "/failure/executor_id/value", executor)?;
+    check::equal_at(&event, "/failure/status", 9)
 }
 
 fn old_versions(world: &World) -> Checked {

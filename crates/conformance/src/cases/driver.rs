@@ -13,6 +13,7 @@ use messages::v1::{Filters, FrameworkId, FrameworkInfo, Offer, Resource, TaskId,
 use crate::check;
 use crate::fake_agent::FakeAgent;
 use crate::peer::{Peer, Pings};
+use crate::scheduler::Scheduler;
 use crate::stop::{Checked, During, Stop};
 use crate::suite::Case;
 use crate::world::{SOON, World, eventually};
@@ -23,6 +24,12 @@ pub const CASES: &[Case] = &[
         checks: "a driver registers; another without force is refused; with force it takes over and the old one is told",
         needs: &[],
         run: registration,
+    },
+    Case {
+        id: "2.12e",
+        checks: "a framework of a driver may come back over HTTP, and the driver is told",
+        needs: &[],
+        run: driver_to_http,
     },
     Case {
         id: "5.7a",
@@ -172,6 +179,20 @@ fn registration(world: &World) -> Checked {
     check::equal("error", "Framework failed over", &error.message)?;
     first.over = true;
     Ok(())
+}
+
+fn driver_to_http(world: &World) -> Checked {
+    let with_timeout = FrameworkInfo { failover_timeout: Some(1000.0), ..info(world) };
+    let mut driver = Driver::subscribe(world, with_timeout)?;
+    let over_http = serde_json::json!({
+        "user": "root", "name": driver.info.name, "id": {"value": driver.id()}, "failover_timeout": 1000,
+    });
+    let scheduler = Scheduler::subscribe(world, over_http)?;
+    check::equal("framework id", driver.id(), scheduler.id())?;
+    let (_, error) = driver.peer.expect::<FrameworkErrorMessage>(ERROR, SOON)?;
+    check::equal("error", "Framework failed over", &error.message)?;
+    driver.over = true;
+    scheduler.accepted("REVIVE", serde_json::json!({}))
 }
 
 fn offers(world: &World) -> Checked {

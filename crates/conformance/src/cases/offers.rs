@@ -56,6 +56,24 @@ pub const CASES: &[Case] = &[
     Case { id: "13.23", checks: "a suppressed role gets no offers until REVIVE", needs: &[], run: suppress },
     Case { id: "2.7b", checks: "what a launch leaves of its offer is offered again", needs: &[], run: rest_is_offered },
     Case {
+        id: "2.7c",
+        checks: "an ACCEPT without operations declines: its filter holds until REVIVE",
+        needs: &[],
+        run: accept_nothing,
+    },
+    Case {
+        id: "2.8e",
+        checks: "what a scheduler leaves out is filled in: a health check's type, an executor's framework id",
+        needs: &[],
+        run: filled_in,
+    },
+    Case {
+        id: "2.11c",
+        checks: "roles suppressed in SUBSCRIBE get no offers until REVIVE",
+        needs: &[],
+        run: suppressed_from_the_start,
+    },
+    Case {
         id: "2.12d",
         checks: "on failover the offers are offered again to the new scheduler",
         needs: &[],
@@ -214,6 +232,49 @@ fn rest_is_offered(world: &World) -> Checked {
     let rest = scheduler.offer_of(agent.id())?;
     let cpus = check::array_at(&rest, "/resources")?.iter().find(|r| r["name"] == "cpus").cloned();
     check::equal("cpus left", json!(2.5), cpus.unwrap_or_default()["scalar"]["value"].clone())
+}
+
+fn accept_nothing(world: &World) -> Checked {
+    let agent = FakeAgent::register(world)?;
+    let mut scheduler = Scheduler::subscribe(world, framework(world))?;
+    let offer = scheduler.offer_of(agent.id())?;
+    let accept = json!({"offer_ids": [offer["id"]], "operations": [], "filters": {"refuse_seconds": 1000}});
+    scheduler.accepted("ACCEPT", json!({"accept": accept}))?;
+    scheduler.no_offer_of(agent.id(), Duration::from_millis(2500))?;
+    scheduler.accepted("REVIVE", json!({"revive": {"roles": [scheduler.role()]}}))?;
+    scheduler.offer_of(agent.id()).map(drop)
+}
+
+fn filled_in(world: &World) -> Checked {
+    let agent = FakeAgent::register(world)?;
+    let mut scheduler = Scheduler::subscribe(world, framework(world))?;
+    let offer = scheduler.offer_of(agent.id())?;
+    let executor = json!({"executor_id": {"value": "e"}, "command": {"value": "x"}});
+    let changes = json!({
+        "command": null,
+        "executor": executor,
+        "health_check": {"command": {"value": "true"}},
+    });
+    scheduler.launch(&offer, &with(task(&world.fresh("task"), agent.id()), changes))?;
+    let run = agent.expect_run_task()?;
+    let check_type = run.task.health_check.map(|check| check.r#type());
+    check::equal("type of the health check", Some(messages::v1::health_check::Type::Command), check_type)?;
+    let framework_id = run.task.executor.and_then(|executor| executor.framework_id).map(|id| id.value);
+    check::equal("framework of the executor", Some(scheduler.id()), framework_id.as_deref())?;
+    let allocated: Vec<_> =
+        run.task.resources.iter().filter_map(|r| r.allocation_info.as_ref()?.role.as_deref()).collect();
+    check::equal("roles of the task's resources", vec![scheduler.role(); 2], allocated)
+}
+
+fn suppressed_from_the_start(world: &World) -> Checked {
+    let agent = FakeAgent::register(world)?;
+    let info = framework(world);
+    let mut call = crate::scheduler::subscribe_call(&info);
+    call["subscribe"]["suppressed_roles"] = info["roles"].clone();
+    let mut scheduler = Scheduler::subscribe_with(world, info, &call)?;
+    scheduler.no_offer_of(agent.id(), Duration::from_millis(2000))?;
+    scheduler.accepted("REVIVE", json!({}))?;
+    scheduler.offer_of(agent.id()).map(drop)
 }
 
 fn offers_after_failover(world: &World) -> Checked {
