@@ -7,6 +7,7 @@ mod batch;
 mod commands;
 mod daemon;
 mod logging;
+mod output;
 mod signals;
 mod table;
 mod user;

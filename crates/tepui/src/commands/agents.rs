@@ -2,6 +2,7 @@
 
 use super::cli::{Failure, Target};
 use super::state::{State, scalar};
+use crate::output;
 use crate::table::render;
 
 #[derive(clap::Args)]
@@ -16,7 +17,7 @@ pub struct Agents {
 pub async fn agents(args: Agents) -> Result<(), Failure> {
     let state = State::get(&args.target.master).await?;
     if args.json {
-        println!("{}", String::from_utf8_lossy(&wire::json::encode(&state.agents)));
+        output::line(String::from_utf8_lossy(&wire::json::encode(&state.agents)));
         return Ok(());
     }
     let rows: Vec<Vec<String>> = state
@@ -50,10 +51,13 @@ pub async fn agents(args: Agents) -> Result<(), Failure> {
         })
         .collect();
     if rows.is_empty() {
-        println!("No agents. Start one with: tepui agent --master={} --work_dir=DIRECTORY", args.target.master);
+        output::line(format!(
+            "No agents. Start one with: tepui agent --master={} --work_dir=DIRECTORY",
+            args.target.master
+        ));
     } else {
         let header = ["AGENT", "HOST", "CONDITION", "TASKS", "CPUS", "MEM (MB)", "DISK (MB)", "ADDRESS", "VERSION"];
-        print!("{}", render(&header, &rows));
+        output::print(render(&header, &rows));
     }
     Ok(())
 }

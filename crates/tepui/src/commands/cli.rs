@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 use client::Address;
 
 use super::{agents, explain, frameworks, logs, run, tasks};
+use crate::output;
 
 /// Runs tasks and services on a cluster of machines. Speaks Apache Mesos.
 #[derive(Parser)]
@@ -130,12 +131,15 @@ async fn version(args: VersionArgs) -> Result<(), Failure> {
         None => None,
     };
     if args.json {
-        println!("{}", serde_json::json!({ "tepui": own, "master": master }));
+        output::line(serde_json::json!({ "tepui": own, "master": master }));
         return Ok(());
     }
-    println!("tepui {own}");
+    output::line(format!("tepui {own}"));
     if let (Some(address), Some(master)) = (&args.master, master) {
-        println!("master {address} speaks Mesos {}", master["version"].as_str().unwrap_or("of unknown version"));
+        output::line(format!(
+            "master {address} speaks Mesos {}",
+            master["version"].as_str().unwrap_or("of unknown version")
+        ));
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ use wire::Limits;
 use super::cli::{Failure, block_on, fail};
 use crate::batch::{self, Observer};
 use crate::logging;
+use crate::output;
 
 /// `mesos-execute`: runs one task and mirrors its updates.
 pub fn execute(arguments: Vec<String>) -> ExitCode {
@@ -18,7 +19,7 @@ pub fn execute(arguments: Vec<String>) -> ExitCode {
         Err(error) => return fail(&error),
     };
     if flags.help {
-        print!("{}", flags::help(&flags::EXECUTE));
+        output::print(flags::help(&flags::EXECUTE));
         return ExitCode::SUCCESS;
     }
     logging::init(&flags);
@@ -43,25 +44,29 @@ struct Mirror;
 
 impl Observer for Mirror {
     fn subscribed(&mut self, framework: &v1::FrameworkId) {
-        println!("Subscribed with ID {}", framework.value);
+        output::line(format!("Subscribed with ID {}", framework.value));
     }
 
     fn launched(&mut self, tasks: &[v1::TaskInfo]) {
         for task in tasks {
-            println!("Submitted task '{}' to agent '{}'", task.task_id.value, task.agent_id.value);
+            output::line(format!("Submitted task '{}' to agent '{}'", task.task_id.value, task.agent_id.value));
         }
     }
 
     fn updated(&mut self, status: &v1::TaskStatus) {
-        println!("Received status update {} for task '{}'", status.state().as_str_name(), status.task_id.value);
+        output::line(format!(
+            "Received status update {} for task '{}'",
+            status.state().as_str_name(),
+            status.task_id.value
+        ));
         if let Some(message) = status.message.as_deref().filter(|m| !m.is_empty()) {
-            println!("  message: '{message}'");
+            output::line(format!("  message: '{message}'"));
         }
         if status.source.is_some() {
-            println!("  source: {}", status.source().as_str_name());
+            output::line(format!("  source: {}", status.source().as_str_name()));
         }
         if status.reason.is_some() {
-            println!("  reason: {}", status.reason().as_str_name());
+            output::line(format!("  reason: {}", status.reason().as_str_name()));
         }
     }
 }
@@ -188,7 +193,7 @@ pub fn resolve(arguments: Vec<String>) -> ExitCode {
         let address: Address = given.parse()?;
         let state = client::get_json(&address, "/state").await?;
         let leader = state["leader"].as_str().ok_or_else(|| Failure::said("no master leads"))?;
-        println!("{}", leader.parse::<Address>()?);
+        output::line(leader.parse::<Address>()?);
         Ok(ExitCode::SUCCESS)
     })
 }

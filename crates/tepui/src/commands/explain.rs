@@ -7,6 +7,7 @@ use super::cli::{Failure, Target};
 use super::find;
 use super::state::{State, scalar, short};
 use crate::batch::is_terminal;
+use crate::output;
 
 #[derive(clap::Args)]
 pub struct Explain {
@@ -25,7 +26,7 @@ pub async fn explain(args: Explain) -> Result<(), Failure> {
         None => task(&state, find::task(&state, &args.subject)?),
     };
     for line in lines {
-        println!("{line}");
+        output::line(line);
     }
     Ok(())
 }

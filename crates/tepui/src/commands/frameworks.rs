@@ -2,6 +2,7 @@
 
 use super::cli::{Failure, Target};
 use super::state::{State, scalar};
+use crate::output;
 use crate::table::render;
 
 #[derive(clap::Args)]
@@ -19,7 +20,7 @@ pub struct Frameworks {
 pub async fn frameworks(args: Frameworks) -> Result<(), Failure> {
     let state = State::get(&args.target.master).await?;
     if args.json {
-        println!("{}", String::from_utf8_lossy(&wire::json::encode(&state.frameworks)));
+        output::line(String::from_utf8_lossy(&wire::json::encode(&state.frameworks)));
         return Ok(());
     }
     let rows: Vec<Vec<String>> = state
@@ -49,10 +50,10 @@ pub async fn frameworks(args: Frameworks) -> Result<(), Failure> {
         })
         .collect();
     if rows.is_empty() {
-        println!("No frameworks{}.", if args.all { "" } else { " (completed ones: --all)" });
+        output::line(format!("No frameworks{}.", if args.all { "" } else { " (completed ones: --all)" }));
     } else {
         let header = ["FRAMEWORK", "NAME", "CONDITION", "ROLES", "TASKS", "CPUS", "MEM (MB)", "OFFERS"];
-        print!("{}", render(&header, &rows));
+        output::print(render(&header, &rows));
     }
     Ok(())
 }

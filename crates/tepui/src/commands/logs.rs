@@ -49,7 +49,9 @@ pub async fn logs(args: Logs) -> Result<(), Failure> {
     let mut over = is_terminal(task.state());
     loop {
         let data = file.available().await?;
-        print(&data)?;
+        if !print(&data)? {
+            return Ok(());
+        }
         if !data.is_empty() {
             continue;
         }
@@ -63,8 +65,12 @@ pub async fn logs(args: Logs) -> Result<(), Failure> {
     }
 }
 
-fn print(data: &[u8]) -> Result<(), Failure> {
+/// False when nobody reads any more.
+fn print(data: &[u8]) -> Result<bool, Failure> {
     let mut stdout = std::io::stdout().lock();
-    let written = stdout.write_all(data).and_then(|()| stdout.flush());
-    written.map_err(|source| Failure::Io { doing: "write to stdout".to_owned(), source })
+    match stdout.write_all(data).and_then(|()| stdout.flush()) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+        Err(source) => Err(Failure::Io { doing: "write to stdout".to_owned(), source }),
+    }
 }

@@ -7,6 +7,7 @@ use messages::v1;
 
 use super::cli::{Failure, Target};
 use crate::batch;
+use crate::output;
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -63,7 +64,7 @@ pub async fn run(args: Run) -> Result<ExitCode, Failure> {
     let mut progress = batch::Progress::new();
     let observer: &mut dyn batch::Observer = if args.quiet { &mut batch::Silent } else { &mut progress };
     let outcome = batch::drive(options, plan, observer).await?;
-    print!("{}", batch::table(&args.target.master, &outcome).await);
+    output::print(batch::table(&args.target.master, &outcome).await);
     if outcome.interrupted {
         eprintln!("interrupted: what was running was killed");
     }

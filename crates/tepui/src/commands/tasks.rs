@@ -5,6 +5,7 @@ use messages::v1;
 use super::cli::{Failure, Target};
 use super::state::{State, short, times};
 use crate::batch::is_terminal;
+use crate::output;
 use crate::table::{duration, render};
 
 #[derive(clap::Args)]
@@ -25,7 +26,7 @@ pub struct Tasks {
 pub async fn tasks(args: Tasks) -> Result<(), Failure> {
     let state = State::get(&args.target.master).await?;
     if args.json {
-        println!("{}", String::from_utf8_lossy(&wire::json::encode(&state.tasks)));
+        output::line(String::from_utf8_lossy(&wire::json::encode(&state.tasks)));
         return Ok(());
     }
     let agents = state.agent_names();
@@ -55,9 +56,9 @@ pub async fn tasks(args: Tasks) -> Result<(), Failure> {
         })
         .collect();
     if rows.is_empty() {
-        println!("No tasks. Start one with: tepui run -- echo hello");
+        output::line("No tasks. Start one with: tepui run -- echo hello");
     } else {
-        print!("{}", render(&["TASK", "STATE", "AGENT", "FRAMEWORK", "TIME", "MESSAGE"], &rows));
+        output::print(render(&["TASK", "STATE", "AGENT", "FRAMEWORK", "TIME", "MESSAGE"], &rows));
     }
     Ok(())
 }

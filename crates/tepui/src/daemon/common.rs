@@ -7,17 +7,18 @@ use flags::{Definition, Parsed};
 use server::Running;
 
 use crate::commands::{Failure, fail};
+use crate::output;
 use crate::signals;
 
 /// Reads flags; answers `--help`, `--version` and mistakes itself.
 pub fn parse_or_exit(definition: &'static Definition, arguments: Vec<String>) -> Result<Parsed, ExitCode> {
     match flags::parse(definition, arguments, std::env::vars()) {
         Ok(flags) if flags.help => {
-            print!("{}", flags::help(definition));
+            output::print(flags::help(definition));
             Err(ExitCode::SUCCESS)
         }
         Ok(flags) if flags.version => {
-            println!("tepui {}", env!("CARGO_PKG_VERSION"));
+            output::line(format!("tepui {}", env!("CARGO_PKG_VERSION")));
             Err(ExitCode::SUCCESS)
         }
         Ok(flags) => Ok(flags),
@@ -27,8 +28,7 @@ pub fn parse_or_exit(definition: &'static Definition, arguments: Vec<String>) ->
 
 /// Runs a server's future on all cores until it ends.
 pub fn serve(future: impl Future<Output = Result<ExitCode, Failure>>) -> ExitCode {
-    // Two I/O threads keep up with any core, which is one thread; more only fight with containers.
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = server::runtime();
     match runtime {
         Ok(runtime) => match runtime.block_on(future) {
             Ok(code) => code,

@@ -12,6 +12,7 @@ use tokio::process::{Child, Command};
 
 use super::common::parse_or_exit;
 use crate::commands::{Failure, block_on};
+use crate::output;
 use crate::{logging, signals};
 
 /// Starting takes well under a second; a machine under load gets a margin.
@@ -228,7 +229,7 @@ fn share(work: &Path, number: usize, count: usize) -> String {
 
 fn print_guide(address: &Address, count: usize, work: &Path) {
     let master = if address.port == 5050 { String::new() } else { format!(" --master {address}") };
-    println!(
+    output::line(format!(
         "\nA cluster is running: a master at http://{address} and {count} agents. Files and logs: {}\n\n  \
          tepui run{master} -- echo hello        run something\n  \
          tepui agents{master}                   look at the agents\n  \
@@ -237,5 +238,5 @@ fn print_guide(address: &Address, count: usize, work: &Path) {
          curl http://{address}/state           the whole state as Mesos shows it\n\n\
          Frameworks for Mesos connect to {address}. Ctrl-C stops everything.",
         work.display()
-    );
+    ));
 }
