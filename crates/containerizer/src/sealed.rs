@@ -10,6 +10,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+use rustix::io::Errno;
 
 /// A sealed copy of an executable. Shared: all containers run from the same pages.
 #[derive(Debug)]
@@ -24,8 +25,7 @@ impl SealedProgram {
         let length = loadable_length(&mut source)?;
         source.seek(SeekFrom::Start(0))?;
 
-        // MFD_EXEC is newer (6.3) than the oldest kernels we run on and implied by the absence of MFD_NOEXEC_SEAL.
-        let fd = memfd_create("tepui", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
+        let fd = executable_memory()?;
         let mut copy = File::from(fd);
         io::copy(&mut source.take(length), &mut copy)?;
         forget_sections(&mut copy)?;
@@ -38,6 +38,16 @@ impl SealedProgram {
 impl AsFd for SealedProgram {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
+    }
+}
+
+/// Where an administrator has made memory files not executable by default (`vm.memfd_noexec`), it has to be asked for; a
+/// kernel before 6.3 does not know the question.
+fn executable_memory() -> io::Result<OwnedFd> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    match memfd_create("tepui", flags | MemfdFlags::EXEC) {
+        Err(Errno::INVAL) => Ok(memfd_create("tepui", flags)?),
+        outcome => Ok(outcome?),
     }
 }
 

@@ -18,13 +18,14 @@ fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some("executor") {
         return executor::main();
     }
-    let stories: [(&str, fn()); 8] = [
+    let stories: [(&str, fn()); 9] = [
         ("a_task_runs_to_its_end", a_task_runs_to_its_end),
         ("a_task_gets_its_environment_and_directory", a_task_gets_its_environment_and_directory),
         ("a_kill_reaches_the_whole_tree", a_kill_reaches_the_whole_tree),
         ("a_task_that_ignores_the_kill_is_killed", a_task_that_ignores_the_kill_is_killed),
         ("a_program_that_does_not_exist_fails_the_task", a_program_that_does_not_exist_fails_the_task),
         ("an_unhealthy_task_is_killed", an_unhealthy_task_is_killed),
+        ("a_waiting_executor_is_small", a_waiting_executor_is_small),
         ("the_agent_comes_back", the_agent_comes_back),
         ("without_checkpointing_it_ends_with_the_agent", without_checkpointing_it_ends_with_the_agent),
     ];
@@ -130,6 +131,26 @@ fn an_unhealthy_task_is_killed() {
     assert_eq!(agent.expect(&mut stream, TaskState::TaskRunning).healthy, Some(false));
     agent.expect(&mut stream, TaskState::TaskKilling);
     assert_eq!(agent.expect(&mut stream, TaskState::TaskKilled).healthy, Some(false));
+    agent.ended(0);
+}
+
+/// 1.5 MB of memory that it shares with nobody.
+fn a_waiting_executor_is_small() {
+    const BOUND_KB: u64 = 1500;
+    let mut agent = Agent::start(&[]);
+    let mut stream = agent.subscribed();
+    stream.send(launch("exec sleep 1000"));
+    agent.expect(&mut stream, TaskState::TaskStarting);
+    agent.expect(&mut stream, TaskState::TaskRunning);
+    until(|| {
+        let rollup = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", agent.executor.id())).unwrap();
+        let private = rollup.lines().filter(|line| line.starts_with("Private_"));
+        let kb: u64 = private.filter_map(|line| line.split_ascii_whitespace().nth(1)?.parse::<u64>().ok()).sum();
+        (kb > 0 && kb < BOUND_KB).then_some(())
+    });
+    stream.send(kill(None));
+    agent.expect(&mut stream, TaskState::TaskKilling);
+    agent.expect(&mut stream, TaskState::TaskKilled);
     agent.ended(0);
 }
 
