@@ -152,6 +152,12 @@ impl fmt::Display for Raw<'_> {
             })?;
             f.write_str("])")?;
         }
+        if resource.revocable.is_some() {
+            f.write_str("{REV}")?;
+        }
+        if resource.shared.is_some() {
+            f.write_str("<SHARED>")?;
+        }
         f.write_str(":")?;
         if let Some(scalar) = &resource.scalar {
             write!(f, "{}", scalar.value)?;
