@@ -89,6 +89,8 @@ pub struct Executor {
     grace: Option<(Duration, Duration)>,
     /// The task has ended for want of memory; the agent has the first word.
     out_of_memory: Option<Exit>,
+    /// The agent is away; a checkpointing executor waits for it.
+    disconnected: bool,
     health: Health,
     /// What the check has found so far.
     check_status: Option<v1::CheckStatusInfo>,
@@ -112,6 +114,7 @@ impl Executor {
             ending: None,
             grace: None,
             out_of_memory: None,
+            disconnected: false,
             health: Health::default(),
             check_status: None,
             terminal_sent: false,
@@ -156,6 +159,7 @@ impl Executor {
     }
 
     fn on_subscribed(&mut self, event: Event) -> Vec<Action> {
+        self.disconnected = false;
         if let Some(subscribed) = event.subscribed {
             let wants = |c: &v1::framework_info::Capability| c.r#type() == capability::Type::TaskKillingState;
             self.killing_state = subscribed.framework_info.capabilities.iter().any(wants);
@@ -309,6 +313,10 @@ impl Executor {
                 None => Vec::new(),
             },
             Timer::Probe(checker) => self.look(checker),
+            // Nobody can acknowledge now; the recovery timeout decides.
+            Timer::Acknowledgement if self.disconnected => {
+                vec![Action::Arm(Timer::Acknowledgement, ACKNOWLEDGEMENT_PATIENCE)]
+            }
             Timer::Acknowledgement => vec![Action::Exit],
             Timer::Grace | Timer::MaxCompletion => Vec::new(),
         }
@@ -316,6 +324,7 @@ impl Executor {
 
     /// The event stream ended. `Some` when the executor waits for the agent to come back.
     pub fn on_disconnected(&mut self) -> Vec<Action> {
+        self.disconnected = true;
         match self.survives_disconnection {
             Some(timeout) if !self.shutdown => vec![Action::Arm(Timer::Recovery, timeout)],
             _ => self.give_up(),

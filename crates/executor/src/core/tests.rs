@@ -355,3 +355,16 @@ fn a_check_reports_what_changes() {
     );
     assert_eq!(code(&story), None);
 }
+
+#[test]
+fn an_end_while_the_agent_is_away_is_kept_for_it() {
+    let mut story = Story::checkpointing();
+    story.launched();
+    let actions = story.executor.on_disconnected();
+    story
+        .check(actions, &["Recovery in 60s"])
+        .exits(Exit::Status(0), &["TASK_FINISHED (Command exited with status 0)", "Acknowledgement in 60s"])
+        .timer(Timer::Acknowledgement, &["Acknowledgement in 60s"])
+        .event(subscribed(&[]), &[])
+        .timer(Timer::Acknowledgement, &["Exit"]);
+}
