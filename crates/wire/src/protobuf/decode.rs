@@ -1,3 +1,5 @@
+//! From untrusted bytes to messages: the check first, then `prost`.
+
 use std::borrow::Cow;
 
 use messages::Message;

@@ -1,3 +1,5 @@
+//! From messages to bytes.
+
 use messages::Message;
 use messages::schema::Described;
 

@@ -1,3 +1,5 @@
+//! Why bytes are no message.
+
 use messages::UnknownMessage;
 
 /// Why bytes are not a message.
