@@ -3,7 +3,7 @@
 # make test           all checks
 # make build          target/release/tepui
 
-.PHONY: run test build tools fmt clippy unit pymesos smoke
+.PHONY: run test build tools fmt clippy unit pymesos smoke conformance
 
 TEPUI = target/release/tepui
 PYMESOS = target/pymesos
@@ -14,7 +14,7 @@ build: tools
 run: build
 	@scripts/run.sh $(TEPUI) $(if $(ONESHOT),--oneshot)
 
-test: tools fmt clippy unit smoke pymesos
+test: tools fmt clippy unit smoke conformance pymesos
 	@echo "all checks passed"
 
 tools:
@@ -32,6 +32,11 @@ unit:
 # The whole thing from the outside: start, run, look, stop, and nothing is left behind.
 smoke: build
 	@scripts/smoke.sh $(TEPUI)
+
+# Every behaviour of Mesos that the suite knows, against our own master and agent.
+conformance: build
+	cargo build --release --locked -p conformance
+	@scripts/conformance.sh $(TEPUI) target/release/conformance
 
 pymesos: build
 	@tests/pymesos/setup.sh $(PYMESOS)
