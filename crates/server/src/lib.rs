@@ -13,7 +13,9 @@ mod edge;
 mod error;
 pub mod master;
 mod running;
+mod runtime;
 mod start;
 
 pub use error::Error;
 pub use running::{Ended, Running};
+pub use runtime::runtime;

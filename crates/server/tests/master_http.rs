@@ -166,3 +166,40 @@ async fn teardown_by_form() {
     let form = format!("frameworkId={}", scheduler.framework);
     check(&request(at, post("/teardown", "", form)).await, 200, "");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn metrics_are_served_in_both_forms() {
+    let master = master();
+    let at = master.address;
+    let snapshot = get(at, "/metrics/snapshot").await;
+    assert_eq!(snapshot.header("content-type"), Some("application/json"));
+    let metrics = snapshot.json();
+    for (name, value) in [("master/elected", 1.0), ("master/slaves_active", 0.0), ("master/tasks_running", 0.0)] {
+        assert_eq!(metrics[name], value, "{name}");
+    }
+    assert!(metrics["system/cpus_total"].as_f64().is_some_and(|cpus| cpus >= 1.0));
+    let invalid = get(at, "/metrics/snapshot?timeout=x").await;
+    assert_eq!(invalid.status, 400);
+    assert!(invalid.text().starts_with("Invalid timeout 'x': "), "{}", invalid.text());
+    let prometheus = get(at, "/metrics").await;
+    assert_eq!(prometheus.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+    assert!(
+        prometheus.text().contains("\n# TYPE ") || prometheus.text().starts_with("# "),
+        "{:.300}",
+        prometheus.text()
+    );
+    check(&get(at, "/metrics/nope").await, 404, "404 Not Found.");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_verbosity_of_the_log_is_toggled() {
+    let master = master();
+    let at = master.address;
+    check(&get(at, "/logging/toggle").await, 200, "0\n");
+    check(&get(at, "/logging/toggle?level=1").await, 400, "Expecting 'duration=value' in query.\n");
+    check(&get(at, "/logging/toggle?duration=1secs").await, 400, "Expecting 'level=value' in query.\n");
+    check(&get(at, "/logging/toggle?level=x&duration=1secs").await, 400, "Failed to convert 'x' to number.\n");
+    check(&get(at, "/logging/toggle?level=2&duration=10mins").await, 200, "");
+    let level = call(at, "/api/v1", r#"{"type":"GET_LOGGING_LEVEL"}"#).await;
+    check(&level, 200, r#"{"type":"GET_LOGGING_LEVEL","get_logging_level":{"level":2}}"#);
+}

@@ -9,10 +9,11 @@ use ::agent::{ContainerCommand, ContainerEvent, ContainerExit, ContainerLaunch, 
 use containerizer::{Containerizer, Event, LimitationKind, Limits, User};
 use messages::v1;
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 use tracing::{debug, warn};
 use vocabulary::ContainerId;
 
-use super::fetch::Fetches;
+use super::fetch::{self, Fetches};
 use super::host::AgentHost;
 use super::launch::{self, Settings};
 use super::sandbox;
@@ -23,8 +24,16 @@ pub struct Containers {
     shared: Arc<Shared>,
     settings: Arc<Settings>,
     runtime: Handle,
+    preparations: Semaphore,
+    downloads: Semaphore,
     pub fetches: Fetches,
 }
+
+/// Sandboxes made at once: more would only wait for the same disk.
+const MAX_PREPARATIONS: usize = 4;
+
+/// Containers whose files are fetched at once; each may take as long as its server likes.
+const MAX_DOWNLOADS: usize = 64;
 
 /// What the containerizer's thread sees of it.
 struct Shared {
@@ -64,6 +73,8 @@ impl Containers {
             }
         }
         Ok(Arc::new(Containers {
+            preparations: Semaphore::new(MAX_PREPARATIONS),
+            downloads: Semaphore::new(MAX_DOWNLOADS),
             containerizer,
             shared,
             settings: Arc::new(settings),
@@ -93,11 +104,19 @@ impl Containers {
         let live = Live { phase, cancelled: cancelled.clone() };
         self.shared.lock().insert(launch.container.to_string(), live);
         let containers = self.clone();
-        self.runtime.spawn_blocking(move || {
-            let prepared = containers.prepare(&launch, &cancelled);
-            if let Err(reason) = prepared.and_then(|prepared| containers.start_prepared(prepared)) {
-                containers.shared.failed(launch.container.as_str(), reason);
-            }
+        self.runtime.spawn(async move {
+            let lane = if fetch::has_files(&launch) { &containers.downloads } else { &containers.preparations };
+            // Never closed: without a permit there is merely no limit.
+            let _permit = lane.acquire().await;
+            let containers = containers.clone();
+            let work = move || {
+                let prepared = containers.prepare(&launch, &cancelled);
+                if let Err(reason) = prepared.and_then(|prepared| containers.start_prepared(prepared)) {
+                    containers.shared.failed(launch.container.as_str(), reason);
+                }
+            };
+            // It cannot fail unless the runtime ends.
+            let _ = tokio::task::spawn_blocking(work).await;
         });
     }
 

@@ -23,6 +23,15 @@ impl Default for FetchOptions {
     }
 }
 
+/// Whether there is anything to wait for.
+pub fn has_files(launch: &ContainerLaunch) -> bool {
+    !uris(launch).is_empty()
+}
+
+fn uris(launch: &ContainerLaunch) -> &[v1::command_info::Uri] {
+    launch.executor_info.command.as_deref().map(|command| command.uris.as_slice()).unwrap_or_default()
+}
+
 /// `containerizer/fetcher/task_fetches_*`.
 #[derive(Debug, Default)]
 pub struct Fetches {
@@ -46,7 +55,7 @@ impl Fetches {
         user: Option<&User>,
         cancelled: &Arc<AtomicBool>,
     ) -> Result<(), String> {
-        let uris = launch.executor_info.command.as_deref().map(|command| command.uris.as_slice()).unwrap_or_default();
+        let uris = uris(launch);
         if uris.is_empty() {
             return Ok(());
         }

@@ -11,8 +11,8 @@ use tokio::sync::{Semaphore, watch};
 type Outcome = Option<Bytes>;
 type Job = Box<dyn FnOnce() + Send>;
 
-/// Builds give way to the core and to connections where processors are short.
-const NICE: i32 = 10;
+/// Builds give way to the core and to connections where processors are short: so much nicer than the process.
+const NICE: i32 = 5;
 
 pub struct Flights {
     boarding: Mutex<HashMap<String, watch::Receiver<Option<Outcome>>>>,
@@ -27,8 +27,9 @@ impl Flights {
         // Never holds more than one: who sends has the runway.
         let (builder, jobs) = sync_channel::<Job>(1);
         std::thread::Builder::new().name("readers".to_owned()).spawn(move || {
-            // Best effort: a build is only slower to give way without it.
-            let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICE);
+            // Best effort: without it a build is only slower to give way.
+            let own = rustix::process::getpriority_process(None).unwrap_or_default();
+            let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), own + NICE);
             jobs.iter().for_each(|job| job());
         })?;
         Ok(Arc::new(Flights { boarding: Mutex::new(HashMap::new()), runway: Semaphore::new(1), builder }))

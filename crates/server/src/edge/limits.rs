@@ -45,7 +45,7 @@ pub const LINK_WRITE_CHUNK: usize = 256 * 1024;
 
 /// A connection with much to write lets others run after so many bytes: ten readers of a large state must not keep a
 /// scheduler's call waiting for their megabytes.
-pub const WRITE_BURST: usize = 128 * 1024;
+pub const WRITE_BURST: usize = 64 * 1024;
 
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 

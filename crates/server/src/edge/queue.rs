@@ -135,3 +135,66 @@ impl<T> BatchQueue<T> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn taken(queue: &BatchQueue<u32>) -> Option<Poll<Vec<u32>>> {
+        let mut items = Vec::new();
+        match queue.poll_take(&mut Context::from_waker(Waker::noop()), &mut items) {
+            Poll::Ready(true) => Some(Poll::Ready(items)),
+            Poll::Ready(false) => None,
+            Poll::Pending => Some(Poll::Pending),
+        }
+    }
+
+    #[test]
+    fn everything_queued_is_taken_at_once() {
+        let queue = BatchQueue::new(9);
+        assert_eq!(taken(&queue), Some(Poll::Pending));
+        assert_eq!([queue.push(1), queue.push(2)], [Pushed::First, Pushed::Behind]);
+        assert_eq!(taken(&queue), Some(Poll::Ready(vec![1, 2])));
+        assert_eq!(queue.push(3), Pushed::First);
+    }
+
+    #[test]
+    fn at_the_bound_nothing_more_is_taken_in() {
+        let queue = BatchQueue::new(1);
+        queue.push(1);
+        assert_eq!(queue.push_or_return(2), (Pushed::Full, Some(2)));
+        assert_eq!(taken(&queue), Some(Poll::Ready(vec![1])));
+    }
+
+    #[test]
+    fn a_finished_queue_ends_after_its_items_and_an_aborted_one_at_once() {
+        for (end, left) in
+            [(BatchQueue::finish as fn(&BatchQueue<u32>), Some(Poll::Ready(vec![1]))), (BatchQueue::abort, None)]
+        {
+            let queue = BatchQueue::new(9);
+            queue.push(1);
+            end(&queue);
+            assert_eq!(queue.push(2), Pushed::Closed);
+            assert_eq!(taken(&queue), left);
+            assert_eq!(taken(&queue), None);
+        }
+    }
+
+    #[test]
+    fn only_an_empty_queue_closes_when_empty() {
+        let queue = BatchQueue::new(9);
+        queue.push(1);
+        assert!(!queue.close_if_empty());
+        taken(&queue);
+        assert!(queue.close_if_empty());
+        assert_eq!(queue.push(2), Pushed::Closed);
+    }
+
+    #[test]
+    fn a_nudge_wakes_without_an_item() {
+        let queue = BatchQueue::<u32>::new(9);
+        queue.nudge();
+        assert_eq!(taken(&queue), Some(Poll::Ready(Vec::new())));
+        assert_eq!(taken(&queue), Some(Poll::Pending));
+    }
+}
