@@ -1,5 +1,7 @@
 //! A master and an agent, over real sockets.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::net::Ipv4Addr;

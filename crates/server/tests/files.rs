@@ -1,5 +1,7 @@
 //! `/files`: what is attached can be read, and nothing else.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::fs;

@@ -1,5 +1,7 @@
 //! libprocess messages over real sockets: receipts, order, framing, links.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::io::Write as _;

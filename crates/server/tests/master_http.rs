@@ -1,5 +1,7 @@
 //! The HTTP edge of a master, over real sockets: what genuine Mesos 1.11 answers to the same bytes.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod support;
 
 use support::{Client, JSON, Response, Scheduler, call, get, master, post, request};

@@ -1,5 +1,7 @@
 //! What must not harm a master: bodies and heads of every wrong kind, slow and silent peers.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod support;
 
 use support::{Client, JSON, Scheduler, get, master, master_with, post, request};

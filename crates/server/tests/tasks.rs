@@ -2,6 +2,8 @@
 //!
 //! Not run by the test harness, since the agent starts this program again as the executor.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::net::Ipv4Addr;

@@ -1,5 +1,7 @@
 //! What happens after minutes, in no time: the clock jumps ahead whenever nothing is left to do.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod support;
 
 use support::{Client, master};

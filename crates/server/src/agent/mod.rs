@@ -8,6 +8,7 @@ mod fetch;
 mod host;
 mod launch;
 mod machine;
+mod media;
 mod operator_api;
 mod options;
 mod publisher;
@@ -15,6 +16,7 @@ mod routes;
 mod sandbox;
 mod start;
 mod store;
+mod unsupported;
 mod usage;
 
 pub use fetch::FetchOptions;

@@ -11,9 +11,11 @@ use messages::v1::agent::call::Type;
 use messages::v1::agent::response::{self, Type as Kind};
 use messages::v1::agent::{Call, Response as Reply};
 use views::Query;
-use wire::ContentType;
+use wire::{ContentType, Limits};
 
 use super::app::AgentApp;
+use super::media::{Flow, Media};
+use super::unsupported;
 use crate::common::{files_api, info, metrics};
 use crate::edge::call;
 use crate::edge::request::Request;
@@ -26,13 +28,20 @@ pub async fn handle(app: &Arc<AgentApp>, request: &Request) -> Response {
 }
 
 async fn respond(app: &Arc<AgentApp>, request: &Request) -> Result<Response, Response> {
-    let call: Call = call::decode(request)?;
+    let media = Media::of(request)?;
+    let (encoding, body) = media.call(&request.body)?;
+    let call: Call =
+        wire::decode_as(encoding, &body, &Limits::default()).map_err(|error| bad_request(error.to_string()))?;
     validation::agent_call::validate(&call)
         .map_err(|invalid| bad_request(format!("Failed to validate agent::Call: {invalid}")))?;
-    let content_type = call::negotiate(request)?;
+    media.suits(call.r#type())?;
     if call.r#type() == Type::SetLoggingLevel {
         return Ok(set_logging_level(app, call));
     }
+    if let Some(answer) = unsupported::answer(&app.publisher.snapshot(), &call) {
+        return Ok(answer);
+    }
+    let Flow::Single(content_type) = media.accept else { return Err(not_implemented()) };
     match read_here(app, &call).await? {
         Some(reply) => Ok(call::encoded(content_type, &reply)),
         None => read_view(app, call, content_type).await,

@@ -1,4 +1,5 @@
 //! A real server on an ephemeral port, and a client that writes raw bytes.
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use std::net::{Ipv4Addr, SocketAddr};
