@@ -69,7 +69,9 @@ impl Media {
         match (self.accept, kind) {
             (Flow::Single(_), _)
             | (Flow::Records(_), Type::AttachContainerOutput | Type::LaunchNestedContainerSession) => Ok(()),
-            (Flow::Records(_), _) => Err(not_acceptable(format!("Streaming response is not supported for {name} call"))),
+            (Flow::Records(_), _) => {
+                Err(not_acceptable(format!("Streaming response is not supported for {name} call")))
+            }
         }
     }
 }

@@ -12,9 +12,9 @@ use crate::edge::respond::{Response, bad_request, empty, text};
 /// Nothing for calls that are not about containers.
 pub fn answer(snapshot: &Snapshot, call: &Call) -> Option<Response> {
     match call.r#type() {
-        Type::LaunchNestedContainer
-        | Type::LaunchNestedContainerSession
-        | Type::LaunchContainer => Some(cannot(call.r#type())),
+        Type::LaunchNestedContainer | Type::LaunchNestedContainerSession | Type::LaunchContainer => {
+            Some(cannot(call.r#type()))
+        }
         Type::AttachContainerInput if !names_a_container(call) => {
             Some(bad_request("Expecting 'attach_container_input.type' to be CONTAINER_ID"))
         }
@@ -45,7 +45,9 @@ fn cannot(kind: Type) -> Response {
 }
 
 fn names_a_container(call: &Call) -> bool {
-    call.attach_container_input.as_ref().is_some_and(|attach| attach.r#type() == attach_container_input::Type::ContainerId)
+    call.attach_container_input
+        .as_ref()
+        .is_some_and(|attach| attach.r#type() == attach_container_input::Type::ContainerId)
 }
 
 fn container(call: &Call) -> Option<&ContainerId> {

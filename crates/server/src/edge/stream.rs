@@ -1,6 +1,5 @@
 //! Event streams: from the core's queue to RecordIO in a chunked response, encoded on the connection's task.
 
-use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -50,8 +49,8 @@ impl<E> StreamQueue<E> {
 pub struct EventBody<E, F: FnOnce()> {
     source: Arc<StreamQueue<E>>,
     content_type: ContentType,
-    taken: Vec<Arc<E>>,
-    ready: VecDeque<Bytes>,
+    first: std::vec::IntoIter<Bytes>,
+    taken: std::vec::IntoIter<Arc<E>>,
     on_end: Option<F>,
 }
 
@@ -74,15 +73,15 @@ impl<E: Described, F: FnOnce()> EventBody<E, F> {
         content_type: ContentType,
         on_end: F,
     ) -> Self {
-        let ready = first.iter().map(|payload| record(payload)).collect();
-        EventBody { source, content_type, taken: Vec::new(), ready, on_end: Some(on_end) }
+        let first: Vec<Bytes> = first.iter().map(|payload| record(payload)).collect();
+        let taken = Vec::new().into_iter();
+        EventBody { source, content_type, first: first.into_iter(), taken, on_end: Some(on_end) }
     }
 
-    /// One record each: clients exist that take a chunk for a record, as it is with Mesos.
-    fn encode(&mut self) {
-        for event in self.taken.drain(..) {
-            self.ready.push_back(record(&wire::encode_as(self.content_type, &*event)));
-        }
+    /// Encodes no earlier than the connection has room for it.
+    fn next_record(&mut self) -> Option<Bytes> {
+        let encode = |event: Arc<E>| record(&wire::encode_as(self.content_type, &*event));
+        self.first.next().or_else(|| self.taken.next().map(encode))
     }
 }
 
@@ -95,24 +94,21 @@ where
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, StreamError>>> {
         let this = &mut *self;
-        if let Some(record) = this.ready.pop_front() {
-            return Poll::Ready(Some(Ok(Frame::data(record))));
-        }
-        match this.source.queue.poll_take(cx, &mut this.taken) {
-            Poll::Ready(true) => {
-                this.encode();
-                match this.ready.pop_front() {
-                    Some(record) => Poll::Ready(Some(Ok(Frame::data(record)))),
-                    None => Poll::Pending,
+        loop {
+            // One record a frame: clients exist that take a chunk for a record, as it is with Mesos.
+            if let Some(record) = this.next_record() {
+                return Poll::Ready(Some(Ok(Frame::data(record))));
+            }
+            let mut taken = Vec::new();
+            match this.source.queue.poll_take(cx, &mut taken) {
+                Poll::Ready(true) => this.taken = taken.into_iter(),
+                Poll::Ready(false) => return Poll::Ready(None),
+                // hyper tolerates half-closed connections, so it does not look; a subscriber that hangs up must be
+                // noticed at once, since its failover timeout starts then.
+                Poll::Pending => {
+                    return poll_hung_up(this.source.connection.socket(), cx).map(|()| Some(Err(StreamError::Gone)));
                 }
             }
-            Poll::Ready(false) => Poll::Ready(None),
-            // hyper tolerates half-closed connections, so it does not look; a subscriber that hangs up must be
-            // noticed at once, since its failover timeout starts then.
-            Poll::Pending => match poll_hung_up(this.source.connection.socket(), cx) {
-                Poll::Ready(()) => Poll::Ready(Some(Err(StreamError::Gone))),
-                Poll::Pending => Poll::Pending,
-            },
         }
     }
 
