@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -65,6 +66,22 @@ fn start_agent(mesos: &Path, work: &Path, master: SocketAddrV4) -> (Running, Soc
     (start(command, port), SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))
 }
 
+/// What the cases started is given its grace period; an agent that is killed leaves it running.
+fn await_end_of_containers(agent: SocketAddrV4) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        let mut stream = TcpStream::connect(agent).unwrap();
+        write!(stream, "GET /containers HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        if answer.ends_with("[]") {
+            return;
+        }
+        assert!(Instant::now() < deadline, "containers are left: {answer}");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
 fn conformance(arguments: &[String]) {
     let output = Command::new(env!("CARGO_BIN_EXE_conformance")).args(arguments).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
@@ -81,6 +98,7 @@ fn every_case_holds_on_mesos_itself() {
     let (_agent, agent) = start_agent(&mesos, work.path(), master);
     let with = "--with=reserve,weights,quota,maintenance,drain";
     conformance(&[format!("--master={master}"), format!("--agent={agent}"), with.to_owned()]);
+    await_end_of_containers(agent);
 }
 
 #[test]

@@ -127,7 +127,7 @@ fn registration(world: &World) -> Checked {
     let master_id = world.get_json("/state")?["id"].as_str().unwrap_or_default().to_owned();
     check::starts("agent id", &format!("{master_id}-S"), &answer.slave_id.value)?;
     let (observer, ping) =
-        agent.peer.expect::<PingSlaveMessage>("mesos.internal.PingSlaveMessage", Duration::from_secs(1))?;
+        agent.peer.expect::<PingSlaveMessage>("mesos.internal.PingSlaveMessage", Duration::from_secs(3))?;
     check::equal("connected", true, ping.connected)?;
     check::starts("sender of pings", "slave-observer(", &observer.id)?;
     agent.info.id = Some(answer.slave_id);

@@ -76,7 +76,7 @@ fn first_events(world: &World) -> Checked {
     let stream_id = head.header("Mesos-Stream-Id").unwrap_or_default();
     check::holds("Mesos-Stream-Id", "a UUID", uuid::Uuid::parse_str(stream_id).is_ok(), stream_id)?;
 
-    let soon = || Instant::now() + Duration::from_secs(1);
+    let soon = || Instant::now() + Duration::from_secs(3);
     let first = stream.next_any(soon())?.ok_or_else(|| Stop::unexpected("stream", "SUBSCRIBED", "nothing"))?;
     check::equal_at(&first, "/type", "SUBSCRIBED")?;
     check::equal_at(&first, "/subscribed/heartbeat_interval_seconds", 15.0)?;

@@ -167,7 +167,7 @@ fn subscribe(world: &World) -> Checked {
     let mut stream = EventStream::open(world.master, &request)?;
     let head = stream.head.clone().expect(200)?.has("Content-Type", "application/json")?;
     head.lacks("Mesos-Stream-Id")?;
-    let soon = || Instant::now() + Duration::from_secs(1);
+    let soon = || Instant::now() + Duration::from_secs(3);
     let first = stream.next_any(soon())?.unwrap_or_default();
     check::equal_at(&first, "/type", "SUBSCRIBED")?;
     check::equal_at(&first, "/subscribed/heartbeat_interval_seconds", 15.0)?;

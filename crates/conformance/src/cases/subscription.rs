@@ -227,7 +227,7 @@ fn chosen_id(world: &World) -> Checked {
     let mut stream = EventStream::open(world.master, &subscribe_request(&info))?;
     let event = stream.expect("SUBSCRIBED", SOON)?;
     check::equal_at(&event, "/subscribed/framework_id/value", id)?;
-    stream.expect("HEARTBEAT", Duration::from_secs(1)).map(drop)
+    stream.expect("HEARTBEAT", Duration::from_secs(3)).map(drop)
 }
 
 /// The framework of this id in a list of `/frameworks`.
