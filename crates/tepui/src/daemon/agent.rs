@@ -112,8 +112,9 @@ fn containers(flags: &Parsed, config: &mut containerizer::Config) -> Result<(), 
         config.cgroups_root = root.to_owned();
     }
     config.cgroups_enable_cfs = flags.bool("cgroups_enable_cfs");
-    if let Some(path) = flags.path("runtime_dir") {
-        config.runtime_dir = path;
+    // The default is root's; without root the place below the work directory stays.
+    if flags.is_set("runtime_dir") || rustix::process::geteuid().is_root() {
+        config.runtime_dir = flags.path("runtime_dir").unwrap_or_else(|| config.runtime_dir.clone());
     }
     Ok(())
 }
