@@ -347,12 +347,17 @@ impl Agent {
     ) {
         let Some(master) = self.master.pid().cloned() else { return };
         let mut update = update.clone();
-        let executor = self.frameworks.get_mut(framework).and_then(|f| f.executor_of(task));
-        if let Some(entry) = executor.and_then(|e| e.tasks.get_mut(task)) {
+        if let Some(executor) = self.frameworks.get_mut(framework).and_then(|f| f.executor_of(task))
+            && let Some(entry) = executor.tasks.get_mut(task)
+        {
             update.latest_state = Some(entry.state);
-            let entry = Arc::make_mut(entry);
-            entry.status_update_state = Some(update.status.state);
-            entry.status_update_uuid = update.uuid.clone();
+            // A repeated update tells readers nothing new.
+            if entry.status_update_uuid != update.uuid {
+                let task = Arc::make_mut(entry);
+                task.status_update_state = Some(update.status.state);
+                task.status_update_uuid = update.uuid.clone();
+                step.publish(Change::TaskUpdated { container: executor.container.clone(), task: entry.clone() });
+            }
         }
         let message = internal::StatusUpdateMessage { update, pid: Some(self.config.pid.to_string()) };
         step.send(&master, message);

@@ -4,12 +4,13 @@ mod story;
 
 use std::time::Duration;
 
-use agent::{ContainerEvent, Input};
+use agent::{ContainerEvent, Input, Timer};
 use messages::v1::TaskState::*;
 use messages::v1::executor::call;
 use messages::v1::task_status::Reason;
 use messages::{Message, internal, v1};
 use story::*;
+use vocabulary::{FrameworkId, TaskId};
 
 #[test]
 fn a_command_task_from_launch_to_end() {
@@ -85,11 +86,16 @@ fn readers_see_the_same_life_as_changes() {
         "executor t1 Registering cpus:1.1;mem:96",
         "executor t1 Running cpus:1.1;mem:96",
         "task t1 RUNNING",
-        "task t1 FINISHED",
+        "task t1 RUNNING, forwarded RUNNING",
+        "task t1 FINISHED, forwarded RUNNING",
         "executor t1 Running cpus:0.1;mem:32",
         "executor t1 Terminated cpus:0.1;mem:32",
     ];
     assert_eq!(changes.lines().collect::<Vec<_>>(), expected);
+    story.framework_acknowledges("t1", "U1");
+    assert_eq!(story.tell_changes(), "task t1 FINISHED, forwarded FINISHED");
+    story.fires(Timer::UpdateRetry(FrameworkId::new("F"), TaskId::new("t1")));
+    assert_eq!(story.tell_changes(), "", "a repeated update is no news");
 }
 
 #[test]

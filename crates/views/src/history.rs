@@ -19,10 +19,10 @@ impl<V: Clone> History<V> {
         History { entries: Series::default(), limit }
     }
 
-    /// Returns what fell out at the other end.
-    pub fn push(&mut self, value: V) -> Option<V> {
-        self.entries.push(value);
-        if self.entries.len() > self.limit { self.entries.pop_first() } else { None }
+    /// Returns the key that finds the value again, and what fell out at the other end.
+    pub fn push(&mut self, value: V) -> (u64, Option<V>) {
+        let key = self.entries.push(value);
+        (key, if self.entries.len() > self.limit { self.entries.pop_first() } else { None })
     }
 
     pub fn entries(&self) -> &Series<V> {
@@ -34,8 +34,8 @@ impl<V: Clone> History<V> {
         self.entries.iter()
     }
 
-    pub fn remove_where(&mut self, is_it: impl Fn(&V) -> bool) -> Option<V> {
-        self.entries.remove_where(is_it)
+    pub fn remove(&mut self, key: u64) -> Option<V> {
+        self.entries.remove(key)
     }
 
     pub fn len(&self) -> usize {

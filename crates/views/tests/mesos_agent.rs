@@ -222,6 +222,8 @@ fn containers_are_selected_as_in_mesos() {
     check(&[("framework_id", "other")], Ok(&[]));
     check(&[("executor_id", "exec-1")], Err(InvalidSelection));
     check(&[("container_id", "container-3"), ("framework_id", "master-0000")], Err(InvalidSelection));
+    assert!(snapshot.has_container("container-3"));
+    assert!(!snapshot.has_container("container-4"), "its executor is over");
 }
 
 #[test]

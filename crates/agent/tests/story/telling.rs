@@ -48,7 +48,10 @@ pub fn line(effect: &Effect, names: &mut Names, now: Now) -> Option<String> {
 
 pub fn change(effect: &Effect, names: &mut Names) -> Option<String> {
     let Effect::Publish(change) = effect else { return None };
-    let task = |task: &v1::Task| format!("{} {}", task.task_id.value, short(task.state));
+    let task = |task: &v1::Task| match task.status_update_state {
+        None => format!("{} {}", task.task_id.value, short(task.state)),
+        Some(forwarded) => format!("{} {}, forwarded {}", task.task_id.value, short(task.state), short(forwarded)),
+    };
     Some(match change {
         Change::Agent { registered, info, .. } => {
             let id = info.id.as_ref().map_or("-", |id| &id.value);

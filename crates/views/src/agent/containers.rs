@@ -35,6 +35,11 @@ impl Snapshot {
         }
         Ok(live(self).filter(|executor| selects(query, executor)).map(|executor| executor.container.clone()).collect())
     }
+
+    /// Whether this is the container of an executor that is not over.
+    pub fn has_container(&self, id: &str) -> bool {
+        live(self).any(|executor| executor.container.as_str() == id)
+    }
 }
 
 fn live(snapshot: &Snapshot) -> impl Iterator<Item = &ExecutorSnapshot> {

@@ -41,7 +41,19 @@ pub struct View {
 struct FrameworkIndex {
     key: u64,
     tasks: FxHashMap<TaskId, u64>,
+    unreachable: FxHashMap<TaskId, u64>,
     executors: FxHashMap<(AgentId, ExecutorId), u64>,
+}
+
+impl FrameworkIndex {
+    fn new(key: u64) -> Self {
+        FrameworkIndex {
+            key,
+            tasks: FxHashMap::default(),
+            unreachable: FxHashMap::default(),
+            executors: FxHashMap::default(),
+        }
+    }
 }
 
 impl View {
@@ -209,7 +221,7 @@ impl View {
             return;
         }
         let key = self.current.frameworks.push(Framework::new(Arc::clone(snapshot), self.current.facts.limits));
-        let index = FrameworkIndex { key, tasks: FxHashMap::default(), executors: FxHashMap::default() };
+        let index = FrameworkIndex::new(key);
         self.frameworks.insert(snapshot.id.clone(), index);
     }
 
@@ -246,7 +258,9 @@ impl View {
             return;
         }
         // Back from its unreachable agent.
-        framework.unreachable.remove_where(|known| known.task.task_id == task.task_id);
+        if let Some(key) = index.unreachable.remove(task.task_id.value.as_str()) {
+            framework.unreachable.remove(key);
+        }
         let task = Arc::new(Task::new(Arc::clone(task)));
         index.tasks.insert(TaskId::from(&task.task.task_id), framework.tasks.push(Arc::clone(&task)));
         if let Some(resources) = task.held() {
@@ -297,9 +311,17 @@ impl View {
         let Some((framework, index)) = self.framework_mut(framework_id.as_str()) else { return };
         let Some(task) = index.tasks.remove(id).and_then(|key| framework.tasks.remove(key)) else { return };
         match departure {
-            TaskDeparture::Completed => framework.completed.push(Arc::clone(&task)),
-            TaskDeparture::Unreachable => framework.unreachable.push(Arc::clone(&task)),
-        };
+            TaskDeparture::Completed => {
+                framework.completed.push(Arc::clone(&task));
+            }
+            TaskDeparture::Unreachable => {
+                let (key, forgotten) = framework.unreachable.push(Arc::clone(&task));
+                index.unreachable.insert(id.clone(), key);
+                if let Some(forgotten) = forgotten {
+                    index.unreachable.remove(forgotten.task.task_id.value.as_str());
+                }
+            }
+        }
         if let Some(resources) = task.held() {
             framework.used -= resources;
             self.discharge(&task.task.agent_id.value, framework_id, resources);
