@@ -30,6 +30,7 @@ pub async fn run(options: &Run, target: Target) -> Result<Report, RunError> {
 
 async fn register(options: &Run, session: &Session, report: &mut Report) -> Result<(), RunError> {
     const PHASE: &str = "1. agents register";
+    announce(report, PHASE);
     let meter = session.meter()?;
     session.register(options.agents).await?;
     let cost = meter.stop()?;
@@ -40,6 +41,7 @@ async fn register(options: &Run, session: &Session, report: &mut Report) -> Resu
 
 async fn offers(options: &Run, session: &mut Session, report: &mut Report) -> Result<(), RunError> {
     const PHASE: &str = "2. a scheduler is offered every agent";
+    announce(report, PHASE);
     let meter = session.meter()?;
     session.subscribe(options.tasks_per_offer).await?;
     session.all_offered().await?;
@@ -49,6 +51,7 @@ async fn offers(options: &Run, session: &mut Session, report: &mut Report) -> Re
 
 async fn tasks(options: &Run, session: &mut Session, report: &mut Report) -> Result<(), RunError> {
     const PHASE: &str = "3. tasks: accepted, running, finished, acknowledged";
+    announce(report, PHASE);
     let meter = session.meter()?;
     session.launch(options.tasks).await?;
     session.all_done().await?;
@@ -64,6 +67,7 @@ async fn tasks(options: &Run, session: &mut Session, report: &mut Report) -> Res
 
 async fn state(options: &Run, session: &Session, report: &mut Report) -> Result<(), RunError> {
     const PHASE: &str = "4. /state, one client";
+    announce(report, PHASE);
     let (address, times) = (session.target.address, options.state_reads);
     let meter = session.meter()?;
     let reads = in_background(move || read_state(address, |count| count >= times)).await?;
@@ -78,6 +82,7 @@ async fn state(options: &Run, session: &Session, report: &mut Report) -> Result<
 
 async fn contention(options: &Run, session: &mut Session, report: &mut Report) -> Result<(), RunError> {
     const ALONE_PHASE: &str = "5a. tasks at a fixed rate, no readers";
+    announce(report, ALONE_PHASE);
     let until = Instant::now() + ALONE;
     paced(options.rate, session, || Instant::now() >= until).await?;
     session.all_done().await?;
@@ -88,6 +93,7 @@ async fn contention(options: &Run, session: &mut Session, report: &mut Report) -
     failures(ALONE_PHASE, &measured, report);
 
     const PHASE: &str = "5b. the same while clients read /state";
+    announce(report, PHASE);
     let (address, clients) = (session.target.address, options.state_clients);
     let duration = Duration::from_secs(options.client_seconds);
     let mut meter = session.meter()?;
@@ -115,6 +121,7 @@ async fn contention(options: &Run, session: &mut Session, report: &mut Report) -
 
 async fn idle(options: &Run, session: &Session, report: &mut Report) -> Result<(), RunError> {
     const PHASE: &str = "6. idle";
+    announce(report, PHASE);
     // What the phases before left to do is not idling.
     tokio::time::sleep(Duration::from_secs(2)).await;
     let before = session.fleet.lock().progress().pings;
@@ -127,6 +134,11 @@ async fn idle(options: &Run, session: &Session, report: &mut Report) -> Result<(
     report.add(PHASE, "pings", "per s", Some(pings as f64 / seconds));
     report.add(PHASE, "master resident", "MB", cost.resident.map(megabytes));
     Ok(())
+}
+
+/// A run takes minutes: say where it is. Standard output is for the report.
+fn announce(report: &Report, phase: &str) {
+    eprintln!("load: {}: {phase}", report.master);
 }
 
 /// Launches tasks at a rate until `enough`.

@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use messages::v1::scheduler::call::{Accept, Acknowledge, Subscribe, Type};
+use messages::v1::scheduler::call::{Accept, Acknowledge, Decline, Subscribe, Type};
 use messages::v1::scheduler::{Call, Event, event};
 use messages::v1::{
     AgentId, CommandInfo, Filters, FrameworkId, FrameworkInfo, Offer, OfferId, TaskId, TaskInfo, TaskState, TaskStatus,
@@ -16,6 +16,8 @@ use crate::resources::{allocated, scalar};
 use crate::stats::Sample;
 
 const ROLE: &str = "load";
+/// What a task takes.
+const TASK: [(&str, f64); 2] = [("cpus", 0.1), ("mem", 32.0)];
 /// "Do not offer me the rest of this agent again", for the length of any run.
 const REFUSE: f64 = 3600.0;
 
@@ -34,6 +36,19 @@ pub struct Measurements {
     pub tasks_failed: usize,
 }
 
+/// How far the scheduler has come since it began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Different agents offered.
+    pub agents_offered: usize,
+    /// Tasks that reached a terminal state.
+    pub tasks_ended: usize,
+    /// Those of them whose state was not TASK_FINISHED.
+    pub tasks_failed: usize,
+    /// Calls without a response so far.
+    pub unanswered: usize,
+}
+
 pub struct Scheduler {
     host: String,
     tasks_per_offer: usize,
@@ -45,6 +60,7 @@ pub struct Scheduler {
     to_launch: usize,
     launched: usize,
     ended: usize,
+    failed: usize,
     tasks: HashMap<String, Instant>,
     unanswered: VecDeque<Instant>,
     measurements: Measurements,
@@ -53,6 +69,8 @@ pub struct Scheduler {
 struct Offered {
     id: OfferId,
     agent: AgentId,
+    /// How many tasks have room in it: what a finished task leaves may be offered alone.
+    room: usize,
 }
 
 impl Scheduler {
@@ -68,25 +86,20 @@ impl Scheduler {
             to_launch: 0,
             launched: 0,
             ended: 0,
+            failed: 0,
             tasks: HashMap::new(),
             unanswered: VecDeque::new(),
             measurements: Measurements::default(),
         }
     }
 
-    /// Different agents offered so far.
-    pub fn agents_offered(&self) -> usize {
-        self.agents_offered.len()
-    }
-
-    /// Tasks that reached a terminal state, which was acknowledged.
-    pub fn tasks_ended(&self) -> usize {
-        self.ended
-    }
-
-    /// Calls without a response so far.
-    pub fn unanswered(&self) -> usize {
-        self.unanswered.len()
+    pub fn progress(&self) -> Progress {
+        Progress {
+            agents_offered: self.agents_offered.len(),
+            tasks_ended: self.ended,
+            tasks_failed: self.failed,
+            unanswered: self.unanswered.len(),
+        }
     }
 
     /// What the master had against this framework.
@@ -168,7 +181,10 @@ impl Scheduler {
     fn offered(&mut self, offers: Vec<Offer>, now: Instant, out: &mut Vec<u8>) {
         for offer in offers {
             self.agents_offered.insert(offer.agent_id.value.clone());
-            self.offers.push_back(Offered { id: offer.id, agent: offer.agent_id });
+            match room(&offer) {
+                0 => self.decline(offer.id, now, out),
+                room => self.offers.push_back(Offered { id: offer.id, agent: offer.agent_id, room }),
+            }
         }
         self.use_offers(now, out);
     }
@@ -177,7 +193,7 @@ impl Scheduler {
         while self.to_launch > 0
             && let Some(offered) = self.offers.pop_front()
         {
-            let count = self.to_launch.min(self.tasks_per_offer);
+            let count = self.to_launch.min(self.tasks_per_offer).min(offered.room);
             self.to_launch -= count;
             let task_infos: Vec<_> = (0..count).map(|_| self.next_task(offered.agent.clone())).collect();
             self.tasks.extend(task_infos.iter().map(|task| (task.task_id.value.clone(), now)));
@@ -197,13 +213,19 @@ impl Scheduler {
         }
     }
 
+    fn decline(&mut self, offer: OfferId, now: Instant, out: &mut Vec<u8>) {
+        let filters = Some(Filters { refuse_seconds: Some(REFUSE) });
+        let decline = Some(Box::new(Decline { offer_ids: vec![offer], filters }));
+        self.call(Call { r#type: Some(Type::Decline.into()), decline, ..Call::default() }, now, out);
+    }
+
     fn next_task(&mut self, agent: AgentId) -> TaskInfo {
         self.launched += 1;
         TaskInfo {
             name: "load".to_owned(),
             task_id: TaskId { value: format!("task-{}", self.launched) },
             agent_id: agent,
-            resources: vec![allocated(scalar("cpus", 0.1), ROLE), allocated(scalar("mem", 32.0), ROLE)],
+            resources: TASK.iter().map(|(name, amount)| allocated(scalar(name, *amount), ROLE)).collect(),
             command: Some(Box::new(CommandInfo { value: Some("true".to_owned()), ..CommandInfo::default() })),
             ..TaskInfo::default()
         }
@@ -229,7 +251,10 @@ impl Scheduler {
         self.ended += 1;
         match finished {
             Some(duration) => self.measurements.finished.add(duration),
-            None => self.measurements.tasks_failed += 1,
+            None => {
+                self.failed += 1;
+                self.measurements.tasks_failed += 1;
+            }
         }
     }
 
@@ -238,6 +263,17 @@ impl Scheduler {
         encode_call(&self.host, self.stream.as_deref(), &wire::encode(&call), out);
         self.unanswered.push_back(now);
     }
+}
+
+/// How many tasks fit into an offer. Mesos counts in thousandths, so a tenth is exact.
+fn room(offer: &Offer) -> usize {
+    let thousandths = |amount: f64| (amount * 1000.0).round() as usize;
+    let fits = |(name, amount): &(&str, f64)| {
+        let offered = offer.resources.iter().filter(|resource| resource.name == *name);
+        let offered: usize = offered.filter_map(|r| r.scalar.as_ref()).map(|scalar| thousandths(scalar.value)).sum();
+        offered / thousandths(*amount).max(1)
+    };
+    TASK.iter().map(fits).min().unwrap_or(0)
 }
 
 #[cfg(test)]

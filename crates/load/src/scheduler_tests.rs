@@ -28,11 +28,16 @@ impl Story {
     }
 
     fn offers(&mut self, offers: &[(&str, &str)]) -> &mut Self {
+        self.offers_of(8.0, offers)
+    }
+
+    fn offers_of(&mut self, cpus: f64, offers: &[(&str, &str)]) -> &mut Self {
         let offers = offers
             .iter()
             .map(|(id, agent)| Offer {
                 id: OfferId { value: (*id).into() },
                 agent_id: AgentId { value: (*agent).into() },
+                resources: vec![scalar("cpus", cpus), scalar("mem", 1024.0)],
                 ..Offer::default()
             })
             .collect();
@@ -104,12 +109,12 @@ fn one_task_is_launched_per_offer() {
     let mut story = Story::subscribed();
     story.offers(&[("O1", "S1"), ("O2", "S2")]);
     assert!(story.calls().is_empty(), "nothing to launch yet");
-    assert_eq!(story.scheduler.agents_offered(), 2);
+    assert_eq!(story.scheduler.progress().agents_offered, 2);
     story.launch(3);
     assert_eq!(story.calls(), ["accept O1: task-1 on S1, refuse 0", "accept O2: task-2 on S2, refuse 0"]);
     story.offers(&[("O3", "S1"), ("O4", "S2")]);
     assert_eq!(story.calls(), ["accept O3: task-3 on S1, refuse 3600"]);
-    assert_eq!(story.scheduler.agents_offered(), 2);
+    assert_eq!(story.scheduler.progress().agents_offered, 2);
 }
 
 #[test]
@@ -118,6 +123,18 @@ fn several_tasks_may_share_an_offer() {
     story.scheduler.tasks_per_offer = 2;
     story.offers(&[("O1", "S1"), ("O2", "S2")]).launch(3);
     assert_eq!(story.calls(), ["accept O1: task-1 task-2 on S1, refuse 3600", "accept O2: task-3 on S2, refuse 3600"]);
+}
+
+#[test]
+fn an_offer_gets_no_more_tasks_than_it_has_room_for() {
+    let mut story = Story::subscribed();
+    story.scheduler.tasks_per_offer = 5;
+    story.offers_of(0.3, &[("O1", "S1")]).launch(9);
+    assert_eq!(story.calls(), ["accept O1: task-1 task-2 task-3 on S1, refuse 0"]);
+    story.offers_of(0.05, &[("O2", "S1")]);
+    assert_eq!(story.calls(), ["Decline"]);
+    story.offers_of(100.0, &[("O3", "S1")]);
+    assert_eq!(story.calls(), ["accept O3: task-4 task-5 task-6 task-7 task-8 on S1, refuse 0"]);
 }
 
 #[test]
@@ -139,7 +156,7 @@ fn updates_are_acknowledged_and_timed() {
     assert_eq!(story.calls(), ["acknowledge task-1 [117, 50]"]);
     story.update("task-1", TaskState::TaskFinished, None);
     assert!(story.calls().is_empty(), "without uuid there is nothing to acknowledge");
-    assert_eq!(story.scheduler.tasks_ended(), 1);
+    assert_eq!(story.scheduler.progress().tasks_ended, 1);
     let measured = story.scheduler.take_measurements();
     assert_eq!(measured.running.median(), Some(Duration::from_millis(5)));
     assert_eq!(measured.finished.median(), Some(Duration::from_millis(10)));
@@ -150,7 +167,7 @@ fn updates_are_acknowledged_and_timed() {
 fn a_task_that_ends_badly_is_counted() {
     let mut story = Story::subscribed();
     story.offers(&[("O1", "S1")]).launch(1).update("task-1", TaskState::TaskLost, None);
-    assert_eq!((story.scheduler.tasks_ended(), story.scheduler.take_measurements().tasks_failed), (1, 1));
+    assert_eq!((story.scheduler.progress().tasks_ended, story.scheduler.take_measurements().tasks_failed), (1, 1));
 }
 
 #[test]

@@ -80,11 +80,12 @@ impl Session {
     pub async fn all_offered(&self) -> Result<(), RunError> {
         let (scheduler, _) = self.scheduler()?;
         let total = self.fleet.lock().len();
-        let offered = scheduler.until(self.limit, |s| s.agents_offered() >= total || s.error().is_some()).await;
+        let offered =
+            scheduler.until(self.limit, |s| s.progress().agents_offered >= total || s.error().is_some()).await;
         self.not_refused()?;
         offered.map_err(|source| RunError::Overdue {
             doing: "waiting for offers",
-            progress: format!("{} of {total} agents offered", scheduler.lock().agents_offered()),
+            progress: format!("{} of {total} agents offered", scheduler.lock().progress().agents_offered),
             source,
         })
     }
@@ -103,24 +104,21 @@ impl Session {
     /// Ends when every task was finished, and the agents know that the scheduler knows.
     pub async fn all_done(&self) -> Result<(), RunError> {
         let (scheduler, _) = self.scheduler()?;
-        let overdue = |source| RunError::Overdue {
-            doing: "running tasks",
-            progress: format!(
-                "of {} tasks {} ended and {} were acknowledged to their agents; {} calls are without response",
-                self.tasks,
-                scheduler.lock().tasks_ended(),
-                self.fleet.lock().progress().tasks_done,
-                scheduler.lock().unanswered(),
-            ),
-            source,
+        let overdue = |source| {
+            let (scheduler, fleet) = (scheduler.lock().progress(), self.fleet.lock().progress());
+            let progress = format!("of {} tasks: {scheduler:?}, {fleet:?}", self.tasks);
+            RunError::Overdue { doing: "running tasks", progress, source }
         };
-        let ended = scheduler.until(self.limit, |s| s.tasks_ended() >= self.tasks || s.error().is_some()).await;
+        let ended =
+            scheduler.until(self.limit, |s| s.progress().tasks_ended >= self.tasks || s.error().is_some()).await;
         self.not_refused()?;
         ended.map_err(overdue)?;
-        let done = self.fleet.until(self.limit, |fleet| fleet.progress().tasks_done >= self.tasks).await;
+        // A task the master refuses never reaches an agent.
+        let expected = self.tasks.saturating_sub(scheduler.lock().progress().tasks_failed);
+        let done = self.fleet.until(self.limit, |fleet| fleet.progress().tasks_done >= expected).await;
         done.map_err(overdue)?;
         // Responses still to come would count as slow ones of the next phase.
-        scheduler.until(self.limit, |scheduler| scheduler.unanswered() == 0).await.map_err(overdue)
+        scheduler.until(self.limit, |scheduler| scheduler.progress().unanswered == 0).await.map_err(overdue)
     }
 
     pub fn scheduler(&self) -> Result<(&Shared<Scheduler>, &Outgoing), RunError> {
