@@ -50,6 +50,24 @@ async fn json_may_nest_only_so_deep() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bodies_that_never_come_take_nothing_from_others() {
+    let master = master();
+    let mut silent = Vec::new();
+    // Each may become as large as a body can be; all of them would be more than there is memory for bodies.
+    for _ in 0..10 {
+        let mut client = Client::connect(master.address).await;
+        client.send(format!("POST /api/v1 HTTP/1.1\r\n{JSON}Transfer-Encoding: chunked\r\n\r\n1\r\n{{\r\n")).await;
+        silent.push(client);
+    }
+    let chunked =
+        format!("POST /api/v1 HTTP/1.1\r\n{JSON}Transfer-Encoding: chunked\r\n\r\n15\r\n{HEALTH}\r\n0\r\n\r\n");
+    assert_eq!(request(master.address, chunked).await.text(), HEALTHY);
+    // The padding makes the body a large one.
+    let large = format!("{}{HEALTH}", " ".repeat(1_000_000));
+    assert_eq!(request(master.address, post("/api/v1", JSON, large)).await.text(), HEALTHY);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn malformed_paths_are_refused() {
     let master = master();
     // CVE-2017-7687 and CVE-2017-9790: libprocess once crashed on them.

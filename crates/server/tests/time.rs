@@ -24,6 +24,25 @@ async fn a_request_that_trickles_in_loses_its_connection() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_byte_now_and_then_does_not_keep_a_request_alive() {
+    let master = master();
+    for head in [
+        "POST /api/v1 HTTP/1.1\r\nContent-Length: 1000\r\n\r\n",
+        "POST /master/x HTTP/1.1\r\nLibprocess-From: a@127.0.0.1:1\r\nContent-Length: 1000\r\n\r\n",
+        "POST /master/x HTTP/1.1\r\nLibprocess-From: a@127.0.0.1:1\r\nTransfer-Encoding: chunked\r\n\r\n1000\r\n",
+    ] {
+        let mut client = Client::connect(master.address).await;
+        client.send(head).await;
+        let mut sent = 0;
+        while tokio::io::AsyncWriteExt::write_all(&mut client.socket, b"x").await.is_ok() {
+            sent += 1;
+            assert!(sent < 10, "{head:?}");
+            tokio::time::sleep(std::time::Duration::from_secs(50)).await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_connection_between_requests_may_idle_for_ever() {
     let master = master();
     let mut client = Client::connect(master.address).await;

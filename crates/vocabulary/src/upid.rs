@@ -43,6 +43,10 @@ impl FromStr for Upid {
     fn from_str(text: &str) -> Result<Self, InvalidUpid> {
         let invalid = || InvalidUpid(text.to_owned());
         let (id, address) = text.rsplit_once('@').ok_or_else(invalid)?;
+        // The id becomes part of a request line, and must not end it to begin a request of its own.
+        if id.contains(|c: char| c.is_control() || c.is_whitespace()) {
+            return Err(invalid());
+        }
         let address = address.parse().map_err(|_| invalid())?;
         Ok(Upid::new(id, address))
     }
@@ -61,7 +65,15 @@ mod tests {
 
     #[test]
     fn junk_is_refused() {
-        for text in ["", "slave(1)", "slave(1)@host:5051", "slave(1)@1.2.3.4", "x@1.2.3.4:99999"] {
+        for text in [
+            "",
+            "slave(1)",
+            "slave(1)@host:5051",
+            "slave(1)@1.2.3.4",
+            "x@1.2.3.4:99999",
+            "a b@1.2.3.4:5",
+            "a HTTP/1.1\r\n\r\nPOST /master/x@1.2.3.4:5",
+        ] {
             assert_eq!(text.parse::<Upid>(), Err(InvalidUpid(text.to_owned())));
         }
     }

@@ -1,6 +1,6 @@
 //! `/files/*`, and the same over the operator API.
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -86,32 +86,24 @@ async fn download(files: &Arc<Files>, path: String) -> Response {
     response
 }
 
-/// Reads ahead of the connection by a few chunks at most.
-fn chunks(
-    mut content: impl Read + Send + 'static,
-) -> impl futures_util::Stream<Item = std::io::Result<Frame<Bytes>>> + Send {
-    let (sender, mut receiver) = tokio::sync::mpsc::channel(4);
-    tokio::task::spawn_blocking(move || {
-        loop {
-            let mut chunk = vec![0; 64 * 1024];
-            let sent = match content.read(&mut chunk) {
-                Ok(0) => return,
-                Ok(count) => {
-                    chunk.truncate(count);
-                    sender.blocking_send(Ok(Frame::data(Bytes::from(chunk))))
-                }
-                Err(error) => {
-                    // The client hears of it by the missing bytes.
-                    let _ = sender.blocking_send(Err(error));
-                    return;
-                }
-            };
-            if sent.is_err() {
-                return;
-            }
+/// Each chunk is read when the connection wants it: a client that reads slowly holds a file open, but no thread.
+fn chunks(content: impl Read + Send + 'static) -> impl futures_util::Stream<Item = io::Result<Frame<Bytes>>> + Send {
+    const CHUNK: usize = 64 * 1024;
+    futures_util::stream::unfold(Some(content), async |content| {
+        let mut content = content?;
+        let read = move || {
+            let mut chunk = vec![0; CHUNK];
+            let count = content.read(&mut chunk)?;
+            chunk.truncate(count);
+            Ok((chunk, content))
+        };
+        match tokio::task::spawn_blocking(read).await.map_err(io::Error::other).flatten() {
+            Ok((chunk, _)) if chunk.is_empty() => None,
+            Ok((chunk, content)) => Some((Ok(Frame::data(Bytes::from(chunk))), Some(content))),
+            // The client hears of it by the missing bytes.
+            Err(error) => Some((Err(error), None)),
         }
-    });
-    futures_util::stream::poll_fn(move |cx| receiver.poll_recv(cx))
+    })
 }
 
 /// `LIST_FILES`.
@@ -212,5 +204,20 @@ mod tests {
         assert_eq!(whole_characters(&"aé".as_bytes()[..2]), "a");
         assert_eq!(whole_characters(&[b'a', 0xff, b'b']), "a\u{fffd}b");
         assert_eq!(whole_characters(&[0xc3]), "\u{fffd}");
+    }
+
+    #[test]
+    fn clients_that_do_not_read_hold_no_thread() {
+        use futures_util::StreamExt;
+
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).enable_time().build().unwrap();
+        runtime.block_on(async {
+            let mut clients: Vec<_> = (0..3).map(|_| Box::pin(chunks(io::repeat(0).take(10_000_000)))).collect();
+            for client in &mut clients {
+                let chunk = tokio::time::timeout(std::time::Duration::from_secs(20), client.next()).await;
+                assert!(chunk.is_ok_and(|chunk| chunk.is_some_and(|chunk| chunk.is_ok())));
+            }
+        });
     }
 }

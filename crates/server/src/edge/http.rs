@@ -3,53 +3,33 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderName, Method, StatusCode, header};
-use http_body_util::{BodyExt, Limited};
+use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::debug;
 use wire::libprocess::Received;
 
 use super::app::App;
+use super::budget::{Budget, Share};
 use super::connection::Connection;
 use super::io::Io;
-use super::limits::{MAX_BODIES_KIB, MAX_BODY, MAX_HEAD, MAX_HEADERS};
+use super::limits::{MAX_BODY, MAX_HEAD, MAX_HEADERS};
 use super::message::{Receipt, receive};
 use super::request::{Request, parse_query};
 use super::respond::{Response, bad_request, compress, empty, not_found, text, unavailable};
 
 const LIBPROCESS_FROM: HeaderName = HeaderName::from_static("libprocess-from");
 
-/// The memory that request bodies may take, over all connections.
-#[derive(Clone)]
-pub struct Bodies(Arc<Semaphore>);
-
-impl Bodies {
-    pub fn new() -> Self {
-        Bodies(Arc::new(Semaphore::new(MAX_BODIES_KIB)))
-    }
-
-    /// Waits for as much as the body may need: what it declares, or the maximum. Small bodies are free.
-    async fn reserve(&self, body: &Incoming) -> Option<OwnedSemaphorePermit> {
-        const FREE: u64 = 64 * 1024;
-        let size = body.size_hint().upper().unwrap_or(MAX_BODY as u64).min(MAX_BODY as u64);
-        if size <= FREE {
-            return None;
-        }
-        self.0.clone().acquire_many_owned((size / 1024) as u32).await.ok()
-    }
-}
-
 /// Serves a connection to its end.
-pub async fn serve<A: App>(connection: Connection, app: Arc<A>, bodies: Bodies, already_read: Bytes) {
+pub async fn serve<A: App>(connection: Connection, app: Arc<A>, budget: Budget, already_read: Bytes) {
     let io = TokioIo::new(Io::new(connection.clone(), already_read));
     let service = service_fn(|request| {
-        let (connection, app, bodies) = (connection.clone(), app.clone(), bodies.clone());
-        async move { Ok::<_, Infallible>(answer(request, connection, app, bodies).await) }
+        let (connection, app, budget) = (connection.clone(), app.clone(), budget.clone());
+        async move { Ok::<_, Infallible>(answer(request, connection, app, budget).await) }
     });
     let served = http1::Builder::new()
         // Clients may close their side after the request, and still read the answer.
@@ -69,19 +49,17 @@ async fn answer<A: App>(
     request: hyper::Request<Incoming>,
     connection: Connection,
     app: Arc<A>,
-    bodies: Bodies,
+    budget: Budget,
 ) -> Response {
     let (head, body) = request.into_parts();
     if body.size_hint().lower() > MAX_BODY as u64 {
         return too_large();
     }
-    let _reserved = bodies.reserve(&body).await;
-    let body = match Limited::new(body, MAX_BODY).collect().await {
-        Ok(body) => body.to_bytes(),
-        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
-            return too_large();
-        }
-        Err(error) => return closing(bad_request(format!("Failed to read the body: {error}"))),
+    // Held until the answer is ready, since what is made of the body takes memory too.
+    let mut share = budget.share();
+    let body = match collect(body, &mut share).await {
+        Ok(body) => body,
+        Err(refusal) => return refusal,
     };
     connection.request_complete();
     let path = head.uri.path().to_owned();
@@ -102,6 +80,30 @@ async fn answer<A: App>(
     let request = Request { method: head.method, path, query, headers: head.headers, body, connection };
     let response = app.handle(request).await;
     if head_only { response } else { compress(accepts.as_ref(), response).await }
+}
+
+/// The whole body, within the bounds.
+async fn collect(mut body: Incoming, share: &mut Share) -> Result<Bytes, Response> {
+    // Most bodies come in one piece, which is not copied.
+    let mut whole = Bytes::new();
+    let mut joined = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| closing(bad_request(format!("Failed to read the body: {error}"))))?;
+        // Trailers are of no interest.
+        let Ok(data) = frame.into_data() else { continue };
+        let length = whole.len() + joined.len() + data.len();
+        if length > MAX_BODY {
+            return Err(too_large());
+        }
+        share.fit(length).map_err(|exhausted| closing(unavailable(exhausted.to_string())))?;
+        if length == data.len() {
+            whole = data;
+        } else {
+            joined.extend_from_slice(&std::mem::take(&mut whole));
+            joined.extend_from_slice(&data);
+        }
+    }
+    Ok(if joined.is_empty() { whole } else { joined.freeze() })
 }
 
 /// A message on a connection that began with something else.

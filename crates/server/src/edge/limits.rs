@@ -9,7 +9,7 @@ pub const MAX_CONNECTIONS: usize = 30_000;
 /// A request body. The largest honest one is the re-registration of an agent with its whole history.
 pub const MAX_BODY: usize = 64 * 1024 * 1024;
 
-/// Bodies in memory over all connections, in KiB; further requests wait before their body is read.
+/// Unfinished requests in memory over all connections, in KiB; at the bound those that grow are refused with 503.
 pub const MAX_BODIES_KIB: usize = 512 * 1024;
 
 /// Request line and headers: hyper answers 431 beyond. Queries carry paths of up to 4 KiB, percent-encoded.

@@ -3,24 +3,27 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
 use tracing::{debug, warn};
 use wire::libprocess::{BodyError, EnvelopeLimits, RequestDecoder, RequestError};
 
 use super::app::App;
+use super::budget::Budget;
 use super::connection::Connection;
 use super::date::Date;
 use super::http;
-use super::limits::{MAX_BODY, MAX_CONNECTIONS, MAX_HEAD, REQUEST_TIMEOUT, WRITE_STALL};
+use super::limits::{BODY_RATE, MAX_BODY, MAX_CONNECTIONS, MAX_HEAD, REQUEST_TIMEOUT, WRITE_STALL};
 use super::message::{Receipt, receive};
 
 /// Serves until `stop` changes.
 pub async fn serve<A: App>(listener: TcpListener, app: Arc<A>, mut stop: watch::Receiver<bool>) {
     let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let bodies = http::Bodies::new();
+    let budget = Budget::new();
     loop {
         let accepted = tokio::select! {
             _ = stop.changed() => return,
@@ -31,14 +34,14 @@ pub async fn serve<A: App>(listener: TcpListener, app: Arc<A>, mut stop: watch::
             Err(error) => {
                 // Out of files, usually: whoever closes a connection makes room.
                 warn!(%error, "cannot accept connections");
-                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             }
         };
-        let (app, bodies, mut stop) = (app.clone(), bodies.clone(), stop.clone());
+        let (app, budget, mut stop) = (app.clone(), budget.clone(), stop.clone());
         tokio::spawn(async move {
             tokio::select! {
-                () = converse(connection.clone(), app, bodies) => {}
+                () = converse(connection.clone(), app, budget) => {}
                 () = connection.killed() => {}
                 _ = stop.changed() => {}
             }
@@ -57,9 +60,9 @@ async fn accept(
     Ok((Connection::new(socket, peer), permit))
 }
 
-async fn converse<A: App>(connection: Connection, app: Arc<A>, bodies: http::Bodies) {
-    match messages(&connection, &*app).await {
-        Ok(Next::Http(already_read)) => http::serve(connection, app, bodies, already_read).await,
+async fn converse<A: App>(connection: Connection, app: Arc<A>, budget: Budget) {
+    match messages(&connection, &*app, &budget).await {
+        Ok(Next::Http(already_read)) => http::serve(connection, app, budget, already_read).await,
         Ok(Next::Closed) => {}
         Err(error) => debug!(peer = %connection.peer(), %error, "connection ended"),
     }
@@ -71,21 +74,26 @@ enum Next {
 }
 
 /// Takes messages until something else comes.
-async fn messages<A: App>(connection: &Connection, app: &A) -> io::Result<Next> {
+async fn messages<A: App>(connection: &Connection, app: &A, budget: &Budget) -> io::Result<Next> {
     let mut decoder = RequestDecoder::new(EnvelopeLimits { max_head: MAX_HEAD, max_body: MAX_BODY });
     let mut mail = Vec::new();
     let mut receipts = Vec::new();
     let mut date = Date::default();
+    let mut share = budget.share();
+    let mut deadline = None;
     loop {
-        if read_more(connection, &mut decoder).await? == 0 {
+        if read_more(connection, &mut decoder, &mut deadline).await? == 0 {
             return Ok(Next::Closed);
         }
         let end = loop {
             match decoder.next_message() {
-                Ok(Some(received)) => receipts.extend_from_slice(match receive(app, received, &mut mail) {
-                    Receipt::Accepted => date.accepted(),
-                    Receipt::NoSuchProcess => date.no_such_process(),
-                }),
+                Ok(Some(received)) => {
+                    deadline = None;
+                    receipts.extend_from_slice(match receive(app, received, &mut mail) {
+                        Receipt::Accepted => date.accepted(),
+                        Receipt::NoSuchProcess => date.no_such_process(),
+                    });
+                }
                 Ok(None) => break None,
                 Err(error) => break Some(error),
             }
@@ -99,10 +107,7 @@ async fn messages<A: App>(connection: &Connection, app: &A) -> io::Result<Next> 
                     BodyError::TooLong { .. } => "413 Payload Too Large",
                     _ => "400 Bad Request",
                 };
-                let refusal = format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
-                receipts.extend_from_slice(refusal.as_bytes());
-                write_all(connection, &receipts).await?;
-                return Ok(Next::Closed);
+                return refuse(connection, receipts, status).await;
             }
             // Nothing of the request was consumed: HTTP knows what to say, whatever is wrong with it.
             Some(_) => {
@@ -111,23 +116,46 @@ async fn messages<A: App>(connection: &Connection, app: &A) -> io::Result<Next> 
             }
         }
         write_all(connection, &receipts).await?;
+        if let Err(exhausted) = share.fit(decoder.held()) {
+            warn!(peer = %connection.peer(), %exhausted, "closing a connection");
+            return refuse(connection, Vec::new(), "503 Service Unavailable").await;
+        }
         receipts.clear();
         receipts.shrink_to(4096);
     }
 }
 
-/// Between messages a link may idle for ever; a message must arrive in time.
-async fn read_more(connection: &Connection, decoder: &mut RequestDecoder) -> io::Result<usize> {
+/// The last words on a connection that cannot go on.
+async fn refuse(connection: &Connection, mut receipts: Vec<u8>, status: &str) -> io::Result<Next> {
+    let refusal = format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+    receipts.extend_from_slice(refusal.as_bytes());
+    write_all(connection, &receipts).await?;
+    Ok(Next::Closed)
+}
+
+/// Between messages a link may idle for ever; a message must arrive by its deadline, which every byte of it moves.
+async fn read_more(
+    connection: &Connection,
+    decoder: &mut RequestDecoder,
+    deadline: &mut Option<Instant>,
+) -> io::Result<usize> {
     loop {
-        let idle = !decoder.is_mid_message();
-        if idle {
-            connection.socket().readable().await?;
+        if decoder.is_mid_message() {
+            let deadline = *deadline.get_or_insert_with(|| Instant::now() + REQUEST_TIMEOUT);
+            tokio::time::timeout_at(deadline, connection.socket().readable()).await??;
         } else {
-            tokio::time::timeout(REQUEST_TIMEOUT, connection.socket().readable()).await??;
+            *deadline = None;
+            connection.socket().readable().await?;
         }
         match connection.socket().try_read_buf(decoder.buffer()) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            done => return done,
+            Err(error) => return Err(error),
+            Ok(count) => {
+                if let Some(deadline) = deadline {
+                    *deadline += Duration::from_secs_f64(count as f64 / BODY_RATE as f64);
+                }
+                return Ok(count);
+            }
         }
     }
 }

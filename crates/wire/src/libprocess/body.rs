@@ -153,6 +153,11 @@ impl BodyReader {
         }
     }
 
+    /// Bytes of the body so far.
+    pub fn length(&self) -> usize {
+        self.length
+    }
+
     pub fn into_body(self) -> Bytes {
         if self.joined.is_empty() { self.body } else { self.joined.freeze() }
     }

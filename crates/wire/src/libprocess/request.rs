@@ -103,6 +103,14 @@ impl RequestDecoder {
         matches!(self.state, State::Body(_)) || !self.buffer.is_empty()
     }
 
+    /// How many bytes of an unfinished message are kept here.
+    pub fn held(&self) -> usize {
+        match &self.state {
+            State::Body(pending) => self.buffer.len() + pending.body.length(),
+            State::Head(_) | State::Failed(_) => self.buffer.len(),
+        }
+    }
+
     /// What was pushed and not consumed: the whole request after [`RequestError::NotAMessage`].
     pub fn into_unread(self) -> BytesMut {
         self.buffer

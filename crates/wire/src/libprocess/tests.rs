@@ -167,6 +167,22 @@ fn sizes_are_bounded() {
 }
 
 #[test]
+fn what_an_unfinished_message_takes_is_known() {
+    let mut decoder = RequestDecoder::new(EnvelopeLimits::default());
+    for (part, held) in [
+        (request("a", "Transfer-Encoding: chunked\r\n", ""), 0),
+        ("3\r\nabc\r\n".to_owned(), 3),
+        ("5\r\nde".to_owned(), 5),
+        ("fgh\r\n0\r\n\r\n".to_owned(), 0),
+        ("POST /".to_owned(), 6),
+    ] {
+        decoder.push(part.as_bytes());
+        let _ = decoder.next_message();
+        assert_eq!(decoder.held(), held, "{part:?}");
+    }
+}
+
+#[test]
 fn other_requests_are_handed_back() {
     let text = "GET /state HTTP/1.1\r\nHost: x\r\n\r\nrest";
     let mut decoder = RequestDecoder::new(EnvelopeLimits::default());
