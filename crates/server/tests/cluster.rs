@@ -37,6 +37,11 @@ async fn an_agent_registers_is_offered_and_unregisters() {
     let offers = scheduler.stream.event_of("OFFERS").await;
     assert_eq!(offers["offers"]["offers"][0]["agent_id"]["value"], id.as_str());
 
+    let metrics = get(master.address, "/metrics/snapshot").await.json();
+    for name in ["allocation_run_ms", "allocation_run_latency_ms"] {
+        assert!(metrics[format!("allocator/mesos/{name}")].is_number(), "{name}: {metrics}");
+    }
+
     let slaves = get(master.address, "/slaves").await.json();
     assert_eq!(slaves["slaves"][0]["pid"], format!("slave(1)@{}", agent.address));
     let state = get(agent.address, "/state").await.json();

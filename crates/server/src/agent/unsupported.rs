@@ -50,6 +50,7 @@ fn names_a_container(call: &Call) -> bool {
         .is_some_and(|attach| attach.r#type() == attach_container_input::Type::ContainerId)
 }
 
+#[allow(deprecated, reason = "clients still use the calls for nested containers")]
 fn container(call: &Call) -> Option<&ContainerId> {
     match call.r#type() {
         Type::WaitContainer => call.wait_container.as_ref().map(|wait| &wait.container_id),

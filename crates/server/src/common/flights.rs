@@ -12,7 +12,7 @@ type Outcome = Option<Bytes>;
 type Job = Box<dyn FnOnce() + Send>;
 
 /// Builds give way to the core and to connections where processors are short: so much nicer than the process.
-const NICE: i32 = 5;
+const NICE: i32 = 10;
 
 pub struct Flights {
     boarding: Mutex<HashMap<String, watch::Receiver<Option<Outcome>>>>,

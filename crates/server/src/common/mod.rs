@@ -7,3 +7,4 @@ pub mod info;
 pub mod logging;
 pub mod metrics;
 pub mod rate;
+pub mod timing;

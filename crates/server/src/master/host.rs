@@ -2,15 +2,17 @@
 
 use std::net::SocketAddrV4;
 use std::sync::Arc;
+use std::time::Instant;
 
 use ::master::{Change, Effect, Input, Master, Outbox, Timer};
 use messages::v1;
 use tokio::sync::watch;
-use vocabulary::{Now, StreamId};
+use vocabulary::{Monotonic, Now, StreamId};
 
 use super::publisher::Publisher;
 use super::sessions::Sessions;
 use super::store::RegistryStore;
+use super::timings::Timings;
 use crate::edge::core_thread::Host;
 use crate::edge::desk::Desk;
 use crate::running::Ended;
@@ -20,8 +22,11 @@ pub struct MasterHost {
     pub store: Box<dyn RegistryStore>,
     pub publisher: Arc<Publisher>,
     pub sessions: Arc<Sessions>,
+    pub timings: Arc<Timings>,
     /// Says that the core has ended, when it is dropped.
     pub ended: watch::Sender<Option<Ended>>,
+    /// When the next allocation is due.
+    allocation_due: Option<Monotonic>,
     outbox: Outbox,
     changes: Vec<Change>,
 }
@@ -32,9 +37,20 @@ impl MasterHost {
         store: Box<dyn RegistryStore>,
         publisher: Arc<Publisher>,
         sessions: Arc<Sessions>,
+        timings: Arc<Timings>,
         ended: watch::Sender<Option<Ended>>,
     ) -> Self {
-        MasterHost { core, store, publisher, sessions, ended, outbox: Outbox::default(), changes: Vec::new() }
+        MasterHost {
+            core,
+            store,
+            publisher,
+            sessions,
+            timings,
+            ended,
+            allocation_due: None,
+            outbox: Outbox::default(),
+            changes: Vec::new(),
+        }
     }
 
     fn carry_out(&mut self, effect: Effect, desk: &mut Desk<Self>) {
@@ -53,7 +69,12 @@ impl MasterHost {
             Effect::Send { from, to, message } => desk.send(&from, to, message),
             Effect::Link(address) => desk.link(address),
             Effect::Unlink(address) => desk.unlink(address),
-            Effect::Arm { timer, at } => desk.arm(timer, at),
+            Effect::Arm { timer, at } => {
+                if timer == Timer::Allocate {
+                    self.allocation_due = Some(at);
+                }
+                desk.arm(timer, at);
+            }
             Effect::Disarm(timer) => desk.disarm(&timer),
             Effect::Store { token, operation } => self.store.store(token, operation),
             Effect::Publish(change) => self.changes.push(change),
@@ -82,8 +103,17 @@ impl Host for MasterHost {
         if let Input::StreamClosed(stream) = &input {
             self.sessions.closed(*stream);
         }
+        let allocation = matches!(input, Input::Timer(Timer::Allocate)).then(Instant::now);
+        if let Some(begun) = allocation
+            && let Some(due) = self.allocation_due.take()
+        {
+            self.timings.allocation_latency.record(begun, now.monotonic.since(due));
+        }
         let mut outbox = std::mem::take(&mut self.outbox);
         self.core.step(now, input, &mut outbox);
+        if let Some(begun) = allocation {
+            self.timings.allocation_run.record(begun, begun.elapsed());
+        }
         for effect in outbox.drain() {
             self.carry_out(effect, desk);
         }

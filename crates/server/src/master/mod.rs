@@ -11,6 +11,7 @@ mod scheduler_api;
 mod sessions;
 mod start;
 mod store;
+mod timings;
 
 pub use options::MasterOptions;
 pub use start::start;

@@ -12,6 +12,7 @@ use super::options::MasterOptions;
 use super::publisher::Publisher;
 use super::sessions::Sessions;
 use super::store::InMemory;
+use super::timings::Timings;
 use crate::Error;
 use crate::common::files::Files;
 use crate::common::flights::Flights;
@@ -53,8 +54,9 @@ pub fn start(options: MasterOptions) -> Result<Running, Error> {
     let inbox = Inbox::new();
     let sessions = Arc::new(Sessions::default());
     let (ended, end) = end_channel();
-    let host =
-        MasterHost::new(core, Box::new(InMemory::new(inbox.clone())), publisher.clone(), sessions.clone(), ended);
+    let timings = Arc::new(Timings::default());
+    let store = Box::new(InMemory::new(inbox.clone()));
+    let host = MasterHost::new(core, store, publisher.clone(), sessions.clone(), timings.clone(), ended);
     let log = options.log_file.map(|file| ("/master/log".to_owned(), file));
     let app = Arc::new(MasterApp {
         inbox,
@@ -62,6 +64,7 @@ pub fn start(options: MasterOptions) -> Result<Running, Error> {
         publisher: publisher.clone(),
         sessions,
         core_metrics,
+        timings,
         flights: Flights::new().map_err(Error::Thread)?,
         files: Arc::new(Files::new(log.into_iter().collect(), Arc::new(|_| None), Arc::new(Vec::new))),
         logging: Logging::new(options.set_log_level),
