@@ -146,6 +146,8 @@ metrics! {
     // There is no queue between master and allocator; monitors expect the names.
     allocator_event_queue_dispatches = "allocator/mesos/event_queue_dispatches",
     allocator_event_queue_dispatches_old = "allocator/event_queue_dispatches",
+
+    registrar_queued_operations = "registrar/queued_operations",
 }
 
 impl Metrics {
@@ -288,7 +290,7 @@ mod tests {
                 "master/task_lost/source_slave/reason_slave_removed"
             ]
         );
-        assert_eq!(Metrics::default().iter().count(), 80 + 24 + 3);
+        assert_eq!(Metrics::default().iter().count(), 81 + 24 + 3);
     }
 
     #[test]

@@ -65,11 +65,16 @@ impl Master {
         let token = StoreToken(self.registry.next);
         self.registry.next += 1;
         self.registry.waiting.insert(token, then);
+        self.metrics.registrar_queued_operations.increment();
         cx.out.push(Effect::Store { token, operation });
     }
 
     pub(crate) fn stored(&mut self, cx: &mut Cx<'_>, token: StoreToken) {
-        match self.registry.waiting.remove(&token) {
+        let waiting = self.registry.waiting.remove(&token);
+        if waiting.is_some() {
+            self.metrics.registrar_queued_operations.decrement();
+        }
+        match waiting {
             Some(Waiting::Admit { from, message }) => self.admitted(cx, from, *message),
             Some(Waiting::Readmit { from, message }) => self.readmitted(cx, from, *message),
             Some(Waiting::Update { from, message }) => self.updated(cx, from, *message),

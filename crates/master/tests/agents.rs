@@ -69,7 +69,9 @@ fn an_agent_is_registered_once_its_record_is_durable() {
     ));
     // Retries meanwhile do not admit it twice.
     c.send(&a.pid, register("cpus:4;mem:1024"));
+    assert_eq!(c.metrics.registrar_queued_operations.get(), 1);
     c.confirm();
+    assert_eq!(c.metrics.registrar_queued_operations.get(), 0);
     assert_eq!(c.received(&a.pid), ["SlaveRegistered m-S0", "slave-observer(1) Ping connected=true"]);
     c.send(&a.pid, register("cpus:4;mem:1024"));
     assert_eq!(c.received(&a.pid), ["SlaveRegistered m-S0"], "a late retry is answered again");

@@ -75,6 +75,14 @@ fn proto(name: &str, usage: &Usage) -> v1::Role {
     }
 }
 
+impl Snapshot {
+    /// What the roles of frameworks have, offers included.
+    pub(crate) fn held_by_roles(&self) -> impl Iterator<Item = (String, Quantities)> {
+        let of_frameworks = by_role(self).into_iter().filter(|(_, usage)| !usage.frameworks.is_empty());
+        of_frameworks.map(|(role, usage)| (role.to_owned(), usage.held()))
+    }
+}
+
 impl Usage {
     fn held(&self) -> Quantities {
         let mut held = self.allocated.clone();

@@ -292,6 +292,11 @@ fn resources(gathered: &mut Gathered, snapshot: &Snapshot) {
         gathered.set(format!("allocator/mesos/resources/{name}/total"), total.0.total(&name).as_f64());
         gathered.set(format!("allocator/mesos/resources/{name}/offered_or_allocated"), held.as_f64());
     }
+    let totals = total.0.quantities();
+    for (role, held) in snapshot.held_by_roles() {
+        let dominant = held.max_share(&totals, |_| true);
+        gathered.set(format!("allocator/mesos/roles/{role}/shares/dominant"), dominant);
+    }
 }
 
 /// Scalars without what tells one agent's from another's, so that sums stay small.
