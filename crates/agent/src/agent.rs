@@ -69,6 +69,7 @@ impl Agent {
         let mut random = Random::from_seed(seed);
         let resource_version = random.uuid().as_bytes().to_vec();
         let info = v1::AgentInfo {
+            checkpoint: Some(true),
             hostname: config.hostname.clone(),
             resources: config.resources.to_proto(),
             attributes: config.attributes.clone(),

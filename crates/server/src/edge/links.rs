@@ -238,7 +238,7 @@ async fn write_batch(socket: &TcpStream, batch: &mut Vec<Outgoing>, own_address:
     let mut bytes = Vec::with_capacity(4096);
     for outgoing in batch.drain(..) {
         let from = Upid { id: outgoing.from, address: own_address };
-        let body = outgoing.message.encode_to_vec();
+        let body = wire::encode_message(&outgoing.message);
         wire::libprocess::encode_message(&from, &outgoing.to, outgoing.message.name(), &body, &mut bytes);
         if bytes.len() >= LINK_WRITE_CHUNK {
             write_all(socket, &bytes).await?;

@@ -100,7 +100,7 @@ fn unknown_fields_are_ignored() {
 fn a_lone_value_may_stand_for_an_array() {
     check_info(
         r#","roles":"r","capabilities":{"type":"MULTI_ROLE"}"#,
-        Ok(&format!(r#"{DEFAULTS},"capabilities":[{{"type":"MULTI_ROLE"}}],"roles":["r"]"#)),
+        Ok(&format!(r#"{DEFAULTS},"roles":["r"],"capabilities":[{{"type":"MULTI_ROLE"}}]"#)),
     );
     check_info(r#","roles":[["a"],[null,"b"]]"#, Ok(&format!(r#"{DEFAULTS},"roles":["a","b"]"#)));
     check_info(r#","roles":[]"#, Ok(DEFAULTS));
