@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use messages::{internal, v1};
 use resources::Resources;
-use vocabulary::{AgentId, ExecutorId, FrameworkId};
+use vocabulary::{AgentId, ExecutorId, FrameworkId, Upid};
 
 use crate::agent::Executor;
 use crate::change::{Change, ExecutorSnapshot};
@@ -56,12 +56,14 @@ impl Master {
         true
     }
 
-    pub(crate) fn exited_executor(&mut self, cx: &mut Cx<'_>, message: internal::ExitedExecutorMessage) {
+    pub(crate) fn exited_executor(&mut self, cx: &mut Cx<'_>, from: &Upid, message: internal::ExitedExecutorMessage) {
         self.metrics.messages_exited_executor.increment();
         let agent = AgentId::from(&message.slave_id);
         let framework = FrameworkId::from(&message.framework_id);
         // An executor of a command task is not known, and its exit of no interest.
-        if !self.remove_executor(cx, &agent, &framework, &ExecutorId::from(&message.executor_id)) {
+        if !self.is_process_of(from, agent.as_str())
+            || !self.remove_executor(cx, &agent, &framework, &ExecutorId::from(&message.executor_id))
+        {
             return;
         }
         if let Some(framework) = self.frameworks.get(framework.as_str()) {
@@ -70,9 +72,14 @@ impl Master {
     }
 
     /// From an executor, by way of its agent, to its framework.
-    pub(crate) fn executor_message(&mut self, cx: &mut Cx<'_>, message: internal::ExecutorToFrameworkMessage) {
+    pub(crate) fn executor_message(
+        &mut self,
+        cx: &mut Cx<'_>,
+        from: &Upid,
+        message: internal::ExecutorToFrameworkMessage,
+    ) {
         self.metrics.messages_executor_to_framework.increment();
-        let known_agent = self.agents.get(&message.slave_id.value).is_some();
+        let known_agent = self.is_process_of(from, &message.slave_id.value);
         let framework = self.frameworks.get(&message.framework_id.value).filter(|f| known_agent && f.state.connected);
         let Some(framework) = framework else {
             return self.metrics.invalid_executor_to_framework_messages.increment();

@@ -20,10 +20,10 @@ impl Master {
             Message::UnregisterSlave(message) => {
                 self.unregister_agent(cx, &from, &AgentId::from(&message.slave_id));
             }
-            Message::UpdateSlave(message) => self.update_agent(cx, *message),
-            Message::StatusUpdate(message) => self.status_update(cx, *message),
-            Message::ExitedExecutor(message) => self.exited_executor(cx, *message),
-            Message::ExecutorToFramework(message) => self.executor_message(cx, *message),
+            Message::UpdateSlave(message) => self.update_agent(cx, &from, *message),
+            Message::StatusUpdate(message) => self.status_update(cx, &from, *message),
+            Message::ExitedExecutor(message) => self.exited_executor(cx, &from, *message),
+            Message::ExecutorToFramework(message) => self.executor_message(cx, &from, *message),
             Message::UpdateOperationStatus(_) => {
                 // The master has started no operation that could have one.
                 self.metrics.messages_operation_status_update.increment();
@@ -80,6 +80,12 @@ impl Master {
             // Messages that only masters send, or that belong to authentication.
             message => tracing::debug!(%from, name = message.name(), "ignoring a message not meant for a master"),
         }
+    }
+
+    /// Whether `from` is the process that registered as this agent. Mesos believes anybody what an agent would say:
+    /// the end of a task, and its resources are offered while it still runs.
+    pub(crate) fn is_process_of(&self, from: &Upid, agent: &str) -> bool {
+        self.agents.get(agent).is_some_and(|agent| agent.state.pid == *from)
     }
 
     fn driver_of(&self, from: &Upid, id: &v1::FrameworkId) -> Option<FrameworkId> {

@@ -255,8 +255,11 @@ impl Master {
     }
 
     /// UpdateSlaveMessage: oversubscribed resources and the version of its resources.
-    pub(crate) fn update_agent(&mut self, cx: &mut Cx<'_>, message: internal::UpdateSlaveMessage) {
+    pub(crate) fn update_agent(&mut self, cx: &mut Cx<'_>, from: &Upid, message: internal::UpdateSlaveMessage) {
         self.metrics.messages_update_slave.increment();
+        if !self.is_process_of(from, &message.slave_id.value) {
+            return;
+        }
         let oversubscribes = message.update_oversubscribed_resources.unwrap_or(true);
         let Ok(revocable) = Resources::from_proto(&message.oversubscribed_resources) else { return };
         let id = AgentId::from(&message.slave_id);

@@ -84,18 +84,18 @@ fn seen(update: &internal::StatusUpdate) -> v1::TaskStatus {
 }
 
 impl Master {
-    pub(crate) fn status_update(&mut self, cx: &mut Cx<'_>, message: internal::StatusUpdateMessage) {
+    pub(crate) fn status_update(&mut self, cx: &mut Cx<'_>, from: &Upid, message: internal::StatusUpdateMessage) {
         self.metrics.messages_status_update.increment();
-        let valid = self.forward_from_agent(cx, message);
+        let valid = self.forward_from_agent(cx, from, message);
         let counter = if valid { &self.metrics.valid_status_updates } else { &self.metrics.invalid_status_updates };
         counter.increment();
     }
 
     /// False if the update could not be forwarded, or is of a task that is not known.
-    fn forward_from_agent(&mut self, cx: &mut Cx<'_>, message: internal::StatusUpdateMessage) -> bool {
+    fn forward_from_agent(&mut self, cx: &mut Cx<'_>, from: &Upid, message: internal::StatusUpdateMessage) -> bool {
         let internal::StatusUpdateMessage { update, pid } = message;
         let agent = update.slave_id.as_ref().map_or("", |id| id.value.as_str());
-        if self.agents.get(agent).is_none() {
+        if !self.is_process_of(from, agent) {
             return false;
         }
         // Without uuid or process there is nothing to acknowledge; agents always send both.
