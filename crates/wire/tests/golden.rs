@@ -52,15 +52,15 @@ fn an_agent_registers() {
     check(include_bytes!("golden/SlaveRegisteredMessage.http"), MASTER, AGENT, "mesos.internal.SlaveRegisteredMessage");
 }
 
-/// `SlaveInfo.checkpoint` exists in v0 only; a v1 model drops it.
+/// `SlaveInfo.checkpoint` exists in v0 only, and a Mesos agent sets it.
 #[test]
-fn a_registration_is_read_without_the_field_v1_lacks() {
+fn a_registration_keeps_the_field_v1_lacks() {
     let received = receive(include_bytes!("golden/RegisterSlaveMessage.http"), 11);
     let register: messages::internal::RegisterSlaveMessage = wire::decode(&received.body, &Limits::default()).unwrap();
     assert_eq!((register.slave.port, register.slave.hostname.as_str()), (Some(17051), "localhost"));
+    assert_eq!(register.slave.checkpoint, Some(true));
     assert_eq!(register.version.as_deref(), Some("1.11.0"));
-    let dropped = received.body.len() - wire::encode(&register).len();
-    assert_eq!(dropped, 2, "one boolean: a tag and a value");
+    assert_eq!(wire::encode(&register), received.body);
 }
 
 #[test]
