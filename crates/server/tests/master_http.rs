@@ -170,6 +170,24 @@ async fn teardown_by_form() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_operators_set_is_read_as_unset() {
+    let master = master();
+    let at = master.address;
+    for (path, unset) in
+        [("/weights", "[]"), ("/master/quota", "{}"), ("/maintenance/schedule", "{}"), ("/maintenance/status", "{}")]
+    {
+        let response = get(at, path).await;
+        assert_eq!(response.header("content-type"), Some("application/json"));
+        check(&response, 200, unset);
+    }
+    let set = request(at, "PUT /weights HTTP/1.1\r\nContent-Length: 0\r\n\r\n").await;
+    check(&set, 501, "PUT of /weights is not implemented by this master");
+    let post = request(at, "POST /weights HTTP/1.1\r\nContent-Length: 0\r\n\r\n").await;
+    let expected = "405 Method Not Allowed. Expecting one of { 'GET', 'PUT' }, but received 'POST'.";
+    check(&post, 405, expected);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn metrics_are_served_in_both_forms() {
     let master = master();
     let at = master.address;

@@ -85,6 +85,12 @@ impl App for MasterApp {
                 _ => method_not_allowed(&["GET"], &request.method),
             },
             ("master", "teardown") => legacy::teardown(&self, &request).await,
+            ("master", route @ "weights") => legacy::setting(&self, route, &["GET", "PUT"], &request).await,
+            ("master", route @ "quota") => legacy::setting(&self, route, &["GET", "POST", "DELETE"], &request).await,
+            ("master", route @ "maintenance/schedule") => {
+                legacy::setting(&self, route, &["GET", "POST"], &request).await
+            }
+            ("master", route @ "maintenance/status") => legacy::setting(&self, route, &["GET"], &request).await,
             ("master", route) => legacy::read(&self, route, &request).await,
             ("files", route) => files_api::handle(&self.files, route, &request).await,
             ("metrics", "snapshot") => {
