@@ -1,10 +1,15 @@
 //! A master known by its address (`--master=host:port`).
 
-use std::net::{SocketAddr, SocketAddrV4, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, ToSocketAddrs};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use messages::v1;
 
 use crate::Error;
+
+/// A name service that does not answer must not keep an agent from starting.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What a standalone detector knows of a master: its address.
 pub fn standalone(text: &str) -> Result<v1::MasterInfo, Error> {
@@ -15,8 +20,25 @@ pub fn standalone(text: &str) -> Result<v1::MasterInfo, Error> {
         SocketAddr::V4(address) => Some(address),
         SocketAddr::V6(_) => None,
     });
-    let hostname = address.rsplit_once(':').map_or(address, |(host, _)| host);
-    Ok(info(found.ok_or_else(unusable)?, hostname))
+    let found = found.ok_or_else(unusable)?;
+    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+    let named = host.parse::<Ipv4Addr>().ok().and_then(|ip| name_of(ip, dns_lookup::lookup_addr));
+    Ok(info(found, named.as_deref().unwrap_or(host)))
+}
+
+/// The name of a master that was given by its address: `/state` shows it, as Mesos does.
+fn name_of<F, E>(ip: Ipv4Addr, look_up: F) -> Option<String>
+where
+    F: FnOnce(&IpAddr) -> Result<String, E> + Send + 'static,
+    E: Send + 'static,
+{
+    let (tell, told) = mpsc::channel();
+    let look_up = move || {
+        // Nobody listens any more when it took too long.
+        let _ = tell.send(look_up(&IpAddr::V4(ip)));
+    };
+    std::thread::Builder::new().name("name-lookup".to_owned()).spawn(look_up).ok()?;
+    told.recv_timeout(PATIENCE).ok()?.ok()
 }
 
 fn info(address: SocketAddrV4, hostname: &str) -> v1::MasterInfo {
@@ -47,7 +69,22 @@ mod tests {
             let info = standalone(text).unwrap();
             assert_eq!(info.pid.as_deref(), Some("master@127.0.0.1:5050"));
             assert_eq!((info.ip, info.port), (16_777_343, 5050));
+            // Every hosts file has this one.
+            assert_eq!(info.hostname(), "localhost");
         }
+    }
+
+    #[test]
+    fn a_name_given_is_a_name_kept() {
+        assert_eq!(standalone("localhost:5050").unwrap().hostname(), "localhost");
+    }
+
+    #[test]
+    fn a_name_service_may_fail_or_sleep() {
+        assert_eq!(name_of(Ipv4Addr::LOCALHOST, |ip| Ok::<_, ()>(format!("host-{ip}"))), Some("host-127.0.0.1".into()));
+        assert_eq!(name_of(Ipv4Addr::LOCALHOST, |_| Err(())), None);
+        let (_keep, never) = mpsc::channel::<Result<String, mpsc::RecvError>>();
+        assert_eq!(name_of(Ipv4Addr::LOCALHOST, move |_| never.recv().and_then(|told| told)), None);
     }
 
     #[test]
