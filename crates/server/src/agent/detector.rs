@@ -1,15 +1,13 @@
 //! A master known by its address (`--master=host:port`).
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, ToSocketAddrs};
-use std::sync::mpsc;
-use std::time::Duration;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, ToSocketAddrs};
 
 use messages::v1;
 
 use crate::Error;
 
-/// A name service that does not answer must not keep an agent from starting.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// Names of machines without asking anybody.
+const HOSTS: &str = "/etc/hosts";
 
 /// What a standalone detector knows of a master: its address.
 pub fn standalone(text: &str) -> Result<v1::MasterInfo, Error> {
@@ -22,23 +20,19 @@ pub fn standalone(text: &str) -> Result<v1::MasterInfo, Error> {
     });
     let found = found.ok_or_else(unusable)?;
     let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
-    let named = host.parse::<Ipv4Addr>().ok().and_then(|ip| name_of(ip, dns_lookup::lookup_addr));
-    Ok(info(found, named.as_deref().unwrap_or(host)))
+    let hosts = std::fs::read_to_string(HOSTS).unwrap_or_default();
+    let named = host.parse::<Ipv4Addr>().ok().and_then(|ip| name_of(ip, &hosts));
+    Ok(info(found, named.unwrap_or(host)))
 }
 
-/// The name of a master that was given by its address: `/state` shows it, as Mesos does.
-fn name_of<F, E>(ip: Ipv4Addr, look_up: F) -> Option<String>
-where
-    F: FnOnce(&IpAddr) -> Result<String, E> + Send + 'static,
-    E: Send + 'static,
-{
-    let (tell, told) = mpsc::channel();
-    let look_up = move || {
-        // Nobody listens any more when it took too long.
-        let _ = tell.send(look_up(&IpAddr::V4(ip)));
-    };
-    std::thread::Builder::new().name("name-lookup".to_owned()).spawn(look_up).ok()?;
-    told.recv_timeout(PATIENCE).ok()?.ok()
+/// The name of a master that was given by its address, for `/state` to show. Mesos asks the name service, too; a table
+/// that is at hand keeps no agent from starting.
+fn name_of(ip: Ipv4Addr, hosts: &str) -> Option<&str> {
+    let entries = hosts.lines().map(|line| line.split('#').next().unwrap_or_default().split_whitespace());
+    entries.filter_map(|mut entry| Some((entry.next()?, entry.next()?))).find_map(|(address, name)| {
+        let is_it = address.parse::<Ipv4Addr>().is_ok_and(|other| other == ip);
+        is_it.then_some(name)
+    })
 }
 
 fn info(address: SocketAddrV4, hostname: &str) -> v1::MasterInfo {
@@ -80,11 +74,12 @@ mod tests {
     }
 
     #[test]
-    fn a_name_service_may_fail_or_sleep() {
-        assert_eq!(name_of(Ipv4Addr::LOCALHOST, |ip| Ok::<_, ()>(format!("host-{ip}"))), Some("host-127.0.0.1".into()));
-        assert_eq!(name_of(Ipv4Addr::LOCALHOST, |_| Err(())), None);
-        let (_keep, never) = mpsc::channel::<Result<String, mpsc::RecvError>>();
-        assert_eq!(name_of(Ipv4Addr::LOCALHOST, move |_| never.recv().and_then(|told| told)), None);
+    fn addresses_have_their_first_name() {
+        let hosts =
+            "# all of them\n127.0.0.1 localhost\n10.0.0.7\tleader.example leader # for now\n10.0.0.7 late\n10.0.0.9\n";
+        for (ip, name) in [("127.0.0.1", Some("localhost")), ("10.0.0.7", Some("leader.example")), ("10.0.0.9", None)] {
+            assert_eq!(name_of(ip.parse().unwrap(), hosts), name, "{ip}");
+        }
     }
 
     #[test]
