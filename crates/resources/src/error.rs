@@ -11,6 +11,9 @@ pub enum Error {
         #[source]
         reason: Box<Error>,
     },
+    /// Ours: a bound on what one message costs.
+    #[error("More than {limit} resources")]
+    TooMany { limit: usize },
     #[error("Empty resource name")]
     EmptyName,
     #[error("Invalid resource type")]

@@ -10,7 +10,14 @@ use crate::display::Raw;
 use crate::proto::labels;
 use crate::{Error, Scalar, roles};
 
+/// Far more than an agent has disks, volumes and reservations. Adding up entries that do not merge takes time in
+/// proportion to their square, and whoever says that he is an agent may list them.
+const MAX_ENTRIES: usize = 4096;
+
 pub fn validate_resources(resources: &[v1::Resource]) -> Result<(), Error> {
+    if resources.len() > MAX_ENTRIES {
+        return Err(Error::TooMany { limit: MAX_ENTRIES });
+    }
     resources.iter().try_for_each(|resource| {
         validate_resource(resource)
             .map_err(|reason| Error::Invalid { resource: Raw(resource).to_string(), reason: Box::new(reason) })

@@ -247,3 +247,11 @@ fn the_role_tree() {
     assert_eq!(roles::parse_list("a,,b/c"), Ok(vec!["a".to_owned(), "b/c".to_owned()]));
     assert!(roles::parse_list("a,/").is_err());
 }
+
+#[test]
+fn there_may_be_only_so_many() {
+    let many = |count: usize| -> Vec<v1::Resource> { (0..count).map(|n| proto(&format!("r{n}:1"))).collect() };
+    assert_eq!(Resources::from_proto(&many(4096)).map(|resources| resources.len()), Ok(4096));
+    let error = Resources::from_proto(&many(4097)).map_err(|error| error.to_string());
+    assert_eq!(error, Err("More than 4096 resources".to_owned()));
+}

@@ -39,16 +39,19 @@ fn always_shown(resource: &Resource) -> Option<(usize, Scalar)> {
 }
 
 fn others(object: &mut Object<'_>, resources: &Resources) {
-    let others = || resources.iter().filter(|resource| always_shown(resource).is_none());
-    for (i, first) in others().enumerate() {
-        if others().take(i).any(|earlier| sums_with(earlier, first)) {
-            continue;
+    // They are sorted by name.
+    for of_name in resources.iter().as_slice().chunk_by(|a, b| a.name() == b.name()) {
+        let others = || of_name.iter().filter(|resource| always_shown(resource).is_none());
+        for (i, first) in others().enumerate() {
+            if others().take(i).any(|earlier| sums_with(earlier, first)) {
+                continue;
+            }
+            let member = match first.is_revocable() {
+                true => object.entry(&format!("{}_revocable", first.name())),
+                false => object.entry(first.name().as_str()),
+            };
+            sum(member, first, others().skip(i + 1).filter(|other| sums_with(first, other)));
         }
-        let member = match first.is_revocable() {
-            true => object.entry(&format!("{}_revocable", first.name())),
-            false => object.entry(first.name().as_str()),
-        };
-        sum(member, first, others().skip(i + 1).filter(|other| sums_with(first, other)));
     }
 }
 
