@@ -197,7 +197,10 @@ async fn metrics_are_served_in_both_forms() {
     for (name, value) in [("master/elected", 1.0), ("master/slaves_active", 0.0), ("master/tasks_running", 0.0)] {
         assert_eq!(metrics[name], value, "{name}");
     }
-    for name in ["registrar/queued_operations", "registrar/registry_size_bytes", "allocator/event_queue_dispatches"] {
+    let total = "allocator/mesos/resources/disk/total";
+    for name in
+        [total, "registrar/queued_operations", "registrar/registry_size_bytes", "allocator/event_queue_dispatches"]
+    {
         assert_eq!(metrics[name], 0.0, "{name}");
     }
     assert!(metrics["system/cpus_total"].as_f64().is_some_and(|cpus| cpus >= 1.0));

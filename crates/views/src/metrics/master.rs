@@ -1,6 +1,6 @@
 //! A master's metrics.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use messages::v1::TaskState;
 use messages::v1::task_status::{Reason, Source};
@@ -287,7 +287,10 @@ fn resources(gathered: &mut Gathered, snapshot: &Snapshot) {
         }
     }
     gathered.resources("master/", &total.0, &used.0);
-    for name in total.0.scalars().names() {
+    // Mesos has these even without an agent.
+    let mut names = BTreeSet::from([Name::CPUS, Name::MEM, Name::DISK]);
+    names.extend(total.0.scalars().names());
+    for name in names {
         let held = offered_or_used.get(&name).copied().unwrap_or_default();
         gathered.set(format!("allocator/mesos/resources/{name}/total"), total.0.total(&name).as_f64());
         gathered.set(format!("allocator/mesos/resources/{name}/offered_or_allocated"), held.as_f64());
