@@ -1,10 +1,11 @@
 //! The verbosity of the log, as `/logging/toggle` and the operator API see it.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::StatusCode;
+use tokio::task::AbortHandle;
 
 use crate::edge::request::Request;
 use crate::edge::respond::{Response, bad_request, empty, text};
@@ -14,14 +15,14 @@ pub type SetLevel = fn(u32);
 
 pub struct Logging {
     level: AtomicU32,
-    /// Counts changes, so that an older one's return to normal does not end a newer one.
-    change: AtomicU64,
+    /// What will return to normal. One at a time: who changes the level for years, and often, leaves no tasks behind.
+    reset: Mutex<Option<AbortHandle>>,
     set: Option<SetLevel>,
 }
 
 impl Logging {
     pub fn new(set: Option<SetLevel>) -> Arc<Self> {
-        Arc::new(Logging { level: AtomicU32::new(0), change: AtomicU64::new(0), set })
+        Arc::new(Logging { level: AtomicU32::new(0), reset: Mutex::new(None), set })
     }
 
     pub fn level(&self) -> u32 {
@@ -30,15 +31,17 @@ impl Logging {
 
     /// Returns to normal after `duration`.
     pub fn set(self: &Arc<Self>, level: u32, duration: Duration) {
-        let change = self.change.fetch_add(1, Ordering::Relaxed) + 1;
+        let mut reset = self.reset.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(earlier) = reset.take() {
+            earlier.abort();
+        }
         self.apply(level);
         let logging = self.clone();
-        tokio::spawn(async move {
+        let later = tokio::spawn(async move {
             tokio::time::sleep(duration).await;
-            if logging.change.load(Ordering::Relaxed) == change {
-                logging.apply(0);
-            }
+            logging.apply(0);
         });
+        *reset = Some(later.abort_handle());
     }
 
     fn apply(&self, level: u32) {
@@ -66,6 +69,22 @@ impl Logging {
                 empty(StatusCode::OK)
             }
             Err(error) => bad_request(format!("{error}.\n")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_later_change_outlives_an_earlier_one() {
+        let logging = Logging::new(None);
+        logging.set(1, Duration::from_secs(10));
+        logging.set(2, Duration::from_secs(100));
+        for (after, level) in [(50, 2), (60, 0)] {
+            tokio::time::sleep(Duration::from_secs(after)).await;
+            assert_eq!(logging.level(), level);
         }
     }
 }
