@@ -47,6 +47,9 @@ fn fail(error: &dyn std::error::Error) -> ExitCode {
 /// How long nothing happens before the memory is given back.
 const IDLE: Duration = Duration::from_millis(250);
 
+/// Of a command that could not be started, in the message that says so.
+const MAX_COMMAND_SHOWN: usize = 200;
+
 struct Loop {
     environment: Environment,
     /// What a task's own environment is laid over.
@@ -259,7 +262,9 @@ impl Loop {
                 self.executor.on_started(&mut self.clock)
             }
             Err(error) => {
+                // The message is kept in every history: a script of megabytes has no place in it.
                 let command = task.command.as_ref().map(|command| command.value()).unwrap_or_default();
+                let command: String = command.chars().take(MAX_COMMAND_SHOWN).collect();
                 self.executor.on_start_failed(&format!("Failed to launch '{command}': {error}"), &mut self.clock)
             }
         };
