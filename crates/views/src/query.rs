@@ -6,7 +6,33 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Query(BTreeMap<String, String>);
 
+/// Every key that some read looks at.
+const READ: &[&str] = &[
+    "container_id",
+    "executor_id",
+    "framework_id",
+    "limit",
+    "offset",
+    "order",
+    "show_nested",
+    "show_standalone",
+    "slave_id",
+    "task_id",
+];
+
 impl Query {
+    /// Without the keys that decide nothing: monitors add time stamps against caches, and two reads
+    /// that differ in them only are the same read.
+    pub fn meaningful(&self) -> Query {
+        Query(
+            self.0
+                .iter()
+                .filter(|(key, _)| READ.contains(&key.as_str()))
+                .map(|(k, v)| (k.clone(), v.clone()))
+                .collect(),
+        )
+    }
+
     pub fn get(&self, key: &str) -> Option<&str> {
         self.0.get(key).map(String::as_str)
     }
@@ -25,5 +51,20 @@ impl Query {
 impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Query {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
         Query(pairs.into_iter().map(|(k, v)| (k.into(), v.into())).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_decides_nothing_makes_no_difference() {
+        let query = |text: &[(&str, &str)]| Query::from_iter(text.iter().copied());
+        assert_eq!(
+            query(&[("_", "1795265822"), ("jsonp", "cb"), ("limit", "5")]).meaningful(),
+            query(&[("limit", "5")])
+        );
+        assert_ne!(query(&[("task_id", "a")]).meaningful(), query(&[("task_id", "b")]).meaningful());
     }
 }

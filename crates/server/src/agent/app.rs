@@ -107,7 +107,7 @@ impl AgentApp {
         {
             return bad_request(refusal.to_string());
         }
-        let (app, query) = (self.clone(), request.query.clone());
+        let (app, query) = (self.clone(), request.query.meaningful());
         let key = format!("{route}?{query:?}");
         let build = move || {
             let snapshot = app.publisher.snapshot();

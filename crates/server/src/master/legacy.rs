@@ -13,7 +13,7 @@ use crate::edge::respond::{self, Response, answer, bad_request, method_not_allow
 /// Like Mesos, whatever the method.
 pub async fn read(app: &Arc<MasterApp>, route: &'static str, request: &Request) -> Response {
     let publisher = app.publisher.clone();
-    let query = request.query.clone();
+    let query = request.query.meaningful();
     // Everything that decides the answer.
     let key = format!("{route}?{query:?}");
     let built = app.flights.clone().fly(key, move || publisher.snapshot().get(route, &query)).await;
