@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Component, Path};
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use crate::cgroups::LimitOptions;
@@ -23,10 +23,10 @@ pub struct Containerizer {
     missing: Vec<String>,
     recovered: Vec<(String, u32)>,
     shared: Shared,
-    /// `None` only while being dropped.
-    commands: Option<SyncSender<Command>>,
+    /// `None` once it has been stopped.
+    commands: Mutex<Option<SyncSender<Command>>>,
     waker: Waker,
-    worker: Option<JoinHandle<()>>,
+    worker: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Containerizer {
@@ -62,9 +62,9 @@ impl Containerizer {
             missing,
             recovered,
             shared,
-            commands: Some(commands),
+            commands: Mutex::new(Some(commands)),
             waker,
-            worker: Some(worker),
+            worker: Mutex::new(Some(worker)),
         })
     }
 
@@ -136,23 +136,33 @@ impl Containerizer {
     }
 
     fn send(&self, command: Command) -> Result<(), Error> {
-        let commands = self.commands.as_ref().ok_or(Error::Stopped)?;
+        let commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let commands = commands.ok_or(Error::Stopped)?;
         commands.send(command).map_err(|_| Error::Stopped)?;
         self.waker.wake();
         Ok(())
     }
 }
 
-impl Drop for Containerizer {
-    fn drop(&mut self) {
-        self.commands = None;
+impl Containerizer {
+    /// Ends its threads and removes its cgroups where no container is left; containers that run go on. A process that
+    /// is about to end calls it, because other owners of the handle may keep it from being dropped in time.
+    pub fn stop(&self) {
+        drop(self.commands.lock().unwrap_or_else(PoisonError::into_inner).take());
         self.waker.wake();
-        if let Some(worker) = self.worker.take()
+        let worker = self.worker.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(worker) = worker
             && worker.thread().id() != thread::current().id()
         {
             // A panic there has been reported by its own hook.
             let _ = worker.join();
         }
+    }
+}
+
+impl Drop for Containerizer {
+    fn drop(&mut self) {
+        self.stop();
     }
 }
 

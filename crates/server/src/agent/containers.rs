@@ -93,6 +93,11 @@ impl Containers {
         }
     }
 
+    /// The agent ends: nothing of its own is left behind but containers that run.
+    pub fn stop(&self) {
+        self.containerizer.stop();
+    }
+
     /// Nothing for a container that is over or not started yet.
     pub fn usage(&self, container: &ContainerId) -> Option<containerizer::Usage> {
         self.containerizer.usage(container.as_str()).ok()

@@ -117,6 +117,8 @@ impl Host for AgentHost {
 
 impl Drop for AgentHost {
     fn drop(&mut self) {
+        // Before the end is known: the process may be gone right after.
+        self.containers.stop();
         self.ended.send_replace(Some(std::mem::take(&mut self.end)));
     }
 }
