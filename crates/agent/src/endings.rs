@@ -4,7 +4,7 @@ use messages::internal;
 use messages::v1::TaskState;
 use messages::v1::task_status::Reason;
 use resources::Resources;
-use vocabulary::{ContainerId, ExecutorId, FrameworkId, TaskId};
+use vocabulary::{ContainerId, ExecutorId, FrameworkId, TaskId, is_terminal};
 
 use messages::v1;
 
@@ -15,7 +15,7 @@ use crate::input::{ContainerEvent, ContainerExit};
 use crate::limits::executor_limits;
 use crate::outbox::{ContainerCommand, Effect, Record, Timer};
 use crate::paths;
-use crate::state::{Executor, Link, Termination, is_terminal, task_state};
+use crate::state::{Executor, Link, Termination, task_state};
 use crate::updates::Report;
 
 impl Agent {

@@ -2,7 +2,7 @@
 
 use messages::internal;
 use messages::v1::executor::{Call, call, event};
-use vocabulary::{Answer, ExecutorId, FrameworkId, ReplyId, Status, StreamId, TaskId};
+use vocabulary::{Answer, ExecutorId, FrameworkId, ReplyId, Status, StreamId, TaskId, is_terminal};
 
 use crate::agent::{Agent, Step};
 use crate::change::{Change, ExecutorState};
@@ -10,7 +10,7 @@ use crate::delivery::event;
 use crate::input::{ExecutorCall, ExecutorSubscribe};
 use crate::outbox::{Effect, Timer};
 use crate::registration::Phase;
-use crate::state::{Executor, Link, is_terminal, task_state};
+use crate::state::{Executor, Link, task_state};
 use crate::streams::Origin;
 use crate::updates::{Refused, Report};
 use messages::v1::TaskState;

@@ -3,13 +3,13 @@
 use messages::v1::TaskState;
 use messages::v1::task_status::Reason;
 use messages::{internal, v1};
-use vocabulary::{ExecutorId, FrameworkId, TaskId};
+use vocabulary::{ExecutorId, FrameworkId, TaskId, is_terminal};
 
 use crate::agent::{Agent, Step};
 use crate::change::ExecutorState;
 use crate::duration;
 use crate::outbox::Timer;
-use crate::state::{Link, is_terminal, task_state};
+use crate::state::{Link, task_state};
 use crate::updates::Report;
 
 impl Agent {

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use messages::v1;
 use resources::{Resources, Scalar};
-use vocabulary::TaskId;
+use vocabulary::{TaskId, is_terminal};
 
 use crate::config::Config;
-use crate::state::{Executor, is_terminal, task_state};
+use crate::state::{Executor, task_state};
 
 /// Empty unless a task sets limits: then the bound is the sum of the tasks' limits, and of what the executor and
 /// the tasks without a limit were allocated. An infinite limit makes the sum infinite.

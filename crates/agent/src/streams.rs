@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use messages::internal::StatusUpdate;
-use vocabulary::{FrameworkId, TaskId, Upid};
+use vocabulary::{FrameworkId, TaskId, Upid, is_terminal};
 
-use crate::state::{is_terminal, task_state};
+use crate::state::task_state;
 
 pub(crate) const RETRY_MIN: Duration = Duration::from_secs(10);
 pub(crate) const RETRY_MAX: Duration = Duration::from_secs(600);

@@ -7,12 +7,12 @@ use std::time::Duration;
 use messages::v1::TaskState;
 use messages::v1::task_status::{Reason, Source};
 use messages::{internal, v1};
-use vocabulary::{ExecutorId, FrameworkId, TaskId, Upid};
+use vocabulary::{ExecutorId, FrameworkId, TaskId, Upid, is_terminal};
 
 use crate::agent::{Agent, Step};
 use crate::change::{Change, ExecutorState};
 use crate::outbox::{Record, Timer};
-use crate::state::{Executor, is_partition_aware, is_terminal, task_state};
+use crate::state::{Executor, is_partition_aware, task_state};
 use crate::stores::Waiting;
 use crate::streams::{Acknowledged, Origin, Pushed};
 

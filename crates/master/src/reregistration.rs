@@ -163,7 +163,7 @@ impl Master {
         for task in &message.tasks {
             let framework = self.frameworks.get(&task.framework_id.value);
             let known = framework.and_then(|f| f.tasks.get(task.task_id.value.as_str()));
-            if known.is_some_and(|t| t.kill_requested) && !task::is_terminal(task::state_of(task)) {
+            if known.is_some_and(|t| t.kill_requested) && !vocabulary::is_terminal(task::state_of(task)) {
                 cx.send(
                     pid,
                     internal::KillTaskMessage {

@@ -36,17 +36,9 @@ pub(crate) fn state_of(task: &v1::Task) -> v1::TaskState {
     v1::TaskState::try_from(task.state).unwrap_or(v1::TaskState::TaskUnknown)
 }
 
-pub(crate) fn is_terminal(state: v1::TaskState) -> bool {
-    use v1::TaskState::*;
-    matches!(
-        state,
-        TaskFinished | TaskFailed | TaskKilled | TaskLost | TaskError | TaskDropped | TaskGone | TaskGoneByOperator
-    )
-}
-
 /// The resources of a task are free from here on.
 pub(crate) fn is_over(state: v1::TaskState) -> bool {
-    is_terminal(state) || state == v1::TaskState::TaskUnreachable
+    vocabulary::is_terminal(state) || state == v1::TaskState::TaskUnreachable
 }
 
 pub(crate) fn staging(info: &v1::TaskInfo, framework: &FrameworkId) -> v1::Task {

@@ -136,7 +136,7 @@ impl Master {
         let proto = Arc::make_mut(&mut task.proto);
         // A task whose resources have been given back does not come to life again.
         let claimed = latest.unwrap_or(says);
-        if !task::is_over(before) || (!task::is_terminal(before) && task::is_terminal(claimed)) {
+        if !task::is_over(before) || (!vocabulary::is_terminal(before) && vocabulary::is_terminal(claimed)) {
             proto.state = claimed as i32;
         }
         task::record_status(proto, &status);
@@ -298,7 +298,7 @@ impl Master {
                 return false;
             }
             let last = task.proto.status_update_uuid.as_deref() == Some(call.uuid.as_slice());
-            over = (last && task::is_terminal(task.told_state())).then(|| id.clone());
+            over = (last && vocabulary::is_terminal(task.told_state())).then(|| id.clone());
         }
         if let Some(id) = over {
             self.remove_task(cx, framework, &id, TaskDeparture::Completed);

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use messages::v1;
 use messages::v1::TaskState;
 use resources::Resources;
+use vocabulary::is_terminal;
 
 use crate::{json, legacy};
 
@@ -85,17 +86,6 @@ impl Task {
 /// The core has validated them, so what does not parse is not there.
 pub(crate) fn parse(resources: &[v1::Resource]) -> Resources {
     Resources::from_proto(resources).unwrap_or_default()
-}
-
-/// The task holds its resources no more, and no later update revives it.
-pub(crate) fn is_terminal(state: TaskState) -> bool {
-    use TaskState::*;
-    match state {
-        TaskFinished | TaskFailed | TaskKilled | TaskError | TaskLost | TaskDropped | TaskGone | TaskGoneByOperator => {
-            true
-        }
-        TaskStaging | TaskStarting | TaskRunning | TaskKilling | TaskUnreachable | TaskUnknown => false,
-    }
 }
 
 fn holds_resources(state: TaskState) -> bool {

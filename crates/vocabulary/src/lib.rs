@@ -4,10 +4,12 @@ mod answer;
 mod clock;
 mod ids;
 mod random;
+mod task_state;
 mod upid;
 
 pub use answer::{Answer, Status};
 pub use clock::{Monotonic, Now, Timestamp};
 pub use ids::{AgentId, ContainerId, ExecutorId, FrameworkId, OfferId, Principal, ReplyId, Role, StreamId, TaskId};
 pub use random::Random;
+pub use task_state::is_terminal;
 pub use upid::{InvalidUpid, Upid};

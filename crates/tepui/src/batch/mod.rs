@@ -8,6 +8,6 @@ mod report;
 
 pub use drive::{Options, drive};
 pub use observer::{Observer, Silent};
-pub use plan::{Plan, is_terminal};
+pub use plan::Plan;
 pub use progress::Progress;
 pub use report::table;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use messages::v1;
 use messages::v1::TaskState as State;
+use vocabulary::is_terminal;
 
 /// What a task needs of an offer, in thousandths, by resource name.
 pub type Fit = BTreeMap<String, i64>;
@@ -39,14 +40,6 @@ pub struct Plan {
 pub struct Placement {
     pub offer: v1::OfferId,
     pub tasks: Vec<v1::TaskInfo>,
-}
-
-pub fn is_terminal(state: State) -> bool {
-    use State::*;
-    matches!(
-        state,
-        TaskFinished | TaskFailed | TaskKilled | TaskError | TaskLost | TaskDropped | TaskGone | TaskGoneByOperator
-    )
 }
 
 impl Plan {

@@ -6,8 +6,8 @@ use messages::v1::task_status::Reason;
 use super::cli::{Failure, Target};
 use super::find;
 use super::state::{State, scalar, short};
-use crate::batch::is_terminal;
 use crate::output;
+use vocabulary::is_terminal;
 
 #[derive(clap::Args)]
 pub struct Explain {

@@ -8,7 +8,7 @@ use client::Files;
 use super::cli::{Failure, Target};
 use super::find;
 use super::state::State;
-use crate::batch::is_terminal;
+use vocabulary::is_terminal;
 
 /// How often a followed file is looked at; agents serve it from the page cache.
 const POLL: Duration = Duration::from_millis(300);

@@ -4,9 +4,9 @@ use messages::v1;
 
 use super::cli::{Failure, Target};
 use super::state::{State, short, times};
-use crate::batch::is_terminal;
 use crate::output;
 use crate::table::{duration, render};
+use vocabulary::is_terminal;
 
 #[derive(clap::Args)]
 pub struct Tasks {

@@ -8,9 +8,10 @@ use messages::v1::TaskState;
 use resources::Resources;
 
 use super::Limits;
-use crate::entity::{Task, is_terminal};
+use crate::entity::Task;
 use crate::history::History;
 use crate::series::Series;
+use vocabulary::is_terminal;
 
 /// The agent itself, as the last change told.
 #[derive(Debug, Clone, Default)]

@@ -12,9 +12,10 @@ use super::entity::{Description, Executor, Framework};
 use super::sandboxes::Sandbox;
 use super::tally::Tally;
 use super::{Facts, Snapshot};
-use crate::entity::{Task, is_terminal};
+use crate::entity::Task;
 use crate::history::History;
 use crate::series::Series;
+use vocabulary::is_terminal;
 
 /// Holds the newest snapshot, and where everything in it is found.
 #[derive(Debug)]

@@ -1,0 +1,14 @@
+//! Which task states are final.
+
+use messages::v1::TaskState;
+
+/// The task holds its resources no more, and no later update revives it (Mesos: `protobuf::isTerminalState`).
+pub fn is_terminal(state: TaskState) -> bool {
+    use TaskState::*;
+    match state {
+        TaskFinished | TaskFailed | TaskKilled | TaskError | TaskLost | TaskDropped | TaskGone | TaskGoneByOperator => {
+            true
+        }
+        TaskStaging | TaskStarting | TaskRunning | TaskKilling | TaskUnreachable | TaskUnknown => false,
+    }
+}
