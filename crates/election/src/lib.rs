@@ -1,0 +1,1 @@
+//! Who leads: standalone or ZooKeeper; contender and detector.

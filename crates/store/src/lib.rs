@@ -1,0 +1,1 @@
+//! Durable state: an embedded file, ZooKeeper, or nothing; fenced by leader epoch.
