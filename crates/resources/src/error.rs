@@ -92,4 +92,21 @@ pub enum Error {
     DynamicReservationAtCommandLine,
     #[error("Resources with the same name ('{0}') but different types are not allowed")]
     MixedTypes(String),
+    #[error("Unknown operation")]
+    UnknownOperation,
+    #[error("Operation not supported")]
+    UnsupportedOperation,
+    #[error("Operation not supported for resource provider")]
+    UnsupportedForProvider,
+    /// Mesos ends the process here; its checks come before.
+    #[error("Resource {0} is not reserved")]
+    NotReserved(String),
+    #[error("{resources} does not contain {wanted}")]
+    NotContained { resources: String, wanted: String },
+    #[error("Persistent volume {0} cannot be removed due to additional shared copies")]
+    StillShared(String),
+    #[error("Unexpected checkpointed resources {0}")]
+    UnexpectedCheckpointed(String),
+    #[error("Incompatible agent resources: {resources} does not contain {wanted}")]
+    Incompatible { resources: String, wanted: String },
 }

@@ -5,6 +5,7 @@
 
 mod algebra;
 pub mod attributes;
+mod conversion;
 mod disk;
 mod display;
 mod error;
@@ -24,6 +25,7 @@ mod validate;
 mod value;
 
 pub use algebra::Resources;
+pub use conversion::{Conversion, conversions};
 pub use disk::{Disk, Persistence, Source, SourceKind};
 pub use error::Error;
 pub use name::Name;
