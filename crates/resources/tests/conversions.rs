@@ -1,5 +1,5 @@
 //! What operations do to resources.
-#![allow(clippy::unwrap_used, reason = "test code")]
+#![allow(clippy::unwrap_used, clippy::cloned_ref_to_slice_refs, reason = "test code; lists of one read like the others")]
 
 mod common;
 
