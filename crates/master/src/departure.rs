@@ -7,8 +7,8 @@ use crate::agent::UnreachableAgent;
 use crate::change::{AgentDeparture, Change, TaskDeparture};
 use crate::cx::Cx;
 use crate::master::Master;
-use crate::outbox::{Effect, RegistryOperation, Timer};
-use crate::registry::{Removal, Waiting};
+use crate::outbox::{Effect, Timer};
+use crate::registry::{RegistryOperation, Removal, Waiting};
 use crate::text;
 use crate::updates::MadeUp;
 

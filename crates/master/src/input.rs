@@ -10,6 +10,8 @@ use crate::outbox::{StoreToken, Timer};
 
 #[derive(Debug)]
 pub enum Input {
+    /// It leads, and has been given the registry: the first input of every master.
+    Elected,
     /// SUBSCRIBE over HTTP. The edge has already answered 200 and opened the stream,
     /// as Mesos does: a refusal is an ERROR event followed by the end of the stream.
     SchedulerSubscribe(SchedulerSubscribe),

@@ -27,6 +27,7 @@ mod outbox;
 mod peers;
 mod pings;
 mod readmission;
+mod recovery;
 mod registration;
 mod registry;
 mod reregistration;
@@ -43,4 +44,7 @@ pub use config::Config;
 pub use input::{Caller, Input, OperatorCall, PeerMessage, SchedulerCall, SchedulerSubscribe};
 pub use master::Master;
 pub use metrics::Metrics;
-pub use outbox::{Effect, Outbox, RegistryOperation, StoreToken, Timer};
+pub use outbox::{Effect, Outbox, StoreToken, Timer};
+pub use registry::{
+    AgentRecord, CorruptRegistry, Entry, MachineKey, RegistryOperation, RegistryState, UnreachableRecord,
+};

@@ -16,7 +16,7 @@ use crate::links::Links;
 use crate::metrics::Metrics;
 use crate::offers::Offers;
 use crate::outbox::{Outbox, Timer};
-use crate::registry::Registry;
+use crate::registry::{Registry, RegistryState};
 use crate::wheel::Wheel;
 use vocabulary::{AgentId, FrameworkId};
 
@@ -43,8 +43,9 @@ pub struct Master {
 
 impl Master {
     /// `seed` decides everything random: the master id (unless configured) and the
-    /// order in which the allocator considers what is equal.
-    pub fn new(config: Config, seed: [u8; 32], metrics: Arc<Metrics>) -> Self {
+    /// order in which the allocator considers what is equal. `registry` is what the master
+    /// before it left behind; the first input is `Input::Elected`.
+    pub fn new(config: Config, seed: [u8; 32], metrics: Arc<Metrics>, registry: RegistryState) -> Self {
         let mut random = Random::from_seed(seed);
         let id = config.master_id.clone().unwrap_or_else(|| random.uuid().to_string());
         Master {
@@ -56,7 +57,7 @@ impl Master {
             agents: Agents::default(),
             offers: Offers::default(),
             links: Links::default(),
-            registry: Registry::default(),
+            registry: Registry::new(registry),
             pings: Wheel::new(config.agent_ping_timeout),
             heartbeats: Wheel::new(config.heartbeat_interval),
             allocator: crate::allocation::allocator(&config, random),
@@ -81,6 +82,7 @@ impl Master {
         let name = self.name.clone();
         let cx = &mut Cx { now, master: &name, out };
         match input {
+            Input::Elected => self.take_over(cx),
             Input::SchedulerSubscribe(subscribe) => self.subscribe_http(cx, subscribe),
             Input::SchedulerCall(call) => self.scheduler_call(cx, call),
             Input::StreamClosed(stream) => self.stream_closed(cx, stream),

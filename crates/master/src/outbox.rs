@@ -7,6 +7,7 @@ use messages::{Message, v1};
 use vocabulary::{AgentId, Answer, FrameworkId, Monotonic, ReplyId, StreamId, Upid};
 
 use crate::change::Change;
+use crate::registry::RegistryOperation;
 
 #[derive(Debug, Clone)]
 pub enum Effect {
@@ -51,16 +52,6 @@ pub enum Effect {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StoreToken(pub u64);
-
-/// One change of the registry (the durable part of a master's state).
-#[derive(Debug, Clone)]
-pub enum RegistryOperation {
-    AdmitAgent(Arc<v1::AgentInfo>),
-    UpdateAgent(Arc<v1::AgentInfo>),
-    MarkUnreachable { agent: AgentId, since: v1::TimeInfo },
-    MarkReachable(Arc<v1::AgentInfo>),
-    RemoveAgent(AgentId),
-}
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Timer {

@@ -11,8 +11,7 @@ use crate::capabilities::capability_numbers;
 use crate::change::{AgentSnapshot, Change};
 use crate::cx::Cx;
 use crate::master::Master;
-use crate::outbox::RegistryOperation;
-use crate::registry::{Removal, Waiting};
+use crate::registry::{RegistryOperation, Removal, Waiting};
 use crate::text::Version;
 
 impl Master {

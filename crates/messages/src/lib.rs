@@ -8,3 +8,4 @@ pub mod schema;
 pub use libprocess::{Message, UnknownMessage};
 pub use proto::mesos::v1;
 pub use proto::mesos::{self, internal};
+pub use proto::tepui;

@@ -6,6 +6,7 @@ mod ids;
 mod random;
 mod task_state;
 mod upid;
+mod write;
 
 pub use answer::{Answer, Status};
 pub use clock::{Monotonic, Now, Timestamp};
@@ -13,3 +14,4 @@ pub use ids::{AgentId, ContainerId, ExecutorId, FrameworkId, OfferId, Principal,
 pub use random::Random;
 pub use task_state::is_terminal;
 pub use upid::{InvalidUpid, Upid};
+pub use write::Write;

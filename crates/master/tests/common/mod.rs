@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use master::{
-    Caller, Change, Config, Effect, Input, Master, Metrics, OperatorCall, Outbox, PeerMessage, SchedulerCall,
-    SchedulerSubscribe, StoreToken, Timer,
+    Caller, Change, Config, Effect, Input, Master, Metrics, OperatorCall, Outbox, PeerMessage, RegistryState,
+    SchedulerCall, SchedulerSubscribe, StoreToken, Timer,
 };
 use messages::{Message, internal, v1};
 use vocabulary::{Answer, Monotonic, Now, ReplyId, StreamId, Timestamp, Upid};
@@ -62,7 +62,7 @@ impl Cluster {
         configure(&mut config);
         let metrics = Arc::new(Metrics::default());
         Cluster {
-            master: Master::new(config, [7; 32], metrics.clone()),
+            master: Master::new(config, [7; 32], metrics.clone(), RegistryState::default()),
             metrics,
             now: Duration::from_secs(1000),
             timers: BTreeMap::new(),

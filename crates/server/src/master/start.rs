@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ::master::{Master, Metrics};
+use ::master::{Input, Master, Metrics, RegistryState};
 use views::master::{Facts, View};
 
 use super::app::MasterApp;
@@ -18,7 +18,7 @@ use crate::common::files::Files;
 use crate::common::flights::Flights;
 use crate::common::logging::Logging;
 use crate::common::metrics;
-use crate::edge::core_thread::{Clock, Inbox};
+use crate::edge::core_thread::{Clock, Inbox, Mail};
 use crate::edge::message::Dropped;
 use crate::running::Running;
 use crate::start::{Listen, bind, end_channel, launch, runtime, seed};
@@ -38,7 +38,7 @@ pub fn start(options: MasterOptions) -> Result<Running, Error> {
     let clock = Clock::start();
     let core_metrics = Arc::new(Metrics::default());
     let pid = config.pid();
-    let core = Master::new(config, seed()?, core_metrics.clone());
+    let core = Master::new(config, seed()?, core_metrics.clone(), RegistryState::default());
     let now = clock.now().wall;
     let facts = Facts {
         build: options.build.clone(),
@@ -55,6 +55,7 @@ pub fn start(options: MasterOptions) -> Result<Running, Error> {
     let sessions = Arc::new(Sessions::default());
     let (ended, end) = end_channel();
     let timings = Arc::new(Timings::default());
+    inbox.send_control(Mail::Input(Input::Elected));
     let store = Box::new(InMemory::new(inbox.clone()));
     let host = MasterHost::new(core, store, publisher.clone(), sessions.clone(), timings.clone(), ended);
     let log = options.log_file.map(|file| ("/master/log".to_owned(), file));

@@ -5,14 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use messages::{internal, v1};
 use vocabulary::{AgentId, Upid};
 
+use super::{RegistryOperation, RegistryState};
 use crate::cx::Cx;
 use crate::master::Master;
-use crate::outbox::{Effect, RegistryOperation, StoreToken};
+use crate::outbox::{Effect, StoreToken};
 
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
+    /// What is durable.
+    pub state: RegistryState,
     next: u64,
-    waiting: BTreeMap<StoreToken, Waiting>,
+    waiting: BTreeMap<StoreToken, (RegistryOperation, Waiting)>,
     /// Processes whose registration is under way; their retries are ignored.
     pub registering: BTreeSet<Upid>,
     /// Agents whose re-registration is under way.
@@ -22,6 +25,8 @@ pub(crate) struct Registry {
 /// What goes on once a record is durable.
 #[derive(Debug)]
 pub(crate) enum Waiting {
+    /// The record is all there is to it.
+    Nothing,
     Admit {
         from: Upid,
         message: Box<internal::RegisterSlaveMessage>,
@@ -56,6 +61,12 @@ pub(crate) enum Removal {
     Unregistered,
 }
 
+impl Registry {
+    pub fn new(state: RegistryState) -> Self {
+        Registry { state, ..Registry::default() }
+    }
+}
+
 impl Master {
     pub(crate) fn registry_is_full(&self) -> bool {
         self.registry.waiting.len() >= self.config.max_pending_stores
@@ -64,23 +75,24 @@ impl Master {
     pub(crate) fn store(&mut self, cx: &mut Cx<'_>, operation: RegistryOperation, then: Waiting) {
         let token = StoreToken(self.registry.next);
         self.registry.next += 1;
-        self.registry.waiting.insert(token, then);
+        self.registry.waiting.insert(token, (operation.clone(), then));
         self.metrics.registrar_queued_operations.increment();
         cx.out.push(Effect::Store { token, operation });
     }
 
     pub(crate) fn stored(&mut self, cx: &mut Cx<'_>, token: StoreToken) {
-        let waiting = self.registry.waiting.remove(&token);
-        if waiting.is_some() {
-            self.metrics.registrar_queued_operations.decrement();
-        }
+        let Some((operation, waiting)) = self.registry.waiting.remove(&token) else {
+            return tracing::warn!(?token, "ignoring the confirmation of an unknown record");
+        };
+        self.metrics.registrar_queued_operations.decrement();
+        self.registry.state.apply(&operation);
         match waiting {
-            Some(Waiting::Admit { from, message }) => self.admitted(cx, from, *message),
-            Some(Waiting::Readmit { from, message }) => self.readmitted(cx, from, *message),
-            Some(Waiting::Update { from, message }) => self.updated(cx, from, *message),
-            Some(Waiting::Unreachable { agent, since, cause }) => self.became_unreachable(cx, &agent, since, &cause),
-            Some(Waiting::Remove { agent, cause, reason }) => self.removed(cx, &agent, cause, reason),
-            None => tracing::warn!(?token, "ignoring the confirmation of an unknown record"),
+            Waiting::Nothing => {}
+            Waiting::Admit { from, message } => self.admitted(cx, from, *message),
+            Waiting::Readmit { from, message } => self.readmitted(cx, from, *message),
+            Waiting::Update { from, message } => self.updated(cx, from, *message),
+            Waiting::Unreachable { agent, since, cause } => self.became_unreachable(cx, &agent, since, &cause),
+            Waiting::Remove { agent, cause, reason } => self.removed(cx, &agent, cause, reason),
         }
     }
 }

@@ -1,0 +1,14 @@
+//! The durable part of a master's state: what is in it, how it changes, how it is written down, and what waits for a
+//! change to become durable.
+
+mod operation;
+mod records;
+mod state;
+#[cfg(test)]
+mod tests;
+mod waiting;
+
+pub use operation::RegistryOperation;
+pub use records::{CorruptRegistry, Entry};
+pub use state::{AgentRecord, MachineKey, RegistryState, UnreachableRecord};
+pub(crate) use waiting::{Registry, Removal, Waiting};

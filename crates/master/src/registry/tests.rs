@@ -1,0 +1,202 @@
+//! Records: what is written for a change, and that reading gives the state back.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use messages::tepui::registry::Partition;
+use messages::v1;
+use messages::v1::maintenance::{Schedule, Window};
+use messages::v1::quota::QuotaConfig;
+use proptest::prelude::*;
+use vocabulary::AgentId;
+
+use super::{CorruptRegistry, Entry, RegistryOperation as Op, RegistryState};
+
+fn agent(n: u8) -> AgentId {
+    AgentId::new(format!("m-S{n}"))
+}
+
+fn info(n: u8, port: i32) -> Arc<v1::AgentInfo> {
+    let id = Some(agent(n).to_proto());
+    Arc::new(v1::AgentInfo { id, hostname: format!("host{n}"), port: Some(port), ..Default::default() })
+}
+
+fn at(nanoseconds: i64) -> v1::TimeInfo {
+    v1::TimeInfo { nanoseconds }
+}
+
+fn machine(n: u8) -> v1::MachineId {
+    v1::MachineId { hostname: Some(format!("Host{n}")), ip: Some(format!("10.0.0.{n}")) }
+}
+
+fn schedule(machines: &[u8]) -> Schedule {
+    let unavailability = v1::Unavailability { start: at(5), duration: None };
+    let window = |n: &u8| Window { machine_ids: vec![machine(*n)], unavailability };
+    Schedule { windows: machines.iter().map(window).collect() }
+}
+
+fn quota(role: &str, cpus: Option<f64>) -> QuotaConfig {
+    let guarantees = cpus.map(|value| ("cpus".to_owned(), v1::value::Scalar { value })).into_iter().collect();
+    QuotaConfig { role: role.to_owned(), guarantees, limits: BTreeMap::new() }
+}
+
+fn weight(role: &str, weight: f64) -> v1::WeightInfo {
+    v1::WeightInfo { weight, role: Some(role.to_owned()) }
+}
+
+fn partition(id: &str) -> Partition {
+    Partition { id: id.to_owned(), role: "eng".to_owned(), ..Default::default() }
+}
+
+fn recover() -> Op {
+    Op::Recover(Box::new(v1::MasterInfo { id: "m".to_owned(), ip: 1, port: 5050, ..Default::default() }))
+}
+
+/// Keys that the operations write (`+`) and delete (`-`), the last one alone.
+fn check(operations: &[Op], expect: &[&str]) {
+    let (last, before) = operations.split_last().unwrap();
+    let mut state = RegistryState::default();
+    state.commit(before);
+    let writes = state.commit([last]);
+    let text = |w: &vocabulary::Write| format!("{}{}", if w.value.is_some() { "+" } else { "-" }, w.key);
+    assert_eq!(writes.iter().map(text).collect::<Vec<_>>(), expect);
+}
+
+#[test]
+fn a_commit_writes_what_changed() {
+    let admit = || Op::AdmitAgent(info(1, 1));
+    let lost = || Op::MarkUnreachable { agent: agent(1), since: at(7) };
+    check(&[recover()], &["+format", "+master"]);
+    check(&[admit()], &["+agents/m-S1"]);
+    check(&[admit(), Op::UpdateAgent(info(1, 2))], &["+agents/m-S1"]);
+    check(&[admit(), Op::RemoveAgent(agent(1))], &["-agents/m-S1"]);
+    check(&[admit(), lost()], &["-agents/m-S1", "+unreachable/m-S1"]);
+    check(&[admit(), lost(), Op::MarkReachable(info(1, 1))], &["+agents/m-S1", "-unreachable/m-S1"]);
+    check(&[admit(), lost(), Op::DeactivateAgent(agent(1))], &["+unreachable/m-S1"]);
+    check(
+        &[admit(), lost(), Op::MarkGone { agent: agent(1), since: at(9) }],
+        &["-agents/m-S1", "-unreachable/m-S1", "+gone/m-S1"],
+    );
+    check(&[admit(), lost(), Op::Prune { unreachable: vec![agent(1)], gone: vec![] }], &["-unreachable/m-S1"]);
+    check(
+        &[Op::UpdateSchedule(schedule(&[1])), Op::UpdateSchedule(schedule(&[2]))],
+        &["-machines/host1/10.0.0.1", "+machines/host2/10.0.0.2", "+schedule"],
+    );
+    check(
+        &[Op::UpdateSchedule(schedule(&[1, 2])), Op::StartMaintenance(vec![machine(2)])],
+        &["+machines/host2/10.0.0.2"],
+    );
+    check(
+        &[Op::UpdateSchedule(schedule(&[1])), Op::StopMaintenance(vec![machine(1)])],
+        &["-machines/host1/10.0.0.1", "-schedule"],
+    );
+    check(&[Op::UpdateQuota(vec![quota("a/b", Some(2.0))])], &["+quota/a/b"]);
+    check(&[Op::UpdateQuota(vec![quota("a", Some(2.0))]), Op::UpdateQuota(vec![quota("a", None)])], &["-quota/a"]);
+    check(&[Op::UpdateWeights(vec![weight("a", 2.5), weight("b", 1.0)])], &["+weights/a", "+weights/b"]);
+    check(&[Op::UpdatePartition(partition("p"))], &["+partitions/p"]);
+    check(&[Op::UpdatePartition(partition("p")), Op::RemovePartition("p".to_owned())], &["-partitions/p"]);
+}
+
+#[test]
+fn draining_survives_an_outage() {
+    let config = v1::DrainConfig { max_grace_period: None, mark_gone: Some(true) };
+    let mut state = RegistryState::default();
+    state.commit(&[
+        Op::AdmitAgent(info(1, 1)),
+        Op::DrainAgent { agent: agent(1), config },
+        Op::MarkUnreachable { agent: agent(1), since: at(7) },
+        Op::MarkDrained(agent(1)),
+        Op::MarkReachable(info(1, 1)),
+    ]);
+    let record = &state.agents[&agent(1)];
+    assert!(record.deactivated);
+    assert_eq!(record.drain, Some(v1::DrainInfo { state: v1::DrainState::Drained as i32, config }));
+    state.commit(&[Op::ReactivateAgent(agent(1))]);
+    let record = &state.agents[&agent(1)];
+    assert_eq!((record.deactivated, record.drain), (false, None));
+}
+
+#[test]
+fn a_damaged_registry_is_refused() {
+    let mut state = RegistryState::default();
+    state.commit(&[recover(), Op::AdmitAgent(info(1, 1)), Op::UpdateWeights(vec![weight("a", 2.0)])]);
+    let refused = |change: &dyn Fn(&mut Vec<Entry>)| {
+        let mut entries = state.entries();
+        change(&mut entries);
+        RegistryState::from_entries(entries).map_err(|error| error.to_string()).unwrap_err()
+    };
+    let entry = |entries: &mut Vec<Entry>, key: &str| entries.iter().position(|e| e.0 == key).unwrap();
+    assert_eq!(
+        refused(&|e| {
+            let at = entry(e, "agents/m-S1");
+            e[at].1.truncate(3);
+        }),
+        "record agents/m-S1 of the registry is damaged"
+    );
+    assert_eq!(
+        refused(&|e| {
+            let at = entry(e, "weights/a");
+            e[at].0 = "weights/b".to_owned();
+        }),
+        "record weights/b of the registry describes something else"
+    );
+    assert_eq!(refused(&|e| e.push(("x/y".to_owned(), vec![]))), "record x/y of the registry is of no known kind");
+    assert_eq!(
+        refused(&|e| e.retain(|e| e.0 != "format")),
+        "the registry has records, but does not say in which format"
+    );
+}
+
+#[test]
+fn a_registry_of_the_future_is_left_alone() {
+    let format = messages::tepui::registry::Format { required: 2, written: Some(3) };
+    let entries = [("format".to_owned(), wire::encode(&format))];
+    let refused = RegistryState::from_entries(entries).unwrap_err();
+    assert!(matches!(refused, CorruptRegistry::TooNew { required: 2 }), "{refused}");
+}
+
+fn operation() -> impl Strategy<Value = Op> {
+    let ids = 0u8..4;
+    prop_oneof![
+        Just(recover()),
+        (ids.clone(), 1..3).prop_map(|(n, port)| Op::AdmitAgent(info(n, port))),
+        (ids.clone(), 1..3).prop_map(|(n, port)| Op::UpdateAgent(info(n, port))),
+        (ids.clone(), 0i64..9).prop_map(|(n, t)| Op::MarkUnreachable { agent: agent(n), since: at(t) }),
+        (ids.clone(), 1..3).prop_map(|(n, port)| Op::MarkReachable(info(n, port))),
+        ids.clone().prop_map(|n| Op::RemoveAgent(agent(n))),
+        (ids.clone(), 0i64..9).prop_map(|(n, t)| Op::MarkGone { agent: agent(n), since: at(t) }),
+        ids.clone().prop_map(|n| Op::DrainAgent { agent: agent(n), config: v1::DrainConfig::default() }),
+        ids.clone().prop_map(|n| Op::MarkDrained(agent(n))),
+        ids.clone().prop_map(|n| Op::DeactivateAgent(agent(n))),
+        ids.clone().prop_map(|n| Op::ReactivateAgent(agent(n))),
+        proptest::collection::vec(ids.clone(), 0..4).prop_map(|ids| Op::UpdateSchedule(schedule(&ids))),
+        ids.clone().prop_map(|n| Op::StartMaintenance(vec![machine(n)])),
+        ids.clone().prop_map(|n| Op::StopMaintenance(vec![machine(n)])),
+        (0u8..3, proptest::option::of(0.0..9.0)).prop_map(|(n, q)| Op::UpdateQuota(vec![quota(&format!("r{n}"), q)])),
+        (0u8..3, 0.5..9.0).prop_map(|(n, w)| Op::UpdateWeights(vec![weight(&format!("r/{n}"), w)])),
+        (0u8..3).prop_map(|n| Op::UpdatePartition(partition(&n.to_string()))),
+        (0u8..3).prop_map(|n| Op::RemovePartition(n.to_string())),
+        (ids.clone(), ids).prop_map(|(a, b)| Op::Prune { unreachable: vec![agent(a)], gone: vec![agent(b)] }),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn the_records_are_the_state(groups in proptest::collection::vec(proptest::collection::vec(operation(), 1..6), 1..12)) {
+        let mut state = RegistryState::default();
+        let mut records = BTreeMap::new();
+        let mut writes = state.commit(&[recover()]);
+        for group in &groups {
+            writes.extend(state.commit(group));
+        }
+        for write in writes {
+            match write.value {
+                Some(value) => drop(records.insert(write.key, value)),
+                None => drop(records.remove(&write.key)),
+            }
+        }
+        prop_assert_eq!(&RegistryState::from_entries(records.clone()).unwrap(), &state);
+        let all: BTreeMap<_, _> = state.entries().into_iter().collect();
+        prop_assert_eq!(records, all);
+    }
+}

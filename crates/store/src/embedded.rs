@@ -1,0 +1,168 @@
+//! One file in a directory of the master, for a master that leads alone. Every commit is on disk when it returns.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use redb::{Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableDefinition};
+
+use crate::{Entries, Error, Store, Write};
+
+const RECORDS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("records");
+const TERMS: TableDefinition<'_, &str, u64> = TableDefinition::new("terms");
+/// The number of the current term.
+const EPOCH: &str = "epoch";
+
+const FILE: &str = "registry.redb";
+/// A registry is small next to the memory of its reader.
+const CACHE: usize = 16 << 20;
+
+/// A clone is another contender for the same open file.
+#[derive(Debug)]
+pub struct Embedded {
+    file: Arc<Shared>,
+    /// Of its own term; zero before it led.
+    epoch: u64,
+}
+
+#[derive(Debug)]
+struct Shared {
+    path: PathBuf,
+    /// Closed after an error of the disk: the library wants it read again before the next attempt.
+    open: Mutex<Option<Database>>,
+}
+
+impl Embedded {
+    /// Opens `registry.redb` in `directory`, or makes both. The file is locked against other processes.
+    pub fn open(directory: &Path) -> Result<Self, Error> {
+        let path = directory.join(FILE);
+        let database = match path.try_exists() {
+            Ok(true) => open(&path)?,
+            Ok(false) => create(directory, &path)?,
+            Err(source) => return Err(unusable(&path, source)),
+        };
+        Ok(Embedded { file: Arc::new(Shared { path, open: Mutex::new(Some(database)) }), epoch: 0 })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.file.path
+    }
+}
+
+impl Clone for Embedded {
+    fn clone(&self) -> Self {
+        Embedded { file: self.file.clone(), epoch: 0 }
+    }
+}
+
+impl Store for Embedded {
+    fn take_over(&mut self) -> Result<Entries, Error> {
+        let (epoch, entries) = self.file.with(|database| {
+            let transaction = database.begin_write()?;
+            let epoch = {
+                let mut terms = transaction.open_table(TERMS)?;
+                let epoch = terms.get(EPOCH)?.map_or(0, |epoch| epoch.value()) + 1;
+                terms.insert(EPOCH, epoch)?;
+                epoch
+            };
+            transaction.commit()?;
+            Ok((epoch, entries(database)?))
+        })?;
+        self.epoch = epoch;
+        Ok(entries)
+    }
+
+    fn commit(&mut self, writes: &[Write]) -> Result<(), Error> {
+        let written = self.file.with(|database| {
+            let transaction = database.begin_write()?;
+            let current = transaction.open_table(TERMS)?.get(EPOCH)?.map_or(0, |epoch| epoch.value());
+            if self.epoch == 0 || current != self.epoch {
+                transaction.abort()?;
+                return Ok(false);
+            }
+            {
+                let mut records = transaction.open_table(RECORDS)?;
+                for Write { key, value } in writes {
+                    match value {
+                        Some(value) => drop(records.insert(key.as_str(), value.as_slice())?),
+                        None => drop(records.remove(key.as_str())?),
+                    }
+                }
+            }
+            transaction.commit()?;
+            Ok(true)
+        })?;
+        if written { Ok(()) } else { Err(Error::Fenced) }
+    }
+}
+
+impl Shared {
+    fn with<T>(&self, work: impl FnOnce(&Database) -> Result<T, redb::Error>) -> Result<T, Error> {
+        let mut open: MutexGuard<'_, Option<Database>> = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let database = match open.take() {
+            Some(database) => database,
+            None => self::open(&self.path).map_err(|error| Error::Unavailable { source: error.into() })?,
+        };
+        match work(&database) {
+            Ok(value) => {
+                *open = Some(database);
+                Ok(value)
+            }
+            Err(redb::Error::Corrupted(what)) => Err(Error::Damaged { path: self.path.clone(), source: what.into() }),
+            Err(error) => Err(Error::Unavailable { source: error.into() }),
+        }
+    }
+}
+
+fn entries(database: &Database) -> Result<Entries, redb::Error> {
+    let records = database.begin_read()?.open_table(RECORDS)?;
+    let mut entries = Entries::new();
+    for record in records.iter()? {
+        let (key, value) = record?;
+        entries.insert(key.value().to_owned(), value.value().to_vec());
+    }
+    Ok(entries)
+}
+
+fn open(path: &Path) -> Result<Database, Error> {
+    let is_empty = std::fs::metadata(path).map_err(|source| unusable(path, source))?.len() == 0;
+    if is_empty {
+        // The library would take it for a new one, and the cluster would have no past.
+        return Err(Error::Damaged { path: path.to_owned(), source: "it is empty".into() });
+    }
+    Builder::new().set_cache_size(CACHE).set_check_integrity_on_open(true).open(path).map_err(|error| match error {
+        DatabaseError::DatabaseAlreadyOpen => Error::InUse { path: path.to_owned() },
+        DatabaseError::Storage(StorageError::Io(source)) if source.kind() != std::io::ErrorKind::InvalidData => {
+            unusable(path, source)
+        }
+        error => Error::Damaged { path: path.to_owned(), source: error.into() },
+    })
+}
+
+/// A new file appears under its name when it is whole, so that a crash leaves none or a good one.
+fn create(directory: &Path, path: &Path) -> Result<Database, Error> {
+    std::fs::create_dir_all(directory).map_err(|source| unusable(directory, source))?;
+    let fresh = directory.join(format!("{FILE}.new"));
+    match std::fs::remove_file(&fresh) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => return Err(unusable(&fresh, source)),
+        _ => {}
+    }
+    let database = initialise(&fresh).map_err(|source| unusable(&fresh, source))?;
+    std::fs::rename(&fresh, path)
+        .and_then(|()| File::open(directory)?.sync_all())
+        .map_err(|source| unusable(path, source))?;
+    Ok(database)
+}
+
+fn initialise(path: &Path) -> Result<Database, redb::Error> {
+    let database = Builder::new().set_cache_size(CACHE).create(path)?;
+    let transaction = database.begin_write()?;
+    transaction.open_table(RECORDS)?;
+    transaction.open_table(TERMS)?.insert(EPOCH, 0)?;
+    transaction.commit()?;
+    Ok(database)
+}
+
+fn unusable(path: &Path, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::Unusable { path: path.to_owned(), source: source.into() }
+}
