@@ -31,6 +31,7 @@ impl Allocator {
             }
         }
         self.dirty.agent(ix);
+        self.resume_if_recovered();
     }
 
     pub fn remove_agent(&mut self, agent: &AgentId) {
@@ -44,6 +45,7 @@ impl Allocator {
             self.cluster.shrink(&amounts);
         }
         self.refusals.forget_agent(ix);
+        self.windows.forget_agent(ix);
         self.dirty.forget(ix);
     }
 
@@ -56,6 +58,7 @@ impl Allocator {
         entry.whitelisted = whitelisted;
         if entry.describe(&agent) {
             self.refusals.forget_agent(ix);
+            self.windows.forget_filters_on(ix);
         }
         self.set_total(ix, agent.total);
         self.dirty.agent(ix);

@@ -11,6 +11,8 @@ use crate::agent::Agent;
 use crate::amounts::Cluster;
 use crate::dirty::Dirty;
 use crate::framework::Framework;
+use crate::inverse::Windows;
+use crate::recovery::Pause;
 use crate::refusals::Refusals;
 use crate::slab::{Ix, Slab};
 use crate::tree::{Kind, Node, Tree};
@@ -39,6 +41,8 @@ pub struct Allocator {
     pub(crate) refusals: Refusals,
     pub(crate) whitelist: Option<BTreeSet<String>>,
     pub(crate) dirty: Dirty,
+    pub(crate) windows: Windows,
+    pub(crate) pause: Option<Pause>,
 }
 
 impl Allocator {
@@ -54,6 +58,8 @@ impl Allocator {
             refusals: Refusals::default(),
             whitelist: None,
             dirty: Dirty::default(),
+            windows: Windows::default(),
+            pause: None,
         }
     }
 
@@ -62,13 +68,16 @@ impl Allocator {
     }
 
     /// When to call [`allocate`](Self::allocate): a moment that has passed when something is dirty, otherwise when
-    /// the next refusal ends; never when `None`.
+    /// the next refusal ends; never when `None`. During the pause after a failover: when that ends.
     pub fn next_wakeup(&self) -> Option<Monotonic> {
-        if self.is_dirty() { Some(Monotonic::default()) } else { self.refusals.next_deadline() }
+        if !self.is_dirty() {
+            return self.refusals.next_deadline().into_iter().chain(self.windows.next_deadline()).min();
+        }
+        Some(self.paused_until().unwrap_or_default())
     }
 
     pub fn is_dirty(&self) -> bool {
-        !self.dirty.is_empty()
+        !self.dirty.is_empty() || self.windows.is_dirty()
     }
 
     /// How many refusals are in force (frameworks × roles × agents).

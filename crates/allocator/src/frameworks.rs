@@ -51,6 +51,7 @@ impl Allocator {
             self.release(agent, ix, &resources);
             self.dirty.agent(agent);
         }
+        self.windows.forget_framework(ix);
         let Some(entry) = self.frameworks.remove(ix) else { return };
         for membership in entry.roles.values() {
             self.refusals.forget_leaf(membership.leaf);
@@ -75,6 +76,7 @@ impl Allocator {
             self.tree.deactivate(membership.leaf);
             self.refusals.forget_leaf(membership.leaf);
         }
+        self.windows.forget_filters_of(ix);
     }
 
     /// All of its roles when `roles` is empty. False, and nothing happens, when it is not subscribed to one of them.
@@ -92,6 +94,7 @@ impl Allocator {
         for leaf in chosen {
             self.refusals.forget_leaf(leaf);
         }
+        self.windows.forget_filters_of(ix);
         self.wake_framework(ix);
         true
     }
@@ -122,6 +125,7 @@ impl Allocator {
 
     /// Brings the leaves of a framework in line with what it wants, and lets it see every agent.
     fn wake_framework(&mut self, ix: Ix<Framework>) {
+        self.windows.touch_all();
         let Some(framework) = self.frameworks.get(ix) else { return };
         for membership in framework.roles.values() {
             if framework.active && membership.subscribed && !membership.suppressed {

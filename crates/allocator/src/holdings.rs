@@ -93,6 +93,7 @@ impl Allocator {
         let Some(membership) = self.membership(framework, role) else { return };
         membership.agents += usize::from(first);
         let leaf = membership.leaf;
+        self.windows.touch(agent);
         let weight = self.weigh(agent, unallocated);
         self.tree.update_path(leaf, &self.cluster, |node| {
             node.count += 1;

@@ -13,6 +13,8 @@
 //! | `agent`, `framework` | what is known of each |
 //! | `refusals` | what frameworks declined, until when |
 //! | `rules` | which framework may see which agent and which of its resources |
+//! | `inverse` | maintenance: who is asked to leave which agent |
+//! | `recovery` | the pause after a failover |
 //! | `explain` | why something is not offered |
 
 mod agent;
@@ -24,7 +26,9 @@ mod explain;
 mod framework;
 mod frameworks;
 mod holdings;
+mod inverse;
 mod options;
+mod recovery;
 mod refusals;
 mod rules;
 mod run;
@@ -33,5 +37,6 @@ mod tree;
 
 pub use allocator::{Allocator, RoleView};
 pub use explain::Reason;
-pub use options::{AgentOptions, FrameworkOptions, Options};
+pub use inverse::InverseOffer;
+pub use options::{AgentOptions, FrameworkOptions, Options, Sorter};
 pub use run::Allocation;

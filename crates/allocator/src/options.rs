@@ -7,6 +7,16 @@ use messages::v1;
 use resources::{Name, Quantities, Resources, Scalar};
 use vocabulary::{AgentId, FrameworkId, Random, Role};
 
+/// How siblings in the tree of roles and frameworks are ordered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Sorter {
+    /// Dominant resource fairness: the smallest share first.
+    #[default]
+    Drf,
+    /// Another order in each run, in which a larger weight tends to come first.
+    Random,
+}
+
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Decides the order in which agents are visited.
@@ -19,6 +29,13 @@ pub struct Options {
     pub min_allocatable: Vec<Quantities>,
     /// `--allocation_interval`: no refusal lasts shorter.
     pub allocation_interval: Duration,
+    /// `--role_sorter` and `--framework_sorter`.
+    pub role_sorter: Sorter,
+    pub framework_sorter: Sorter,
+    /// `--allocator_agent_recovery_factor`.
+    pub agent_recovery_factor: f64,
+    /// `--allocator_recovery_timeout`.
+    pub recovery_timeout: Duration,
     /// The master's region: agents of other regions are remote.
     pub region: Option<String>,
 }
@@ -33,6 +50,10 @@ impl Default for Options {
             filter_gpu_resources: true,
             min_allocatable: vec![at_least(Name::CPUS, 10), at_least(Name::MEM, 32_000)],
             allocation_interval: Duration::from_secs(1),
+            role_sorter: Sorter::Drf,
+            framework_sorter: Sorter::Drf,
+            agent_recovery_factor: 0.8,
+            recovery_timeout: Duration::from_secs(600),
             region: None,
         }
     }

@@ -60,6 +60,9 @@ impl Allocator {
     /// Looks at what is dirty and at expired refusals, and says what to offer: agent after agent, in the order in
     /// which they were given away.
     pub fn allocate(&mut self, now: Monotonic) -> Vec<Allocation> {
+        if self.is_paused(now) {
+            return Vec::new();
+        }
         for (agent, leaf) in self.refusals.expire(now) {
             self.dirty.leaf_on(agent, leaf);
         }

@@ -41,6 +41,10 @@ impl<T> Slab<T> {
         self.entries.get_mut(ix.0 as usize)?.as_mut()
     }
 
+    pub fn len(&self) -> usize {
+        self.entries.len() - self.free.len()
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = (Ix<T>, &T)> {
         (0u32..).zip(&self.entries).filter_map(|(i, entry)| Some((Ix(i, PhantomData), entry.as_ref()?)))
     }
