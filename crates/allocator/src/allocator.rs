@@ -1,21 +1,23 @@
 //! The whole, and what is asked of it between runs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use resources::{Quantities, Resources};
 use rustc_hash::FxHashMap;
 use vocabulary::{AgentId, FrameworkId, Monotonic, Role};
 
-use crate::Options;
 use crate::agent::Agent;
 use crate::amounts::Cluster;
 use crate::dirty::Dirty;
 use crate::framework::Framework;
 use crate::inverse::Windows;
+use crate::partitions::Partitions;
+use crate::quota::{HeldBack, Ledger};
 use crate::recovery::Pause;
 use crate::refusals::Refusals;
 use crate::slab::{Ix, Slab};
 use crate::tree::{Kind, Node, Tree};
+use crate::{Options, Quota};
 
 /// A role as the `/roles` endpoint shows it.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,6 +45,11 @@ pub struct Allocator {
     pub(crate) dirty: Dirty,
     pub(crate) windows: Windows,
     pub(crate) pause: Option<Pause>,
+    /// By role; partitions stand before them.
+    pub(crate) quotas: BTreeMap<Role, Quota>,
+    pub(crate) partitions: Partitions,
+    pub(crate) ledger: Ledger,
+    pub(crate) held_back: HeldBack,
 }
 
 impl Allocator {
@@ -60,6 +67,10 @@ impl Allocator {
             dirty: Dirty::default(),
             windows: Windows::default(),
             pause: None,
+            quotas: BTreeMap::new(),
+            partitions: Partitions::default(),
+            ledger: Ledger::new(),
+            held_back: HeldBack::default(),
         }
     }
 
@@ -77,7 +88,7 @@ impl Allocator {
     }
 
     pub fn is_dirty(&self) -> bool {
-        !self.dirty.is_empty() || self.windows.is_dirty()
+        !self.dirty.is_empty() || self.windows.is_dirty() || self.held_back.stirs(&self.ledger)
     }
 
     /// How many refusals are in force (frameworks × roles × agents).

@@ -11,6 +11,8 @@
 //! | `run` | one allocation run: who gets what of the dirty agents |
 //! | `tree` | roles and frameworks in the order of their shares |
 //! | `agent`, `framework` | what is known of each |
+//! | `quota` | what roles are promised and may not exceed, and what they use |
+//! | `partitions` | parts of the cluster that are lent and come back |
 //! | `refusals` | what frameworks declined, until when |
 //! | `rules` | which framework may see which agent and which of its resources |
 //! | `inverse` | maintenance: who is asked to leave which agent |
@@ -28,6 +30,8 @@ mod frameworks;
 mod holdings;
 mod inverse;
 mod options;
+mod partitions;
+mod quota;
 mod recovery;
 mod refusals;
 mod rules;
@@ -39,4 +43,6 @@ pub use allocator::{Allocator, RoleView};
 pub use explain::Reason;
 pub use inverse::InverseOffer;
 pub use options::{AgentOptions, FrameworkOptions, Options, Sorter};
+pub use partitions::{Holding, Partition, PartitionId, PartitionView, Preemption};
+pub use quota::{Limits, Quota, QuotaError, QuotaView, check_quotas};
 pub use run::Allocation;

@@ -119,6 +119,11 @@ impl Resource {
         self.disk().is_some_and(Disk::is_exclusive)
     }
 
+    /// The same with another amount. Whether it may be divided is for the caller to know.
+    pub fn with_scalar(&self, amount: Scalar) -> Self {
+        Resource { value: Value::Scalar(amount), ..self.clone() }
+    }
+
     pub fn contains(&self, other: &Resource) -> bool {
         self.can_subtract(other) && self.value.contains(&other.value) && self.copies >= other.copies
     }

@@ -20,13 +20,15 @@ pub(crate) struct Tree {
     pub(super) sorted_at: u64,
     /// Also of roles without node.
     weights: BTreeMap<Role, f64>,
+    /// Go before `weights`.
+    partition_weights: BTreeMap<Role, f64>,
 }
 
 impl Tree {
     pub fn new() -> Self {
         let mut nodes = Slab::default();
         let root = nodes.insert(Node::new(Kind::Root, Arc::from(""), None));
-        Tree { nodes, root, sorted_at: 0, weights: BTreeMap::new() }
+        Tree { nodes, root, sorted_at: 0, weights: BTreeMap::new(), partition_weights: BTreeMap::new() }
     }
 
     pub fn root(&self) -> Ix<Node> {
@@ -38,7 +40,7 @@ impl Tree {
     }
 
     pub fn weight(&self, role: &Role) -> f64 {
-        self.weights.get(role).copied().unwrap_or(1.0)
+        self.partition_weights.get(role).or_else(|| self.weights.get(role)).copied().unwrap_or(1.0)
     }
 
     /// Weights are positive numbers, as UPDATE_WEIGHTS demands; anything else is ignored.
@@ -47,6 +49,20 @@ impl Tree {
             return;
         }
         self.weights.insert(role.clone(), weight);
+        self.apply_weight(role);
+    }
+
+    /// A partition's weight, while it exists, stands in for its role's.
+    pub fn set_partition_weight(&mut self, role: &Role, weight: Option<f64>) {
+        match weight.filter(|weight| weight.is_finite() && *weight > 0.0) {
+            Some(weight) => self.partition_weights.insert(role.clone(), weight),
+            None => self.partition_weights.remove(role),
+        };
+        self.apply_weight(role);
+    }
+
+    fn apply_weight(&mut self, role: &Role) {
+        let weight = self.weight(role);
         let Some(ix) = self.find_role(role) else { return };
         if let Some(node) = self.nodes.get_mut(ix) {
             node.weight = weight;
@@ -56,7 +72,7 @@ impl Tree {
     }
 
     /// The node with everything of a role and below.
-    fn find_role(&self, role: &Role) -> Option<Ix<Node>> {
+    pub fn find_role(&self, role: &Role) -> Option<Ix<Node>> {
         role.as_str().split('/').try_fold(self.root, |ix, component| self.child(ix, component))
     }
 

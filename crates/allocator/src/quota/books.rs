@@ -1,0 +1,74 @@
+//! Setting quota and showing it.
+
+use std::collections::BTreeSet;
+
+use resources::Quantities;
+use vocabulary::Role;
+
+use crate::Quota;
+use crate::allocator::Allocator;
+use crate::quota::Promise;
+
+/// A role with quota or with use of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QuotaView {
+    pub role: Role,
+    pub quota: Quota,
+    /// Offered to or held by the role and those below it, unreserved and not revocable, and everything reserved for
+    /// them, held or not. Mesos' `consumed` is this without what is only offered.
+    pub used: Quantities,
+}
+
+impl Allocator {
+    /// From now on, instead of what was set before; it takes back nothing that is held already. A partition of the
+    /// same role goes before it. Whether it fits is for the caller to check first, with [`check_quotas`].
+    ///
+    /// [`check_quotas`]: crate::check_quotas
+    pub fn set_quota(&mut self, role: &Role, quota: Quota) {
+        if quota.is_default() {
+            self.quotas.remove(role);
+        } else {
+            self.quotas.insert(role.clone(), quota);
+        }
+        self.apply_terms(role);
+    }
+
+    pub fn remove_quota(&mut self, role: &Role) {
+        self.set_quota(role, Quota::default());
+    }
+
+    /// `None` when it is the default: no guarantees, no limits.
+    pub fn quota(&self, role: &Role) -> Option<&Quota> {
+        self.quotas.get(role)
+    }
+
+    /// Each role that has quota or uses anything that counts for it, by name.
+    pub fn quotas(&self) -> impl Iterator<Item = QuotaView> + '_ {
+        let roles: BTreeSet<&Role> = self.quotas.keys().chain(self.ledger.roles()).collect();
+        roles.into_iter().map(|role| QuotaView {
+            role: role.clone(),
+            quota: self.quotas.get(role).cloned().unwrap_or_default(),
+            used: self.quota_used(role),
+        })
+    }
+
+    /// See [`QuotaView::used`].
+    pub fn quota_used(&self, role: &Role) -> Quantities {
+        self.cluster.quantities(&self.ledger.used(role))
+    }
+
+    /// Enters what is in force for a role: its partition, else its quota.
+    pub(crate) fn apply_terms(&mut self, role: &Role) {
+        let partition = self.partitions.of_role(role);
+        let terms = partition.map(|partition| &partition.quota).or_else(|| self.quotas.get(role));
+        let promise = terms.map(|quota| Promise {
+            guarantees: self.cluster.of_quantities(&quota.guarantees),
+            limits: self.cluster.caps(&quota.limits),
+            priority: partition.map_or(0, |partition| partition.priority),
+        });
+        self.tree.set_partition_weight(role, partition.map(|partition| partition.weight));
+        self.ledger.promise(role, promise);
+        self.refresh_lending();
+        self.held_back.stir();
+    }
+}

@@ -1,0 +1,306 @@
+//! Promises and use of every role, and what follows from them: how much each may be given now.
+//!
+//! A role uses what is reserved for it and what is unreserved, not revocable and offered to or held by it, each with
+//! everything below it. What a role still *needs* is what it lacks of its guarantee, or what the roles below it need
+//! when that is more; the needs of others are kept free for them. The root is the whole cluster: its limit is what
+//! there is.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use resources::roles;
+use rustc_hash::FxHashMap;
+use vocabulary::Role;
+
+use crate::amounts::{Amounts, Caps};
+use crate::slab::{Ix, Slab};
+
+#[derive(Debug, Default)]
+pub(crate) struct Account {
+    pub role: Option<Role>,
+    pub(super) parent: Option<Ix<Account>>,
+    children: u32,
+    /// Nodes of the tree and quotas that need it to stay.
+    pins: u32,
+    reserved: Amounts,
+    pub(super) unreserved: Amounts,
+    pub(super) guarantees: Amounts,
+    pub(super) limits: Caps,
+    pub(super) priority: i32,
+    /// Its guarantee may be used by others for the time being.
+    pub(super) lends: bool,
+    /// What it lacks of its own guarantee.
+    pub(super) shortfall: Amounts,
+    /// What has to be kept free for it and everything below.
+    pub(super) need: Amounts,
+    /// The sum of `need` of its children.
+    pub(super) children_need: Amounts,
+}
+
+/// What was promised to a role: a quota or a partition in the ledger's terms.
+#[derive(Debug, Default)]
+pub(crate) struct Promise {
+    pub guarantees: Amounts,
+    pub limits: Caps,
+    pub priority: i32,
+}
+
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    pub(super) accounts: Slab<Account>,
+    pub(super) root: Ix<Account>,
+    /// For lookup only.
+    by_role: FxHashMap<Role, Ix<Account>>,
+    /// Unreserved and not revocable, of all agents.
+    pub(super) capacity: Amounts,
+    /// How many roles have quota.
+    pub(super) promises: usize,
+    /// What is lacking of the guarantees of each priority; nothing where nothing is lacking.
+    pub(super) shortfalls: BTreeMap<i32, (usize, Amounts)>,
+    /// Roles that may be given more since this was asked last.
+    pub(super) loosened: BTreeSet<Ix<Account>>,
+}
+
+impl Ledger {
+    pub fn new() -> Self {
+        let mut accounts = Slab::default();
+        let root = accounts.insert(Account::default());
+        Ledger {
+            accounts,
+            root,
+            by_role: FxHashMap::default(),
+            capacity: Amounts::default(),
+            promises: 0,
+            shortfalls: BTreeMap::new(),
+            loosened: BTreeSet::new(),
+        }
+    }
+
+    /// No role has quota: nothing here decides anything.
+    pub fn is_idle(&self) -> bool {
+        self.promises == 0
+    }
+
+    pub fn find(&self, role: &Role) -> Option<Ix<Account>> {
+        self.by_role.get(role).copied()
+    }
+
+    /// What the role uses of its quota.
+    pub fn used(&self, role: &Role) -> Amounts {
+        self.find(role).and_then(|ix| self.accounts.get(ix)).map(Account::used).unwrap_or_default()
+    }
+
+    /// What it lacks of its guarantee, lent or not.
+    pub fn lacking(&self, role: &Role) -> Amounts {
+        let account = self.find(role).and_then(|ix| self.accounts.get(ix));
+        account.map(|account| account.guarantees.lacking(&account.used())).unwrap_or_default()
+    }
+
+    /// What it uses beyond its guarantee.
+    pub fn beyond(&self, role: &Role) -> Amounts {
+        let account = self.find(role).and_then(|ix| self.accounts.get(ix));
+        account.map(|account| account.used().lacking(&account.guarantees)).unwrap_or_default()
+    }
+
+    /// The roles that have an account.
+    pub fn roles(&self) -> impl Iterator<Item = &Role> + '_ {
+        self.accounts.iter().filter_map(|(_, account)| account.role.as_ref())
+    }
+
+    // Accounts come and go.
+
+    /// The account of a role; it and those above stay until they are unpinned as often.
+    pub fn pin(&mut self, role: &Role) -> Ix<Account> {
+        let ix = self.open(role);
+        if let Some(account) = self.accounts.get_mut(ix) {
+            account.pins += 1;
+        }
+        ix
+    }
+
+    pub fn unpin(&mut self, ix: Ix<Account>) {
+        if let Some(account) = self.accounts.get_mut(ix) {
+            account.pins = account.pins.saturating_sub(1);
+        }
+        self.drop_if_unused(ix);
+    }
+
+    fn open(&mut self, role: &Role) -> Ix<Account> {
+        if let Some(ix) = self.find(role) {
+            return ix;
+        }
+        let parent = match roles::ancestors(role.as_str()).next() {
+            Some(parent) => self.open(&Role::new(parent)),
+            None => self.root,
+        };
+        if let Some(parent) = self.accounts.get_mut(parent) {
+            parent.children += 1;
+        }
+        let account = Account { role: Some(role.clone()), parent: Some(parent), ..Account::default() };
+        let ix = self.accounts.insert(account);
+        self.by_role.insert(role.clone(), ix);
+        ix
+    }
+
+    fn drop_if_unused(&mut self, ix: Ix<Account>) {
+        let mut current = Some(ix);
+        while let Some(ix) = current {
+            let Some(account) = self.accounts.get(ix).filter(|account| account.is_unused()) else { return };
+            let Some(role) = &account.role else { return };
+            self.by_role.remove(role);
+            current = account.parent;
+            self.accounts.remove(ix);
+            if let Some(parent) = current.and_then(|parent| self.accounts.get_mut(parent)) {
+                parent.children = parent.children.saturating_sub(1);
+            }
+        }
+    }
+
+    // What changes.
+
+    /// An agent has so much that is unreserved and not revocable.
+    pub fn grow(&mut self, capacity: &Amounts) {
+        self.capacity.add(capacity);
+    }
+
+    pub fn shrink(&mut self, capacity: &Amounts) {
+        self.capacity.subtract(capacity);
+    }
+
+    pub fn reserve(&mut self, role: &Role, amounts: &Amounts) {
+        let ix = self.open(role);
+        self.update(ix, false, |account| account.reserved.add(amounts));
+    }
+
+    pub fn unreserve(&mut self, role: &Role, amounts: &Amounts) {
+        let Some(ix) = self.find(role) else { return };
+        self.update(ix, true, |account| account.reserved.subtract(amounts));
+        self.drop_if_unused(ix);
+    }
+
+    /// Unreserved resources are given to a role.
+    pub fn give(&mut self, ix: Ix<Account>, amounts: &Amounts) {
+        self.update(ix, false, |account| account.unreserved.add(amounts));
+    }
+
+    pub fn take_back(&mut self, ix: Ix<Account>, amounts: &Amounts) {
+        self.update(ix, true, |account| account.unreserved.subtract(amounts));
+    }
+
+    /// For frameworks that are not known yet.
+    pub fn give_to_role(&mut self, role: &Role, amounts: &Amounts) {
+        let ix = self.open(role);
+        self.give(ix, amounts);
+    }
+
+    pub fn take_back_from_role(&mut self, role: &Role, amounts: &Amounts) {
+        let Some(ix) = self.find(role) else { return };
+        self.take_back(ix, amounts);
+        self.drop_if_unused(ix);
+    }
+
+    /// From now on, instead of what was promised before.
+    pub fn promise(&mut self, role: &Role, promise: Option<Promise>) {
+        let had = self.find(role).and_then(|ix| self.accounts.get(ix)).is_some_and(Account::has_promise);
+        if !had && promise.is_none() {
+            return;
+        }
+        let ix = self.open(role);
+        let Promise { guarantees, limits, priority } = promise.unwrap_or_default();
+        // The shortfall is counted under the old priority: it has to leave there first.
+        self.update(ix, true, |account| {
+            if account.role.as_ref() == Some(role) {
+                account.guarantees = Amounts::default();
+            }
+        });
+        if let Some(account) = self.accounts.get_mut(ix) {
+            account.priority = priority;
+            account.limits = limits;
+        }
+        self.update(ix, true, |account| {
+            if account.role.as_ref() == Some(role) {
+                account.guarantees.clone_from(&guarantees);
+            }
+        });
+        let has = self.accounts.get(ix).is_some_and(Account::has_promise);
+        self.promises = (self.promises + usize::from(has)).saturating_sub(usize::from(had));
+        self.drop_if_unused(ix);
+    }
+
+    pub fn lend(&mut self, role: &Role, lends: bool) {
+        let Some(ix) = self.find(role) else { return };
+        if self.accounts.get(ix).is_some_and(|account| account.lends != lends) {
+            self.update(ix, lends, |account| {
+                if account.role.as_ref() == Some(role) {
+                    account.lends = lends;
+                }
+            });
+        }
+    }
+
+    /// Changes an account and everything above it, and what follows for those.
+    fn update(&mut self, ix: Ix<Account>, loosens: bool, change: impl Fn(&mut Account)) {
+        let mut current = Some(ix);
+        let mut below: Option<(Amounts, Amounts)> = None;
+        while let Some(ix) = current {
+            let Some(account) = self.accounts.get_mut(ix) else { return };
+            change(account);
+            if let Some((before, after)) = &below {
+                account.children_need.subtract(before);
+                account.children_need.add(after);
+            }
+            current = account.parent;
+            if account.role.is_none() {
+                return;
+            }
+            if loosens && account.has_promise() {
+                self.loosened.insert(ix);
+            }
+            below = account.remeasure(&mut self.shortfalls);
+        }
+    }
+}
+
+impl Account {
+    pub(super) fn used(&self) -> Amounts {
+        let mut used = self.reserved.clone();
+        used.add(&self.unreserved);
+        used
+    }
+
+    fn has_promise(&self) -> bool {
+        !self.guarantees.is_zero() || !self.limits.is_unlimited()
+    }
+
+    fn is_unused(&self) -> bool {
+        self.role.is_some()
+            && self.pins == 0
+            && self.children == 0
+            && !self.has_promise()
+            && self.reserved.is_zero()
+            && self.unreserved.is_zero()
+    }
+
+    /// The need before and after, when it may have changed.
+    fn remeasure(&mut self, shortfalls: &mut BTreeMap<i32, (usize, Amounts)>) -> Option<(Amounts, Amounts)> {
+        if !self.has_promise() && self.children_need.is_zero() && self.need.is_zero() && self.shortfall.is_zero() {
+            return None;
+        }
+        let used = self.used();
+        let shortfall = if self.lends { Amounts::default() } else { self.guarantees.lacking(&used) };
+        if shortfall != self.shortfall {
+            let (count, sum) = shortfalls.entry(self.priority).or_default();
+            *count =
+                (*count + usize::from(!shortfall.is_zero())).saturating_sub(usize::from(!self.shortfall.is_zero()));
+            sum.subtract(&self.shortfall);
+            sum.add(&shortfall);
+            if *count == 0 {
+                shortfalls.remove(&self.priority);
+            }
+            self.shortfall = shortfall;
+        }
+        let mut need = self.shortfall.clone();
+        need.raise_to(&self.children_need);
+        self.limits.less(&used).cut(&mut need);
+        Some((std::mem::replace(&mut self.need, need.clone()), need))
+    }
+}
