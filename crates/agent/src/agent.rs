@@ -6,11 +6,12 @@ use std::sync::Arc;
 use messages::{Message, v1};
 use vocabulary::{AgentId, ContainerId, ExecutorId, FrameworkId, Now, Random, StreamId, Upid};
 
-use crate::change::Change;
+use crate::change::{Change, Draining};
 use crate::config::Config;
 use crate::gc::Gc;
 use crate::input::{Input, PeerMessage};
 use crate::metrics::Metrics;
+use crate::operations::{Held, Ledger, Oversubscription, RecoveredResources};
 use crate::outbox::{Effect, Outbox, Timer};
 use crate::registration::MasterLink;
 use crate::state::Framework;
@@ -34,7 +35,9 @@ pub struct Agent {
     pub(crate) containers: BTreeMap<ContainerId, (FrameworkId, ExecutorId)>,
     pub(crate) http_executors: BTreeMap<StreamId, (FrameworkId, ExecutorId)>,
     pub(crate) heartbeat_armed: bool,
-    pub(crate) drain: Option<v1::DrainConfig>,
+    pub(crate) drain: Option<Arc<Draining>>,
+    pub(crate) ledger: Ledger,
+    pub(crate) oversubscription: Oversubscription,
     pub(crate) gc: Gc,
     pub(crate) used: resources::Resources,
     pub(crate) batches: u64,
@@ -78,6 +81,7 @@ impl Agent {
             domain: config.domain.clone().map(Box::new),
         };
         metrics.set_total(&config.resources);
+        let ledger = Ledger::new(config.resources.clone());
         let gc = Gc::new(config.gc_delay, config.gc_disk_headroom);
         Agent {
             config,
@@ -93,10 +97,21 @@ impl Agent {
             http_executors: BTreeMap::new(),
             heartbeat_armed: false,
             drain: None,
+            ledger,
+            oversubscription: Oversubscription::default(),
             gc,
             used: resources::Resources::new(),
             batches: 0,
         }
+    }
+
+    /// Takes up the resources, operations and draining of an earlier process of this agent, before `start`. An error when
+    /// the flags no longer contain the resources that operations were applied to.
+    pub fn recover_resources(&mut self, found: &RecoveredResources) -> Result<(), resources::Error> {
+        self.ledger = Ledger::recovered(&self.config.work_dir, &self.config.resources, found)?;
+        self.metrics.set_total(self.ledger.total());
+        self.drain = found.draining.clone();
+        Ok(())
     }
 
     /// To be called once, before the first step.
@@ -105,6 +120,8 @@ impl Agent {
         self.metrics.set_sandbox_age(self.gc.max_age());
         self.publish_agent(step);
         step.arm(Timer::DiskWatch, self.config.disk_watch_interval);
+        self.resume_operations_of_recovery(step);
+        self.start_oversubscription(step);
     }
 
     pub fn step(&mut self, now: Now, input: Input, out: &mut Outbox) {
@@ -124,6 +141,8 @@ impl Agent {
                 }
             }
             Input::DiskUsage(usage) => self.disk_usage(step, usage),
+            Input::Volumes { number, failed } => self.volumes_ready(step, number, failed),
+            Input::Usage { due, usage } => self.usage_measured(step, &due, usage),
             Input::Unregister => self.unregister(step),
         }
     }
@@ -139,12 +158,24 @@ impl Agent {
             Message::ReregisterExecutor(message) => self.driver_reregisters(step, from, *message),
             Message::StatusUpdate(message) => self.driver_updates(step, from, *message),
             Message::ExecutorToFramework(message) => self.driver_messages(step, *message),
-            message if self.master.leads(&from) => self.master_message(step, message),
+            message if self.master.leads(&from) => self.in_turn(step, message),
             message => tracing::warn!("ignoring {} from {from}: not the leading master", message.name()),
         }
     }
 
-    fn master_message(&mut self, step: &mut Step<'_>, message: Message) {
+    /// Some messages have to wait while the resources they are about change.
+    fn in_turn(&mut self, step: &mut Step<'_>, message: Message) {
+        match self.ledger.hold(message) {
+            Err(message) => self.master_message(step, message),
+            Ok(Held::Waits) => {}
+            Ok(Held::TooMany) => {
+                tracing::error!("too many messages wait for volumes to be ready: registering again");
+                self.disconnect(step);
+            }
+        }
+    }
+
+    pub(crate) fn master_message(&mut self, step: &mut Step<'_>, message: Message) {
         match message {
             Message::SlaveRegistered(message) => self.registered(step, *message),
             Message::SlaveReregistered(message) => self.reregistered(step, *message),
@@ -157,6 +188,8 @@ impl Agent {
             Message::Shutdown(message) => self.shutdown(step, message.message.as_deref()),
             Message::DrainSlave(message) => self.drain(step, message.config),
             Message::ApplyOperation(message) => self.apply_operation(step, *message),
+            Message::CheckpointResources(message) => self.checkpoint_resources(step, &message),
+            Message::AcknowledgeOperationStatus(message) => self.operation_acknowledged(step, &message),
             Message::ReconcileOperations(message) => self.reconcile_operations(step, *message),
             message => tracing::warn!("ignoring {}: an agent has no use for it", message.name()),
         }
@@ -170,6 +203,9 @@ impl Agent {
             Timer::ExecutorShutdown(container) => self.executor_shutdown_timeout(step, &container),
             Timer::ExecutorHeartbeat => self.heartbeat(step),
             Timer::UpdateRetry(framework, task) => self.repeat_update(step, &framework, &task),
+            Timer::OperationRetry(operation) => self.repeat_operation(step, operation),
+            Timer::Oversubscription => self.estimate_due(step),
+            Timer::QosCorrection => step.out.push(Effect::Measure(timer)),
             Timer::Gc => self.collect_garbage(step),
             Timer::DiskWatch => step.arm(Timer::DiskWatch, self.config.disk_watch_interval),
         }
@@ -181,6 +217,8 @@ impl Agent {
             Waiting::Batch { framework, executor, container, number } => {
                 self.batch_stored(step, &framework, &executor, &container, number);
             }
+            Waiting::Transition => self.change_volumes(step),
+            Waiting::Resources { operation } => self.resources_stored(step, operation),
             Waiting::Update { framework, task, uuid } => self.update_stored(step, &framework, &task, &uuid),
         }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use messages::v1;
 use resources::Resources;
-use vocabulary::{ContainerId, ExecutorId, FrameworkId, TaskId, Upid};
+use vocabulary::{ContainerId, ExecutorId, FrameworkId, TaskId, Timestamp, Upid};
 
 #[derive(Debug, Clone)]
 pub enum Change {
@@ -16,7 +16,10 @@ pub enum Change {
         total: Resources,
         master: Option<Box<v1::MasterInfo>>,
         registered: bool,
+        draining: Option<Arc<Draining>>,
     },
+    /// All operations on the agent's own resources whose final status is not acknowledged.
+    Operations(Arc<[Arc<v1::Operation>]>),
     FrameworkAdded(Arc<FrameworkSnapshot>),
     FrameworkRemoved(FrameworkId),
     ExecutorAdded(Arc<ExecutorSnapshot>),
@@ -43,6 +46,14 @@ pub enum Change {
     },
     /// A sandbox was garbage collected: its virtual paths no longer resolve.
     SandboxRemoved(PathBuf),
+}
+
+/// The agent is being drained: its tasks are killed, and no new ones are taken.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Draining {
+    pub config: v1::DrainConfig,
+    /// When the agent was told.
+    pub since: Timestamp,
 }
 
 #[derive(Debug, Clone, PartialEq)]

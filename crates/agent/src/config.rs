@@ -8,6 +8,8 @@ use messages::v1;
 use resources::Resources;
 use vocabulary::Upid;
 
+use crate::operations::{Estimator, QosController};
+
 /// The agent's own default of the version it announces. Masters refuse agents below 1.0.0.
 pub const VERSION: &str = "1.11.0";
 
@@ -50,6 +52,12 @@ pub struct Config {
     pub sandbox_directory: String,
     /// `--cgroups_enable_cfs`: without it a cpu limit is not computed from requests.
     pub cgroups_enable_cfs: bool,
+    /// `--resource_estimator`.
+    pub estimator: Estimator,
+    pub oversubscribed_resources_interval: Duration,
+    /// `--qos_controller`.
+    pub qos: QosController,
+    pub qos_correction_interval_min: Duration,
 }
 
 impl Config {
@@ -83,6 +91,10 @@ impl Config {
             launcher_dir,
             sandbox_directory: "/mnt/mesos/sandbox".to_owned(),
             cgroups_enable_cfs: false,
+            estimator: Estimator::Noop,
+            oversubscribed_resources_interval: Duration::from_secs(15),
+            qos: QosController::default(),
+            qos_correction_interval_min: Duration::ZERO,
         }
     }
 }

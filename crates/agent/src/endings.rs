@@ -13,6 +13,7 @@ use crate::change::{Change, ExecutorState};
 use crate::duration;
 use crate::input::{ContainerEvent, ContainerExit};
 use crate::limits::executor_limits;
+use crate::operations::container_volumes;
 use crate::outbox::{ContainerCommand, Effect, Record, Timer};
 use crate::paths;
 use crate::state::{Executor, Link, Termination, task_state};
@@ -190,6 +191,7 @@ impl Agent {
                 container: executor.container.clone(),
                 resources: executor.allocated.to_proto(),
                 limits: executor_limits(executor, &self.config),
+                volumes: container_volumes(&self.config.work_dir, &executor.allocated),
             }));
         }
         self.publish_executor(step, framework, id);
@@ -229,7 +231,7 @@ impl Agent {
             let path = paths::framework(&self.config.work_dir, &agent, id);
             self.schedule_removal(step, path);
         }
-        self.drained_if_empty();
+        self.drained_if_empty(step);
         self.end_if_empty(step);
     }
 }

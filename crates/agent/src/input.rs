@@ -6,6 +6,7 @@ use std::net::SocketAddrV4;
 use messages::{Message, v1};
 use vocabulary::{ContainerId, ReplyId, StreamId, Upid};
 
+use crate::operations::MachineUsage;
 use crate::outbox::{StoreToken, Timer};
 
 #[derive(Debug)]
@@ -30,6 +31,16 @@ pub enum Input {
     Stored(StoreToken),
     /// Fraction of the work directory's file system in use, 0..1.
     DiskUsage(f64),
+    /// The directories of an `Effect::Volumes` are as they should be, or why not.
+    Volumes {
+        number: u64,
+        failed: Option<String>,
+    },
+    /// What the machine and the containers use now, for what was due with this timer.
+    Usage {
+        due: Timer,
+        usage: MachineUsage,
+    },
     /// The operator asks the agent to unregister and stop (SIGUSR1).
     Unregister,
 }

@@ -1,15 +1,15 @@
 //! Ending tasks, executors and frameworks at the master's word.
 
+use messages::internal;
 use messages::v1::TaskState;
 use messages::v1::task_status::Reason;
-use messages::{internal, v1};
-use vocabulary::{ExecutorId, FrameworkId, TaskId, is_terminal};
+use vocabulary::{ExecutorId, FrameworkId, TaskId};
 
 use crate::agent::{Agent, Step};
 use crate::change::ExecutorState;
 use crate::duration;
 use crate::outbox::Timer;
-use crate::state::{Link, task_state};
+use crate::state::Link;
 use crate::updates::Report;
 
 impl Agent {
@@ -109,37 +109,5 @@ impl Agent {
         let grace = own.unwrap_or(self.config.executor_shutdown_grace_period);
         step.arm(Timer::ExecutorShutdown(executor.container.clone()), grace);
         self.publish_executor(step, framework, id);
-    }
-
-    /// Kills everything that runs, each task with at most the drain's grace; what is killed is reported as drained.
-    pub(crate) fn drain(&mut self, step: &mut Step<'_>, config: v1::DrainConfig) {
-        let kill_policy =
-            config.max_grace_period.as_ref().map(|max| Box::new(v1::KillPolicy { grace_period: Some(*max) }));
-        let max = config.max_grace_period;
-        self.drain = Some(config);
-        let live = |task: &v1::Task| !is_terminal(task_state(task.state));
-        let mut kills = Vec::new();
-        for (framework, known) in &self.frameworks {
-            for executor in known.executors.values() {
-                for (task, entry) in executor.tasks.iter().filter(|(_, entry)| live(entry)) {
-                    let own = entry.kill_policy.as_deref().and_then(|policy| policy.grace_period.as_ref());
-                    let shorter = own.zip(max.as_ref()).is_some_and(|(own, max)| own.nanoseconds <= max.nanoseconds);
-                    kills.push((framework.clone(), task.clone(), if shorter { None } else { kill_policy.clone() }));
-                }
-            }
-        }
-        for (framework, task, kill_policy) in kills {
-            let message =
-                internal::KillTaskMessage { framework_id: framework.to_proto(), task_id: task.to_proto(), kill_policy };
-            self.kill_task(step, message);
-        }
-        self.drained_if_empty();
-    }
-
-    /// A drained agent takes work again; that it gets none is the master's decision.
-    pub(crate) fn drained_if_empty(&mut self) {
-        if self.frameworks.is_empty() {
-            self.drain = None;
-        }
     }
 }

@@ -14,6 +14,7 @@ use crate::command_task;
 use crate::config::Config;
 use crate::environment;
 use crate::limits::executor_limits;
+use crate::operations::container_volumes;
 use crate::outbox::{ContainerCommand, ContainerLaunch, Effect, Record, Timer};
 use crate::paths;
 use crate::registration::Phase;
@@ -376,6 +377,7 @@ impl Agent {
             environment,
             resources: executor.allocated.to_proto(),
             limits: executor_limits(executor, &self.config),
+            volumes: container_volumes(&self.config.work_dir, &executor.allocated),
         };
         step.arm(Timer::ExecutorRegistration(launch.container.clone()), self.config.executor_registration_timeout);
         step.out.push(Effect::Container(ContainerCommand::Launch(Box::new(launch))));
@@ -395,6 +397,7 @@ impl Agent {
             container: executor.container.clone(),
             resources: executor.allocated.to_proto(),
             limits: executor_limits(executor, &self.config),
+            volumes: container_volumes(&self.config.work_dir, &executor.allocated),
         }));
         let (ready, waiting): (VecDeque<Batch>, _) =
             std::mem::take(&mut executor.queued).into_iter().partition(|batch| batch.stored);

@@ -20,6 +20,7 @@ mod kill;
 mod launch;
 mod limits;
 mod metrics;
+mod operations;
 mod outbox;
 mod paths;
 mod registration;
@@ -29,8 +30,12 @@ mod streams;
 mod updates;
 
 pub use agent::Agent;
-pub use change::{Change, ExecutorSnapshot, ExecutorState, FrameworkSnapshot};
+pub use change::{Change, Draining, ExecutorSnapshot, ExecutorState, FrameworkSnapshot};
 pub use config::{Config, VERSION};
 pub use input::{ContainerEvent, ContainerExit, ExecutorCall, ExecutorSubscribe, Input, Limitation, PeerMessage};
 pub use metrics::{Counter, Gauge, Metrics, ResourceGauges};
+pub use operations::{
+    ContainerUsage, ContainerVolume, Estimator, LoadAverage, MachineUsage, QosController, RecoveredResources,
+    VolumeChange,
+};
 pub use outbox::{ContainerCommand, ContainerLaunch, Effect, Outbox, Record, StoreToken, Timer};

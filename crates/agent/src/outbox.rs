@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use messages::{Message, v1};
+use uuid::Uuid;
 use vocabulary::{Answer, ContainerId, ExecutorId, FrameworkId, Monotonic, ReplyId, StreamId, TaskId, Upid};
 
-use crate::change::Change;
+use crate::change::{Change, Draining};
+use crate::operations::{ContainerVolume, VolumeChange};
 
 #[derive(Debug, Clone)]
 pub enum Effect {
@@ -44,6 +46,15 @@ pub enum Effect {
     },
     /// Delete a directory tree below the work directory.
     RemoveTree(PathBuf),
+    /// Make and delete the directories of persistent volumes, in this order, then deliver `Input::Volumes` with the same
+    /// number. One at a time: the next follows the answer. All of them may have been made before (by a process that died
+    /// in between), so what is there already and what is gone already is no failure.
+    Volumes {
+        number: u64,
+        changes: Vec<VolumeChange>,
+    },
+    /// Measure what the machine and all running containers use, then deliver `Input::Usage` with the same purpose.
+    Measure(Timer),
     Publish(Change),
     /// The agent is done (unregistered or told to shut down): end the process with this message.
     Terminate(String),
@@ -57,6 +68,8 @@ pub enum ContainerCommand {
         container: ContainerId,
         resources: Vec<v1::Resource>,
         limits: Vec<v1::Resource>,
+        /// All that are to be visible inside from now on.
+        volumes: Vec<ContainerVolume>,
     },
     /// Kill everything in the container and clean up; `Exited` (or `LaunchFailed`) follows.
     Destroy {
@@ -85,6 +98,7 @@ pub struct ContainerLaunch {
     pub environment: Vec<(String, String)>,
     pub resources: Vec<v1::Resource>,
     pub limits: Vec<v1::Resource>,
+    pub volumes: Vec<ContainerVolume>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -94,12 +108,51 @@ pub struct StoreToken(pub u64);
 #[derive(Debug, Clone)]
 pub enum Record {
     AgentInfo(Arc<v1::AgentInfo>),
-    Framework { info: Arc<v1::FrameworkInfo>, pid: Option<Upid> },
-    Executor { framework: FrameworkId, container: ContainerId, info: Arc<v1::ExecutorInfo> },
-    Task { framework: FrameworkId, container: ContainerId, task: Arc<v1::Task> },
-    Update { framework: FrameworkId, task: TaskId, status: Arc<v1::TaskStatus> },
-    Acknowledged { framework: FrameworkId, task: TaskId, uuid: Vec<u8> },
-    ContainerDone { framework: FrameworkId, executor: ExecutorId, container: ContainerId },
+    Framework {
+        info: Arc<v1::FrameworkInfo>,
+        pid: Option<Upid>,
+    },
+    Executor {
+        framework: FrameworkId,
+        container: ContainerId,
+        info: Arc<v1::ExecutorInfo>,
+    },
+    Task {
+        framework: FrameworkId,
+        container: ContainerId,
+        task: Arc<v1::Task>,
+    },
+    Update {
+        framework: FrameworkId,
+        task: TaskId,
+        status: Arc<v1::TaskStatus>,
+    },
+    Acknowledged {
+        framework: FrameworkId,
+        task: TaskId,
+        uuid: Vec<u8>,
+    },
+    ContainerDone {
+        framework: FrameworkId,
+        executor: ExecutorId,
+        container: ContainerId,
+    },
+    /// What operations made of the agent's resources; replaces the record before it. Recovery hands the last one, with
+    /// the operations that are not done, to [`crate::RecoveredResources`].
+    Resources {
+        /// The checkpointed resources whose volumes are on the disk.
+        resources: Arc<[v1::Resource]>,
+        /// What they are about to become: volumes are being made or deleted, which a restarted agent does again.
+        target: Option<Arc<[v1::Resource]>>,
+        /// The operation that does it, in the same write: kept until its `OperationDone`.
+        operation: Option<Arc<v1::Operation>>,
+    },
+    /// The final status of an operation is acknowledged: nothing of it needs to be remembered.
+    OperationDone {
+        operation: Uuid,
+    },
+    /// `None`: drained, or never to be.
+    Drain(Option<Arc<Draining>>),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -116,6 +169,12 @@ pub enum Timer {
     ExecutorHeartbeat,
     /// Send the unacknowledged update of this task again.
     UpdateRetry(FrameworkId, TaskId),
+    /// Send the unacknowledged status of this operation again.
+    OperationRetry(Uuid),
+    /// The estimate of what can be oversubscribed is due.
+    Oversubscription,
+    /// Whether tasks on revocable resources must make room is to be decided.
+    QosCorrection,
     /// Sandboxes may be due for removal.
     Gc,
     /// When it is due the shell measures the disk and delivers `Input::DiskUsage` besides the timer itself.

@@ -4,7 +4,9 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 use std::time::Duration;
 
+use messages::internal::update_slave_message::Operations;
 use messages::{internal, v1};
+use resources::Resources;
 use vocabulary::{AgentId, FrameworkId, TaskId, Upid};
 
 use crate::agent::{Agent, Step};
@@ -95,7 +97,7 @@ impl Agent {
     }
 
     /// The connection to the master is of no use any more: register (again) with whoever leads now.
-    fn disconnect(&mut self, step: &mut Step<'_>) {
+    pub(crate) fn disconnect(&mut self, step: &mut Step<'_>) {
         if self.master.phase != Phase::Terminating {
             self.master.phase = Phase::Disconnected;
         }
@@ -103,6 +105,8 @@ impl Agent {
         for (framework, task) in self.streams.pause() {
             step.disarm(Timer::UpdateRetry(framework, task));
         }
+        self.pause_operations(step);
+        self.ledger.forget_waiting();
         step.disarm(Timer::Register);
         step.disarm(Timer::PingTimeout);
         self.publish_agent(step);
@@ -121,10 +125,13 @@ impl Agent {
             return;
         }
         step.out.push(Effect::Link(master.address));
-        if self.info.id.is_none() {
-            step.send(&master, self.register_message());
-        } else {
-            step.send(&master, self.reregister_message());
+        // What a registration says about operations must be true after a crash as well. They take a moment.
+        if self.ledger.is_durable() {
+            if self.info.id.is_none() {
+                step.send(&master, self.register_message());
+            } else {
+                step.send(&master, self.reregister_message());
+            }
         }
         let bound = self.master.backoff.min(REGISTER_RETRY_MAX);
         self.master.backoff = bound.saturating_mul(2);
@@ -136,7 +143,7 @@ impl Agent {
         internal::RegisterSlaveMessage {
             slave: (*self.info).clone(),
             version: Some(self.config.version.clone()),
-            checkpointed_resources: Vec::new(),
+            checkpointed_resources: self.ledger.checkpointed(),
             agent_capabilities: self.capabilities(),
             resource_version_uuid: Some(self.resource_version()),
         }
@@ -147,6 +154,7 @@ impl Agent {
         let mut message = internal::ReregisterSlaveMessage {
             slave: (*self.info).clone(),
             version: Some(self.config.version.clone()),
+            checkpointed_resources: self.ledger.checkpointed(),
             agent_capabilities: self.capabilities(),
             resource_version_uuid: Some(self.resource_version()),
             ..Default::default()
@@ -217,18 +225,21 @@ impl Agent {
         }
     }
 
-    /// Tells the master what its registration does not carry: the version of the resources, and (none yet) operations.
+    /// Tells the master what its registration does not carry: the version of the resources, operations, and what can be
+    /// oversubscribed.
     pub(crate) fn update_slave(&mut self, step: &mut Step<'_>) {
         let Some(master) = self.master.pid().cloned() else { return };
+        let oversubscribed = self.oversubscription.total();
         let message = internal::UpdateSlaveMessage {
             slave_id: self.agent_id(),
-            update_oversubscribed_resources: Some(false),
+            update_oversubscribed_resources: Some(oversubscribed.is_some()),
+            oversubscribed_resources: oversubscribed.map(Resources::to_proto).unwrap_or_default(),
             resource_version_uuid: Some(self.resource_version()),
-            operations: Some(Box::default()),
+            operations: Some(Box::new(Operations { operations: self.ledger.durable_operations() })),
             resource_providers: Some(Box::default()),
-            ..Default::default()
         };
         step.send(&master, message);
+        self.resume_operations(step);
     }
 
     /// Tasks that the master believes to be here, and that this agent did not list, have never arrived.
@@ -330,9 +341,10 @@ impl Agent {
     pub(crate) fn publish_agent(&mut self, step: &mut Step<'_>) {
         let change = Change::Agent {
             info: self.info.clone(),
-            total: self.config.resources.clone(),
+            total: self.ledger.total().clone(),
             master: self.master.leader.as_ref().map(|leader| leader.info.clone()),
             registered: self.master.is_registered(),
+            draining: self.drain.clone(),
         };
         step.publish(change);
     }

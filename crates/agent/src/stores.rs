@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use uuid::Uuid;
 use vocabulary::{ContainerId, ExecutorId, FrameworkId, TaskId};
 
 use crate::agent::Step;
@@ -21,6 +22,12 @@ pub(crate) enum Waiting {
         framework: FrameworkId,
         task: TaskId,
         uuid: Vec<u8>,
+    },
+    /// What volumes are about to come and go.
+    Transition,
+    /// What became of the resources, and the operation that did it.
+    Resources {
+        operation: Option<Uuid>,
     },
 }
 

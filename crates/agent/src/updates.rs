@@ -183,7 +183,7 @@ impl Agent {
             status.executor_id = update.executor_id.clone();
         }
         if let Some(drain) = &self.drain {
-            explain_by_draining(status, drain, is_partition_aware(&framework.about.info));
+            explain_by_draining(status, &drain.config, is_partition_aware(&framework.about.info));
         }
         let state = task_state(status.state);
         let Some(executor) = framework.executor_of(&task) else {

@@ -190,7 +190,7 @@ fn draining_kills_with_the_shorter_grace_and_says_so() {
     story.updates("t1", "t1", TaskRunning).framework_acknowledges("t1", "U1").untold();
     let config = v1::DrainConfig { max_grace_period: Some(v1::DurationInfo { nanoseconds: 1 }), mark_gone: Some(true) };
     story.master_says(internal::DrainSlaveMessage { config });
-    check(&mut story, "event on 1: KILL t1");
+    check(&mut story, "store draining\nevent on 1: KILL t1");
     story.updates("t1", "t1", TaskKilled);
     assert!(story.tell().contains("StatusUpdate U2 t1 GONE_BY_OPERATOR REASON_AGENT_DRAINING"));
     story.runs(custom("t2", "e"));

@@ -115,6 +115,7 @@ fn replay(recording: &Recording) -> View {
             ..v1::MasterInfo::default()
         })),
         registered: true,
+        draining: None,
     });
     let frameworks = *state.get_frameworks.unwrap();
     for framework in frameworks.frameworks.iter().chain(&frameworks.completed_frameworks) {

@@ -1,8 +1,9 @@
 //! Effects in words.
 
-use agent::{Change, ContainerCommand, Effect, Record, Timer};
+use agent::{Change, ContainerCommand, Effect, Record, Timer, VolumeChange};
 use messages::v1::executor::{Event, event};
 use messages::{Message, internal, v1};
+use resources::Resources;
 use vocabulary::Now;
 
 use super::Names;
@@ -40,6 +41,8 @@ pub fn line(effect: &Effect, names: &mut Names, now: Now) -> Option<String> {
             format!("destroy {}", names.container(container.as_str()))
         }
         Effect::Store { record, .. } => format!("store {}", self::record(record, names)),
+        Effect::Volumes { changes, .. } => changes.iter().map(volume_change).collect::<Vec<_>>().join("\n"),
+        Effect::Measure(due) => format!("measure for {due:?}"),
         Effect::RemoveTree(path) => format!("remove {}", known(&path.to_string_lossy(), names)),
         Effect::Terminate(reason) => format!("terminate: {reason}"),
         Effect::Publish(_) => return None,
@@ -57,6 +60,7 @@ pub fn change(effect: &Effect, names: &mut Names) -> Option<String> {
             let id = info.id.as_ref().map_or("-", |id| &id.value);
             format!("agent {id} {}", if *registered { "registered" } else { "not registered" })
         }
+        Change::Operations(operations) => format!("{} operations", operations.len()),
         Change::FrameworkAdded(framework) => format!("framework {}", framework.id),
         Change::FrameworkRemoved(id) => format!("framework {id} removed"),
         Change::ExecutorAdded(executor) => format!("executor {} {:?}", executor.id, executor.state),
@@ -84,7 +88,30 @@ fn record(record: &Record, names: &mut Names) -> String {
         }
         Record::Acknowledged { task, uuid, .. } => format!("acknowledged {} {task}", names.update(uuid)),
         Record::ContainerDone { container, .. } => format!("done {}", names.container(container.as_str())),
+        Record::Resources { resources, target, operation } => {
+            let text = |resources: &[v1::Resource]| format!("{}", Resources::from_proto(resources).unwrap());
+            let target = target.as_ref().map(|target| format!(" towards [{}]", text(target))).unwrap_or_default();
+            let operation =
+                operation.as_ref().map(|o| format!(" by {}", short_uuid(&o.uuid.value))).unwrap_or_default();
+            format!("resources [{}]{target}{operation}", text(resources))
+        }
+        Record::OperationDone { operation } => format!("operation {} done", short_uuid(operation.as_bytes())),
+        Record::Drain(Some(_)) => "draining".to_owned(),
+        Record::Drain(None) => "not draining".to_owned(),
     }
+}
+
+fn volume_change(change: &VolumeChange) -> String {
+    match change {
+        VolumeChange::Create { path } => format!("make volume {}", path.display()),
+        VolumeChange::Remove { path, keep_root: false, .. } => format!("delete volume {}", path.display()),
+        VolumeChange::Remove { path, keep_root: true, .. } => format!("empty disk {}", path.display()),
+    }
+}
+
+/// Stories give operations uuids of one number.
+fn short_uuid(bytes: &[u8]) -> String {
+    format!("O{}", bytes.last().unwrap())
 }
 
 fn event(event: &Event, names: &mut Names) -> String {

@@ -86,7 +86,7 @@ impl Containers {
     pub fn carry_out(self: &Arc<Self>, command: ContainerCommand) {
         match command {
             ContainerCommand::Launch(launch) => self.launch(launch),
-            ContainerCommand::Update { container, resources, limits } => {
+            ContainerCommand::Update { container, resources, limits, .. } => {
                 self.update(&container, launch::limits(&resources, &limits));
             }
             ContainerCommand::Destroy { container } => self.destroy(&container),
@@ -101,6 +101,11 @@ impl Containers {
     /// Nothing for a container that is over or not started yet.
     pub fn usage(&self, container: &ContainerId) -> Option<containerizer::Usage> {
         self.containerizer.usage(container.as_str()).ok()
+    }
+
+    /// All that have not ended.
+    pub fn live(&self) -> Vec<ContainerId> {
+        self.shared.lock().keys().map(|id| ContainerId::new(id)).collect()
     }
 
     fn launch(self: &Arc<Self>, launch: Box<ContainerLaunch>) {

@@ -4,7 +4,7 @@ use std::net::SocketAddrV4;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ::agent::{Agent, Change, Effect, Input, Outbox, Timer};
+use ::agent::{Agent, Change, Effect, Input, Outbox, Timer, VolumeChange};
 use messages::v1;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -14,7 +14,7 @@ use vocabulary::{Now, StreamId};
 use super::containers::Containers;
 use super::publisher::Publisher;
 use super::store::RecordStore;
-use super::{sandbox, usage};
+use super::{sandbox, usage, volumes};
 use crate::edge::core_thread::{Host, Inbox, Mail};
 use crate::edge::desk::Desk;
 use crate::running::Ended;
@@ -53,6 +53,8 @@ impl AgentHost {
             Effect::Container(command) => self.containers.carry_out(command),
             Effect::Store { token, record } => self.store.store(token, record),
             Effect::RemoveTree(path) => self.remove_tree(path),
+            Effect::Volumes { number, changes } => self.change_volumes(number, changes),
+            Effect::Measure(due) => self.measure(due),
             Effect::Publish(change) => self.changes.push(change),
             Effect::Terminate(reason) => {
                 self.end = Ended { reason: Some(reason) };
@@ -67,6 +69,23 @@ impl AgentHost {
             if let Err(error) = sandbox::remove(&work_dir, &path) {
                 warn!(path = %path.display(), %error, "cannot remove a sandbox");
             }
+        });
+    }
+
+    /// The core asks for one after the other, so there is one thread at most.
+    fn change_volumes(&self, number: u64, changes: Vec<VolumeChange>) {
+        let inbox = self.inbox.clone();
+        self.runtime.spawn_blocking(move || {
+            let failed = volumes::change(&changes).err().map(|error| error.to_string());
+            inbox.send_control(Mail::Input(Input::Volumes { number, failed }));
+        });
+    }
+
+    fn measure(&self, due: Timer) {
+        let (containers, inbox) = (self.containers.clone(), self.inbox.clone());
+        self.runtime.spawn_blocking(move || {
+            let usage = usage::machine(&containers);
+            inbox.send_control(Mail::Input(Input::Usage { due, usage }));
         });
     }
 

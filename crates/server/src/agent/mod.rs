@@ -18,6 +18,7 @@ mod start;
 mod store;
 mod unsupported;
 mod usage;
+mod volumes;
 
 pub use fetch::FetchOptions;
 pub use machine::{Machine, detect};

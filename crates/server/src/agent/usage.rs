@@ -5,10 +5,12 @@ use std::io;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use ::agent::{ContainerUsage, LoadAverage, MachineUsage};
 use messages::v1;
 use vocabulary::ContainerId;
 
 use super::containers::Containers;
+use crate::common::info::System;
 
 /// Fraction of the file system in use, as `df` computes it: of what users may have.
 pub fn disk(path: &Path) -> io::Result<f64> {
@@ -16,6 +18,22 @@ pub fn disk(path: &Path) -> io::Result<f64> {
     let used = stat.f_blocks.saturating_sub(stat.f_bfree) as f64;
     let available = stat.f_bavail as f64;
     Ok(if used + available > 0.0 { used / (used + available) } else { 0.0 })
+}
+
+/// What the core decides about oversubscription with.
+pub fn machine(containers: &Containers) -> MachineUsage {
+    let system = System::read();
+    let measured = containers.live().into_iter().filter_map(|id| {
+        let usage = containers.usage(&id)?;
+        let cpu_seconds = usage.cpus_user_secs? + usage.cpus_system_secs.unwrap_or_default();
+        let memory_bytes = usage.mem_rss_bytes.or(usage.mem_total_bytes)?;
+        Some((id, ContainerUsage { cpu_seconds, memory_bytes }))
+    });
+    MachineUsage {
+        containers: measured.collect(),
+        load: system.load.map(|[_, five_minutes, fifteen_minutes]| LoadAverage { five_minutes, fifteen_minutes }),
+        memory_available: system.memory_available.zip(system.memory_total).map(|(available, total)| available / total),
+    }
 }
 
 /// Measures all of them; those that are over are left out.

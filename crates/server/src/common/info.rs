@@ -49,6 +49,8 @@ pub struct System {
     pub load: Option<[f64; 3]>,
     pub memory_total: Option<f64>,
     pub memory_free: Option<f64>,
+    /// Without swapping.
+    pub memory_available: Option<f64>,
 }
 
 impl System {
@@ -60,6 +62,7 @@ impl System {
             load: parse_load(&load),
             memory_total: parse_memory(&memory, "MemTotal:"),
             memory_free: parse_memory(&memory, "MemFree:"),
+            memory_available: parse_memory(&memory, "MemAvailable:"),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use agent::{ExecutorSnapshot, ExecutorState, FrameworkSnapshot};
+use agent::{Draining, ExecutorSnapshot, ExecutorState, FrameworkSnapshot};
 use messages::v1;
 use messages::v1::TaskState;
 use resources::Resources;
@@ -20,6 +20,7 @@ pub(crate) struct Description {
     pub total: Resources,
     pub master: Option<Box<v1::MasterInfo>>,
     pub registered: bool,
+    pub draining: Option<Arc<Draining>>,
 }
 
 #[derive(Debug, Clone)]

@@ -7,6 +7,7 @@ use resources::Resources;
 
 use super::Snapshot;
 use super::entity::{Description, Executor, Framework};
+use super::operator::whole_seconds;
 use crate::entity::Task;
 use crate::json::{self, Object};
 use crate::legacy;
@@ -45,6 +46,10 @@ fn this_agent(object: &mut Object<'_>, snapshot: &Snapshot) {
     legacy::names(object.member("capabilities"), capabilities);
     if let Some(domain) = &info.domain {
         legacy::domain(object.member("domain"), domain);
+    }
+    if let Some(draining) = agent.draining.as_deref() {
+        object.message("drain_config", &draining.config);
+        object.integer("estimated_drain_start_time_seconds", whole_seconds(draining));
     }
     resources(object, &agent.total, &snapshot.allocated());
     object.array("resource_providers", NOTHING, json::string);

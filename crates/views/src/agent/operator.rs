@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use agent::Draining;
 use messages::v1;
 use messages::v1::agent::response::{
     GetAgent, GetContainers, GetExecutors, GetFrameworks, GetOperations, GetResourceProviders, GetState, GetTasks,
@@ -42,15 +43,15 @@ pub(super) fn answer(snapshot: &Snapshot, call: &Call, usage: &BTreeMap<Containe
             Type::GetTasks
         }
         call::Type::GetAgent => {
-            let info = snapshot.agent.as_ref().map(|agent| Box::new((*agent.info).clone()));
-            response.get_agent = Some(Box::new(GetAgent { agent_info: info, ..GetAgent::default() }));
+            response.get_agent = Some(Box::new(agent(snapshot)));
             Type::GetAgent
         }
-        // Neither exists yet, which is how these look without any.
         call::Type::GetOperations => {
-            response.get_operations = Some(Box::new(GetOperations::default()));
+            let operations = snapshot.operations.iter().map(|operation| (**operation).clone()).collect();
+            response.get_operations = Some(Box::new(GetOperations { operations }));
             Type::GetOperations
         }
+        // There are none yet.
         call::Type::GetResourceProviders => {
             response.get_resource_providers = Some(Box::new(GetResourceProviders::default()));
             Type::GetResourceProviders
@@ -59,6 +60,22 @@ pub(super) fn answer(snapshot: &Snapshot, call: &Call, usage: &BTreeMap<Containe
     };
     response.r#type = Some(kind as i32);
     Some(response)
+}
+
+fn agent(snapshot: &Snapshot) -> GetAgent {
+    let Some(agent) = snapshot.agent.as_deref() else { return GetAgent::default() };
+    let draining = agent.draining.as_deref();
+    GetAgent {
+        agent_info: Some(Box::new((*agent.info).clone())),
+        drain_config: draining.map(|draining| Box::new(draining.config.clone())),
+        estimated_drain_start_time: draining
+            .map(|draining| v1::TimeInfo { nanoseconds: whole_seconds(draining) * 1_000_000_000 }),
+    }
+}
+
+/// Mesos gives the time in whole seconds.
+pub(super) fn whole_seconds(draining: &Draining) -> i64 {
+    i64::try_from(draining.since.nanos() / 1_000_000_000).unwrap_or(i64::MAX)
 }
 
 fn state(snapshot: &Snapshot) -> GetState {

@@ -23,6 +23,7 @@ pub struct Snapshot {
     pub(super) facts: Arc<Facts>,
     /// Not before the agent knows its resources.
     pub(crate) agent: Option<Arc<Description>>,
+    pub(super) operations: Arc<[Arc<v1::Operation>]>,
     pub(crate) frameworks: Series<Framework>,
     pub(super) completed: History<Framework>,
     pub(super) sandboxes: Series<Sandbox>,

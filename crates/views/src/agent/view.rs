@@ -40,6 +40,7 @@ impl View {
                 completed: History::new(facts.limits.completed_frameworks),
                 facts: Arc::new(facts),
                 agent: None,
+                operations: Arc::from([]),
                 frameworks: Series::default(),
                 sandboxes: Series::default(),
                 tally: Arc::new(Tally::default()),
@@ -57,14 +58,16 @@ impl View {
     /// A change about something unknown is ignored: a view may be started in the middle of a stream.
     pub fn apply(&mut self, change: &Change) {
         match change {
-            Change::Agent { info, total, master, registered } => {
+            Change::Agent { info, total, master, registered, draining } => {
                 self.current.agent = Some(Arc::new(Description {
                     info: Arc::clone(info),
                     total: total.clone(),
                     master: master.clone(),
                     registered: *registered,
+                    draining: draining.clone(),
                 }));
             }
+            Change::Operations(operations) => self.current.operations = Arc::clone(operations),
             Change::FrameworkAdded(framework) => self.put_framework(framework),
             Change::FrameworkRemoved(framework) => self.remove_framework(framework),
             Change::ExecutorAdded(executor) | Change::ExecutorUpdated(executor) => self.put_executor(executor),

@@ -1,0 +1,214 @@
+//! The agent's resources as operations have made them, and the operations whose final status is not acknowledged.
+//!
+//! A transition that makes or deletes volumes is written down before the disk is touched and again after it (Mesos'
+//! `resources.target`); one that only changes reservations needs the second record alone. There is one transition at a
+//! time: a volume that is destroyed and created again at once must lose its data in between, and a restarted agent must
+//! not lose it once more. What the master says meanwhile waits its turn, as it does in Mesos, where the agent blocks.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use messages::{Message, internal, v1};
+use resources::Resources;
+use uuid::Uuid;
+
+use super::volumes::{self, VolumeChange};
+use crate::change::Draining;
+
+/// Messages that wait for a transition. At the bound the agent registers again, and the master tells what counts.
+const MAX_WAITING: usize = 10_000;
+
+/// What recovery finds of operations and draining: the last `Record::Resources`, the operations in such records without
+/// an `OperationDone`, and the last `Record::Drain`.
+#[derive(Debug, Clone, Default)]
+pub struct RecoveredResources {
+    pub resources: Vec<v1::Resource>,
+    /// Set by the last record: its volumes are brought to the disk before the agent registers.
+    pub target: Option<Vec<v1::Resource>>,
+    /// Those that are not final (a Mesos agent remembers such) are applied before the agent registers.
+    pub operations: Vec<Arc<v1::Operation>>,
+    pub draining: Option<Arc<Draining>>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    total: Resources,
+    pub(super) operations: BTreeMap<Uuid, Entry>,
+    pub(super) transition: Option<Transition>,
+    waiting: VecDeque<Message>,
+    /// Of `waiting`, so many at the front come from recovery and not from a master.
+    recovered: usize,
+    transitions: u64,
+    /// Records of finished transitions on their way to the disk.
+    pub(super) writes: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub operation: Arc<v1::Operation>,
+    /// What it did is on the disk: its status may be told.
+    pub durable: bool,
+    /// The wait before the next repetition of its status; `None` while it is not in flight.
+    pub retry: Option<Duration>,
+}
+
+/// From the resources of now to others that need other volumes.
+#[derive(Debug)]
+pub(super) struct Transition {
+    pub number: u64,
+    pub total: Resources,
+    pub changes: Vec<VolumeChange>,
+    pub operation: Option<Uuid>,
+}
+
+impl Ledger {
+    pub fn new(total: Resources) -> Self {
+        Ledger {
+            total,
+            operations: BTreeMap::new(),
+            transition: None,
+            waiting: VecDeque::new(),
+            recovered: 0,
+            transitions: 0,
+            writes: 0,
+        }
+    }
+
+    /// As the agent left it. `flags` are the resources it is started with; an error when they do not contain what
+    /// operations were applied to. A transition that was under way is begun again by `Agent::start`.
+    pub fn recovered(work_dir: &Path, flags: &Resources, found: &RecoveredResources) -> Result<Self, resources::Error> {
+        let total = flags.with_checkpointed(&Resources::from_proto(&found.resources)?)?;
+        let mut ledger = Ledger::new(total);
+        for operation in &found.operations {
+            let Ok(uuid) = Uuid::from_slice(&operation.uuid.value) else { continue };
+            if !is_final(operation) {
+                ledger.waiting.push_back(again(operation));
+                continue;
+            }
+            ledger.operations.insert(uuid, Entry { operation: operation.clone(), durable: true, retry: None });
+        }
+        if let Some(target) = &found.target {
+            let target = flags.with_checkpointed(&Resources::from_proto(target)?)?;
+            let changes = ledger.changes(work_dir, &target);
+            ledger.begin(target, changes, None);
+        }
+        ledger.recovered = ledger.waiting.len();
+        Ok(ledger)
+    }
+
+    pub fn total(&self) -> &Resources {
+        &self.total
+    }
+
+    /// What a master has to know beyond the agent's own description.
+    pub fn checkpointed(&self) -> Vec<v1::Resource> {
+        self.total.checkpointed().to_proto()
+    }
+
+    /// No operation is left to be acknowledged.
+    pub fn is_settled(&self) -> bool {
+        self.operations.is_empty()
+    }
+
+    /// Everything that has happened is on the disk. A master that hears of less takes the rest for lost.
+    pub fn is_durable(&self) -> bool {
+        self.transition.is_none() && self.recovered == 0 && self.writes == 0
+    }
+
+    /// Whose final status a master has not acknowledged, as far as it may know of them.
+    pub fn durable_operations(&self) -> Vec<v1::Operation> {
+        let durable = self.operations.values().filter(|entry| entry.durable);
+        durable.map(|entry| (*entry.operation).clone()).collect()
+    }
+
+    pub fn all_operations(&self) -> Arc<[Arc<v1::Operation>]> {
+        self.operations.values().map(|entry| entry.operation.clone()).collect()
+    }
+
+    pub(super) fn changes(&self, work_dir: &Path, next: &Resources) -> Vec<VolumeChange> {
+        volumes::changes(work_dir, &self.total.checkpointed(), &next.checkpointed())
+    }
+
+    pub(super) fn begin(&mut self, total: Resources, changes: Vec<VolumeChange>, operation: Option<Uuid>) {
+        self.transitions += 1;
+        self.transition = Some(Transition { number: self.transitions, total, changes, operation });
+    }
+
+    /// The volumes are as they should be. `None`: not those of the transition under way.
+    pub(super) fn finish(&mut self, number: u64) -> Option<(Resources, Option<Uuid>)> {
+        let transition = self.transition.take_if(|transition| transition.number == number)?;
+        Some((transition.total, transition.operation))
+    }
+
+    pub(super) fn become_total(&mut self, total: Resources) {
+        self.total = total;
+    }
+
+    /// Takes a message that has to wait; gives it back if it can be attended to now.
+    pub fn hold(&mut self, message: Message) -> Result<Held, Message> {
+        if self.transition.is_none() || !waits(&message) {
+            return Err(message);
+        }
+        if self.waiting.len() >= MAX_WAITING {
+            return Ok(Held::TooMany);
+        }
+        self.waiting.push_back(message);
+        Ok(Held::Waits)
+    }
+
+    /// The next message whose turn has come.
+    pub(super) fn next_waiting(&mut self) -> Option<Message> {
+        if self.transition.is_some() {
+            return None;
+        }
+        self.recovered = self.recovered.saturating_sub(1);
+        self.waiting.pop_front()
+    }
+
+    /// The master that sent them is told the state of things when the agent registers again.
+    pub fn forget_waiting(&mut self) {
+        self.waiting.truncate(self.recovered);
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Held {
+    Waits,
+    TooMany,
+}
+
+fn is_final(operation: &v1::Operation) -> bool {
+    use v1::OperationState::*;
+    let state = operation.latest_status.state();
+    !matches!(state, OperationPending | OperationUnreachable | OperationRecovering | OperationUnknown)
+}
+
+/// As its master sent it.
+fn again(operation: &v1::Operation) -> Message {
+    let message = internal::ApplyOperationMessage {
+        framework_id: operation.framework_id.clone(),
+        operation_info: operation.info.clone(),
+        operation_uuid: operation.uuid.clone(),
+        ..Default::default()
+    };
+    message.into()
+}
+
+/// A task may need the volume that is being made, and what follows on it must not overtake it.
+fn waits(message: &Message) -> bool {
+    matches!(
+        message,
+        Message::RunTask(_)
+            | Message::RunTaskGroup(_)
+            | Message::KillTask(_)
+            | Message::ShutdownExecutor(_)
+            | Message::ShutdownFramework(_)
+            | Message::UpdateFramework(_)
+            | Message::DrainSlave(_)
+            | Message::ApplyOperation(_)
+            | Message::CheckpointResources(_)
+            | Message::ReconcileOperations(_)
+    )
+}

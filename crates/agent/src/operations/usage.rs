@@ -1,0 +1,27 @@
+//! What the shell measures for decisions about oversubscription.
+
+use std::collections::BTreeMap;
+
+use vocabulary::ContainerId;
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct MachineUsage {
+    /// Of running containers; one that could not be measured is left out.
+    pub containers: BTreeMap<ContainerId, ContainerUsage>,
+    pub load: Option<LoadAverage>,
+    /// Share of the machine's memory that is available without swapping, 0..1.
+    pub memory_available: Option<f64>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct ContainerUsage {
+    /// Processor time since the container's start.
+    pub cpu_seconds: f64,
+    pub memory_bytes: u64,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct LoadAverage {
+    pub five_minutes: f64,
+    pub fifteen_minutes: f64,
+}
