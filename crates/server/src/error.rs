@@ -26,6 +26,12 @@ pub enum Error {
     Containerizer(String),
     #[error("cannot copy the executor from {path}")]
     Executor { path: PathBuf, source: io::Error },
+    #[error("--registry=embedded keeps its file in the work directory: set --work_dir, or --registry=in_memory")]
+    NoWorkDir,
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    #[error("cannot read the registry; it was left untouched")]
+    Registry(#[source] ::master::CorruptRegistry),
     #[error("cannot use '{0}' as a master: expected host:port")]
     Master(String),
 }

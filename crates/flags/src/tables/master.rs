@@ -51,27 +51,26 @@ const REGISTRY: &[Flag] = &[
         .no_effect("there is no ZooKeeper election yet"),
     unset("quorum", Kind::Integer, "Masters that must agree on a registry write.")
         .no_effect("there is one standalone master"),
-    flag(
+    unset(
         "registry",
         Kind::Text,
-        "in_memory",
-        "Where the registry (the admitted agents) is kept: in_memory. replicated_log is accepted and means the same for now: agents re-register after a restart.",
+        "Where the registry (agents, quota, weights, maintenance) is kept: embedded (a file in --work_dir; the default when there is one) or in_memory. replicated_log is accepted and means embedded.",
     ),
     flag("registry_strict", Kind::Bool, "false", "Deprecated in Mesos.").no_effect("deprecated"),
-    flag("registry_fetch_timeout", Kind::Duration, "1mins", "Time to read the registry at start.")
-        .no_effect("the registry is in memory"),
-    flag("registry_store_timeout", Kind::Duration, "20secs", "Time to write the registry.")
-        .no_effect("the registry is in memory"),
+    flag("registry_fetch_timeout", Kind::Duration, "1mins", "Time to read the registry at start."),
+    flag(
+        "registry_store_timeout",
+        Kind::Duration,
+        "20secs",
+        "Time to write the registry; when it takes longer that is an error in the log, and the master goes on trying.",
+    ),
     flag("log_auto_initialize", Kind::Bool, "true", "Initialise the replicated log on first use.")
         .no_effect("there is no replicated log"),
     unset("master_contender", Kind::Text, "A module for leader election.").refused(MODULES),
     unset("master_detector", Kind::Text, "A module for leader detection.").refused(MODULES),
-    flag("registry_gc_interval", Kind::Duration, "15mins", "How often old unreachable and gone agents are dropped.")
-        .no_effect(LATER),
-    flag("registry_max_agent_age", Kind::Duration, "2weeks", "How long unreachable and gone agents are remembered.")
-        .no_effect(LATER),
-    flag("registry_max_agent_count", Kind::Integer, "102400", "How many unreachable and gone agents are remembered.")
-        .no_effect(LATER),
+    flag("registry_gc_interval", Kind::Duration, "15mins", "How often old unreachable and gone agents are dropped."),
+    flag("registry_max_agent_age", Kind::Duration, "2weeks", "How long unreachable and gone agents are remembered."),
+    flag("registry_max_agent_count", Kind::Integer, "102400", "How many unreachable and gone agents are remembered."),
     unset("work_dir", Kind::Text, "The directory for this master's files; needed by Mesos, optional here."),
 ];
 
@@ -87,16 +86,19 @@ const AGENTS: &[Flag] = &[
         "Time for a disconnected agent to come back before it is unreachable.",
     )
     .alias(&["slave_reregister_timeout"]),
-    flag("recovery_agent_removal_limit", Kind::Text, "100%", "The share of agents that may be lost in a failover.")
-        .alias(&["recovery_slave_removal_limit"])
-        .no_effect("the registry is in memory"),
+    flag(
+        "recovery_agent_removal_limit",
+        Kind::Text,
+        "100%",
+        "The share of agents that may be given up after a failover. Beyond it none is, which is an error in the log (Mesos: the master ends).",
+    )
+    .alias(&["recovery_slave_removal_limit"]),
     unset(
         "agent_removal_rate_limit",
         Kind::Text,
         "At most this many agents are marked unreachable per time, e.g. 1/10mins.",
     )
-    .alias(&["slave_removal_rate_limit"])
-    .no_effect(LATER),
+    .alias(&["slave_removal_rate_limit"]),
     unset("whitelist", Kind::Text, "A file of host names whose agents are offered; all others are not.").refused(LATER),
 ];
 

@@ -11,7 +11,7 @@ use vocabulary::AgentId;
 /// One change of the registry. Whether it makes sense has been decided before: applying one never fails.
 #[derive(Debug, Clone)]
 pub enum RegistryOperation {
-    /// A master takes over; its first change.
+    /// A master takes over: the first record of its term, written by its host before the first step.
     Recover(Box<v1::MasterInfo>),
 
     AdmitAgent(Arc<v1::AgentInfo>),

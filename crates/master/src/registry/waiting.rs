@@ -25,8 +25,6 @@ pub(crate) struct Registry {
 /// What goes on once a record is durable.
 #[derive(Debug)]
 pub(crate) enum Waiting {
-    /// The record is all there is to it.
-    Nothing,
     Admit {
         from: Upid,
         message: Box<internal::RegisterSlaveMessage>,
@@ -87,7 +85,6 @@ impl Master {
         self.metrics.registrar_queued_operations.decrement();
         self.registry.state.apply(&operation);
         match waiting {
-            Waiting::Nothing => {}
             Waiting::Admit { from, message } => self.admitted(cx, from, *message),
             Waiting::Readmit { from, message } => self.readmitted(cx, from, *message),
             Waiting::Update { from, message } => self.updated(cx, from, *message),

@@ -14,6 +14,7 @@ use super::host::MasterHost;
 use super::publisher::Publisher;
 use super::routes::ROUTES;
 use super::sessions::Sessions;
+use super::store::RegistrarTimings;
 use super::timings::Timings;
 use super::{legacy, operator_api, scheduler_api};
 use crate::common::files::Files;
@@ -35,6 +36,7 @@ pub struct MasterApp {
     pub sessions: Arc<Sessions>,
     pub core_metrics: Arc<::master::Metrics>,
     pub timings: Arc<Timings>,
+    pub registrar: Arc<RegistrarTimings>,
     pub flights: Arc<Flights>,
     pub files: Arc<Files>,
     pub logging: Arc<Logging>,
@@ -121,8 +123,7 @@ impl MasterApp {
             counters.set(name, value);
         }
         self.timings.tell(&mut counters);
-        // The registry is kept nowhere (`InMemory`), so it has no bytes.
-        counters.set("registrar/registry_size_bytes", 0.0);
+        self.registrar.tell(&mut counters);
         counters.set("master/uptime_secs", self.started.elapsed().as_secs_f64());
         counters.set("master/elected", 1.0);
         counters.set("master/operator_event_stream_subscribers", self.publisher.subscribers() as f64);

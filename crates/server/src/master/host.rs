@@ -11,7 +11,7 @@ use vocabulary::{Monotonic, Now, StreamId};
 
 use super::publisher::Publisher;
 use super::sessions::Sessions;
-use super::store::RegistryStore;
+use super::store::Registrar;
 use super::timings::Timings;
 use crate::edge::core_thread::Host;
 use crate::edge::desk::Desk;
@@ -19,7 +19,7 @@ use crate::running::Ended;
 
 pub struct MasterHost {
     pub core: Master,
-    pub store: Box<dyn RegistryStore>,
+    pub store: Registrar,
     pub publisher: Arc<Publisher>,
     pub sessions: Arc<Sessions>,
     pub timings: Arc<Timings>,
@@ -34,7 +34,7 @@ pub struct MasterHost {
 impl MasterHost {
     pub fn new(
         core: Master,
-        store: Box<dyn RegistryStore>,
+        store: Registrar,
         publisher: Arc<Publisher>,
         sessions: Arc<Sessions>,
         timings: Arc<Timings>,
@@ -129,6 +129,6 @@ impl Host for MasterHost {
 
 impl Drop for MasterHost {
     fn drop(&mut self) {
-        self.ended.send_replace(Some(Ended::default()));
+        self.ended.send_replace(Some(Ended { reason: self.store.failure().map(str::to_owned) }));
     }
 }

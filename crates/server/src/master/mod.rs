@@ -15,3 +15,4 @@ mod timings;
 
 pub use options::MasterOptions;
 pub use start::start;
+pub use store::RegistryPlace;

@@ -2,8 +2,11 @@
 
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use views::master::{Build, Limits};
+
+use super::store::RegistryPlace;
 
 #[derive(Debug, Clone)]
 pub struct MasterOptions {
@@ -15,6 +18,11 @@ pub struct MasterOptions {
     /// What clients are redirected to and told.
     pub hostname: String,
     pub work_dir: Option<PathBuf>,
+    pub registry: RegistryPlace,
+    /// How long the registry may take to be read.
+    pub registry_fetch_timeout: Duration,
+    /// How long a write of it may take before that is reported as an error.
+    pub registry_store_timeout: Duration,
     /// Decisions; its address and hostname are replaced by those above.
     pub config: ::master::Config,
     /// Every flag that has a value, for `/flags`.
@@ -40,6 +48,9 @@ impl MasterOptions {
             advertise_port: None,
             hostname,
             work_dir: None,
+            registry: RegistryPlace::InMemory,
+            registry_fetch_timeout: Duration::from_secs(60),
+            registry_store_timeout: Duration::from_secs(20),
             build: Build { version: config.version.clone(), ..Build::default() },
             config,
             flags: Vec::new(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ::master::{Input, Master, Metrics, RegistryState};
+use ::master::{Input, Master, Metrics};
 use views::master::{Facts, View};
 
 use super::app::MasterApp;
@@ -11,7 +11,7 @@ use super::host::MasterHost;
 use super::options::MasterOptions;
 use super::publisher::Publisher;
 use super::sessions::Sessions;
-use super::store::InMemory;
+use super::store::{open, recover};
 use super::timings::Timings;
 use crate::Error;
 use crate::common::files::Files;
@@ -27,9 +27,10 @@ use crate::start::{Listen, bind, end_channel, launch, runtime, seed};
 pub fn start(options: MasterOptions) -> Result<Running, Error> {
     let runtime = runtime()?;
     let MasterOptions { ip, port, advertise_ip, advertise_port, hostname, work_dir, mut config, .. } = options;
-    if let Some(path) = work_dir {
-        std::fs::create_dir_all(&path).map_err(|source| Error::Directory { path, source })?;
+    if let Some(path) = &work_dir {
+        std::fs::create_dir_all(path).map_err(|source| Error::Directory { path: path.clone(), source })?;
     }
+    let mut recovered = recover(open(options.registry, work_dir.as_deref())?, options.registry_fetch_timeout)?;
     let bound = bind(&Listen { ip, port, advertise_ip, advertise_port })?;
     config.address = bound.advertised;
     config.hostname.clone_from(&hostname);
@@ -38,7 +39,8 @@ pub fn start(options: MasterOptions) -> Result<Running, Error> {
     let clock = Clock::start();
     let core_metrics = Arc::new(Metrics::default());
     let pid = config.pid();
-    let core = Master::new(config, seed()?, core_metrics.clone(), RegistryState::default());
+    let core = Master::new(config, seed()?, core_metrics.clone(), recovered.state().clone());
+    recovered.begin(core.info())?;
     let now = clock.now().wall;
     let facts = Facts {
         build: options.build.clone(),
@@ -56,7 +58,8 @@ pub fn start(options: MasterOptions) -> Result<Running, Error> {
     let (ended, end) = end_channel();
     let timings = Arc::new(Timings::default());
     inbox.send_control(Mail::Input(Input::Elected));
-    let store = Box::new(InMemory::new(inbox.clone()));
+    let registrar = recovered.timings().clone();
+    let store = recovered.serve(inbox.clone(), options.registry_store_timeout)?;
     let host = MasterHost::new(core, store, publisher.clone(), sessions.clone(), timings.clone(), ended);
     let log = options.log_file.map(|file| ("/master/log".to_owned(), file));
     let app = Arc::new(MasterApp {
@@ -66,6 +69,7 @@ pub fn start(options: MasterOptions) -> Result<Running, Error> {
         sessions,
         core_metrics,
         timings,
+        registrar,
         flights: Flights::new().map_err(Error::Thread)?,
         files: Arc::new(Files::new(log.into_iter().collect(), Arc::new(|_| None), Arc::new(Vec::new))),
         logging: Logging::new(options.set_log_level),

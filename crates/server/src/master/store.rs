@@ -1,30 +1,292 @@
-//! Where the master's registry is kept.
+//! Where the master's registry is kept, and the thread that writes it: what waits is written in one commit, and is
+//! confirmed in order once it is durable.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, OnceLock};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
-use ::master::{Input, RegistryOperation, StoreToken};
+use ::master::{Input, RegistryOperation, RegistryState, StoreToken};
+use ::store::{Embedded, Entries, Memory, Store, Write};
+use messages::v1;
+use views::metrics::Counters;
 
 use super::host::MasterHost;
+use crate::Error;
+use crate::common::timing::Timing;
 use crate::edge::core_thread::{Inbox, Mail};
 
-/// Makes operations durable, in order, and then has `Input::Stored` delivered for each.
-pub trait RegistryStore: Send {
-    fn store(&mut self, token: StoreToken, operation: RegistryOperation);
+/// Operations that may wait for the disk. The core bounds what agents cause (`max_pending_stores`) below this; beyond
+/// it the core's thread waits.
+const MAX_WAITING: usize = 200_000;
+/// Operations in one commit.
+const MAX_GROUP: usize = 10_000;
+/// Between attempts to write what could not be written.
+const RETRY: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(5)];
+/// As long as Mesos remembers how long its writes took.
+const WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// `--registry`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RegistryPlace {
+    /// A file in the work directory.
+    Embedded,
+    /// Gone with the process.
+    InMemory,
 }
 
-/// Keeps nothing (`--registry=in_memory`): everything is as durable as it gets at once.
-pub struct InMemory {
-    inbox: Arc<Inbox<MasterHost>>,
-}
-
-impl InMemory {
-    pub fn new(inbox: Arc<Inbox<MasterHost>>) -> Self {
-        InMemory { inbox }
+/// Opens the store; it is not read yet.
+pub fn open(place: RegistryPlace, work_dir: Option<&Path>) -> Result<Box<dyn Store>, Error> {
+    match (place, work_dir) {
+        (RegistryPlace::InMemory, _) => Ok(Box::new(Memory::new())),
+        (RegistryPlace::Embedded, None) => Err(Error::NoWorkDir),
+        (RegistryPlace::Embedded, Some(path)) => Ok(Box::new(Embedded::open(&path.join("registry"))?)),
     }
 }
 
-impl RegistryStore for InMemory {
-    fn store(&mut self, token: StoreToken, _operation: RegistryOperation) {
-        self.inbox.send_control(Mail::Input(Input::Stored(token)));
+/// A store that has been taken over, with what was in it.
+pub struct Recovered {
+    store: Box<dyn Store>,
+    state: RegistryState,
+    sizes: Sizes,
+    timings: Arc<RegistrarTimings>,
+}
+
+/// Takes the store over and reads it; tries again for `patience` (`--registry_fetch_timeout`). Blocks.
+pub fn recover(mut store: Box<dyn Store>, patience: Duration) -> Result<Recovered, Error> {
+    let begun = Instant::now();
+    let mut pause = RETRY[0];
+    let entries = loop {
+        match store.take_over() {
+            Ok(entries) => break entries,
+            Err(error) if error.is_transient() && begun.elapsed() + pause < patience => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "cannot read the registry, trying again");
+                std::thread::sleep(pause);
+                pause = (pause * 2).min(RETRY[1]);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    };
+    let sizes = Sizes::of(&entries);
+    let state = RegistryState::from_entries(entries).map_err(Error::Registry)?;
+    let timings = Arc::new(RegistrarTimings::default());
+    timings.fetch.record(Instant::now(), begun.elapsed());
+    timings.bytes.store(sizes.total, Ordering::Relaxed);
+    tracing::info!(
+        agents = state.agents.len(),
+        unreachable = state.unreachable.len(),
+        gone = state.gone.len(),
+        "read the registry in {:?}",
+        begun.elapsed()
+    );
+    Ok(Recovered { store, state, sizes, timings })
+}
+
+impl Recovered {
+    /// For the core.
+    pub fn state(&self) -> &RegistryState {
+        &self.state
+    }
+
+    pub fn timings(&self) -> &Arc<RegistrarTimings> {
+        &self.timings
+    }
+
+    /// Records the new term, so that a store that cannot be written is noticed before anybody is served.
+    pub fn begin(&mut self, info: &v1::MasterInfo) -> Result<(), Error> {
+        let writes = self.state.commit([&RegistryOperation::Recover(Box::new(info.clone()))]);
+        self.store.commit(&writes)?;
+        self.sizes.apply(&writes);
+        self.timings.bytes.store(self.sizes.total, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Starts writing. `patience` is `--registry_store_timeout`: where Mesos aborts after it, this says that nothing
+    /// can be promised now, and goes on trying.
+    pub fn serve(self, inbox: Arc<Inbox<MasterHost>>, patience: Duration) -> Result<Registrar, Error> {
+        let (to, waiting) = sync_channel(MAX_WAITING);
+        let stopped = Arc::new(AtomicBool::new(false));
+        let failure = Arc::new(OnceLock::new());
+        let writer =
+            Writer { recovered: self, waiting, inbox, patience, stopped: stopped.clone(), failure: failure.clone() };
+        let thread = std::thread::Builder::new().name("registrar".to_owned()).spawn(move || writer.run());
+        Ok(Registrar { to: Some(to), thread: Some(thread.map_err(Error::Thread)?), stopped, failure })
+    }
+}
+
+/// The core's end of the thread. Dropping it ends the thread after what it was given.
+pub struct Registrar {
+    to: Option<SyncSender<(StoreToken, RegistryOperation)>>,
+    thread: Option<JoinHandle<()>>,
+    stopped: Arc<AtomicBool>,
+    failure: Arc<OnceLock<String>>,
+}
+
+impl Registrar {
+    /// Makes an operation durable, in order, and then has `Input::Stored` delivered.
+    pub fn store(&self, token: StoreToken, operation: RegistryOperation) {
+        let Some(to) = &self.to else { return };
+        match to.try_send((token, operation)) {
+            Ok(()) => {}
+            Err(TrySendError::Full(item)) => {
+                tracing::warn!("{MAX_WAITING} changes wait for the registry: waiting");
+                // The thread has ended: so will this one.
+                let _ = to.send(item);
+            }
+            // It has asked the core to stop.
+            Err(TrySendError::Disconnected(_)) => {}
+        }
+    }
+
+    /// Why the master can lead no more.
+    pub fn failure(&self) -> Option<&str> {
+        self.failure.get().map(String::as_str)
+    }
+}
+
+impl Drop for Registrar {
+    /// Whoever opens the same store next finds it free.
+    fn drop(&mut self) {
+        self.stopped.store(true, Ordering::Release);
+        self.to = None;
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            // A thread that panicked has nothing left to wait for.
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Writer {
+    recovered: Recovered,
+    waiting: Receiver<(StoreToken, RegistryOperation)>,
+    inbox: Arc<Inbox<MasterHost>>,
+    patience: Duration,
+    stopped: Arc<AtomicBool>,
+    failure: Arc<OnceLock<String>>,
+}
+
+impl Writer {
+    fn run(mut self) {
+        while let Ok(first) = self.waiting.recv() {
+            let group: Vec<_> = std::iter::once(first).chain(self.waiting.try_iter().take(MAX_GROUP - 1)).collect();
+            let writes = self.recovered.state.commit(group.iter().map(|(_, operation)| operation));
+            let begun = Instant::now();
+            if let Err(reason) = self.commit(&writes) {
+                return self.step_down(reason);
+            }
+            let timings = &self.recovered.timings;
+            timings.store.record(Instant::now(), begun.elapsed());
+            self.recovered.sizes.apply(&writes);
+            timings.bytes.store(self.recovered.sizes.total, Ordering::Relaxed);
+            for (token, _) in group {
+                // Bounded by what the core has under way.
+                self.inbox.send_control(Mail::Input(Input::Stored(token)));
+            }
+        }
+    }
+
+    /// Nothing is confirmed before it is written; what the store cannot take now is tried until it can.
+    fn commit(&mut self, writes: &[Write]) -> Result<(), String> {
+        let begun = Instant::now();
+        let mut pause = RETRY[0];
+        let mut late = false;
+        loop {
+            match self.recovered.store.commit(writes) {
+                Ok(()) => return Ok(()),
+                Err(error) if error.is_transient() && !self.stopped.load(Ordering::Acquire) => {
+                    let error = &error as &dyn std::error::Error;
+                    if begun.elapsed() >= self.patience && !std::mem::replace(&mut late, true) {
+                        tracing::error!(
+                            error,
+                            "the registry could not be written for {:?} (--registry_store_timeout): nothing that has to \
+                             be durable happens until it can",
+                            self.patience
+                        );
+                    } else {
+                        tracing::warn!(error, "cannot write the registry, trying again");
+                    }
+                    std::thread::park_timeout(pause);
+                    pause = (pause * 2).min(RETRY[1]);
+                }
+                Err(error) => return Err(with_sources(&error)),
+            }
+        }
+    }
+
+    fn step_down(&self, reason: String) {
+        if self.stopped.load(Ordering::Acquire) {
+            return;
+        }
+        tracing::error!(reason, "the registry cannot be written any more: this master ends its term");
+        // Only this thread sets it, once.
+        let _ = self.failure.set(format!("cannot write the registry: {reason}"));
+        self.inbox.send_control(Mail::Stop);
+    }
+}
+
+fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}
+
+/// How long the registry takes, and how big it is.
+#[derive(Debug)]
+pub struct RegistrarTimings {
+    fetch: Timing,
+    store: Timing,
+    bytes: AtomicU64,
+}
+
+impl Default for RegistrarTimings {
+    fn default() -> Self {
+        RegistrarTimings { fetch: Timing::over(WINDOW), store: Timing::over(WINDOW), bytes: AtomicU64::new(0) }
+    }
+}
+
+impl RegistrarTimings {
+    pub fn tell(&self, counters: &mut Counters) {
+        let now = Instant::now();
+        self.fetch.tell(now, "registrar/state_fetch", counters);
+        self.store.tell(now, "registrar/state_store", counters);
+        counters.set("registrar/registry_size_bytes", self.bytes.load(Ordering::Relaxed) as f64);
+    }
+}
+
+/// Bytes per record.
+#[derive(Debug, Default)]
+struct Sizes {
+    records: BTreeMap<String, u64>,
+    total: u64,
+}
+
+impl Sizes {
+    fn of(entries: &Entries) -> Self {
+        let records: BTreeMap<String, u64> =
+            entries.iter().map(|(key, value)| (key.clone(), (key.len() + value.len()) as u64)).collect();
+        Sizes { total: records.values().sum(), records }
+    }
+
+    fn apply(&mut self, writes: &[Write]) {
+        for Write { key, value } in writes {
+            let before = match value {
+                Some(value) => {
+                    let size = (key.len() + value.len()) as u64;
+                    self.total += size;
+                    self.records.insert(key.clone(), size)
+                }
+                None => self.records.remove(key),
+            };
+            self.total -= before.unwrap_or_default();
+        }
     }
 }

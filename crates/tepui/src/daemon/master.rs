@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use flags::Parsed;
-use server::master::{MasterOptions, start};
+use server::master::{MasterOptions, RegistryPlace, start};
 
 use super::common::{advertised_ip, hostname, ip, parse_or_exit, port, serve, until_end};
 use crate::commands::Failure;
@@ -33,7 +33,7 @@ fn options(flags: &Parsed) -> Result<MasterOptions, Failure> {
     options.history.completed_frameworks = count(flags, "max_completed_frameworks", 50);
     options.history.completed_tasks_per_framework = count(flags, "max_completed_tasks_per_framework", 1000);
     options.history.unreachable_tasks_per_framework = count(flags, "max_unreachable_tasks_per_framework", 1000);
-    registry(flags)?;
+    registry(flags, &mut options)?;
 
     let config = &mut options.config;
     let durations = [
@@ -60,11 +60,29 @@ fn count(flags: &Parsed, name: &str, default: usize) -> usize {
     flags.integer(name).and_then(|n| usize::try_from(n).ok()).unwrap_or(default)
 }
 
-fn registry(flags: &Parsed) -> Result<(), Failure> {
-    match flags.get("registry") {
-        Some("in_memory" | "replicated_log") | None => Ok(()),
-        Some(other) => Err(Failure::said(format!("--registry={other}: expected in_memory or replicated_log"))),
+fn registry(flags: &Parsed, options: &mut MasterOptions) -> Result<(), Failure> {
+    let default = if options.work_dir.is_some() { RegistryPlace::Embedded } else { RegistryPlace::InMemory };
+    options.registry = match flags.get("registry") {
+        None => default,
+        Some("in_memory") => RegistryPlace::InMemory,
+        Some("embedded") => RegistryPlace::Embedded,
+        Some("replicated_log") => {
+            tracing::warn!("--registry=replicated_log means embedded: one file in --work_dir instead of Mesos' log");
+            RegistryPlace::Embedded
+        }
+        Some(other) => {
+            return Err(Failure::said(format!("--registry={other}: expected embedded, in_memory or replicated_log")));
+        }
+    };
+    for (name, field) in [
+        ("registry_fetch_timeout", &mut options.registry_fetch_timeout),
+        ("registry_store_timeout", &mut options.registry_store_timeout),
+    ] {
+        if let Some(value) = flags.duration(name) {
+            *field = value;
+        }
     }
+    Ok(())
 }
 
 fn allocator(flags: &Parsed, config: &mut master::Config) -> Result<(), Failure> {
