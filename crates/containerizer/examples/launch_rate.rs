@@ -42,6 +42,7 @@ fn main() {
                 user: None,
                 limits: Limits { cpus: 0.1, memory: 32 << 20, ..Limits::default() },
                 rlimits: Vec::new(),
+                binds: Vec::new(),
                 stdout: Output::Discard,
                 stderr: Output::Discard,
             })

@@ -11,7 +11,7 @@ use crate::isolation::Isolation;
 use crate::kernel::{Kernel, System};
 use crate::runtime::Runtime;
 use crate::worker::{Command, Known, Poller, QUEUE, Shared, Waker, Worker};
-use crate::{Config, Error, Event, Launch, Limits, Usage, sessions};
+use crate::{Bind, Config, Error, Event, Launch, Limits, Usage, binds, sessions};
 
 /// Starts, watches, limits and ends containers.
 ///
@@ -21,6 +21,7 @@ pub struct Containerizer {
     kernel: Arc<dyn Kernel>,
     options: LimitOptions,
     missing: Vec<String>,
+    separates_mounts: bool,
     recovered: Vec<(String, u32)>,
     shared: Shared,
     /// `None` once it has been stopped.
@@ -45,6 +46,7 @@ impl Containerizer {
         let poller = Poller::new().map_err(Error::system("cannot wait for containers"))?;
         let options = LimitOptions::from(config);
         let missing = isolation.missing.clone();
+        let separates_mounts = isolation.namespaces.mount;
         let (commands, queue) = sync_channel(QUEUE);
         let shared = Shared::default();
         let waker = poller.waker();
@@ -60,6 +62,7 @@ impl Containerizer {
             kernel,
             options,
             missing,
+            separates_mounts,
             recovered,
             shared,
             commands: Mutex::new(Some(commands)),
@@ -71,6 +74,11 @@ impl Containerizer {
     /// What the chosen isolation cannot give on this machine, each a sentence for a human.
     pub fn missing_isolation(&self) -> Vec<String> {
         self.missing.clone()
+    }
+
+    /// Whether containers have mounts of their own, so that directories can be bound into them.
+    pub fn separates_mounts(&self) -> bool {
+        self.separates_mounts
     }
 
     /// The containers of an earlier process of this agent that were alive at the start, with the pid of their first
@@ -102,6 +110,20 @@ impl Containerizer {
             known.group.clone()
         };
         group.map_or(Ok(()), |group| group.limit(&*self.kernel, &limits, self.options, false))
+    }
+
+    /// Shows one more directory in a running container, before this returns.
+    pub fn bind(&self, id: &str, bind: &Bind) -> Result<(), Error> {
+        let pid = self.known(id)?.pid.filter(|_| self.separates_mounts);
+        let pid = pid.ok_or_else(|| Error::NotFound(id.into()))?;
+        binds::place_in(pid, bind).map_err(Error::io("cannot show a directory in a container", &bind.target))
+    }
+
+    /// Takes one away again; what is open below it can be used until it is closed.
+    pub fn unbind(&self, id: &str, target: &Path) -> Result<(), Error> {
+        let pid = self.known(id)?.pid.filter(|_| self.separates_mounts);
+        let pid = pid.ok_or_else(|| Error::NotFound(id.into()))?;
+        binds::remove_in(pid, target).map_err(Error::io("cannot take a directory from a container", target))
     }
 
     /// Kills everything in the container and cleans up; `Exited` (or `LaunchFailed`) follows.

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::{SealedProgram, User};
+use crate::{Bind, SealedProgram, User};
 
 /// One container to start. Everything in it is already decided: nothing is inherited from this process.
 #[derive(Debug, Clone)]
@@ -23,6 +23,8 @@ pub struct Launch {
     pub user: Option<User>,
     pub limits: Limits,
     pub rlimits: Vec<Rlimit>,
+    /// Only for containers with mounts of their own ([`crate::Containerizer::separates_mounts`]).
+    pub binds: Vec<Bind>,
     pub stdout: Output,
     pub stderr: Output,
 }
@@ -66,6 +68,8 @@ pub struct Limits {
     pub memory_limit: Option<u64>,
     /// At most this many processes and threads.
     pub pids: Option<u64>,
+    /// Its processors are revocable: what others leave, and no more (Mesos' `--revocable_cpu_low_priority`).
+    pub low_priority: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

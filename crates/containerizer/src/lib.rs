@@ -5,10 +5,12 @@
 //! | [`Containerizer`] | the handle the agent's shell calls |
 //! | [`Config`] | what the operator chose |
 //! | [`Launch`], [`Limits`] | the description of one container |
+//! | [`Bind`] | a directory of the host inside a container |
 //! | [`Event`], [`Limitation`], [`Usage`] | what is reported |
 //! | [`User`], [`resolve_user`] | who a container runs as |
 //! | [`SealedProgram`] | our own helpers, unwritable from inside a container |
 
+mod binds;
 mod cgroups;
 mod config;
 mod containerizer;
@@ -25,6 +27,7 @@ mod spawn;
 mod user;
 mod worker;
 
+pub use binds::Bind;
 pub use config::{Config, Launcher};
 pub use containerizer::Containerizer;
 pub use error::Error;

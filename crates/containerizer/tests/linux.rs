@@ -7,7 +7,9 @@ mod common;
 use std::fs;
 
 use common::{Host, is_alive, is_root, skip, until};
-use containerizer::{Config, Containerizer, Error, Event, Launch, Launcher, LimitationKind, Limits, SealedProgram};
+use containerizer::{
+    Bind, Config, Containerizer, Error, Event, Launch, Launcher, LimitationKind, Limits, SealedProgram,
+};
 
 const ALL: [&str; 6] =
     ["cgroups/cpu", "cgroups/mem", "cgroups/pids", "namespaces/pid", "filesystem/linux", "posix/rlimits"];
@@ -167,6 +169,51 @@ fn a_restarted_agent_takes_up_what_lives_and_sweeps_what_does_not() {
     host.the().destroy("stays").unwrap();
     host.exited("stays");
     assert!(host.cgroups().is_empty());
+}
+
+#[test]
+fn directories_of_the_host_are_bound_into_a_container_only() {
+    let test = "directories_of_the_host_are_bound_into_a_container_only";
+    let Some(host) = linux(test, &ALL) else { return };
+    let bind = |name: &str, read_only| {
+        let (source, target) = (host.sandbox("volumes").join(name), host.sandbox("c").join(name));
+        fs::create_dir_all(&source).unwrap();
+        fs::create_dir_all(&target).unwrap();
+        Bind { source, target, read_only }
+    };
+    let (data, fixed, late) = (bind("data", false), bind("fixed", true), bind("late", false));
+    fs::write(fixed.source.join("file"), "fixed").unwrap();
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let command = "echo kept > data/file; cat fixed/file; (echo no > fixed/file) 2>/dev/null || echo ' read-only'; \
+                   until test -e late/begin; do sleep 0.01; done; echo late > late/file; \
+                   while test -e late/begin; do sleep 0.01; done; echo taken";
+    let launch = Launch { binds: vec![data.clone(), fixed], ..host.shell("c", command) };
+    host.launch(launch);
+    until(|| host.read("c", "stdout").ends_with(" read-only\n").then_some(()));
+    assert_eq!(host.read("c", "stdout"), "fixed read-only\n");
+    fs::write(late.source.join("begin"), "").unwrap();
+    host.the().bind("c", &late).unwrap();
+    until(|| late.source.join("file").exists().then_some(()));
+    assert_eq!(fs::read_dir(&late.target).unwrap().count(), 0, "the host sees the place only");
+    assert_eq!(fs::read_to_string("/proc/self/mountinfo").unwrap(), mounts);
+    host.the().unbind("c", &late.target).unwrap();
+    assert_eq!(host.exited("c"), Some(0));
+    assert!(host.read("c", "stdout").ends_with("taken\n"));
+    assert_eq!(fs::read_to_string(data.source.join("file")).unwrap(), "kept\n");
+}
+
+#[test]
+fn a_link_in_the_sandbox_is_no_place_for_a_volume() {
+    let Some(host) = linux("a_link_in_the_sandbox_is_no_place_for_a_volume", &ALL) else { return };
+    let (source, elsewhere) = (host.sandbox("volume"), host.sandbox("elsewhere"));
+    let target = host.sandbox("c").join("data");
+    std::os::unix::fs::symlink(&elsewhere, &target).unwrap();
+    let launch = Launch { binds: vec![Bind { source, target, read_only: false }], ..host.shell("c", "true") };
+    host.the().launch(launch).unwrap();
+    match host.event() {
+        Event::LaunchFailed { reason, .. } => assert!(reason.contains("mount a volume"), "{reason}"),
+        event => panic!("{event:?}"),
+    }
 }
 
 #[test]

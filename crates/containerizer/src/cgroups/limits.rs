@@ -11,8 +11,12 @@ use crate::{Config, Error, Limits};
 /// memory, the CFS period and the least quota in it.
 const SHARES_PER_CPU: f64 = 1024.0;
 const MIN_SHARES: u64 = 2;
+/// Of revocable processors (`CPU_SHARES_PER_CPU_REVOCABLE`).
+const SHARES_PER_REVOCABLE_CPU: f64 = 10.0;
 const MAX_SHARES: u64 = 262_144;
 const WEIGHT_PER_CPU: f64 = 100.0;
+/// In the same proportion as the shares.
+const WEIGHT_PER_REVOCABLE_CPU: f64 = 1.0;
 const MIN_MEMORY: u64 = 32 << 20;
 const CFS_PERIOD_US: u64 = 100_000;
 const MIN_CFS_QUOTA_US: u64 = 1_000;
@@ -66,8 +70,8 @@ fn limit_cpu(
     options: LimitOptions,
 ) -> Result<(), Error> {
     match version {
-        Version::V1 => write(kernel, path, "cpu.shares", &shares(limits.cpus).to_string())?,
-        Version::V2 => write(kernel, path, "cpu.weight", &weight(limits.cpus).to_string())?,
+        Version::V1 => write(kernel, path, "cpu.shares", &shares(limits).to_string())?,
+        Version::V2 => write(kernel, path, "cpu.weight", &weight(limits).to_string())?,
     }
     // An explicit limit is enforced whatever the default of the agent is.
     let ceiling = limits.cpu_limit.or(options.cfs.then_some(limits.cpus));
@@ -139,13 +143,15 @@ fn current_limit(kernel: &dyn Kernel, version: Version, path: &Path) -> Option<u
     }
 }
 
-fn shares(cpus: f64) -> u64 {
+fn shares(limits: &Limits) -> u64 {
+    let each = if limits.low_priority { SHARES_PER_REVOCABLE_CPU } else { SHARES_PER_CPU };
     // Saturates; a NaN is 0.
-    ((cpus * SHARES_PER_CPU) as u64).clamp(MIN_SHARES, MAX_SHARES)
+    ((limits.cpus * each) as u64).clamp(MIN_SHARES, MAX_SHARES)
 }
 
-fn weight(cpus: f64) -> u64 {
-    ((cpus * WEIGHT_PER_CPU) as u64).clamp(1, 10_000)
+fn weight(limits: &Limits) -> u64 {
+    let each = if limits.low_priority { WEIGHT_PER_REVOCABLE_CPU } else { WEIGHT_PER_CPU };
+    ((limits.cpus * each) as u64).clamp(1, 10_000)
 }
 
 fn quota_us(cpus: f64) -> u64 {

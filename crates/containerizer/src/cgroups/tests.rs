@@ -141,6 +141,17 @@ fn limits_in_v1() {
 }
 
 #[test]
+fn revocable_processors_get_what_others_leave() {
+    let revocable = Limits { low_priority: true, ..limits() };
+    let first = |kernel: Fake| {
+        group(&kernel).limit(&kernel, &revocable, PLAIN, true).unwrap();
+        kernel.log().remove(0)
+    };
+    assert_eq!(first(v1()), "/sys/fs/cgroup/cpu,cpuacct/mesos/c/cpu.shares = 5");
+    assert_eq!(first(v2()), "/sys/fs/cgroup/mesos/c/cpu.weight = 1");
+}
+
+#[test]
 fn limits_in_v2() {
     check(
         &v2(),

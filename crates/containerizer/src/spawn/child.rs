@@ -13,6 +13,7 @@ use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
 use rustix::process::{Gid, Uid, chdir, setsid, umask};
 
 use super::plan::{Executable, SpawnPlan};
+use crate::binds;
 
 /// What the parent reads when the child has run its program or ended. Written by the child in shared memory.
 #[derive(Debug, Default)]
@@ -46,6 +47,7 @@ steps! {
     Cgroup => "enter its cgroups",
     Mounts => "separate its mounts",
     Proc => "mount /proc",
+    Volume => "mount a volume",
     Rlimits => "set its resource limits",
     Streams => "set its standard streams",
     Groups => "set its groups",
@@ -130,6 +132,9 @@ fn separate_mounts(plan: &SpawnPlan) -> Result<(), (Step, Errno)> {
     if plan.namespaces.pid {
         let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
         mount(c"proc", c"/proc", c"proc", flags, None).map_err(|errno| (Step::Proc, errno))?;
+    }
+    for bind in &plan.binds {
+        binds::place(bind).map_err(|errno| (Step::Volume, errno))?;
     }
     Ok(())
 }

@@ -38,6 +38,8 @@ pub(crate) enum SpawnError {
     Open { path: String, source: io::Error },
     #[error("'{0}' is not in the PATH of the container")]
     NotInPath(String),
+    #[error("volumes need containers with mounts of their own")]
+    SharedMounts,
     #[error("cannot create a process")]
     Clone(#[source] io::Error),
     /// A step of the child failed; nothing of it is left.

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use rustix::fs::{Mode, OFlags};
 
 use super::SpawnError;
+use crate::binds::PreparedBind;
 use crate::{Launch, Output, Program, Rlimit, RlimitKind, SealedProgram, User};
 
 /// Standard streams may not be moved onto themselves, so their sources live above them.
@@ -37,6 +38,7 @@ pub(crate) struct SpawnPlan {
     pub(super) stdout: OwnedFd,
     pub(super) stderr: OwnedFd,
     pub(super) namespaces: Namespaces,
+    pub(super) binds: Vec<PreparedBind>,
     /// The v2 cgroup the child is born into.
     pub(super) cgroup: Option<OwnedFd>,
     /// `tasks` of the v1 cgroups it moves itself into.
@@ -79,6 +81,7 @@ impl SpawnPlan {
             stdout: output(&launch.stdout, launch.user.as_ref())?,
             stderr: output(&launch.stderr, launch.user.as_ref())?,
             namespaces,
+            binds: binds(launch, namespaces)?,
             cgroup: None,
             cgroup_tasks: Vec::new(),
         })
@@ -99,6 +102,18 @@ impl SpawnPlan {
         self.cgroup_tasks.push(open(&directory.join("tasks"), OFlags::WRONLY, None)?);
         Ok(())
     }
+}
+
+/// Without mounts of its own a container would change everybody's.
+fn binds(launch: &Launch, namespaces: Namespaces) -> Result<Vec<PreparedBind>, SpawnError> {
+    if !namespaces.mount && !launch.binds.is_empty() {
+        return Err(SpawnError::SharedMounts);
+    }
+    launch
+        .binds
+        .iter()
+        .map(|bind| PreparedBind::new(bind).ok_or(SpawnError::ZeroByte("the path of a volume")))
+        .collect()
 }
 
 fn executable(launch: &Launch) -> Result<Executable, SpawnError> {

@@ -76,6 +76,7 @@ impl Host {
             user: None,
             limits: Limits { cpus: 0.1, memory: 64 << 20, ..Limits::default() },
             rlimits: Vec::new(),
+            binds: Vec::new(),
             stdout: Output::File { path: sandbox.join("stdout"), rotation: None },
             stderr: Output::File { path: sandbox.join("stderr"), rotation: None },
         }

@@ -2,10 +2,11 @@
 //! may wait, and a container may be destroyed meanwhile.
 
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ::agent::{ContainerCommand, ContainerEvent, ContainerExit, ContainerLaunch, Input, Limitation};
+use ::agent::{ContainerCommand, ContainerEvent, ContainerExit, ContainerLaunch, ContainerVolume, Input, Limitation};
 use containerizer::{Containerizer, Event, LimitationKind, Limits, User};
 use messages::v1;
 use tokio::runtime::Handle;
@@ -17,6 +18,7 @@ use super::fetch::{self, Fetches};
 use super::host::AgentHost;
 use super::launch::{self, Settings};
 use super::sandbox;
+use super::volumes::{self, Place};
 use crate::edge::core_thread::{Inbox, Mail};
 
 pub struct Containers {
@@ -44,6 +46,9 @@ struct Shared {
 struct Live {
     phase: Phase,
     cancelled: Arc<AtomicBool>,
+    sandbox: PathBuf,
+    /// Those it is to see; it does unless it is still being prepared.
+    volumes: Vec<ContainerVolume>,
 }
 
 enum Phase {
@@ -86,8 +91,9 @@ impl Containers {
     pub fn carry_out(self: &Arc<Self>, command: ContainerCommand) {
         match command {
             ContainerCommand::Launch(launch) => self.launch(launch),
-            ContainerCommand::Update { container, resources, limits, .. } => {
-                self.update(&container, launch::limits(&resources, &limits));
+            ContainerCommand::Update { container, resources, limits, volumes } => {
+                self.update(&container, self.settings.limits(&resources, &limits));
+                self.update_volumes(&container, volumes);
             }
             ContainerCommand::Destroy { container } => self.destroy(&container),
         }
@@ -110,8 +116,12 @@ impl Containers {
 
     fn launch(self: &Arc<Self>, launch: Box<ContainerLaunch>) {
         let cancelled = Arc::new(AtomicBool::new(false));
-        let phase = Phase::Preparing(launch::limits(&launch.resources, &launch.limits));
-        let live = Live { phase, cancelled: cancelled.clone() };
+        let live = Live {
+            phase: Phase::Preparing(self.settings.limits(&launch.resources, &launch.limits)),
+            cancelled: cancelled.clone(),
+            sandbox: launch.sandbox.clone(),
+            volumes: launch.volumes.clone(),
+        };
         self.shared.lock().insert(launch.container.to_string(), live);
         let containers = self.clone();
         self.runtime.spawn(async move {
@@ -121,7 +131,8 @@ impl Containers {
             let containers = containers.clone();
             let work = move || {
                 let prepared = containers.prepare(&launch, &cancelled);
-                if let Err(reason) = prepared.and_then(|prepared| containers.start_prepared(prepared)) {
+                let started = prepared.and_then(|prepared| containers.start_prepared(prepared, &launch.volumes));
+                if let Err(reason) = started {
                     containers.shared.failed(launch.container.as_str(), reason);
                 }
             };
@@ -136,16 +147,18 @@ impl Containers {
         let user = launch.user.as_deref().map(resolve_user).transpose()?.flatten();
         sandbox::create(&launch.sandbox, user.as_ref())
             .map_err(|error| format!("Failed to create sandbox '{}': {error}", launch.sandbox.display()))?;
+        // Before anything is fetched: a file must not take the place of a volume.
+        self.show(launch.container.as_str(), &launch.sandbox, &[], &launch.volumes)?;
         self.fetches.fetch(&self.settings.fetch, launch, user.as_ref(), cancelled)?;
         launch::describe(&self.settings, launch, user).map_err(|error| error.to_string())
     }
 
     /// A `destroy` comes before this (and is seen here), after it (and finds the container), or in between: then it
     /// found nothing to destroy, which is made up for.
-    fn start_prepared(&self, mut prepared: containerizer::Launch) -> Result<(), String> {
+    fn start_prepared(&self, mut prepared: containerizer::Launch, shown: &[ContainerVolume]) -> Result<(), String> {
         let id = prepared.id.clone();
         let destroyed = || "Container destroyed while preparing".to_owned();
-        let cancelled = {
+        let (cancelled, volumes) = {
             let mut live = self.shared.lock();
             let entry = live.get_mut(&id).ok_or_else(destroyed)?;
             if entry.cancelled.load(Ordering::Acquire) {
@@ -155,8 +168,13 @@ impl Containers {
                 prepared.limits = limits;
             }
             entry.phase = Phase::Started;
-            entry.cancelled.clone()
+            (entry.cancelled.clone(), entry.volumes.clone())
         };
+        let sandbox = prepared.working_directory.clone();
+        self.show(&id, &sandbox, shown, &volumes)?;
+        if self.containerizer.separates_mounts() {
+            prepared.binds = volumes.iter().map(|volume| volumes::bind(&sandbox, volume)).collect();
+        }
         // Not under the lock: it may wait for the containerizer, whose reports need the lock.
         self.containerizer.launch(prepared).map_err(|error| error.to_string())?;
         if cancelled.load(Ordering::Acquire)
@@ -182,6 +200,57 @@ impl Containers {
         }
     }
 
+    /// Tasks with other volumes came or went. It is done before they are delivered.
+    fn update_volumes(&self, container: &ContainerId, wanted: Vec<ContainerVolume>) {
+        let (sandbox, shown) = {
+            let mut live = self.shared.lock();
+            let Some(entry) = live.get_mut(container.as_str()).filter(|entry| entry.volumes != wanted) else { return };
+            let shown = std::mem::replace(&mut entry.volumes, wanted.clone());
+            if !matches!(entry.phase, Phase::Started) {
+                return;
+            }
+            (entry.sandbox.clone(), shown)
+        };
+        if let Err(reason) = self.show(container.as_str(), &sandbox, &shown, &wanted) {
+            warn!(%container, reason, "a container does not see its volumes");
+        }
+        if !self.containerizer.separates_mounts() {
+            return;
+        }
+        for volume in wanted.iter().filter(|volume| !shown.contains(volume)) {
+            if let Err(error) = self.containerizer.bind(container.as_str(), &volumes::bind(&sandbox, volume)) {
+                warn!(%container, %error, "a container does not see a volume");
+            }
+        }
+    }
+
+    /// Makes the places of volumes in a sandbox, after taking away those of volumes that are not wanted any more.
+    fn show(
+        &self,
+        id: &str,
+        sandbox: &Path,
+        shown: &[ContainerVolume],
+        wanted: &[ContainerVolume],
+    ) -> Result<(), String> {
+        let place = if self.containerizer.separates_mounts() { Place::Directory } else { Place::Link };
+        for volume in shown.iter().filter(|volume| !wanted.contains(volume)) {
+            if place == Place::Directory
+                && let Err(error) = self.containerizer.unbind(id, &sandbox.join(&volume.name))
+            {
+                debug!(container = id, %error, "cannot take a volume from a container");
+            }
+            volumes::hide(sandbox, volume, place).map_err(|error| error.to_string())?;
+        }
+        for volume in wanted.iter().filter(|volume| !shown.contains(volume)) {
+            // A shared volume in use keeps its owner, as in Mesos.
+            if !(volume.shared && self.shared.uses(&volume.source, id)) {
+                volumes::give(sandbox, volume).map_err(|error| error.to_string())?;
+            }
+            volumes::show(sandbox, volume, place).map_err(|error| error.to_string())?;
+        }
+        Ok(())
+    }
+
     fn destroy(&self, container: &ContainerId) {
         let started = match self.shared.lock().get(container.as_str()) {
             None => return,
@@ -197,6 +266,13 @@ impl Containers {
 }
 
 impl Shared {
+    /// Whether another container has this volume.
+    fn uses(&self, source: &Path, except: &str) -> bool {
+        let live = self.lock();
+        let mut others = live.iter().filter(|(id, _)| *id != except);
+        others.any(|(_, other)| other.volumes.iter().any(|volume| volume.source == source))
+    }
+
     fn report(&self, event: Event) {
         match event {
             Event::Launched { id, pid } => {

@@ -17,6 +17,8 @@ pub struct Settings {
     pub executor_argv: Vec<String>,
     pub rotation: Option<Rotation>,
     pub fetch: FetchOptions,
+    /// `--revocable_cpu_low_priority`.
+    pub revocable_cpu_low_priority: bool,
 }
 
 /// Why a container cannot be started here.
@@ -67,8 +69,9 @@ pub fn describe(settings: &Settings, launch: &ContainerLaunch, user: Option<User
         environment: launch.environment.iter().map(text).collect(),
         working_directory: launch.sandbox.clone(),
         user,
-        limits: limits(&launch.resources, &launch.limits),
+        limits: settings.limits(&launch.resources, &launch.limits),
         rlimits: rlimits(&launch.executor_info),
+        binds: Vec::new(),
         stdout: output("stdout"),
         stderr: output("stderr"),
     })
@@ -87,14 +90,18 @@ fn custom(launch: &ContainerLaunch) -> Result<(Program, Vec<OsString>), Unsuppor
 /// Memory is given in MB.
 const MEBIBYTE: f64 = 1024.0 * 1024.0;
 
-/// Of what a container was promised, and its ceilings where they differ.
-pub fn limits(resources: &[v1::Resource], ceilings: &[v1::Resource]) -> Limits {
-    Limits {
-        cpus: scalar(resources, "cpus").unwrap_or_default(),
-        cpu_limit: scalar(ceilings, "cpus"),
-        memory: bytes(scalar(resources, "mem").unwrap_or_default()),
-        memory_limit: scalar(ceilings, "mem").map(bytes),
-        pids: None,
+impl Settings {
+    /// Of what a container was promised, and its ceilings where they differ.
+    pub fn limits(&self, resources: &[v1::Resource], ceilings: &[v1::Resource]) -> Limits {
+        let revocable = |resource: &v1::Resource| resource.name == "cpus" && resource.revocable.is_some();
+        Limits {
+            cpus: scalar(resources, "cpus").unwrap_or_default(),
+            cpu_limit: scalar(ceilings, "cpus"),
+            memory: bytes(scalar(resources, "mem").unwrap_or_default()),
+            memory_limit: scalar(ceilings, "mem").map(bytes),
+            pids: None,
+            low_priority: self.revocable_cpu_low_priority && resources.iter().any(revocable),
+        }
     }
 }
 

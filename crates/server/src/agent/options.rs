@@ -33,6 +33,7 @@ pub struct AgentOptions {
     /// Of `stdout` and `stderr` of executors.
     pub rotation: Option<containerizer::Rotation>,
     pub fetch: FetchOptions,
+    pub revocable_cpu_low_priority: bool,
     /// Every flag that has a value, for `/flags`.
     pub flags: Vec<(String, String)>,
     pub build: Build,
@@ -61,6 +62,7 @@ impl AgentOptions {
             executor: None,
             rotation: None,
             fetch: FetchOptions::default(),
+            revocable_cpu_low_priority: true,
             flags: Vec::new(),
             history: Limits::default(),
             log_file: None,

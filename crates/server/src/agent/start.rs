@@ -48,6 +48,7 @@ pub fn start(options: AgentOptions) -> Result<Running, Error> {
         executor_argv: executor.argv,
         rotation: options.rotation,
         fetch: options.fetch,
+        revocable_cpu_low_priority: options.revocable_cpu_low_priority,
     };
     let containers = Containers::start(options.containerizer, settings, runtime.clone(), inbox.clone())
         .map_err(|error| Error::Containerizer(error.to_string()))?;

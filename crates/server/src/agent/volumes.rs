@@ -1,9 +1,12 @@
-//! Persistent volumes on disk: made, and deleted with everything in them.
+//! Persistent volumes on disk: made, deleted with everything in them, and shown in sandboxes.
 
+use std::fs::{self, DirBuilder};
 use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, chown, symlink};
 use std::path::{Path, PathBuf};
 
-use ::agent::VolumeChange;
+use ::agent::{ContainerVolume, VolumeChange};
+use containerizer::Bind;
 
 use super::sandbox;
 
@@ -13,13 +16,26 @@ pub enum VolumeError {
     Create { path: PathBuf, source: io::Error },
     #[error("Failed to remove persistent volume at '{path}': {source}")]
     Remove { path: PathBuf, source: io::Error },
+    #[error("Failed to change the ownership of the persistent volume at '{path}': {source}")]
+    Own { path: PathBuf, source: io::Error },
+    #[error("Failed to show the persistent volume at '{path}' in the sandbox: {source}")]
+    Show { path: PathBuf, source: io::Error },
+}
+
+/// How a sandbox shows a volume.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// A link to it (Mesos' posix filesystem isolator); nothing keeps a container from writing to a read-only one.
+    Link,
+    /// A directory that the container has it mounted on.
+    Directory,
 }
 
 /// All of them, in order. Done again, it changes nothing.
 pub fn change(changes: &[VolumeChange]) -> Result<(), VolumeError> {
     changes.iter().try_for_each(|change| match change {
         VolumeChange::Create { path } => {
-            std::fs::create_dir_all(path).map_err(|source| VolumeError::Create { path: path.clone(), source })
+            fs::create_dir_all(path).map_err(|source| VolumeError::Create { path: path.clone(), source })
         }
         VolumeChange::Remove { base, path, keep_root } => {
             let removed = if *keep_root { empty(path) } else { sandbox::remove(base, path) };
@@ -30,7 +46,7 @@ pub fn change(changes: &[VolumeChange]) -> Result<(), VolumeError> {
 
 /// A mounted disk stays where it is mounted.
 fn empty(directory: &Path) -> io::Result<()> {
-    let entries = match std::fs::read_dir(directory) {
+    let entries = match fs::read_dir(directory) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         entries => entries?,
     };
@@ -38,12 +54,58 @@ fn empty(directory: &Path) -> io::Result<()> {
         let entry = entry?;
         // The type of the entry itself: links are not followed.
         if entry.file_type()?.is_dir() {
-            std::fs::remove_dir_all(entry.path())?;
+            fs::remove_dir_all(entry.path())?;
         } else {
-            std::fs::remove_file(entry.path())?;
+            fs::remove_file(entry.path())?;
         }
     }
     Ok(())
+}
+
+/// To whom the sandbox belongs.
+pub fn give(sandbox: &Path, volume: &ContainerVolume) -> Result<(), VolumeError> {
+    let own = |source| VolumeError::Own { path: volume.source.clone(), source };
+    let owner = fs::metadata(sandbox).map_err(own)?;
+    // Root may do everything anyway; and without root everything is ours.
+    if owner.uid() == 0 || !rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    chown(&volume.source, Some(owner.uid()), Some(owner.gid())).map_err(own)
+}
+
+/// The sandbox may be in the hands of a task: what is there already under the name is never followed or replaced.
+pub fn show(sandbox: &Path, volume: &ContainerVolume, place: Place) -> Result<(), VolumeError> {
+    let path = sandbox.join(&volume.name);
+    let made = match place {
+        Place::Link => symlink(&volume.source, &path),
+        Place::Directory => DirBuilder::new().mode(0o755).create(&path),
+    };
+    let there = || match place {
+        Place::Link => fs::read_link(&path).is_ok_and(|to| to == volume.source),
+        Place::Directory => fs::symlink_metadata(&path).is_ok_and(|data| data.is_dir()),
+    };
+    match made {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && there() => Ok(()),
+        made => made.map_err(|source| VolumeError::Show { path: volume.source.clone(), source }),
+    }
+}
+
+/// Leaves what has taken its place.
+pub fn hide(sandbox: &Path, volume: &ContainerVolume, place: Place) -> Result<(), VolumeError> {
+    let path = sandbox.join(&volume.name);
+    let gone = match place {
+        Place::Link if fs::read_link(&path).is_ok_and(|to| to == volume.source) => fs::remove_file(&path),
+        Place::Link => Ok(()),
+        Place::Directory => fs::remove_dir(&path),
+    };
+    match gone {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        gone => gone.map_err(|source| VolumeError::Show { path: volume.source.clone(), source }),
+    }
+}
+
+pub fn bind(sandbox: &Path, volume: &ContainerVolume) -> Bind {
+    Bind { source: volume.source.clone(), target: sandbox.join(&volume.name), read_only: volume.read_only }
 }
 
 #[cfg(test)]
