@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use resources::{Resource, Resources};
+use resources::{Conversion, Resource, Resources};
 use vocabulary::{AgentId, FrameworkId, Monotonic, Role};
 
 use crate::agent::Agent;
@@ -70,6 +70,17 @@ impl Allocator {
         self.release(agent_ix, ix, offered);
         self.set_total(agent_ix, total);
         self.hold(agent_ix, ix, converted);
+    }
+
+    /// An operator's operation turns what nobody holds into something else, if it is there.
+    pub fn update_available(&mut self, agent: &AgentId, steps: &[Conversion]) -> Result<(), resources::Error> {
+        let Some(ix) = self.agent_ids.get(agent).copied() else { return Ok(()) };
+        let Some(entry) = self.agents.get(ix) else { return Ok(()) };
+        entry.available().apply_all(steps)?;
+        let total = entry.total().apply_all(steps)?;
+        self.set_total(ix, total);
+        self.dirty.agent(ix);
+        Ok(())
     }
 
     /// Allocated resources are now held by the framework, and counted in each of their roles.

@@ -12,6 +12,7 @@ use vocabulary::{AgentId, ExecutorId, FrameworkId, Monotonic, OfferId, TaskId, U
 
 use crate::capabilities::AgentCapabilities;
 use crate::change::{AgentSnapshot, ExecutorSnapshot};
+use crate::operations::Provider;
 
 #[derive(Debug)]
 pub(crate) struct Agent {
@@ -27,6 +28,8 @@ pub(crate) struct Agent {
     /// Per framework that has something here.
     pub uses: BTreeMap<FrameworkId, AgentUse>,
     pub offers: Vec<OfferId>,
+    /// By the id of each resource provider.
+    pub providers: BTreeMap<String, Provider>,
     /// A registry change that ends its registration is under way.
     pub leaving: bool,
     /// When it is given up, while disconnected.
@@ -60,6 +63,7 @@ impl Agent {
             awaiting_pong: false,
             uses: BTreeMap::new(),
             offers: Vec::new(),
+            providers: BTreeMap::new(),
             leaving: false,
             deadline: None,
         }
@@ -82,9 +86,13 @@ impl Agent {
     }
 
     pub fn resource_versions(&self) -> Vec<internal::ResourceVersionUuid> {
-        self.resource_version
-            .iter()
-            .map(|uuid| internal::ResourceVersionUuid { resource_provider_id: None, uuid: uuid.clone() })
+        let own = self.resource_version.iter().map(|uuid| (None, uuid));
+        let provided = self.providers.iter().map(|(id, provider)| (Some(id), &provider.version));
+        own.chain(provided)
+            .map(|(provider, uuid)| internal::ResourceVersionUuid {
+                resource_provider_id: provider.map(|id| v1::ResourceProviderId { value: id.clone() }),
+                uuid: uuid.clone(),
+            })
             .collect()
     }
 }

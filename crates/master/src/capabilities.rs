@@ -9,6 +9,7 @@ pub(crate) struct FrameworkCapabilities {
     pub multi_role: bool,
     pub partition_aware: bool,
     pub reservation_refinement: bool,
+    pub shared_resources: bool,
 }
 
 impl FrameworkCapabilities {
@@ -18,6 +19,7 @@ impl FrameworkCapabilities {
             multi_role: has(FrameworkCapability::MultiRole),
             partition_aware: has(FrameworkCapability::PartitionAware),
             reservation_refinement: has(FrameworkCapability::ReservationRefinement),
+            shared_resources: has(FrameworkCapability::SharedResources),
         }
     }
 }

@@ -7,6 +7,8 @@ use messages::v1;
 use resources::Resources;
 use vocabulary::{AgentId, ExecutorId, FrameworkId, OfferId, Role, TaskId, Timestamp, Upid};
 
+use crate::operations::OperationUuid;
+
 #[derive(Debug, Clone)]
 pub enum Change {
     /// First registration or return of an agent (also from unreachable). Tasks of it in the
@@ -41,6 +43,11 @@ pub enum Change {
         agent: AgentId,
         executor: ExecutorId,
     },
+    /// Pending, or known from its agent.
+    OperationAdded(Arc<v1::Operation>),
+    OperationUpdated(Arc<v1::Operation>),
+    /// Over and acknowledged, or its agent is gone.
+    OperationRemoved(OperationUuid),
     OfferAdded(Arc<OfferSnapshot>),
     OfferRemoved(OfferId),
 }

@@ -157,6 +157,7 @@ impl Master {
     /// it is lost, the books forget it.
     fn forget_agent(&mut self, cx: &mut Cx<'_>, id: &AgentId, departure: AgentDeparture) {
         self.rescind_offers_of_agent(cx, id);
+        self.forget_operations_on(cx, id, departure);
         self.allocator.remove_agent(id);
         let Some(agent) = self.agents.remove(id.as_str()) else { return };
         self.stop_pings(cx, &agent);

@@ -122,7 +122,11 @@ impl Master {
         state.active = false;
         state.recovered = false;
         state.unregistered = Some(cx.now.wall);
+        let short_of_operations = self.orphan_operations_of(cx, id);
         self.allocator.remove_framework(id);
+        for agent in short_of_operations {
+            self.allocator_update_agent(&agent);
+        }
         cx.publish(Change::FrameworkRemoved(framework.state));
     }
 

@@ -22,6 +22,7 @@ mod links;
 mod master;
 pub mod metrics;
 mod offers;
+mod operations;
 mod operator;
 mod outbox;
 mod peers;
@@ -44,6 +45,7 @@ pub use config::Config;
 pub use input::{Caller, Input, OperatorCall, PeerMessage, SchedulerCall, SchedulerSubscribe};
 pub use master::Master;
 pub use metrics::Metrics;
+pub use operations::OperationUuid;
 pub use outbox::{Effect, Outbox, StoreToken, Timer};
 pub use registry::{
     AgentRecord, CorruptRegistry, Entry, MachineKey, RegistryOperation, RegistryState, UnreachableRecord,

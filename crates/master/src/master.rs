@@ -15,6 +15,7 @@ use crate::input::Input;
 use crate::links::Links;
 use crate::metrics::Metrics;
 use crate::offers::Offers;
+use crate::operations::Operations;
 use crate::outbox::{Outbox, Timer};
 use crate::registry::{Registry, RegistryState};
 use crate::wheel::Wheel;
@@ -36,6 +37,7 @@ pub struct Master {
     pub(crate) registry: Registry,
     pub(crate) pings: Wheel<AgentId>,
     pub(crate) heartbeats: Wheel<FrameworkId>,
+    pub(crate) operations: Operations,
     pub(crate) allocator: Allocator,
     /// An allocation run is due at this time.
     pub(crate) allocation_armed: Option<vocabulary::Monotonic>,
@@ -60,6 +62,7 @@ impl Master {
             registry: Registry::new(registry),
             pings: Wheel::new(config.agent_ping_timeout),
             heartbeats: Wheel::new(config.heartbeat_interval),
+            operations: Operations::new(Random::from_u64(random.clone().next_u64())),
             allocator: crate::allocation::allocator(&config, random),
             allocation_armed: None,
             config,

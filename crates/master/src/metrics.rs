@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use messages::v1;
 use resources::Resources;
+use v1::offer::operation::Type as OperationType;
 
 /// A counter or a gauge.
 #[derive(Debug, Default)]
@@ -43,13 +44,14 @@ macro_rules! metrics {
             /// By tasks and executors on them.
             pub(crate) used: Amounts,
             tasks: TaskStates,
+            pub(crate) operations: OperationStates,
         }
 
         impl Metrics {
             /// Every metric with a fixed name, the resource gauges, and those of `master/task_…` that have been used.
             pub fn iter(&self) -> impl Iterator<Item = (Cow<'static, str>, f64)> + '_ {
                 let fixed = [$((Cow::Borrowed($name), self.$field.get() as f64),)*];
-                fixed.into_iter().chain(self.resources()).chain(self.tasks.iter())
+                fixed.into_iter().chain(self.resources()).chain(self.tasks.iter()).chain(self.operations.iter())
             }
         }
     };
@@ -266,6 +268,67 @@ impl TaskStates {
             Some((Cow::Owned(name), value.get() as f64))
         })
     }
+}
+
+/// `master/operations/<state>` and `master/operations/<type>/<state>`, each state and their `total`.
+#[derive(Debug)]
+pub(crate) struct OperationStates(Box<[Value]>);
+
+/// `None` stands for all types.
+const OPERATION_TYPES: [Option<OperationType>; 9] = [
+    None,
+    Some(OperationType::Reserve),
+    Some(OperationType::Unreserve),
+    Some(OperationType::Create),
+    Some(OperationType::Destroy),
+    Some(OperationType::GrowVolume),
+    Some(OperationType::ShrinkVolume),
+    Some(OperationType::CreateDisk),
+    Some(OperationType::DestroyDisk),
+];
+
+/// `None` stands for the total.
+const OPERATION_STATES: [Option<v1::OperationState>; 9] = [
+    None,
+    Some(v1::OperationState::OperationPending),
+    Some(v1::OperationState::OperationRecovering),
+    Some(v1::OperationState::OperationUnreachable),
+    Some(v1::OperationState::OperationFinished),
+    Some(v1::OperationState::OperationFailed),
+    Some(v1::OperationState::OperationError),
+    Some(v1::OperationState::OperationDropped),
+    Some(v1::OperationState::OperationGoneByOperator),
+];
+
+impl Default for OperationStates {
+    fn default() -> Self {
+        OperationStates((0..OPERATION_TYPES.len() * OPERATION_STATES.len()).map(|_| Value::default()).collect())
+    }
+}
+
+impl OperationStates {
+    pub fn add(&self, kind: OperationType, state: v1::OperationState, amount: i64) {
+        let counts = |(of_kind, of_state): (Option<OperationType>, Option<v1::OperationState>)| {
+            of_kind.is_none_or(|of| of == kind) && of_state.is_none_or(|of| of == state)
+        };
+        for (value, _) in self.0.iter().zip(cells()).filter(|(_, cell)| counts(*cell)) {
+            value.add(amount);
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (Cow<'static, str>, f64)> + '_ {
+        self.0.iter().zip(cells()).filter(|(value, _)| value.get() != 0).map(|(value, (kind, state))| {
+            let kind = kind.map(|kind| format!("{}/", kind.as_str_name().to_lowercase())).unwrap_or_default();
+            let state = state.map_or("total".to_owned(), |state| {
+                state.as_str_name().trim_start_matches("OPERATION_").to_lowercase()
+            });
+            (Cow::Owned(format!("master/operations/{kind}{state}")), value.get() as f64)
+        })
+    }
+}
+
+fn cells() -> impl Iterator<Item = (Option<OperationType>, Option<v1::OperationState>)> {
+    OPERATION_TYPES.into_iter().flat_map(|kind| OPERATION_STATES.into_iter().map(move |state| (kind, state)))
 }
 
 #[cfg(test)]

@@ -121,6 +121,15 @@ impl Master {
         self.recover(cx, &offer.framework, &offer.agent, &offer.resources, None);
     }
 
+    /// Its framework is not offered the same again for a while.
+    pub(crate) fn rescind_offer_for(&mut self, cx: &mut Cx<'_>, id: &str, refuse: Duration) {
+        let Some(offer) = self.take_offer(cx, id) else { return };
+        if let Some(framework) = self.frameworks.get(offer.framework.as_str()) {
+            framework.listener().clone().rescind(cx, offer.id.to_proto());
+        }
+        self.recover(cx, &offer.framework, &offer.agent, &offer.resources, Some(refuse));
+    }
+
     pub(crate) fn discard_offers(&mut self, cx: &mut Cx<'_>, framework: &FrameworkId) {
         for offer in self.offers_of_framework(framework) {
             self.discard_offer(cx, offer.as_str(), None);

@@ -10,7 +10,16 @@ use crate::master::Master;
 impl Master {
     pub(crate) fn operator_call(&mut self, cx: &mut Cx<'_>, request: OperatorCall) {
         let call = *request.call;
-        let answer = match (call.r#type(), call.teardown) {
+        let answer = match (call.r#type(), call.teardown.as_ref()) {
+            (
+                Type::ReserveResources
+                | Type::UnreserveResources
+                | Type::CreateVolumes
+                | Type::DestroyVolumes
+                | Type::GrowVolume
+                | Type::ShrinkVolume,
+                _,
+            ) => self.operate_by_operator(cx, &request.caller, call),
             (Type::Teardown, Some(teardown)) => self.teardown_by_operator(cx, &teardown.framework_id.value),
             (kind, _) => Answer::new(
                 Status::NotImplemented,

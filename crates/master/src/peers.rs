@@ -24,11 +24,7 @@ impl Master {
             Message::StatusUpdate(message) => self.status_update(cx, &from, *message),
             Message::ExitedExecutor(message) => self.exited_executor(cx, &from, *message),
             Message::ExecutorToFramework(message) => self.executor_message(cx, &from, *message),
-            Message::UpdateOperationStatus(_) => {
-                // The master has started no operation that could have one.
-                self.metrics.messages_operation_status_update.increment();
-                self.metrics.invalid_operation_status_updates.increment();
-            }
+            Message::UpdateOperationStatus(message) => self.operation_status_update(cx, &from, *message),
 
             Message::SchedulerCall(bytes) => self.driver_call(cx, &from, &bytes),
             Message::SubmitSchedulerRequest(_) => {

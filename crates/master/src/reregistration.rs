@@ -242,10 +242,9 @@ impl Master {
     }
 
     /// Agents without resource providers are told what to checkpoint, each time.
-    fn tell_checkpointed_resources(&self, cx: &mut Cx<'_>, id: &AgentId) {
+    pub(crate) fn tell_checkpointed_resources(&self, cx: &mut Cx<'_>, id: &AgentId) {
         let Some(agent) = self.agents.get(id.as_str()).filter(|a| !a.capabilities.resource_provider) else { return };
-        let needs_checkpoint = |r: &resources::Resource| r.is_dynamically_reserved() || r.is_persistent_volume();
-        let checkpointed = agent.state.total.filter(needs_checkpoint);
+        let checkpointed = agent.state.total.checkpointed();
         let resources = if agent.capabilities.reservation_refinement {
             checkpointed.to_proto()
         } else {
@@ -265,8 +264,10 @@ impl Master {
         let id = AgentId::from(&message.slave_id);
         let Some(agent) = self.agents.get_mut(id.as_str()) else { return };
         if message.resource_version_uuid.is_some() {
-            agent.resource_version = message.resource_version_uuid;
+            agent.resource_version.clone_from(&message.resource_version_uuid);
         }
+        self.reconcile_operations_with(cx, &id, &message);
+        let Some(agent) = self.agents.get_mut(id.as_str()) else { return };
         if !oversubscribes || agent.state.total.revocable() == revocable {
             return;
         }

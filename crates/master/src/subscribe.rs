@@ -219,7 +219,7 @@ impl Master {
     pub(crate) fn recover_framework(&mut self, cx: &mut Cx<'_>, info: v1::FrameworkInfo) {
         let Some(id) = known_id(&info) else { return };
         let state = FrameworkSnapshot {
-            id,
+            id: id.clone(),
             roles: roles_of(&info),
             info: Arc::new(info),
             suppressed: Vec::new(),
@@ -237,6 +237,7 @@ impl Master {
         self.frameworks.insert(framework);
         self.metrics.frameworks_disconnected.increment();
         self.metrics.frameworks_inactive.increment();
+        self.adopt_operations_of(cx, &id);
     }
 
     fn framework_returns(

@@ -257,12 +257,13 @@ fn a_group_is_launched_as_a_whole_or_not_at_all() {
 }
 
 #[test]
-fn operations_that_are_not_there_yet_are_errors_for_those_who_asked() {
+fn operations_that_cannot_be_done_are_errors_for_those_who_asked() {
     let Story { mut c, f, offer, .. } = story(framework_info());
     c.call(&f, accept(&[&offer], vec![reserve("cpus:1", Some("op")), reserve("cpus:1", None)]));
     assert_eq!(
         c.heard(&f),
-        ["UPDATE_OPERATION_STATUS op OPERATION_ERROR: Operation RESERVE is not supported by this master"]
+        ["UPDATE_OPERATION_STATUS op OPERATION_ERROR: Resource cpus(allocated: r):1 is not dynamically reserved; on \
+          agent m-S0 at slave(1)@127.0.0.1:5051 (host)"]
     );
 }
 

@@ -92,6 +92,7 @@ struct Reader {
     tasks: BTreeMap<(String, String), (String, Resources)>,
     executors: BTreeMap<(String, String, String), Resources>,
     frameworks: BTreeSet<String>,
+    operations: BTreeSet<Vec<u8>>,
 }
 
 impl Reader {
@@ -139,6 +140,11 @@ impl Reader {
                 let key = (framework.to_string(), agent.to_string(), executor.to_string());
                 assert!(self.executors.remove(&key).is_some(), "only known executors leave");
             }
+            Change::OperationAdded(operation) => {
+                assert!(self.operations.insert(operation.uuid.value.clone()), "an operation is added once");
+            }
+            Change::OperationUpdated(operation) => assert!(self.operations.contains(&operation.uuid.value)),
+            Change::OperationRemoved(uuid) => assert!(self.operations.remove(&uuid.to_proto().value)),
             Change::OfferAdded(offer) => {
                 let entry = (offer.framework.to_string(), offer.agent.to_string(), offer.resources.clone());
                 assert!(self.offers.insert(offer.id.to_string(), entry).is_none());

@@ -11,17 +11,38 @@ use vocabulary::{AgentId, FrameworkId, Role};
 
 use crate::allocation::refusal;
 use crate::cx::Cx;
-use crate::framework::Connection;
 use crate::master::Master;
 use crate::registration::upgrade;
 use crate::updates::MadeUp;
 
 /// The accepted offers, taken together while the operations use them up.
+#[derive(Debug, Clone)]
 pub(crate) struct Accepted {
     pub framework: FrameworkId,
     pub agent: AgentId,
     pub role: Role,
+    pub offered: Resources,
     pub remaining: Resources,
+    /// One more task can always share what is here, however many do already.
+    pub shared: Resources,
+    /// Held by tasks and executors that were launched.
+    pub launched: Resources,
+    /// Volumes that grew or shrank, and what was freed of them.
+    pub resized: Resources,
+    /// Held by operations whose result is not known yet.
+    pub pending: Resources,
+}
+
+impl Accepted {
+    /// What a task may use.
+    pub fn available(&self) -> Resources {
+        if self.shared.is_empty() { self.remaining.clone() } else { self.remaining.non_shared() + self.shared.clone() }
+    }
+
+    pub fn launch(&mut self, resources: &Resources) {
+        self.remaining -= resources;
+        self.launched += resources;
+    }
 }
 
 impl Master {
@@ -36,11 +57,28 @@ impl Master {
             // Offers of lost agents are rescinded at once, so this needs a defect to happen.
             self.drop_tasks(cx, framework, &call.operations, Reason::AgentDisconnected, "Agent disconnected");
         } else {
-            for operation in call.operations {
+            let tried =
+                |operation: &Operation| tasks_of(operation).is_some() || self.can_be_tried(cx, &accepted, operation);
+            let operations: Vec<Operation> = call.operations.into_iter().filter(tried).collect();
+            for operation in operations {
                 self.carry_out(cx, &mut accepted, operation);
             }
         }
-        self.recover(cx, framework, &accepted.agent, &accepted.remaining, Some(refuse));
+        self.give_back(cx, &accepted, refuse);
+    }
+
+    /// What operations made is free for all at once; what was not used is declined.
+    fn give_back(&mut self, cx: &mut Cx<'_>, accepted: &Accepted, refuse: std::time::Duration) {
+        let Accepted { framework, agent, offered, remaining, launched, resized, pending, .. } = accepted;
+        let free = remaining + resized;
+        let converted = &(&free + launched) + pending;
+        if converted != *offered {
+            self.allocator.update_allocation(framework, agent, offered, &converted);
+        }
+        let made = &free - offered;
+        let declined = &free - &made;
+        self.recover(cx, framework, agent, &made, None);
+        self.recover(cx, framework, agent, &declined, Some(refuse));
     }
 
     fn count_accept(&self, call: &Accept) {
@@ -112,9 +150,18 @@ impl Master {
                 framework: framework.clone(),
                 agent: offer.agent.clone(),
                 role: offer.role.clone(),
+                offered: Resources::new(),
                 remaining: Resources::new(),
+                shared: Resources::new(),
+                launched: Resources::new(),
+                resized: Resources::new(),
+                pending: Resources::new(),
             });
-            all.remaining += &offer.resources;
+            all.offered += &offer.resources;
+        }
+        if let Some(all) = &mut accepted {
+            all.remaining = all.offered.clone();
+            all.shared = all.offered.shared();
         }
         accepted
     }
@@ -126,38 +173,7 @@ impl Master {
             (Type::Launch, Some(launch), _) => self.launch(cx, accepted, *launch, operation.id.is_some()),
             (Type::LaunchGroup, _, Some(group)) => self.launch_group(cx, accepted, *group, operation.id.is_some()),
             (Type::Unknown, ..) => {}
-            _ => self.refuse_operation(cx, accepted, &operation),
-        }
-    }
-
-    /// Operations on resources follow; until then they are errors their framework hears of.
-    fn refuse_operation(&self, cx: &mut Cx<'_>, accepted: &Accepted, operation: &Operation) {
-        let Some(framework) = self.frameworks.get(accepted.framework.as_str()) else { return };
-        if operation.id.is_some() && matches!(framework.connection, Connection::Driver(_)) {
-            return framework.listener().error(
-                cx,
-                "The 'id' field was set in an offer operation, but operation feedback is not supported for the \
-                 SchedulerDriver API; please use the HTTP scheduler API for this feature",
-            );
-        }
-        let name = operation.r#type().as_str_name();
-        let message = format!("Operation {name} is not supported by this master");
-        self.drop_operation(cx, &accepted.framework, operation, &message);
-    }
-
-    /// A dropped operation is reported if its framework asked for feedback.
-    fn drop_operation(&self, cx: &mut Cx<'_>, framework: &FrameworkId, operation: &Operation, message: &str) {
-        tracing::warn!(%framework, operation = operation.r#type().as_str_name(), message, "dropping an operation");
-        if let Some(framework) = self.frameworks.get(framework.as_str())
-            && operation.id.is_some()
-        {
-            let status = v1::OperationStatus {
-                operation_id: operation.id.clone(),
-                state: v1::OperationState::OperationError as i32,
-                message: Some(message.to_owned()),
-                ..Default::default()
-            };
-            framework.listener().operation_status(cx, status);
+            _ => self.operate(cx, accepted, operation),
         }
     }
 }
@@ -171,7 +187,7 @@ pub(super) fn tasks_of(operation: &Operation) -> Option<&[v1::TaskInfo]> {
 }
 
 /// What a framework without MULTI_ROLE, or of an older format, leaves out.
-pub(super) fn complete(resources: &mut Vec<v1::Resource>, role: &Role) {
+pub(crate) fn complete(resources: &mut Vec<v1::Resource>, role: &Role) {
     upgrade(resources);
     for resource in resources.iter_mut().filter(|resource| resource.allocation_info.is_none()) {
         resource.allocation_info = Some(v1::resource::AllocationInfo { role: Some(role.as_str().to_owned()) });

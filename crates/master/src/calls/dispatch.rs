@@ -21,6 +21,9 @@ impl Master {
             Type::ReconcileOperations => {
                 call.reconcile_operations.map(|call| self.reconcile_operations(cx, framework, *call))
             }
+            Type::AcknowledgeOperationStatus => {
+                call.acknowledge_operation_status.map(|call| self.acknowledge_operation_status(cx, framework, *call))
+            }
             Type::Message => call.message.map(|call| self.framework_message(cx, framework, *call)),
             Type::UpdateFramework => {
                 let Some(call) = call.update_framework else { return missing(kind) };
@@ -44,11 +47,6 @@ impl Master {
             Type::Suppress => self.suppress(cx, framework, &call.suppress.unwrap_or_default().roles),
             // The built-in allocator of Mesos ignores requests as well.
             Type::Request => self.metrics.messages_resource_request.increment(),
-            // No operation has a status to acknowledge yet.
-            Type::AcknowledgeOperationStatus => {
-                self.metrics.messages_operation_status_update_acknowledgement.increment();
-                self.metrics.invalid_operation_status_update_acknowledgements.increment();
-            }
             // No inverse offers are made yet, so those named are not valid any more.
             _ => {}
         }

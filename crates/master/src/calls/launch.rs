@@ -86,7 +86,7 @@ impl Master {
                 id: agent.id().as_str(),
                 task_resource_limits: agent.capabilities.task_resource_limits,
             },
-            offered: &accepted.remaining,
+            offered: &accepted.available(),
             task_id_use: &|task| {
                 if framework.tasks.contains_key(task) {
                     Some(TaskIdUse::Running)
@@ -111,14 +111,14 @@ impl Master {
             return false;
         }
         let resources = Resources::from_proto(&executor.resources).unwrap_or_default();
-        accepted.remaining -= &resources;
+        accepted.launch(&resources);
         self.add_executor(cx, &accepted.framework, &accepted.agent, executor.clone(), resources);
         true
     }
 
     fn start_task(&mut self, cx: &mut Cx<'_>, accepted: &mut Accepted, info: &v1::TaskInfo) {
         let resources = Resources::from_proto(&info.resources).unwrap_or_default();
-        accepted.remaining -= &resources;
+        accepted.launch(&resources);
         let task = task::staging(info, &accepted.framework);
         self.add_task(cx, &accepted.framework, &accepted.agent, task, resources);
     }

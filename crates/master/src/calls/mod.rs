@@ -8,3 +8,5 @@ mod kill;
 mod launch;
 mod reconcile;
 mod suppress;
+
+pub(crate) use accept::{Accepted, complete};

@@ -53,36 +53,6 @@ impl Master {
         status.unreachable_time = since;
         status
     }
-
-    /// Nothing is known of any operation yet; what an unknown one means is as for tasks.
-    pub(crate) fn reconcile_operations(
-        &mut self,
-        cx: &mut Cx<'_>,
-        framework: &FrameworkId,
-        call: v1::scheduler::call::ReconcileOperations,
-    ) {
-        self.metrics.messages_reconcile_operations.increment();
-        let Some(framework) = self.frameworks.get(framework.as_str()) else { return };
-        for asked in call.operations {
-            let agent = asked.agent_id.as_ref().map_or("", |id| id.value.as_str());
-            let (state, message) = if self.agents.get(agent).is_some() {
-                (v1::OperationState::OperationUnknown, "Reconciliation: Operation is unknown")
-            } else if self.agents.unreachable(agent).is_some() {
-                (v1::OperationState::OperationUnreachable, "Reconciliation: Agent is unreachable")
-            } else {
-                (v1::OperationState::OperationUnknown, "Reconciliation: Operation is unknown")
-            };
-            let status = v1::OperationStatus {
-                operation_id: Some(asked.operation_id),
-                state: state as i32,
-                message: Some(message.to_owned()),
-                agent_id: asked.agent_id,
-                resource_provider_id: asked.resource_provider_id,
-                ..Default::default()
-            };
-            framework.listener().operation_status(cx, status);
-        }
-    }
 }
 
 fn known(task: &Task, cx: &Cx<'_>) -> v1::TaskStatus {

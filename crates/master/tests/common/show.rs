@@ -161,6 +161,12 @@ fn change(change: &Change) -> String {
         Change::TaskRemoved { task, departure, .. } => format!("task {task} removed: {departure:?}"),
         Change::ExecutorAdded(executor) => format!("executor {} added", executor.info.executor_id.value),
         Change::ExecutorRemoved { executor, .. } => format!("executor {executor} removed"),
+        Change::OperationAdded(operation) | Change::OperationUpdated(operation) => format!(
+            "operation {} is {}",
+            operation.info.r#type().as_str_name(),
+            operation.latest_status.state().as_str_name()
+        ),
+        Change::OperationRemoved(_) => "operation removed".to_owned(),
         Change::OfferAdded(offer) => format!("offer {} added: {}", offer.id, offer.resources),
         Change::OfferRemoved(offer) => format!("offer {offer} removed"),
     }

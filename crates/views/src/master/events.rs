@@ -73,6 +73,9 @@ pub(super) fn of(view: &View, change: &Change) -> Option<Event> {
         | Change::TaskRemoved { .. }
         | Change::ExecutorAdded(_)
         | Change::ExecutorRemoved { .. }
+        | Change::OperationAdded(_)
+        | Change::OperationUpdated(_)
+        | Change::OperationRemoved(_)
         | Change::OfferAdded(_)
         | Change::OfferRemoved(_) => None,
     }

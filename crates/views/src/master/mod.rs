@@ -4,6 +4,7 @@ pub(crate) mod entity;
 mod events;
 mod facts;
 mod legacy;
+mod operations;
 mod operator;
 mod operator_json;
 mod roles;

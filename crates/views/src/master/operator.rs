@@ -45,9 +45,11 @@ pub(super) fn answer(snapshot: &Snapshot, call: &Call) -> Option<Response> {
             response.get_master = Some(Box::new(this_master(snapshot)));
             Type::GetMaster
         }
-        // Operations, weights, quotas and maintenance do not exist yet, which is how these look without any.
+        // Weights, quotas and maintenance do not exist yet, which is how these look without any.
         call::Type::GetOperations => {
-            response.get_operations = Some(Box::new(GetOperations::default()));
+            response.get_operations = Some(Box::new(GetOperations {
+                operations: snapshot.operations.iter().map(|operation| (**operation).clone()).collect(),
+            }));
             Type::GetOperations
         }
         // Mesos leaves the member out when no weight was ever set.

@@ -20,6 +20,7 @@ pub struct Snapshot {
     pub(crate) agents: Series<Agent>,
     pub(crate) frameworks: Series<Framework>,
     pub(crate) completed: History<Framework>,
+    pub(crate) operations: Series<Arc<v1::Operation>>,
     pub(crate) unreachable_agents: usize,
     pub(crate) tally: Arc<Tally>,
     /// `/state` of this moment, so that readers who come at once share one answer.

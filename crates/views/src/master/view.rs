@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use master::{
-    AgentDeparture, AgentSnapshot, Change, ExecutorSnapshot, FrameworkSnapshot, OfferSnapshot, TaskDeparture,
+    AgentDeparture, AgentSnapshot, Change, ExecutorSnapshot, FrameworkSnapshot, OfferSnapshot, OperationUuid,
+    TaskDeparture,
 };
 use messages::v1;
 use resources::Resources;
@@ -12,9 +13,9 @@ use rustc_hash::FxHashMap;
 use vocabulary::{AgentId, ExecutorId, FrameworkId, OfferId, TaskId, Timestamp};
 
 use super::entity::{Agent, Executor, Framework, Offer};
-use super::events;
 use super::tally::Tally;
 use super::{Facts, Snapshot};
+use super::{events, operations};
 use crate::Query;
 use crate::entity::Task;
 use crate::history::History;
@@ -30,6 +31,7 @@ pub struct View {
     agents: FxHashMap<AgentId, u64>,
     frameworks: FxHashMap<FrameworkId, FrameworkIndex>,
     offers: FxHashMap<OfferId, (FrameworkId, u64)>,
+    operations: FxHashMap<OperationUuid, u64>,
     unreachable: FxHashMap<AgentId, u64>,
     unreachable_by_age: Series<AgentId>,
     /// Whether operators' streams hear of the change applied last.
@@ -64,6 +66,7 @@ impl View {
                 facts: Arc::new(facts),
                 agents: Series::default(),
                 frameworks: Series::default(),
+                operations: Series::default(),
                 unreachable_agents: 0,
                 tally: Arc::default(),
                 state: Arc::default(),
@@ -71,6 +74,7 @@ impl View {
             agents: FxHashMap::default(),
             frameworks: FxHashMap::default(),
             offers: FxHashMap::default(),
+            operations: FxHashMap::default(),
             unreachable: FxHashMap::default(),
             unreachable_by_age: Series::default(),
             news: false,
@@ -105,6 +109,12 @@ impl View {
             Change::TaskRemoved { framework, task, departure } => self.remove_task(framework, task, *departure),
             Change::ExecutorAdded(executor) => self.put_executor(executor),
             Change::ExecutorRemoved { framework, agent, executor } => self.remove_executor(framework, agent, executor),
+            Change::OperationAdded(operation) | Change::OperationUpdated(operation) => {
+                operations::put(&mut self.current.operations, &mut self.operations, operation);
+            }
+            Change::OperationRemoved(uuid) => {
+                operations::remove(&mut self.current.operations, &mut self.operations, *uuid);
+            }
             Change::OfferAdded(offer) => self.put_offer(offer),
             Change::OfferRemoved(offer) => self.remove_offer(offer),
         }

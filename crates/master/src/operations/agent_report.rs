@@ -1,0 +1,143 @@
+//! UpdateSlaveMessage: the operations and resource providers that an agent says to have.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use messages::{internal, v1};
+use resources::Resources;
+use vocabulary::AgentId;
+
+use super::book::{Operation, OperationUuid, Provider, is_terminal};
+use crate::cx::Cx;
+use crate::master::Master;
+
+type Asked = internal::reconcile_operations_message::Operation;
+
+impl Master {
+    /// Compares the agent's operations with ours: those that are new to us (after a failover) are entered, those that
+    /// the agent does not know are asked about, which it answers with OPERATION_DROPPED.
+    pub(crate) fn reconcile_operations_with(
+        &mut self,
+        cx: &mut Cx<'_>,
+        id: &AgentId,
+        message: &internal::UpdateSlaveMessage,
+    ) {
+        let own = message.operations.iter().flat_map(|operations| &operations.operations);
+        let providers = message.resource_providers.iter().flat_map(|providers| &providers.providers);
+        let provided = providers.clone().flat_map(|provider| &provider.operations.operations);
+        let reported: BTreeMap<OperationUuid, &v1::Operation> = own
+            .chain(provided)
+            .filter_map(|operation| Some((OperationUuid::from_proto(&operation.uuid)?, operation)))
+            .collect();
+        let named: BTreeSet<&str> =
+            providers.clone().filter_map(|p| p.info.as_ref()?.id.as_ref()).map(|id| id.value.as_str()).collect();
+        let asked = self.operations_to_ask_about(id, &reported, &named);
+
+        self.end_reported(cx, &reported);
+        if message.resource_providers.is_some() {
+            self.replace_providers(cx, id, providers.cloned().collect());
+        }
+        for (uuid, operation) in &reported {
+            self.enter_reported(cx, id, *uuid, operation);
+        }
+        if let Some(agent) = self.agents.get(id.as_str()).filter(|_| !asked.is_empty()) {
+            let message = internal::ReconcileOperationsMessage { operations: asked, framework_id: None };
+            cx.send(&agent.state.pid, message);
+        }
+    }
+
+    fn operations_to_ask_about(
+        &self,
+        id: &AgentId,
+        reported: &BTreeMap<OperationUuid, &v1::Operation>,
+        providers: &BTreeSet<&str>,
+    ) -> Vec<Asked> {
+        let missing = |uuid: OperationUuid| {
+            let operation = self.operations.get(uuid).filter(|_| !reported.contains_key(&uuid))?;
+            let provider = operation.provider.clone();
+            // Those of a provider that is not there now wait for it.
+            let there = provider.as_ref().is_none_or(|id| providers.contains(id.value.as_str()));
+            there.then(|| Asked {
+                operation_uuid: Some(uuid.to_proto()),
+                operation_id: None,
+                resource_provider_id: provider,
+            })
+        };
+        self.operations.on_agent(id.as_str()).into_iter().filter_map(missing).collect()
+    }
+
+    /// An operation that ended before the report was made: the total in the report has its result already.
+    fn end_reported(&mut self, cx: &mut Cx<'_>, reported: &BTreeMap<OperationUuid, &v1::Operation>) {
+        for (uuid, operation) in reported {
+            let known = self.operations.get(*uuid).filter(|known| known.provider.is_some());
+            if known.is_some_and(|known| !is_terminal(known.state())) && is_terminal(operation.latest_status.state()) {
+                self.update_operation(cx, *uuid, &operation.latest_status, false);
+            }
+        }
+    }
+
+    fn enter_reported(&mut self, cx: &mut Cx<'_>, id: &AgentId, uuid: OperationUuid, operation: &v1::Operation) {
+        if self.operations.get(uuid).is_some() {
+            return;
+        }
+        let mut operation = Operation::new(uuid, operation.clone(), id.clone());
+        let Some(agent) = self.agents.get(id.as_str()) else { return };
+        if !operation.held.is_empty() {
+            let known = operation.framework.as_ref().filter(|id| self.frameworks.get(id.as_str()).is_some()).cloned();
+            let total = &agent.state.total - &operation.held.unallocated();
+            // Taken out of the total first: the books then hold it, or nobody does.
+            let whole = agent.state.total.clone();
+            self.set_total(cx, id, total);
+            self.allocator_update_agent(id);
+            match known {
+                Some(framework) => {
+                    self.allocator.update_allocation(&framework, id, &Resources::new(), &operation.held);
+                    self.set_total(cx, id, whole);
+                }
+                None => operation.orphan = true,
+            }
+        }
+        self.add_operation(cx, operation);
+    }
+
+    /// The list is complete: a provider that is not in it has left, with its resources and operations.
+    fn replace_providers(
+        &mut self,
+        cx: &mut Cx<'_>,
+        id: &AgentId,
+        reported: Vec<internal::update_slave_message::ResourceProvider>,
+    ) {
+        let provider_of = |provider: internal::update_slave_message::ResourceProvider| {
+            let id = provider.info?.id?.value;
+            let total = Resources::from_proto(&provider.total_resources).ok()?.unallocated();
+            // Resources of another provider, or of none, are not this one's to report.
+            let total = total.by_provider(Some(&id));
+            Some((id, Provider { total, version: provider.resource_version_uuid }))
+        };
+        let reported: BTreeMap<String, Provider> = reported.into_iter().filter_map(provider_of).collect();
+        let Some(agent) = self.agents.get(id.as_str()) else { return };
+        let gone: Vec<String> = agent.providers.keys().filter(|id| !reported.contains_key(*id)).cloned().collect();
+        for uuid in self.operations.on_agent(id.as_str()) {
+            let of_gone = |operation: &&Operation| operation.provider.as_ref().is_some_and(|p| gone.contains(&p.value));
+            if self.operations.get(uuid).filter(of_gone).is_some() {
+                self.remove_operation(cx, uuid);
+            }
+        }
+        let Some(agent) = self.agents.get_mut(id.as_str()) else { return };
+        if agent.providers == reported {
+            return;
+        }
+        let own = agent.state.total.by_provider(None);
+        let total = reported.values().fold(own, |sum, provider| sum + provider.total.clone());
+        let offers = agent.offers.clone();
+        agent.providers = reported;
+        self.set_total(cx, id, total);
+        self.allocator_update_agent(id);
+        for offer in offers {
+            let provided =
+                |offer: &crate::change::OfferSnapshot| offer.resources.iter().any(|r| r.provider_id().is_some());
+            if self.offers.get(offer.as_str()).is_some_and(|offer| provided(offer)) {
+                self.rescind_offer(cx, offer.as_str());
+            }
+        }
+    }
+}
