@@ -122,7 +122,7 @@ impl Bench {
         let frameworks: Vec<_> =
             (0..frameworks).map(|i| (FrameworkId::new(format!("framework-{i:06}")), info.clone())).collect();
         for (id, info) in &frameworks {
-            allocator.add_framework(FrameworkOptions { id, info, suppressed: &[] }, true, &[]);
+            allocator.add_framework(FrameworkOptions { id, info, suppressed: &[], constraints: None }, true, &[]);
         }
         let total = Resources::parse("cpus:24;mem:4096;disk:4096;ports:[31000-32000]", "*").unwrap();
         let fragments: Vec<String> =

@@ -1,20 +1,18 @@
 //! An agent: what it has, who holds what of it, what is left.
 
-use messages::v1;
 use messages::v1::agent_info::capability::Type as Capability;
 use resources::{Name, Resources, Scalar};
 use vocabulary::{AgentId, FrameworkId};
 
 use crate::AgentOptions;
+use crate::constraints::Facts;
 use crate::framework::Framework;
 use crate::slab::Ix;
 
 #[derive(Debug)]
 pub(crate) struct Agent {
     pub id: AgentId,
-    pub hostname: Box<str>,
-    pub region: Option<Box<str>>,
-    pub attributes: Vec<v1::Attribute>,
+    pub facts: Facts,
     /// Bit n stands for the capability with number n.
     capabilities: u64,
     pub active: bool,
@@ -34,9 +32,7 @@ impl Agent {
     pub fn new(options: &AgentOptions<'_>) -> Self {
         let mut agent = Agent {
             id: options.id.clone(),
-            hostname: "".into(),
-            region: None,
-            attributes: Vec::new(),
+            facts: Facts::default(),
             capabilities: 0,
             active: options.active,
             whitelisted: true,
@@ -53,10 +49,8 @@ impl Agent {
 
     /// Takes over everything but resources and activity. True when the attributes changed.
     pub fn describe(&mut self, options: &AgentOptions<'_>) -> bool {
-        let changed = self.attributes != options.info.attributes;
-        self.hostname = options.info.hostname.as_str().into();
-        self.region = region(options.info).map(Into::into);
-        self.attributes.clone_from(&options.info.attributes);
+        let changed = self.facts.attributes != options.info.attributes;
+        self.facts = Facts::of(options.info);
         self.capabilities =
             options.capabilities.iter().filter(|bit| (0..64).contains(*bit)).fold(0, |bits, bit| bits | 1 << bit);
         changed
@@ -168,9 +162,4 @@ impl Agent {
         self.taken -= &resources.non_shared().unallocated();
         self.available = &self.total - &self.taken;
     }
-}
-
-pub(crate) fn region(info: &v1::AgentInfo) -> Option<&str> {
-    let fault_domain = info.domain.as_deref()?.fault_domain.as_deref()?;
-    Some(fault_domain.region.name.as_str())
 }

@@ -18,7 +18,9 @@ impl Allocator {
         entry.whitelisted = self.is_whitelisted(&agent.info.hostname);
         let amounts = self.cluster.amounts(entry.total());
         self.cluster.grow(&amounts);
+        let facts = entry.facts.clone();
         let ix = self.agents.insert(entry);
+        self.exclusions.judge(ix, &facts);
         self.agent_ids.insert(agent.id.clone(), ix);
         for (framework, resources) in used {
             match self.framework_ids.get(framework) {
@@ -46,6 +48,7 @@ impl Allocator {
         }
         self.refusals.forget_agent(ix);
         self.windows.forget_agent(ix);
+        self.exclusions.forget_agent(ix);
         self.dirty.forget(ix);
     }
 
@@ -56,7 +59,9 @@ impl Allocator {
         let Some(ix) = self.agent_ids.get(agent.id).copied() else { return };
         let Some(entry) = self.agents.get_mut(ix) else { return };
         entry.whitelisted = whitelisted;
-        if entry.describe(&agent) {
+        let changed = entry.describe(&agent);
+        self.exclusions.judge(ix, &entry.facts);
+        if changed {
             self.refusals.forget_agent(ix);
             self.windows.forget_filters_on(ix);
         }
@@ -85,7 +90,7 @@ impl Allocator {
     /// Only agents with these host names are offered; any when `None`.
     pub fn update_whitelist(&mut self, hostnames: Option<BTreeSet<String>>) {
         for (_, agent) in self.agents.iter_mut() {
-            agent.whitelisted = hostnames.as_ref().is_none_or(|names| names.contains(&*agent.hostname));
+            agent.whitelisted = hostnames.as_ref().is_none_or(|names| names.contains(&*agent.facts.hostname));
         }
         self.whitelist = hostnames;
         self.dirty.everything();

@@ -8,6 +8,7 @@ use vocabulary::{AgentId, FrameworkId, Monotonic, Role};
 
 use crate::agent::Agent;
 use crate::amounts::Cluster;
+use crate::constraints::Exclusions;
 use crate::dirty::Dirty;
 use crate::framework::Framework;
 use crate::inverse::Windows;
@@ -44,6 +45,7 @@ pub struct Allocator {
     pub(crate) whitelist: Option<BTreeSet<String>>,
     pub(crate) dirty: Dirty,
     pub(crate) windows: Windows,
+    pub(crate) exclusions: Exclusions,
     pub(crate) pause: Option<Pause>,
     /// By role; partitions stand before them.
     pub(crate) quotas: BTreeMap<Role, Quota>,
@@ -66,6 +68,7 @@ impl Allocator {
             whitelist: None,
             dirty: Dirty::default(),
             windows: Windows::default(),
+            exclusions: Exclusions::default(),
             pause: None,
             quotas: BTreeMap::new(),
             partitions: Partitions::default(),

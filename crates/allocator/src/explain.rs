@@ -26,6 +26,8 @@ pub enum Reason {
     FrameworkLacks(&'static str),
     /// The agent lacks a capability that the framework or the role calls for.
     AgentLacks(&'static str),
+    /// The framework's offer constraints: of each group one that the agent does not meet.
+    Constraints(Vec<String>),
     /// Everything is offered or allocated.
     NothingLeft,
     /// What is left is reserved to other roles.
@@ -56,6 +58,8 @@ impl Allocator {
         let membership = framework.roles.get(role).filter(|membership| membership.subscribed);
         let mut reasons = willingness(framework, membership, agent);
         reasons.extend(rules::agent_excluded(&self.options, agent, framework, role));
+        let unmet = membership.map(|membership| self.exclusions.unmet(membership.leaf, ix, &agent.facts));
+        reasons.extend(unmet.filter(|unmet| !unmet.is_empty()).map(Reason::Constraints));
         reasons.extend(self.what_is_left(now, framework, role, membership, ix, agent));
         reasons
     }

@@ -1,13 +1,15 @@
 //! Frameworks come, change their minds and go.
 
+use std::sync::Arc;
+
 use resources::Resources;
 use vocabulary::{AgentId, FrameworkId, Role};
 
-use crate::FrameworkOptions;
 use crate::allocator::Allocator;
 use crate::framework::{Framework, Membership, roles};
 use crate::slab::Ix;
 use crate::tree::Node;
+use crate::{FrameworkOptions, OfferConstraints};
 
 impl Allocator {
     /// `used` is what it holds on agents that came before it; what these said themselves ([`add_agent`]) goes first.
@@ -19,6 +21,7 @@ impl Allocator {
         let ix = self.frameworks.insert(entry);
         self.framework_ids.insert(framework.id.clone(), ix);
         self.subscribe(ix, roles(framework.info), framework.suppressed);
+        self.constrain(ix, framework.constraints);
         let claimed: Vec<_> =
             self.agents.iter_mut().filter_map(|(agent, entry)| Some((agent, entry.claim(framework.id)?))).collect();
         for (agent, resources) in used {
@@ -33,13 +36,15 @@ impl Allocator {
         self.wake_framework(ix);
     }
 
-    /// Roles, capabilities, offer filters and suppressed roles are as given from now on.
+    /// Roles, capabilities, offer filters, suppressed roles and offer constraints are as given from now on.
     pub fn update_framework(&mut self, framework: FrameworkOptions<'_>) {
         let Some(ix) = self.framework_ids.get(framework.id).copied() else { return };
         if let Some(entry) = self.frameworks.get_mut(ix) {
             entry.describe(framework.info);
         }
+        self.unconstrain(ix);
         self.subscribe(ix, roles(framework.info), framework.suppressed);
+        self.constrain(ix, framework.constraints);
         self.wake_framework(ix);
     }
 
@@ -52,6 +57,7 @@ impl Allocator {
             self.dirty.agent(agent);
         }
         self.windows.forget_framework(ix);
+        self.unconstrain(ix);
         let Some(entry) = self.frameworks.remove(ix) else { return };
         for membership in entry.roles.values() {
             self.refusals.forget_leaf(membership.leaf);
@@ -134,6 +140,25 @@ impl Allocator {
             } else {
                 self.tree.deactivate(membership.leaf);
             }
+        }
+    }
+
+    /// Constraints of roles it is not subscribed to were refused before.
+    fn constrain(&mut self, ix: Ix<Framework>, constraints: Option<&Arc<OfferConstraints>>) {
+        let (Some(framework), Some(constraints)) = (self.frameworks.get(ix), constraints) else { return };
+        for role in constraints.roles() {
+            let Some(membership) = framework.roles.get(role).filter(|membership| membership.subscribed) else {
+                continue;
+            };
+            let facts = self.agents.iter().map(|(agent, entry)| (agent, &entry.facts));
+            self.exclusions.set(membership.leaf, role, constraints, facts);
+        }
+    }
+
+    fn unconstrain(&mut self, ix: Ix<Framework>) {
+        let Some(framework) = self.frameworks.get(ix) else { return };
+        for membership in framework.roles.values() {
+            self.exclusions.forget_leaf(membership.leaf);
         }
     }
 

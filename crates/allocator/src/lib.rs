@@ -14,6 +14,7 @@
 //! | `quota` | what roles are promised and may not exceed, and what they use |
 //! | `partitions` | parts of the cluster that are lent and come back |
 //! | `refusals` | what frameworks declined, until when |
+//! | `constraints` | what frameworks demand of agents |
 //! | `rules` | which framework may see which agent and which of its resources |
 //! | `inverse` | maintenance: who is asked to leave which agent |
 //! | `recovery` | the pause after a failover |
@@ -23,6 +24,7 @@ mod agent;
 mod agents;
 mod allocator;
 mod amounts;
+mod constraints;
 mod dirty;
 mod explain;
 mod framework;
@@ -40,9 +42,10 @@ mod slab;
 mod tree;
 
 pub use allocator::{Allocator, RoleView};
+pub use constraints::{InvalidConstraints, InvalidPattern, OfferConstraints, PatternLimits};
 pub use explain::Reason;
 pub use inverse::InverseOffer;
-pub use options::{AgentOptions, FrameworkOptions, Options, Sorter};
+pub use options::{AgentOptions, FrameworkOptions, Options, Sorter, UnknownSorter};
 pub use partitions::{Holding, Partition, PartitionId, PartitionView, Preemption};
 pub use quota::{Limits, Quota, QuotaError, QuotaView, check_quotas};
 pub use run::Allocation;

@@ -1,11 +1,15 @@
 //! What the allocator is told about the cluster's policy, its agents and its frameworks.
 
 use std::collections::BTreeSet;
+use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use messages::v1;
 use resources::{Name, Quantities, Resources, Scalar};
 use vocabulary::{AgentId, FrameworkId, Random, Role};
+
+use crate::OfferConstraints;
 
 /// How siblings in the tree of roles and frameworks are ordered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -15,6 +19,22 @@ pub enum Sorter {
     Drf,
     /// Another order in each run, in which a larger weight tends to come first.
     Random,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected drf or random")]
+pub struct UnknownSorter;
+
+impl FromStr for Sorter {
+    type Err = UnknownSorter;
+
+    fn from_str(text: &str) -> Result<Self, UnknownSorter> {
+        match text {
+            "drf" => Ok(Sorter::Drf),
+            "random" => Ok(Sorter::Random),
+            _ => Err(UnknownSorter),
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -78,4 +98,5 @@ pub struct FrameworkOptions<'a> {
     pub id: &'a FrameworkId,
     pub info: &'a v1::FrameworkInfo,
     pub suppressed: &'a [Role],
+    pub constraints: Option<&'a Arc<OfferConstraints>>,
 }

@@ -12,7 +12,8 @@ use crate::options::Options;
 
 /// The first rule that keeps an agent from a framework in a role, whatever the agent has left.
 pub(crate) fn agent_excluded(options: &Options, agent: &Agent, framework: &Framework, role: &Role) -> Option<Reason> {
-    let remote = agent.region.is_some() && agent.region.as_deref() != options.region.as_deref();
+    let region = agent.facts.region.as_deref();
+    let remote = region.is_some() && region != options.region.as_deref();
     if options.filter_gpu_resources && !framework.has(Capability::GpuResources) && agent.has_gpus() {
         Some(Reason::FrameworkLacks("GPU_RESOURCES"))
     } else if remote && !framework.has(Capability::RegionAware) {

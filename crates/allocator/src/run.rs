@@ -102,6 +102,9 @@ impl Allocator {
                 if for_role.resources.is_empty() {
                     break;
                 }
+                if self.exclusions.excludes(*leaf, ix) {
+                    continue;
+                }
                 let Some((framework, resources)) = self.offerable(agent, role, *leaf, &for_role) else { continue };
                 if refusals.is_some_and(|refusals| refusals.until(*leaf, &resources, &mut memo).is_some()) {
                     continue;

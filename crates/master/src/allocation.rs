@@ -124,7 +124,12 @@ impl Master {
 }
 
 fn options_of(framework: &Framework) -> FrameworkOptions<'_> {
-    FrameworkOptions { id: framework.id(), info: framework.info(), suppressed: &framework.state.suppressed }
+    FrameworkOptions {
+        id: framework.id(),
+        info: framework.info(),
+        suppressed: &framework.state.suppressed,
+        constraints: framework.constraints.as_ref(),
+    }
 }
 
 fn agent_options(agent: &Agent) -> AgentOptions<'_> {

@@ -88,6 +88,8 @@ pub struct FrameworkSnapshot {
     /// Subscribed roles in order of declaration (`*` when none is named).
     pub roles: Vec<Role>,
     pub suppressed: Vec<Role>,
+    /// As the framework sent them, when it did.
+    pub offer_constraints: Option<Arc<v1::scheduler::OfferConstraints>>,
     /// The v0 driver's address; `None` for HTTP schedulers.
     pub pid: Option<Upid>,
     pub active: bool,

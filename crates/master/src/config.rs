@@ -37,6 +37,9 @@ pub struct Config {
     pub roles: Option<BTreeSet<String>>,
     pub root_submissions: bool,
 
+    /// `--offer_constraints_re2_max_mem`, `--offer_constraints_re2_max_program_size`.
+    pub offer_constraints_limits: allocator::PatternLimits,
+
     /// Policy of the allocator; its randomness, interval and region are the master's.
     pub allocator: allocator::Options,
 
@@ -66,6 +69,7 @@ impl Config {
             max_offers_per_event: 1000,
             roles: None,
             root_submissions: true,
+            offer_constraints_limits: allocator::PatternLimits::default(),
             allocator: allocator::Options::default(),
             max_completed_frameworks: 50,
             max_unreachable_tasks_per_framework: 1000,

@@ -5,6 +5,7 @@ use std::net::SocketAddrV4;
 use std::sync::Arc;
 use std::time::Duration;
 
+use allocator::OfferConstraints;
 use messages::v1;
 use vocabulary::{AgentId, FrameworkId, Monotonic, OfferId, Role, StreamId, TaskId, Upid};
 
@@ -27,6 +28,8 @@ pub(crate) struct Framework {
     pub state: Arc<FrameworkSnapshot>,
     pub connection: Connection,
     pub capabilities: FrameworkCapabilities,
+    /// Those in `state`, ready to be asked.
+    pub constraints: Option<Arc<OfferConstraints>>,
     pub tasks: BTreeMap<TaskId, Task>,
     pub unreachable: UnreachableTasks,
     pub offers: BTreeSet<OfferId>,
@@ -44,6 +47,7 @@ impl Framework {
             state: Arc::new(state),
             connection,
             capabilities,
+            constraints: None,
             tasks: BTreeMap::new(),
             unreachable: UnreachableTasks::default(),
             offers: BTreeSet::new(),

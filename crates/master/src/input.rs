@@ -1,6 +1,7 @@
 //! Everything that can happen to a master. Inputs are already decoded and have
 //! passed the syntactic checks of `wire` and `validation::call`.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddrV4;
 
 use messages::{Message, v1};
@@ -25,6 +26,8 @@ pub enum Input {
     Message(PeerMessage),
     /// The link to every process at this address broke.
     Exited(SocketAddrV4),
+    /// What `--whitelist` says now: only agents with these host names are offered; all when `None`.
+    Whitelist(Option<BTreeSet<String>>),
     Timer(Timer),
     /// A `Store` effect is durable.
     Stored(StoreToken),

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use allocator::{OfferConstraints, PatternLimits};
 use messages::{internal, v1};
 use validation::Invalid;
 use vocabulary::{Answer, FrameworkId, Role, StreamId, Timestamp, Upid};
@@ -19,6 +20,13 @@ use crate::outbox::{Effect, Timer};
 struct Subscription {
     info: v1::FrameworkInfo,
     suppressed: BTreeSet<String>,
+    constraints: Option<Constraints>,
+}
+
+/// As they were sent, and ready to be asked.
+struct Constraints {
+    message: Arc<v1::scheduler::OfferConstraints>,
+    compiled: Arc<OfferConstraints>,
 }
 
 /// A known framework returns; what about its old connection and its answer differs.
@@ -144,7 +152,24 @@ impl Master {
         constraints: Option<Box<v1::scheduler::OfferConstraints>>,
     ) -> Result<Subscription, Invalid> {
         self.check_info(&info)?;
-        check_options(info, suppressed, constraints)
+        self.check_options(info, suppressed, constraints)
+    }
+
+    fn check_options(
+        &self,
+        info: v1::FrameworkInfo,
+        suppressed: Vec<String>,
+        constraints: Option<Box<v1::scheduler::OfferConstraints>>,
+    ) -> Result<Subscription, Invalid> {
+        let roles = validation::framework::roles(&info);
+        let suppressed: BTreeSet<String> = suppressed.into_iter().collect();
+        validation::framework::validate_suppressed_roles(&roles, &suppressed)?;
+        if let Some(constraints) = &constraints {
+            validation::framework::validate_offer_constraints_roles(&roles, constraints)?;
+        }
+        let limits = self.config.offer_constraints_limits;
+        let constraints = constraints.map(|message| Constraints::new(*message, limits)).transpose()?;
+        Ok(Subscription { info, suppressed, constraints })
     }
 
     fn check_info(&self, info: &v1::FrameworkInfo) -> Result<(), Invalid> {
@@ -192,6 +217,7 @@ impl Master {
             roles: roles_of(&info),
             info: Arc::new(info),
             suppressed: subscription.suppressed.iter().map(Role::new).collect(),
+            offer_constraints: subscription.constraints.as_ref().map(|constraints| constraints.message.clone()),
             pid: match &connection {
                 Connection::Driver(pid) => Some(pid.clone()),
                 _ => None,
@@ -203,7 +229,8 @@ impl Master {
             reregistered: None,
             unregistered: None,
         };
-        let framework = Framework::new(state, connection.clone());
+        let mut framework = Framework::new(state, connection.clone());
+        framework.constraints = subscription.constraints.map(|constraints| constraints.compiled);
         self.allocator_add_framework(&framework);
         cx.publish(Change::FrameworkAdded(framework.state.clone()));
         self.frameworks.insert(framework);
@@ -223,6 +250,7 @@ impl Master {
             roles: roles_of(&info),
             info: Arc::new(info),
             suppressed: Vec::new(),
+            offer_constraints: None,
             pid: None,
             active: false,
             connected: false,
@@ -328,7 +356,7 @@ impl Master {
             return Answer::bad_request(format!("FrameworkInfo update is not valid: {reason}"));
         }
         let changed = *framework.info() != info;
-        let subscription = match check_options(info, call.suppressed_roles, call.offer_constraints) {
+        let subscription = match self.check_options(info, call.suppressed_roles, call.offer_constraints) {
             Ok(subscription) => subscription,
             Err(reason) => return Answer::bad_request(format!("'UpdateFramework' call is not valid: {reason}")),
         };
@@ -349,6 +377,10 @@ impl Master {
             state.info = Arc::new(subscription.info);
             state.roles = roles;
             state.suppressed = subscription.suppressed.iter().map(Role::new).collect();
+            let (message, compiled) =
+                subscription.constraints.map(|constraints| (constraints.message, constraints.compiled)).unzip();
+            state.offer_constraints = message;
+            framework.constraints = compiled;
         }
         self.allocator_update_framework(id);
         self.rescind_offers_of_left_roles(cx, id);
@@ -394,18 +426,12 @@ impl Master {
     }
 }
 
-fn check_options(
-    info: v1::FrameworkInfo,
-    suppressed: Vec<String>,
-    constraints: Option<Box<v1::scheduler::OfferConstraints>>,
-) -> Result<Subscription, Invalid> {
-    let roles = validation::framework::roles(&info);
-    let suppressed: BTreeSet<String> = suppressed.into_iter().collect();
-    validation::framework::validate_suppressed_roles(&roles, &suppressed)?;
-    if let Some(constraints) = &constraints {
-        validation::framework::validate_offer_constraints_roles(&roles, constraints)?;
+impl Constraints {
+    fn new(message: v1::scheduler::OfferConstraints, limits: PatternLimits) -> Result<Self, Invalid> {
+        let compiled = OfferConstraints::compile(&message, limits)
+            .map_err(|reason| Invalid::new(format!("Offer constraints are not valid: {reason}")))?;
+        Ok(Constraints { message: Arc::new(message), compiled: Arc::new(compiled) })
     }
-    Ok(Subscription { info, suppressed })
 }
 
 /// An unset or empty id asks for a new one.

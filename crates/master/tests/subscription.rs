@@ -9,6 +9,9 @@ use std::time::Duration;
 use common::calls::*;
 use common::*;
 use messages::v1;
+use messages::v1::scheduler::attribute_constraint::{self, predicate, selector};
+use messages::v1::scheduler::offer_constraints::{RoleConstraints, role_constraints};
+use messages::v1::scheduler::{AttributeConstraint, OfferConstraints};
 use vocabulary::{Answer, StreamId};
 
 fn minutes(minutes: u64) -> Duration {
@@ -84,6 +87,78 @@ fn suppressed_roles_must_be_own_roles() {
     let heard = c.heard(&f);
     assert!(heard[0].starts_with("ERROR Suppressed role"), "{heard:?}");
     assert_eq!(heard[1..], ["end of stream"]);
+}
+
+/// In `role`, agents must have a host name that matches.
+fn only_on(role: &str, hostname: &str) -> OfferConstraints {
+    let selector = selector::Selector::PseudoattributeType(selector::PseudoattributeType::Hostname as i32);
+    let regex = hostname.to_owned();
+    let predicate = predicate::Predicate::TextMatches(attribute_constraint::predicate::TextMatches { regex });
+    let constraint = AttributeConstraint {
+        selector: attribute_constraint::Selector { selector: Some(selector) },
+        predicate: attribute_constraint::Predicate { predicate: Some(predicate) },
+    };
+    let groups = vec![role_constraints::Group { attribute_constraints: vec![constraint] }];
+    OfferConstraints { role_constraints: [(role.to_owned(), RoleConstraints { groups })].into() }
+}
+
+fn constrained(constraints: OfferConstraints) -> v1::scheduler::call::Subscribe {
+    v1::scheduler::call::Subscribe {
+        framework_info: framework_info(),
+        offer_constraints: Some(Box::new(constraints)),
+        ..Default::default()
+    }
+}
+
+#[test]
+fn offer_constraints_decide_what_is_offered_and_can_be_seen() {
+    let mut c = Cluster::new();
+    c.agent("cpus:4;mem:1024");
+    let constraints = only_on(&framework_info().roles[0], "other");
+    let f = c.subscribe_with(constrained(constraints.clone()));
+    assert_eq!(c.offered(&f), []);
+    let shown = c.changes.iter().find_map(|change| match change {
+        master::Change::FrameworkAdded(framework) => framework.offer_constraints.clone(),
+        _ => None,
+    });
+    assert_eq!(shown.as_deref(), Some(&constraints));
+
+    // UPDATE_FRAMEWORK replaces them; without any, none are left.
+    c.forget();
+    assert_eq!(c.call(&f, update_framework(returning(framework_info(), &f.id))), Answer::ok());
+    assert_eq!(c.offered(&f).len(), 1);
+    let master::Change::FrameworkUpdated(framework) = &c.changes[0] else { panic!("{:?}", c.changes) };
+    assert_eq!(framework.offer_constraints, None);
+}
+
+#[test]
+fn offer_constraints_must_make_sense() {
+    let mut c = Cluster::new();
+    let role = framework_info().roles[0].clone();
+    let reason = format!(
+        "Offer constraints are not valid: A role {role} has an invalid 'AttributeConstraint': Failed to construct regex \
+         from pattern '[a': unclosed character class"
+    );
+    let f = c.subscribe_with(constrained(only_on(&role, "[a")));
+    assert_eq!(c.heard(&f), [format!("ERROR {reason}"), "end of stream".to_owned()]);
+
+    let f = c.framework();
+    let mut call = update_framework(returning(framework_info(), &f.id));
+    if let Some(update) = &mut call.update_framework {
+        update.offer_constraints = Some(Box::new(only_on(&role, "[a")));
+    }
+    assert_eq!(c.call(&f, call), Answer::bad_request(format!("'UpdateFramework' call is not valid: {reason}")));
+}
+
+#[test]
+fn only_whitelisted_agents_are_offered() {
+    let mut c = Cluster::new();
+    c.agent("cpus:4;mem:1024");
+    c.deliver(master::Input::Whitelist(Some(["other".to_owned()].into())));
+    let f = c.framework();
+    assert_eq!(c.offered(&f), []);
+    c.deliver(master::Input::Whitelist(Some(["host".to_owned()].into())));
+    assert_eq!(c.offered(&f).len(), 1);
 }
 
 #[test]

@@ -149,6 +149,7 @@ fn framework() -> Change {
         }),
         roles: vec![Role::new("*")],
         suppressed: Vec::new(),
+        offer_constraints: None,
         pid: None,
         active: true,
         connected: true,

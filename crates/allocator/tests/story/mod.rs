@@ -2,9 +2,10 @@
 #![allow(dead_code, reason = "each test binary uses a part")]
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use allocator::{AgentOptions, Allocation, Allocator, FrameworkOptions, Options, Reason};
+use allocator::{AgentOptions, Allocation, Allocator, FrameworkOptions, OfferConstraints, Options, Reason};
 use messages::v1;
 use messages::v1::framework_info::Capability;
 pub use messages::v1::framework_info::capability::Type as Can;
@@ -30,6 +31,7 @@ pub struct FrameworkSpec {
     pub info: v1::FrameworkInfo,
     pub id: FrameworkId,
     pub suppressed: Vec<Role>,
+    pub constraints: Option<Arc<OfferConstraints>>,
 }
 
 pub fn resources(text: &str) -> Resources {
@@ -53,7 +55,7 @@ pub fn framework(id: &str, roles: &[&str]) -> FrameworkSpec {
         roles: roles.iter().map(|role| (*role).to_owned()).collect(),
         ..Default::default()
     };
-    FrameworkSpec { info, id: FrameworkId::new(id), suppressed: Vec::new() }.can(Can::MultiRole)
+    FrameworkSpec { info, id: FrameworkId::new(id), suppressed: Vec::new(), constraints: None }.can(Can::MultiRole)
 }
 
 impl AgentSpec {
@@ -104,7 +106,12 @@ impl FrameworkSpec {
     }
 
     pub fn options(&self) -> FrameworkOptions<'_> {
-        FrameworkOptions { id: &self.id, info: &self.info, suppressed: &self.suppressed }
+        FrameworkOptions {
+            id: &self.id,
+            info: &self.info,
+            suppressed: &self.suppressed,
+            constraints: self.constraints.as_ref(),
+        }
     }
 }
 

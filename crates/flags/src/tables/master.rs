@@ -99,7 +99,7 @@ const AGENTS: &[Flag] = &[
         "At most this many agents are marked unreachable per time, e.g. 1/10mins.",
     )
     .alias(&["slave_removal_rate_limit"]),
-    unset("whitelist", Kind::Text, "A file of host names whose agents are offered; all others are not.").refused(LATER),
+    unset("whitelist", Kind::Text, "A file of host names whose agents are offered; all others are not. It is watched."),
 ];
 
 const ALLOCATION: &[Flag] = &[
@@ -115,11 +115,10 @@ const ALLOCATION: &[Flag] = &[
         Kind::Float,
         "0.8",
         "Share of agents to wait for after a failover when quota is set.",
-    )
-    .no_effect(LATER),
-    flag("allocator_recovery_timeout", Kind::Duration, "10mins", "Time to wait for them.").no_effect(LATER),
-    flag("role_sorter", Kind::Text, "drf", "How roles share: drf.").alias(&["user_sorter"]),
-    flag("framework_sorter", Kind::Text, "drf", "How the frameworks of a role share: drf."),
+    ),
+    flag("allocator_recovery_timeout", Kind::Duration, "10mins", "Time to wait for them."),
+    flag("role_sorter", Kind::Text, "drf", "How roles share: drf or random.").alias(&["user_sorter"]),
+    flag("framework_sorter", Kind::Text, "drf", "How the frameworks of a role share: drf or random."),
     unset("roles", Kind::Text, "Comma-separated role names that frameworks may use; without it, any."),
     unset("weights", Kind::Text, "Deprecated: role=weight,...").no_effect(LATER),
     unset(
@@ -144,16 +143,14 @@ const ALLOCATION: &[Flag] = &[
         "offer_constraints_re2_max_mem",
         Kind::Bytes,
         "4KB",
-        "Memory limit of a regular expression in offer constraints.",
-    )
-    .no_effect(LATER),
+        "Memory limit of a regular expression in offer constraints, as RE2 would measure it.",
+    ),
     flag(
         "offer_constraints_re2_max_program_size",
         Kind::Integer,
         "100",
-        "Size limit of a regular expression in offer constraints.",
-    )
-    .no_effect(LATER),
+        "Size limit of a regular expression in offer constraints, in states of its automaton.",
+    ),
     unset("max_executors_per_agent", Kind::Integer, "At most this many executors on an agent.")
         .alias(&["max_executors_per_slave"])
         .no_effect(LATER),

@@ -12,6 +12,7 @@ mod sessions;
 mod start;
 mod store;
 mod timings;
+mod whitelist;
 
 pub use options::MasterOptions;
 pub use start::start;

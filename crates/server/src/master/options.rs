@@ -27,6 +27,8 @@ pub struct MasterOptions {
     pub config: ::master::Config,
     /// Every flag that has a value, for `/flags`.
     pub flags: Vec<(String, String)>,
+    /// `--whitelist`: a file with the host names of the agents that are offered, watched for changes.
+    pub whitelist: Option<PathBuf>,
     pub build: Build,
     pub history: Limits,
     /// Served as `/master/log`.
@@ -54,6 +56,7 @@ impl MasterOptions {
             build: Build { version: config.version.clone(), ..Build::default() },
             config,
             flags: Vec::new(),
+            whitelist: None,
             history: Limits::default(),
             log_file: None,
             set_log_level: None,

@@ -13,6 +13,7 @@ use super::publisher::Publisher;
 use super::sessions::Sessions;
 use super::store::{open, recover};
 use super::timings::Timings;
+use super::whitelist;
 use crate::Error;
 use crate::common::files::Files;
 use crate::common::flights::Flights;
@@ -62,6 +63,7 @@ pub fn start(options: MasterOptions) -> Result<Running, Error> {
     let store = recovered.serve(inbox.clone(), options.registry_store_timeout)?;
     let host = MasterHost::new(core, store, publisher.clone(), sessions.clone(), timings.clone(), ended);
     let log = options.log_file.map(|file| ("/master/log".to_owned(), file));
+    let whitelist = options.whitelist.map(|path| whitelist::watch(path, inbox.clone(), Arc::downgrade(&publisher)));
     let app = Arc::new(MasterApp {
         inbox,
         dropped: Dropped::default(),
@@ -80,6 +82,7 @@ pub fn start(options: MasterOptions) -> Result<Running, Error> {
         authority: format!("{hostname}:{}", bound.advertised.port()),
     });
     let running = launch("master-core", bound, clock, host, app, end)?;
+    whitelist.map(|watch| runtime.spawn(watch));
     runtime.spawn(heartbeats(Arc::downgrade(&publisher), heartbeat_interval));
     Ok(running)
 }

@@ -1,5 +1,6 @@
 //! `tepui master`: flags to options.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use flags::Parsed;
@@ -33,6 +34,7 @@ fn options(flags: &Parsed) -> Result<MasterOptions, Failure> {
     options.history.completed_frameworks = count(flags, "max_completed_frameworks", 50);
     options.history.completed_tasks_per_framework = count(flags, "max_completed_tasks_per_framework", 1000);
     options.history.unreachable_tasks_per_framework = count(flags, "max_unreachable_tasks_per_framework", 1000);
+    options.whitelist = whitelist(flags);
     registry(flags, &mut options)?;
 
     let config = &mut options.config;
@@ -85,12 +87,31 @@ fn registry(flags: &Parsed, options: &mut MasterOptions) -> Result<(), Failure> 
     Ok(())
 }
 
+/// `*` is an old way to say that there is none.
+fn whitelist(flags: &Parsed) -> Option<PathBuf> {
+    let text = flags.get("whitelist").filter(|text| *text != "*")?;
+    Some(PathBuf::from(text.strip_prefix("file://").unwrap_or(text)))
+}
+
 fn allocator(flags: &Parsed, config: &mut master::Config) -> Result<(), Failure> {
-    for name in ["role_sorter", "framework_sorter"] {
-        if flags.get(name) != Some("drf") {
-            return Err(Failure::said(format!("--{name}: only drf is built yet")));
+    for (name, sorter) in [
+        ("role_sorter", &mut config.allocator.role_sorter),
+        ("framework_sorter", &mut config.allocator.framework_sorter),
+    ] {
+        if let Some(text) = flags.get(name) {
+            *sorter = text.parse().map_err(|reason| Failure::said(format!("--{name}={text}: {reason}")))?;
         }
     }
+    if let Some(factor) = flags.float("allocator_agent_recovery_factor") {
+        config.allocator.agent_recovery_factor = factor;
+    }
+    if let Some(timeout) = flags.duration("allocator_recovery_timeout") {
+        config.allocator.recovery_timeout = timeout;
+    }
+    if let Some(bytes) = flags.bytes("offer_constraints_re2_max_mem") {
+        config.offer_constraints_limits.max_mem = bytes;
+    }
+    config.offer_constraints_limits.max_program_size = count(flags, "offer_constraints_re2_max_program_size", 100);
     config.allocator.filter_gpu_resources = flags.bool("filter_gpu_resources");
     if let Some(names) = flags.get("fair_sharing_excluded_resource_names") {
         config.allocator.excluded_resource_names = names.split(',').map(resources::Name::new).collect();

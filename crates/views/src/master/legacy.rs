@@ -189,7 +189,10 @@ fn framework(out: &mut Vec<u8>, framework: &Framework) {
         if let Some(labels) = &info.labels {
             legacy::labels(object.member("labels"), labels);
         }
-        object.object("offer_constraints", |_| {});
+        match &snapshot.offer_constraints {
+            Some(constraints) => json::message(object.member("offer_constraints"), &**constraints),
+            None => object.object("offer_constraints", |_| {}),
+        }
     });
 }
 

@@ -141,7 +141,9 @@ pub(super) fn framework(agents: &Agents<'_>, framework: &Framework) -> get_frame
         offers: offers.collect(),
         allocated_resources: framework.used.to_proto_endpoint(),
         offered_resources: framework.offered.to_proto_endpoint(),
-        offer_constraints: Some(Box::default()),
+        offer_constraints: Some(
+            framework.snapshot.offer_constraints.as_deref().cloned().map(Box::new).unwrap_or_default(),
+        ),
         ..announced(&framework.snapshot)
     }
 }

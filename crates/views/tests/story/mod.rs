@@ -80,6 +80,7 @@ pub fn framework_snapshot(framework: &response::get_frameworks::Framework) -> Fr
         id: FrameworkId::from(info.id.as_ref().unwrap()),
         roles,
         suppressed: Vec::new(),
+        offer_constraints: None,
         pid: None,
         active: framework.active,
         connected: framework.connected,
