@@ -13,6 +13,7 @@ use crate::input::{Input, PeerMessage};
 use crate::metrics::Metrics;
 use crate::operations::{Held, Ledger, Oversubscription, RecoveredResources};
 use crate::outbox::{Effect, Outbox, Timer};
+use crate::recovery::Recovering;
 use crate::registration::MasterLink;
 use crate::state::Framework;
 use crate::stores::{Stores, Waiting};
@@ -41,6 +42,8 @@ pub struct Agent {
     pub(crate) gc: Gc,
     pub(crate) used: resources::Resources,
     pub(crate) batches: u64,
+    /// Until the executors of an earlier process of this agent have come back or had their time.
+    pub(crate) recovering: Option<Recovering>,
 }
 
 /// What every decision needs besides the state: the time it is made at, and where its effects go.
@@ -102,6 +105,7 @@ impl Agent {
             gc,
             used: resources::Resources::new(),
             batches: 0,
+            recovering: None,
         }
     }
 
@@ -114,7 +118,7 @@ impl Agent {
         Ok(())
     }
 
-    /// To be called once, before the first step.
+    /// To be called once, after `recover` if there is something to recover, and before the first step.
     pub fn start(&mut self, now: Now, out: &mut Outbox) {
         let step = &mut Step { now, out };
         self.metrics.set_sandbox_age(self.gc.max_age());
@@ -122,6 +126,7 @@ impl Agent {
         step.arm(Timer::DiskWatch, self.config.disk_watch_interval);
         self.resume_operations_of_recovery(step);
         self.start_oversubscription(step);
+        self.recovered_if_settled(step);
     }
 
     pub fn step(&mut self, now: Now, input: Input, out: &mut Outbox) {
@@ -145,6 +150,7 @@ impl Agent {
             Input::Usage { due, usage } => self.usage_measured(step, &due, usage),
             Input::Unregister => self.unregister(step),
         }
+        self.recovered_if_settled(step);
     }
 
     fn message(&mut self, step: &mut Step<'_>, PeerMessage { from, message, .. }: PeerMessage) {
@@ -206,6 +212,8 @@ impl Agent {
             Timer::OperationRetry(operation) => self.repeat_operation(step, operation),
             Timer::Oversubscription => self.estimate_due(step),
             Timer::QosCorrection => step.out.push(Effect::Measure(timer)),
+            Timer::ExecutorReregistration => self.executors_had_their_time(step),
+            Timer::ExecutorReconnect => self.ask_drivers_again(step),
             Timer::Gc => self.collect_garbage(step),
             Timer::DiskWatch => step.arm(Timer::DiskWatch, self.config.disk_watch_interval),
         }

@@ -9,9 +9,19 @@ use resources::Resources;
 use vocabulary::Upid;
 
 use crate::operations::{Estimator, QosController};
+use crate::recovery::ReconfigurationPolicy;
 
 /// The agent's own default of the version it announces. Masters refuse agents below 1.0.0.
 pub const VERSION: &str = "1.11.0";
+
+/// `--recover`: what becomes of the executors of an earlier process of this agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Recover {
+    #[default]
+    Reconnect,
+    /// They are ended, and then the agent ends and is forgotten.
+    Cleanup,
+}
 
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -30,8 +40,14 @@ pub struct Config {
     pub executor_registration_timeout: Duration,
     /// `--executor_reregistration_timeout`; executors get it as their subscription backoff.
     pub executor_reregistration_timeout: Duration,
+    /// `--executor_reregistration_retry_interval`: without it v0 executors are asked once to come back.
+    pub executor_reregistration_retry_interval: Option<Duration>,
     pub executor_shutdown_grace_period: Duration,
     pub recovery_timeout: Duration,
+    pub recover: Recover,
+    pub reconfiguration_policy: ReconfigurationPolicy,
+    /// Of the running kernel; `None` where it cannot be known, and a restart of the machine is not noticed.
+    pub boot_id: Option<String>,
     pub registration_backoff_factor: Duration,
     pub gc_delay: Duration,
     pub gc_disk_headroom: f64,
@@ -76,8 +92,12 @@ impl Config {
             switch_user: true,
             executor_registration_timeout: Duration::from_secs(60),
             executor_reregistration_timeout: Duration::from_secs(2),
+            executor_reregistration_retry_interval: None,
             executor_shutdown_grace_period: Duration::from_secs(5),
             recovery_timeout: Duration::from_secs(15 * 60),
+            recover: Recover::Reconnect,
+            reconfiguration_policy: ReconfigurationPolicy::Equal,
+            boot_id: None,
             registration_backoff_factor: Duration::from_secs(1),
             gc_delay: Duration::from_secs(7 * 24 * 60 * 60),
             gc_disk_headroom: 0.1,

@@ -100,13 +100,14 @@ impl Agent {
         let remaining: Vec<TaskId> =
             executor.tasks.iter().filter(|(_, task)| live(task)).map(|(task, _)| task.clone()).collect();
         let report = verdict(executor, &exit);
-        self.stores.store(step, record);
         self.publish_executor(step, framework_id, id);
         if !framework_terminating {
             for task in &remaining {
                 self.report(step, framework_id, task, Some(id), report.clone());
             }
         }
+        // Last, so that an agent that restarts in between still owes the reports.
+        self.stores.store(step, record);
         // The master does not know the executors that agents make up for commands.
         if !command_task {
             self.send_exited(step, framework_id, id, exit.status);
@@ -209,6 +210,12 @@ impl Agent {
         }
         self.used -= &executor.allocated;
         self.metrics.set_used(&self.used);
+        let record = Record::ExecutorRemoved {
+            framework: framework_id.clone(),
+            executor: id.clone(),
+            container: executor.container.clone(),
+        };
+        self.stores.store(step, record);
         let parent = paths::executor(&self.config.work_dir, &agent, framework_id, id);
         step.publish(Change::ExecutorRemoved {
             framework: framework_id.clone(),
@@ -224,6 +231,7 @@ impl Agent {
             return;
         }
         self.frameworks.remove(id);
+        self.stores.store(step, Record::FrameworkRemoved(id.clone()));
         self.metrics.frameworks_active.set(self.frameworks.len() as i64);
         self.streams.forget_settled(id);
         step.publish(Change::FrameworkRemoved(id.clone()));

@@ -47,7 +47,9 @@ impl Agent {
         }
         let held: Vec<TaskId> = unacknowledged_tasks.iter().map(|task| TaskId::from(&task.task_id)).collect();
         self.drop_undelivered(step, &framework, &id, &held);
-        self.welcome(step, &framework, &id);
+        if self.executor(&framework, &id).is_some_and(|e| e.is_live()) {
+            self.welcome(step, &framework, &id);
+        }
     }
 
     /// The executor's events go to this stream from now on, and no longer to an older one.
@@ -85,9 +87,14 @@ impl Agent {
             .map(|(task, _)| task.clone())
             .collect();
         let state = framework.dropped_state();
+        let in_vain = executor.command_task && !lost.is_empty();
         for task in lost {
             let report = Report::new(state, Reason::AgentRestarted, "Task launched during agent restart");
             self.report(step, framework_id, &task, Some(id), report);
+        }
+        if in_vain {
+            // It has nothing to run any more; Mesos leaves it there.
+            self.end_executor(step, framework_id, id);
         }
     }
 
@@ -129,6 +136,9 @@ impl Agent {
             Err(answer) => return answer,
         };
         if self.executor(&framework, &id).is_some_and(|e| e.state == ExecutorState::Registering) {
+            if self.recovering.is_some() {
+                return Answer::new(Status::ServiceUnavailable, "Agent has not finished recovery");
+            }
             return Answer::forbidden("Executor is not subscribed");
         }
         match (kind, call.update, call.message) {

@@ -5,7 +5,7 @@ use vocabulary::{ExecutorId, FrameworkId, TaskId, Upid};
 
 use crate::agent::{Agent, Step};
 use crate::change::ExecutorState;
-use crate::outbox::{Effect, Timer};
+use crate::outbox::{Effect, Record, Timer};
 use crate::registration::Phase;
 use crate::state::Link;
 use crate::streams::Origin;
@@ -19,6 +19,11 @@ impl Agent {
     ) {
         let framework = FrameworkId::from(&message.framework_id);
         let id = ExecutorId::from(&message.executor_id);
+        if self.recovering.is_some() {
+            // Its tasks were never given to it, and have been reported by the time it could have them.
+            tracing::warn!("refusing executor {id:?} of framework {framework}: the agent is still recovering");
+            return step.send(&from, internal::ShutdownExecutorMessage::default());
+        }
         if !self.adopt_driver(step, &from, &framework, &id) {
             return;
         }
@@ -47,6 +52,11 @@ impl Agent {
     ) {
         let framework = FrameworkId::from(&message.framework_id);
         let id = ExecutorId::from(&message.executor_id);
+        let running = self.executor(&framework, &id).is_some_and(|e| e.state == ExecutorState::Running);
+        if running && self.config.executor_reregistration_retry_interval.is_some() {
+            // It was asked more than once, and answers more than once.
+            return;
+        }
         if !self.adopt_driver(step, &from, &framework, &id) {
             return;
         }
@@ -79,6 +89,13 @@ impl Agent {
         executor.enter(ExecutorState::Running, &self.metrics);
         step.disarm(Timer::ExecutorRegistration(executor.container.clone()));
         step.out.push(Effect::Link(from.address));
+        let record = Record::ExecutorLink {
+            framework: framework.clone(),
+            executor: id.clone(),
+            container: executor.container.clone(),
+            pid: Some(from.clone()),
+        };
+        self.stores.store(step, record);
         true
     }
 

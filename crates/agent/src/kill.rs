@@ -8,7 +8,7 @@ use vocabulary::{ExecutorId, FrameworkId, TaskId};
 use crate::agent::{Agent, Step};
 use crate::change::ExecutorState;
 use crate::duration;
-use crate::outbox::Timer;
+use crate::outbox::{Record, Timer};
 use crate::state::Link;
 use crate::updates::Report;
 
@@ -73,7 +73,11 @@ impl Agent {
     }
 
     pub(crate) fn shutdown_framework(&mut self, step: &mut Step<'_>, id: &FrameworkId) {
-        for task in self.streams.remove_framework(id) {
+        let forgotten = self.streams.remove_framework(id);
+        if !forgotten.is_empty() {
+            self.stores.store(step, Record::UpdatesForgotten(id.clone()));
+        }
+        for task in forgotten {
             step.disarm(Timer::UpdateRetry(id.clone(), task));
         }
         let Some(framework) = self.frameworks.get_mut(id) else { return };

@@ -279,6 +279,7 @@ impl Agent {
             framework: launch.framework.clone(),
             container: container.clone(),
             info: executor.info.clone(),
+            command_task: executor.command_task,
         };
         step.publish(Change::ExecutorAdded(executor.snapshot()));
         framework.executors.insert(id.clone(), executor);

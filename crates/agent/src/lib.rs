@@ -23,6 +23,7 @@ mod metrics;
 mod operations;
 mod outbox;
 mod paths;
+mod recovery;
 mod registration;
 mod state;
 mod stores;
@@ -31,7 +32,7 @@ mod updates;
 
 pub use agent::Agent;
 pub use change::{Change, Draining, ExecutorSnapshot, ExecutorState, FrameworkSnapshot};
-pub use config::{Config, VERSION};
+pub use config::{Config, Recover, VERSION};
 pub use input::{ContainerEvent, ContainerExit, ExecutorCall, ExecutorSubscribe, Input, Limitation, PeerMessage};
 pub use metrics::{Counter, Gauge, Metrics, ResourceGauges};
 pub use operations::{
@@ -39,3 +40,4 @@ pub use operations::{
     VolumeChange,
 };
 pub use outbox::{ContainerCommand, ContainerLaunch, Effect, Outbox, Record, StoreToken, Timer};
+pub use recovery::{Chronicle, Incompatible, ReconfigurationPolicy, Recovery};

@@ -18,7 +18,11 @@ impl Counter {
     }
 
     pub(crate) fn increment(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.add(1);
+    }
+
+    pub(crate) fn add(&self, count: u64) {
+        self.0.fetch_add(count, Ordering::Relaxed);
     }
 }
 
@@ -73,6 +77,9 @@ pub struct Metrics {
     pub invalid_framework_messages: Counter,
     pub container_launch_errors: Counter,
     pub recovery_errors: Counter,
+    /// 1 until the executors of an earlier process have come back or had their time.
+    pub recovering: Gauge,
+    recovery_time_micros: Gauge,
     executor_directory_max_allowed_age_millis: Gauge,
     /// `gc/path_removals_pending`.
     pub gc_path_removals_pending: Gauge,
@@ -83,8 +90,7 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Mesos' names and values. `slave/uptime_secs` and `slave/recovery_time_secs` are the shell's to add: they
-    /// need a clock.
+    /// Mesos' names and values. `slave/uptime_secs` is the shell's to add: it needs a clock.
     pub fn snapshot(&self) -> Vec<(String, f64)> {
         let mut all: Vec<(String, f64)> = vec![
             ("slave/registered".into(), self.registered.get() as f64),
@@ -115,6 +121,10 @@ impl Metrics {
             ),
             ("gc/path_removals_pending".into(), self.gc_path_removals_pending.get() as f64),
         ];
+        // As Mesos: there is no such number before the recovery is over.
+        if self.recovering.get() == 0 {
+            all.push(("slave/recovery_time_secs".into(), self.recovery_time_micros.get() as f64 / 1e6));
+        }
         for (infix, total, used) in
             [("", &self.total, &self.used), ("revocable_", &self.revocable_total, &self.revocable_used)]
         {
@@ -126,6 +136,11 @@ impl Metrics {
             }
         }
         all
+    }
+
+    pub(crate) fn recovered_after(&self, time: Duration) {
+        self.recovery_time_micros.set(i64::try_from(time.as_micros()).unwrap_or(i64::MAX));
+        self.recovering.set(0);
     }
 
     pub(crate) fn set_sandbox_age(&self, age: Duration) {

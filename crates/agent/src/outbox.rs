@@ -104,18 +104,34 @@ pub struct ContainerLaunch {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StoreToken(pub u64);
 
-/// One durable record of the agent.
-#[derive(Debug, Clone)]
+/// One durable record of the agent. What all of them say together is a [`Chronicle`](crate::Chronicle); a new kind needs
+/// its place there (`recovery/chronicle.rs`) and in the bytes (`messages/proto/tepui/records.proto`).
+#[derive(Debug, Clone, PartialEq)]
 pub enum Record {
     AgentInfo(Arc<v1::AgentInfo>),
+    /// Another one than before means that the machine has been restarted, and everything on it has ended.
+    BootId(String),
     Framework {
         info: Arc<v1::FrameworkInfo>,
         pid: Option<Upid>,
     },
+    /// Nothing of it is left here but what is still to be acknowledged.
+    FrameworkRemoved(FrameworkId),
+    /// Nobody will acknowledge the updates of this framework.
+    UpdatesForgotten(FrameworkId),
     Executor {
         framework: FrameworkId,
         container: ContainerId,
         info: Arc<v1::ExecutorInfo>,
+        /// Made up by the agent for a task that is a single command.
+        command_task: bool,
+    },
+    /// How the executor was reached last: by driver messages to `pid`, or over HTTP.
+    ExecutorLink {
+        framework: FrameworkId,
+        executor: ExecutorId,
+        container: ContainerId,
+        pid: Option<Upid>,
     },
     Task {
         framework: FrameworkId,
@@ -153,6 +169,14 @@ pub enum Record {
     },
     /// `None`: drained, or never to be.
     Drain(Option<Arc<Draining>>),
+    /// Its updates are acknowledged as well, or nobody waits for them.
+    ExecutorRemoved {
+        framework: FrameworkId,
+        executor: ExecutorId,
+        container: ContainerId,
+    },
+    /// The agent has left the cluster: its next start is that of a new one.
+    Reset,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -177,6 +201,10 @@ pub enum Timer {
     QosCorrection,
     /// Sandboxes may be due for removal.
     Gc,
+    /// Executors of an earlier process of this agent have had their time to come back.
+    ExecutorReregistration,
+    /// Ask v0 executors again that have not come back.
+    ExecutorReconnect,
     /// When it is due the shell measures the disk and delivers `Input::DiskUsage` besides the timer itself.
     DiskWatch,
 }

@@ -77,6 +77,8 @@ impl MasterLink {
 
 impl Agent {
     pub(crate) fn master_detected(&mut self, step: &mut Step<'_>, master: Option<Box<v1::MasterInfo>>) {
+        // What runs here is only known when the executors are back, and that is what a registration says.
+        let Some(master) = self.after_recovery(master) else { return };
         let before = self.master.pid().map(|pid| pid.address);
         self.master.leader = master.and_then(|info| match pid_of(&info) {
             Some(pid) => Some(Leader { info, pid }),
@@ -334,6 +336,8 @@ impl Agent {
     pub(crate) fn end_if_empty(&mut self, step: &mut Step<'_>) {
         if self.master.phase == Phase::Terminating && self.frameworks.is_empty() && !self.master.ended {
             self.master.ended = true;
+            // Mesos removes the link to its latest state here: the next start is that of a new agent.
+            self.stores.store(step, Record::Reset);
             step.out.push(Effect::Terminate(self.master.farewell.clone()));
         }
     }

@@ -16,7 +16,7 @@ pub(crate) const RETRY_MAX: Duration = Duration::from_secs(600);
 /// Unacknowledged updates of one task. A task at this bound has its further updates refused (executors repeat them).
 const MAX_PENDING: usize = 1024;
 /// How many acknowledged uuids are remembered, to recognise an executor's repetition of an old update.
-const MAX_REMEMBERED: usize = 64;
+pub(crate) const MAX_REMEMBERED: usize = 64;
 /// Tasks with a stream. Executors may report on tasks the agent never gave them, so this is not bounded by launches.
 const MAX_STREAMS: usize = 200_000;
 
@@ -90,6 +90,19 @@ impl Streams {
         }
         stream.pending.push_back(Pending { update, origin, stored: false });
         Pushed::New
+    }
+
+    /// A stream as it is on record: what is pending is durable, and nobody waits to hear so.
+    pub fn restore(
+        &mut self,
+        framework: &FrameworkId,
+        task: &TaskId,
+        pending: impl Iterator<Item = StatusUpdate>,
+        acknowledged: VecDeque<Vec<u8>>,
+    ) {
+        let durable = |update| Pending { update: Arc::new(update), origin: Origin::Agent, stored: true };
+        let stream = Stream { pending: pending.map(durable).collect(), acknowledged, retry: None };
+        self.by_task.insert((framework.clone(), task.clone()), stream);
     }
 
     /// Whether this very update is in the stream already: a repetition changes nothing.

@@ -466,7 +466,7 @@ fn describe_container(status: &mut v1::TaskStatus, executor: &Executor, agent: &
 
 /// Of equal states only the newest status is kept, as Mesos does. The data is the framework's business and stays in
 /// the update.
-fn remember_status(task: &mut v1::Task, status: &v1::TaskStatus) {
+pub(crate) fn remember_status(task: &mut v1::Task, status: &v1::TaskStatus) {
     let mut status = status.clone();
     status.data = None;
     task.state = status.state;

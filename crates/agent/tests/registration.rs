@@ -212,6 +212,7 @@ fn unregistering_ends_executors_first() {
          close 1
          store done C1
          arm Gc 544320s
+         store reset
          terminate: unregistered at the operator's request",
     );
 }
@@ -224,6 +225,7 @@ fn a_master_may_shut_the_agent_down() {
         &mut story,
         "disarm Register
          disarm PingTimeout
+         store reset
          terminate: the master asked this agent to shut down: gone",
     );
 }

@@ -216,9 +216,9 @@ fn a_custom_executor_takes_more_tasks_and_its_exit_is_reported() {
         "disarm ExecutorRegistration(\"C1\")
          disarm ExecutorShutdown(\"C1\")
          close 1
-         store done C1
          store update U2 t2 FAILED
          store update U3 t3 FAILED
+         store done C1
          send master@10.0.0.1:5050: ExitedExecutor e 256
          send master@10.0.0.1:5050: StatusUpdate U2 t2 FAILED REASON_EXECUTOR_TERMINATED 'Executor terminated'
          arm UpdateRetry(\"F\", \"t2\") 10s
@@ -247,8 +247,8 @@ fn a_broken_memory_limit_is_the_tasks_failure() {
         "disarm ExecutorRegistration(\"C1\")
          disarm ExecutorShutdown(\"C1\")
          close 1
-         store done C1
          store update U2 t1 FAILED
+         store done C1
          send master@10.0.0.1:5050: StatusUpdate U2 t1 FAILED REASON_CONTAINER_LIMITATION_MEMORY 'Memory limit exceeded'
          arm UpdateRetry(\"F\", \"t1\") 10s",
     );
@@ -262,8 +262,8 @@ fn a_container_that_cannot_be_started_fails_the_task() {
         &mut story,
         "disarm ExecutorRegistration(\"C1\")
          disarm ExecutorShutdown(\"C1\")
-         store done C1
          store update U1 t1 FAILED
+         store done C1
          send master@10.0.0.1:5050: StatusUpdate U1 t1 FAILED REASON_CONTAINER_LAUNCH_FAILED 'Failed to launch container: no such user'
          arm UpdateRetry(\"F\", \"t1\") 10s",
     );
@@ -282,8 +282,8 @@ fn an_executor_that_does_not_register_in_time_is_destroyed() {
         &mut story,
         "disarm ExecutorRegistration(\"C1\")
          disarm ExecutorShutdown(\"C1\")
-         store done C1
          store update U1 t1 FAILED
+         store done C1
          send master@10.0.0.1:5050: StatusUpdate U1 t1 FAILED REASON_EXECUTOR_REGISTRATION_TIMEOUT 'Executor did not register within 1mins'
          arm UpdateRetry(\"F\", \"t1\") 10s",
     );

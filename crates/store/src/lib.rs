@@ -5,6 +5,7 @@
 
 mod embedded;
 mod error;
+pub mod log;
 mod memory;
 
 pub use embedded::Embedded;

@@ -40,9 +40,9 @@ pub fn line(effect: &Effect, names: &mut Names, now: Now) -> Option<String> {
         Effect::Container(ContainerCommand::Destroy { container }) => {
             format!("destroy {}", names.container(container.as_str()))
         }
-        Effect::Store { record, .. } => format!("store {}", self::record(record, names)),
         Effect::Volumes { changes, .. } => changes.iter().map(volume_change).collect::<Vec<_>>().join("\n"),
         Effect::Measure(due) => format!("measure for {due:?}"),
+        Effect::Store { record, .. } => format!("store {}", self::record(record, names)?),
         Effect::RemoveTree(path) => format!("remove {}", known(&path.to_string_lossy(), names)),
         Effect::Terminate(reason) => format!("terminate: {reason}"),
         Effect::Publish(_) => return None,
@@ -74,8 +74,9 @@ pub fn change(effect: &Effect, names: &mut Names) -> Option<String> {
     })
 }
 
-fn record(record: &Record, names: &mut Names) -> String {
-    match record {
+/// What is on record only to be forgotten in time is not worth a line.
+fn record(record: &Record, names: &mut Names) -> Option<String> {
+    Some(match record {
         Record::AgentInfo(info) => format!("agent {}", info.id.as_ref().map_or("-", |id| &id.value)),
         Record::Framework { info, .. } => format!("framework {}", info.id.as_ref().map_or("-", |id| &id.value)),
         Record::Executor { container, info, .. } => {
@@ -98,7 +99,13 @@ fn record(record: &Record, names: &mut Names) -> String {
         Record::OperationDone { operation } => format!("operation {} done", short_uuid(operation.as_bytes())),
         Record::Drain(Some(_)) => "draining".to_owned(),
         Record::Drain(None) => "not draining".to_owned(),
-    }
+        Record::BootId(id) => format!("boot {id}"),
+        Record::Reset => "reset".to_owned(),
+        Record::ExecutorLink { .. }
+        | Record::ExecutorRemoved { .. }
+        | Record::FrameworkRemoved(_)
+        | Record::UpdatesForgotten(_) => return None,
+    })
 }
 
 fn volume_change(change: &VolumeChange) -> String {

@@ -1,0 +1,236 @@
+//! Frameworks, executors, tasks and updates as they were when the earlier process of this agent ended.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use messages::{internal, v1};
+use resources::Resources;
+use vocabulary::{ContainerId, ExecutorId, FrameworkId, Now, TaskId, is_terminal};
+
+use super::chronicle::Chronicle;
+use super::compatibility::Incompatible;
+use super::logged::{LoggedExecutor, LoggedFramework, LoggedUpdates};
+use super::reconnect::Recovering;
+use crate::agent::{Agent, Step};
+use crate::change::{Change, ExecutorState, FrameworkSnapshot};
+use crate::config::Recover;
+use crate::endings::destroy;
+use crate::input::ContainerExit;
+use crate::limits::executor_limits;
+use crate::operations::container_volumes;
+use crate::outbox::{ContainerCommand, Effect, Outbox, Record};
+use crate::paths;
+use crate::state::{Executor, Framework, Link, task_state};
+
+/// What a starting agent finds of an earlier process of itself.
+#[derive(Debug, Default)]
+pub struct Recovery {
+    pub chronicle: Chronicle,
+    /// The containers that still run, with the pid of their first process.
+    pub alive: BTreeMap<ContainerId, u32>,
+    /// Sandboxes on the disk, for those that nobody knows any more to be removed in time.
+    pub sandboxes: Vec<PathBuf>,
+    /// Records that could not be read, where that is not fatal (`--no-strict`).
+    pub errors: u64,
+}
+
+impl Agent {
+    /// Takes up what an earlier process of this agent has left. To be called once, before [`Agent::start`].
+    ///
+    /// Fails where the agent may not go on under its id; then nothing may be done for it at all.
+    pub fn recover(&mut self, now: Now, recovery: Recovery, out: &mut Outbox) -> Result<(), Incompatible> {
+        let Recovery { chronicle, alive, sandboxes, errors } = recovery;
+        let step = &mut Step { now, out };
+        self.metrics.recovery_errors.add(errors);
+        let rebooted =
+            chronicle.boot_id.is_some() && self.config.boot_id.is_some() && chronicle.boot_id != self.config.boot_id;
+        let chronicle = self.under_old_id(step, chronicle, rebooted)?;
+        self.restore_resources(&chronicle)?;
+        let boot_id = self.config.boot_id.clone().filter(|id| chronicle.boot_id.as_ref() != Some(id));
+        self.publish_agent(step);
+        self.recovering = Some(Recovering::new(now));
+        self.metrics.recovering.set(1);
+
+        for ((framework, task), updates) in chronicle.updates {
+            self.restore_updates(&framework, &task, updates);
+        }
+        for (id, framework) in chronicle.frameworks {
+            self.restore_framework(step, &id, framework, &alive);
+        }
+        for container in alive.keys().filter(|container| !self.containers.contains_key(*container)) {
+            tracing::warn!("ending container {container}: nothing on record goes on in it");
+            destroy(step, container);
+        }
+        self.schedule_forgotten(step, sandboxes);
+        self.metrics.set_used(&self.used);
+        if let Some(id) = boot_id {
+            self.stores.store(step, Record::BootId(id));
+        }
+        match self.config.recover {
+            Recover::Reconnect => self.wait_for_executors(step),
+            Recover::Cleanup => self.end_all_executors(step),
+        }
+        Ok(())
+    }
+
+    /// The chronicle to go on with: of nothing, if the agent becomes a new one.
+    fn under_old_id(
+        &mut self,
+        step: &mut Step<'_>,
+        chronicle: Chronicle,
+        rebooted: bool,
+    ) -> Result<Chronicle, Incompatible> {
+        let Some(previous) = chronicle.agent.clone() else { return Ok(chronicle) };
+        let mut current = (*self.info).clone();
+        current.id = previous.id.clone();
+        match self.config.reconfiguration_policy.check(&previous, &current) {
+            Ok(()) => {
+                if rebooted {
+                    tracing::info!("the machine has been restarted: everything that ran here has ended");
+                }
+                if *previous != current {
+                    self.stores.store(step, Record::AgentInfo(Arc::new(current.clone())));
+                }
+                self.info = Arc::new(current);
+                Ok(chronicle)
+            }
+            // Maintenance of the machine may well have changed what it has; nothing runs that depends on the id.
+            Err(incompatible) if rebooted => {
+                tracing::warn!("starting as a new agent: {incompatible}");
+                self.stores.store(step, Record::Reset);
+                let mut chronicle = chronicle;
+                chronicle.apply(&Record::Reset);
+                Ok(chronicle)
+            }
+            Err(incompatible) => Err(incompatible),
+        }
+    }
+
+    fn restore_resources(&mut self, chronicle: &Chronicle) -> Result<(), Incompatible> {
+        let found = chronicle.resources.found(chronicle.draining.clone());
+        self.recover_resources(&found).map_err(|error| {
+            let checkpointed = Resources::from_proto(&found.resources).unwrap_or_default();
+            let flags = &self.config.resources;
+            Incompatible(format!(
+                "Checkpointed resources {checkpointed} are incompatible with agent resources {flags}: {error}"
+            ))
+        })
+    }
+
+    fn restore_updates(&mut self, framework: &FrameworkId, task: &TaskId, updates: LoggedUpdates) {
+        let agent = self.agent_id();
+        let update = |status: Arc<v1::TaskStatus>| internal::StatusUpdate {
+            framework_id: framework.to_proto(),
+            executor_id: status.executor_id.clone(),
+            slave_id: Some(agent.clone()),
+            timestamp: status.timestamp.unwrap_or_default(),
+            uuid: status.uuid.clone(),
+            status: (*status).clone(),
+            latest_state: None,
+        };
+        self.streams.restore(framework, task, updates.pending.into_iter().map(update), updates.acknowledged);
+    }
+
+    fn restore_framework(
+        &mut self,
+        step: &mut Step<'_>,
+        id: &FrameworkId,
+        logged: LoggedFramework,
+        alive: &BTreeMap<ContainerId, u32>,
+    ) {
+        let LoggedFramework { info, pid, executors, tasks } = logged;
+        let about = Arc::new(FrameworkSnapshot { id: id.clone(), info, pid });
+        step.publish(Change::FrameworkAdded(about.clone()));
+        self.frameworks.insert(id.clone(), Framework { tasks, ..Framework::new(about) });
+        self.metrics.frameworks_active.set(self.frameworks.len() as i64);
+        for (executor_id, executor) in executors {
+            self.restore_executor(step, id, &executor_id, executor, alive);
+        }
+        self.remove_framework_if_idle(step, id);
+    }
+
+    fn restore_executor(
+        &mut self,
+        step: &mut Step<'_>,
+        framework_id: &FrameworkId,
+        id: &ExecutorId,
+        logged: LoggedExecutor,
+        alive: &BTreeMap<ContainerId, u32>,
+    ) {
+        let Some(agent) = self.id() else { return };
+        let Some(framework) = self.frameworks.get_mut(framework_id) else { return };
+        let LoggedExecutor { container, info, command_task, driver, done, tasks } = logged;
+        let pid = alive.get(&container).copied();
+        let command_user = info.command.as_ref().and_then(|command| command.user.clone());
+        let user = command_user.unwrap_or_else(|| framework.about.info.user.clone());
+        let mut allocated = Resources::from_proto(&info.resources).unwrap_or_default();
+        for task in tasks.values().filter(|task| !is_terminal(task_state(task.state))) {
+            allocated += &Resources::from_proto(&task.resources).unwrap_or_default();
+            self.metrics.task_entered(task_state(task.state));
+        }
+        let executor = Executor {
+            framework: framework_id.clone(),
+            id: id.clone(),
+            container: container.clone(),
+            info,
+            sandbox: paths::run(&self.config.work_dir, &agent, framework_id, id, &container),
+            user: self.config.switch_user.then_some(user),
+            command_task,
+            state: ExecutorState::Registering,
+            link: Link::None,
+            pid,
+            launched_container: pid.is_some(),
+            queued: Default::default(),
+            tasks,
+            kills: Default::default(),
+            ever_sent: true,
+            pending_termination: None,
+            allocated,
+        };
+        self.metrics.executor_entered(ExecutorState::Registering);
+        self.used += &executor.allocated;
+        step.publish(Change::ExecutorAdded(executor.snapshot()));
+        for task in executor.tasks.values() {
+            step.publish(Change::TaskAdded { container: container.clone(), task: task.clone() });
+        }
+        if pid.is_some() {
+            // The containerizer does not know the limits of what it has found again.
+            step.out.push(Effect::Container(ContainerCommand::Update {
+                container: container.clone(),
+                resources: executor.allocated.to_proto(),
+                limits: executor_limits(&executor, &self.config),
+                volumes: container_volumes(&self.config.work_dir, &executor.allocated),
+            }));
+        }
+        framework.executors.insert(id.clone(), executor);
+        self.containers.insert(container.clone(), (framework_id.clone(), id.clone()));
+        if pid.is_none() || done {
+            return self.found_ended(step, framework_id, id, done);
+        }
+        if let Some(recovering) = &mut self.recovering {
+            recovering.waiting.insert(container.clone());
+            recovering.drivers.extend(driver.map(|driver| (container, driver)));
+        }
+    }
+
+    /// Its container has ended, before or after the agent did. Whatever of it was not yet said is said now.
+    fn found_ended(&mut self, step: &mut Step<'_>, framework: &FrameworkId, id: &ExecutorId, done: bool) {
+        if !done && let Some(executor) = self.frameworks.get_mut(framework).and_then(|f| f.executors.get_mut(id)) {
+            executor.pending_termination = Some(super::reconnect::unknown_container());
+        }
+        self.container_ended(step, framework, id, ContainerExit::default());
+    }
+
+    /// The earlier process has forgotten when these were to go, so their time begins anew.
+    fn schedule_forgotten(&mut self, step: &mut Step<'_>, sandboxes: Vec<PathBuf>) {
+        let mut kept: std::collections::BTreeSet<&PathBuf> = std::collections::BTreeSet::new();
+        for framework in self.frameworks.values() {
+            kept.extend(framework.executors.values().map(|executor| &executor.sandbox));
+        }
+        let forgotten: Vec<PathBuf> = sandboxes.iter().filter(|path| !kept.contains(path)).cloned().collect();
+        for path in forgotten {
+            self.schedule_removal(step, path);
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Waiting for executors to come back, and the end of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use messages::v1::TaskState;
+use messages::v1::task_status::Reason;
+use messages::{internal, v1};
+use vocabulary::{ContainerId, ExecutorId, FrameworkId, Monotonic, Now, Upid};
+
+use crate::agent::{Agent, Step};
+use crate::change::ExecutorState;
+use crate::config::Recover;
+use crate::duration;
+use crate::endings::destroy;
+use crate::outbox::Timer;
+use crate::registration::Phase;
+use crate::state::{Termination, is_partition_aware};
+
+#[derive(Debug)]
+pub(crate) struct Recovering {
+    since: Monotonic,
+    /// Executors that have neither come back nor ended.
+    pub(super) waiting: BTreeSet<ContainerId>,
+    /// Where those that speak the driver protocol were reached last.
+    pub(super) drivers: BTreeMap<ContainerId, Upid>,
+    /// The leading master, as found meanwhile.
+    detected: Option<Option<Box<v1::MasterInfo>>>,
+}
+
+impl Recovering {
+    pub(super) fn new(now: Now) -> Self {
+        Recovering { since: now.monotonic, waiting: BTreeSet::new(), drivers: BTreeMap::new(), detected: None }
+    }
+}
+
+/// Mesos' words for a container that its containerizer has never heard of.
+pub(super) fn unknown_container() -> Termination {
+    Termination {
+        state: TaskState::TaskFailed,
+        reason: Reason::ExecutorTerminated,
+        message: "Abnormal executor termination: unknown container".to_owned(),
+    }
+}
+
+impl Agent {
+    /// v0 executors are told that the agent is back; those over HTTP look after it themselves.
+    pub(super) fn wait_for_executors(&mut self, step: &mut Step<'_>) {
+        if self.recovering.as_ref().is_none_or(|recovering| recovering.waiting.is_empty()) {
+            return;
+        }
+        step.arm(Timer::ExecutorReregistration, self.config.executor_reregistration_timeout);
+        self.ask_drivers_again(step);
+    }
+
+    /// An executor that answers on a connection to the earlier process is answered by a reset, and hears a second
+    /// question only (MESOS-7057).
+    pub(crate) fn ask_drivers_again(&mut self, step: &mut Step<'_>) {
+        let Some(recovering) = &self.recovering else { return };
+        let silent = recovering.drivers.iter().filter(|(container, _)| recovering.waiting.contains(*container));
+        let silent: Vec<Upid> = silent.map(|(_, driver)| driver.clone()).collect();
+        for driver in &silent {
+            step.send(driver, internal::ReconnectExecutorMessage { slave_id: self.agent_id() });
+        }
+        if let Some(interval) = self.config.executor_reregistration_retry_interval.filter(|_| !silent.is_empty()) {
+            step.arm(Timer::ExecutorReconnect, interval);
+        }
+    }
+
+    /// Who has not come back by now hangs: had it ended, its container would have, too.
+    pub(crate) fn executors_had_their_time(&mut self, step: &mut Step<'_>) {
+        let Some(recovering) = &mut self.recovering else { return };
+        let waiting = std::mem::take(&mut recovering.waiting);
+        let timeout = duration::text(self.config.executor_reregistration_timeout);
+        for container in waiting {
+            let Some((framework_id, id)) = self.containers.get(&container).cloned() else { continue };
+            let Some(framework) = self.frameworks.get_mut(&framework_id) else { continue };
+            let gone =
+                if is_partition_aware(&framework.about.info) { TaskState::TaskGone } else { TaskState::TaskLost };
+            let registering = |e: &&mut crate::state::Executor| e.state == ExecutorState::Registering;
+            let Some(executor) = framework.executors.get_mut(&id).filter(registering) else { continue };
+            tracing::warn!("ending executor {id:?} of framework {framework_id}: it has not come back within {timeout}");
+            executor.pending_termination = Some(Termination {
+                state: gone,
+                reason: Reason::ExecutorReregistrationTimeout,
+                message: format!("Executor did not reregister within {timeout}"),
+            });
+            executor.enter(ExecutorState::Terminating, &self.metrics);
+            destroy(step, &container);
+            self.publish_executor(step, &framework_id, &id);
+        }
+    }
+
+    /// `--recover=cleanup`.
+    pub(super) fn end_all_executors(&mut self, step: &mut Step<'_>) {
+        self.master.phase = Phase::Terminating;
+        let drivers = self.recovering.as_ref().map(|recovering| recovering.drivers.clone()).unwrap_or_default();
+        let owners: Vec<(ContainerId, (FrameworkId, ExecutorId))> =
+            self.containers.iter().map(|(container, owner)| (container.clone(), owner.clone())).collect();
+        for (container, (framework, id)) in owners {
+            if let Some(driver) = drivers.get(&container) {
+                step.send(driver, internal::ShutdownExecutorMessage::default());
+            }
+            self.end_executor(step, &framework, &id);
+        }
+    }
+
+    /// `None` while it is too early to care for masters.
+    pub(crate) fn after_recovery(
+        &mut self,
+        master: Option<Box<v1::MasterInfo>>,
+    ) -> Option<Option<Box<v1::MasterInfo>>> {
+        match &mut self.recovering {
+            Some(recovering) => {
+                recovering.detected = Some(master);
+                None
+            }
+            None => Some(master),
+        }
+    }
+
+    /// The recovery is over as soon as every executor is back or has ended. (Mesos always waits for the whole
+    /// timeout: MESOS-7539.)
+    pub(crate) fn recovered_if_settled(&mut self, step: &mut Step<'_>) {
+        loop {
+            let Some(recovering) = &mut self.recovering else { return };
+            let Some(container) = recovering.waiting.first().cloned() else { break };
+            let owner = self.containers.get(&container);
+            let executor = owner.and_then(|(framework, id)| self.frameworks.get(framework)?.executors.get(id));
+            if executor.is_some_and(|executor| executor.state == ExecutorState::Registering) {
+                return;
+            }
+            recovering.waiting.remove(&container);
+        }
+        if let Some(recovering) = self.recovering.take() {
+            self.recovered(step, recovering);
+        }
+    }
+
+    fn recovered(&mut self, step: &mut Step<'_>, recovering: Recovering) {
+        step.disarm(Timer::ExecutorReregistration);
+        step.disarm(Timer::ExecutorReconnect);
+        let took = step.now.monotonic.since(recovering.since);
+        tracing::info!("finished recovery after {took:?}");
+        self.metrics.recovered_after(took);
+        if self.config.recover == Recover::Cleanup {
+            return self.end_if_empty(step);
+        }
+        self.kill_for_drain(step);
+        if let Some(detected) = recovering.detected {
+            self.master_detected(step, detected);
+        }
+    }
+}
