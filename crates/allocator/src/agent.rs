@@ -118,6 +118,10 @@ impl Agent {
         released
     }
 
+    pub fn unclaimed(&self) -> impl Iterator<Item = &Resources> + '_ {
+        self.unclaimed.iter().map(|(_, resources)| resources)
+    }
+
     pub fn hold_unclaimed(&mut self, framework: FrameworkId, resources: Resources) {
         self.take(&resources.unallocated());
         self.unclaimed.push((framework, resources));
@@ -136,13 +140,15 @@ impl Agent {
         Some(claimed)
     }
 
-    pub fn release_unclaimed(&mut self, framework: &FrameworkId, resources: &Resources) {
-        if let Some(held) = self.claim(framework) {
-            let rest = &held - resources;
-            if !rest.is_empty() {
-                self.hold_unclaimed(framework.clone(), rest);
-            }
+    /// What was given back, of what was asked for.
+    pub fn release_unclaimed(&mut self, framework: &FrameworkId, resources: &Resources) -> Resources {
+        let Some(held) = self.claim(framework) else { return Resources::new() };
+        let rest = &held - resources;
+        let released = &held - &rest;
+        if !rest.is_empty() {
+            self.hold_unclaimed(framework.clone(), rest);
         }
+        released
     }
 
     /// Shared resources stay available however often they are held.

@@ -16,9 +16,8 @@ impl Allocator {
         self.remove_agent(agent.id);
         let mut entry = Agent::new(&agent);
         entry.whitelisted = self.is_whitelisted(&agent.info.hostname);
-        let amounts = self.cluster.amounts(entry.total());
-        self.cluster.grow(&amounts);
         let facts = entry.facts.clone();
+        self.enter_total(entry.total());
         let ix = self.agents.insert(entry);
         self.exclusions.judge(ix, &facts);
         self.agent_ids.insert(agent.id.clone(), ix);
@@ -26,6 +25,7 @@ impl Allocator {
             match self.framework_ids.get(framework) {
                 Some(framework) => self.hold(ix, *framework, resources),
                 None => {
+                    self.book_unclaimed(resources);
                     if let Some(agent) = self.agents.get_mut(ix) {
                         agent.hold_unclaimed(framework.clone(), resources.clone());
                     }
@@ -43,9 +43,10 @@ impl Allocator {
             self.release(ix, framework, &resources);
         }
         if let Some(entry) = self.agents.remove(ix) {
-            let amounts = self.cluster.amounts(entry.total());
-            self.cluster.shrink(&amounts);
+            self.leave_total(entry.total());
+            entry.unclaimed().for_each(|resources| self.unbook_unclaimed(resources));
         }
+        self.held_back.remove(ix);
         self.refusals.forget_agent(ix);
         self.windows.forget_agent(ix);
         self.exclusions.forget_agent(ix);
@@ -102,11 +103,28 @@ impl Allocator {
 
     pub(crate) fn set_total(&mut self, ix: Ix<Agent>, total: Resources) {
         let Some(agent) = self.agents.get_mut(ix) else { return };
-        let (old, new) = (self.cluster.amounts(agent.total()), self.cluster.amounts(&total));
-        agent.set_total(total);
-        if old != new {
-            self.cluster.shrink(&old);
-            self.cluster.grow(&new);
+        let old = agent.total().clone();
+        agent.set_total(total.clone());
+        let (old_amounts, new_amounts) = (self.cluster.amounts(&old), self.cluster.amounts(&total));
+        if old_amounts != new_amounts {
+            self.cluster.shrink(&old_amounts);
+            self.cluster.grow(&new_amounts);
         }
+        if old != total {
+            self.book_total(&total);
+            self.unbook_total(&old);
+        }
+    }
+
+    fn enter_total(&mut self, total: &Resources) {
+        let amounts = self.cluster.amounts(total);
+        self.cluster.grow(&amounts);
+        self.book_total(total);
+    }
+
+    fn leave_total(&mut self, total: &Resources) {
+        let amounts = self.cluster.amounts(total);
+        self.cluster.shrink(&amounts);
+        self.unbook_total(total);
     }
 }

@@ -105,10 +105,6 @@ impl Caps {
         }
     }
 
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
     /// What they still allow to whom has `used`.
     pub fn less(&self, used: &Amounts) -> Caps {
         let rest = |(position, cap): (usize, &i64)| match *cap {
@@ -120,6 +116,14 @@ impl Caps {
 
     pub fn cut(&self, amounts: &mut Amounts) {
         amounts.0.iter_mut().zip(&self.0).for_each(|(amount, cap)| *amount = (*amount).min(*cap));
+    }
+
+    /// Takes what it allows of an amount, all or nothing of an indivisible one, and says how much that is.
+    pub fn take(&mut self, position: usize, amount: i64, indivisible: bool) -> i64 {
+        let Some(cap) = self.0.get_mut(position).filter(|cap| **cap != Caps::NONE) else { return amount };
+        let taken = if indivisible && amount > *cap { 0 } else { amount.min(*cap) };
+        *cap -= taken;
+        taken
     }
 
     /// At most as much as `other`, name by name.
@@ -176,11 +180,13 @@ impl Cluster {
         amounts
     }
 
-    /// What counts for quota: scalars that are neither reserved nor revocable.
-    pub fn unreserved(&mut self, resources: &Resources) -> Amounts {
+    /// What counts for quota: scalars that are neither reserved nor revocable; of names that were seen before.
+    pub fn quota_amounts(&self, resources: &Resources) -> Amounts {
         let mut amounts = Amounts::default();
         for resource in resources.iter().filter(|resource| counts_for_quota(resource)) {
-            amounts.add_at(self.position(resource.name()), scalar(resource));
+            if let Some(position) = self.find(resource.name()) {
+                amounts.add_at(position, scalar(resource));
+            }
         }
         amounts
     }
@@ -215,17 +221,6 @@ impl Cluster {
             caps.set(self.position(name), limit.thousandths());
         }
         caps
-    }
-
-    /// As [`amounts`](Self::amounts), but only of names that were seen before.
-    pub fn known(&self, resources: &Resources) -> Amounts {
-        let mut amounts = Amounts::default();
-        for resource in resources.iter().filter(|resource| resource.value().as_scalar().is_some()) {
-            if let Some(position) = self.find(resource.name()) {
-                amounts.add_at(position, scalar(resource));
-            }
-        }
-        amounts
     }
 
     /// So much of each name, or what there is. What cannot be divided is taken whole.

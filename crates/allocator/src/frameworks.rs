@@ -31,6 +31,7 @@ impl Allocator {
             }
         }
         for (agent, resources) in claimed {
+            self.unbook_unclaimed(&resources);
             self.hold(agent, ix, &resources);
         }
         self.wake_framework(ix);
@@ -61,8 +62,9 @@ impl Allocator {
         let Some(entry) = self.frameworks.remove(ix) else { return };
         for membership in entry.roles.values() {
             self.refusals.forget_leaf(membership.leaf);
-            self.tree.remove_leaf(membership.leaf);
+            self.tree.remove_leaf(&mut self.ledger, membership.leaf);
         }
+        self.refresh_lending();
     }
 
     pub fn activate_framework(&mut self, framework: &FrameworkId) {
@@ -83,6 +85,7 @@ impl Allocator {
             self.refusals.forget_leaf(membership.leaf);
         }
         self.windows.forget_filters_of(ix);
+        self.refresh_lending();
     }
 
     /// All of its roles when `roles` is empty. False, and nothing happens, when it is not subscribed to one of them.
@@ -91,6 +94,7 @@ impl Allocator {
         for leaf in chosen {
             self.tree.deactivate(leaf);
         }
+        self.refresh_lending();
         true
     }
 
@@ -141,6 +145,7 @@ impl Allocator {
                 self.tree.deactivate(membership.leaf);
             }
         }
+        self.refresh_lending();
     }
 
     /// Constraints of roles it is not subscribed to were refused before.
@@ -196,7 +201,7 @@ impl Allocator {
     pub(crate) fn membership(&mut self, ix: Ix<Framework>, role: &Role) -> Option<&mut Membership> {
         let framework = self.frameworks.get_mut(ix)?;
         if !framework.roles.contains_key(role) {
-            let leaf = self.tree.add_leaf(role, ix, &framework.id);
+            let leaf = self.tree.add_leaf(&mut self.ledger, role, ix, &framework.id);
             let membership = Membership { leaf, subscribed: false, suppressed: false, agents: 0 };
             framework.roles.insert(role.clone(), membership);
         }
@@ -209,7 +214,7 @@ impl Allocator {
         if !membership.subscribed && membership.agents == 0 {
             let leaf = membership.leaf;
             framework.roles.remove(role);
-            self.tree.remove_leaf(leaf);
+            self.tree.remove_leaf(&mut self.ledger, leaf);
         }
     }
 }

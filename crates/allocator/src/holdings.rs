@@ -26,9 +26,9 @@ impl Allocator {
     ) {
         let Some(agent_ix) = self.agent_ids.get(agent).copied() else { return };
         let Some(ix) = self.framework_ids.get(framework).copied() else {
-            if let Some(agent) = self.agents.get_mut(agent_ix) {
-                agent.release_unclaimed(framework, resources);
-            }
+            let agent = self.agents.get_mut(agent_ix);
+            let released = agent.map(|agent| agent.release_unclaimed(framework, resources)).unwrap_or_default();
+            self.unbook_unclaimed(&released);
             self.dirty.agent(agent_ix);
             return;
         };
@@ -88,10 +88,11 @@ impl Allocator {
         for role in resources.allocation_roles() {
             let part = resources.allocated_to(role.as_str());
             self.hold_in_role(agent, framework, &role, &part, &part.unallocated());
+            self.book(framework, &role, &part);
         }
     }
 
-    /// `resources` are allocated to `role`, and the same as `unallocated`.
+    /// `resources` are allocated to `role`, and the same as `unallocated`. Quota is left to the caller.
     pub(crate) fn hold_in_role(
         &mut self,
         agent: Ix<Agent>,
@@ -131,6 +132,7 @@ impl Allocator {
                 node.allocated.subtract(&weight.exclusive);
                 weight.shared_in(node).into_iter().for_each(|amounts| node.allocated.subtract(amounts));
             });
+            self.unbook(framework, &role, &part);
             self.drop_membership_if_unused(framework, &role);
         }
     }

@@ -9,6 +9,7 @@
 //! | `holdings` | who holds what |
 //! | `dirty` | what the next run must look at |
 //! | `run` | one allocation run: who gets what of the dirty agents |
+//! | `look` | one look at one agent |
 //! | `tree` | roles and frameworks in the order of their shares |
 //! | `agent`, `framework` | what is known of each |
 //! | `quota` | what roles are promised and may not exceed, and what they use |
@@ -31,6 +32,7 @@ mod framework;
 mod frameworks;
 mod holdings;
 mod inverse;
+mod look;
 mod options;
 mod partitions;
 mod quota;

@@ -3,20 +3,21 @@
 //! Within an agent the order of roles and frameworks stays as it was at its first look; what is given
 //! away moves its receivers before the next agent is looked at (as in Mesos).
 
-use std::ops::ControlFlow;
+use std::collections::BTreeSet;
 
 use resources::Resources;
+use rustc_hash::FxHashMap;
 use vocabulary::{AgentId, FrameworkId, Monotonic, Role};
 
 use crate::agent::Agent;
 use crate::allocator::Allocator;
+use crate::amounts::counts_for_quota;
 use crate::dirty::Interest;
 use crate::framework::Framework;
-use crate::options::Options;
-use crate::refusals::Memo;
-use crate::rules;
+use crate::look::{Grant, Look, Stage};
+use crate::quota::{Ledger, Stirred};
 use crate::slab::Ix;
-use crate::tree::{Kind, Node};
+use crate::tree::Node;
 
 /// One offer to make: `resources` are allocated to `role`.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,35 +26,6 @@ pub struct Allocation {
     pub role: Role,
     pub agent: AgentId,
     pub resources: Resources,
-}
-
-/// What a framework in a role gets of the agent being looked at.
-struct Grant {
-    framework: Ix<Framework>,
-    role: Role,
-    resources: Resources,
-    /// The same, allocated to the role.
-    allocated: Resources,
-}
-
-/// What is left of an agent for one role, with what depends on nothing else: most frameworks that are asked about it
-/// in turn differ only in what they refused.
-struct Leftover {
-    resources: Resources,
-    /// Every framework may be offered all of it.
-    plain: bool,
-    /// It is worth an offer to frameworks without a minimum of their own.
-    enough: bool,
-}
-
-impl Leftover {
-    fn new(options: &Options, resources: Resources) -> Self {
-        Leftover {
-            plain: !resources.iter().any(rules::needs_capability),
-            enough: rules::is_enough(&options.min_allocatable, &resources),
-            resources,
-        }
-    }
 }
 
 impl Allocator {
@@ -67,93 +39,129 @@ impl Allocator {
             self.dirty.leaf_on(agent, leaf);
         }
         self.tree.sort(&self.cluster);
-        let mut grants: Vec<(Ix<Agent>, Grant)> = Vec::new();
-        for (agent, interest) in self.candidates() {
-            for grant in self.grants(agent, &interest) {
-                self.hold_in_role(agent, grant.framework, &grant.role, &grant.allocated, &grant.resources);
-                grants.push((agent, grant));
-            }
+        self.wake_held_back();
+        let mut candidates = self.candidates();
+        let mut grants = Vec::new();
+        // Looks enter what they give at once, while the rest of the allocator stands still.
+        let mut ledger = std::mem::take(&mut self.ledger);
+        if ledger.has_shortfall() {
+            self.keep_guarantees(&mut ledger, &candidates, &mut grants);
+            self.shuffle(&mut candidates);
         }
-        grants.into_iter().filter_map(|(agent, grant)| self.allocation(agent, grant)).collect()
+        self.share_fairly(&mut ledger, &candidates, &mut grants);
+        self.ledger = ledger;
+        self.held_back.settle(&self.ledger);
+        self.allocations(grants)
     }
 
     /// The dirty agents that have something to offer, shuffled; they are clean now.
     fn candidates(&mut self) -> Vec<(Ix<Agent>, Interest)> {
         let mut candidates = self.dirty.take(self.agents.iter().map(|(ix, _)| ix));
         candidates.retain(|(ix, _)| self.agents.get(*ix).is_some_and(Agent::is_offerable));
-        for last in (1..candidates.len()).rev() {
-            candidates.swap(last, self.options.random.below(last as u64 + 1) as usize);
-        }
+        self.shuffle(&mut candidates);
         candidates
     }
 
-    fn grants(&self, ix: Ix<Agent>, interest: &Interest) -> Vec<Grant> {
-        let Some(agent) = self.agents.get(ix) else { return Vec::new() };
-        let refusals = self.refusals.on(ix);
-        let mut memo = Memo::default();
-        let mut left = agent.available().clone();
-        let mut grants = Vec::new();
-        let mut visit = |role: &Role, leaves: &[Ix<Node>]| {
+    fn shuffle<T>(&mut self, items: &mut [T]) {
+        for last in (1..items.len()).rev() {
+            items.swap(last, self.options.random.below(last as u64 + 1) as usize);
+        }
+    }
+
+    /// Agents of which something was kept back are dirty for those who may be given more by now.
+    fn wake_held_back(&mut self) {
+        match self.held_back.stirred(&mut self.ledger) {
+            Stirred::Nobody => {}
+            Stirred::Everybody => self.held_back.iter().for_each(|agent| self.dirty.agent(agent)),
+            Stirred::Roles(accounts) => {
+                let roles: Vec<&Role> = accounts.iter().filter_map(|account| self.ledger.role(*account)).collect();
+                let leaves: BTreeSet<Ix<Node>> = roles.into_iter().flat_map(|role| self.tree.leaves(role)).collect();
+                for agent in self.held_back.iter() {
+                    leaves.iter().for_each(|leaf| self.dirty.leaf_on(agent, *leaf));
+                }
+            }
+        }
+    }
+
+    /// First stage: guarantees, of the highest priority first, as long as some are not kept.
+    fn keep_guarantees(
+        &mut self,
+        ledger: &mut Ledger,
+        candidates: &[(Ix<Agent>, Interest)],
+        grants: &mut Vec<(Ix<Agent>, Grant)>,
+    ) {
+        for (ix, interest) in candidates {
+            if !ledger.has_shortfall() {
+                return;
+            }
+            let Some(agent) = self.agents.get(*ix) else { continue };
+            let mut look = Look::new(self, ledger, *ix, agent, agent.available().clone());
+            for priority in look.ledger.lacking_priorities() {
+                look.stage = Stage::Guarantees(priority);
+                interest.visit(&mut look);
+            }
+            let granted = look.grants;
+            self.enter(*ix, granted, grants);
+        }
+    }
+
+    /// Second stage: what nobody was promised, in the order of shares.
+    fn share_fairly(
+        &mut self,
+        ledger: &mut Ledger,
+        candidates: &[(Ix<Agent>, Interest)],
+        grants: &mut Vec<(Ix<Agent>, Grant)>,
+    ) {
+        let shared = given_shared(grants);
+        for (ix, interest) in candidates {
+            let Some(agent) = self.agents.get(*ix) else { continue };
+            let left = match shared.get(ix) {
+                Some(given) => agent.available() - given,
+                None => agent.available().clone(),
+            };
             if left.is_empty() {
-                return ControlFlow::Break(());
+                self.held_back.remove(*ix);
+                continue;
             }
-            let mut for_role = Leftover::new(&self.options, left.allocatable_to(role.as_str()));
-            for leaf in leaves {
-                if for_role.resources.is_empty() {
-                    break;
-                }
-                if self.exclusions.excludes(*leaf, ix) {
-                    continue;
-                }
-                let Some((framework, resources)) = self.offerable(agent, role, *leaf, &for_role) else { continue };
-                if refusals.is_some_and(|refusals| refusals.until(*leaf, &resources, &mut memo).is_some()) {
-                    continue;
-                }
-                // A shared resource goes to one framework per run and agent.
-                left -= &resources;
-                for_role = Leftover::new(&self.options, &for_role.resources - &resources);
-                let allocated = resources.allocated(role);
-                grants.push(Grant { framework, role: role.clone(), resources, allocated });
+            let mut look = Look::new(self, ledger, *ix, agent, left);
+            if look.is_all_claimed() {
+                look.kept_back = true;
+            } else {
+                interest.visit(&mut look);
             }
-            ControlFlow::Continue(())
-        };
-        match interest {
-            Interest::Everybody => self.tree.visit(&mut visit),
-            Interest::Leaves(leaves) => self.tree.visit_only(leaves, &mut visit),
+            let keeps = look.kept_back && look.left.iter().any(counts_for_quota);
+            let granted = look.grants;
+            if keeps {
+                self.held_back.insert(*ix);
+            } else if matches!(interest, Interest::Everybody) {
+                self.held_back.remove(*ix);
+            }
+            self.enter(*ix, granted, grants);
         }
-        grants
     }
 
-    /// The part of what is left for the role that this framework could be offered if it did not refuse.
-    fn offerable(
-        &self,
-        agent: &Agent,
-        role: &Role,
-        leaf: Ix<Node>,
-        left: &Leftover,
-    ) -> Option<(Ix<Framework>, Resources)> {
-        let ix = self.framework_of(leaf)?;
-        let framework = self.frameworks.get(ix)?;
-        if rules::agent_excluded(&self.options, agent, framework, role).is_some() {
-            return None;
+    fn enter(&mut self, agent: Ix<Agent>, granted: Vec<Grant>, grants: &mut Vec<(Ix<Agent>, Grant)>) {
+        for grant in granted {
+            self.hold_in_role(agent, grant.framework, &grant.role, &grant.allocated, &grant.resources);
+            grants.push((agent, grant));
         }
-        let offerable = |resources: Resources, enough: bool| match framework.min_allocatable.get(role) {
-            Some(minimums) => rules::is_enough(minimums, &resources).then_some((ix, resources)),
-            None => enough.then_some((ix, resources)),
-        };
-        if left.plain {
-            return offerable(left.resources.clone(), left.enough);
-        }
-        let usable = left.resources.filter(|resource| rules::missing_capability(framework, resource).is_none());
-        let enough = rules::is_enough(&self.options.min_allocatable, &usable);
-        offerable(usable, enough)
     }
 
-    fn framework_of(&self, leaf: Ix<Node>) -> Option<Ix<Framework>> {
-        match self.tree.get(leaf)?.kind {
-            Kind::Leaf { framework, .. } => Some(framework),
-            _ => None,
+    /// What a framework got of an agent in both stages is one allocation.
+    fn allocations(&self, grants: Vec<(Ix<Agent>, Grant)>) -> Vec<Allocation> {
+        let mut allocations: Vec<Allocation> = Vec::with_capacity(grants.len());
+        let mut places: FxHashMap<(Ix<Agent>, Ix<Framework>, Role), usize> = FxHashMap::default();
+        for (agent, grant) in grants {
+            let key = (agent, grant.framework, grant.role.clone());
+            match places.get(&key).and_then(|place| allocations.get_mut(*place)) {
+                Some(allocation) => allocation.resources += grant.allocated,
+                None => {
+                    places.insert(key, allocations.len());
+                    allocations.extend(self.allocation(agent, grant));
+                }
+            }
         }
+        allocations
     }
 
     fn allocation(&self, agent: Ix<Agent>, grant: Grant) -> Option<Allocation> {
@@ -164,4 +172,26 @@ impl Allocator {
             resources: grant.allocated,
         })
     }
+}
+
+impl Interest {
+    fn visit(&self, look: &mut Look<'_>) {
+        let tree = &look.allocator.tree;
+        match self {
+            Interest::Everybody => tree.visit(look),
+            Interest::Leaves(leaves) => tree.visit_only(leaves, look),
+        }
+    }
+}
+
+/// Shared resources that were given already: they stay available, but go to one framework per run.
+fn given_shared(grants: &[(Ix<Agent>, Grant)]) -> FxHashMap<Ix<Agent>, Resources> {
+    let mut given: FxHashMap<Ix<Agent>, Resources> = FxHashMap::default();
+    for (agent, grant) in grants {
+        let shared = grant.resources.shared();
+        if !shared.is_empty() {
+            *given.entry(*agent).or_default() += shared;
+        }
+    }
+    given
 }

@@ -30,10 +30,6 @@ pub struct PartitionView {
 }
 
 impl Partitions {
-    pub fn is_empty(&self) -> bool {
-        self.by_id.is_empty()
-    }
-
     pub fn iter(&self) -> impl Iterator<Item = &Partition> + '_ {
         self.by_id.values()
     }

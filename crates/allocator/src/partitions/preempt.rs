@@ -87,7 +87,7 @@ impl Allocator {
     }
 
     fn counted(&self, resources: &Resources) -> Amounts {
-        self.cluster.known(&resources.filter(counts_for_quota))
+        self.cluster.quota_amounts(resources)
     }
 
     fn beyond(&self, returning: &[Holding]) -> Beyond<'_> {

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use resources::Quantities;
+use resources::{Quantities, Resources};
 use vocabulary::Role;
 
 use crate::Quota;
 use crate::allocator::Allocator;
-use crate::quota::Promise;
+use crate::framework::Framework;
+use crate::quota::{Account, Promise};
+use crate::slab::Ix;
 
 /// A role with quota or with use of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -70,5 +72,51 @@ impl Allocator {
         self.ledger.promise(role, promise);
         self.refresh_lending();
         self.held_back.stir();
+    }
+}
+
+/// What is held and what there is, entered in the ledger.
+impl Allocator {
+    pub(crate) fn book(&mut self, framework: Ix<Framework>, role: &Role, resources: &Resources) {
+        let Some(account) = self.account_of(framework, role) else { return };
+        self.ledger.give(account, &self.cluster.quota_amounts(resources));
+    }
+
+    pub(crate) fn unbook(&mut self, framework: Ix<Framework>, role: &Role, resources: &Resources) {
+        let Some(account) = self.account_of(framework, role) else { return };
+        self.ledger.take_back(account, &self.cluster.quota_amounts(resources));
+    }
+
+    fn account_of(&self, framework: Ix<Framework>, role: &Role) -> Option<Ix<Account>> {
+        self.tree.account(self.frameworks.get(framework)?.roles.get(role)?.leaf)
+    }
+
+    /// Frameworks that are not known yet use their roles' quota all the same.
+    pub(crate) fn book_unclaimed(&mut self, resources: &Resources) {
+        for role in resources.allocation_roles() {
+            let amounts = self.cluster.quota_amounts(&resources.allocated_to(role.as_str()));
+            self.ledger.give_to_role(&role, &amounts);
+        }
+    }
+
+    pub(crate) fn unbook_unclaimed(&mut self, resources: &Resources) {
+        for role in resources.allocation_roles() {
+            let amounts = self.cluster.quota_amounts(&resources.allocated_to(role.as_str()));
+            self.ledger.take_back_from_role(&role, &amounts);
+        }
+    }
+
+    pub(crate) fn book_total(&mut self, total: &Resources) {
+        for (role, amounts) in self.cluster.reserved(total) {
+            self.ledger.reserve(&role, &amounts);
+        }
+        self.ledger.grow(&self.cluster.quota_amounts(total));
+    }
+
+    pub(crate) fn unbook_total(&mut self, total: &Resources) {
+        for (role, amounts) in self.cluster.reserved(total) {
+            self.ledger.unreserve(&role, &amounts);
+        }
+        self.ledger.shrink(&self.cluster.quota_amounts(total));
     }
 }

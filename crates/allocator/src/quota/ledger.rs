@@ -60,6 +60,12 @@ pub(crate) struct Ledger {
     pub(super) loosened: BTreeSet<Ix<Account>>,
 }
 
+impl Default for Ledger {
+    fn default() -> Self {
+        Ledger::new()
+    }
+}
+
 impl Ledger {
     pub fn new() -> Self {
         let mut accounts = Slab::default();
@@ -82,6 +88,15 @@ impl Ledger {
 
     pub fn find(&self, role: &Role) -> Option<Ix<Account>> {
         self.by_role.get(role).copied()
+    }
+
+    pub fn role(&self, ix: Ix<Account>) -> Option<&Role> {
+        self.accounts.get(ix)?.role.as_ref()
+    }
+
+    /// Some guarantee is not kept.
+    pub fn has_shortfall(&self) -> bool {
+        !self.shortfalls.is_empty()
     }
 
     /// What the role uses of its quota.
@@ -265,6 +280,14 @@ impl Account {
         let mut used = self.reserved.clone();
         used.add(&self.unreserved);
         used
+    }
+
+    /// No name of the first `names` has room below its limit.
+    pub(super) fn is_full(&self, names: usize) -> bool {
+        (0..names).all(|name| {
+            let limit = self.limits.get(name);
+            limit != Caps::NONE && self.reserved.get(name).saturating_add(self.unreserved.get(name)) >= limit
+        })
     }
 
     fn has_promise(&self) -> bool {

@@ -71,7 +71,7 @@ impl Ledger {
             limits.tighten(&account.limits.less(&claimed));
             current = account.parent.and_then(|parent| self.accounts.get(parent));
         }
-        if others.is_zero() && limits.is_unlimited() {
+        if others.is_zero() && limits.is_unlimited() && guaranteed.is_zero() {
             return None;
         }
         limits.cut(&mut guaranteed);
@@ -80,6 +80,29 @@ impl Ledger {
         total.tighten(&limits);
         total.loosen_to(&guaranteed);
         Some(Room { guaranteed, total })
+    }
+
+    /// The role, or one above it, has reached all limits: it can be given nothing that counts.
+    pub fn is_closed(&self, ix: Ix<Account>) -> bool {
+        let mut current = self.accounts.get(ix);
+        while let Some(account) = current {
+            if !account.limits.is_unlimited() && account.is_full(self.capacity.len()) {
+                return true;
+            }
+            current = account.parent.and_then(|parent| self.accounts.get(parent));
+        }
+        false
+    }
+
+    /// Of each of these names, as much as is free is needed by somebody.
+    pub fn claims_all(&self, mut names: impl Iterator<Item = usize>) -> bool {
+        let Some(root) = self.accounts.get(self.root).filter(|root| !root.children_need.is_zero()) else {
+            return false;
+        };
+        names.all(|name| {
+            let need = root.children_need.get(name);
+            need > 0 && self.capacity.get(name) - root.unreserved.get(name) <= need
+        })
     }
 
     /// What is free beyond the needs of others; what nobody needs is not looked at.

@@ -9,6 +9,7 @@ use vocabulary::Role;
 
 use crate::amounts::{Amounts, Cluster};
 use crate::framework::Framework;
+use crate::quota::Account;
 use crate::slab::Ix;
 
 #[derive(Debug)]
@@ -28,6 +29,8 @@ pub(crate) struct Node {
     pub share: f64,
     /// How often it was chosen; breaks ties so that equals take turns.
     pub count: u64,
+    /// Of roles: what is known of their quota.
+    pub account: Option<Ix<Account>>,
     pub allocated: Amounts,
 }
 
@@ -58,6 +61,7 @@ impl Node {
             weight: 1.0,
             share: 0.0,
             count: 0,
+            account: None,
             allocated: Amounts::default(),
         }
     }

@@ -7,7 +7,16 @@ use vocabulary::Role;
 
 use super::{Kind, Node, Tree};
 use crate::amounts::Cluster;
+use crate::quota::{Account, First};
 use crate::slab::{Ix, Slab};
+
+/// Who goes through the roles.
+pub(crate) trait Visitor {
+    /// Whether a role and those below it are to be visited. Not asked again below a part that is visited as a whole.
+    fn part(&self, account: Ix<Account>) -> First;
+
+    fn visit(&mut self, role: &Role, account: Ix<Account>, leaves: &[Ix<Node>]) -> ControlFlow<()>;
+}
 
 impl Tree {
     /// Changes a leaf and everything above it, and moves each to its new place.
@@ -67,39 +76,51 @@ impl Tree {
         self.sorted_at = cluster.version();
     }
 
-    /// Visits each role that wants resources, with its willing frameworks, in order.
-    pub fn visit(&self, visit: &mut impl FnMut(&Role, &[Ix<Node>]) -> ControlFlow<()>) {
-        let _ = self.visit_below(self.root(), visit);
+    /// Visits each role that wants resources and that the visitor takes part in, with its willing frameworks, in order.
+    pub fn visit(&self, visitor: &mut impl Visitor) {
+        let _ = self.visit_below(self.root(), First::Below, visitor);
     }
 
-    fn visit_below(
-        &self,
-        ix: Ix<Node>,
-        visit: &mut impl FnMut(&Role, &[Ix<Node>]) -> ControlFlow<()>,
-    ) -> ControlFlow<()> {
-        match self.nodes.get(ix) {
-            Some(Node { kind: Kind::Own(role), order, .. }) => visit(role, order),
-            Some(node) => node.order.iter().try_for_each(|child| self.visit_below(*child, visit)),
-            None => ControlFlow::Continue(()),
+    fn visit_below(&self, ix: Ix<Node>, part: First, visitor: &mut impl Visitor) -> ControlFlow<()> {
+        let Some(node) = self.nodes.get(ix) else { return ControlFlow::Continue(()) };
+        let part = match (part, node.account) {
+            (First::Below, Some(account)) => visitor.part(account),
+            (part, _) => part,
+        };
+        match &node.kind {
+            _ if part == First::No => ControlFlow::Continue(()),
+            Kind::Own(_) if part == First::Below => ControlFlow::Continue(()),
+            Kind::Own(role) => match node.parent.and_then(|parent| self.nodes.get(parent)?.account) {
+                Some(account) => visitor.visit(role, account, &node.order),
+                None => ControlFlow::Continue(()),
+            },
+            _ => node.order.iter().try_for_each(|child| self.visit_below(*child, part, visitor)),
         }
     }
 
     /// As [`visit`](Self::visit), but only some leaves, whatever their order. Those that want nothing are left out, and
     /// so are other nodes that took the place of a leaf since it was named.
-    pub fn visit_only(&self, leaves: &[Ix<Node>], visit: &mut impl FnMut(&Role, &[Ix<Node>]) -> ControlFlow<()>) {
+    pub fn visit_only(&self, leaves: &[Ix<Node>], visitor: &mut impl Visitor) {
         let is_willing = |node: &Node| node.active && matches!(node.kind, Kind::Leaf { .. });
         let willing = leaves.iter().filter(|leaf| self.nodes.get(**leaf).is_some_and(is_willing));
         let mut paths: Vec<Vec<Ix<Node>>> = willing.map(|leaf| self.path(*leaf)).collect();
         paths.sort_unstable_by(|left, right| self.cmp_paths(left, right));
+        paths.retain(|path| self.is_part(path, visitor));
         let leaves: Vec<Ix<Node>> = paths.iter().filter_map(|path| path.last().copied()).collect();
         let parent = |leaf: &Ix<Node>| self.nodes.get(*leaf).and_then(|node| node.parent);
         for siblings in leaves.chunk_by(|left, right| parent(left) == parent(right)) {
-            let role = siblings.first().and_then(|leaf| self.nodes.get(*leaf)).map(|node| &node.kind);
-            let Some(Kind::Leaf { role, .. }) = role else { continue };
-            if visit(role, siblings).is_break() {
+            let Some(leaf) = siblings.first() else { continue };
+            let role = self.nodes.get(*leaf).map(|node| &node.kind);
+            let (Some(Kind::Leaf { role, .. }), Some(account)) = (role, self.account(*leaf)) else { continue };
+            if visitor.visit(role, account, siblings).is_break() {
                 return;
             }
         }
+    }
+
+    fn is_part(&self, path: &[Ix<Node>], visitor: &impl Visitor) -> bool {
+        let accounts = path.iter().filter_map(|ix| self.nodes.get(*ix)?.account);
+        accounts.map(|account| visitor.part(account)).find(|part| *part != First::Below) == Some(First::All)
     }
 
     /// From below the root to the node.

@@ -7,6 +7,7 @@ use vocabulary::{FrameworkId, Role};
 
 use super::{Kind, Node};
 use crate::framework::Framework;
+use crate::quota::{Account, Ledger};
 use crate::slab::{Ix, Slab};
 
 /// The child that holds a role's own frameworks; no component of a role may have this name.
@@ -76,6 +77,12 @@ impl Tree {
         role.as_str().split('/').try_fold(self.root, |ix, component| self.child(ix, component))
     }
 
+    /// What is known of the quota of the role that a framework's leaf is in.
+    pub fn account(&self, leaf: Ix<Node>) -> Option<Ix<Account>> {
+        let own = self.nodes.get(self.nodes.get(leaf)?.parent?)?;
+        self.nodes.get(own.parent?)?.account
+    }
+
     fn child(&self, ix: Ix<Node>, name: &str) -> Option<Ix<Node>> {
         self.nodes.get(ix)?.children.get(name).copied()
     }
@@ -91,18 +98,44 @@ impl Tree {
             .collect()
     }
 
+    /// The willing frameworks of a role and those below it, in no order.
+    pub fn leaves(&self, role: &Role) -> Vec<Ix<Node>> {
+        let mut leaves = Vec::new();
+        let mut stack: Vec<Ix<Node>> = self.find_role(role).into_iter().collect();
+        while let Some(ix) = stack.pop() {
+            match self.nodes.get(ix) {
+                Some(Node { kind: Kind::Leaf { .. }, .. }) => leaves.push(ix),
+                Some(node) => stack.extend(&node.order),
+                None => {}
+            }
+        }
+        leaves
+    }
+
     /// A new, inactive leaf.
-    pub fn add_leaf(&mut self, role: &Role, framework: Ix<Framework>, id: &FrameworkId) -> Ix<Node> {
+    pub fn add_leaf(
+        &mut self,
+        ledger: &mut Ledger,
+        role: &Role,
+        framework: Ix<Framework>,
+        id: &FrameworkId,
+    ) -> Ix<Node> {
         let mut parent = self.root;
         for (end, component) in components(role.as_str()) {
             let prefix = Role::new(role.as_str().get(..end).unwrap_or_default());
-            parent = self.child_or_new(parent, component, || Kind::Role(prefix));
+            parent = self.child_or_new(ledger, parent, component, || Kind::Role(prefix));
         }
-        let own = self.child_or_new(parent, OWN, || Kind::Own(role.clone()));
-        self.child_or_new(own, id.as_str(), || Kind::Leaf { role: role.clone(), framework })
+        let own = self.child_or_new(ledger, parent, OWN, || Kind::Own(role.clone()));
+        self.child_or_new(ledger, own, id.as_str(), || Kind::Leaf { role: role.clone(), framework })
     }
 
-    fn child_or_new(&mut self, parent: Ix<Node>, name: &str, kind: impl FnOnce() -> Kind) -> Ix<Node> {
+    fn child_or_new(
+        &mut self,
+        ledger: &mut Ledger,
+        parent: Ix<Node>,
+        name: &str,
+        kind: impl FnOnce() -> Kind,
+    ) -> Ix<Node> {
         if let Some(child) = self.child(parent, name) {
             return child;
         }
@@ -110,6 +143,7 @@ impl Tree {
         let mut node = Node::new(kind(), name.clone(), Some(parent));
         if let Kind::Role(role) = &node.kind {
             node.weight = self.weight(role);
+            node.account = Some(ledger.pin(role));
         }
         let child = self.nodes.insert(node);
         if let Some(parent) = self.nodes.get_mut(parent) {
@@ -119,11 +153,14 @@ impl Tree {
     }
 
     /// Takes a leaf away (nothing is allocated to it any more), and all that is empty above it.
-    pub fn remove_leaf(&mut self, leaf: Ix<Node>) {
+    pub fn remove_leaf(&mut self, ledger: &mut Ledger, leaf: Ix<Node>) {
         self.deactivate(leaf);
         let mut current = leaf;
         while current != self.root && self.nodes.get(current).is_some_and(|node| node.children.is_empty()) {
-            let Some(Node { name, parent: Some(parent), .. }) = self.nodes.remove(current) else { return };
+            let Some(Node { name, parent: Some(parent), account, .. }) = self.nodes.remove(current) else { return };
+            if let Some(account) = account {
+                ledger.unpin(account);
+            }
             if let Some(parent) = self.nodes.get_mut(parent) {
                 parent.children.remove(&name);
             }

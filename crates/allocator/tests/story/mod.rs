@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use allocator::{AgentOptions, Allocation, Allocator, FrameworkOptions, OfferConstraints, Options, Reason};
+use allocator::{
+    AgentOptions, Allocation, Allocator, FrameworkOptions, Holding, OfferConstraints, Options, Partition, PartitionId,
+    Quota, Reason,
+};
 use messages::v1;
 use messages::v1::framework_info::Capability;
 pub use messages::v1::framework_info::capability::Type as Can;
@@ -171,6 +174,36 @@ impl Story {
         self
     }
 
+    /// Guarantees and limits alike, as the quota of Mesos' tests.
+    pub fn has_quota(self, role: &str, text: &str) -> Self {
+        self.is_promised(role, text, text)
+    }
+
+    pub fn is_promised(mut self, role: &str, guarantees: &str, limits: &str) -> Self {
+        self.allocator.set_quota(&Role::new(role), quota(guarantees, limits));
+        self
+    }
+
+    pub fn has_partition(mut self, partition: Partition) -> Self {
+        self.allocator.set_partition(partition);
+        self
+    }
+
+    pub fn uses(self, role: &str, text: &str) -> Self {
+        assert_eq!(self.allocator.quota_used(&Role::new(role)), resources(text).quantities());
+        self
+    }
+
+    /// Framework, role, agent and resources of what must be given back.
+    pub fn preempts(self, expected: &[(&str, &str, &str, &str)]) -> Self {
+        let asked = self.allocator.preemptions(&[]);
+        let asked: Vec<Holding> = asked.into_iter().map(|preemption| preemption.holding).collect();
+        let expected: Vec<Holding> =
+            expected.iter().map(|(framework, role, agent, text)| holding(framework, role, agent, text)).collect();
+        assert_eq!(asked, expected);
+        self
+    }
+
     pub fn suppresses(mut self, framework: &str, roles: &[&str]) -> Self {
         let roles: Vec<Role> = roles.iter().map(Role::new).collect();
         assert!(self.allocator.suppress(&FrameworkId::new(framework), &roles));
@@ -266,4 +299,29 @@ impl Story {
 
 pub fn held(text: &str, role: &str) -> Resources {
     resources(text).allocated(&Role::new(role))
+}
+
+/// An empty text promises nothing and limits nothing.
+pub fn quota(guarantees: &str, limits: &str) -> Quota {
+    let amounts = |text: &str| resources(text).quantities();
+    let limits = amounts(limits).iter().map(|(name, limit)| (name.clone(), limit)).collect();
+    Quota { guarantees: amounts(guarantees), limits }
+}
+
+pub fn holding(framework: &str, role: &str, agent: &str, text: &str) -> Holding {
+    let (framework, agent) = (FrameworkId::new(framework), AgentId::new(agent));
+    Holding { framework, agent, role: Role::new(role), resources: held(text, role) }
+}
+
+/// A partition that lends and can be preempted; its id is its role.
+pub fn partition(role: &str, min: &str, max: &str) -> Partition {
+    Partition {
+        id: PartitionId::new(role),
+        role: Role::new(role),
+        quota: quota(min, max),
+        priority: 0,
+        weight: 1.0,
+        lends: true,
+        preemptible: true,
+    }
 }

@@ -1,0 +1,224 @@
+//! One look at one agent: who gets what of it.
+//!
+//! Guarantees come first (as in Mesos, in a stage of their own over all agents), then everybody in the order of shares.
+//! In both, what counts for quota is cut to what the role may be given; all else is free of quota.
+
+use std::ops::ControlFlow;
+
+use resources::Resources;
+use vocabulary::Role;
+
+use crate::agent::Agent;
+use crate::allocator::Allocator;
+use crate::amounts::{Caps, Cluster, counts_for_quota};
+use crate::framework::Framework;
+use crate::quota::{Account, First, Ledger, Room};
+use crate::refusals::{Memo, OnAgent};
+use crate::rules;
+use crate::slab::Ix;
+use crate::tree::{Kind, Node, Visitor};
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Stage {
+    /// Roles whose guarantee of this priority is not kept, as long as it is not.
+    Guarantees(i32),
+    FairShare,
+}
+
+/// What a framework in a role gets of the agent being looked at.
+#[derive(Debug)]
+pub(crate) struct Grant {
+    pub framework: Ix<Framework>,
+    pub role: Role,
+    pub resources: Resources,
+    /// The same, allocated to the role.
+    pub allocated: Resources,
+}
+
+pub(crate) struct Look<'a> {
+    pub allocator: &'a Allocator,
+    ix: Ix<Agent>,
+    agent: &'a Agent,
+    refusals: Option<&'a OnAgent>,
+    /// What is given is entered at once, so that the next role is measured against it.
+    pub ledger: &'a mut Ledger,
+    pub stage: Stage,
+    pub left: Resources,
+    pub grants: Vec<Grant>,
+    /// Quota kept somebody from something.
+    pub kept_back: bool,
+    /// Everything left counts for quota.
+    only_quota: bool,
+    memo: Memo,
+}
+
+/// What is left of an agent for one role, with what depends on nothing else: most frameworks that are asked about it
+/// in turn differ only in what they refused.
+struct Leftover {
+    resources: Resources,
+    /// Every framework may be offered all of it.
+    plain: bool,
+    /// It is worth an offer to frameworks without a minimum of their own.
+    enough: bool,
+    /// It helps to keep a guarantee.
+    helps: bool,
+}
+
+impl<'a> Look<'a> {
+    /// `ledger` is the allocator's.
+    pub fn new(
+        allocator: &'a Allocator,
+        ledger: &'a mut Ledger,
+        ix: Ix<Agent>,
+        agent: &'a Agent,
+        left: Resources,
+    ) -> Self {
+        Look {
+            allocator,
+            ix,
+            agent,
+            refusals: allocator.refusals.on(ix),
+            ledger,
+            stage: Stage::FairShare,
+            only_quota: left.iter().all(counts_for_quota),
+            left,
+            grants: Vec::new(),
+            kept_back: false,
+            memo: Memo::default(),
+        }
+    }
+
+    /// Nothing of what is left is without a claim, so that nobody without guarantee can be given any of it.
+    pub fn is_all_claimed(&self) -> bool {
+        self.only_quota
+            && self.ledger.claims_all(self.left.iter().filter_map(|one| self.allocator.cluster.find(one.name())))
+    }
+
+    /// What of the agent may be given to a role.
+    fn leftover(&mut self, role: &Role, account: Ix<Account>) -> Leftover {
+        let resources = self.left.allocatable_to(role.as_str());
+        let room = self.ledger.room(account);
+        let helps = room.as_ref().is_some_and(|room| self.helps(&resources, room));
+        let cut = room.and_then(|room| self.cut(&resources, room.total));
+        self.kept_back |= cut.is_some();
+        let resources = cut.unwrap_or(resources);
+        Leftover {
+            plain: !resources.iter().any(rules::needs_capability),
+            enough: rules::is_enough(&self.allocator.options.min_allocatable, &resources),
+            helps,
+            resources,
+        }
+    }
+
+    fn helps(&self, resources: &Resources, room: &Room) -> bool {
+        resources.iter().filter(|resource| counts_for_quota(resource)).any(|resource| {
+            let guaranteed = self.allocator.cluster.find(resource.name()).map_or(0, |name| room.guaranteed.get(name));
+            let amount = resource.value().as_scalar().unwrap_or_default().thousandths();
+            guaranteed > 0 && (!resource.is_exclusive() || amount <= guaranteed)
+        })
+    }
+
+    /// At most so much of what counts for quota; `None` when that is all of it. What cannot be divided is left out when
+    /// there is no room for the whole.
+    fn cut(&self, resources: &Resources, total: Caps) -> Option<Resources> {
+        cut_to(&self.allocator.cluster, resources, total)
+    }
+
+    /// The part of what is left for the role that this framework could be offered if it did not refuse.
+    fn offerable(&self, role: &Role, leaf: Ix<Node>, left: &Leftover) -> Option<(Ix<Framework>, Resources)> {
+        let ix = self.framework_of(leaf)?;
+        let framework = self.allocator.frameworks.get(ix)?;
+        if rules::agent_excluded(&self.allocator.options, self.agent, framework, role).is_some() {
+            return None;
+        }
+        let offerable = |resources: Resources, enough: bool| match framework.min_allocatable.get(role) {
+            Some(minimums) => rules::is_enough(minimums, &resources).then_some((ix, resources)),
+            None => enough.then_some((ix, resources)),
+        };
+        if left.plain {
+            return offerable(left.resources.clone(), left.enough);
+        }
+        let usable = left.resources.filter(|resource| rules::missing_capability(framework, resource).is_none());
+        let enough = rules::is_enough(&self.allocator.options.min_allocatable, &usable);
+        offerable(usable, enough)
+    }
+
+    fn framework_of(&self, leaf: Ix<Node>) -> Option<Ix<Framework>> {
+        match self.allocator.tree.get(leaf)?.kind {
+            Kind::Leaf { framework, .. } => Some(framework),
+            _ => None,
+        }
+    }
+
+    fn is_refused(&mut self, leaf: Ix<Node>, resources: &Resources) -> bool {
+        self.refusals.is_some_and(|refusals| refusals.until(leaf, resources, &mut self.memo).is_some())
+    }
+
+    fn give(&mut self, role: &Role, account: Ix<Account>, framework: Ix<Framework>, resources: Resources) {
+        self.ledger.give(account, &self.allocator.cluster.quota_amounts(&resources));
+        // A shared resource goes to one framework per run and agent.
+        self.left -= &resources;
+        let allocated = resources.allocated(role);
+        self.grants.push(Grant { framework, role: role.clone(), resources, allocated });
+    }
+}
+
+impl Visitor for Look<'_> {
+    fn part(&self, account: Ix<Account>) -> First {
+        match self.stage {
+            Stage::Guarantees(priority) => self.ledger.first_stage(account, priority),
+            Stage::FairShare => First::All,
+        }
+    }
+
+    fn visit(&mut self, role: &Role, account: Ix<Account>, leaves: &[Ix<Node>]) -> ControlFlow<()> {
+        if self.left.is_empty() {
+            return ControlFlow::Break(());
+        }
+        if self.only_quota && self.ledger.is_closed(account) {
+            self.kept_back = true;
+            return ControlFlow::Continue(());
+        }
+        let mut for_role = self.leftover(role, account);
+        for leaf in leaves {
+            if for_role.resources.is_empty() || (self.stage != Stage::FairShare && !for_role.helps) {
+                break;
+            }
+            if self.allocator.exclusions.excludes(*leaf, self.ix) {
+                continue;
+            }
+            let Some((framework, resources)) = self.offerable(role, *leaf, &for_role) else { continue };
+            if self.is_refused(*leaf, &resources) {
+                continue;
+            }
+            self.give(role, account, framework, resources);
+            for_role = self.leftover(role, account);
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+pub(crate) fn cut_to(cluster: &Cluster, resources: &Resources, mut total: Caps) -> Option<Resources> {
+    let mut cut = false;
+    let kept: Vec<_> = resources
+        .iter()
+        .filter_map(|resource| {
+            let Some(name) = cluster.find(resource.name()).filter(|_| counts_for_quota(resource)) else {
+                return Some(resource.clone());
+            };
+            let amount = resource.value().as_scalar().unwrap_or_default();
+            match total.take(name, amount.thousandths(), resource.is_exclusive()) {
+                taken if taken == amount.thousandths() => Some(resource.clone()),
+                0 => {
+                    cut = true;
+                    None
+                }
+                taken => {
+                    cut = true;
+                    Some(resource.with_scalar(resources::Scalar::from_thousandths(taken)))
+                }
+            }
+        })
+        .collect();
+    cut.then(|| kept.into_iter().collect())
+}
