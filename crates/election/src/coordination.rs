@@ -1,0 +1,51 @@
+//! The little that election needs of a coordination service, so that its logic is tested without one.
+
+use std::future::Future;
+use std::time::Duration;
+
+/// Why a request failed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Failure {
+    /// It may work in a moment, in the same session. Whether the request was carried out is not known.
+    #[error("not connected: {0}")]
+    Connection(String),
+    #[error("the session has expired")]
+    Expired,
+    #[error("not permitted: {0}")]
+    Permission(String),
+    #[error("{0}")]
+    Other(String),
+}
+
+/// Opens sessions on the group of masters.
+pub trait Coordinator: Clone + Send + Sync + 'static {
+    type Session: Session;
+
+    /// A session for a group that exists; creates its path where it does not.
+    fn open(&self) -> impl Future<Output = Result<Self::Session, Failure>> + Send;
+}
+
+/// A session; closed when it is dropped.
+pub trait Session: Send + Sync + 'static {
+    /// Without news for so long the service ends it.
+    fn timeout(&self) -> Duration;
+
+    /// Adds a child that ends with the session; its name is `prefix` and a number higher than all before.
+    fn join(&self, prefix: &str, data: &[u8]) -> impl Future<Output = Result<String, Failure>> + Send;
+
+    /// Removes a child; it may be gone already.
+    fn leave(&self, child: &str) -> impl Future<Output = Result<(), Failure>> + Send;
+
+    /// Whether a child is there. The answer comes from the service's own leader: it tells that this session lives.
+    fn confirm(&self, child: &str) -> impl Future<Output = Result<bool, Failure>> + Send;
+
+    /// The children of the group, and what resolves when that may have changed.
+    fn children(
+        &self,
+    ) -> impl Future<Output = Result<(Vec<String>, impl Future<Output = ()> + Send + 'static), Failure>> + Send;
+
+    fn data(&self, child: &str) -> impl Future<Output = Result<Option<Vec<u8>>, Failure>> + Send;
+
+    /// Resolves when the session is over, or has been without connection for as long as it lasts.
+    fn over(&self) -> impl Future<Output = Failure> + Send;
+}

@@ -1,0 +1,218 @@
+//! Elections among contenders and detectors over a coordination service in memory, in virtual time.
+
+use std::time::Duration;
+
+use messages::v1;
+use tokio::sync::watch;
+use tokio::time::{Instant, advance, timeout};
+
+use crate::fake::{Fake, TIMEOUT};
+use crate::{Contender, Detector, Leader, Lease, Lost, Standing};
+
+fn master(id: &str) -> v1::MasterInfo {
+    v1::MasterInfo { id: id.to_owned(), ip: 16_777_343, port: 5050, ..Default::default() }
+}
+
+/// Virtual seconds are free; a test that waits for so many waits for ever.
+const EVER: Duration = Duration::from_secs(600);
+
+async fn until<T: Clone>(watched: &mut watch::Receiver<T>, wanted: impl FnMut(&T) -> bool) -> T {
+    timeout(EVER, watched.wait_for(wanted)).await.expect("in time").expect("still told").clone()
+}
+
+async fn leading(contender: &Contender) -> Lease {
+    match until(&mut contender.standing(), |standing| matches!(standing, Standing::Leading(_))).await {
+        Standing::Leading(lease) => lease,
+        _ => unreachable!(),
+    }
+}
+
+async fn lost(contender: &Contender) -> Lost {
+    match until(&mut contender.standing(), |standing| matches!(standing, Standing::Lost(_))).await {
+        Standing::Lost(lost) => lost,
+        _ => unreachable!(),
+    }
+}
+
+async fn detected(leader: &mut watch::Receiver<Leader>, id: Option<&str>) {
+    until(leader, |found| found.as_ref().map(|master| master.id.as_str()) == id).await;
+}
+
+/// A candidate that stands behind those before.
+async fn follower(fake: &Fake, id: &str) -> Contender {
+    let before = fake.nodes().len();
+    let contender = Contender::start(fake.clone(), &master(id));
+    while fake.nodes().len() == before {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert!(matches!(*contender.standing().borrow(), Standing::Contending));
+    contender
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_next_one_leads_when_the_first_hands_over() {
+    let fake = Fake::new();
+    let first = Contender::start(fake.clone(), &master("1"));
+    let lease = leading(&first).await;
+    let second = follower(&fake.elsewhere(), "2").await;
+    let mut leader = Detector::start(fake.elsewhere());
+    detected(&mut leader.leader(), Some("1")).await;
+    let (begun, standing) = (Instant::now(), first.standing());
+    first.withdraw().await;
+    assert!(!lease.is_valid());
+    assert!(matches!(*standing.borrow(), Standing::Lost(Lost::Withdrawn)));
+    leading(&second).await;
+    detected(&mut leader.leader(), Some("2")).await;
+    assert!(begun.elapsed() < Duration::from_millis(10));
+    leader = Detector::fixed(master("3"));
+    assert_eq!(leader.detect().await.id, "3");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_that_is_cut_off_stops_before_its_session_ends() {
+    let fake = Fake::new();
+    let first = Contender::start(fake.clone(), &master("1"));
+    let lease = leading(&first).await;
+    tokio::time::sleep(EVER).await;
+    assert!(lease.is_valid(), "a lease that is confirmed goes on");
+    let cut = Instant::now();
+    fake.connect(false);
+    assert!(matches!(lost(&first).await, Lost::Unconfirmed));
+    assert!(!lease.is_valid());
+    assert!(cut.elapsed() < TIMEOUT, "{:?}", cut.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_that_slept_does_not_act_when_it_wakes() {
+    let fake = Fake::new();
+    let first = Contender::start(fake.clone(), &master("1"));
+    let lease = leading(&first).await;
+    advance(TIMEOUT).await;
+    assert!(!lease.is_valid());
+    assert!(matches!(lost(&first).await, Lost::Unconfirmed));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_survives_a_short_cut() {
+    let fake = Fake::new();
+    let first = Contender::start(fake.clone(), &master("1"));
+    let lease = leading(&first).await;
+    for _ in 0..10 {
+        fake.connect(false);
+        tokio::time::sleep(TIMEOUT / 2).await;
+        fake.connect(true);
+        tokio::time::sleep(TIMEOUT / 4).await;
+        assert!(lease.is_valid());
+    }
+    assert!(matches!(*first.standing().borrow(), Standing::Leading(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_whose_node_is_removed_has_lost() {
+    let fake = Fake::new();
+    let first = Contender::start(fake.clone(), &master("1"));
+    let lease = leading(&first).await;
+    fake.expire(&fake.nodes()[0]);
+    assert!(matches!(lost(&first).await, Lost::Removed));
+    assert!(!lease.is_valid());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_candidate_whose_session_ends_stands_again() {
+    let fake = Fake::new();
+    let first = Contender::start(fake.clone(), &master("1"));
+    leading(&first).await;
+    let elsewhere = fake.elsewhere();
+    let second = follower(&elsewhere, "2").await;
+    let old = fake.nodes()[1].clone();
+    elsewhere.connect(false);
+    tokio::time::sleep(TIMEOUT * 2).await;
+    fake.expire(&old);
+    elsewhere.connect(true);
+    tokio::time::sleep(TIMEOUT).await;
+    assert_eq!(fake.nodes().len(), 2, "{:?}", fake.nodes());
+    assert!(!fake.nodes().contains(&old));
+    first.withdraw().await;
+    leading(&second).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_leads_twice_at_once() {
+    let fake = Fake::new();
+    let first = Contender::start(fake.clone(), &master("1"));
+    let lease = leading(&first).await;
+    let second = follower(&fake.elsewhere(), "2").await;
+    fake.connect(false);
+    let node = fake.nodes()[0].clone();
+    // The service ends the session as early as it may.
+    tokio::time::sleep(TIMEOUT).await;
+    assert!(!lease.is_valid());
+    fake.expire(&node);
+    let other = leading(&second).await;
+    assert!(other.is_valid() && !lease.is_valid());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_candidate_gives_way() {
+    let fake = Fake::new();
+    let first = Contender::start(fake.clone(), &master("1"));
+    leading(&first).await;
+    drop(first);
+    let second = Contender::start(fake.clone(), &master("2"));
+    leading(&second).await;
+    assert_eq!(fake.nodes().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_candidate_can_withdraw_before_there_is_a_service() {
+    let fake = Fake::new();
+    fake.connect(false);
+    let first = Contender::start(fake.clone(), &master("1"));
+    tokio::time::sleep(EVER).await;
+    let standing = first.standing();
+    first.withdraw().await;
+    assert!(matches!(*standing.borrow(), Standing::Lost(Lost::Withdrawn)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn detectors_follow_the_lowest_readable_node() {
+    let fake = Fake::new();
+    let detector = Detector::start(fake.elsewhere());
+    let mut leader = detector.leader();
+    fake.put("log_replicas", b"");
+    fake.put("json.info_0000000009", &crate::member::data(&master("9")));
+    detected(&mut leader, Some("9")).await;
+    fake.put("info_0000000005", &wire::encode(&master("5")));
+    detected(&mut leader, Some("5")).await;
+    // Junk at the head of the queue: as in an election, nobody else leads.
+    fake.put("json.info_0000000001", b"{");
+    detected(&mut leader, None).await;
+    fake.expire("json.info_0000000001");
+    detected(&mut leader, Some("5")).await;
+    fake.expire("info_0000000005");
+    fake.expire("json.info_0000000009");
+    detected(&mut leader, None).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_detector_forgets_the_leader_when_it_is_cut_off_for_a_session() {
+    let fake = Fake::new();
+    fake.put("json.info_0000000009", &crate::member::data(&master("9")));
+    let elsewhere = fake.elsewhere();
+    let detector = Detector::start(elsewhere.clone());
+    let mut leader = detector.leader();
+    detected(&mut leader, Some("9")).await;
+    elsewhere.connect(false);
+    tokio::time::sleep(TIMEOUT / 2).await;
+    assert!(leader.borrow().is_some());
+    detected(&mut leader, None).await;
+    elsewhere.connect(true);
+    detected(&mut leader, Some("9")).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_master_that_is_alone_leads() {
+    let alone = Contender::alone();
+    assert!(leading(&alone).await.is_valid());
+    alone.withdraw().await;
+}
