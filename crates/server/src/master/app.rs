@@ -16,7 +16,7 @@ use super::routes::ROUTES;
 use super::sessions::Sessions;
 use super::store::RegistrarTimings;
 use super::timings::Timings;
-use super::{legacy, operator_api, scheduler_api};
+use super::{legacy, operator_api, reservations, scheduler_api};
 use crate::common::files::Files;
 use crate::common::flights::Flights;
 use crate::common::info::{self, System};
@@ -87,6 +87,9 @@ impl App for MasterApp {
                 _ => method_not_allowed(&["GET"], &request.method),
             },
             ("master", "teardown") => legacy::teardown(&self, &request).await,
+            ("master", route @ ("reserve" | "unreserve" | "create-volumes" | "destroy-volumes")) => {
+                reservations::handle(&self, route, &request).await
+            }
             ("master", route @ "weights") => legacy::setting(&self, route, &["GET", "PUT"], &request).await,
             ("master", route @ "quota") => legacy::setting(&self, route, &["GET", "POST", "DELETE"], &request).await,
             ("master", route @ "maintenance/schedule") => {

@@ -6,6 +6,7 @@ mod legacy;
 mod operator_api;
 mod options;
 mod publisher;
+mod reservations;
 mod routes;
 mod scheduler_api;
 mod sessions;
