@@ -17,6 +17,7 @@ mod invalid;
 pub mod master_call;
 pub mod offer;
 pub mod operation;
+pub mod quota;
 pub mod resource;
 pub mod scheduler_call;
 pub mod task;
