@@ -123,6 +123,13 @@ impl Agents {
         self.map.get_mut(id)
     }
 
+    /// All of them, in order. For what happens seldom.
+    pub fn ids(&self) -> Vec<AgentId> {
+        let mut ids: Vec<AgentId> = self.map.keys().cloned().collect();
+        ids.sort_unstable();
+        ids
+    }
+
     pub fn by_pid(&self, pid: &Upid) -> Option<&AgentId> {
         self.pids.get(pid)
     }

@@ -1,8 +1,10 @@
 //! The change stream: what readers are told. Entities are immutable snapshots that a
 //! view shares by `Arc`; a later change replaces the whole entity.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use messages::tepui::registry::Partition;
 use messages::v1;
 use resources::Resources;
 use vocabulary::{AgentId, ExecutorId, FrameworkId, OfferId, Role, TaskId, Timestamp, Upid};
@@ -50,6 +52,28 @@ pub enum Change {
     OperationRemoved(OperationUuid),
     OfferAdded(Arc<OfferSnapshot>),
     OfferRemoved(OfferId),
+    /// All weights that were ever set.
+    WeightsUpdated(Arc<BTreeMap<Role, f64>>),
+    /// All quotas.
+    QuotasUpdated(Arc<BTreeMap<Role, v1::quota::QuotaConfig>>),
+    /// All partitions, by id.
+    PartitionsUpdated(Arc<BTreeMap<String, Partition>>),
+    MaintenanceUpdated(Arc<MaintenanceSnapshot>),
+    /// What a framework said last about leaving an agent.
+    InverseOfferAnswered {
+        agent: AgentId,
+        framework: FrameworkId,
+        status: Box<v1::allocator::InverseOfferStatus>,
+    },
+    /// The agent has another window of unavailability, or none: what was said of the one before is void.
+    InverseOffersForgotten(AgentId),
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct MaintenanceSnapshot {
+    pub schedule: v1::maintenance::Schedule,
+    /// Draining or down, by name.
+    pub machines: Vec<v1::MachineInfo>,
 }
 
 #[derive(Debug, Clone, PartialEq)]

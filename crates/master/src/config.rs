@@ -1,7 +1,7 @@
 //! What an operator can set about a master's decisions, with Mesos' defaults
 //! (`src/master/constants.hpp` and the master's flags).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddrV4;
 use std::time::Duration;
 
@@ -36,6 +36,8 @@ pub struct Config {
     /// `--roles`: the only roles that frameworks may subscribe to.
     pub roles: Option<BTreeSet<String>>,
     pub root_submissions: bool,
+    /// `--weights`: of a cluster whose registry has none.
+    pub weights: BTreeMap<String, f64>,
 
     /// `--offer_constraints_re2_max_mem`, `--offer_constraints_re2_max_program_size`.
     pub offer_constraints_limits: allocator::PatternLimits,
@@ -69,6 +71,7 @@ impl Config {
             max_offers_per_event: 1000,
             roles: None,
             root_submissions: true,
+            weights: BTreeMap::new(),
             offer_constraints_limits: allocator::PatternLimits::default(),
             allocator: allocator::Options::default(),
             max_completed_frameworks: 50,
@@ -88,7 +91,8 @@ impl Config {
     }
 
     pub fn role_allowed(&self, role: &str) -> bool {
-        self.roles.as_ref().is_none_or(|roles| roles.contains(role))
+        // The default role always is, as in Mesos.
+        role == resources::roles::ANY || self.roles.as_ref().is_none_or(|roles| roles.contains(role))
     }
 
     /// The `MasterInfo` that frameworks, agents and detectors are given.

@@ -130,6 +130,35 @@ impl Connection {
         }
     }
 
+    /// `pids` as with offers.
+    pub fn inverse_offers(&self, cx: &mut Cx<'_>, inverse_offers: Vec<v1::InverseOffer>, pids: Vec<String>) {
+        match self {
+            Connection::None => {}
+            Connection::Http(stream) => cx.event(
+                *stream,
+                Event {
+                    inverse_offers: Some(Box::new(event::InverseOffers { inverse_offers })),
+                    ..event_of(event::Type::InverseOffers)
+                },
+            ),
+            Connection::Driver(pid) => cx.send(pid, internal::InverseOffersMessage { inverse_offers, pids }),
+        }
+    }
+
+    pub fn rescind_inverse_offer(&self, cx: &mut Cx<'_>, inverse_offer_id: v1::OfferId) {
+        match self {
+            Connection::None => {}
+            Connection::Http(stream) => cx.event(
+                *stream,
+                Event {
+                    rescind_inverse_offer: Some(Box::new(event::RescindInverseOffer { inverse_offer_id })),
+                    ..event_of(event::Type::RescindInverseOffer)
+                },
+            ),
+            Connection::Driver(pid) => cx.send(pid, internal::RescindInverseOfferMessage { inverse_offer_id }),
+        }
+    }
+
     pub fn executor_message(&self, cx: &mut Cx<'_>, message: internal::ExecutorToFrameworkMessage) {
         match self {
             Connection::None => {}

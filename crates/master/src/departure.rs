@@ -112,6 +112,7 @@ impl Master {
         match reason {
             Removal::Replaced => self.metrics.slave_removals_reason_registered.increment(),
             Removal::Unregistered => self.metrics.slave_removals_reason_unregistered.increment(),
+            Removal::MachineDown => {}
         }
         let reason = MadeUp::new(v1::TaskState::TaskLost, v1::task_status::Reason::AgentRemoved, message);
         for framework in self.frameworks_on(id) {

@@ -27,6 +27,7 @@ mod operator;
 mod outbox;
 mod peers;
 mod pings;
+mod policy;
 mod readmission;
 mod recovery;
 mod registration;
@@ -39,7 +40,8 @@ mod updates;
 mod wheel;
 
 pub use change::{
-    AgentDeparture, AgentSnapshot, Change, ExecutorSnapshot, FrameworkSnapshot, OfferSnapshot, TaskDeparture,
+    AgentDeparture, AgentSnapshot, Change, ExecutorSnapshot, FrameworkSnapshot, MaintenanceSnapshot, OfferSnapshot,
+    TaskDeparture,
 };
 pub use config::Config;
 pub use input::{Caller, Input, OperatorCall, PeerMessage, SchedulerCall, SchedulerSubscribe};

@@ -17,6 +17,7 @@ use crate::metrics::Metrics;
 use crate::offers::Offers;
 use crate::operations::Operations;
 use crate::outbox::{Outbox, Timer};
+use crate::policy::Policy;
 use crate::registry::{Registry, RegistryState};
 use crate::wheel::Wheel;
 use vocabulary::{AgentId, FrameworkId};
@@ -35,6 +36,7 @@ pub struct Master {
     pub(crate) offers: Offers,
     pub(crate) links: Links,
     pub(crate) registry: Registry,
+    pub(crate) policy: Policy,
     pub(crate) pings: Wheel<AgentId>,
     pub(crate) heartbeats: Wheel<FrameworkId>,
     pub(crate) operations: Operations,
@@ -59,6 +61,7 @@ impl Master {
             agents: Agents::default(),
             offers: Offers::default(),
             links: Links::default(),
+            policy: Policy::new(&registry),
             registry: Registry::new(registry),
             pings: Wheel::new(config.agent_ping_timeout),
             heartbeats: Wheel::new(config.heartbeat_interval),

@@ -9,7 +9,7 @@ use rustc_hash::FxHashMap;
 use vocabulary::{AgentId, FrameworkId, OfferId, Role};
 
 use crate::agent::Agent;
-use crate::change::{Change, OfferSnapshot};
+use crate::change::{AgentSnapshot, Change, OfferSnapshot};
 use crate::cx::Cx;
 use crate::framework::Framework;
 use crate::master::Master;
@@ -77,7 +77,8 @@ impl Master {
             role: allocation.role.clone(),
             resources: allocation.resources.clone(),
         });
-        let described = (describe(&snapshot, framework, agent), agent.state.pid.to_string());
+        let window = self.allocator.unavailability(agent.id());
+        let described = (describe(&snapshot, framework, agent, window), agent.state.pid.to_string());
         framework.offers.insert(snapshot.id.clone());
         agent.offers.push(snapshot.id.clone());
         self.offers.map.insert(snapshot.id.clone(), snapshot.clone());
@@ -134,12 +135,14 @@ impl Master {
         for offer in self.offers_of_framework(framework) {
             self.discard_offer(cx, offer.as_str(), None);
         }
+        self.end_inverse_offers_of_framework(cx, framework, false);
     }
 
     pub(crate) fn rescind_offers_of_framework(&mut self, cx: &mut Cx<'_>, framework: &FrameworkId) {
         for offer in self.offers_of_framework(framework) {
             self.rescind_offer(cx, offer.as_str());
         }
+        self.end_inverse_offers_of_framework(cx, framework, true);
     }
 
     pub(crate) fn rescind_offers_of_left_roles(&mut self, cx: &mut Cx<'_>, id: &FrameworkId) {
@@ -157,10 +160,13 @@ impl Master {
         for offer in self.agents.get(agent.as_str()).map(|a| a.offers.clone()).unwrap_or_default() {
             self.rescind_offer(cx, offer.as_str());
         }
+        self.rescind_inverse_offers_of_agent(cx, agent);
     }
 
+    /// Offers and inverse offers share their ids.
     pub(crate) fn offer_timed_out(&mut self, cx: &mut Cx<'_>, offer: &OfferId) {
         self.rescind_offer(cx, offer.as_str());
+        self.end_inverse_offer(cx, offer.as_str(), true);
     }
 
     fn offers_of_framework(&self, id: &FrameworkId) -> Vec<OfferId> {
@@ -169,9 +175,13 @@ impl Master {
 }
 
 /// The offer in the format this framework understands.
-fn describe(offer: &OfferSnapshot, framework: &Framework, agent: &Agent) -> v1::Offer {
+fn describe(
+    offer: &OfferSnapshot,
+    framework: &Framework,
+    agent: &Agent,
+    unavailability: Option<&v1::Unavailability>,
+) -> v1::Offer {
     let info = &agent.state.info;
-    let pid = &agent.state.pid;
     // The network port mapping isolator hands these out itself.
     let offered = offer.resources.filter(|r| r.name().as_str() != "ephemeral_ports");
     let multi_role = framework.capabilities.multi_role;
@@ -190,19 +200,24 @@ fn describe(offer: &OfferSnapshot, framework: &Framework, agent: &Agent) -> v1::
         resources,
         executor_ids: agent.executor_ids(offer.framework.as_str()),
         attributes: info.attributes.clone(),
-        url: Some(Box::new(v1::Url {
-            scheme: "http".to_owned(),
-            address: v1::Address {
-                hostname: Some(info.hostname.clone()),
-                ip: Some(pid.address.ip().to_string()),
-                port: i32::from(pid.address.port()),
-            },
-            path: Some(format!("/{}", pid.id)),
-            ..Default::default()
-        })),
-        unavailability: None,
+        url: Some(Box::new(url_of(&agent.state))),
+        unavailability: unavailability.copied().map(Box::new),
         allocation_info: multi_role
             .then(|| v1::resource::AllocationInfo { role: Some(offer.role.as_str().to_owned()) }),
         domain: info.domain.clone(),
+    }
+}
+
+/// Where an agent is reached, as offers tell it.
+pub(crate) fn url_of(agent: &AgentSnapshot) -> v1::Url {
+    v1::Url {
+        scheme: "http".to_owned(),
+        address: v1::Address {
+            hostname: Some(agent.info.hostname.clone()),
+            ip: Some(agent.pid.address.ip().to_string()),
+            port: i32::from(agent.pid.address.port()),
+        },
+        path: Some(format!("/{}", agent.pid.id)),
+        ..Default::default()
     }
 }

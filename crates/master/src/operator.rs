@@ -6,10 +6,14 @@ use vocabulary::{Answer, Status};
 use crate::cx::Cx;
 use crate::input::OperatorCall;
 use crate::master::Master;
+use crate::policy::is_about_policy;
 
 impl Master {
     pub(crate) fn operator_call(&mut self, cx: &mut Cx<'_>, request: OperatorCall) {
         let call = *request.call;
+        if is_about_policy(call.r#type()) {
+            return self.policy_call(cx, request.reply, call);
+        }
         let answer = match (call.r#type(), call.teardown.as_ref()) {
             (
                 Type::ReserveResources

@@ -4,5 +4,7 @@ use crate::cx::Cx;
 use crate::master::Master;
 
 impl Master {
-    pub(crate) fn take_over(&mut self, _cx: &mut Cx<'_>) {}
+    pub(crate) fn take_over(&mut self, cx: &mut Cx<'_>) {
+        self.take_over_policy(cx);
+    }
 }

@@ -30,6 +30,9 @@ impl Master {
         if self.registry.registering.contains(&from) || self.registry_is_full() {
             return;
         }
+        if self.is_machine_down(&message.slave, &from) {
+            return cx.shut_down(&from, "Machine is `DOWN`");
+        }
         if !self.is_acceptable(&from, message.version.as_deref(), &message.slave) {
             return;
         }
@@ -110,6 +113,7 @@ impl Master {
             cx.link(address);
         }
         self.allocator_add_agent(&agent, used);
+        self.set_window_of_new_agent(&agent);
         self.metrics.total.add(&agent.state.total);
         self.metrics.slaves_connected.increment();
         self.metrics.slaves_active.increment();

@@ -38,6 +38,9 @@ impl Master {
         if let Err(reason) = validation::agent_message::validate_reregister(&message) {
             return tracing::warn!(agent = %from, %reason, "refusing the re-registration of an agent");
         }
+        if self.is_machine_down(&message.slave, &from) {
+            return cx.shut_down(&from, "Machine is `DOWN`");
+        }
         if !self.is_acceptable(&from, message.version.as_deref(), &message.slave) {
             return;
         }

@@ -150,6 +150,14 @@ impl Reader {
                 assert!(self.offers.insert(offer.id.to_string(), entry).is_none());
             }
             Change::OfferRemoved(offer) => assert!(self.offers.remove(offer.as_str()).is_some()),
+            Change::WeightsUpdated(_)
+            | Change::QuotasUpdated(_)
+            | Change::PartitionsUpdated(_)
+            | Change::MaintenanceUpdated(_)
+            | Change::InverseOffersForgotten(_) => {}
+            Change::InverseOfferAnswered { agent, framework, .. } => {
+                assert!(self.totals.contains_key(agent.as_str()) && self.frameworks.contains(framework.as_str()));
+            }
         }
     }
 

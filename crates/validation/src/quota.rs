@@ -130,8 +130,7 @@ mod tests {
     }
 
     fn check(role: &str, guarantees: &[(&str, f64)], limits: &[(&str, f64)], expect: &str) {
-        let config =
-            QuotaConfig { role: role.to_owned(), guarantees: amounts(guarantees), limits: amounts(limits) };
+        let config = QuotaConfig { role: role.to_owned(), guarantees: amounts(guarantees), limits: amounts(limits) };
         let found = validate_config(&config).err().map(|invalid| invalid.to_string()).unwrap_or_default();
         assert_eq!(found, expect);
     }
@@ -168,7 +167,12 @@ mod tests {
             "Invalid 'QuotaConfig.guarantees': {'disk': 10000000000000} is invalid: values greater than 1 exabyte \
              (1099511627776) are not supported",
         );
-        check("r", &[("cpus", -0.5)], &[], "Invalid guarantee configuration {'cpus': -0.5}: Negative values not supported");
+        check(
+            "r",
+            &[("cpus", -0.5)],
+            &[],
+            "Invalid guarantee configuration {'cpus': -0.5}: Negative values not supported",
+        );
         check("r", &[], &[("x", f64::NAN)], "Invalid limit configuration {'x': NaN}: NaN not supported");
     }
 

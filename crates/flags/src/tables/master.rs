@@ -120,7 +120,11 @@ const ALLOCATION: &[Flag] = &[
     flag("role_sorter", Kind::Text, "drf", "How roles share: drf or random.").alias(&["user_sorter"]),
     flag("framework_sorter", Kind::Text, "drf", "How the frameworks of a role share: drf or random."),
     unset("roles", Kind::Text, "Comma-separated role names that frameworks may use; without it, any."),
-    unset("weights", Kind::Text, "Deprecated: role=weight,...").no_effect(LATER),
+    unset(
+        "weights",
+        Kind::Text,
+        "Deprecated: role=weight,... of a cluster in which no weight was ever set; UPDATE_WEIGHTS sets them at run time.",
+    ),
     unset(
         "fair_sharing_excluded_resource_names",
         Kind::Text,

@@ -39,7 +39,7 @@ impl Master {
         .map_or_else(|| missing(kind), |()| Answer::accepted())
     }
 
-    /// Calls that say something by their type alone.
+    /// Calls that say something by their type alone, or have nothing to say without their part.
     fn dispatch_bare(&mut self, cx: &mut Cx<'_>, framework: &FrameworkId, call: Call) {
         match call.r#type() {
             Type::Teardown => self.remove_framework(cx, framework),
@@ -47,7 +47,12 @@ impl Master {
             Type::Suppress => self.suppress(cx, framework, &call.suppress.unwrap_or_default().roles),
             // The built-in allocator of Mesos ignores requests as well.
             Type::Request => self.metrics.messages_resource_request.increment(),
-            // No inverse offers are made yet, so those named are not valid any more.
+            Type::AcceptInverseOffers => {
+                self.accept_inverse_offers(cx, framework, &call.accept_inverse_offers.unwrap_or_default());
+            }
+            Type::DeclineInverseOffers => {
+                self.decline_inverse_offers(cx, framework, &call.decline_inverse_offers.unwrap_or_default());
+            }
             _ => {}
         }
     }

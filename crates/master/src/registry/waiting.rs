@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use messages::{internal, v1};
-use vocabulary::{AgentId, Upid};
+use vocabulary::{AgentId, ReplyId, Upid};
 
 use super::{RegistryOperation, RegistryState};
 use crate::cx::Cx;
 use crate::master::Master;
 use crate::outbox::{Effect, StoreToken};
+use crate::policy::PolicyChange;
 
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
@@ -49,6 +50,11 @@ pub(crate) enum Waiting {
         cause: &'static str,
         reason: Removal,
     },
+    /// An operator's decision, whose answer is owed to `reply`.
+    Policy {
+        reply: Option<ReplyId>,
+        change: PolicyChange,
+    },
 }
 
 /// Why an agent was removed; each has its counter.
@@ -57,6 +63,8 @@ pub(crate) enum Removal {
     /// A new agent registered at its address.
     Replaced,
     Unregistered,
+    /// An operator took its machine down; Mesos has no counter for it.
+    MachineDown,
 }
 
 impl Registry {
@@ -90,6 +98,7 @@ impl Master {
             Waiting::Update { from, message } => self.updated(cx, from, *message),
             Waiting::Unreachable { agent, since, cause } => self.became_unreachable(cx, &agent, since, &cause),
             Waiting::Remove { agent, cause, reason } => self.removed(cx, &agent, cause, reason),
+            Waiting::Policy { reply, change } => self.policy_stored(cx, reply, change),
         }
     }
 }

@@ -57,12 +57,23 @@ impl Cluster {
     }
 
     pub fn with(configure: impl FnOnce(&mut Config)) -> Self {
+        Self::before_election(RegistryState::default(), configure)
+    }
+
+    /// A master that was given what the one before it left behind.
+    pub fn taking_over(registry: RegistryState, configure: impl FnOnce(&mut Config)) -> Self {
+        let mut cluster = Self::before_election(registry, configure);
+        cluster.deliver(Input::Elected);
+        cluster
+    }
+
+    fn before_election(registry: RegistryState, configure: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::new("127.0.0.1:5050".parse().unwrap(), "master.example");
         config.master_id = Some("m".to_owned());
         configure(&mut config);
         let metrics = Arc::new(Metrics::default());
         Cluster {
-            master: Master::new(config, [7; 32], metrics.clone(), RegistryState::default()),
+            master: Master::new(config, [7; 32], metrics.clone(), registry),
             metrics,
             now: Duration::from_secs(1000),
             timers: BTreeMap::new(),

@@ -10,6 +10,13 @@ pub fn event(event: &Event) -> String {
     let detail = match kind {
         event::Type::Subscribed => event.subscribed.as_ref().map(|s| s.framework_id.value.clone()),
         event::Type::Offers => event.offers.as_ref().map(|o| offers(&o.offers)),
+        event::Type::InverseOffers => event.inverse_offers.as_ref().map(|offers| {
+            let agent = |offer: &v1::InverseOffer| offer.agent_id.clone().unwrap_or_default().value;
+            offers.inverse_offers.iter().map(agent).collect::<Vec<_>>().join(", ")
+        }),
+        event::Type::RescindInverseOffer => {
+            event.rescind_inverse_offer.as_ref().map(|rescind| rescind.inverse_offer_id.value.clone())
+        }
         event::Type::Rescind => event.rescind.as_ref().map(|r| r.offer_id.value.clone()),
         event::Type::Update => event.update.as_ref().map(|u| status(&u.status)),
         event::Type::Message => event
@@ -169,5 +176,13 @@ fn change(change: &Change) -> String {
         Change::OperationRemoved(_) => "operation removed".to_owned(),
         Change::OfferAdded(offer) => format!("offer {} added: {}", offer.id, offer.resources),
         Change::OfferRemoved(offer) => format!("offer {offer} removed"),
+        Change::WeightsUpdated(weights) => format!("weights of {} roles", weights.len()),
+        Change::QuotasUpdated(quotas) => format!("quotas of {} roles", quotas.len()),
+        Change::PartitionsUpdated(partitions) => format!("{} partitions", partitions.len()),
+        Change::MaintenanceUpdated(maintenance) => format!("{} machines in maintenance", maintenance.machines.len()),
+        Change::InverseOfferAnswered { agent, framework, status } => {
+            format!("inverse offer of {agent}: {framework} {}", status.status().as_str_name())
+        }
+        Change::InverseOffersForgotten(agent) => format!("inverse offers of {agent} forgotten"),
     }
 }

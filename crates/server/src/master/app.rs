@@ -16,7 +16,7 @@ use super::routes::ROUTES;
 use super::sessions::Sessions;
 use super::store::RegistrarTimings;
 use super::timings::Timings;
-use super::{legacy, operator_api, reservations, scheduler_api};
+use super::{legacy, operator_api, policy, reservations, scheduler_api};
 use crate::common::files::Files;
 use crate::common::flights::Flights;
 use crate::common::info::{self, System};
@@ -90,12 +90,12 @@ impl App for MasterApp {
             ("master", route @ ("reserve" | "unreserve" | "create-volumes" | "destroy-volumes")) => {
                 reservations::handle(&self, route, &request).await
             }
-            ("master", route @ "weights") => legacy::setting(&self, route, &["GET", "PUT"], &request).await,
-            ("master", route @ "quota") => legacy::setting(&self, route, &["GET", "POST", "DELETE"], &request).await,
-            ("master", route @ "maintenance/schedule") => {
-                legacy::setting(&self, route, &["GET", "POST"], &request).await
-            }
-            ("master", route @ "maintenance/status") => legacy::setting(&self, route, &["GET"], &request).await,
+            ("master", "weights") => policy::weights(&self, &request).await,
+            ("master", "quota") => policy::quota(&self, &request).await,
+            ("master", "maintenance/schedule") => policy::schedule(&self, &request).await,
+            ("master", "maintenance/status") => policy::status(&self, &request).await,
+            ("master", "machine/down") => policy::machine_down(&self, &request).await,
+            ("master", "machine/up") => policy::machine_up(&self, &request).await,
             ("master", route) => legacy::read(&self, route, &request).await,
             ("files", route) => files_api::handle(&self.files, route, &request).await,
             ("metrics", "snapshot") => {

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use ::master::{Input, OperatorCall};
-use http::{Method, StatusCode};
+use http::Method;
 use messages::v1;
 
 use super::app::MasterApp;
 use crate::edge::request::{Request, parse_query};
-use crate::edge::respond::{self, Response, answer, bad_request, method_not_allowed, not_found, text, unavailable};
+use crate::edge::respond::{self, Response, answer, bad_request, method_not_allowed, not_found, unavailable};
 
 /// Like Mesos, whatever the method.
 pub async fn read(app: &Arc<MasterApp>, route: &'static str, request: &Request) -> Response {
@@ -20,22 +20,6 @@ pub async fn read(app: &Arc<MasterApp>, route: &'static str, request: &Request) 
     match built {
         Some(body) => respond::json(body, request.jsonp()),
         None => not_found(),
-    }
-}
-
-/// What operators set: it can be read, but not be set yet.
-pub async fn setting(
-    app: &Arc<MasterApp>,
-    route: &'static str,
-    methods: &[&'static str],
-    request: &Request,
-) -> Response {
-    match &request.method {
-        &Method::GET => read(app, route, request).await,
-        method if methods.contains(&method.as_str()) => {
-            text(StatusCode::NOT_IMPLEMENTED, format!("{method} of /{route} is not implemented by this master"))
-        }
-        method => method_not_allowed(methods, method),
     }
 }
 

@@ -5,6 +5,7 @@ mod host;
 mod legacy;
 mod operator_api;
 mod options;
+mod policy;
 mod publisher;
 mod reservations;
 mod routes;

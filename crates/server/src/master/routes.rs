@@ -15,6 +15,8 @@ pub const ROUTES: Routes = Routes {
                 "flags",
                 "frameworks",
                 "health",
+                "machine/down",
+                "machine/up",
                 "maintenance/schedule",
                 "maintenance/status",
                 "quota",

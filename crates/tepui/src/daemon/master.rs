@@ -1,5 +1,6 @@
 //! `tepui master`: flags to options.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -52,10 +53,28 @@ fn options(flags: &Parsed) -> Result<MasterOptions, Failure> {
     config.offer_timeout = flags.duration("offer_timeout");
     config.root_submissions = flags.bool("root_submissions");
     config.roles = flags.get("roles").map(|roles| roles.split(',').map(|r| r.trim().to_owned()).collect());
+    config.weights = weights(flags, config)?;
     config.max_completed_frameworks = options.history.completed_frameworks;
     config.max_unreachable_tasks_per_framework = options.history.unreachable_tasks_per_framework;
     allocator(flags, config)?;
     Ok(options)
+}
+
+fn weights(flags: &Parsed, config: &master::Config) -> Result<BTreeMap<String, f64>, Failure> {
+    let tokens = flags.get("weights").unwrap_or_default().split(',').filter(|token| !token.is_empty());
+    tokens.map(|token| weight(token, config)).collect()
+}
+
+fn weight(token: &str, config: &master::Config) -> Result<(String, f64), Failure> {
+    let invalid = |why: &str| Failure::said(format!("Invalid weight: '{token}'. {why}"));
+    let (role, weight) =
+        token.split_once('=').ok_or_else(|| invalid("--weights should be of the form 'role=weight,role=weight'"))?;
+    if !config.role_allowed(role) {
+        return Err(invalid(&format!("{role} is not a valid role")));
+    }
+    resources::roles::validate(role).map_err(|error| invalid(&error.to_string()))?;
+    let weight = weight.parse().ok().filter(|weight: &f64| weight.is_finite() && *weight > 0.0);
+    Ok((role.to_owned(), weight.ok_or_else(|| invalid("Weights must be positive"))?))
 }
 
 fn count(flags: &Parsed, name: &str, default: usize) -> usize {

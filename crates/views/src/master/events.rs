@@ -77,6 +77,12 @@ pub(super) fn of(view: &View, change: &Change) -> Option<Event> {
         | Change::OperationUpdated(_)
         | Change::OperationRemoved(_)
         | Change::OfferAdded(_)
-        | Change::OfferRemoved(_) => None,
+        | Change::OfferRemoved(_)
+        | Change::WeightsUpdated(_)
+        | Change::QuotasUpdated(_)
+        | Change::PartitionsUpdated(_)
+        | Change::MaintenanceUpdated(_)
+        | Change::InverseOfferAnswered { .. }
+        | Change::InverseOffersForgotten(_) => None,
     }
 }

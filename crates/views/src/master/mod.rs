@@ -7,6 +7,8 @@ mod legacy;
 mod operations;
 mod operator;
 mod operator_json;
+pub(crate) mod policy;
+mod policy_json;
 mod roles;
 mod snapshot;
 mod summary;

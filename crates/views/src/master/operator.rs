@@ -11,7 +11,7 @@ use rustc_hash::FxHashMap;
 use vocabulary::{AgentId, Timestamp};
 
 use super::entity::{Agent, Executor, Framework, Offer};
-use super::{Snapshot, roles};
+use super::{Snapshot, policy, roles};
 use crate::entity::Task;
 
 pub(super) fn answer(snapshot: &Snapshot, call: &Call) -> Option<Response> {
@@ -45,7 +45,6 @@ pub(super) fn answer(snapshot: &Snapshot, call: &Call) -> Option<Response> {
             response.get_master = Some(Box::new(this_master(snapshot)));
             Type::GetMaster
         }
-        // Weights, quotas and maintenance do not exist yet, which is how these look without any.
         call::Type::GetOperations => {
             response.get_operations = Some(Box::new(GetOperations {
                 operations: snapshot.operations.iter().map(|operation| (**operation).clone()).collect(),
@@ -53,17 +52,21 @@ pub(super) fn answer(snapshot: &Snapshot, call: &Call) -> Option<Response> {
             Type::GetOperations
         }
         // Mesos leaves the member out when no weight was ever set.
-        call::Type::GetWeights => Type::GetWeights,
+        call::Type::GetWeights => {
+            response.get_weights = policy::weights(snapshot).map(Box::new);
+            Type::GetWeights
+        }
         call::Type::GetQuota => {
-            response.get_quota = Some(Box::new(GetQuota::default()));
+            response.get_quota = Some(Box::new(GetQuota { status: policy::quota(snapshot) }));
             Type::GetQuota
         }
         call::Type::GetMaintenanceStatus => {
-            response.get_maintenance_status = Some(Box::new(GetMaintenanceStatus::default()));
+            response.get_maintenance_status = Some(Box::new(GetMaintenanceStatus { status: policy::status(snapshot) }));
             Type::GetMaintenanceStatus
         }
         call::Type::GetMaintenanceSchedule => {
-            response.get_maintenance_schedule = Some(Box::new(GetMaintenanceSchedule::default()));
+            response.get_maintenance_schedule =
+                Some(Box::new(GetMaintenanceSchedule { schedule: snapshot.policy.maintenance.schedule.clone() }));
             Type::GetMaintenanceSchedule
         }
         _ => return None,

@@ -6,11 +6,11 @@ use messages::v1;
 use resources::{Name, Quantities, Resource, Resources, roles};
 use vocabulary::FrameworkId;
 
-use super::Snapshot;
+use super::{Snapshot, policy, policy_json};
 use crate::json;
 use crate::legacy;
 
-/// Until weights are configurable.
+/// Of roles that nobody gave one.
 const DEFAULT_WEIGHT: f64 = 1.0;
 
 /// A role with what it and the roles below it have.
@@ -27,20 +27,20 @@ struct Usage {
 pub(super) fn roles(snapshot: &Snapshot) -> Vec<u8> {
     let mut out = Vec::new();
     json::object(&mut out, |object| {
-        object.array("roles", &by_role(snapshot), |out, (name, usage)| role(out, name, usage));
+        object.array("roles", &by_role(snapshot), |out, (name, usage)| role(out, snapshot, name, usage));
     });
     out
 }
 
-fn role(out: &mut Vec<u8>, name: &str, usage: &Usage) {
-    let nothing = Quantities::new();
+fn role(out: &mut Vec<u8>, snapshot: &Snapshot, name: &str, usage: &Usage) {
+    let quota = snapshot.policy.quotas.get(name);
     json::object(out, |object| {
         object.string("name", name);
-        object.double("weight", DEFAULT_WEIGHT);
+        object.double("weight", weight(snapshot, name));
         object.object("quota", |object| {
             object.string("role", name);
-            legacy::quantities(object, "guarantee", &nothing);
-            legacy::quantities(object, "limit", &nothing);
+            policy_json::amounts(object, "guarantee", quota.into_iter().flat_map(policy::guarantees));
+            policy_json::amounts(object, "limit", quota.into_iter().flat_map(policy::limits));
             legacy::quantities(object, "consumed", &usage.consumed_quota());
         });
         legacy::quantities(object, "resources", &usage.held());
@@ -52,17 +52,21 @@ fn role(out: &mut Vec<u8>, name: &str, usage: &Usage) {
 }
 
 pub(super) fn protos(snapshot: &Snapshot) -> Vec<v1::Role> {
-    by_role(snapshot).iter().map(|(name, usage)| proto(name, usage)).collect()
+    by_role(snapshot).iter().map(|(name, usage)| proto(snapshot, name, usage)).collect()
 }
 
-fn proto(name: &str, usage: &Usage) -> v1::Role {
+fn weight(snapshot: &Snapshot, name: &str) -> f64 {
+    snapshot.policy.weights.get(name).copied().unwrap_or(DEFAULT_WEIGHT)
+}
+
+fn proto(snapshot: &Snapshot, name: &str, usage: &Usage) -> v1::Role {
     // Mesos shows no others here, not knowing whether they are scalars.
     const SHOWN: [Name; 4] = [Name::CPUS, Name::DISK, Name::GPUS, Name::MEM];
     let held = usage.held();
     let shown = SHOWN.into_iter().filter(|name| !held.get(name).is_zero());
     v1::Role {
         name: name.to_owned(),
-        weight: DEFAULT_WEIGHT,
+        weight: weight(snapshot, name),
         frameworks: usage.frameworks.iter().map(FrameworkId::to_proto).collect(),
         resources: shown
             .map(|name| v1::Resource {
@@ -77,6 +81,12 @@ fn proto(name: &str, usage: &Usage) -> v1::Role {
 
 impl Snapshot {
     /// What the roles of frameworks have, offers included.
+    /// What these roles and those below them hold or are offered.
+    pub(crate) fn held_below<'a>(&self, roles: impl Iterator<Item = &'a str>) -> BTreeMap<&'a str, Quantities> {
+        let usages = by_role(self);
+        roles.map(|role| (role, usages.get(role).map(Usage::held).unwrap_or_default())).collect()
+    }
+
     pub(crate) fn held_by_roles(&self) -> impl Iterator<Item = (String, Quantities)> {
         let of_frameworks = by_role(self).into_iter().filter(|(_, usage)| !usage.frameworks.is_empty());
         of_frameworks.map(|(role, usage)| (role.to_owned(), usage.held()))
@@ -100,7 +110,7 @@ impl Usage {
 }
 
 /// The roles of `--roles`; without it every role that something is subscribed to,
-/// allocated to or reserved for. Ancestors are always among them.
+/// allocated to or reserved for, or that has a weight or quota. Ancestors are always among them.
 fn by_role(snapshot: &Snapshot) -> BTreeMap<String, Usage> {
     let mut usages = Usages::default();
     let listed = snapshot.facts.flags.get("roles").map(String::as_str);
@@ -124,6 +134,8 @@ fn by_role(snapshot: &Snapshot) -> BTreeMap<String, Usage> {
             usages.add(used, reservation, |usage| &mut usage.used_reserved);
         }
     }
+    let of_policy = snapshot.policy.weights.keys().chain(snapshot.policy.quotas.keys());
+    of_policy.for_each(|role| usages.within(role.as_str(), |_| {}));
     if listed.is_some() {
         let known: BTreeSet<&str> = listed.into_iter().flat_map(|roles| roles.split(',')).collect();
         let is_known = |role: &str| role == roles::ANY || known.iter().any(|known| roles::is_within(known, role));

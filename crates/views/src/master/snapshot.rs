@@ -6,8 +6,9 @@ use bytes::Bytes;
 use messages::v1;
 
 use super::entity::{Agent, Framework};
+use super::policy::Policy;
 use super::tally::Tally;
-use super::{Facts, events, legacy, operator, operator_json, roles, summary, tasks};
+use super::{Facts, events, legacy, operator, operator_json, policy_json, roles, summary, tasks};
 use crate::Query;
 use crate::entity::Fragment;
 use crate::history::History;
@@ -23,6 +24,7 @@ pub struct Snapshot {
     pub(crate) operations: Series<Arc<v1::Operation>>,
     pub(crate) unreachable_agents: usize,
     pub(crate) tally: Arc<Tally>,
+    pub(crate) policy: Arc<Policy>,
     /// `/state` of this moment, so that readers who come at once share one answer.
     pub(crate) state: Arc<Fragment>,
 }
@@ -39,9 +41,11 @@ impl Snapshot {
             "frameworks" => legacy::frameworks(self, query),
             "tasks" => tasks::tasks(self, query),
             "roles" => roles::roles(self),
-            // How they look while nothing is set; nothing can be yet.
-            "weights" => b"[]".to_vec(),
-            "maintenance/schedule" | "maintenance/status" | "quota" => b"{}".to_vec(),
+            "weights" => policy_json::weights(self),
+            "quota" => policy_json::quota(self),
+            "partitions" => policy_json::partitions(self),
+            "maintenance/schedule" => policy_json::schedule(self),
+            "maintenance/status" => policy_json::status(self),
             _ => return None,
         };
         Some(json.into())

@@ -13,6 +13,7 @@ use rustc_hash::FxHashMap;
 use vocabulary::{AgentId, ExecutorId, FrameworkId, OfferId, TaskId, Timestamp};
 
 use super::entity::{Agent, Executor, Framework, Offer};
+use super::policy::Policy;
 use super::tally::Tally;
 use super::{Facts, Snapshot};
 use super::{events, operations};
@@ -69,6 +70,7 @@ impl View {
                 operations: Series::default(),
                 unreachable_agents: 0,
                 tally: Arc::default(),
+                policy: Arc::default(),
                 state: Arc::default(),
             },
             agents: FxHashMap::default(),
@@ -117,6 +119,12 @@ impl View {
             }
             Change::OfferAdded(offer) => self.put_offer(offer),
             Change::OfferRemoved(offer) => self.remove_offer(offer),
+            Change::WeightsUpdated(weights) => self.policy().weights = Arc::clone(weights),
+            Change::QuotasUpdated(quotas) => self.policy().quotas = Arc::clone(quotas),
+            Change::PartitionsUpdated(partitions) => self.policy().partitions = Arc::clone(partitions),
+            Change::MaintenanceUpdated(maintenance) => self.policy().maintenance = Arc::clone(maintenance),
+            Change::InverseOfferAnswered { agent, framework, status } => self.policy().answer(agent, framework, status),
+            Change::InverseOffersForgotten(agent) => self.policy().forget_agent(agent),
         }
     }
 
@@ -155,6 +163,10 @@ impl View {
         Some((self.current.frameworks.get_mut(index.key)?, index))
     }
 
+    fn policy(&mut self) -> &mut Policy {
+        Arc::make_mut(&mut self.current.policy)
+    }
+
     fn tally(&mut self) -> &mut Tally {
         Arc::make_mut(&mut self.current.tally)
     }
@@ -181,6 +193,9 @@ impl View {
             self.remember_unreachable(id);
         } else {
             self.forget_unreachable(id);
+        }
+        if self.current.policy.has_answers_about(id) {
+            self.policy().forget_agent(id);
         }
         if let Some(key) = self.agents.remove(id) {
             self.current.agents.remove(key);
@@ -236,6 +251,9 @@ impl View {
     }
 
     fn remove_framework(&mut self, snapshot: &Arc<FrameworkSnapshot>) {
+        if self.current.policy.has_answers_of(&snapshot.id) {
+            self.policy().forget_framework(&snapshot.id);
+        }
         let Some(index) = self.frameworks.remove(&snapshot.id) else { return };
         let Some(mut framework) = self.current.frameworks.remove(index.key) else { return };
         framework.snapshot = Arc::clone(snapshot);

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use messages::v1::TaskState;
 use messages::v1::task_status::{Reason, Source};
 use resources::{Name, Resources, Scalar};
+use vocabulary::Role;
 
 use super::{Counters, Gathered, bare, lower};
-use crate::master::Snapshot;
 use crate::master::entity::Framework;
+use crate::master::{Snapshot, policy};
 
 /// Metrics that Mesos always shows and a view does not know. The shell sets those it counts.
 const COUNTED_ELSEWHERE: [&str; 59] = [
@@ -156,6 +157,7 @@ pub fn master(snapshot: &Snapshot, counters: &Counters) -> Vec<(String, f64)> {
     frameworks(&mut gathered, snapshot);
     tasks(&mut gathered, snapshot);
     resources(&mut gathered, snapshot);
+    quotas(&mut gathered, snapshot);
     gathered.joined_with(counters)
 }
 
@@ -299,6 +301,28 @@ fn resources(gathered: &mut Gathered, snapshot: &Snapshot) {
     for (role, held) in snapshot.held_by_roles() {
         let dominant = held.max_share(&totals, |_| true);
         gathered.set(format!("allocator/mesos/roles/{role}/shares/dominant"), dominant);
+    }
+}
+
+/// Of roles with quota, the resources their quota names.
+fn quotas(gathered: &mut Gathered, snapshot: &Snapshot) {
+    let quotas = &snapshot.policy.quotas;
+    if quotas.is_empty() {
+        return;
+    }
+    let held = snapshot.held_below(quotas.keys().map(Role::as_str));
+    for (role, config) in quotas.iter() {
+        let prefix = format!("allocator/mesos/quota/roles/{role}/resources/");
+        for (name, guarantee) in policy::guarantees(config) {
+            gathered.set(format!("{prefix}{name}/guarantee"), guarantee);
+        }
+        for (name, limit) in policy::limits(config) {
+            gathered.set(format!("{prefix}{name}/limit"), limit);
+        }
+        for (name, _) in policy::guarantees(config).chain(policy::limits(config)) {
+            let held = held.get(role.as_str()).map(|held| held.get(&Name::new(name))).unwrap_or_default();
+            gathered.set(format!("{prefix}{name}/offered_or_allocated"), held.as_f64());
+        }
     }
 }
 

@@ -10,6 +10,6 @@ mod tests;
 mod tree;
 mod write;
 
-pub use read::{JsonError, decode, read_bytes};
+pub use read::{JsonError, decode, decode_list, read_bytes};
 pub use scalars::{write_f64, write_string};
 pub use write::{encode, write, write_bytes};

@@ -34,16 +34,40 @@ pub fn decode<T: Described>(bytes: &[u8], limits: &Limits) -> Result<T, JsonErro
 
 /// The message of this type as protobuf bytes, complete and within the limits: the reverse of [`super::write_bytes`].
 pub fn read_bytes(desc: &MessageDesc, bytes: &[u8], limits: &Limits) -> Result<Vec<u8>, JsonError> {
+    let tree = parse_bounded(bytes, limits)?;
+    object_bytes(desc, &tree, limits, Vec::with_capacity(bytes.len()))
+}
+
+/// Reads a JSON array of messages, as the oldest endpoints take them.
+pub fn decode_list<T: Described>(bytes: &[u8], limits: &Limits) -> Result<Vec<T>, JsonError> {
+    let Tree::Array(items) = parse_bounded(bytes, limits)? else {
+        return Err(JsonError::NotJson("Unexpected JSON type parsed".to_owned()));
+    };
+    let read = |item: &Tree<'_>| {
+        let encoded = object_bytes(T::desc(), item, limits, Vec::new())?;
+        T::decode(&*encoded).map_err(|error| JsonError::NotConvertible(error.to_string()))
+    };
+    items.iter().map(read).collect()
+}
+
+fn parse_bounded<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Tree<'a>, JsonError> {
     if bytes.len() > limits.max_bytes {
         let (size, limit) = (bytes.len(), limits.max_bytes);
         return Err(JsonError::NotJson(DecodeError::TooLarge { size, limit }.to_string()));
     }
-    let tree = parse(bytes, limits).map_err(JsonError::NotJson)?;
+    parse(bytes, limits).map_err(JsonError::NotJson)
+}
+
+fn object_bytes(
+    desc: &MessageDesc,
+    tree: &Tree<'_>,
+    limits: &Limits,
+    mut encoded: Vec<u8>,
+) -> Result<Vec<u8>, JsonError> {
     let Tree::Object(members) = tree else {
         return Err(JsonError::NotConvertible("Expecting a JSON object".to_owned()));
     };
-    let mut encoded = Vec::with_capacity(bytes.len());
-    message(desc, &members, &mut encoded).map_err(JsonError::NotConvertible)?;
+    message(desc, members, &mut encoded).map_err(JsonError::NotConvertible)?;
     // The size was already bounded, and a short JSON number may be a longer field.
     let limits = Limits { max_bytes: usize::MAX, ..*limits };
     match check(desc, &encoded, &limits) {

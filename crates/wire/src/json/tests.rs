@@ -303,3 +303,18 @@ fn odd_bytes_still_become_json() {
     );
     assert_eq!(print(b"\x0a\x01a\x12\x7f"), r#"{"value":"a"}"#, "nothing after damage");
 }
+
+#[test]
+fn lists_of_messages() {
+    use messages::v1::MachineId;
+    let read = |text: &str| {
+        let list = super::decode_list::<MachineId>(text.as_bytes(), &Limits::default());
+        list.map(|ids| ids.iter().map(|id| id.hostname().to_owned()).collect::<Vec<_>>()).map_err(|e| e.to_string())
+    };
+    assert_eq!(read("[]"), Ok(vec![]));
+    assert_eq!(read(r#" [{"hostname":"a"},{"hostname":"b"}]"#), Ok(vec!["a".to_owned(), "b".to_owned()]));
+    assert_eq!(read("{}"), Err("Unexpected JSON type parsed".to_owned()));
+    assert_eq!(read("[1]"), Err("Expecting a JSON object".to_owned()));
+    assert!(read(r#"[{"hostname":5}]"#).is_err());
+    assert!(read("[]]").is_err());
+}

@@ -1,0 +1,117 @@
+//! From an operator's call to a stored, applied and answered change.
+
+use messages::v1;
+use messages::v1::maintenance::Schedule;
+use messages::v1::master::Call;
+use messages::v1::master::call::Type;
+use vocabulary::{Answer, ReplyId, Status};
+
+use super::inverse::InverseOffers;
+use crate::cx::Cx;
+use crate::master::Master;
+use crate::registry::{RegistryOperation, RegistryState, Waiting};
+
+#[derive(Debug)]
+pub(crate) struct Policy {
+    /// What the registry will say of policy once every change under way is durable: a change is checked against this,
+    /// so that two at a time cannot contradict each other.
+    pub intended: RegistryState,
+    pub inverse_offers: InverseOffers,
+}
+
+/// A change that was found to make sense.
+#[derive(Debug, Clone)]
+pub(crate) enum PolicyChange {
+    Weights(Vec<v1::WeightInfo>),
+    Schedule(Schedule),
+    MachinesDown(Vec<v1::MachineId>),
+    MachinesUp(Vec<v1::MachineId>),
+}
+
+impl Policy {
+    pub fn new(registry: &RegistryState) -> Self {
+        let intended = RegistryState {
+            machines: registry.machines.clone(),
+            schedule: registry.schedule.clone(),
+            quotas: registry.quotas.clone(),
+            weights: registry.weights.clone(),
+            partitions: registry.partitions.clone(),
+            ..RegistryState::default()
+        };
+        Policy { intended, inverse_offers: InverseOffers::default() }
+    }
+}
+
+impl PolicyChange {
+    fn operation(&self) -> RegistryOperation {
+        match self.clone() {
+            PolicyChange::Weights(infos) => RegistryOperation::UpdateWeights(infos),
+            PolicyChange::Schedule(schedule) => RegistryOperation::UpdateSchedule(schedule),
+            PolicyChange::MachinesDown(machines) => RegistryOperation::StartMaintenance(machines),
+            PolicyChange::MachinesUp(machines) => RegistryOperation::StopMaintenance(machines),
+        }
+    }
+}
+
+pub(crate) fn is_about_policy(kind: Type) -> bool {
+    matches!(
+        kind,
+        Type::UpdateWeights | Type::UpdateMaintenanceSchedule | Type::StartMaintenance | Type::StopMaintenance
+    )
+}
+
+impl Master {
+    pub(crate) fn policy_call(&mut self, cx: &mut Cx<'_>, reply: ReplyId, call: Call) {
+        match self.change_of(call) {
+            Ok(change) => self.propose(cx, Some(reply), change),
+            Err(answer) => cx.reply(reply, answer),
+        }
+    }
+
+    /// Validation has seen to it that the part named by the type is there.
+    fn change_of(&self, call: Call) -> Result<PolicyChange, Answer> {
+        let kind = call.r#type();
+        match kind {
+            Type::UpdateWeights => call.update_weights.map(|call| self.check_weights(call.weight_infos)),
+            Type::UpdateMaintenanceSchedule => {
+                call.update_maintenance_schedule.map(|call| self.check_schedule(call.schedule))
+            }
+            Type::StartMaintenance => call.start_maintenance.map(|call| self.check_machines_down(call.machines)),
+            Type::StopMaintenance => call.stop_maintenance.map(|call| self.check_machines_up(call.machines)),
+            _ => None,
+        }
+        .unwrap_or_else(|| {
+            let name = kind.as_str_name().to_lowercase();
+            Err(Answer::bad_request(format!("Failed to validate master::Call: Expecting '{name}' to be present")))
+        })
+    }
+
+    /// Makes a change durable; it is applied and answered then. A master's own changes are answered to nobody.
+    pub(crate) fn propose(&mut self, cx: &mut Cx<'_>, reply: Option<ReplyId>, change: PolicyChange) {
+        if let Some(reply) = reply.filter(|_| self.registry_is_full()) {
+            let text = "Too many changes are waiting for the registry; try again later";
+            return cx.reply(reply, Answer::new(Status::ServiceUnavailable, text));
+        }
+        let operation = change.operation();
+        self.policy.intended.apply(&operation);
+        self.store(cx, operation, Waiting::Policy { reply, change });
+    }
+
+    pub(crate) fn policy_stored(&mut self, cx: &mut Cx<'_>, reply: Option<ReplyId>, change: PolicyChange) {
+        match change {
+            PolicyChange::Weights(infos) => self.set_weights(cx, &infos),
+            PolicyChange::Schedule(_) => self.maintenance_changed(cx),
+            PolicyChange::MachinesDown(machines) => self.machines_went_down(cx, &machines),
+            PolicyChange::MachinesUp(_) => self.maintenance_changed(cx),
+        }
+        if let Some(reply) = reply {
+            cx.reply(reply, Answer::ok());
+        }
+    }
+
+    /// Policy of the master before this one, at the beginning of the term: no agent is known yet.
+    pub(crate) fn take_over_policy(&mut self, cx: &mut Cx<'_>) {
+        self.take_over_weights(cx);
+        self.publish_maintenance(cx);
+    }
+}

@@ -1,0 +1,18 @@
+//! What operators decide about the cluster as a whole: weights, quota, partitions, maintenance. Every change of it is
+//! durable before it is applied and answered.
+//!
+//! | module | owns |
+//! | --- | --- |
+//! | `change` | from an operator's call to a stored, applied and answered change |
+//! | `weights` | weights of roles |
+//! | `machines` | which machine an agent runs on, and whether machines make a maintenance schedule |
+//! | `maintenance` | the schedule, machines going down and coming up, windows of unavailability |
+//! | `inverse` | inverse offers: frameworks are asked to leave agents |
+
+mod change;
+mod inverse;
+mod machines;
+mod maintenance;
+mod weights;
+
+pub(crate) use change::{Policy, PolicyChange, is_about_policy};
