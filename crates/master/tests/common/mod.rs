@@ -442,3 +442,4 @@ pub fn update(
 }
 
 pub mod calls;
+pub mod operations;

@@ -33,7 +33,8 @@ pub fn event(event: &Event) -> String {
         event::Type::Error => event.error.as_ref().map(|e| e.message.clone()),
         event::Type::UpdateOperationStatus => event.update_operation_status.as_ref().map(|u| {
             let id = u.status.operation_id.as_ref().map_or("-", |id| &id.value);
-            format!("{id} {}: {}", u.status.state().as_str_name(), u.status.message())
+            let uuid = u.status.uuid.as_ref().map_or(String::new(), |uuid| format!(" uuid {}", uuid.value[0]));
+            format!("{id} {}{uuid}: {}", u.status.state().as_str_name(), u.status.message())
         }),
         _ => None,
     };
@@ -123,6 +124,11 @@ pub fn message(from: &str, message: &Message) -> String {
         Message::ExecutorToFramework(m) => {
             format!("ExecutorToFramework {}: {}", m.executor_id.value, String::from_utf8_lossy(&m.data))
         }
+        Message::ApplyOperation(m) => format!("ApplyOperation {}", m.operation_info.r#type().as_str_name()),
+        Message::AcknowledgeOperationStatus(m) => {
+            format!("AcknowledgeOperationStatus uuid {}", m.status_uuid.value[0])
+        }
+        Message::ReconcileOperations(m) => format!("ReconcileOperations {}", m.operations.len()),
         other => other.name().trim_start_matches("mesos.internal.").to_owned(),
     }
 }
