@@ -1,5 +1,7 @@
 //! Why an agent's resources are not offered to a framework.
 
+use std::fmt;
+
 use vocabulary::{AgentId, FrameworkId, Monotonic, Role};
 
 use crate::agent::Agent;
@@ -38,6 +40,69 @@ pub enum Reason {
     Filtered {
         until: Monotonic,
     },
+    /// After a failover with quota set, nothing is offered before this many more agents are back.
+    Recovering {
+        awaited: usize,
+        until: Monotonic,
+    },
+}
+
+impl Reason {
+    /// For programs; never changes its meaning.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Reason::UnknownAgent => "UNKNOWN_AGENT",
+            Reason::UnknownFramework => "UNKNOWN_FRAMEWORK",
+            Reason::NotSubscribed => "NOT_SUBSCRIBED",
+            Reason::FrameworkInactive => "FRAMEWORK_INACTIVE",
+            Reason::Suppressed => "SUPPRESSED",
+            Reason::AgentInactive => "AGENT_INACTIVE",
+            Reason::NotWhitelisted => "NOT_WHITELISTED",
+            Reason::FrameworkLacks(_) => "FRAMEWORK_LACKS_CAPABILITY",
+            Reason::AgentLacks(_) => "AGENT_LACKS_CAPABILITY",
+            Reason::Constraints(_) => "OFFER_CONSTRAINTS",
+            Reason::NothingLeft => "NOTHING_LEFT",
+            Reason::NothingOfferable => "RESERVED_FOR_OTHERS",
+            Reason::BelowMinimum => "TOO_LITTLE_LEFT",
+            Reason::Filtered { .. } => "REFUSED",
+            Reason::Recovering { .. } => "RECOVERING",
+        }
+    }
+
+    /// When it ends by itself.
+    pub fn until(&self) -> Option<Monotonic> {
+        match self {
+            Reason::Filtered { until } | Reason::Recovering { until, .. } => Some(*until),
+            _ => None,
+        }
+    }
+}
+
+/// For people, about one or several agents, without when it ends.
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reason::UnknownAgent => f.write_str("not registered"),
+            Reason::UnknownFramework => f.write_str("the framework is not known"),
+            Reason::NotSubscribed => f.write_str("the framework is not subscribed to the role"),
+            Reason::FrameworkInactive => f.write_str("the framework is disconnected"),
+            Reason::Suppressed => f.write_str("the framework asked for no offers of this role"),
+            Reason::AgentInactive => f.write_str("disconnected, draining or deactivated"),
+            Reason::NotWhitelisted => f.write_str("not in the master's --whitelist"),
+            Reason::FrameworkLacks(capability) => write!(f, "the framework lacks the capability {capability}"),
+            Reason::AgentLacks(capability) => write!(f, "without the agent capability {capability}"),
+            Reason::Constraints(unmet) => {
+                write!(f, "excluded by offer constraints: not so that {}", unmet.join(", nor that "))
+            }
+            Reason::NothingLeft => f.write_str("nothing left: all is offered or allocated"),
+            Reason::NothingOfferable => f.write_str("what is left is reserved to other roles"),
+            Reason::BelowMinimum => f.write_str("too little left to be offered"),
+            Reason::Filtered { .. } => f.write_str("refused by the framework"),
+            Reason::Recovering { awaited, .. } => {
+                write!(f, "the master waits for {awaited} more agents to return before it offers anything")
+            }
+        }
+    }
 }
 
 impl Allocator {
@@ -55,13 +120,30 @@ impl Allocator {
             .flatten()
             .collect();
         };
+        self.reasons(now, framework, role, ix, agent)
+    }
+
+    pub(crate) fn reasons(
+        &self,
+        now: Monotonic,
+        framework: &Framework,
+        role: &Role,
+        ix: Ix<Agent>,
+        agent: &Agent,
+    ) -> Vec<Reason> {
         let membership = framework.roles.get(role).filter(|membership| membership.subscribed);
         let mut reasons = willingness(framework, membership, agent);
+        reasons.extend(self.recovering(now));
         reasons.extend(rules::agent_excluded(&self.options, agent, framework, role));
         let unmet = membership.map(|membership| self.exclusions.unmet(membership.leaf, ix, &agent.facts));
         reasons.extend(unmet.filter(|unmet| !unmet.is_empty()).map(Reason::Constraints));
         reasons.extend(self.what_is_left(now, framework, role, membership, ix, agent));
         reasons
+    }
+
+    fn recovering(&self, now: Monotonic) -> Option<Reason> {
+        let until = self.paused_until().filter(|until| *until > now)?;
+        Some(Reason::Recovering { awaited: self.awaited_agents()?, until })
     }
 
     fn what_is_left(

@@ -20,6 +20,7 @@
 //! | `inverse` | maintenance: who is asked to leave which agent |
 //! | `recovery` | the pause after a failover |
 //! | `explain` | why something is not offered |
+//! | `standing` | the same over all agents |
 
 mod agent;
 mod agents;
@@ -41,6 +42,7 @@ mod refusals;
 mod rules;
 mod run;
 mod slab;
+mod standing;
 mod tree;
 
 pub use allocator::{Allocator, RoleView};
@@ -51,3 +53,4 @@ pub use options::{AgentOptions, FrameworkOptions, Options, Sorter, UnknownSorter
 pub use partitions::{Holding, Partition, PartitionId, PartitionView, Preemption};
 pub use quota::{Limits, Quota, QuotaError, QuotaView, check_quotas};
 pub use run::Allocation;
+pub use standing::{Answer, Question, Standing, Tally, Verdict};

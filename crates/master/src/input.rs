@@ -26,6 +26,8 @@ pub enum Input {
     Message(PeerMessage),
     /// The link to every process at this address broke.
     Exited(SocketAddrV4),
+    /// Why something is offered to nobody; a JSON document is owed.
+    Explain(Explain),
     /// What `--whitelist` says now: only agents with these host names are offered; all when `None`.
     Whitelist(Option<BTreeSet<String>>),
     Timer(Timer),
@@ -60,6 +62,12 @@ pub struct OperatorCall {
     pub reply: ReplyId,
     pub caller: Caller,
     pub call: Box<v1::master::Call>,
+}
+
+#[derive(Debug)]
+pub struct Explain {
+    pub reply: ReplyId,
+    pub question: allocator::Question,
 }
 
 #[derive(Debug)]

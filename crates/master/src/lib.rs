@@ -14,6 +14,7 @@ mod departure;
 mod disconnect;
 mod drivers;
 mod executors;
+mod explain;
 mod framework;
 mod heartbeats;
 mod ids;
@@ -44,7 +45,7 @@ pub use change::{
     TaskDeparture,
 };
 pub use config::Config;
-pub use input::{Caller, Input, OperatorCall, PeerMessage, SchedulerCall, SchedulerSubscribe};
+pub use input::{Caller, Explain, Input, OperatorCall, PeerMessage, SchedulerCall, SchedulerSubscribe};
 pub use master::Master;
 pub use metrics::Metrics;
 pub use operations::OperationUuid;

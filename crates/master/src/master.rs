@@ -95,6 +95,7 @@ impl Master {
             Input::OperatorCall(call) => self.operator_call(cx, call),
             Input::Message(message) => self.message(cx, message),
             Input::Exited(address) => self.exited(cx, address),
+            Input::Explain(request) => self.explain(cx, request),
             Input::Whitelist(hostnames) => self.allocator.update_whitelist(hostnames),
             Input::Timer(timer) => self.timer(cx, timer),
             Input::Stored(token) => self.stored(cx, token),

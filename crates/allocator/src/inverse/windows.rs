@@ -86,7 +86,7 @@ impl Windows {
         if window.filters.contains_key(&framework) || !window.outstanding.insert(framework) {
             return None;
         }
-        Some(window.unavailability.clone())
+        Some(window.unavailability)
     }
 
     /// An inverse offer is over. The answer to one that was replaced or rescinded says nothing about this window.

@@ -16,7 +16,7 @@ use super::routes::ROUTES;
 use super::sessions::Sessions;
 use super::store::RegistrarTimings;
 use super::timings::Timings;
-use super::{legacy, operator_api, policy, reservations, scheduler_api};
+use super::{explain, legacy, operator_api, policy, reservations, scheduler_api};
 use crate::common::files::Files;
 use crate::common::flights::Flights;
 use crate::common::info::{self, System};
@@ -86,6 +86,7 @@ impl App for MasterApp {
                 Method::GET => respond::json(info::flags(&self.flags), request.jsonp()),
                 _ => method_not_allowed(&["GET"], &request.method),
             },
+            ("master", "explain") => explain::get(&self, &request).await,
             ("master", "teardown") => legacy::teardown(&self, &request).await,
             ("master", route @ ("reserve" | "unreserve" | "create-volumes" | "destroy-volumes")) => {
                 reservations::handle(&self, route, &request).await

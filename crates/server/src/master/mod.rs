@@ -1,6 +1,7 @@
 //! Hosts a master core: its HTTP APIs, its messages, its views.
 
 mod app;
+mod explain;
 mod host;
 mod legacy;
 mod operator_api;

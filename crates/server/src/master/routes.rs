@@ -12,6 +12,7 @@ pub const ROUTES: Routes = Routes {
                 "api/v1/scheduler",
                 "create-volumes",
                 "destroy-volumes",
+                "explain",
                 "flags",
                 "frameworks",
                 "health",
