@@ -61,11 +61,23 @@ const RESOURCES: &[Flag] = &[
     unset("csi_plugin_config_dir", Kind::Text, "Configurations of CSI plug-ins.").no_effect(LATER),
     unset("disk_profile_adaptor", Kind::Text, "A module.").refused(MODULES),
     unset("agent_features", Kind::Json, "The agent capabilities to announce (SlaveCapabilities).").no_effect(LATER),
-    unset("resource_estimator", Kind::Text, "Estimator of revocable resources.").no_effect(LATER),
-    unset("qos_controller", Kind::Text, "Controller that kills revocable tasks.").no_effect(LATER),
-    flag("qos_correction_interval_min", Kind::Duration, "0ns", "Least time between its corrections.").no_effect(LATER),
-    flag("oversubscribed_resources_interval", Kind::Duration, "15secs", "How often estimates are sent.")
-        .no_effect(LATER),
+    unset(
+        "resource_estimator",
+        Kind::Text,
+        "What is allocated but idle and can be offered once more as revocable: fixed:cpus:4;mem:1024, load:0.2 (what containers leave unused, less 20 %), or the name of Mesos' fixed estimator with its parameters in --modules.",
+    ),
+    unset(
+        "qos_controller",
+        Kind::Text,
+        "When executors on revocable resources must go: load:load_threshold_5min=8,load_threshold_15min=6,memory_available=0.05, or the name of Mesos' load controller with its parameters in --modules.",
+    ),
+    flag(
+        "qos_correction_interval_min",
+        Kind::Duration,
+        "0ns",
+        "Least time between its corrections; at least a second.",
+    ),
+    flag("oversubscribed_resources_interval", Kind::Duration, "15secs", "How often estimates are sent."),
     flag(
         "reconfiguration_policy",
         Kind::Text,
@@ -140,7 +152,7 @@ const LINUX: &[Flag] = &[
     unset("perf_events", Kind::Text, "Performance events to sample.").no_effect(LATER),
     flag("perf_interval", Kind::Duration, "1mins", "Sampling interval.").no_effect(LATER),
     flag("perf_duration", Kind::Duration, "10secs", "Sampling duration.").no_effect(LATER),
-    flag("revocable_cpu_low_priority", Kind::Bool, "true", "Revocable CPU gets low priority.").no_effect(LATER),
+    flag("revocable_cpu_low_priority", Kind::Bool, "true", "Revocable CPU gets low priority."),
     flag("systemd_enable_support", Kind::Bool, "true", "Run executors in a systemd slice.")
         .no_effect("containers have their own cgroups below --cgroups_root"),
     flag("systemd_runtime_directory", Kind::Text, "/run/systemd/system", "systemd's run-time directory.")
@@ -276,7 +288,11 @@ const SECURITY_FLAGS: &[Flag] = &[
 ];
 
 const EXTENSION: &[Flag] = &[
-    unset("modules", Kind::Json, "Modules to load.").refused(MODULES),
+    unset(
+        "modules",
+        Kind::Json,
+        "Parameters of modules that are built in: Mesos' fixed estimator and load controller.",
+    ),
     unset("modules_dir", Kind::Text, "A directory of module files.").refused(MODULES),
     unset("hooks", Kind::Text, "Hook modules.").refused(MODULES),
     flag("memory_profiling", Kind::Bool, "false", "Enable memory profiling.").no_effect(LATER),

@@ -10,6 +10,7 @@ use vocabulary::Upid;
 
 use super::common::{advertised_ip, hostname, ip, parse_or_exit, port, serve, until_end};
 use super::machine;
+use super::oversubscription::{self, Modules};
 use crate::commands::Failure;
 use crate::logging;
 
@@ -43,6 +44,7 @@ fn options(flags: &Parsed) -> Result<AgentOptions, Failure> {
     options.advertise_ip = advertised_ip(flags)?;
     options.advertise_port = port(flags, "advertise_port")?;
     options.flags = flags.listing();
+    options.revocable_cpu_low_priority = flags.bool("revocable_cpu_low_priority");
     containers(flags, &mut options.containerizer)?;
     Ok(options)
 }
@@ -67,12 +69,18 @@ fn decisions(flags: &Parsed, config: &mut agent::Config) -> Result<(), Failure> 
         ("registration_backoff_factor", &mut config.registration_backoff_factor),
         ("gc_delay", &mut config.gc_delay),
         ("disk_watch_interval", &mut config.disk_watch_interval),
+        ("oversubscribed_resources_interval", &mut config.oversubscribed_resources_interval),
+        ("qos_correction_interval_min", &mut config.qos_correction_interval_min),
     ];
     for (name, field) in durations {
         if let Some(value) = flags.duration(name) {
             *field = value;
         }
     }
+    let modules = Modules::parse(flags.get("modules"))?;
+    let role = flags.get("default_role").unwrap_or("*");
+    config.estimator = oversubscription::estimator(flags.get("resource_estimator"), &modules, role)?;
+    config.qos = oversubscription::qos_controller(flags.get("qos_controller"), &modules)?;
     if let Some(headroom) = flags.float("gc_disk_headroom") {
         config.gc_disk_headroom = headroom;
     }

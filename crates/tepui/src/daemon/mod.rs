@@ -5,6 +5,7 @@ mod common;
 mod local;
 mod machine;
 mod master;
+mod oversubscription;
 
 pub use agent::agent;
 pub use local::local;
