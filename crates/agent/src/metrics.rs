@@ -149,7 +149,11 @@ impl Metrics {
 
     pub(crate) fn set_total(&self, total: &Resources) {
         self.total.set(&total.non_revocable());
-        self.revocable_total.set(&total.revocable());
+    }
+
+    /// What is offered once more.
+    pub(crate) fn set_oversubscribed(&self, total: &Resources) {
+        self.revocable_total.set(total);
     }
 
     pub(crate) fn set_used(&self, used: &Resources) {

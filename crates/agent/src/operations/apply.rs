@@ -66,7 +66,7 @@ impl Agent {
     pub(crate) fn checkpoint_resources(&mut self, step: &mut Step<'_>, message: &internal::CheckpointResourcesMessage) {
         let checkpointed = Resources::from_proto(&message.resources);
         match checkpointed.and_then(|checkpointed| self.config.resources.with_checkpointed(&checkpointed)) {
-            Ok(total) if total.checkpointed().is_identical(&self.ledger.total().checkpointed()) => {}
+            Ok(total) if total.checkpointed() == self.ledger.total().checkpointed() => {}
             Ok(total) => self.change_total(step, total, None),
             Err(error) => {
                 tracing::error!("cannot apply the checkpointed resources of the master: {error}");

@@ -114,6 +114,7 @@ impl Agent {
         }
         let news = self.oversubscription.total.is_some() || !total.is_empty();
         self.oversubscription.total = Some(total.clone());
+        self.metrics.set_oversubscribed(&total);
         if let Some(master) = self.master.pid().cloned().filter(|_| news && self.master.is_registered()) {
             let message = internal::UpdateSlaveMessage {
                 slave_id: self.agent_id(),

@@ -38,6 +38,8 @@ pub struct Story {
     /// Records are durable at once unless a story says otherwise.
     slow_disk: bool,
     pending_stores: Vec<StoreToken>,
+    /// Of the volumes that are being made and deleted.
+    pending_volumes: Option<u64>,
     pub timers: BTreeMap<Timer, Monotonic>,
     pub names: Names,
     replies: u64,
@@ -88,22 +90,34 @@ impl Names {
 
 impl Story {
     pub fn new() -> Self {
-        Story::with(|_| {})
+        let mut story = Story::with(|_| {});
+        story.untold();
+        story
     }
 
     pub fn with(change: impl FnOnce(&mut Config)) -> Self {
+        Story::prepared(change, |_| {})
+    }
+
+    /// An agent that takes something up before it starts.
+    pub fn prepared(change: impl FnOnce(&mut Config), prepare: impl FnOnce(&mut Agent)) -> Self {
         let resources = Resources::parse("cpus:4;mem:4096;disk:10000;ports:[31000-32000]", "*").unwrap();
         let mut config = Config::new(upid(AGENT), "host-2", "/var/lib/mesos", resources);
         change(&mut config);
         let metrics = Arc::new(Metrics::default());
         let mut story = Story {
-            agent: Agent::new(config, [7; 32], metrics.clone()),
+            agent: {
+                let mut agent = Agent::new(config, [7; 32], metrics.clone());
+                prepare(&mut agent);
+                agent
+            },
             metrics,
             now: Now { monotonic: Monotonic::default(), wall: Timestamp::from_nanos(1_700_000_000_000_000_000) },
             outbox: Outbox::default(),
             told: Vec::new(),
             slow_disk: false,
             pending_stores: Vec::new(),
+            pending_volumes: None,
             timers: BTreeMap::new(),
             names: Names::default(),
             replies: 0,
@@ -111,7 +125,6 @@ impl Story {
         };
         story.agent.start(story.now, &mut story.outbox);
         story.settle();
-        story.told.clear();
         story
     }
 
@@ -155,6 +168,7 @@ impl Story {
                 match &effect {
                     Effect::Store { token, .. } if self.slow_disk => self.pending_stores.push(*token),
                     Effect::Store { token, .. } => stored.push(*token),
+                    Effect::Volumes { number, .. } => self.pending_volumes = Some(*number),
                     Effect::Arm { timer, at } => {
                         self.timers.insert(timer.clone(), *at);
                     }
@@ -262,6 +276,49 @@ impl Story {
             task_id: v1::TaskId { value: task.to_owned() },
             uuid,
         })
+    }
+
+    /// The master applies an operation, whose uuid is this number.
+    pub fn applies(&mut self, number: u8, operation: v1::offer::Operation) -> &mut Self {
+        let mut message = internal::ApplyOperationMessage {
+            framework_id: Some(framework_id()),
+            operation_info: operation,
+            operation_uuid: operation_uuid(number),
+            ..Default::default()
+        };
+        message.operation_info.id = Some(v1::OperationId { value: format!("op{number}") });
+        self.master_says(message)
+    }
+
+    /// Acknowledges the status of an operation that was sent since the last telling.
+    pub fn acknowledges_operation(&mut self, number: u8) -> &mut Self {
+        let status_uuid = self.operation_status(number).uuid.expect("a status to acknowledge");
+        self.master_says(internal::AcknowledgeOperationStatusMessage {
+            status_uuid,
+            operation_uuid: operation_uuid(number),
+            resource_provider_id: None,
+        })
+    }
+
+    /// The status of an operation sent since the last telling.
+    pub fn operation_status(&self, number: u8) -> v1::OperationStatus {
+        let sent = self.sent().filter_map(|message| match message {
+            Message::UpdateOperationStatus(update) => Some(update),
+            _ => None,
+        });
+        let mut of_it = sent.filter(|update| update.operation_uuid == Some(operation_uuid(number)));
+        of_it.next().expect("a status").status.clone()
+    }
+
+    /// The directories of volumes are as they should be.
+    pub fn volumes_are_ready(&mut self) -> &mut Self {
+        let number = self.pending_volumes.take().expect("volumes under way");
+        self.input(Input::Volumes { number, failed: None })
+    }
+
+    pub fn volumes_fail(&mut self, why: &str) -> &mut Self {
+        let number = self.pending_volumes.take().expect("volumes under way");
+        self.input(Input::Volumes { number, failed: Some(why.to_owned()) })
     }
 
     pub fn container(&mut self, name: &str, event: impl FnOnce(ContainerId) -> ContainerEvent) -> &mut Self {
@@ -492,5 +549,62 @@ pub fn driver_update(task: &str, state: v1::TaskState) -> internal::StatusUpdate
             latest_state: None,
         },
         pid: Some(DRIVER.to_owned()),
+    }
+}
+
+pub fn operation_uuid(number: u8) -> v1::Uuid {
+    let mut value = vec![0; 16];
+    value[15] = number;
+    v1::Uuid { value }
+}
+
+fn reserved_disk(megabytes: f64) -> v1::Resource {
+    let reservation = v1::resource::ReservationInfo {
+        r#type: Some(v1::resource::reservation_info::Type::Dynamic as i32),
+        role: Some("dev".to_owned()),
+        ..Default::default()
+    };
+    v1::Resource {
+        name: "disk".to_owned(),
+        r#type: v1::value::Type::Scalar as i32,
+        scalar: Some(v1::value::Scalar { value: megabytes }),
+        allocation_info: Some(v1::resource::AllocationInfo { role: Some("dev".to_owned()) }),
+        reservations: vec![reservation],
+        ..Default::default()
+    }
+}
+
+/// Shown to tasks as `data`.
+pub fn volume(id: &str, megabytes: f64) -> v1::Resource {
+    let persistence = v1::resource::disk_info::Persistence { id: id.to_owned(), principal: None };
+    let shown =
+        v1::Volume { mode: v1::volume::Mode::Rw as i32, container_path: "data".to_owned(), ..Default::default() };
+    let disk =
+        v1::resource::DiskInfo { persistence: Some(persistence), volume: Some(Box::new(shown)), ..Default::default() };
+    v1::Resource { disk: Some(Box::new(disk)), ..reserved_disk(megabytes) }
+}
+
+pub fn reserve(megabytes: f64) -> v1::offer::Operation {
+    let reserve = v1::offer::operation::Reserve { resources: vec![reserved_disk(megabytes)], ..Default::default() };
+    v1::offer::Operation {
+        r#type: Some(v1::offer::operation::Type::Reserve as i32),
+        reserve: Some(Box::new(reserve)),
+        ..Default::default()
+    }
+}
+
+pub fn create(volume: v1::Resource) -> v1::offer::Operation {
+    v1::offer::Operation {
+        r#type: Some(v1::offer::operation::Type::Create as i32),
+        create: Some(Box::new(v1::offer::operation::Create { volumes: vec![volume] })),
+        ..Default::default()
+    }
+}
+
+pub fn destroy(volume: v1::Resource) -> v1::offer::Operation {
+    v1::offer::Operation {
+        r#type: Some(v1::offer::operation::Type::Destroy as i32),
+        destroy: Some(Box::new(v1::offer::operation::Destroy { volumes: vec![volume] })),
+        ..Default::default()
     }
 }

@@ -155,7 +155,22 @@ fn message(message: &Message, names: &mut Names) -> String {
             let tasks: Vec<String> =
                 m.tasks.iter().map(|t| format!("{} {}", t.task_id.value, short(t.state))).collect();
             let executors: Vec<&str> = m.executor_infos.iter().map(|e| e.executor_id.value.as_str()).collect();
-            format!("{name} tasks [{}] executors [{}]", tasks.join(", "), executors.join(", "))
+            let resources = Resources::from_proto(&m.checkpointed_resources).unwrap();
+            let checkpointed = if resources.is_empty() { String::new() } else { format!(" resources [{resources}]") };
+            format!("{name} tasks [{}] executors [{}]{checkpointed}", tasks.join(", "), executors.join(", "))
+        }
+        Message::UpdateOperationStatus(m) => {
+            let uuid = m.operation_uuid.as_ref().map(|uuid| short_uuid(&uuid.value)).unwrap_or_default();
+            let state = m.status.state().as_str_name().trim_start_matches("OPERATION_");
+            let quiet = if m.status.uuid.is_none() { ", not to be acknowledged" } else { "" };
+            format!("{name} {uuid} {state}{quiet}")
+        }
+        Message::UpdateSlave(m) if m.update_oversubscribed_resources() || m.operations.is_none() => {
+            format!("{name} oversubscribed [{}]", Resources::from_proto(&m.oversubscribed_resources).unwrap())
+        }
+        Message::UpdateSlave(m) if !m.operations.as_ref().unwrap().operations.is_empty() => {
+            let operations = m.operations.iter().flat_map(|o| &o.operations).map(|o| short_uuid(&o.uuid.value));
+            format!("{name} operations {}", operations.collect::<Vec<_>>().join(" "))
         }
         Message::ExecutorToFramework(m) => format!("{name} {}", String::from_utf8_lossy(&m.data)),
         Message::FrameworkToExecutor(m) => format!("{name} {}", String::from_utf8_lossy(&m.data)),

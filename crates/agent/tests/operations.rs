@@ -1,0 +1,346 @@
+//! Operations on the agent's resources: volumes on the disk, statuses, and what survives a crash in between.
+
+mod story;
+
+use agent::{ContainerCommand, Effect, RecoveredResources, Timer};
+use messages::{Message, internal, v1};
+use story::*;
+
+const ARM: &str = "arm OperationRetry(00000000-0000-0000-0000-00000000000";
+const VOLUME: &str = "/var/lib/mesos/volumes/roles/dev/v";
+
+/// Ten of the agent's 10,000 MB of disk are reserved, and a volume `v` is made of them.
+fn with_volume() -> Story {
+    let mut story = Story::registered();
+    story.applies(1, reserve(10.0)).acknowledges_operation(1).untold();
+    story.applies(2, create(volume("v", 10.0))).volumes_are_ready().acknowledges_operation(2).untold();
+    story
+}
+
+#[test]
+fn a_reservation_is_durable_before_it_is_told() {
+    let mut story = Story::registered();
+    story.disk_is_slow();
+    story.applies(1, reserve(10.0));
+    check(&mut story, "store resources [disk(reservations: [(DYNAMIC,dev)]):10] by O1");
+    story.disk_catches_up();
+    check(
+        &mut story,
+        &format!(
+            "send master@10.0.0.1:5050: UpdateOperationStatus O1 FINISHED
+             {ARM}1) 10s"
+        ),
+    );
+}
+
+#[test]
+fn a_volume_is_written_down_then_made_then_told() {
+    let mut story = Story::registered();
+    story.applies(1, reserve(10.0)).acknowledges_operation(1).untold();
+    story.applies(2, create(volume("v", 10.0)));
+    let told = story.tell();
+    let lines: Vec<&str> = told.lines().collect();
+    assert_eq!(lines.len(), 2, "{told}");
+    assert!(lines[0].contains(" towards [") && lines[0].ends_with(" by O2"), "{told}");
+    assert_eq!(lines[1], format!("make volume {VOLUME}"));
+    story.volumes_are_ready();
+    let told = story.tell();
+    assert!(told.starts_with("store resources [disk"), "{told}");
+    assert!(told.contains("UpdateOperationStatus O2 FINISHED"), "{told}");
+}
+
+#[test]
+fn a_destroyed_volume_is_deleted_before_one_of_the_same_name_is_made() {
+    let mut story = with_volume();
+    story.applies(3, destroy(volume("v", 10.0))).applies(4, create(volume("v", 10.0)));
+    let told = story.tell();
+    assert!(told.ends_with(&format!("delete volume {VOLUME}")), "{told}");
+    story.volumes_are_ready();
+    let told = story.tell();
+    assert!(told.contains("UpdateOperationStatus O3 FINISHED"), "{told}");
+    assert!(told.contains(&format!("make volume {VOLUME}")), "{told}");
+    story.volumes_are_ready();
+    assert!(story.tell().contains("UpdateOperationStatus O4 FINISHED"));
+}
+
+#[test]
+fn tasks_wait_for_the_volume_that_is_made_for_them() {
+    let mut story = Story::registered();
+    story.applies(1, reserve(10.0)).acknowledges_operation(1);
+    story.applies(2, create(volume("v", 10.0))).untold();
+    let mut task = command("t1");
+    task.resources.push(volume("v", 10.0));
+    story.runs(task).runs(command("t2")).master_kills("t2");
+    check(&mut story, "");
+    story.volumes_are_ready();
+    let launches: Vec<_> = story
+        .effects()
+        .filter_map(|effect| match effect {
+            Effect::Container(ContainerCommand::Launch(launch)) => Some(launch.clone()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(launches.len(), 1, "the kill did not overtake its task");
+    let shown = &launches[0].volumes[..];
+    assert_eq!(shown.len(), 1);
+    assert_eq!((shown[0].source.to_str().unwrap(), shown[0].name.as_str()), (VOLUME, "data"));
+    assert!(!shown[0].read_only && !shown[0].shared);
+    let told = story.tell();
+    assert!(told.contains("t2 KILLED"), "{told}");
+}
+
+#[test]
+fn volumes_outside_of_the_sandbox_are_not_shown() {
+    for path in ["/etc", "a/b", "..", "."] {
+        let mut story = with_volume();
+        let mut shown = volume("v", 10.0);
+        shown.disk.as_mut().unwrap().volume.as_mut().unwrap().container_path = path.to_owned();
+        let mut task = command("t1");
+        task.resources.push(shown);
+        story.runs(task);
+        assert_eq!(story.launched().volumes, [], "{path}");
+    }
+}
+
+#[test]
+fn a_volume_that_cannot_be_made_ends_the_agent() {
+    let mut story = Story::registered();
+    story.applies(1, reserve(10.0)).acknowledges_operation(1);
+    story.applies(2, create(volume("v", 10.0))).untold();
+    story.volumes_fail("no space");
+    check(&mut story, "terminate: Failed to sync checkpointed resources: no space");
+}
+
+#[test]
+fn a_status_is_repeated_until_it_is_acknowledged() {
+    let mut story = Story::registered();
+    story.applies(1, reserve(10.0)).untold();
+    let retry = story.timers.keys().find(|timer| matches!(timer, Timer::OperationRetry(_))).unwrap().clone();
+    for wait in [20, 40, 80, 160, 320, 600, 600] {
+        story.fires(retry.clone());
+        check(
+            &mut story,
+            &format!(
+                "send master@10.0.0.1:5050: UpdateOperationStatus O1 FINISHED
+                 {ARM}1) {wait}s"
+            ),
+        );
+    }
+    story.fires(retry).acknowledges_operation(1);
+    let told = story.tell();
+    assert!(told.ends_with("store operation O1 done\ndisarm OperationRetry(00000000-0000-0000-0000-000000000001)"));
+    // Neither the same operation again nor a second acknowledgement does anything.
+    story.master_says(internal::AcknowledgeOperationStatusMessage {
+        status_uuid: operation_uuid(9),
+        operation_uuid: operation_uuid(1),
+        resource_provider_id: None,
+    });
+    check(&mut story, "");
+}
+
+#[test]
+fn another_master_learns_of_resources_and_operations_first() {
+    let mut story = Story::registered();
+    story.applies(1, reserve(10.0)).untold();
+    story.master_is("master@10.0.0.9:5050");
+    assert!(story.tell().contains("disarm OperationRetry"));
+    story.fires(Timer::Register);
+    assert!(story.tell().contains("resources [disk(reservations: [(DYNAMIC,dev)]):10]"));
+    story.says(
+        "master@10.0.0.9:5050",
+        internal::SlaveReregisteredMessage { slave_id: agent_id(), ..Default::default() },
+    );
+    let told = story.tell();
+    let (update, status) = (told.find("UpdateSlave operations O1"), told.find("UpdateOperationStatus O1 FINISHED"));
+    assert!(update.is_some() && update < status, "{told}");
+}
+
+#[test]
+fn nothing_is_registered_that_a_crash_could_undo() {
+    let mut story = Story::registered();
+    story.disk_is_slow();
+    story.applies(1, reserve(10.0)).master_is("master@10.0.0.9:5050").fires(Timer::Register);
+    assert!(!story.tell().contains("ReregisterSlave"));
+    story.disk_catches_up().fires(Timer::Register);
+    assert!(story.tell().contains("ReregisterSlave"));
+}
+
+#[test]
+fn an_operation_that_does_not_fit_is_dropped_and_brings_the_two_together() {
+    let mut story = Story::registered();
+    story.applies(1, create(volume("v", 10.0)));
+    let told = story.tell();
+    assert!(told.starts_with("send master@10.0.0.1:5050: UpdateOperationStatus O1 DROPPED, not to be"), "{told}");
+    assert!(told.ends_with("arm Register"), "{told}");
+}
+
+#[test]
+fn older_masters_send_all_checkpointed_resources() {
+    let mut story = Story::registered();
+    let mut kept = volume("v", 10.0);
+    kept.allocation_info = None;
+    let message = || internal::CheckpointResourcesMessage { resources: vec![kept.clone()] };
+    story.master_says(message());
+    assert!(story.tell().ends_with(&format!("make volume {VOLUME}")));
+    story.volumes_are_ready();
+    assert!(story.tell().starts_with("store resources [disk"));
+    story.master_says(message());
+    check(&mut story, "");
+    story.master_says(internal::CheckpointResourcesMessage::default());
+    assert!(story.tell().ends_with(&format!("delete volume {VOLUME}")));
+}
+
+#[test]
+fn masters_and_frameworks_may_ask_for_operations() {
+    let mut story = Story::registered();
+    story.applies(1, reserve(10.0)).untold();
+    let asked = |number: Option<u8>, id: Option<&str>| internal::reconcile_operations_message::Operation {
+        operation_uuid: number.map(operation_uuid),
+        operation_id: id.map(|id| v1::OperationId { value: id.to_owned() }),
+        resource_provider_id: None,
+    };
+    story.master_says(internal::ReconcileOperationsMessage {
+        operations: vec![asked(Some(1), None), asked(Some(7), None)],
+        framework_id: None,
+    });
+    check(&mut story, "send master@10.0.0.1:5050: UpdateOperationStatus O7 DROPPED, not to be acknowledged");
+    story.master_says(internal::ReconcileOperationsMessage {
+        operations: vec![asked(None, Some("op1")), asked(None, Some("op7"))],
+        framework_id: Some(framework_id()),
+    });
+    check(
+        &mut story,
+        "send master@10.0.0.1:5050: UpdateOperationStatus O1 FINISHED, not to be acknowledged
+         send master@10.0.0.1:5050: UpdateOperationStatus  UNKNOWN, not to be acknowledged",
+    );
+}
+
+#[test]
+fn the_agent_shows_what_it_has_become() {
+    let mut story = Story::registered();
+    story.applies(1, reserve(10.0));
+    let totals: Vec<String> = story
+        .effects()
+        .filter_map(|effect| match effect {
+            Effect::Publish(agent::Change::Agent { total, .. }) => Some(total.reserved(Some("dev")).to_string()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(totals.last().unwrap(), "disk(reservations: [(DYNAMIC,dev)]):10");
+    assert!(story.tell_changes().starts_with("1 operations"));
+}
+
+/// A volume of `v1::Resource` as records keep it.
+fn recorded() -> v1::Resource {
+    v1::Resource { allocation_info: None, ..volume("v", 10.0) }
+}
+
+fn restarted(found: RecoveredResources) -> Story {
+    Story::prepared(|_| {}, |agent| agent.recover_resources(&found).unwrap())
+}
+
+#[test]
+fn a_restarted_agent_finishes_what_was_under_way() {
+    let mut story = restarted(RecoveredResources { target: Some(vec![recorded()]), ..Default::default() });
+    check(&mut story, &format!("make volume {VOLUME}"));
+    story.master_is(MASTER).fires(Timer::Register);
+    assert!(!story.tell().contains("RegisterSlave"));
+    story.volumes_are_ready();
+    assert!(story.tell().starts_with("store resources [disk"));
+    story.fires(Timer::Register);
+    let registered = story.sent().find_map(|message| match message {
+        Message::RegisterSlave(message) => Some(message.checkpointed_resources.len()),
+        _ => None,
+    });
+    assert_eq!(registered, Some(1));
+}
+
+#[test]
+fn a_restarted_agent_repeats_the_statuses_of_its_predecessor() {
+    let mut story = Story::registered();
+    story.applies(1, reserve(10.0));
+    let operation = story.effects().find_map(|effect| match effect {
+        Effect::Store { record: agent::Record::Resources { operation, resources, .. }, .. } => {
+            operation.clone().map(|operation| (operation, resources.to_vec()))
+        }
+        _ => None,
+    });
+    let (operation, resources) = operation.unwrap();
+    let found = RecoveredResources { resources, operations: vec![operation], ..Default::default() };
+    let mut story = restarted(found);
+    story.master_is(MASTER).fires(Timer::Register).master_registers_it();
+    let told = story.tell();
+    assert!(told.contains("UpdateSlave operations O1"), "{told}");
+    assert!(told.contains("UpdateOperationStatus O1 FINISHED"), "{told}");
+}
+
+#[test]
+fn an_operation_that_a_mesos_agent_left_pending_is_done() {
+    let pending = v1::OperationStatus { state: v1::OperationState::OperationPending as i32, ..Default::default() };
+    let operation = v1::Operation {
+        info: destroy(volume("v", 10.0)),
+        latest_status: pending,
+        uuid: operation_uuid(5),
+        ..Default::default()
+    };
+    let resources = vec![recorded()];
+    let found = RecoveredResources { resources, operations: vec![operation.into()], ..Default::default() };
+    let mut story = restarted(found);
+    let told = story.tell();
+    assert!(told.ends_with(&format!("delete volume {VOLUME}")), "{told}");
+    story.volumes_are_ready().master_is(MASTER).fires(Timer::Register).master_registers_it();
+    assert!(story.tell().contains("UpdateOperationStatus O5 FINISHED"));
+}
+
+#[test]
+fn resources_that_the_flags_no_longer_have_are_an_error() {
+    let found = RecoveredResources {
+        resources: vec![v1::Resource { scalar: Some(v1::value::Scalar { value: 1e6 }), ..recorded() }],
+        ..Default::default()
+    };
+    Story::prepared(|_| {}, |agent| assert!(agent.recover_resources(&found).is_err()));
+}
+
+#[test]
+fn disks_of_their_own_are_emptied_or_have_volumes_below_them() {
+    use v1::resource::disk_info::{Source, source};
+    for (kind, root, expect) in [
+        (source::Type::Path, "/disks/a", "delete volume /disks/a/volumes/roles/dev/v"),
+        (source::Type::Path, "b", "delete volume /var/lib/mesos/b/volumes/roles/dev/v"),
+        (source::Type::Mount, "/disks/c", "empty disk /disks/c"),
+    ] {
+        let mut source = Source { r#type: kind as i32, ..Default::default() };
+        match kind {
+            source::Type::Path => source.path = Some(source::Path { root: Some(root.to_owned()) }),
+            _ => source.mount = Some(source::Mount { root: Some(root.to_owned()) }),
+        }
+        let with_source = |mut resource: v1::Resource| {
+            resource.disk.get_or_insert_default().source = Some(Box::new(source.clone()));
+            resource
+        };
+        let plain = v1::Resource { reservations: Vec::new(), disk: None, ..recorded() };
+        let disk = resources::Resources::from_proto(&[with_source(plain)]).unwrap();
+        let found = RecoveredResources { resources: vec![with_source(recorded())], ..Default::default() };
+        let mut story =
+            Story::prepared(|config| config.resources += &disk, |agent| agent.recover_resources(&found).unwrap());
+        story.master_is(MASTER).fires(Timer::Register).master_registers_it().untold();
+        story.applies(1, destroy(with_source(volume("v", 10.0))));
+        assert!(story.tell().ends_with(expect), "{expect}");
+    }
+}
+
+#[test]
+fn a_drain_waits_for_operations() {
+    let mut story = Story::registered();
+    story.applies(1, reserve(10.0));
+    let status = story.operation_status(1);
+    story.untold();
+    story.master_says(internal::DrainSlaveMessage { config: v1::DrainConfig::default() });
+    check(&mut story, "store draining");
+    story.master_says(internal::AcknowledgeOperationStatusMessage {
+        status_uuid: status.uuid.unwrap(),
+        operation_uuid: operation_uuid(1),
+        resource_provider_id: None,
+    });
+    assert!(story.tell().ends_with("store not draining"));
+}
