@@ -151,6 +151,18 @@ impl Agent {
         }
     }
 
+    /// A task as its framework gets to see it: updates that were made while no master was there are forwarded next. A
+    /// master that took its latest state for told would answer a reconciliation with the end of the task, and forward
+    /// its beginning later (as Mesos does).
+    fn as_forwarded(&self, framework: &FrameworkId, id: &TaskId, task: &v1::Task) -> v1::Task {
+        let mut task = task.clone();
+        if let Some(next) = self.streams.next(framework, id) {
+            task.status_update_state = Some(next.status.state);
+            task.status_update_uuid.clone_from(&next.uuid);
+        }
+        task
+    }
+
     /// Everything a new master needs to know what runs here: it keeps no tasks on its disk.
     fn reregister_message(&self) -> internal::ReregisterSlaveMessage {
         let mut message = internal::ReregisterSlaveMessage {
@@ -164,7 +176,9 @@ impl Agent {
         for framework in self.frameworks.values() {
             message.frameworks.push((*framework.about.info).clone());
             for executor in framework.executors.values() {
-                message.tasks.extend(executor.tasks.values().map(|task| (**task).clone()));
+                message
+                    .tasks
+                    .extend(executor.tasks.iter().map(|(id, task)| self.as_forwarded(&framework.about.id, id, task)));
                 // The master makes up the executors of commands by itself.
                 if !executor.command_task && executor.state != ExecutorState::Terminated {
                     message.executor_infos.push((*executor.info).clone());

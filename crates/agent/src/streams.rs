@@ -72,6 +72,12 @@ pub(crate) enum Acknowledged {
 }
 
 impl Streams {
+    /// The oldest update of a task that is not acknowledged.
+    pub fn next(&self, framework: &FrameworkId, task: &TaskId) -> Option<&StatusUpdate> {
+        let stream = self.by_task.get(&(framework.clone(), task.clone()))?;
+        stream.pending.front().map(|pending| &*pending.update)
+    }
+
     pub fn push(&mut self, update: Arc<StatusUpdate>, origin: Origin) -> Pushed {
         let key = key(&update);
         if !self.by_task.contains_key(&key) && self.by_task.len() >= MAX_STREAMS {

@@ -289,14 +289,15 @@ impl Master {
     }
 }
 
-/// The latest known state of a task, with the details of its last status.
+/// The state of a task that its framework is told next, with the details of its last status. What happened to it since
+/// follows as updates: told here, it would seem to go back.
 pub(crate) fn current_status(
     task: &v1::Task,
     message: &str,
     reason: v1::task_status::Reason,
     cx: &Cx<'_>,
 ) -> v1::TaskStatus {
-    let mut status = MadeUp::new(task::state_of(task), reason, message).status(task, cx.now.wall);
+    let mut status = MadeUp::new(task::told_state_of(task), reason, message).status(task, cx.now.wall);
     if let Some(last) = task.statuses.last() {
         status.healthy = last.healthy;
         status.check_status.clone_from(&last.check_status);

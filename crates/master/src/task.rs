@@ -28,8 +28,13 @@ impl Task {
     /// The state its framework was told last, which may be behind the real one while
     /// updates wait for acknowledgement.
     pub fn told_state(&self) -> v1::TaskState {
-        self.proto.status_update_state.and_then(|s| v1::TaskState::try_from(s).ok()).unwrap_or(self.state())
+        told_state_of(&self.proto)
     }
+}
+
+/// See [`Task::told_state`].
+pub(crate) fn told_state_of(task: &v1::Task) -> v1::TaskState {
+    task.status_update_state.and_then(|s| v1::TaskState::try_from(s).ok()).unwrap_or(state_of(task))
 }
 
 pub(crate) fn state_of(task: &v1::Task) -> v1::TaskState {

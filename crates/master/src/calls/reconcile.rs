@@ -56,9 +56,7 @@ impl Master {
 }
 
 fn known(task: &Task, cx: &Cx<'_>) -> v1::TaskStatus {
-    let mut status = current_status(&task.proto, "Reconciliation: Latest task state", Reason::Reconciliation, cx);
-    status.state = task.told_state() as i32;
-    status
+    current_status(&task.proto, "Reconciliation: Latest task state", Reason::Reconciliation, cx)
 }
 
 fn tell(cx: &mut Cx<'_>, framework: &Framework, status: &v1::TaskStatus) {

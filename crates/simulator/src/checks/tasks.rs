@@ -1,0 +1,75 @@
+//! Tasks: each runs at most once, and what is over for its framework stays over.
+
+use std::collections::BTreeMap;
+
+use messages::v1;
+use v1::TaskState;
+use vocabulary::{FrameworkId, is_terminal};
+
+#[derive(Debug, Default)]
+pub struct Tasks {
+    tasks: BTreeMap<(FrameworkId, String), Task>,
+    first: Option<String>,
+}
+
+#[derive(Debug, Default)]
+struct Task {
+    /// The machine on which an executor was given it.
+    started: Option<usize>,
+    /// Its machine lost everything.
+    lost: bool,
+    told: Option<TaskState>,
+}
+
+impl Tasks {
+    fn violation(&mut self, what: String) {
+        self.first.get_or_insert(what);
+    }
+
+    pub fn found(&self) -> Option<String> {
+        self.first.clone()
+    }
+
+    /// An executor begins to run the task.
+    pub fn started(&mut self, framework: &FrameworkId, task: &str, agent: usize) {
+        let entry = self.tasks.entry((framework.clone(), task.to_owned())).or_default();
+        let (before, told) = (entry.started.replace(agent), entry.told);
+        if let Some(before) = before {
+            self.violation(format!("task {task} is started on agent-{agent}, and was on agent-{before} before"));
+        }
+        if let Some(told) = told.filter(|told| is_terminal(*told)) {
+            self.violation(format!("task {task} starts after its framework was told {}", told.as_str_name()));
+        }
+    }
+
+    pub fn machine_lost(&mut self, agent: usize) {
+        for task in self.tasks.values_mut().filter(|task| task.started == Some(agent)) {
+            task.lost = true;
+        }
+    }
+
+    /// The framework is told a state, having been told `before` last.
+    pub fn told(&mut self, framework: &FrameworkId, id: &str, before: TaskState, status: &v1::TaskStatus) {
+        let state = status.state();
+        let same = state == before || (is_absent(before) && is_absent(state)) || state == TaskState::TaskUnknown;
+        if is_terminal(before) && !same {
+            self.violation(format!(
+                "task {id} was {} and is now {} ({})",
+                before.as_str_name(),
+                state.as_str_name(),
+                status.message()
+            ));
+        }
+        self.tasks.entry((framework.clone(), id.to_owned())).or_default().told = Some(state);
+    }
+
+    /// Its updates may be lost: its machine lost what it had.
+    pub fn excuses(&self, framework: &FrameworkId, task: &str) -> bool {
+        self.tasks.get(&(framework.clone(), task.to_owned())).is_some_and(|task| task.lost)
+    }
+}
+
+/// Different words for a task that is not there, and of which nothing more is known.
+fn is_absent(state: TaskState) -> bool {
+    matches!(state, TaskState::TaskLost | TaskState::TaskDropped | TaskState::TaskGone)
+}

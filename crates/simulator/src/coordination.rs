@@ -1,0 +1,167 @@
+//! The coordination service: sessions, an order of candidates, and the registry, fenced by the leader's epoch.
+//!
+//! It stands for ZooKeeper and for the store above it, with their promises: a session ends when its master has been out of
+//! reach for its whole timeout; the oldest session leads; a commit counts only in the epoch of the last who took over.
+
+use std::time::Duration;
+
+use master::{RegistryOperation, RegistryState};
+
+use crate::ctx::Ctx;
+use crate::event::Event;
+use crate::node::Node;
+
+pub const SESSION_TIMEOUT: Duration = Duration::from_secs(10);
+/// Watchers hear of a change within this.
+const NOTICE: Duration = Duration::from_secs(2);
+
+#[derive(Debug, Clone, Copy)]
+struct Session {
+    id: u64,
+    master: usize,
+    life: u64,
+    /// Its expiry is on the queue.
+    doomed: bool,
+    /// Its master believes it lost, and keeps it alive no more.
+    abandoned: bool,
+}
+
+#[derive(Debug, Default)]
+pub struct Coordination {
+    sessions: Vec<Session>,
+    last_session: u64,
+    /// Counts the changes of leadership.
+    version: u64,
+    leader: Option<u64>,
+    /// Of the last master that took over.
+    epoch: u64,
+    registry: RegistryState,
+}
+
+impl Coordination {
+    /// The new leader fences all before it.
+    pub fn take_over(&mut self) -> (u64, RegistryState) {
+        self.epoch += 1;
+        (self.epoch, self.registry.clone())
+    }
+
+    /// False, and nothing happens, for a deposed master.
+    pub fn commit(&mut self, epoch: u64, operations: &[RegistryOperation]) -> bool {
+        if epoch != self.epoch {
+            return false;
+        }
+        for operation in operations {
+            self.registry.apply(operation);
+        }
+        true
+    }
+
+    pub fn leading_master(&self) -> Option<usize> {
+        let leader = self.leader?;
+        self.sessions.iter().find(|session| session.id == leader).map(|session| session.master)
+    }
+}
+
+impl Ctx {
+    /// A master candidates; its session's number.
+    pub fn open_session(&mut self, master: usize, life: u64) -> u64 {
+        self.coordination.last_session += 1;
+        let id = self.coordination.last_session;
+        self.coordination.sessions.push(Session { id, master, life, doomed: false, abandoned: false });
+        self.trace(|| format!("session {id} of master-{master} begins"));
+        self.elect();
+        id
+    }
+
+    /// The master ends its session itself: a planned hand-over.
+    pub fn close_session(&mut self, id: u64) {
+        self.coordination.sessions.retain(|session| session.id != id);
+        self.elect();
+    }
+
+    /// Called when masters crash and when ways are cut: sessions that are out of touch run out.
+    pub fn check_sessions(&mut self, alive: &[bool]) {
+        let mut doomed = Vec::new();
+        for index in 0..self.coordination.sessions.len() {
+            let Some(session) = self.coordination.sessions.get(index).copied() else { continue };
+            if !session.doomed && !self.in_touch(session, alive) {
+                if let Some(session) = self.coordination.sessions.get_mut(index) {
+                    session.doomed = true;
+                }
+                doomed.push(session);
+            }
+        }
+        for session in doomed {
+            self.after(SESSION_TIMEOUT, Event::SessionExpires { session: session.id });
+            // A client counts by its own clock, and may be slow to notice.
+            let notice = Duration::from_millis(self.between(6_000, 14_000));
+            self.after(notice, Event::SessionLost { master: session.master, life: session.life, session: session.id });
+        }
+    }
+
+    /// True if the session is over.
+    pub fn session_expires(&mut self, id: u64, alive: &[bool]) -> bool {
+        let Some(index) = self.coordination.sessions.iter().position(|session| session.id == id) else { return true };
+        let Some(session) = self.coordination.sessions.get(index).copied() else { return true };
+        if self.in_touch(session, alive) {
+            if let Some(session) = self.coordination.sessions.get_mut(index) {
+                session.doomed = false;
+            }
+            return false;
+        }
+        self.coordination.sessions.remove(index);
+        self.trace(|| format!("session {id} of master-{} expires", session.master));
+        self.elect();
+        true
+    }
+
+    /// Its master gives a session up without being able to say so.
+    pub fn abandon_session(&mut self, id: u64) {
+        if let Some(session) = self.coordination.sessions.iter_mut().find(|session| session.id == id) {
+            session.abandoned = true;
+        }
+    }
+
+    /// The session goes on, and its master can reach it again.
+    pub fn has_session(&self, id: u64) -> bool {
+        let session = self.coordination.sessions.iter().find(|session| session.id == id);
+        session.is_some_and(|session| {
+            let node = Node::Master(session.master);
+            !self.network.is_cut(node, Node::Coordination) && !self.network.is_cut(Node::Coordination, node)
+        })
+    }
+
+    fn in_touch(&self, session: Session, alive: &[bool]) -> bool {
+        let node = Node::Master(session.master);
+        !session.abandoned
+            && alive.get(session.master).copied().unwrap_or(false)
+            && self
+                .coordination
+                .sessions
+                .iter()
+                .all(|other| other.master != session.master || other.life <= session.life)
+            && !self.network.is_cut(node, Node::Coordination)
+            && !self.network.is_cut(Node::Coordination, node)
+    }
+
+    fn elect(&mut self) {
+        let first = self.coordination.sessions.first().copied();
+        if self.coordination.leader == first.map(|session| session.id) {
+            return;
+        }
+        self.coordination.leader = first.map(|session| session.id);
+        self.coordination.version += 1;
+        if let Some(Session { id, master, life, .. }) = first {
+            self.counts.elections += 1;
+            self.within(NOTICE, Event::Elected { master, life, session: id });
+        }
+        self.trace(|| format!("leader: {}", first.map_or("nobody".to_owned(), |s| format!("master-{}", s.master))));
+        self.announce = true;
+    }
+
+    /// Tells one watcher who leads, as soon as the news reach it.
+    pub fn notify(&mut self, node: Node) {
+        let (leader, version) = (self.coordination.leading_master(), self.coordination.version);
+        self.within(NOTICE, Event::Detected { node, leader, version });
+    }
+}

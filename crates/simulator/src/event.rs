@@ -1,0 +1,132 @@
+//! What happens at a moment of virtual time.
+
+use vocabulary::ContainerId;
+
+use crate::faults::Fault;
+use crate::network::Packet;
+use crate::node::Node;
+
+/// Events of a process carry its `life`: those of an earlier one mean nothing to its successor.
+#[derive(Debug, Clone)]
+pub enum Event {
+    Arrive {
+        from: Node,
+        to: Node,
+        number: u64,
+        packet: Box<Packet>,
+    },
+    /// A sender's patience with a cut is over.
+    GiveUp {
+        a: Node,
+        b: Node,
+        number: u64,
+    },
+    /// A node learns that its connection to a peer has ended.
+    Broken {
+        node: Node,
+        peer: Node,
+        number: u64,
+    },
+    MasterTimer {
+        master: usize,
+        life: u64,
+        timer: master::Timer,
+        serial: u64,
+    },
+    AgentTimer {
+        agent: usize,
+        life: u64,
+        timer: agent::Timer,
+        serial: u64,
+    },
+    /// The records that an agent's disk was writing are durable.
+    Flushed {
+        agent: usize,
+        life: u64,
+    },
+    /// The directories of volumes are made.
+    Volumes {
+        agent: usize,
+        life: u64,
+        number: u64,
+    },
+    /// A record is said to be durable (see `Mutant::SkipFlush`).
+    Stored {
+        agent: usize,
+        life: u64,
+        token: agent::StoreToken,
+    },
+    /// A master's registry commit reaches the coordination service.
+    Commit {
+        master: usize,
+        life: u64,
+    },
+    /// The answer to it reaches the master.
+    Committed {
+        master: usize,
+        life: u64,
+        tokens: Vec<master::StoreToken>,
+        fenced: bool,
+    },
+    /// A session with the coordination service ends unless its master is in touch.
+    SessionExpires {
+        session: u64,
+    },
+    /// A master that could not reach the coordination service considers its session lost.
+    SessionLost {
+        master: usize,
+        life: u64,
+        session: u64,
+    },
+    /// A master learns that it leads.
+    Elected {
+        master: usize,
+        life: u64,
+        session: u64,
+    },
+    /// A node learns who leads.
+    Detected {
+        node: Node,
+        leader: Option<usize>,
+        version: u64,
+    },
+    /// Something is due in a container.
+    Container {
+        agent: usize,
+        boot: u64,
+        container: ContainerId,
+        act: Act,
+    },
+    /// A scheduler looks around.
+    Tick {
+        scheduler: usize,
+        life: u64,
+    },
+    /// A scheduler that lost its connection tries again.
+    Retry {
+        scheduler: usize,
+        life: u64,
+    },
+    Fault(Fault),
+    /// A process that was stopped starts again.
+    Start(Node),
+}
+
+/// What a container or its executor does by itself.
+#[derive(Debug, Clone)]
+pub enum Act {
+    /// The executor's process has started.
+    Started,
+    /// The executor subscribes at the agent (again).
+    Subscribe,
+    /// A task is over.
+    TaskEnds { task: String, killed: bool },
+    /// The executor exits by itself.
+    Exit { status: i32 },
+    /// Everything in the container is dead and cleaned up.
+    Destroyed,
+    /// An event of the agent reaches the executor.
+    Event(std::sync::Arc<messages::v1::executor::Event>),
+    /// A call of the executor reaches the agent.
+    Call(Box<messages::v1::executor::Call>),
+}

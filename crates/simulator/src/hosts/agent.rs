@@ -1,0 +1,287 @@
+//! An agent process: an agent core in a simulated shell, on a machine that outlives it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddrV4;
+use std::sync::Arc;
+use std::time::Duration;
+
+use agent::{
+    Agent, Config, ContainerEvent, Effect, ExecutorCall, ExecutorSubscribe, Input, Metrics, Outbox, PeerMessage,
+    Record, Recovery, StoreToken, Timer,
+};
+use messages::v1;
+use resources::Resources;
+use vocabulary::{ContainerId, ReplyId, StreamId, Upid};
+
+use super::machine::{Machine, Notice};
+use crate::ctx::Ctx;
+use crate::disk::Disk;
+use crate::event::{Act, Event};
+use crate::mutant::Mutant;
+use crate::network::Packet;
+use crate::node::Node;
+
+#[derive(Debug)]
+pub struct AgentHost {
+    pub index: usize,
+    pub life: u64,
+    pub skew: i64,
+    /// How much slower than usual its disk is.
+    pub disk_factor: u32,
+    pub machine: Machine,
+    disk: Disk<StoreToken, Record>,
+    leader: Option<v1::MasterInfo>,
+    pub running: Option<Running>,
+}
+
+#[derive(Debug)]
+pub struct Running {
+    core: Agent,
+    timers: BTreeMap<Timer, u64>,
+    serial: u64,
+    links: BTreeSet<SocketAddrV4>,
+    replies: u64,
+    outbox: Outbox,
+    registered: bool,
+}
+
+impl AgentHost {
+    pub fn new(index: usize) -> Self {
+        AgentHost {
+            index,
+            life: 0,
+            skew: 0,
+            disk_factor: 1,
+            machine: Machine::new(index),
+            disk: Disk::default(),
+            leader: None,
+            running: None,
+        }
+    }
+
+    pub fn node(&self) -> Node {
+        Node::Agent(self.index)
+    }
+
+    pub fn is_up(&self) -> bool {
+        self.running.is_some()
+    }
+
+    pub fn is_registered(&self) -> bool {
+        self.running.as_ref().is_some_and(|running| running.registered)
+    }
+
+    pub fn start(&mut self, ctx: &mut Ctx) {
+        self.life += 1;
+        ctx.network.up(self.node());
+        let resources = Resources::parse("cpus:4;mem:4096;disk:10000;ports:[31000-31100]", "*").unwrap_or_default();
+        let pid = Upid::new("slave(1)", self.node().address());
+        let mut config = Config::new(pid, format!("agent-{}", self.index), "/work", resources);
+
+        let (seed, metrics, now) = (ctx.seed(), Arc::new(Metrics::default()), ctx.now(self.skew));
+        let mut outbox = Outbox::default();
+        config.boot_id = Some(format!("boot-{}", self.machine.boot));
+        let mut core = Agent::new(config, seed, metrics);
+        let recovery = Recovery {
+            chronicle: self.disk.records().iter().cloned().collect(),
+            alive: self.machine.survivors(),
+            ..Recovery::default()
+        };
+        if let Err(error) = core.recover(now, recovery, &mut outbox) {
+            return ctx.checks.violation(format!("{} cannot recover: {error}", self.node()));
+        }
+
+        core.start(now, &mut outbox);
+        self.running = Some(Running {
+            core,
+            timers: BTreeMap::new(),
+            serial: 0,
+            links: BTreeSet::new(),
+            replies: 0,
+            outbox: Outbox::default(),
+            registered: false,
+        });
+        self.carry_out_all(ctx, &mut outbox);
+        ctx.notify(self.node());
+    }
+
+    /// kill -9. Containers live on.
+    pub fn crash(&mut self, ctx: &mut Ctx) {
+        self.running = None;
+        self.leader = None;
+        self.disk.crash(&mut ctx.random);
+        self.machine.agent_gone(ctx);
+        let events = ctx.network.down(ctx.time, &mut ctx.random, self.node());
+        ctx.all(events);
+    }
+
+    /// The machine goes down, and everything on it but the disk.
+    pub fn reboot(&mut self, ctx: &mut Ctx) {
+        self.crash(ctx);
+        self.machine.reboot();
+    }
+
+    pub fn detected(&mut self, ctx: &mut Ctx, leader: Option<v1::MasterInfo>) {
+        self.leader.clone_from(&leader);
+        self.step(ctx, Input::MasterDetected(leader.map(Box::new)));
+    }
+
+    pub fn arrive(&mut self, ctx: &mut Ctx, packet: Packet) {
+        if let Packet::Process { from, to, message } = packet {
+            self.step(ctx, Input::Message(PeerMessage { from, to, message }));
+        }
+    }
+
+    pub fn broken(&mut self, ctx: &mut Ctx, peer: Node) {
+        if self.running.as_ref().is_some_and(|running| running.links.contains(&peer.address())) {
+            self.step(ctx, Input::Exited(peer.address()));
+        }
+    }
+
+    pub fn timer(&mut self, ctx: &mut Ctx, timer: Timer, serial: u64) {
+        let Some(running) = &mut self.running else { return };
+        if running.timers.get(&timer) == Some(&serial) {
+            running.timers.remove(&timer);
+            self.step(ctx, Input::Timer(timer));
+        }
+    }
+
+    pub fn flushed(&mut self, ctx: &mut Ctx) {
+        let (tokens, more) = self.disk.flushed();
+        ctx.counts.flushes += 1;
+        ctx.counts.records += tokens.len() as u64;
+        if more {
+            self.flush(ctx);
+        }
+        for token in tokens {
+            self.step(ctx, Input::Stored(token));
+        }
+    }
+
+    fn flush(&self, ctx: &mut Ctx) {
+        let longest = Duration::from_millis(30) * self.disk_factor;
+        ctx.within(longest, Event::Flushed { agent: self.index, life: self.life });
+    }
+
+    pub fn container(&mut self, ctx: &mut Ctx, container: &ContainerId, act: Act) {
+        let Some(notice) = self.machine.act(ctx, container, act) else { return };
+        let Some(running) = &mut self.running else {
+            return self.machine.unheard(container);
+        };
+        running.replies += 1;
+        let reply = ReplyId(running.replies);
+        let container = container.clone();
+        let input = match notice {
+            Notice::Launched => Input::Container(ContainerEvent::Launched { container, pid: 1000 }),
+            Notice::LaunchFailed => {
+                Input::Container(ContainerEvent::LaunchFailed { container, reason: "bad luck".to_owned() })
+            }
+            Notice::Exited(exit) => {
+                self.machine.forget(&container);
+                Input::Container(ContainerEvent::Exited { container, exit })
+            }
+            Notice::Subscribe(call) => {
+                let stream = StreamId(ctx.random.uuid());
+                self.machine.subscribed(&container, stream);
+                Input::ExecutorSubscribe(ExecutorSubscribe { reply, stream, call })
+            }
+            Notice::Call(call) => Input::ExecutorCall(ExecutorCall { reply, call }),
+        };
+        self.step(ctx, input);
+    }
+
+    fn step(&mut self, ctx: &mut Ctx, input: Input) {
+        let Some(running) = &mut self.running else { return };
+        let mut outbox = std::mem::take(&mut running.outbox);
+        ctx.counts.steps += 1;
+        running.core.step(ctx.now(self.skew), input, &mut outbox);
+        self.carry_out_all(ctx, &mut outbox);
+        if let Some(running) = &mut self.running {
+            running.outbox = outbox;
+        }
+    }
+
+    fn carry_out_all(&mut self, ctx: &mut Ctx, outbox: &mut Outbox) {
+        for effect in outbox.drain() {
+            self.carry_out(ctx, effect);
+        }
+    }
+
+    fn carry_out(&mut self, ctx: &mut Ctx, effect: Effect) {
+        let node = self.node();
+        let Some(running) = &mut self.running else { return };
+        match effect {
+            Effect::Reply { .. } => {}
+            Effect::Event { stream, event } => {
+                if let Some(container) = self.machine.container_of(stream).cloned() {
+                    if ctx.mutant == Some(Mutant::DropAcknowledgement) && event.acknowledged.is_some() && ctx.one_in(3)
+                    {
+                        return;
+                    }
+                    let (agent, boot) = (self.index, self.machine.boot);
+                    ctx.after(
+                        Duration::from_millis(1),
+                        Event::Container { agent, boot, container, act: Act::Event(event) },
+                    );
+                }
+            }
+            Effect::CloseStream(stream) => self.machine.stream_closed(ctx, stream),
+            Effect::Send { to, message } => {
+                if let Some(peer) = Node::at(to.address) {
+                    ctx.trace(|| format!("{node} -> {peer}: {}", message.name()));
+                    let from = Upid::new("slave(1)", node.address());
+                    ctx.send(node, peer, Packet::Process { from, to: to.id.to_string(), message });
+                }
+            }
+            Effect::Link(address) => drop(running.links.insert(address)),
+            Effect::Unlink(address) => drop(running.links.remove(&address)),
+            Effect::Arm { timer, at } => {
+                running.serial += 1;
+                let serial = running.serial;
+                running.timers.insert(timer.clone(), serial);
+                ctx.at(at.since_start(), Event::AgentTimer { agent: self.index, life: self.life, timer, serial });
+            }
+            Effect::Disarm(timer) => drop(running.timers.remove(&timer)),
+            Effect::Container(command) => self.machine.command(ctx, command),
+            Effect::Store { token, record } => {
+                if ctx.mutant == Some(Mutant::SkipFlush) {
+                    // Said to be durable, but only written: the next crash takes it.
+                    if self.disk.write(token, record) {
+                        ctx.after(Duration::from_secs(5), Event::Flushed { agent: self.index, life: self.life });
+                    }
+                    ctx.after(Duration::ZERO, Event::Stored { agent: self.index, life: self.life, token });
+                } else if self.disk.write(token, record) {
+                    self.flush(ctx);
+                }
+            }
+            Effect::Volumes { number, .. } => {
+                let event = Event::Volumes { agent: self.index, life: self.life, number };
+                ctx.within(Duration::from_millis(20), event);
+            }
+            Effect::RemoveTree(_) | Effect::Measure(_) => {}
+            Effect::Publish(change) => {
+                if let agent::Change::Agent { registered, .. } = change {
+                    running.registered = registered;
+                }
+            }
+            Effect::Terminate(reason) => {
+                ctx.trace(|| format!("{node} ends: {reason}"));
+                // Whoever supervises it starts it again, as a new agent on a clean disk.
+                self.crash(ctx);
+                self.disk.erase();
+                self.machine.reboot();
+                ctx.checks.tasks.machine_lost(self.index);
+                ctx.within(Duration::from_secs(20), Event::Start(node));
+            }
+        }
+    }
+
+    pub fn volumes(&mut self, ctx: &mut Ctx, number: u64) {
+        self.step(ctx, Input::Volumes { number, failed: None });
+    }
+
+    /// With the planted bug: a record is confirmed before it is durable.
+    pub fn stored(&mut self, ctx: &mut Ctx, token: StoreToken) {
+        self.step(ctx, Input::Stored(token));
+    }
+}

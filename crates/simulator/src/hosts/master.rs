@@ -1,0 +1,303 @@
+//! A master process: a candidate, and while it leads, a master core in a simulated shell.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddrV4;
+use std::sync::Arc;
+use std::time::Duration;
+
+use master::{
+    Caller, Change, Config, Effect, Input, Master, Metrics, OperatorCall, Outbox, PeerMessage, RegistryOperation,
+    SchedulerCall, SchedulerSubscribe, StoreToken, Timer,
+};
+use messages::v1;
+use vocabulary::{ReplyId, StreamId};
+
+use crate::checks::Books;
+use crate::coordination::SESSION_TIMEOUT;
+use crate::ctx::Ctx;
+use crate::event::Event;
+use crate::mutant::Mutant;
+use crate::network::Packet;
+use crate::node::Node;
+
+#[derive(Debug)]
+pub struct MasterHost {
+    pub index: usize,
+    pub life: u64,
+    pub is_up: bool,
+    /// Seconds its wall clock is off.
+    pub skew: i64,
+    session: Option<u64>,
+    pub leading: Option<Leading>,
+}
+
+/// What a leader has.
+#[derive(Debug)]
+pub struct Leading {
+    core: Master,
+    epoch: u64,
+    timers: BTreeMap<Timer, u64>,
+    serial: u64,
+    links: BTreeSet<SocketAddrV4>,
+    /// Open event streams, and the connection each uses.
+    streams: BTreeMap<StreamId, usize>,
+    /// Registry operations that wait for the commit under way to end.
+    waiting: Vec<(StoreToken, RegistryOperation)>,
+    committing: Vec<(StoreToken, RegistryOperation)>,
+    replies: u64,
+    outbox: Outbox,
+    pub books: Books,
+}
+
+impl Leading {
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+}
+
+impl MasterHost {
+    pub fn new(index: usize) -> Self {
+        MasterHost { index, life: 0, is_up: false, skew: 0, session: None, leading: None }
+    }
+
+    fn node(&self) -> Node {
+        Node::Master(self.index)
+    }
+
+    pub fn start(&mut self, ctx: &mut Ctx) {
+        self.life += 1;
+        self.is_up = true;
+        ctx.network.up(self.node());
+        let session = ctx.open_session(self.index, self.life);
+        self.session = Some(session);
+    }
+
+    pub fn crash(&mut self, ctx: &mut Ctx) {
+        self.is_up = false;
+        self.leading = None;
+        self.session = None;
+        let events = ctx.network.down(ctx.time, &mut ctx.random, self.node());
+        ctx.all(events);
+    }
+
+    /// A planned hand-over: the session ends at once, the process goes on as a follower.
+    pub fn hand_over(&mut self, ctx: &mut Ctx) {
+        if let Some(session) = self.session.take() {
+            self.step_down(ctx);
+            ctx.close_session(session);
+            self.session = Some(ctx.open_session(self.index, self.life));
+        }
+    }
+
+    pub fn session_lost(&mut self, ctx: &mut Ctx, session: u64) {
+        if self.session != Some(session) || ctx.has_session(session) {
+            return;
+        }
+        ctx.trace(|| format!("master-{} lost its session", self.index));
+        self.step_down(ctx);
+        ctx.abandon_session(session);
+        let node = self.node();
+        if ctx.network.is_cut(node, Node::Coordination) || ctx.network.is_cut(Node::Coordination, node) {
+            // Tries again until it gets through.
+            ctx.after(SESSION_TIMEOUT / 5, Event::SessionLost { master: self.index, life: self.life, session });
+        } else {
+            self.session = Some(ctx.open_session(self.index, self.life));
+        }
+    }
+
+    /// The core goes, and with it every effect it might have had. Connections of its peers end.
+    fn step_down(&mut self, ctx: &mut Ctx) {
+        if self.leading.take().is_some() {
+            ctx.trace(|| format!("master-{} steps down", self.index));
+            let events = ctx.network.down(ctx.time, &mut ctx.random, self.node());
+            ctx.all(events);
+            ctx.network.up(self.node());
+        }
+    }
+
+    pub fn elected(&mut self, ctx: &mut Ctx, session: u64) {
+        if self.session != Some(session) || !self.is_up || self.leading.is_some() {
+            return;
+        }
+        let (epoch, registry) = ctx.coordination.take_over();
+        let mut config = Config::new(self.node().address(), format!("master-{}", self.index));
+        config.agent_reregister_timeout = Duration::from_secs(600);
+        let core = Master::new(config, ctx.seed(), Arc::new(Metrics::default()), registry);
+        ctx.trace(|| format!("master-{} leads in epoch {epoch} as {}", self.index, core.master_id()));
+        self.leading = Some(Leading {
+            core,
+            epoch,
+            timers: BTreeMap::new(),
+            serial: 0,
+            links: BTreeSet::new(),
+            streams: BTreeMap::new(),
+            waiting: Vec::new(),
+            committing: Vec::new(),
+            replies: 0,
+            outbox: Outbox::default(),
+            books: Books::default(),
+        });
+        self.step(ctx, Input::Elected);
+    }
+
+    pub fn info(&self) -> Option<&v1::MasterInfo> {
+        self.leading.as_ref().map(|leading| leading.core.info())
+    }
+
+    pub fn arrive(&mut self, ctx: &mut Ctx, from: Node, packet: Packet) {
+        let Some(leading) = &mut self.leading else {
+            // A follower has nothing to say to schedulers but that somebody else leads.
+            if let Packet::Subscribe { stream, .. } = packet {
+                ctx.send(self.node(), from, Packet::Closed(stream));
+            }
+            return;
+        };
+        let input = match packet {
+            Packet::Process { from, to, message } => Input::Message(PeerMessage { from, to, message }),
+            Packet::Subscribe { stream, subscribe } => {
+                if let Node::Scheduler(scheduler) = from {
+                    leading.streams.insert(stream, scheduler);
+                }
+                Input::SchedulerSubscribe(SchedulerSubscribe { stream, caller: Caller::default(), subscribe })
+            }
+            Packet::Call { stream, call } => {
+                leading.replies += 1;
+                let reply = ReplyId(leading.replies);
+                Input::SchedulerCall(SchedulerCall { reply, caller: Caller::default(), stream: Some(Ok(stream)), call })
+            }
+            Packet::Event { .. } | Packet::Closed(_) => return,
+        };
+        self.step(ctx, input);
+    }
+
+    pub fn operator(&mut self, ctx: &mut Ctx, call: v1::master::Call) {
+        let Some(leading) = &mut self.leading else { return };
+        leading.replies += 1;
+        let reply = ReplyId(leading.replies);
+        self.step(ctx, Input::OperatorCall(OperatorCall { reply, caller: Caller::default(), call: Box::new(call) }));
+    }
+
+    pub fn broken(&mut self, ctx: &mut Ctx, peer: Node) {
+        let Some(leading) = &mut self.leading else { return };
+        let mut inputs = Vec::new();
+        if let Node::Scheduler(scheduler) = peer {
+            let streams: Vec<StreamId> =
+                leading.streams.iter().filter(|(_, of)| **of == scheduler).map(|(stream, _)| *stream).collect();
+            inputs.extend(streams.into_iter().map(Input::StreamClosed));
+        }
+        if leading.links.contains(&peer.address()) {
+            inputs.push(Input::Exited(peer.address()));
+        }
+        for input in inputs {
+            if let (Input::StreamClosed(stream), Some(leading)) = (&input, &mut self.leading) {
+                leading.streams.remove(stream);
+            }
+            self.step(ctx, input);
+        }
+    }
+
+    pub fn timer(&mut self, ctx: &mut Ctx, timer: Timer, serial: u64) {
+        let Some(leading) = &mut self.leading else { return };
+        if leading.timers.get(&timer) == Some(&serial) {
+            leading.timers.remove(&timer);
+            self.step(ctx, Input::Timer(timer));
+        }
+    }
+
+    /// The commit under way reaches the coordination service.
+    pub fn commit(&mut self, ctx: &mut Ctx) {
+        let Some(leading) = &mut self.leading else { return };
+        let (tokens, operations): (Vec<_>, Vec<_>) = leading.committing.drain(..).unzip();
+        let node = Node::Master(self.index);
+        if ctx.network.is_cut(node, Node::Coordination) || ctx.network.is_cut(Node::Coordination, node) {
+            // It waits, and is tried again.
+            leading.committing = tokens.into_iter().zip(operations).collect();
+            return ctx.after(Duration::from_secs(1), Event::Commit { master: self.index, life: self.life });
+        }
+        let accepted = ctx.coordination.commit(leading.epoch, &operations);
+        let (master, life) = (self.index, self.life);
+        ctx.within(Duration::from_millis(20), Event::Committed { master, life, tokens, fenced: !accepted });
+    }
+
+    pub fn committed(&mut self, ctx: &mut Ctx, tokens: Vec<StoreToken>, fenced: bool) {
+        if fenced {
+            ctx.trace(|| format!("master-{} is fenced", self.index));
+            return self.step_down(ctx);
+        }
+        for token in tokens {
+            self.step(ctx, Input::Stored(token));
+        }
+        self.commit_waiting(ctx);
+    }
+
+    fn commit_waiting(&mut self, ctx: &mut Ctx) {
+        let Some(leading) = &mut self.leading else { return };
+        if leading.committing.is_empty() && !leading.waiting.is_empty() {
+            leading.committing = std::mem::take(&mut leading.waiting);
+            ctx.within(Duration::from_millis(50), Event::Commit { master: self.index, life: self.life });
+        }
+    }
+
+    fn step(&mut self, ctx: &mut Ctx, input: Input) {
+        let Some(leading) = &mut self.leading else { return };
+        let mut outbox = std::mem::take(&mut leading.outbox);
+        let now = ctx.now(self.skew);
+        ctx.counts.steps += 1;
+        leading.core.step(now, input, &mut outbox);
+        let mut effects: Vec<Effect> = outbox.drain().collect();
+        leading.outbox = outbox;
+        if let Err(violation) = leading.books.read(&effects) {
+            ctx.checks.violation(format!("master-{}: {violation}", self.index));
+        }
+        for effect in effects.drain(..) {
+            self.carry_out(ctx, effect);
+        }
+        self.commit_waiting(ctx);
+    }
+
+    fn carry_out(&mut self, ctx: &mut Ctx, effect: Effect) {
+        let node = self.node();
+        let Some(leading) = &mut self.leading else { return };
+        match effect {
+            Effect::Reply { .. } => {}
+            Effect::Event { stream, event } => {
+                if ctx.mutant == Some(Mutant::ForgetRescind) && event.rescind.is_some() && ctx.one_in(2) {
+                    return;
+                }
+                if let Some(scheduler) = leading.streams.get(&stream) {
+                    ctx.send(node, Node::Scheduler(*scheduler), Packet::Event { stream, event });
+                }
+            }
+            Effect::CloseStream(stream) => {
+                if let Some(scheduler) = leading.streams.remove(&stream) {
+                    ctx.send(node, Node::Scheduler(scheduler), Packet::Closed(stream));
+                }
+            }
+            Effect::Send { from, to, message } => {
+                if let Some(peer) = Node::at(to.address) {
+                    ctx.trace(|| format!("{node} -> {peer}: {}", message.name()));
+                    let from = vocabulary::Upid::new(from, node.address());
+                    ctx.send(node, peer, Packet::Process { from, to: to.id.to_string(), message });
+                }
+            }
+            Effect::Link(address) => drop(leading.links.insert(address)),
+            Effect::Unlink(address) => drop(leading.links.remove(&address)),
+            Effect::Arm { timer, at } => {
+                leading.serial += 1;
+                let serial = leading.serial;
+                leading.timers.insert(timer.clone(), serial);
+                let (master, life) = (self.index, self.life);
+                ctx.at(at.since_start(), Event::MasterTimer { master, life, timer, serial });
+            }
+            Effect::Disarm(timer) => drop(leading.timers.remove(&timer)),
+            Effect::Store { token, operation } => leading.waiting.push((token, operation)),
+            Effect::Publish(change) => self.published(ctx, &change),
+        }
+    }
+
+    fn published(&mut self, ctx: &mut Ctx, change: &Change) {
+        if let Change::AgentAdded(agent) = change {
+            ctx.trace(|| format!("master-{}: agent {} is here", self.index, agent.id));
+        }
+    }
+}

@@ -1,0 +1,397 @@
+//! A scheduler over HTTP: it launches finite tasks until it has had enough, and never forgets one.
+//!
+//! Its memory is a database: it survives its crashes, as that of a careful framework does.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use messages::v1;
+use resources::Resources;
+use v1::scheduler::{Call, Event as SchedulerEvent, call, event};
+use v1::{TaskState, framework_info, offer};
+use vocabulary::{FrameworkId, StreamId, is_terminal};
+
+use crate::ctx::Ctx;
+use crate::event::Event;
+use crate::network::Packet;
+use crate::node::Node;
+
+const TICK: Duration = Duration::from_secs(10);
+/// Masters send heartbeats every 15 seconds.
+const SILENCE: Duration = Duration::from_secs(60);
+/// Longer than any operator's patience in a simulation.
+const FAILOVER_TIMEOUT: f64 = 86_400.0;
+
+#[derive(Debug)]
+pub struct SchedulerHost {
+    pub index: usize,
+    pub life: u64,
+    pub is_up: bool,
+    /// Durable.
+    framework: Option<String>,
+    tasks: BTreeMap<String, Task>,
+    launched: u64,
+    goal: u64,
+    /// Of this life.
+    leader: Option<usize>,
+    version: u64,
+    stream: Option<StreamId>,
+    subscribed: bool,
+    /// When the master was heard last, or was asked for a subscription.
+    heard: Duration,
+    offers: BTreeMap<String, v1::Offer>,
+    suppressed: bool,
+}
+
+#[derive(Debug)]
+struct Task {
+    agent: v1::AgentId,
+    state: TaskState,
+    heard: Duration,
+    kill: bool,
+}
+
+impl SchedulerHost {
+    pub fn new(index: usize, goal: u64) -> Self {
+        SchedulerHost {
+            index,
+            life: 0,
+            is_up: false,
+            framework: None,
+            tasks: BTreeMap::new(),
+            launched: 0,
+            goal,
+            leader: None,
+            version: 0,
+            stream: None,
+            subscribed: false,
+            heard: Duration::ZERO,
+            offers: BTreeMap::new(),
+            suppressed: false,
+        }
+    }
+
+    fn node(&self) -> Node {
+        Node::Scheduler(self.index)
+    }
+
+    pub fn framework(&self) -> Option<FrameworkId> {
+        self.framework.as_deref().map(FrameworkId::new)
+    }
+
+    pub fn unfinished(&self) -> impl Iterator<Item = (&str, TaskState, &str)> {
+        // A master that knows neither the task nor its agent has no more to say.
+        let over = |state| is_terminal(state) || state == TaskState::TaskUnknown;
+        let tasks = self.tasks.iter().filter(move |(_, task)| !over(task.state));
+        tasks.map(|(id, task)| (id.as_str(), task.state, task.agent.value.as_str()))
+    }
+
+    pub fn is_subscribed(&self) -> bool {
+        self.subscribed
+    }
+
+    pub fn offers(&self) -> BTreeSet<String> {
+        self.offers.keys().cloned().collect()
+    }
+
+    pub fn start(&mut self, ctx: &mut Ctx) {
+        self.life += 1;
+        self.is_up = true;
+        self.version = 0;
+        ctx.network.up(self.node());
+        ctx.notify(self.node());
+        ctx.within(TICK, Event::Tick { scheduler: self.index, life: self.life });
+    }
+
+    pub fn crash(&mut self, ctx: &mut Ctx) {
+        self.is_up = false;
+        self.leader = None;
+        self.disconnect();
+        let events = ctx.network.down(ctx.time, &mut ctx.random, self.node());
+        ctx.all(events);
+    }
+
+    fn disconnect(&mut self) {
+        self.stream = None;
+        self.subscribed = false;
+        self.offers.clear();
+    }
+
+    pub fn detected(&mut self, ctx: &mut Ctx, leader: Option<usize>, version: u64) {
+        if !self.is_up || version < self.version {
+            return;
+        }
+        self.version = version;
+        if self.leader != leader || leader.is_none() {
+            self.leader = leader;
+            self.disconnect();
+        }
+        self.subscribe(ctx);
+    }
+
+    pub fn broken(&mut self, ctx: &mut Ctx, peer: Node) {
+        if self.leader.map(Node::Master) == Some(peer) && self.stream.is_some() {
+            self.disconnect();
+            ctx.within(Duration::from_secs(3), Event::Retry { scheduler: self.index, life: self.life });
+        }
+    }
+
+    pub fn subscribe(&mut self, ctx: &mut Ctx) {
+        let (true, None, Some(leader)) = (self.is_up, self.stream, self.leader) else { return };
+        let stream = StreamId(ctx.random.uuid());
+        self.stream = Some(stream);
+        self.heard = ctx.time;
+        let subscribe = Box::new(call::Subscribe { framework_info: self.info(), ..Default::default() });
+        ctx.trace(|| format!("scheduler-{} subscribes at master-{leader}", self.index));
+        ctx.send(self.node(), Node::Master(leader), Packet::Subscribe { stream, subscribe });
+    }
+
+    fn info(&self) -> v1::FrameworkInfo {
+        use framework_info::capability::Type;
+        let capabilities = [Type::MultiRole, Type::PartitionAware, Type::TaskKillingState];
+        let capability = |kind: Type| framework_info::Capability { r#type: Some(kind as i32) };
+        v1::FrameworkInfo {
+            user: "user".to_owned(),
+            name: format!("framework-{}", self.index),
+            id: self.framework.as_ref().map(|id| v1::FrameworkId { value: id.clone() }),
+            failover_timeout: Some(FAILOVER_TIMEOUT),
+            checkpoint: Some(true),
+            roles: vec![format!("role-{}", self.index % 2)],
+            capabilities: capabilities.map(capability).to_vec(),
+            ..Default::default()
+        }
+    }
+
+    fn call(&self, ctx: &mut Ctx, call: Call) {
+        let (Some(leader), Some(stream), true) = (self.leader, self.stream, self.subscribed) else { return };
+        let framework_id = self.framework.as_ref().map(|id| v1::FrameworkId { value: id.clone() });
+        let call = Box::new(Call { framework_id, ..call });
+        ctx.trace(|| format!("scheduler-{}: {}", self.index, call.r#type().as_str_name()));
+        ctx.send(self.node(), Node::Master(leader), Packet::Call { stream, call });
+    }
+
+    pub fn arrive(&mut self, ctx: &mut Ctx, packet: Packet) {
+        match packet {
+            Packet::Closed(stream) if self.stream == Some(stream) => {
+                self.disconnect();
+                // The next tick tries again: who closed it may not lead, or not yet.
+            }
+            Packet::Event { stream, event } if self.stream == Some(stream) => {
+                self.heard = ctx.time;
+                self.event(ctx, &event);
+            }
+            _ => {}
+        }
+    }
+
+    fn event(&mut self, ctx: &mut Ctx, event: &Arc<SchedulerEvent>) {
+        match event.r#type() {
+            event::Type::Subscribed => {
+                let Some(subscribed) = &event.subscribed else { return };
+                let id = &subscribed.framework_id.value;
+                if self.framework.as_ref().is_some_and(|own| own != id) {
+                    ctx.checks.violation(format!("scheduler-{} subscribed as {id}", self.index));
+                }
+                self.framework = Some(id.clone());
+                self.subscribed = true;
+                self.suppressed = false;
+                self.reconcile(ctx);
+            }
+            event::Type::Offers => {
+                for offer in event.offers.iter().flat_map(|offers| &offers.offers) {
+                    self.offer(ctx, offer);
+                }
+            }
+            event::Type::Rescind => {
+                if let Some(rescind) = &event.rescind {
+                    self.offers.remove(&rescind.offer_id.value);
+                }
+            }
+            event::Type::Update => {
+                if let Some(update) = &event.update {
+                    self.update(ctx, &update.status);
+                }
+            }
+            event::Type::Error => {
+                let message = event.error.as_ref().map(|error| error.message.clone()).unwrap_or_default();
+                ctx.trace(|| format!("scheduler-{} is told: {message}", self.index));
+                ctx.checks.violation(format!("scheduler-{} is refused: {message}", self.index));
+            }
+            _ => {}
+        }
+    }
+
+    fn offer(&mut self, ctx: &mut Ctx, offer: &v1::Offer) {
+        if self.offers.insert(offer.id.value.clone(), offer.clone()).is_some() {
+            ctx.checks.violation(format!("offer {} is made twice", offer.id.value));
+        }
+        // Some schedulers think it over.
+        if !ctx.one_in(4) {
+            self.consider(ctx, &offer.id.value.clone());
+        }
+    }
+
+    fn consider(&mut self, ctx: &mut Ctx, id: &str) {
+        let Some(offer) = self.offers.remove(id) else { return };
+        let wanted = if ctx.calm { 0 } else { (self.goal - self.launched).min(ctx.between(1, 3)) };
+        let mut left = Resources::from_proto(&offer.resources).unwrap_or_default();
+        let mut tasks = Vec::new();
+        for _ in 0..wanted {
+            let need = ["cpus:1;mem:512", "cpus:0.5;mem:256", "cpus:2;mem:64"];
+            let need = need.get(ctx.random.below(3) as usize).copied().unwrap_or_default();
+            let role = offer.allocation_info.as_ref().and_then(|info| info.role.clone()).unwrap_or_default();
+            let need = Resources::parse(need, "*").unwrap_or_default().allocated(&vocabulary::Role::new(role));
+            if !left.contains(&need) {
+                break;
+            }
+            left -= &need;
+            tasks.push(self.task(ctx, &offer, &need));
+        }
+        let offer_ids = vec![offer.id.clone()];
+        let filters = Some(v1::Filters { refuse_seconds: Some(ctx.between(0, 20) as f64) });
+        if tasks.is_empty() {
+            let decline = call::Decline { offer_ids, filters };
+            return self.call(ctx, Call { decline: Some(Box::new(decline)), ..of(call::Type::Decline) });
+        }
+        for task in &tasks {
+            let entry = Task {
+                agent: offer.agent_id.clone(),
+                state: TaskState::TaskStaging,
+                heard: ctx.time,
+                kill: ctx.one_in(6),
+            };
+            self.tasks.insert(task.task_id.value.clone(), entry);
+            ctx.counts.tasks_launched += 1;
+        }
+        let launch = offer::operation::Launch { task_infos: tasks };
+        let operation = offer::Operation {
+            r#type: Some(offer::operation::Type::Launch as i32),
+            launch: Some(Box::new(launch)),
+            ..Default::default()
+        };
+        let accept = call::Accept { offer_ids, operations: vec![operation], filters };
+        self.call(ctx, Call { accept: Some(Box::new(accept)), ..of(call::Type::Accept) });
+    }
+
+    fn task(&mut self, ctx: &mut Ctx, offer: &v1::Offer, need: &Resources) -> v1::TaskInfo {
+        self.launched += 1;
+        let id = format!("s{}-t{}", self.index, self.launched);
+        let command = v1::CommandInfo { value: Some("work".to_owned()), ..Default::default() };
+        let mut task = v1::TaskInfo {
+            name: id.clone(),
+            task_id: v1::TaskId { value: id },
+            agent_id: offer.agent_id.clone(),
+            resources: need.to_proto(),
+            ..Default::default()
+        };
+        if ctx.one_in(2) {
+            // One executor for many tasks of this agent.
+            task.executor = Some(Box::new(v1::ExecutorInfo {
+                executor_id: v1::ExecutorId { value: format!("s{}-executor", self.index) },
+                framework_id: offer.framework_id.clone().into(),
+                command: Some(Box::new(command)),
+                ..Default::default()
+            }));
+        } else {
+            task.command = Some(Box::new(command));
+        }
+        task
+    }
+
+    fn update(&mut self, ctx: &mut Ctx, status: &v1::TaskStatus) {
+        let id = &status.task_id.value;
+        let state = status.state();
+        ctx.trace(|| format!("scheduler-{}: {id} is {} ({})", self.index, state.as_str_name(), status.message()));
+        let Some(framework) = self.framework() else { return };
+        match self.tasks.get_mut(id) {
+            Some(task) => {
+                ctx.checks.tasks.told(&framework, id, task.state, status);
+                if !is_terminal(task.state) {
+                    task.state = state;
+                }
+                task.heard = ctx.time;
+            }
+            None => ctx.checks.violation(format!("scheduler-{} hears of {id}, which it never launched", self.index)),
+        }
+        if let Some(uuid) = &status.uuid {
+            ctx.checks.updates.seen(&framework, status, uuid);
+            let acknowledge = call::Acknowledge {
+                agent_id: status.agent_id.clone().unwrap_or_default(),
+                task_id: status.task_id.clone(),
+                uuid: uuid.clone(),
+            };
+            self.call(ctx, Call { acknowledge: Some(Box::new(acknowledge)), ..of(call::Type::Acknowledge) });
+        }
+    }
+
+    fn reconcile(&mut self, ctx: &mut Ctx) {
+        let tasks = self.tasks.iter().filter(|(_, task)| !is_terminal(task.state));
+        let tasks: Vec<call::reconcile::Task> = tasks
+            .map(|(id, task)| call::reconcile::Task {
+                task_id: v1::TaskId { value: id.clone() },
+                agent_id: Some(task.agent.clone()),
+            })
+            .collect();
+        if !tasks.is_empty() {
+            let reconcile = call::Reconcile { tasks };
+            self.call(ctx, Call { reconcile: Some(Box::new(reconcile)), ..of(call::Type::Reconcile) });
+        }
+    }
+
+    pub fn tick(&mut self, ctx: &mut Ctx) {
+        if !self.is_up {
+            return;
+        }
+        // Four heartbeats missed: the connection is broken, and nobody has said so.
+        if self.stream.is_some() && ctx.time > self.heard + SILENCE {
+            self.disconnect();
+        }
+        if !self.subscribed {
+            self.subscribe(ctx);
+        } else {
+            let held: Vec<String> = self.offers.keys().cloned().collect();
+            for offer in held {
+                if ctx.one_in(3) || ctx.calm {
+                    self.consider(ctx, &offer);
+                }
+            }
+            let quiet = ctx.time.saturating_sub(Duration::from_secs(60));
+            if self.tasks.values().any(|task| !is_terminal(task.state) && task.heard < quiet) {
+                self.reconcile(ctx);
+            }
+            self.kill(ctx);
+            self.adjust(ctx);
+        }
+        ctx.within(TICK * 2, Event::Tick { scheduler: self.index, life: self.life });
+    }
+
+    fn kill(&mut self, ctx: &mut Ctx) {
+        let Some((id, task)) = self.tasks.iter_mut().find(|(_, task)| task.kill && !is_terminal(task.state)) else {
+            return;
+        };
+        // Once more at every tick would hide what a lost kill does.
+        task.kill = ctx.random.below(3) == 0;
+        let kill = call::Kill {
+            task_id: v1::TaskId { value: id.clone() },
+            agent_id: Some(task.agent.clone()),
+            ..Default::default()
+        };
+        self.call(ctx, Call { kill: Some(Box::new(kill)), ..of(call::Type::Kill) });
+    }
+
+    /// Suppresses offers when nothing is left to launch.
+    fn adjust(&mut self, ctx: &mut Ctx) {
+        let enough = self.launched >= self.goal || ctx.calm;
+        if enough == self.suppressed {
+            return;
+        }
+        self.suppressed = enough;
+        let kind = if enough { call::Type::Suppress } else { call::Type::Revive };
+        self.call(ctx, of(kind));
+    }
+}
+
+fn of(kind: call::Type) -> Call {
+    Call { r#type: Some(kind as i32), ..Default::default() }
+}

@@ -1,0 +1,120 @@
+//! `simulate`: many seeds on all cores, or one of them in every detail.
+
+use std::num::NonZero;
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use clap::Parser;
+use simulator::{Counts, Mutant, Options, Outcome, minimise, plan, run};
+
+/// Runs clusters of real master and agent cores in virtual time, with crashes, partitions, lost messages and slow disks,
+/// and checks after every step that nothing is lost.
+///
+/// `simulate --seeds 10000` runs the seeds 0 to 9999; `simulate --seed 4711` repeats one and shows the faults that its
+/// failure needs.
+#[derive(Debug, Parser)]
+#[command(name = "simulate")]
+struct Arguments {
+    /// How many seeds to run.
+    #[arg(long, default_value_t = 1000)]
+    seeds: u64,
+    /// The first of them.
+    #[arg(long, default_value_t = 0)]
+    from: u64,
+    /// Repeat this one, and say what happens.
+    #[arg(long, conflicts_with_all = ["seeds", "from"])]
+    seed: Option<u64>,
+    /// With --seed: only these faults of its plan, by number.
+    #[arg(long, requires = "seed", value_delimiter = ',')]
+    only: Option<Vec<usize>>,
+    /// Plant a bug: the run has to fail.
+    #[arg(long)]
+    mutant: Option<Mutant>,
+    /// How many threads; all cores by default.
+    #[arg(long)]
+    threads: Option<NonZero<usize>>,
+    /// With --seed: the lines of the trace that are shown before the end.
+    #[arg(long, default_value_t = 60)]
+    lines: usize,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match arguments.seed {
+        Some(seed) => one(&arguments, seed),
+        None => many(&arguments),
+    }
+}
+
+fn one(arguments: &Arguments, seed: u64) -> ExitCode {
+    let options = Options { seed, mutant: arguments.mutant, only: arguments.only.clone(), traced: true };
+    let outcome = run(&options);
+    if outcome.violation.is_none() {
+        println!("seed {seed} holds: {}", outcome.counts);
+        return ExitCode::SUCCESS;
+    }
+    explain(&options, arguments.lines);
+    ExitCode::FAILURE
+}
+
+fn explain(options: &Options, lines: usize) {
+    let (needed, outcome) = minimise(&Options { traced: false, ..options.clone() });
+    let plan = plan(options.seed);
+    println!("{:?}, {:?}", plan.size, plan.weather);
+    println!("faults that it needs ({} of {}):", needed.len(), plan.faults.len());
+    for number in &needed {
+        if let Some((at, fault)) = plan.faults.get(*number) {
+            println!("{:>10.3}  #{number} {fault:?}", at.as_secs_f64());
+        }
+    }
+    let skipped = outcome.trace.len().saturating_sub(lines);
+    println!("the last of {} lines:", outcome.trace.len());
+    for line in outcome.trace.iter().skip(skipped) {
+        println!("{line}");
+    }
+    println!("VIOLATION: {}", outcome.violation.unwrap_or_default());
+    let only: Vec<String> = needed.iter().map(usize::to_string).collect();
+    println!("again: simulate --seed {} --only {}", options.seed, only.join(","));
+}
+
+fn many(arguments: &Arguments) -> ExitCode {
+    let threads = arguments.threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZero::get);
+    let (next, stop) = (AtomicU64::new(arguments.from), AtomicBool::new(false));
+    let end = arguments.from + arguments.seeds;
+    let total = Mutex::new((Counts::default(), 0u64, None::<Outcome>));
+    let begun = std::time::Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= end || stop.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    let outcome = run(&Options { mutant: arguments.mutant, ..Options::new(seed) });
+                    let Ok(mut total) = total.lock() else { return };
+                    total.0 += outcome.counts;
+                    total.1 += 1;
+                    if total.1.is_multiple_of(1000) {
+                        eprintln!("{} seeds in {:.0} s: {}", total.1, begun.elapsed().as_secs_f64(), total.0);
+                    }
+                    if outcome.violation.is_some() {
+                        stop.store(true, Ordering::Relaxed);
+                        total.2.get_or_insert(outcome);
+                    }
+                }
+            });
+        }
+    });
+    let Ok((counts, seeds, failed)) = total.into_inner() else { return ExitCode::FAILURE };
+    println!("{seeds} seeds in {:.1} s: {counts}", begun.elapsed().as_secs_f64());
+    match failed {
+        Some(outcome) => {
+            println!("seed {} fails", outcome.seed);
+            explain(&Options { mutant: arguments.mutant, ..Options::new(outcome.seed) }, arguments.lines);
+            ExitCode::FAILURE
+        }
+        None => ExitCode::SUCCESS,
+    }
+}

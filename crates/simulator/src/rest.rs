@@ -1,0 +1,38 @@
+//! Whether everything has come to rest, as it must some time after the last fault.
+
+use crate::world::World;
+
+impl World {
+    /// What has not, if anything.
+    pub fn unrest(&self) -> Option<String> {
+        let Some(leading) = self.leader().and_then(|master| master.leading.as_ref()) else {
+            return Some("nobody leads".to_owned());
+        };
+        for agent in &self.agents {
+            if !agent.is_registered() {
+                return Some(format!("agent-{} is not registered", agent.index));
+            }
+        }
+        if leading.books.agents() != self.agents.len() {
+            return Some(format!("the master has {} agents", leading.books.agents()));
+        }
+        for scheduler in &self.schedulers {
+            if !scheduler.is_subscribed() {
+                return Some(format!("scheduler-{} is not subscribed", scheduler.index));
+            }
+            if let Some((task, state, agent)) = scheduler.unfinished().next() {
+                return Some(format!("{task} on {agent} is {} for its scheduler", state.as_str_name()));
+            }
+            if let Some(framework) = scheduler.framework() {
+                let (here, there) = (scheduler.offers(), leading.books.offers_of(&framework));
+                if here != there {
+                    return Some(format!("scheduler-{} holds offers {here:?}, the master {there:?}", scheduler.index));
+                }
+            }
+        }
+        if leading.books.tasks() > 0 {
+            return Some(format!("the master knows of {} tasks that nobody waits for", leading.books.tasks()));
+        }
+        None
+    }
+}

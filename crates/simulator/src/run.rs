@@ -1,0 +1,113 @@
+//! One run: trouble for a while, then calm, in which everything has to come to rest.
+
+use std::time::Duration;
+
+use vocabulary::Random;
+
+use crate::event::Event;
+use crate::faults::{self, Fault, Size};
+use crate::mutant::Mutant;
+use crate::network::Weather;
+use crate::report::Outcome;
+use crate::world::World;
+
+#[derive(Debug, Clone)]
+pub struct Options {
+    pub seed: u64,
+    pub mutant: Option<Mutant>,
+    /// Which faults of the plan happen; all when `None`.
+    pub only: Option<Vec<usize>>,
+    pub traced: bool,
+}
+
+impl Options {
+    pub fn new(seed: u64) -> Self {
+        Options { seed, mutant: None, only: None, traced: false }
+    }
+}
+
+/// How long there is trouble.
+const TROUBLE: Duration = Duration::from_secs(900);
+/// After it, the longest anything takes that is given up by a timeout: ten minutes for agents that do not come back, and
+/// the slowest repetitions of updates and registrations.
+const CALM: Duration = Duration::from_secs(2400);
+/// More events than any cluster of this size has: something goes round in circles.
+const MOST_EVENTS: u64 = 3_000_000;
+/// While it is calm, whether everything has come to rest is asked this often.
+const LOOK: Duration = Duration::from_secs(30);
+
+/// What a seed stands for.
+#[derive(Debug)]
+pub struct Plan {
+    pub size: Size,
+    pub weather: Weather,
+    pub goal: u64,
+    pub faults: Vec<(Duration, Fault)>,
+    random: Random,
+}
+
+pub fn plan(seed: u64) -> Plan {
+    let mut random = Random::from_u64(seed);
+    let size = Size {
+        masters: 1 + random.below(3) as usize,
+        agents: 1 + random.below(5) as usize,
+        schedulers: 1 + random.below(3) as usize,
+    };
+    let weather = Weather {
+        delay: Duration::from_micros(100 + random.below(20_000)),
+        stall_one_in: [0, 200, 50][random.below(3) as usize],
+        break_one_in: [0, 0, 1000, 200][random.below(4) as usize],
+    };
+    let goal = 10 + random.below(60);
+    let count = random.below(40) as usize;
+    let faults = faults::plan(&mut random, size, TROUBLE, count);
+    Plan { size, weather, goal, faults, random }
+}
+
+pub fn run(options: &Options) -> Outcome {
+    let Plan { size, weather, goal, faults, random } = plan(options.seed);
+    let mut world = World::new(random, size, weather, goal, options.mutant, options.traced);
+    for (number, (at, fault)) in faults.into_iter().enumerate() {
+        if options.only.as_ref().is_none_or(|only| only.contains(&number)) {
+            world.ctx.at(at, Event::Fault(fault));
+        }
+    }
+    let violation = trouble(&mut world).or_else(|| calm(&mut world));
+    world.ctx.counts.seconds = world.ctx.time.as_secs();
+    Outcome { seed: options.seed, counts: world.ctx.counts, violation, trace: world.ctx.take_trace() }
+}
+
+fn trouble(world: &mut World) -> Option<String> {
+    go_on(world, TROUBLE)
+}
+
+fn go_on(world: &mut World, end: Duration) -> Option<String> {
+    while world.advance(end) {
+        if let Some(violation) = world.ctx.checks.found() {
+            return Some(violation);
+        }
+        if world.ctx.events > MOST_EVENTS {
+            return Some("something goes round in circles".to_owned());
+        }
+    }
+    None
+}
+
+fn calm(world: &mut World) -> Option<String> {
+    world.ctx.calm = true;
+    world.ctx.network.weather.break_one_in = 0;
+    let mut look = TROUBLE + LOOK;
+    loop {
+        if let Some(violation) = go_on(world, look) {
+            return Some(violation);
+        }
+        world.ctx.time = look;
+        match world.unrest() {
+            None => {
+                return world.ctx.checks.updates.lost(|framework, task| world.ctx.checks.tasks.excuses(framework, task));
+            }
+            Some(unrest) if look > TROUBLE + CALM => return Some(format!("does not come to rest: {unrest}")),
+            Some(_) => look += LOOK,
+        }
+    }
+}
