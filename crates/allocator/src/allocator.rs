@@ -58,12 +58,12 @@ impl Allocator {
     pub fn new(options: Options) -> Self {
         Allocator {
             cluster: Cluster::new(options.excluded_resource_names.clone()),
+            tree: Tree::new(options.role_sorter, options.framework_sorter),
             options,
             agents: Slab::default(),
             frameworks: Slab::default(),
             agent_ids: FxHashMap::default(),
             framework_ids: FxHashMap::default(),
-            tree: Tree::new(),
             refusals: Refusals::default(),
             whitelist: None,
             dirty: Dirty::default(),

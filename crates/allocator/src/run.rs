@@ -94,6 +94,7 @@ impl Allocator {
             if !ledger.has_shortfall() {
                 return;
             }
+            self.tree.deal(&mut self.options.random);
             let Some(agent) = self.agents.get(*ix) else { continue };
             let mut look = Look::new(self, ledger, *ix, agent, agent.available().clone());
             for priority in look.ledger.lacking_priorities() {
@@ -114,6 +115,7 @@ impl Allocator {
     ) {
         let shared = given_shared(grants);
         for (ix, interest) in candidates {
+            self.tree.deal(&mut self.options.random);
             let Some(agent) = self.agents.get(*ix) else { continue };
             let left = match shared.get(ix) {
                 Some(given) => agent.available() - given,

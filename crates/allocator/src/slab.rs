@@ -66,6 +66,12 @@ impl<T: fmt::Debug> fmt::Debug for Slab<T> {
     }
 }
 
+impl<T> Ix<T> {
+    pub fn number(self) -> u64 {
+        u64::from(self.0)
+    }
+}
+
 // By hand, since deriving would ask the same of `T`.
 impl<T> Clone for Ix<T> {
     fn clone(&self) -> Self {

@@ -7,8 +7,9 @@
 //!     └── ads ── "." ── framework 3
 //! ```
 //!
-//! Siblings are ordered by dominant share (over weight), then by how often they were chosen, then by name.
+//! With the sorters `drf`, siblings are ordered by dominant share (over weight), then by how often they were chosen, then by name; with `random` by chance.
 
+mod luck;
 mod node;
 mod order;
 mod shape;

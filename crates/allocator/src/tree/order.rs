@@ -91,10 +91,10 @@ impl Tree {
             _ if part == First::No => ControlFlow::Continue(()),
             Kind::Own(_) if part == First::Below => ControlFlow::Continue(()),
             Kind::Own(role) => match node.parent.and_then(|parent| self.nodes.get(parent)?.account) {
-                Some(account) => visitor.visit(role, account, &node.order),
+                Some(account) => visitor.visit(role, account, &self.in_order(node)),
                 None => ControlFlow::Continue(()),
             },
-            _ => node.order.iter().try_for_each(|child| self.visit_below(*child, part, visitor)),
+            _ => self.in_order(node).iter().try_for_each(|child| self.visit_below(*child, part, visitor)),
         }
     }
 
@@ -133,7 +133,9 @@ impl Tree {
 
     fn cmp_paths(&self, left: &[Ix<Node>], right: &[Ix<Node>]) -> Ordering {
         let mut forks = left.iter().zip(right).filter(|(left, right)| left != right);
-        forks.next().map_or(Ordering::Equal, |(left, right)| cmp(&self.nodes, *left, *right))
+        forks.next().map_or(Ordering::Equal, |(left, right)| {
+            self.cmp_by_luck(*left, *right).unwrap_or_else(|| cmp(&self.nodes, *left, *right))
+        })
     }
 
     pub fn activate(&mut self, leaf: Ix<Node>) {

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use vocabulary::{FrameworkId, Role};
 
+use super::luck::Luck;
 use super::{Kind, Node};
+use crate::Sorter;
 use crate::framework::Framework;
 use crate::quota::{Account, Ledger};
 use crate::slab::{Ix, Slab};
@@ -23,13 +25,21 @@ pub(crate) struct Tree {
     weights: BTreeMap<Role, f64>,
     /// Go before `weights`.
     partition_weights: BTreeMap<Role, f64>,
+    pub(super) luck: Luck,
 }
 
 impl Tree {
-    pub fn new() -> Self {
+    pub fn new(roles: Sorter, frameworks: Sorter) -> Self {
         let mut nodes = Slab::default();
         let root = nodes.insert(Node::new(Kind::Root, Arc::from(""), None));
-        Tree { nodes, root, sorted_at: 0, weights: BTreeMap::new(), partition_weights: BTreeMap::new() }
+        Tree {
+            nodes,
+            root,
+            sorted_at: 0,
+            weights: BTreeMap::new(),
+            partition_weights: BTreeMap::new(),
+            luck: Luck::new(roles, frameworks),
+        }
     }
 
     pub fn root(&self) -> Ix<Node> {
