@@ -250,3 +250,27 @@ pub(crate) fn up_to(random: &mut Random, most: Duration) -> Duration {
 pub(crate) fn one_in(random: &mut Random, n: u64) -> bool {
     n > 0 && random.below(n) == 0
 }
+
+/// A message in a trace: its name, and what it is about.
+pub(crate) fn brief(message: &Message) -> String {
+    let name = message.name().rsplit('.').next().unwrap_or_default();
+    let state = |state: i32| v1::TaskState::try_from(state).map_or("?", |state| state.as_str_name());
+    match message {
+        Message::ReregisterSlave(message) => {
+            let task = |task: &v1::Task| {
+                let told = task.status_update_state.map_or("nothing", state);
+                format!("{} {} (told {told})", task.task_id.value, state(task.state))
+            };
+            let tasks: Vec<String> = message.tasks.iter().map(task).collect();
+            format!("{name} [{}]", tasks.join(", "))
+        }
+        Message::RunTask(message) => format!("{name} {}", message.task.task_id.value),
+        Message::KillTask(message) => format!("{name} {}", message.task_id.value),
+        Message::StatusUpdate(message) => {
+            let status = &message.update.status;
+            format!("{name} {} {} ({})", status.task_id.value, state(status.state), status.message())
+        }
+        Message::StatusUpdateAcknowledgement(message) => format!("{name} {}", message.task_id.value),
+        _ => name.to_owned(),
+    }
+}

@@ -104,7 +104,11 @@ fn calm(world: &mut World) -> Option<String> {
         world.ctx.time = look;
         match world.unrest() {
             None => {
-                return world.ctx.checks.updates.lost(|framework, task| world.ctx.checks.tasks.excuses(framework, task));
+                return world
+                    .ctx
+                    .checks
+                    .updates
+                    .lost(|framework, task| world.ctx.checks.tasks.excuses(framework, task));
             }
             Some(unrest) if look > TROUBLE + CALM => return Some(format!("does not come to rest: {unrest}")),
             Some(_) => look += LOOK,

@@ -228,7 +228,7 @@ impl AgentHost {
             Effect::CloseStream(stream) => self.machine.stream_closed(ctx, stream),
             Effect::Send { to, message } => {
                 if let Some(peer) = Node::at(to.address) {
-                    ctx.trace(|| format!("{node} -> {peer}: {}", message.name()));
+                    ctx.trace(|| format!("{node} -> {peer}: {}", crate::network::brief(&message)));
                     let from = Upid::new("slave(1)", node.address());
                     ctx.send(node, peer, Packet::Process { from, to: to.id.to_string(), message });
                 }

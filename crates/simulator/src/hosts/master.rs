@@ -275,7 +275,7 @@ impl MasterHost {
             }
             Effect::Send { from, to, message } => {
                 if let Some(peer) = Node::at(to.address) {
-                    ctx.trace(|| format!("{node} -> {peer}: {}", message.name()));
+                    ctx.trace(|| format!("{node} -> {peer}: {}", crate::network::brief(&message)));
                     let from = vocabulary::Upid::new(from, node.address());
                     ctx.send(node, peer, Packet::Process { from, to: to.id.to_string(), message });
                 }
