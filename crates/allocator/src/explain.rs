@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use resources::Name;
 use vocabulary::{AgentId, FrameworkId, Monotonic, Role};
 
 use crate::agent::Agent;
@@ -34,6 +35,16 @@ pub enum Reason {
     NothingLeft,
     /// What is left is reserved to other roles.
     NothingOfferable,
+    /// A role, this or one above it, would have more than its limit of these.
+    QuotaLimit {
+        role: Role,
+        names: Vec<Name>,
+    },
+    /// These are kept free for what others were promised and lack; some of them are named.
+    Headroom {
+        roles: Vec<Role>,
+        names: Vec<Name>,
+    },
     /// What is left is too little to be offered.
     BelowMinimum,
     /// The framework refused it.
@@ -63,6 +74,8 @@ impl Reason {
             Reason::Constraints(_) => "OFFER_CONSTRAINTS",
             Reason::NothingLeft => "NOTHING_LEFT",
             Reason::NothingOfferable => "RESERVED_FOR_OTHERS",
+            Reason::QuotaLimit { .. } => "QUOTA_LIMIT",
+            Reason::Headroom { .. } => "KEPT_FOR_GUARANTEES",
             Reason::BelowMinimum => "TOO_LITTLE_LEFT",
             Reason::Filtered { .. } => "REFUSED",
             Reason::Recovering { .. } => "RECOVERING",
@@ -96,6 +109,12 @@ impl fmt::Display for Reason {
             }
             Reason::NothingLeft => f.write_str("nothing left: all is offered or allocated"),
             Reason::NothingOfferable => f.write_str("what is left is reserved to other roles"),
+            Reason::QuotaLimit { role, names } => {
+                write!(f, "role '{role}' is at its limit of {}", list(names))
+            }
+            Reason::Headroom { roles, names } => {
+                write!(f, "{} kept free for what was guaranteed to {}", list(names), list(roles))
+            }
             Reason::BelowMinimum => f.write_str("too little left to be offered"),
             Reason::Filtered { .. } => f.write_str("refused by the framework"),
             Reason::Recovering { awaited, .. } => {
@@ -103,6 +122,11 @@ impl fmt::Display for Reason {
             }
         }
     }
+}
+
+fn list(items: &[impl fmt::Display]) -> String {
+    let items: Vec<String> = items.iter().map(ToString::to_string).collect();
+    items.join(", ")
 }
 
 impl Allocator {
@@ -175,6 +199,10 @@ impl Allocator {
             if reasons.is_empty() || !usable.is_empty() {
                 reasons.push(Reason::BelowMinimum);
             }
+        }
+        let (usable, quota) = self.within_quota(role, &usable);
+        if !quota.is_empty() && !rules::is_enough(minimums, &usable) {
+            reasons.extend(quota);
         }
         let until = membership
             .and_then(|membership| self.refusals.on(ix)?.until(membership.leaf, &usable, &mut Memo::default()));

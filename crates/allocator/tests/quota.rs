@@ -3,7 +3,7 @@
 
 mod story;
 
-use allocator::{Limits, QuotaError, check_quotas};
+use allocator::{Limits, QuotaError, Reason, check_quotas};
 use messages::v1::resource::disk_info;
 use resources::{Name, Resources, Scalar};
 use story::{agent, framework, quota, resources, story};
@@ -326,6 +326,25 @@ fn an_operation_moves_use_from_unreserved_to_reserved() {
         .uses("r", plain)
         .frees("f1", "r", "a1", plain)
         .uses("r", "");
+}
+
+#[test]
+fn what_quota_keeps_back_is_explained() {
+    let (cpus, mem) = (Name::CPUS, Name::MEM);
+    story()
+        .is_promised("a", "", "cpus:1;mem:100")
+        .is_promised("prod", "cpus:2;mem:200", "")
+        .subscribes(&framework("f1", &["a/b"]))
+        .subscribes(&framework("f2", &["dev"]))
+        .comes(&agent("a1", "cpus:3;mem:300"))
+        .offers_each(&[("f1", 1)])
+        .explains(
+            "f1",
+            "a/b",
+            "a1",
+            &[Reason::QuotaLimit { role: Role::new("a"), names: vec![cpus.clone(), mem.clone()] }],
+        )
+        .explains("f2", "dev", "a1", &[Reason::Headroom { roles: vec![Role::new("prod")], names: vec![cpus, mem] }]);
 }
 
 #[test]

@@ -230,6 +230,7 @@ impl Ledger {
         if let Some(account) = self.accounts.get_mut(ix) {
             account.priority = priority;
             account.limits = limits;
+            account.lends = false;
         }
         self.update(ix, true, |account| {
             if account.role.as_ref() == Some(role) {

@@ -7,10 +7,12 @@
 //! | `ledger` | promises and use of every role, and what follows: who may be given how much |
 //! | `room` | how much a role may be given now |
 //! | `held_back` | agents of which something was kept back, and when to look at them again |
+//! | `explain` | why a role is given less than is there |
 //! | `books` | keeping the ledger: setting quota, showing it |
 
 mod books;
 mod check;
+mod explain;
 mod held_back;
 mod ledger;
 mod room;

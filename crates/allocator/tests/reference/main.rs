@@ -5,14 +5,19 @@
 //! to anybody. So nothing is offered twice, nothing is lost, nobody is forgotten, and the shares are the same.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code")]
 
+mod model;
+mod quota;
+#[path = "../story/mod.rs"]
 mod story;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use allocator::{Allocation, Allocator, Options, Reason};
+use model::{Member, Model, path};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
+use quota::Terms;
 use resources::{Quantities, Resources};
 use story::{AgentSpec, FrameworkSpec, agent, framework, resources};
 use vocabulary::{AgentId, FrameworkId, Monotonic, Random, Role};
@@ -25,6 +30,9 @@ const TOTALS: [&str; 5] = [
     "cpus:0.005;mem:10;cpus(a/x):3",
     "cpus:8;mem:80;disk:70;gpus:2;mem(b):64",
 ];
+
+/// Guarantees and limits.
+const AMOUNTS: [&str; 7] = ["", "", "cpus:1", "cpus:2;mem:200", "cpus:4;mem:100", "mem:350", "cpus:0.5;disk:10"];
 
 #[derive(Debug, Clone)]
 enum Event {
@@ -41,6 +49,8 @@ enum Event {
     Weigh(&'static str, f64),
     Decline(u8, u64),
     Free(u8, bool),
+    Promise(&'static str, Option<(&'static str, &'static str)>),
+    Partition(&'static str, Option<(&'static str, &'static str, bool)>),
     Pass(u64),
     Run,
 }
@@ -63,6 +73,13 @@ fn event() -> impl Strategy<Value = Event> {
         1 => (select(&ROLES[..]), select(vec![0.5, 1.0, 2.0, 3.0])).prop_map(|(role, weight)| Event::Weigh(role, weight)),
         4 => (any::<u8>(), 0u64..20).prop_map(|(n, seconds)| Event::Decline(n, seconds)),
         4 => (any::<u8>(), any::<bool>()).prop_map(|(n, all)| Event::Free(n, all)),
+        3 => (select(&ROLES[..5]), proptest::option::weighted(0.8, (select(&AMOUNTS[..]), select(&AMOUNTS[..]))))
+            .prop_map(|(role, quota)| Event::Promise(role, quota)),
+        2 => (
+            select(&ROLES[..5]),
+            proptest::option::weighted(0.7, (select(&AMOUNTS[..]), select(&AMOUNTS[..]), any::<bool>())),
+        )
+            .prop_map(|(role, terms)| Event::Partition(role, terms)),
         2 => (1u64..8).prop_map(Event::Pass),
         10 => Just(Event::Run),
     ]
@@ -80,29 +97,6 @@ proptest! {
         }
         world.happens(Event::Run);
     }
-}
-
-/// Node of the tree: the components of a role, then `.` and a framework for what is below it.
-type Path = Vec<String>;
-type Leaf = (String, String);
-
-#[derive(Default)]
-struct Model {
-    now: u64,
-    agents: BTreeMap<String, (Resources, bool)>,
-    frameworks: BTreeMap<String, Member>,
-    /// By framework, role and agent; unallocated, never empty.
-    held: BTreeMap<(String, String, String), Resources>,
-    refusals: Vec<(Leaf, String, Resources, u64)>,
-    counts: BTreeMap<Path, u64>,
-    weights: BTreeMap<Path, f64>,
-}
-
-#[derive(Default)]
-struct Member {
-    roles: BTreeSet<String>,
-    suppressed: BTreeSet<String>,
-    active: bool,
 }
 
 struct World {
@@ -210,6 +204,22 @@ impl World {
                     model.release((&framework, &role, &agent), &part);
                 }
             }
+            Event::Promise(role, Some((min, max))) => {
+                allocator.set_quota(&Role::new(role), story::quota(min, max));
+                model.quotas.insert(role.to_owned(), terms(min, max, false));
+            }
+            Event::Promise(role, None) => {
+                allocator.remove_quota(&Role::new(role));
+                model.quotas.remove(role);
+            }
+            Event::Partition(role, Some((min, max, lends))) => {
+                allocator.set_partition(allocator::Partition { lends, ..story::partition(role, min, max) });
+                model.partitions.insert(role.to_owned(), terms(min, max, lends));
+            }
+            Event::Partition(role, None) => {
+                let known = allocator.remove_partition(&allocator::PartitionId::new(role));
+                assert_eq!(known, model.partitions.remove(role).is_some());
+            }
             Event::Pass(seconds) => model.now += seconds,
             Event::Run => self.run(),
             Event::AddAgent(..) | Event::AddFramework(..) => {}
@@ -236,23 +246,39 @@ impl World {
 
     fn run(&mut self) {
         let now = self.model.now;
-        let mut offers = self.allocator.allocate(at(now)).into_iter().peekable();
+        let before = self.model.clone();
+        let offers = self.allocator.allocate(at(now));
+        let groups: Vec<&[Allocation]> = offers.chunk_by(|left, right| left.agent == right.agent).collect();
+        let mut stage_one = true;
         let mut visited = BTreeSet::new();
-        while let Some(first) = offers.peek() {
-            let agent = first.agent.to_string();
-            assert!(visited.insert(agent.clone()), "{agent} was visited twice");
-            let mut got = Vec::new();
-            while let Some(offer) = offers.next_if(|offer| offer.agent.as_str() == agent) {
-                got.push(offer);
+        for group in groups {
+            let agent = group[0].agent.to_string();
+            // The last agent of the first stage may be the first one of the second.
+            let mut expected = if stage_one { self.model.keep_guarantees(&agent) } else { Vec::new() };
+            if expected.len() < group.len() {
+                stage_one = false;
+                assert!(visited.insert(agent.clone()), "{agent} was visited twice");
+                expected.extend(self.model.share_fairly(&agent));
             }
-            assert_eq!(got, self.model.give_away(&agent));
+            assert_eq!(group, expected);
         }
-        for agent in self.model.agents.keys().filter(|agent| !visited.contains(*agent)) {
-            assert_eq!(self.model.clone_for_look().give_away(agent), [], "{agent} was forgotten");
+        for agent in self.model.agents.keys() {
+            assert_eq!(self.model.clone().keep_guarantees(agent), [], "{agent} was forgotten");
+            assert_eq!(self.model.clone().share_fairly(agent), [], "{agent} was forgotten");
         }
         assert!(!self.allocator.is_dirty());
         assert!(self.allocator.allocate(at(now)).is_empty());
+        self.no_limit_is_broken(&before);
         self.compare_explanations();
+    }
+
+    fn no_limit_is_broken(&self, before: &Model) {
+        for (role, name) in ROLES.iter().flat_map(|role| ["cpus", "mem"].map(|name| (role, name))) {
+            let used = self.model.used(role, name);
+            if let Some(limit) = self.model.limit(role, name) {
+                assert!(used <= limit.max(before.used(role, name)), "{role} uses {used} {name} of {limit}");
+            }
+        }
     }
 
     /// Whoever is in the way of an offer, the explanation must know it.
@@ -273,6 +299,12 @@ impl World {
     }
 
     fn compare_books(&self) {
+        for role in ROLES {
+            let used = self.allocator.quota_used(&Role::new(role));
+            for name in ["cpus", "mem", "disk", "gpus"] {
+                assert_eq!(used.get(&name.into()).thousandths(), self.model.used(role, name), "{name} of {role}");
+            }
+        }
         for agent in self.model.agents.keys() {
             assert_eq!(self.allocator.available(&AgentId::new(agent)), Some(&self.model.free(agent)));
         }
@@ -286,151 +318,6 @@ impl World {
             });
         }
         assert_eq!(shown, expected);
-    }
-}
-
-impl Model {
-    /// Those subscribed and those that hold something.
-    fn leaves(&self) -> BTreeSet<Leaf> {
-        let subscribed = self
-            .frameworks
-            .iter()
-            .flat_map(|(framework, member)| member.roles.iter().map(|role| (role.clone(), framework.clone())));
-        let holding = self.held.keys().map(|(framework, role, _)| (role.clone(), framework.clone()));
-        subscribed.chain(holding).collect()
-    }
-
-    fn prune(&mut self) {
-        let paths: Vec<Path> = self.leaves().into_iter().map(leaf_path).collect();
-        self.counts.retain(|node, _| paths.iter().any(|path| path.starts_with(node)));
-    }
-
-    fn chosen(&self, framework: &str, role: Option<&str>) -> Option<BTreeSet<String>> {
-        let member = self.frameworks.get(framework)?;
-        match role {
-            None => Some(member.roles.clone()),
-            Some(role) => member.roles.contains(role).then(|| [role.to_owned()].into()),
-        }
-    }
-
-    fn nth(&self, n: u8, all: bool) -> Option<((String, String, String), Resources)> {
-        let (key, held) = self.held.iter().nth(usize::from(n) % self.held.len().max(1))?;
-        let part = if all { held.clone() } else { held.by_name("cpus") };
-        (!part.is_empty()).then(|| (key.clone(), part))
-    }
-
-    fn release(&mut self, (framework, role, agent): (&str, &str, &str), part: &Resources) {
-        let key = (framework.to_owned(), role.to_owned(), agent.to_owned());
-        let rest = &self.held[&key] - part;
-        if rest.is_empty() {
-            self.held.remove(&key);
-        } else {
-            self.held.insert(key, rest);
-        }
-    }
-
-    fn free(&self, agent: &str) -> Resources {
-        let held = self.held.iter().filter(|((_, _, own), _)| own == agent);
-        &self.agents[agent].0 - &held.fold(Resources::new(), |sum, (_, resources)| &sum + resources)
-    }
-
-    /// What the rules say, with the order taken once per agent.
-    fn give_away(&mut self, agent: &str) -> Vec<Allocation> {
-        if !self.agents[agent].1 {
-            return Vec::new();
-        }
-        let mut given = Vec::new();
-        let mut free = self.free(agent);
-        for (role, framework) in self.order(&Path::new()) {
-            let offer = free.allocatable_to(&role);
-            let refused = self.refusals.iter().any(|((refused_role, by), on, refused, until)| {
-                *refused_role == role
-                    && *by == framework
-                    && on == agent
-                    && *until > self.now
-                    && refused.contains(&offer)
-            });
-            let enough = offer.cpus() >= 0.01 || offer.mem() >= 32.0;
-            if refused || !enough {
-                continue;
-            }
-            free = &free - &offer;
-            given.push((role, framework, offer));
-        }
-        for (role, framework, offer) in &given {
-            let held = self.held.entry((framework.clone(), role.clone(), agent.to_owned())).or_default();
-            *held += offer;
-            let path = leaf_path((role.clone(), framework.clone()));
-            for end in 0..=path.len() {
-                *self.counts.entry(path[..end].to_vec()).or_default() += 1;
-            }
-        }
-        let allocation = |(role, framework, offer): (String, String, Resources)| Allocation {
-            framework: FrameworkId::new(framework),
-            resources: offer.allocated(&Role::new(&role)),
-            role: Role::new(role),
-            agent: AgentId::new(agent),
-        };
-        given.into_iter().map(allocation).collect()
-    }
-
-    /// The willing leaves below a node, best claim first.
-    fn order(&self, node: &Path) -> Vec<Leaf> {
-        let willing: Vec<Leaf> = self.leaves().into_iter().filter(|leaf| self.is_willing(leaf)).collect();
-        let below = willing.iter().filter(|leaf| leaf_path((*leaf).clone()).starts_with(node));
-        let mut children: Vec<Path> = Vec::new();
-        for path in below.map(|leaf| leaf_path(leaf.clone())) {
-            if path.len() == node.len() {
-                return vec![willing.into_iter().find(|leaf| leaf_path(leaf.clone()) == *node).unwrap()];
-            }
-            let child = path[..=node.len()].to_vec();
-            if !children.contains(&child) {
-                children.push(child);
-            }
-        }
-        let claim = |path: &Path| (self.share(path), self.counts.get(path).copied().unwrap_or_default());
-        children.sort_by(|left, right| {
-            let (left_claim, right_claim) = (claim(left), claim(right));
-            left_claim.0.total_cmp(&right_claim.0).then(left_claim.1.cmp(&right_claim.1)).then(left.cmp(right))
-        });
-        children.iter().flat_map(|child| self.order(child)).collect()
-    }
-
-    fn is_willing(&self, (role, framework): &Leaf) -> bool {
-        let member = self.frameworks.get(framework);
-        member.is_some_and(|member| member.active && member.roles.contains(role) && !member.suppressed.contains(role))
-    }
-
-    fn share(&self, node: &Path) -> f64 {
-        let sum = |amounts: Vec<Quantities>| {
-            amounts.iter().fold(Quantities::new(), |mut sum, one| {
-                sum += one;
-                sum
-            })
-        };
-        let total = sum(self.agents.values().map(|(total, _)| total.quantities()).collect());
-        let below = self
-            .held
-            .iter()
-            .filter(|((framework, role, _), _)| leaf_path((role.clone(), framework.clone())).starts_with(node));
-        let held = sum(below.map(|(_, resources)| resources.quantities()).collect());
-        held.max_share(&total, |_| true) / self.weights.get(node).copied().unwrap_or(1.0)
-    }
-
-    fn clone_for_look(&self) -> Model {
-        let members = self.frameworks.iter().map(|(id, member)| {
-            let Member { roles, suppressed, active } = member;
-            (id.clone(), Member { roles: roles.clone(), suppressed: suppressed.clone(), active: *active })
-        });
-        Model {
-            now: self.now,
-            agents: self.agents.clone(),
-            frameworks: members.collect(),
-            held: self.held.clone(),
-            refusals: self.refusals.clone(),
-            counts: self.counts.clone(),
-            weights: self.weights.clone(),
-        }
     }
 }
 
@@ -465,12 +352,9 @@ fn framework_spec(n: u8, roles: &[&str]) -> FrameworkSpec {
     framework(&name('f', n), roles)
 }
 
-fn path(role: &str) -> Path {
-    role.split('/').map(str::to_owned).collect()
-}
-
-fn leaf_path((role, framework): Leaf) -> Path {
-    let mut path = path(&role);
-    path.extend([".".to_owned(), framework]);
-    path
+/// A partition of the stories has weight 1.
+fn terms(min: &str, max: &str, lends: bool) -> Terms {
+    let amounts = |text: &str| resources(text).quantities();
+    let max = amounts(max).iter().map(|(name, limit)| (name.to_string(), limit.thousandths())).collect();
+    Terms { min: amounts(min), max, weight: 1.0, lends }
 }

@@ -1,0 +1,193 @@
+//! Quota as it is defined: what a role uses, what it needs, and how much it may be given.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use resources::{Quantities, Resource, Resources, Scalar};
+
+use crate::model::Model;
+
+#[derive(Debug, Clone)]
+pub struct Terms {
+    pub min: Quantities,
+    pub max: BTreeMap<String, i64>,
+    pub weight: f64,
+    pub lends: bool,
+}
+
+/// By name: how much may be given, and how much of that brings a guarantee closer.
+pub struct Room {
+    total: BTreeMap<String, i64>,
+    guaranteed: BTreeMap<String, i64>,
+}
+
+const NAMES: [&str; 4] = ["cpus", "mem", "disk", "gpus"];
+
+impl Room {
+    pub fn helps(&self, resources: &Resources) -> bool {
+        resources.iter().any(|resource| {
+            counts(resource) && self.guaranteed.get(resource.name().as_str()).is_some_and(|amount| *amount > 0)
+        })
+    }
+}
+
+/// Only scalars that are not reserved (the model has no revocable ones).
+fn counts(resource: &Resource) -> bool {
+    resource.value().as_scalar().is_some() && resource.is_unreserved()
+}
+
+pub fn cut(resources: &Resources, room: &Room) -> Resources {
+    let part = |resource: &Resource| match room.total.get(resource.name().as_str()) {
+        Some(most) if counts(resource) => {
+            let amount = resource.value().as_scalar().unwrap().thousandths();
+            resource.with_scalar(Scalar::from_thousandths(amount.min(*most)))
+        }
+        _ => resource.clone(),
+    };
+    resources.iter().map(part).collect()
+}
+
+fn sum<'a>(resources: impl Iterator<Item = &'a Resource>, name: &str) -> i64 {
+    resources
+        .filter(|resource| resource.name().as_str() == name)
+        .filter_map(|resource| resource.value().as_scalar())
+        .map(Scalar::thousandths)
+        .sum()
+}
+
+fn is_within(role: &str, above: &str) -> bool {
+    role == above || role.starts_with(&format!("{above}/"))
+}
+
+impl Model {
+    fn terms(&self, role: &str) -> Option<&Terms> {
+        self.partitions.get(role).or_else(|| self.quotas.get(role))
+    }
+
+    /// Reserved for the role or below it, held or not, and unreserved held there.
+    pub fn used(&self, role: &str, name: &str) -> i64 {
+        let reserved = self
+            .agents
+            .values()
+            .flat_map(|(total, _)| total.iter())
+            .filter(|resource| resource.reservation_role().is_some_and(|own| is_within(own.as_str(), role)));
+        let held = self.held.iter().filter(|((_, own, _), _)| is_within(own, role));
+        let unreserved = held.flat_map(|(_, resources)| resources.iter()).filter(|resource| counts(resource));
+        sum(reserved, name) + sum(unreserved, name)
+    }
+
+    pub fn limit(&self, role: &str, name: &str) -> Option<i64> {
+        self.terms(role)?.max.get(name).copied()
+    }
+
+    fn guarantee(&self, role: &str, name: &str) -> i64 {
+        let Some(terms) = self.terms(role) else { return 0 };
+        let is_wanted = || self.leaves().iter().any(|leaf| is_within(&leaf.0, role) && self.is_willing(leaf));
+        if terms.lends && !is_wanted() { 0 } else { terms.min.get(&name.into()).thousandths() }
+    }
+
+    pub fn sheet(&self) -> Sheet {
+        let with_terms = self.quotas.keys().chain(self.partitions.keys());
+        let roles: BTreeSet<String> = with_terms.flat_map(|role| upwards(role)).collect();
+        let line = |(role, name): (&String, &str)| {
+            let line = Line {
+                used: self.used(role, name),
+                limit: self.limit(role, name),
+                guarantee: self.guarantee(role, name),
+            };
+            ((role.clone(), name.to_owned()), line)
+        };
+        let lines = roles.iter().flat_map(|role| NAMES.map(|name| (role, name))).map(line).collect();
+        let free = NAMES.map(|name| (name.to_owned(), self.free_of_all(name)));
+        Sheet { roles, lines, free: free.into() }
+    }
+
+    fn free_of_all(&self, name: &str) -> i64 {
+        let total = self.agents.values().flat_map(|(total, _)| total.iter()).filter(|resource| counts(resource));
+        let held = self.held.values().flat_map(|resources| resources.iter()).filter(|resource| counts(resource));
+        sum(total, name) - sum(held, name)
+    }
+}
+
+/// What is known of each role with terms and each above one, by name of resource.
+pub struct Sheet {
+    roles: BTreeSet<String>,
+    lines: BTreeMap<(String, String), Line>,
+    free: BTreeMap<String, i64>,
+}
+
+struct Line {
+    used: i64,
+    limit: Option<i64>,
+    guarantee: i64,
+}
+
+impl Sheet {
+    fn line(&self, role: &str, name: &str) -> Option<&Line> {
+        self.lines.get(&(role.to_owned(), name.to_owned()))
+    }
+
+    fn shortfall(&self, role: &str, name: &str) -> i64 {
+        self.line(role, name).map_or(0, |line| (line.guarantee - line.used).max(0))
+    }
+
+    /// `None` is the root.
+    fn children(&self, above: Option<&str>) -> impl Iterator<Item = &String> {
+        self.roles.iter().filter(move |role| role.rsplit_once('/').map(|(parent, _)| parent) == above)
+    }
+
+    fn need(&self, role: &str, name: &str) -> i64 {
+        let below: i64 = self.children(Some(role)).map(|child| self.need(child, name)).sum();
+        let need = self.shortfall(role, name).max(below);
+        let left = self.line(role, name).and_then(|line| Some((line.limit? - line.used).max(0)));
+        left.map_or(need, |left| need.min(left))
+    }
+
+    /// What has to stay free below `above` for everybody there who is not on the way to `role`.
+    fn need_beside(&self, above: Option<&str>, role: &str, name: &str) -> i64 {
+        let (way, beside): (Vec<_>, Vec<_>) = self.children(above).partition(|child| is_within(role, child));
+        let beside: i64 = beside.iter().map(|child| self.need(child, name)).sum();
+        beside + way.iter().map(|child| self.need_beside(Some(child), role, name)).sum::<i64>()
+    }
+
+    pub fn is_short(&self) -> bool {
+        self.roles.iter().any(|role| NAMES.iter().any(|name| self.shortfall(role, name) > 0))
+    }
+
+    pub fn works_towards_guarantee(&self, role: &str) -> bool {
+        upwards(role).iter().any(|above| NAMES.iter().any(|name| self.shortfall(above, name) > 0))
+    }
+
+    pub fn room(&self, role: &str) -> Room {
+        let mut room = Room { total: BTreeMap::new(), guaranteed: BTreeMap::new() };
+        for name in NAMES {
+            let above: Vec<String> = upwards(role).into_iter().filter(|above| self.roles.contains(above)).collect();
+            let left = |bound: i64, above: &String| {
+                let used = self.line(above, name).map_or(0, |line| line.used);
+                (bound - used - self.need_beside(Some(above), role, name)).max(0)
+            };
+            let limits = above.iter().filter_map(|above| Some(left(self.line(above, name)?.limit?, above)));
+            let limit = limits.min().unwrap_or(i64::MAX);
+            let short = above.iter().filter(|above| self.works_towards_own(above));
+            let guarantees = short.filter_map(|above| Some(left(self.line(above, name)?.guarantee, above)));
+            let guaranteed = guarantees.max().unwrap_or(0).min(limit);
+            let headroom = match self.need_beside(None, role, name) {
+                0 => i64::MAX,
+                needed => (self.free[name] - needed).max(0),
+            };
+            room.guaranteed.insert(name.to_owned(), guaranteed);
+            room.total.insert(name.to_owned(), guaranteed.max(limit.min(headroom)));
+        }
+        room
+    }
+
+    fn works_towards_own(&self, role: &str) -> bool {
+        NAMES.iter().any(|name| self.shortfall(role, name) > 0)
+    }
+}
+
+/// The role and those above it.
+fn upwards(role: &str) -> Vec<String> {
+    let mut roles = vec![role.to_owned()];
+    roles.extend(resources::roles::ancestors(role).map(str::to_owned));
+    roles
+}
