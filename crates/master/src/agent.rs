@@ -30,8 +30,6 @@ pub(crate) struct Agent {
     pub offers: Vec<OfferId>,
     /// By the id of each resource provider.
     pub providers: BTreeMap<String, Provider>,
-    /// A registry change that ends its registration is under way.
-    pub leaving: bool,
     /// When it is given up, while disconnected.
     pub deadline: Option<Monotonic>,
 }
@@ -64,7 +62,6 @@ impl Agent {
             uses: BTreeMap::new(),
             offers: Vec::new(),
             providers: BTreeMap::new(),
-            leaving: false,
             deadline: None,
         }
     }
@@ -204,6 +201,13 @@ impl Agents {
         if self.unreachable_order.len() > 2 * limit.max(self.unreachable.len()) {
             let known = &self.unreachable;
             self.unreachable_order.retain(|id| known.contains_key(id));
+        }
+    }
+
+    /// What the registry has forgotten.
+    pub fn forget_unreachable(&mut self, ids: &[AgentId]) {
+        for id in ids {
+            self.unreachable.remove(id);
         }
     }
 

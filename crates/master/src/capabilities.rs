@@ -31,6 +31,7 @@ pub(crate) struct AgentCapabilities {
     pub resource_provider: bool,
     pub operation_feedback: bool,
     pub task_resource_limits: bool,
+    pub draining: bool,
 }
 
 impl AgentCapabilities {
@@ -43,6 +44,7 @@ impl AgentCapabilities {
             resource_provider: has(AgentCapability::ResourceProvider),
             operation_feedback: has(AgentCapability::AgentOperationFeedback),
             task_resource_limits: has(AgentCapability::TaskResourceLimits),
+            draining: has(AgentCapability::AgentDraining),
         }
     }
 }

@@ -16,6 +16,10 @@ pub enum Change {
     /// First registration or return of an agent (also from unreachable). Tasks of it in the
     /// unreachable history are added again right after, or are gone.
     AgentAdded(Arc<AgentSnapshot>),
+    /// Agents of the master before, which have not come back yet: each will be added, or removed.
+    AgentsRecovered(Vec<Arc<v1::AgentInfo>>),
+    /// Agents that were unreachable under the master before.
+    UnreachableRecovered(Vec<AgentId>),
     AgentUpdated(Arc<AgentSnapshot>),
     AgentRemoved {
         agent: AgentId,
@@ -90,6 +94,11 @@ pub struct AgentSnapshot {
     pub active: bool,
     /// Its link is up.
     pub connected: bool,
+    /// By an operator.
+    pub deactivated: bool,
+    pub drain: Option<v1::DrainInfo>,
+    /// When this master told it to drain.
+    pub drain_started: Option<Timestamp>,
     /// `info.resources` with the applied operations, plus oversubscribed resources.
     pub total: Resources,
 }

@@ -47,7 +47,14 @@ pub struct Config {
 
     pub max_completed_frameworks: usize,
     pub max_unreachable_tasks_per_framework: usize,
-    pub max_unreachable_agents: usize,
+    /// Agents after which the next is given up (`--agent_removal_rate_limit`): one in this time.
+    pub agent_removal_interval: Option<Duration>,
+    /// The share of agents, up to 1, that may be given up after a failover.
+    pub recovery_agent_removal_limit: f64,
+    pub registry_gc_interval: Duration,
+    /// How long, and how many, unreachable and gone agents are remembered.
+    pub registry_max_agent_age: Duration,
+    pub registry_max_agent_count: usize,
     /// Registry changes that may wait for the disk; a peer beyond it is ignored and retries.
     pub max_pending_stores: usize,
 }
@@ -76,7 +83,11 @@ impl Config {
             allocator: allocator::Options::default(),
             max_completed_frameworks: 50,
             max_unreachable_tasks_per_framework: 1000,
-            max_unreachable_agents: 100 * 1024,
+            agent_removal_interval: None,
+            recovery_agent_removal_limit: 1.0,
+            registry_gc_interval: Duration::from_secs(15 * 60),
+            registry_max_agent_age: Duration::from_secs(14 * 24 * 60 * 60),
+            registry_max_agent_count: 100 * 1024,
             max_pending_stores: 100_000,
         }
     }

@@ -8,8 +8,9 @@ use crate::change::{AgentDeparture, Change, TaskDeparture};
 use crate::cx::Cx;
 use crate::master::Master;
 use crate::outbox::{Effect, Timer};
-use crate::registry::{RegistryOperation, Removal, Waiting};
-use crate::text;
+use crate::registry::{Leaving, RegistryOperation, Removal, Waiting};
+use crate::removals::Because;
+use crate::text::time_info;
 use crate::updates::MadeUp;
 
 impl Master {
@@ -53,19 +54,15 @@ impl Master {
         if agent.state.connected || agent.deadline.is_none_or(|deadline| deadline > cx.now.monotonic) {
             return;
         }
-        self.metrics.slave_unreachable_scheduled.increment();
-        self.metrics.slave_unreachable_completed.increment();
-        let timeout = text::duration(self.config.agent_reregister_timeout);
-        self.mark_unreachable(cx, id, format!("agent did not reregister within {timeout} after disconnecting"));
+        self.give_up(cx, id.clone(), Because::Disconnected);
     }
 
     pub(crate) fn mark_unreachable(&mut self, cx: &mut Cx<'_>, id: &AgentId, cause: String) {
-        let returning = self.registry.reregistering.contains(id);
-        let Some(agent) = self.agents.get_mut(id.as_str()) else { return };
-        if returning || std::mem::replace(&mut agent.leaving, true) {
+        if self.agents.get(id.as_str()).is_none() || !self.may_leave(id) {
             return;
         }
-        let since = v1::TimeInfo { nanoseconds: i64::try_from(cx.now.wall.nanos()).unwrap_or(i64::MAX) };
+        self.registry.leaving.insert(id.clone(), Leaving::Unreachable);
+        let since = time_info(cx.now.wall);
         let operation = RegistryOperation::MarkUnreachable { agent: id.clone(), since };
         self.store(cx, operation, Waiting::Unreachable { agent: id.clone(), since, cause });
     }
@@ -74,8 +71,7 @@ impl Master {
         if self.agents.get(id.as_str()).is_none() {
             return;
         }
-        self.metrics.slave_removals.increment();
-        self.metrics.slave_removals_reason_unhealthy.increment();
+        self.count_unhealthy();
         let mut tasks: Vec<(FrameworkId, TaskId)> = Vec::new();
         for framework in self.frameworks_on(id) {
             let aware = self.frameworks.get(framework.as_str()).is_some_and(|f| f.capabilities.partition_aware);
@@ -85,8 +81,33 @@ impl Master {
             self.clear_agent(cx, id, &framework, &reason, TaskDeparture::Unreachable);
         }
         let unreachable = UnreachableAgent { since, tasks };
-        self.agents.add_unreachable(id.clone(), unreachable, self.config.max_unreachable_agents);
+        self.agents.add_unreachable(id.clone(), unreachable, self.config.registry_max_agent_count);
         self.forget_agent(cx, id, AgentDeparture::Unreachable);
+    }
+
+    /// An agent that is not registered and did not come back; no task of it is known.
+    pub(crate) fn recovered_became_unreachable(&mut self, cx: &mut Cx<'_>, id: &AgentId, since: v1::TimeInfo) {
+        self.registry.leaving.remove(id);
+        if self.recovery.take(id).is_none() {
+            return;
+        }
+        self.count_unhealthy();
+        self.metrics.recovery_slave_removals.increment();
+        let unreachable = UnreachableAgent { since, tasks: Vec::new() };
+        self.agents.add_unreachable(id.clone(), unreachable, self.config.registry_max_agent_count);
+        self.metrics.slaves_unreachable.set(self.agents.unreachable_count() as i64);
+        cx.publish(Change::AgentRemoved { agent: id.clone(), departure: AgentDeparture::Unreachable, at: cx.now.wall });
+        self.tell_agent_lost(cx, id);
+    }
+
+    fn count_unhealthy(&self) {
+        self.metrics.slave_removals.increment();
+        self.metrics.slave_removals_reason_unhealthy.increment();
+    }
+
+    /// False while another change of its registration is under way.
+    pub(crate) fn may_leave(&self, id: &AgentId) -> bool {
+        !self.registry.reregistering.contains(id) && !self.registry.leaving.contains_key(id)
     }
 
     pub(crate) fn unregister_agent(&mut self, cx: &mut Cx<'_>, from: &vocabulary::Upid, id: &AgentId) {
@@ -97,10 +118,10 @@ impl Master {
     }
 
     pub(crate) fn remove_agent(&mut self, cx: &mut Cx<'_>, id: &AgentId, cause: &'static str, reason: Removal) {
-        let Some(agent) = self.agents.get_mut(id.as_str()) else { return };
-        if std::mem::replace(&mut agent.leaving, true) {
+        if self.agents.get(id.as_str()).is_none() || self.registry.leaving.contains_key(id) {
             return;
         }
+        self.registry.leaving.insert(id.clone(), Leaving::Removed);
         let operation = RegistryOperation::RemoveAgent(id.clone());
         self.store(cx, operation, Waiting::Remove { agent: id.clone(), cause, reason });
     }
@@ -122,7 +143,7 @@ impl Master {
     }
 
     /// Ends everything a framework has on an agent, and tells it.
-    fn clear_agent(
+    pub(crate) fn clear_agent(
         &mut self,
         cx: &mut Cx<'_>,
         agent: &AgentId,
@@ -140,7 +161,7 @@ impl Master {
         }
     }
 
-    fn frameworks_on(&self, agent: &AgentId) -> Vec<FrameworkId> {
+    pub(crate) fn frameworks_on(&self, agent: &AgentId) -> Vec<FrameworkId> {
         self.agents.get(agent.as_str()).map(|a| a.uses.keys().cloned().collect()).unwrap_or_default()
     }
 
@@ -156,11 +177,13 @@ impl Master {
 
     /// Last step of every departure: the agent has no tasks any more; frameworks hear that
     /// it is lost, the books forget it.
-    fn forget_agent(&mut self, cx: &mut Cx<'_>, id: &AgentId, departure: AgentDeparture) {
+    pub(crate) fn forget_agent(&mut self, cx: &mut Cx<'_>, id: &AgentId, departure: AgentDeparture) {
         self.rescind_offers_of_agent(cx, id);
         self.forget_operations_on(cx, id, departure);
         self.allocator.remove_agent(id);
         let Some(agent) = self.agents.remove(id.as_str()) else { return };
+        self.registry.leaving.remove(id);
+        self.removals.cancel(id);
         self.stop_pings(cx, &agent);
         if agent.deadline.is_some() {
             cx.disarm(Timer::AgentReregister(id.clone()));
@@ -171,6 +194,10 @@ impl Master {
         }
         self.count_agent_gone(&agent);
         cx.publish(Change::AgentRemoved { agent: id.clone(), departure, at: cx.now.wall });
+        self.tell_agent_lost(cx, id);
+    }
+
+    fn tell_agent_lost(&self, cx: &mut Cx<'_>, id: &AgentId) {
         for framework in self.frameworks.iter() {
             framework.listener().agent_lost(cx, id.to_proto());
         }

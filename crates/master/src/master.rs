@@ -18,7 +18,9 @@ use crate::offers::Offers;
 use crate::operations::Operations;
 use crate::outbox::{Outbox, Timer};
 use crate::policy::Policy;
+use crate::recovery::Recovery;
 use crate::registry::{Registry, RegistryState};
+use crate::removals::Removals;
 use crate::wheel::Wheel;
 use vocabulary::{AgentId, FrameworkId};
 
@@ -37,6 +39,8 @@ pub struct Master {
     pub(crate) links: Links,
     pub(crate) registry: Registry,
     pub(crate) policy: Policy,
+    pub(crate) recovery: Recovery,
+    pub(crate) removals: Removals,
     pub(crate) pings: Wheel<AgentId>,
     pub(crate) heartbeats: Wheel<FrameworkId>,
     pub(crate) operations: Operations,
@@ -63,6 +67,8 @@ impl Master {
             links: Links::default(),
             policy: Policy::new(&registry),
             registry: Registry::new(registry),
+            recovery: Recovery::default(),
+            removals: Removals::new(config.agent_removal_interval),
             pings: Wheel::new(config.agent_ping_timeout),
             heartbeats: Wheel::new(config.heartbeat_interval),
             operations: Operations::new(Random::from_u64(random.clone().next_u64())),
@@ -109,6 +115,9 @@ impl Master {
             Timer::Heartbeat(slot) => self.heartbeat(cx, slot),
             Timer::Ping(slot) => self.ping(cx, slot),
             Timer::FrameworkFailover(framework) => self.failover_timed_out(cx, &framework),
+            Timer::RecoveredAgents => self.recovered_agents_timed_out(cx),
+            Timer::AgentRemoval => self.removals_go_on(cx),
+            Timer::RegistryGc => self.prune_registry(cx),
             Timer::AgentReregister(agent) => self.reregistration_timed_out(cx, &agent),
             Timer::OfferTimeout(offer) => self.offer_timed_out(cx, &offer),
         }

@@ -14,6 +14,9 @@ impl Master {
         if is_about_policy(call.r#type()) {
             return self.policy_call(cx, request.reply, call);
         }
+        if self.standing_call(cx, request.reply, &call) {
+            return;
+        }
         let answer = match (call.r#type(), call.teardown.as_ref()) {
             (
                 Type::ReserveResources

@@ -63,6 +63,12 @@ pub enum Timer {
     Ping(u32),
     /// A disconnected framework has used up its failover timeout.
     FrameworkFailover(FrameworkId),
+    /// The agents of the master before have had their time to come back.
+    RecoveredAgents,
+    /// The next agent may be given up (`--agent_removal_rate_limit`).
+    AgentRemoval,
+    /// Unreachable and gone agents are to be looked through for old ones.
+    RegistryGc,
     /// A disconnected agent has not come back.
     AgentReregister(AgentId),
     /// An offer has been outstanding for `--offer_timeout`.

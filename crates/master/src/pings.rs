@@ -8,6 +8,7 @@ use crate::agent::Agent;
 use crate::cx::Cx;
 use crate::master::Master;
 use crate::outbox::Timer;
+use crate::removals::Because;
 
 impl Master {
     /// The first ping goes out at once, the next ones with the wheel.
@@ -36,10 +37,8 @@ impl Master {
             }
             let silent = agent.missed_pings >= self.config.max_agent_ping_timeouts;
             send_ping(cx, agent);
-            if silent && !agent.leaving {
-                self.metrics.slave_unreachable_scheduled.increment();
-                self.metrics.slave_unreachable_completed.increment();
-                self.mark_unreachable(cx, &id, "health check timed out".to_owned());
+            if silent && !self.registry.leaving.contains_key(&id) {
+                self.give_up(cx, id, Because::Silent);
             }
         }
         if let Some(rearm) = rearm {
@@ -52,6 +51,10 @@ impl Master {
         if let Some(agent) = agent.and_then(|id| self.agents.get_mut(id.as_str())) {
             agent.awaiting_pong = false;
             agent.missed_pings = 0;
+            let id = agent.id().clone();
+            if self.removals.answered(&id) {
+                self.metrics.slave_unreachable_canceled.increment();
+            }
         }
     }
 }

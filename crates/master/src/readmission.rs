@@ -15,6 +15,7 @@ use crate::cx::Cx;
 use crate::framework::roles_of;
 use crate::master::Master;
 use crate::registration::{total_of, upgrade};
+use crate::registry::{RegistryOperation, Waiting};
 use crate::reregistration::current_status;
 use crate::task;
 
@@ -23,8 +24,12 @@ impl Master {
     pub(crate) fn readmitted(&mut self, cx: &mut Cx<'_>, from: Upid, mut message: internal::ReregisterSlaveMessage) {
         let Some(id) = message.slave.id.as_ref().map(AgentId::from) else { return };
         self.registry.reregistering.remove(&id);
+        if self.is_leaving_or_gone(cx, &id, &from) {
+            return;
+        }
         let Some(total) = total_of(&message.slave.resources, &message.checkpointed_resources) else { return };
         let capabilities = capability_numbers(&message.agent_capabilities);
+        let was_recovered = self.recovery.take(&id).is_some();
         let was_unreachable = self.agents.take_unreachable(id.as_str());
         self.forget_unreachable_tasks(was_unreachable.as_ref());
 
@@ -33,9 +38,13 @@ impl Master {
         let claims = self.claims(message.tasks, message.executor_infos, AgentCapabilities::of(&capabilities));
         let cause =
             if was_unreachable.is_some() { "Unreachable agent re-reregistered" } else { "Unknown agent reregistered" };
-        self.tell_of_returned_tasks(cx, &claims, cause);
+        if !was_recovered {
+            // After a failover their frameworks ask, or hear of it from the agent.
+            self.tell_of_returned_tasks(cx, &claims, cause);
+        }
 
         self.metrics.slave_reregistrations.increment();
+        let (drain, deactivated) = self.standing_of(&id);
         let state = AgentSnapshot {
             id: id.clone(),
             info: Arc::new(message.slave),
@@ -44,12 +53,20 @@ impl Master {
             capabilities,
             registered: cx.now.wall,
             reregistered: Some(cx.now.wall),
-            active: true,
+            active: !deactivated,
             connected: true,
+            deactivated,
+            drain,
+            drain_started: None,
             total,
         };
         self.add_agent(cx, state, message.resource_version_uuid, &claims.used());
         self.enter(cx, &id, claims);
+        self.repeat_drain(cx, &id);
+        // One with resource providers has said nothing of its operations yet: its first UpdateSlaveMessage does.
+        if self.agents.get(id.as_str()).is_some_and(|agent| !agent.capabilities.resource_provider) {
+            self.check_drained(cx, &id);
+        }
         cx.send(
             &from,
             internal::SlaveReregisteredMessage {
@@ -63,6 +80,33 @@ impl Master {
             cx.send(&from, internal::ShutdownFrameworkMessage { framework_id });
         }
         self.tell_agent_of_frameworks(cx, &from, &message.frameworks);
+    }
+
+    /// An agent that this master does not know as registered wants to be. One that the registry has just as it says
+    /// needs no record: after a failover most are like that.
+    pub(crate) fn readmit(
+        &mut self,
+        cx: &mut Cx<'_>,
+        id: AgentId,
+        from: Upid,
+        message: Box<internal::ReregisterSlaveMessage>,
+    ) {
+        let operation = match self.recovery.get(&id) {
+            Some(known) if **known == message.slave => return self.readmitted(cx, from, *message),
+            Some(_) => RegistryOperation::UpdateAgent(Arc::new(message.slave.clone())),
+            None => RegistryOperation::MarkReachable(Arc::new(message.slave.clone())),
+        };
+        self.registry.reregistering.insert(id);
+        self.store(cx, operation, Waiting::Readmit { from, message });
+    }
+
+    /// A retry answers the one whose departure is under way; one that was marked gone has to end.
+    pub(crate) fn is_leaving_or_gone(&self, cx: &mut Cx<'_>, id: &AgentId, from: &Upid) -> bool {
+        if self.registry.state.gone.contains_key(id) {
+            cx.shut_down(from, "Agent has been marked gone");
+            return true;
+        }
+        self.registry.leaving.contains_key(id)
     }
 
     fn forget_unreachable_tasks(&mut self, agent: Option<&UnreachableAgent>) {

@@ -1,10 +1,110 @@
-//! The beginning of a master's term: what the one before it left behind.
+//! The beginning of a master's term: the agents that the one before it left behind are awaited, and those that do not
+//! come are given up, unless they are so many that something else must be wrong.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use messages::v1;
+use vocabulary::AgentId;
+
+use crate::agent::UnreachableAgent;
+use crate::change::Change;
 use crate::cx::Cx;
 use crate::master::Master;
+use crate::outbox::Timer;
+use crate::removals::Because;
+
+/// Agents of the registry that have not come back yet.
+#[derive(Debug, Default)]
+pub(crate) struct Recovery {
+    awaited: BTreeMap<AgentId, Arc<v1::AgentInfo>>,
+    /// How many there were at first.
+    expected: usize,
+}
+
+impl Recovery {
+    pub fn get(&self, id: &AgentId) -> Option<&Arc<v1::AgentInfo>> {
+        self.awaited.get(id)
+    }
+
+    pub fn contains(&self, id: &str) -> bool {
+        self.awaited.contains_key(id)
+    }
+
+    /// Whether something on this agent (on any, if none is named) may still turn up.
+    pub fn awaits(&self, agent: Option<&v1::AgentId>) -> bool {
+        match agent {
+            Some(agent) => self.contains(&agent.value),
+            None => !self.awaited.is_empty(),
+        }
+    }
+
+    /// It is back, or is not awaited any more.
+    pub fn take(&mut self, id: &AgentId) -> Option<Arc<v1::AgentInfo>> {
+        self.awaited.remove(id)
+    }
+
+    fn missing_share(&self) -> f64 {
+        self.awaited.len() as f64 / self.expected.max(1) as f64
+    }
+}
 
 impl Master {
     pub(crate) fn take_over(&mut self, cx: &mut Cx<'_>) {
         self.take_over_policy(cx);
+        let registry = &self.registry.state;
+        self.recovery.awaited = registry.agents.iter().map(|(id, record)| (id.clone(), record.info.clone())).collect();
+        self.recovery.expected = self.recovery.awaited.len();
+        let has_quota = !registry.quotas.is_empty();
+        self.recover_unreachable(cx);
+        self.allocator.start_recovery(cx.now.monotonic, self.recovery.expected, has_quota);
+        cx.arm(Timer::RegistryGc, cx.now.monotonic + self.config.registry_gc_interval);
+        if self.recovery.expected > 0 {
+            tracing::info!(agents = self.recovery.expected, "awaiting the agents of the registry");
+            cx.publish(Change::AgentsRecovered(self.recovery.awaited.values().cloned().collect()));
+            cx.arm(Timer::RecoveredAgents, cx.now.monotonic + self.config.agent_reregister_timeout);
+        }
+    }
+
+    /// In the order in which they left.
+    fn recover_unreachable(&mut self, cx: &mut Cx<'_>) {
+        let records = &self.registry.state.unreachable;
+        let mut unreachable: Vec<_> = records.iter().map(|(id, record)| (record.since, id.clone())).collect();
+        if unreachable.is_empty() {
+            return;
+        }
+        unreachable.sort_by_key(|(since, _)| since.nanoseconds);
+        cx.publish(Change::UnreachableRecovered(unreachable.iter().map(|(_, id)| id.clone()).collect()));
+        for (since, id) in unreachable {
+            let agent = UnreachableAgent { since, tasks: Vec::new() };
+            self.agents.add_unreachable(id, agent, self.config.registry_max_agent_count);
+        }
+        self.metrics.slaves_unreachable.set(self.agents.unreachable_count() as i64);
+    }
+
+    /// Where Mesos ends the master when too many agents are missing (`--recovery_agent_removal_limit`), this one gives up
+    /// none of them, says so, and looks again after the same time: a master that is there serves those that are.
+    pub(crate) fn recovered_agents_timed_out(&mut self, cx: &mut Cx<'_>) {
+        let (missing, expected) = (self.recovery.awaited.len(), self.recovery.expected);
+        if missing == 0 {
+            return;
+        }
+        let limit = self.config.recovery_agent_removal_limit;
+        if self.recovery.missing_share() > limit {
+            cx.arm(Timer::RecoveredAgents, cx.now.monotonic + self.config.agent_reregister_timeout);
+            return tracing::error!(
+                missing,
+                expected,
+                "more agents did not come back after the failover than --recovery_agent_removal_limit allows to give up \
+                 ({:.0}%): none is marked unreachable; look into it, then raise the limit or mark them gone",
+                limit * 100.0
+            );
+        }
+        let missing: Vec<AgentId> = self.recovery.awaited.keys().cloned().collect();
+        for id in missing {
+            if self.may_leave(&id) {
+                self.give_up(cx, id, Because::NeverReturned);
+            }
+        }
     }
 }

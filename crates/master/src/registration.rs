@@ -91,6 +91,9 @@ impl Master {
             reregistered: None,
             active: true,
             connected: true,
+            deactivated: false,
+            drain: None,
+            drain_started: None,
             total,
         };
         self.add_agent(cx, state, resource_version_uuid, &[]);
@@ -116,7 +119,8 @@ impl Master {
         self.set_window_of_new_agent(&agent);
         self.metrics.total.add(&agent.state.total);
         self.metrics.slaves_connected.increment();
-        self.metrics.slaves_active.increment();
+        let activity = if agent.state.active { &self.metrics.slaves_active } else { &self.metrics.slaves_inactive };
+        activity.increment();
         cx.publish(Change::AgentAdded(agent.state.clone()));
         self.agents.insert(agent);
     }

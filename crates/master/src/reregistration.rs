@@ -32,7 +32,7 @@ impl Master {
         if self.registry.reregistering.contains(&id) || self.registry_is_full() {
             return;
         }
-        if self.agents.get(id.as_str()).is_some_and(|agent| agent.leaving) {
+        if self.is_leaving_or_gone(cx, &id, &from) {
             return;
         }
         if let Err(reason) = validation::agent_message::validate_reregister(&message) {
@@ -45,11 +45,7 @@ impl Master {
             return;
         }
         upgrade(&mut message.slave.resources);
-        let Some(agent) = self.agents.get(id.as_str()) else {
-            self.registry.reregistering.insert(id);
-            let operation = RegistryOperation::MarkReachable(Arc::new(message.slave.clone()));
-            return self.store(cx, operation, Waiting::Readmit { from, message });
-        };
+        let Some(agent) = self.agents.get(id.as_str()) else { return self.readmit(cx, id, from, message) };
         if agent.state.pid.address.ip() != from.address.ip() || agent.state.info.hostname != message.slave.hostname {
             return cx.shut_down(&from, "Agent attempted to reregister with different IP / hostname");
         }
@@ -65,6 +61,9 @@ impl Master {
     pub(crate) fn updated(&mut self, cx: &mut Cx<'_>, from: Upid, message: internal::ReregisterSlaveMessage) {
         let Some(id) = message.slave.id.as_ref().map(AgentId::from) else { return };
         self.registry.reregistering.remove(&id);
+        if self.is_leaving_or_gone(cx, &id, &from) {
+            return;
+        }
         let Some(agent) = self.agents.get(id.as_str()) else { return };
         let Some(total) = total_of(&message.slave.resources, &message.checkpointed_resources) else {
             return cx.shut_down(&from, "Agent reregistered with invalid resources");
@@ -101,6 +100,8 @@ impl Master {
         }
         self.tell_agent_of_frameworks(cx, &from, &message.frameworks);
         self.tell_checkpointed_resources(cx, &id);
+        self.repeat_drain(cx, &id);
+        self.check_drained(cx, &id);
     }
 
     fn relink(&mut self, cx: &mut Cx<'_>, before: std::net::SocketAddrV4, now: std::net::SocketAddrV4) {
@@ -124,13 +125,16 @@ impl Master {
         agent.missed_pings = 0;
         let state = agent.state_mut();
         state.connected = true;
-        state.active = true;
+        let active = !state.deactivated;
+        state.active = active;
         cx.disarm(Timer::AgentReregister(id.clone()));
         self.metrics.slaves_connected.increment();
         self.metrics.slaves_disconnected.decrement();
-        self.metrics.slaves_active.increment();
-        self.metrics.slaves_inactive.decrement();
-        self.allocator.activate_agent(id);
+        if active {
+            self.metrics.slaves_active.increment();
+            self.metrics.slaves_inactive.decrement();
+            self.allocator.activate_agent(id);
+        }
     }
 
     /// Compares the agent's books with ours. Tasks it does not know are asked about in the
@@ -270,6 +274,7 @@ impl Master {
             agent.resource_version.clone_from(&message.resource_version_uuid);
         }
         self.reconcile_operations_with(cx, &id, &message);
+        self.check_drained(cx, &id);
         let Some(agent) = self.agents.get_mut(id.as_str()) else { return };
         if !oversubscribes || agent.state.total.revocable() == revocable {
             return;

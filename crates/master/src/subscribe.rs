@@ -242,7 +242,8 @@ impl Master {
     }
 
     /// A framework known only from its agents (or from its own word): it has tasks, but
-    /// nobody speaks for it yet. No failover timeout runs for it, as in Mesos.
+    /// nobody speaks for it yet. In Mesos no failover timeout runs for it, so that it may stay for ever; here it has
+    /// its own, but no less than agents have: its scheduler, too, has lost its master.
     pub(crate) fn recover_framework(&mut self, cx: &mut Cx<'_>, info: v1::FrameworkInfo) {
         let Some(id) = known_id(&info) else { return };
         let state = FrameworkSnapshot {
@@ -259,7 +260,11 @@ impl Master {
             reregistered: None,
             unregistered: None,
         };
-        let framework = Framework::new(state, Connection::None);
+        let mut framework = Framework::new(state, Connection::None);
+        let patience = framework.failover_timeout().max(self.config.agent_reregister_timeout);
+        let deadline = cx.now.monotonic + patience;
+        framework.deadline = Some(deadline);
+        cx.arm(Timer::FrameworkFailover(framework.id().clone()), deadline);
         self.allocator_add_framework(&framework);
         cx.publish(Change::FrameworkAdded(framework.state.clone()));
         self.frameworks.insert(framework);

@@ -19,6 +19,10 @@ pub(crate) fn duration(duration: Duration) -> String {
     format!("{}{unit}", seconds / size)
 }
 
+pub(crate) fn time_info(at: vocabulary::Timestamp) -> messages::v1::TimeInfo {
+    messages::v1::TimeInfo { nanoseconds: i64::try_from(at.nanos()).unwrap_or(i64::MAX) }
+}
+
 /// A version as agents announce it, e.g. `1.11.0` or `1.12.0-dev`. A label makes it
 /// older than the version itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -215,6 +215,7 @@ impl Master {
         }
         self.tidy_use(&task.agent, framework);
         cx.publish(Change::TaskRemoved { framework: framework.clone(), task: id.clone(), departure });
+        self.check_drained(cx, &task.agent);
     }
 
     /// Forgets that a framework uses an agent once it has nothing there.

@@ -398,8 +398,8 @@ fn an_agent_of_an_earlier_master_brings_its_frameworks() {
     c.send(&a.pid, message);
     assert_eq!(c.metrics.slave_reregistrations.get(), 1);
     assert_eq!(c.metrics.frameworks_disconnected.get(), 1);
-    // It waits for its scheduler, however long that takes.
-    c.pass(seconds(100_000));
+    // It waits for its scheduler as long as a master waits for agents, and as its failover timeout says.
+    c.pass(seconds(599));
     let f = c.subscribe(returning(framework_info(), "elder-0001"));
     c.settle();
     assert_eq!(c.heard(&f), ["SUBSCRIBED elder-0001", "HEARTBEAT", "OFFERS elder-S7[cpus:3; mem:896]"]);

@@ -9,8 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use common::calls::*;
+use common::operators::*;
 use common::*;
-use master::{Change, Effect};
+use master::{AgentDeparture, Change, Effect};
 use messages::{internal, v1};
 use proptest::prelude::*;
 use resources::Resources;
@@ -23,27 +24,101 @@ const TASKS: usize = 4;
 /// What a peer may do next. Numbers pick among what exists, so that most steps make sense.
 #[derive(Debug, Clone)]
 enum Step {
-    Register { agent: usize },
-    Reregister { agent: usize, tasks: bool },
-    Unregister { agent: usize },
-    Oversubscribe { agent: usize, cpus: u8 },
-    BreakLink { agent: usize },
-    FallSilent { agent: usize, silent: bool },
-    Subscribe { framework: usize, driver: bool, again: bool, old: bool, patient: bool },
-    HangUp { framework: usize },
-    Teardown { framework: usize },
-    Deactivate { framework: usize },
-    Launch { framework: usize, offers: usize, task: usize, cpus: u8, executor: bool },
-    Decline { framework: usize, offer: usize, seconds: i8 },
-    Suppress { framework: usize, revive: bool },
-    ChangeRoles { framework: usize, other: bool },
-    Kill { framework: usize, task: usize },
-    Reconcile { framework: usize, task: usize, all: bool },
-    Acknowledge { framework: usize, task: usize, agent: usize, uuid: u8 },
-    Update { framework: usize, task: usize, agent: usize, state: i32, uuid: u8 },
-    ExecutorExits { framework: usize, agent: usize },
-    SlowDisk { slow: bool },
-    Pass { millis: u32 },
+    Register {
+        agent: usize,
+    },
+    Reregister {
+        agent: usize,
+        tasks: bool,
+    },
+    Unregister {
+        agent: usize,
+    },
+    Oversubscribe {
+        agent: usize,
+        cpus: u8,
+    },
+    BreakLink {
+        agent: usize,
+    },
+    FallSilent {
+        agent: usize,
+        silent: bool,
+    },
+    Subscribe {
+        framework: usize,
+        driver: bool,
+        again: bool,
+        old: bool,
+        patient: bool,
+    },
+    HangUp {
+        framework: usize,
+    },
+    Teardown {
+        framework: usize,
+    },
+    Deactivate {
+        framework: usize,
+    },
+    Launch {
+        framework: usize,
+        offers: usize,
+        task: usize,
+        cpus: u8,
+        executor: bool,
+    },
+    Decline {
+        framework: usize,
+        offer: usize,
+        seconds: i8,
+    },
+    Suppress {
+        framework: usize,
+        revive: bool,
+    },
+    ChangeRoles {
+        framework: usize,
+        other: bool,
+    },
+    Kill {
+        framework: usize,
+        task: usize,
+    },
+    Reconcile {
+        framework: usize,
+        task: usize,
+        all: bool,
+    },
+    Acknowledge {
+        framework: usize,
+        task: usize,
+        agent: usize,
+        uuid: u8,
+    },
+    Update {
+        framework: usize,
+        task: usize,
+        agent: usize,
+        state: i32,
+        uuid: u8,
+    },
+    ExecutorExits {
+        framework: usize,
+        agent: usize,
+    },
+    /// An operator marks it gone, drains, deactivates or reactivates it.
+    Stand {
+        agent: usize,
+        how: u8,
+    },
+    FailOver,
+    SlowDisk {
+        slow: bool,
+    },
+    Pass {
+        millis: u32,
+    },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -61,6 +136,8 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (framework(), any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>()).prop_map(
             |(framework, driver, again, old, patient)| Subscribe { framework, driver, again, old, patient }
         ),
+        1 => (agent(), 0..12u8).prop_map(|(agent, how)| Stand { agent, how }),
+        1 => (0..8u8).prop_map(|n| if n == 0 { FailOver } else { Pass { millis: 30_000 } }),
         1 => framework().prop_map(|framework| HangUp { framework }),
         1 => framework().prop_map(|framework| Teardown { framework }),
         1 => framework().prop_map(|framework| Deactivate { framework }),
@@ -93,6 +170,8 @@ struct Reader {
     executors: BTreeMap<(String, String, String), Resources>,
     frameworks: BTreeSet<String>,
     operations: BTreeSet<Vec<u8>>,
+    /// Agents that are not registered, but may be, or are marked gone.
+    away: BTreeSet<String>,
 }
 
 impl Reader {
@@ -100,9 +179,19 @@ impl Reader {
         match change {
             Change::AgentAdded(agent) | Change::AgentUpdated(agent) => {
                 self.totals.insert(agent.id.to_string(), agent.total.clone());
+                self.away.remove(agent.id.as_str());
+                assert!(!agent.deactivated || !agent.active, "a deactivated agent is not active");
             }
-            Change::AgentRemoved { agent, .. } => {
-                assert!(self.totals.remove(agent.as_str()).is_some(), "only known agents leave");
+            Change::AgentsRecovered(agents) => {
+                self.away.extend(agents.iter().filter_map(|info| Some(info.id.as_ref()?.value.clone())));
+            }
+            Change::UnreachableRecovered(agents) => self.away.extend(agents.iter().map(ToString::to_string)),
+            Change::AgentRemoved { agent, departure, .. } => {
+                let known = self.totals.remove(agent.as_str()).is_some() | self.away.remove(agent.as_str());
+                assert!(known, "only known agents leave");
+                if *departure == AgentDeparture::Unreachable {
+                    self.away.insert(agent.to_string());
+                }
                 assert!(self.offers.values().all(|(_, on, _)| on != agent.as_str()), "no offer outlives its agent");
                 assert!(self.tasks.values().all(|(on, _)| on != agent.as_str()), "no task outlives its agent");
             }
@@ -391,6 +480,24 @@ impl World {
                         status: 1,
                     },
                 );
+            }
+            Step::Stand { agent, how } => {
+                let id = self.agents[agent].id.as_str();
+                let call = match how {
+                    0 => mark_agent_gone(id),
+                    1..4 => drain_agent(id, how == 1),
+                    4..8 => deactivate_agent(id),
+                    _ => reactivate_agent(id),
+                };
+                c.ask(call);
+            }
+            Step::FailOver => {
+                c.fail_over();
+                self.reader = Reader::default();
+                for party in &mut self.frameworks {
+                    party.http = None;
+                    party.offers.clear();
+                }
             }
             Step::SlowDisk { slow: true } => c.disk_is_slow = true,
             Step::SlowDisk { slow: false } => {

@@ -134,6 +134,9 @@ fn agent(n: usize) -> Change {
         reregistered: None,
         active: true,
         connected: true,
+        deactivated: false,
+        drain: None,
+        drain_started: None,
         total,
     }))
 }

@@ -200,6 +200,9 @@ impl Cluster {
             reregistered: None,
             active: cpus > 1,
             connected: cpus > 2,
+            deactivated: cpus == 1,
+            drain: None,
+            drain_started: None,
             total: Resources::parse(&format!("cpus:{cpus};cpus(eng):2;ports:[1-9]"), "*").unwrap(),
         };
         self.unreachable.remove(&snapshot.id);

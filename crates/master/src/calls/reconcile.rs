@@ -25,6 +25,8 @@ impl Master {
         for asked in call.tasks {
             let status = match framework.tasks.get(asked.task_id.value.as_str()) {
                 Some(task) => known(task, cx),
+                // Its agent, or any if none is named, may come back with it: there will be an answer then.
+                None if self.recovery.awaits(asked.agent_id.as_ref()) => continue,
                 None => self.unknown(framework, asked, cx),
             };
             tell(cx, framework, &status);
@@ -43,6 +45,8 @@ impl Master {
             (v1::TaskState::TaskGone, "Reconciliation: Task is unknown to the agent", None)
         } else if let Some(unreachable) = self.agents.unreachable(agent) {
             (v1::TaskState::TaskUnreachable, "Reconciliation: Task is unreachable", Some(unreachable.since))
+        } else if self.registry.state.gone.contains_key(agent) {
+            (v1::TaskState::TaskGoneByOperator, "Reconciliation: Task is gone", None)
         } else {
             (v1::TaskState::TaskUnknown, "Reconciliation: Task is unknown", None)
         };

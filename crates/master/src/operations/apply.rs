@@ -137,5 +137,6 @@ impl Master {
             self.free(cx, framework, &operation.agent, &operation.held);
         }
         cx.publish(Change::OperationRemoved(uuid));
+        self.check_drained(cx, &operation.agent);
     }
 }

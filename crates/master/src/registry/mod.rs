@@ -1,6 +1,7 @@
 //! The durable part of a master's state: what is in it, how it changes, how it is written down, and what waits for a
 //! change to become durable.
 
+mod gc;
 mod operation;
 mod records;
 mod state;
@@ -11,4 +12,4 @@ mod waiting;
 pub use operation::RegistryOperation;
 pub use records::{CorruptRegistry, Entry};
 pub use state::{AgentRecord, MachineKey, RegistryState, UnreachableRecord};
-pub(crate) use waiting::{Registry, Removal, Waiting};
+pub(crate) use waiting::{Leaving, Registry, Removal, Waiting};

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use messages::{internal, v1};
-use vocabulary::{AgentId, ReplyId, Upid};
+use vocabulary::{AgentId, Answer, ReplyId, Upid};
 
 use super::{RegistryOperation, RegistryState};
 use crate::cx::Cx;
+use crate::draining::Standing;
 use crate::master::Master;
 use crate::outbox::{Effect, StoreToken};
 use crate::policy::PolicyChange;
@@ -21,6 +22,16 @@ pub(crate) struct Registry {
     pub registering: BTreeSet<Upid>,
     /// Agents whose re-registration is under way.
     pub reregistering: BTreeSet<AgentId>,
+    /// Agents of which a change that ends their registration is under way.
+    pub leaving: BTreeMap<AgentId, Leaving>,
+}
+
+/// How an agent is about to leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Leaving {
+    Unreachable,
+    Removed,
+    Gone,
 }
 
 /// What goes on once a record is durable.
@@ -44,6 +55,27 @@ pub(crate) enum Waiting {
         agent: AgentId,
         since: v1::TimeInfo,
         cause: String,
+    },
+    /// An agent of the master before, which did not come back.
+    RecoveredUnreachable {
+        agent: AgentId,
+        since: v1::TimeInfo,
+    },
+    Gone {
+        agent: AgentId,
+        since: v1::TimeInfo,
+        /// Nobody, when draining led to it.
+        reply: Option<ReplyId>,
+    },
+    /// What an operator set about an agent.
+    Standing {
+        agent: AgentId,
+        reply: ReplyId,
+        change: Standing,
+    },
+    Drained(AgentId),
+    Pruned {
+        unreachable: Vec<AgentId>,
     },
     Remove {
         agent: AgentId,
@@ -97,6 +129,19 @@ impl Master {
             Waiting::Readmit { from, message } => self.readmitted(cx, from, *message),
             Waiting::Update { from, message } => self.updated(cx, from, *message),
             Waiting::Unreachable { agent, since, cause } => self.became_unreachable(cx, &agent, since, &cause),
+            Waiting::RecoveredUnreachable { agent, since } => self.recovered_became_unreachable(cx, &agent, since),
+            Waiting::Gone { agent, since, reply } => {
+                self.became_gone(cx, &agent, since);
+                if let Some(reply) = reply {
+                    cx.reply(reply, Answer::ok());
+                }
+            }
+            Waiting::Standing { agent, reply, change } => {
+                let answer = self.standing_changed(cx, &agent, change);
+                cx.reply(reply, answer);
+            }
+            Waiting::Drained(agent) => self.became_drained(cx, &agent),
+            Waiting::Pruned { unreachable } => self.pruned(&unreachable),
             Waiting::Remove { agent, cause, reason } => self.removed(cx, &agent, cause, reason),
             Waiting::Policy { reply, change } => self.policy_stored(cx, reply, change),
         }

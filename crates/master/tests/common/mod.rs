@@ -3,6 +3,7 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub mod operators;
 mod show;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -11,8 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use master::{
-    Caller, Change, Config, Effect, Input, Master, Metrics, OperatorCall, Outbox, PeerMessage, RegistryState,
-    SchedulerCall, SchedulerSubscribe, StoreToken, Timer,
+    Caller, Change, Config, Effect, Input, Master, Metrics, OperatorCall, Outbox, PeerMessage, RegistryOperation,
+    RegistryState, SchedulerCall, SchedulerSubscribe, StoreToken, Timer,
 };
 use messages::{Message, internal, v1};
 use vocabulary::{Answer, Monotonic, Now, ReplyId, StreamId, Timestamp, Upid};
@@ -23,13 +24,17 @@ pub use v1::TaskState::*;
 pub struct Cluster {
     pub master: Master,
     pub metrics: Arc<Metrics>,
+    /// What is durable.
+    pub registry: RegistryState,
+    config: Config,
+    masters: u32,
     now: Duration,
     timers: BTreeMap<Timer, Monotonic>,
     /// While set, records are not confirmed.
     pub disk_is_slow: bool,
     /// Agents that do not answer pings.
     pub silent: BTreeSet<Upid>,
-    unconfirmed: VecDeque<StoreToken>,
+    unconfirmed: VecDeque<(StoreToken, RegistryOperation)>,
     next_reply: u64,
     next_stream: u128,
     pub replies: BTreeMap<ReplyId, Vec<Answer>>,
@@ -57,7 +62,9 @@ impl Cluster {
     }
 
     pub fn with(configure: impl FnOnce(&mut Config)) -> Self {
-        Self::before_election(RegistryState::default(), configure)
+        let mut cluster = Self::taking_over(RegistryState::default(), configure);
+        cluster.forget();
+        cluster
     }
 
     /// A master that was given what the one before it left behind.
@@ -73,8 +80,11 @@ impl Cluster {
         configure(&mut config);
         let metrics = Arc::new(Metrics::default());
         Cluster {
-            master: Master::new(config, [7; 32], metrics.clone(), registry),
+            master: Master::new(config.clone(), [7; 32], metrics.clone(), registry.clone()),
             metrics,
+            registry,
+            config,
+            masters: 1,
             now: Duration::from_secs(1000),
             timers: BTreeMap::new(),
             disk_is_slow: false,
@@ -86,6 +96,21 @@ impl Cluster {
             effects: Vec::new(),
             changes: Vec::new(),
         }
+    }
+
+    /// The master ends with all it had not stored, and another one takes over: `m2`, `m3` and so on.
+    pub fn fail_over(&mut self) {
+        self.masters += 1;
+        let id = format!("m{}", self.masters);
+        self.config.master_id = Some(id);
+        self.unconfirmed.clear();
+        self.timers.clear();
+        self.forget();
+        self.metrics = Arc::new(Metrics::default());
+        let entries = self.registry.entries();
+        self.registry = RegistryState::from_entries(entries).unwrap();
+        self.master = Master::new(self.config.clone(), [7; 32], self.metrics.clone(), self.registry.clone());
+        self.deliver(Input::Elected);
     }
 
     pub fn now(&self) -> Now {
@@ -101,7 +126,7 @@ impl Cluster {
             match &effect {
                 Effect::Arm { timer, at } => drop(self.timers.insert(timer.clone(), *at)),
                 Effect::Disarm(timer) => drop(self.timers.remove(timer)),
-                Effect::Store { token, .. } => self.unconfirmed.push_back(*token),
+                Effect::Store { token, operation } => self.unconfirmed.push_back((*token, operation.clone())),
                 Effect::Reply { reply, answer } => self.replies.entry(*reply).or_default().push(answer.clone()),
                 Effect::Publish(change) => self.changes.push(change.clone()),
                 Effect::Send { from, to, message: Message::PingSlave(_) } if !self.silent.contains(to) => {
@@ -121,7 +146,8 @@ impl Cluster {
 
     /// The disk catches up.
     pub fn confirm(&mut self) {
-        while let Some(token) = self.unconfirmed.pop_front() {
+        while let Some((token, operation)) = self.unconfirmed.pop_front() {
+            self.registry.apply(&operation);
             self.deliver(Input::Stored(token));
         }
     }
@@ -196,9 +222,19 @@ impl Cluster {
     }
 
     pub fn operator(&mut self, call: v1::master::Call) -> Answer {
+        let reply = self.ask(call);
+        self.answer(reply)
+    }
+
+    /// The answer may come later.
+    pub fn ask(&mut self, call: v1::master::Call) -> ReplyId {
         let reply = self.reply_id();
         self.deliver(Input::OperatorCall(OperatorCall { reply, caller: Caller::default(), call: Box::new(call) }));
-        self.answer(reply)
+        reply
+    }
+
+    pub fn answers(&self, reply: ReplyId) -> &[Answer] {
+        self.replies.get(&reply).map(Vec::as_slice).unwrap_or_default()
     }
 
     fn reply_id(&mut self) -> ReplyId {

@@ -103,6 +103,7 @@ pub fn message(from: &str, message: &Message) -> String {
         Message::ShutdownExecutor(m) => {
             format!("ShutdownExecutor {}", m.executor_id.as_ref().map_or("-", |id| &id.value))
         }
+        Message::DrainSlave(m) => format!("Drain mark_gone={}", m.config.mark_gone()),
         Message::Shutdown(m) => format!("Shutdown: {}", m.message.clone().unwrap_or_default()),
         Message::UpdateFramework(m) => {
             format!("UpdateFramework {} at {}", m.framework_id.value, m.pid.clone().unwrap_or_default())
@@ -155,6 +156,8 @@ pub fn effect(effect: &Effect) -> String {
 fn change(change: &Change) -> String {
     match change {
         Change::AgentAdded(agent) => format!("agent {} added: {}", agent.id, agent.total),
+        Change::AgentsRecovered(agents) => format!("{} agents awaited", agents.len()),
+        Change::UnreachableRecovered(agents) => format!("agents {agents:?} unreachable as before"),
         Change::AgentUpdated(agent) => {
             format!("agent {} updated: connected={} active={}", agent.id, agent.connected, agent.active)
         }

@@ -8,6 +8,7 @@ use flags::Parsed;
 use server::master::{MasterOptions, RegistryPlace, start};
 
 use super::common::{advertised_ip, hostname, ip, parse_or_exit, port, serve, until_end};
+use super::removal;
 use crate::commands::Failure;
 use crate::logging;
 
@@ -56,6 +57,7 @@ fn options(flags: &Parsed) -> Result<MasterOptions, Failure> {
     config.weights = weights(flags, config)?;
     config.max_completed_frameworks = options.history.completed_frameworks;
     config.max_unreachable_tasks_per_framework = options.history.unreachable_tasks_per_framework;
+    removal::apply(flags, config)?;
     allocator(flags, config)?;
     Ok(options)
 }

@@ -6,6 +6,7 @@ mod local;
 mod machine;
 mod master;
 mod oversubscription;
+mod removal;
 
 pub use agent::agent;
 pub use local::local;

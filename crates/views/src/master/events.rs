@@ -69,6 +69,8 @@ pub(super) fn of(view: &View, change: &Change) -> Option<Event> {
             ..Event::default()
         }),
         Change::AgentUpdated(_)
+        | Change::AgentsRecovered(_)
+        | Change::UnreachableRecovered(_)
         | Change::AgentRemoved { .. }
         | Change::TaskRemoved { .. }
         | Change::ExecutorAdded(_)

@@ -8,13 +8,14 @@ use super::{Facts, Snapshot};
 use crate::Query;
 use crate::json::{self, Object};
 use crate::legacy;
+use messages::v1;
 
 pub(super) fn state(snapshot: &Snapshot) -> Vec<u8> {
     let mut out = Vec::with_capacity(size_hint(snapshot));
     json::object(&mut out, |object| {
         this_master(object, snapshot);
         object.array("slaves", snapshot.agents.iter(), agent);
-        object.array("recovered_slaves", NOTHING, json::string);
+        object.array("recovered_slaves", snapshot.recovered.iter(), recovered_agent);
         object.array("frameworks", snapshot.frameworks.iter(), framework);
         object.array("completed_frameworks", snapshot.completed.iter(), framework);
         // Long gone from Mesos too; clients still look for them.
@@ -79,7 +80,10 @@ pub(super) fn slaves(snapshot: &Snapshot, query: &Query) -> Vec<u8> {
                 agent_members_in_full(object, agent);
             });
         });
-        object.array("recovered_slaves", NOTHING, json::string);
+        let selected = |info: &&std::sync::Arc<v1::AgentInfo>| {
+            query.selects("slave_id", info.id.as_ref().map_or("", |id| &id.value))
+        };
+        object.array("recovered_slaves", snapshot.recovered.iter().filter(selected), recovered_agent);
     });
     out
 }
@@ -112,15 +116,22 @@ pub(super) fn agent_members(object: &mut Object<'_>, agent: &Agent) {
     });
 }
 
-fn describe_agent(object: &mut Object<'_>, snapshot: &master::AgentSnapshot) {
-    let info = &snapshot.info;
-    object.string("id", snapshot.id.as_str());
+fn recovered_agent(out: &mut Vec<u8>, info: &std::sync::Arc<v1::AgentInfo>) {
+    json::object(out, |object| describe_info(object, info));
+}
+
+fn describe_info(object: &mut Object<'_>, info: &v1::AgentInfo) {
+    object.string("id", info.id.as_ref().map_or("", |id| &id.value));
     object.string("hostname", &info.hostname);
     object.integer("port", i64::from(info.port()));
     legacy::attributes(object.member("attributes"), &info.attributes);
     if let Some(domain) = &info.domain {
         legacy::domain(object.member("domain"), domain);
     }
+}
+
+fn describe_agent(object: &mut Object<'_>, snapshot: &master::AgentSnapshot) {
+    describe_info(object, &snapshot.info);
     object.string("pid", &snapshot.pid.to_string());
     object.time("registered_time", snapshot.registered);
     if let Some(reregistered) = snapshot.reregistered {
@@ -134,10 +145,16 @@ fn describe_agent(object: &mut Object<'_>, snapshot: &master::AgentSnapshot) {
     });
     legacy::resources(object.member("unreserved_resources"), &snapshot.total.unreserved());
     object.boolean("active", snapshot.active);
-    object.boolean("deactivated", false);
+    object.boolean("deactivated", snapshot.deactivated);
     object.string("version", &snapshot.version);
     let capabilities = snapshot.capabilities.iter().map(|kind| legacy::agent_capability(*kind));
     legacy::names(object.member("capabilities"), capabilities);
+    if let Some(drain) = &snapshot.drain {
+        object.message("drain_info", drain);
+        if let Some(started) = snapshot.drain_started {
+            object.time("estimated_drain_start_time_seconds", started);
+        }
+    }
 }
 
 /// Operators copy from these what `/unreserve` and `/destroy-volumes` want to be told.

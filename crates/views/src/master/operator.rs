@@ -85,7 +85,8 @@ pub(super) fn state(snapshot: &Snapshot) -> GetState {
 }
 
 fn agents(snapshot: &Snapshot) -> GetAgents {
-    GetAgents { agents: snapshot.agents.iter().map(agent).collect(), recovered_agents: Vec::new() }
+    let recovered_agents = snapshot.recovered.iter().map(|info| (**info).clone()).collect();
+    GetAgents { agents: snapshot.agents.iter().map(agent).collect(), recovered_agents }
 }
 
 pub(super) fn agent(agent: &Agent) -> get_agents::Agent {
@@ -106,9 +107,9 @@ pub(super) fn agent(agent: &Agent) -> get_agents::Agent {
             .map(|kind| v1::agent_info::Capability { r#type: Some(*kind) })
             .collect(),
         resource_providers: Vec::new(),
-        deactivated: Some(false),
-        drain_info: None,
-        estimated_drain_start_time: None,
+        deactivated: Some(snapshot.deactivated),
+        drain_info: snapshot.drain.map(Box::new),
+        estimated_drain_start_time: snapshot.drain_started.map(time),
     }
 }
 

@@ -44,10 +44,9 @@ fn state(object: &mut Object<'_>, snapshot: &Snapshot) {
 }
 
 fn agents(object: &mut Object<'_>, snapshot: &Snapshot) {
-    const NONE_YET: [&str; 0] = [];
     object.object("get_agents", |object| {
         object.array("agents", snapshot.agents.iter(), agent);
-        object.array("recovered_agents", NONE_YET, json::string);
+        object.array("recovered_agents", snapshot.recovered.iter(), |out, info| json::message(out, &**info));
     });
 }
 

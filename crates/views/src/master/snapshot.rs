@@ -19,6 +19,8 @@ use crate::series::Series;
 pub struct Snapshot {
     pub(crate) facts: Arc<Facts>,
     pub(crate) agents: Series<Agent>,
+    /// Of the master before, and not back yet.
+    pub(crate) recovered: Series<Arc<v1::AgentInfo>>,
     pub(crate) frameworks: Series<Framework>,
     pub(crate) completed: History<Framework>,
     pub(crate) operations: Series<Arc<v1::Operation>>,

@@ -30,6 +30,7 @@ const MAX_UNREACHABLE_AGENTS: usize = 102_400;
 pub struct View {
     current: Snapshot,
     agents: FxHashMap<AgentId, u64>,
+    recovered: FxHashMap<AgentId, u64>,
     frameworks: FxHashMap<FrameworkId, FrameworkIndex>,
     offers: FxHashMap<OfferId, (FrameworkId, u64)>,
     operations: FxHashMap<OperationUuid, u64>,
@@ -66,6 +67,7 @@ impl View {
                 completed: History::new(facts.limits.completed_frameworks),
                 facts: Arc::new(facts),
                 agents: Series::default(),
+                recovered: Series::default(),
                 frameworks: Series::default(),
                 operations: Series::default(),
                 unreachable_agents: 0,
@@ -74,6 +76,7 @@ impl View {
                 state: Arc::default(),
             },
             agents: FxHashMap::default(),
+            recovered: FxHashMap::default(),
             frameworks: FxHashMap::default(),
             offers: FxHashMap::default(),
             operations: FxHashMap::default(),
@@ -103,6 +106,8 @@ impl View {
         match change {
             Change::AgentAdded(agent) => self.put_agent(agent),
             Change::AgentUpdated(agent) => self.put_agent(agent),
+            Change::AgentsRecovered(agents) => self.await_agents(agents),
+            Change::UnreachableRecovered(agents) => agents.iter().for_each(|agent| self.remember_unreachable(agent)),
             Change::AgentRemoved { agent, departure, .. } => self.remove_agent(agent, *departure),
             Change::FrameworkAdded(framework) | Change::FrameworkUpdated(framework) => self.put_framework(framework),
             Change::FrameworkRemoved(framework) => self.remove_framework(framework),
@@ -176,6 +181,7 @@ impl View {
 impl View {
     fn put_agent(&mut self, snapshot: &Arc<AgentSnapshot>) {
         self.forget_unreachable(&snapshot.id);
+        self.forget_recovered(&snapshot.id);
         let previous = match self.agent_mut(snapshot.id.as_str()) {
             Some(agent) => Some(agent.describe(snapshot)),
             None => {
@@ -189,6 +195,7 @@ impl View {
     }
 
     fn remove_agent(&mut self, id: &AgentId, departure: AgentDeparture) {
+        self.forget_recovered(id);
         if departure == AgentDeparture::Unreachable {
             self.remember_unreachable(id);
         } else {
@@ -200,6 +207,21 @@ impl View {
         if let Some(key) = self.agents.remove(id) {
             self.current.agents.remove(key);
             self.tally().agent_left(departure);
+        }
+    }
+
+    fn await_agents(&mut self, agents: &[Arc<v1::AgentInfo>]) {
+        self.news = false;
+        for info in agents {
+            let Some(id) = info.id.as_ref().map(AgentId::from) else { continue };
+            self.forget_recovered(&id);
+            self.recovered.insert(id, self.current.recovered.push(Arc::clone(info)));
+        }
+    }
+
+    fn forget_recovered(&mut self, id: &AgentId) {
+        if let Some(key) = self.recovered.remove(id) {
+            self.current.recovered.remove(key);
         }
     }
 

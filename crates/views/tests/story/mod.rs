@@ -68,6 +68,9 @@ pub fn agent_snapshot(agent: response::get_agents::Agent) -> AgentSnapshot {
         reregistered: agent.reregistered_time.map(|time| Timestamp::from_nanos(time.nanoseconds as u64)),
         active: agent.active,
         connected: true,
+        deactivated: agent.deactivated.unwrap_or_default(),
+        drain: agent.drain_info.map(|info| *info),
+        drain_started: agent.estimated_drain_start_time.map(|at| time(Some(at))),
         total: Resources::from_proto(&agent.total_resources).unwrap(),
         info: Arc::new(agent.agent_info),
     }

@@ -1,0 +1,278 @@
+//! What a master finds that takes over: agents that come back, agents that do not, and what operators had set.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a story that cannot go on fails")]
+
+mod common;
+
+use std::time::Duration;
+
+use common::calls::*;
+use common::operators::*;
+use common::*;
+use master::{AgentDeparture, Change, Effect};
+use messages::{Message, v1};
+use vocabulary::{AgentId, Status};
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// Ten minutes after a failover, and the moment that answers take.
+const TIMEOUT: Duration = Duration::from_millis(600_020);
+
+fn without_pings(lines: Vec<String>) -> Vec<String> {
+    lines.into_iter().filter(|line| !line.contains("Ping")).collect()
+}
+
+fn without_heartbeats(lines: Vec<String>) -> Vec<String> {
+    lines.into_iter().filter(|line| line != "HEARTBEAT").collect()
+}
+
+fn agents(c: &mut Cluster, count: usize) -> Vec<AgentPeer> {
+    (0..count).map(|_| c.agent("cpus:4;mem:1024")).collect()
+}
+
+fn comes_back(c: &mut Cluster, agent: &AgentPeer) {
+    let message = reregister(agent, "cpus:4;mem:1024");
+    c.send(&agent.pid, message);
+}
+
+fn departures(c: &Cluster) -> Vec<(String, AgentDeparture)> {
+    let departure = |change: &Change| match change {
+        Change::AgentRemoved { agent, departure, .. } => Some((agent.to_string(), *departure)),
+        _ => None,
+    };
+    c.changes.iter().filter_map(departure).collect()
+}
+
+fn stores(c: &Cluster) -> usize {
+    c.effects.iter().filter(|effect| matches!(effect, Effect::Store { .. })).count()
+}
+
+#[test]
+fn agents_that_are_as_they_were_come_back_without_a_record() {
+    let mut c = Cluster::new();
+    let all = agents(&mut c, 3);
+    c.fail_over();
+    assert!(c.changes.iter().any(|change| matches!(change, Change::AgentsRecovered(awaited) if awaited.len() == 3)));
+    c.forget();
+    comes_back(&mut c, &all[0]);
+    assert_eq!(without_pings(c.received(&all[0].pid)), ["SlaveReregistered m-S0 asked about []"]);
+    assert_eq!(stores(&c), 0);
+    let mut message = reregister(&all[1], "cpus:4;mem:1024");
+    message.slave.attributes.push(v1::Attribute { name: "rack".to_owned(), ..Default::default() });
+    message.slave.attributes[0].r#type = v1::value::Type::Text as i32;
+    message.slave.attributes[0].text = Some(v1::value::Text { value: "a".to_owned() });
+    c.send(&all[1].pid, message);
+    assert_eq!(without_pings(c.received(&all[1].pid)), ["SlaveReregistered m-S1 asked about []"]);
+    assert_eq!(stores(&c), 1, "it describes itself differently");
+    assert_eq!(c.registry.agents[&AgentId::new("m-S1")].info.attributes.len(), 1);
+    assert_eq!(c.metrics.slave_reregistrations.get(), 2);
+}
+
+#[test]
+fn agents_that_stay_away_are_given_up() {
+    let mut c = Cluster::new();
+    let all = agents(&mut c, 2);
+    c.fail_over();
+    let f = c.framework();
+    comes_back(&mut c, &all[0]);
+    c.pass(seconds(590));
+    assert_eq!(departures(&c), []);
+    c.forget();
+    c.pass(seconds(11));
+    assert_eq!(departures(&c), [("m-S1".to_owned(), AgentDeparture::Unreachable)]);
+    assert_eq!(without_heartbeats(c.heard(&f)), ["FAILURE agent m-S1"]);
+    assert_eq!(c.metrics.recovery_slave_removals.get(), 1);
+    assert_eq!(c.metrics.slave_unreachable_completed.get(), 1);
+    assert_eq!(c.metrics.slaves_unreachable.get(), 1);
+    // And it may still return.
+    comes_back(&mut c, &all[1]);
+    assert_eq!(without_pings(c.received(&all[1].pid)), ["SlaveReregistered m-S1 asked about []"]);
+    assert!(c.registry.unreachable.is_empty());
+}
+
+#[test]
+fn too_many_that_stay_away_are_not_given_up() {
+    let mut c = Cluster::with(|config| config.recovery_agent_removal_limit = 0.5);
+    let all = agents(&mut c, 3);
+    c.fail_over();
+    comes_back(&mut c, &all[0]);
+    c.pass(TIMEOUT);
+    assert_eq!(departures(&c), [], "two of three are more than half");
+    comes_back(&mut c, &all[1]);
+    c.pass(TIMEOUT);
+    assert_eq!(departures(&c), [("m-S2".to_owned(), AgentDeparture::Unreachable)]);
+}
+
+#[test]
+fn the_rate_of_giving_up_is_limited() {
+    let mut c = Cluster::with(|config| config.agent_removal_interval = Some(seconds(60)));
+    let all = agents(&mut c, 3);
+    c.fail_over();
+    c.pass(TIMEOUT);
+    assert_eq!(departures(&c).len(), 1);
+    // Whoever comes back before its turn stays, and costs no turn.
+    comes_back(&mut c, &all[1]);
+    c.pass(seconds(59));
+    assert_eq!(departures(&c).len(), 1);
+    c.pass(seconds(1));
+    assert_eq!(departures(&c)[1], ("m-S2".to_owned(), AgentDeparture::Unreachable));
+    assert_eq!(c.metrics.slave_unreachable_scheduled.get(), 3);
+    assert_eq!(c.metrics.slave_unreachable_completed.get(), 2);
+    assert_eq!(c.metrics.slave_unreachable_canceled.get(), 1);
+}
+
+#[test]
+fn an_agent_that_answers_again_is_not_given_up() {
+    let mut c = Cluster::with(|config| config.agent_removal_interval = Some(seconds(600)));
+    let all = agents(&mut c, 2);
+    for agent in &all {
+        c.silent.insert(agent.pid.clone());
+    }
+    c.pass(seconds(95));
+    assert_eq!(departures(&c).len(), 1);
+    let lost = departures(&c)[0].0.clone();
+    let waiting = all.iter().find(|agent| agent.id != lost).unwrap();
+    c.silent.clear();
+    c.pass(seconds(1200));
+    assert_eq!(departures(&c).len(), 1, "{} answered", waiting.id);
+    assert_eq!(c.metrics.slave_unreachable_canceled.get(), 1);
+}
+
+#[test]
+fn reconciliation_waits_for_agents() {
+    let mut c = Cluster::new();
+    let all = agents(&mut c, 2);
+    c.fail_over();
+    let f = c.framework();
+    comes_back(&mut c, &all[0]);
+    c.heard(&f);
+    c.call(&f, reconcile(&[("t0", Some("m-S0")), ("t1", Some("m-S1")), ("t2", None), ("t3", Some("other"))]));
+    assert_eq!(
+        c.heard(&f),
+        [
+            "UPDATE t0 TASK_GONE REASON_RECONCILIATION SOURCE_MASTER on m-S0: Reconciliation: Task is unknown to the \
+             agent",
+            "UPDATE t3 TASK_UNKNOWN REASON_RECONCILIATION SOURCE_MASTER on other: Reconciliation: Task is unknown",
+        ]
+    );
+    c.pass(TIMEOUT);
+    c.heard(&f);
+    c.call(&f, reconcile(&[("t1", Some("m-S1")), ("t2", None)]));
+    assert_eq!(
+        c.heard(&f),
+        [
+            "UPDATE t1 TASK_UNREACHABLE REASON_RECONCILIATION SOURCE_MASTER on m-S1: Reconciliation: Task is \
+             unreachable",
+            "UPDATE t2 TASK_UNKNOWN REASON_RECONCILIATION SOURCE_MASTER: Reconciliation: Task is unknown",
+        ]
+    );
+}
+
+#[test]
+fn a_framework_that_nobody_claims_ends() {
+    let mut c = Cluster::new();
+    let all = agents(&mut c, 1);
+    c.fail_over();
+    let mut patient = returning(framework_info(), "m-0000");
+    patient.failover_timeout = Some(3600.0);
+    let mut message = reregister(&all[0], "cpus:4;mem:1024");
+    message.frameworks = vec![patient, returning(framework_info(), "m-0001")];
+    c.send(&all[0].pid, message);
+    let removed = |c: &Cluster| {
+        let removed = |change: &Change| match change {
+            Change::FrameworkRemoved(framework) => Some(framework.id.to_string()),
+            _ => None,
+        };
+        c.changes.iter().filter_map(removed).collect::<Vec<_>>()
+    };
+    c.pass(seconds(599));
+    assert_eq!(removed(&c), [""; 0]);
+    c.pass(seconds(2));
+    assert_eq!(removed(&c), ["m-0001"], "without a timeout of its own it has that of agents");
+    c.pass(seconds(3600));
+    assert_eq!(removed(&c), ["m-0001", "m-0000"]);
+}
+
+#[test]
+fn gone_and_unreachable_agents_are_remembered() {
+    let mut c = Cluster::new();
+    let all = agents(&mut c, 3);
+    assert_eq!(c.operator(mark_agent_gone("m-S0")).status, Status::Ok);
+    c.silent.insert(all[1].pid.clone());
+    c.pass(seconds(95));
+    c.fail_over();
+    assert_eq!(c.metrics.slaves_unreachable.get(), 1);
+    comes_back(&mut c, &all[0]);
+    assert_eq!(c.received(&all[0].pid), ["Shutdown: Agent has been marked gone"]);
+    let f = c.framework();
+    c.heard(&f);
+    c.call(&f, reconcile(&[("t0", Some("m-S0")), ("t1", Some("m-S1"))]));
+    assert_eq!(
+        c.heard(&f),
+        [
+            "UPDATE t0 TASK_GONE_BY_OPERATOR REASON_RECONCILIATION SOURCE_MASTER on m-S0: Reconciliation: Task is gone",
+            "UPDATE t1 TASK_UNREACHABLE REASON_RECONCILIATION SOURCE_MASTER on m-S1: Reconciliation: Task is \
+             unreachable",
+        ]
+    );
+}
+
+#[test]
+fn what_waited_for_the_disk_is_as_if_it_had_not_been() {
+    let mut c = Cluster::new();
+    let all = agents(&mut c, 1);
+    c.disk_is_slow = true;
+    let reply = c.ask(drain_agent("m-S0", false));
+    assert_eq!(c.answers(reply), []);
+    c.fail_over();
+    c.disk_is_slow = false;
+    comes_back(&mut c, &all[0]);
+    assert_eq!(without_pings(c.received(&all[0].pid)), ["SlaveReregistered m-S0 asked about []"]);
+    assert_eq!(c.answers(reply), []);
+}
+
+#[test]
+fn draining_goes_on_under_the_next_master() {
+    let mut c = Cluster::new();
+    let all = agents(&mut c, 1);
+    let f = c.framework();
+    let offer = c.offered(&f).remove(0);
+    c.call(&f, accept(&[&offer], vec![launch(vec![task("t", &offer, "cpus:1;mem:128")])]));
+    assert_eq!(c.operator(drain_agent("m-S0", false)).status, Status::Ok);
+    c.fail_over();
+    assert_eq!(c.operator(reactivate_agent("m-S0")).body, "Agent is still in the DRAINING state");
+    comes_back(&mut c, &all[0]);
+    assert_eq!(
+        without_pings(c.received(&all[0].pid)),
+        ["Drain mark_gone=false", "SlaveReregistered m-S0 asked about []"]
+    );
+    assert_eq!(c.metrics.slaves_inactive.get(), 1);
+    // An agent with resource providers says last what operations it has.
+    assert_eq!(c.registry.agents[&AgentId::new("m-S0")].drain.unwrap().state(), v1::DrainState::Draining);
+    let slave_id = v1::AgentId { value: "m-S0".to_owned() };
+    c.send(&all[0].pid, messages::internal::UpdateSlaveMessage { slave_id, ..Default::default() });
+    assert_eq!(c.registry.agents[&AgentId::new("m-S0")].drain.unwrap().state(), v1::DrainState::Drained);
+    assert_eq!(c.operator(reactivate_agent("m-S0")).status, Status::Ok);
+    assert_eq!(c.metrics.slaves_active.get(), 1);
+    assert_eq!(c.sent_to(&all[0].pid).iter().filter(|m| matches!(m, Message::DrainSlave(_))).count(), 0);
+}
+
+#[test]
+fn agents_that_left_long_ago_are_forgotten() {
+    let mut c = Cluster::with(|config| config.registry_max_agent_count = 2);
+    let all = agents(&mut c, 4);
+    for agent in &all[..3] {
+        c.silent.insert(agent.pid.clone());
+        c.pass(seconds(100));
+    }
+    assert_eq!(c.operator(mark_agent_gone("m-S3")).status, Status::Ok);
+    assert_eq!(c.registry.unreachable.len(), 3);
+    c.pass(seconds(15 * 60));
+    let left: Vec<String> = c.registry.unreachable.keys().map(ToString::to_string).collect();
+    assert_eq!(left, ["m-S1", "m-S2"], "too many: the oldest goes");
+    c.pass(seconds(14 * 24 * 3600));
+    assert!(c.registry.unreachable.is_empty() && c.registry.gone.is_empty(), "two weeks are enough");
+    assert_eq!(c.metrics.slaves_unreachable.get(), 0);
+}
