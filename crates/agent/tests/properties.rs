@@ -5,12 +5,14 @@
 mod story;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use agent::{
     Agent, Change, Config, ContainerCommand, ContainerEvent, ContainerExit, Effect, ExecutorCall, ExecutorSubscribe,
-    Input, Limitation, Metrics, Outbox, PeerMessage, Record, StoreToken, Timer,
+    Input, Limitation, LoadAverage, MachineUsage, Metrics, Outbox, PeerMessage, QosController, Record, StoreToken,
+    Timer, VolumeChange,
 };
 use messages::v1::executor::call;
 use messages::{Message, internal, v1};
@@ -51,6 +53,12 @@ enum Act {
     LinkBroke,
     Disk(u8),
     Drain(bool),
+    /// Which of them, and of which volume.
+    Operate(u8, u8),
+    RunWithVolume(u8, u8),
+    VolumesReady,
+    AcknowledgeOperation(u8),
+    Load(u8),
 }
 
 fn acts() -> impl Strategy<Value = Vec<Act>> {
@@ -85,6 +93,11 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         1 => Just(Act::LinkBroke),
         1 => (0..=100u8).prop_map(Act::Disk),
         1 => any::<bool>().prop_map(Act::Drain),
+        5 => (0..4u8, 0..3u8).prop_map(|(o, v)| Act::Operate(o, v)),
+        3 => (n.clone(), 0..3u8).prop_map(|(t, v)| Act::RunWithVolume(t, v)),
+        4 => Just(Act::VolumesReady),
+        3 => any::<u8>().prop_map(Act::AcknowledgeOperation),
+        1 => any::<u8>().prop_map(Act::Load),
     ];
     proptest::collection::vec(act, 1..120)
 }
@@ -118,13 +131,27 @@ struct World {
     forwarded: Vec<(TaskKey, Vec<u8>)>,
     timers: BTreeMap<Timer, Monotonic>,
     frameworks: BTreeSet<FrameworkId>,
+    operations: u8,
+    /// Of operations whose status may be told.
+    durable_operations: BTreeSet<Vec<u8>>,
+    /// Final statuses that were told, by operation.
+    told_operations: BTreeMap<Vec<u8>, v1::Uuid>,
+    /// The volumes on the disk, those that change now, and how.
+    volumes: BTreeSet<PathBuf>,
+    changing: Option<(u64, Vec<VolumeChange>)>,
+    /// A durable record says that volumes change.
+    announced: bool,
+    /// The operation that is done when they have changed, and once that is on the disk.
+    transition_of: Option<Vec<u8>>,
+    committing: Option<Vec<u8>>,
 }
 
 impl World {
     fn new(seed: u8) -> Self {
-        let resources = Resources::parse("cpus:4;mem:4096", "*").unwrap();
+        let resources = Resources::parse("cpus:4;mem:4096;disk:40", "*").unwrap();
         let metrics = Arc::new(Metrics::default());
-        let config = Config::new(upid(AGENT), "host", "/w", resources);
+        let mut config = Config::new(upid(AGENT), "host", "/w", resources);
+        config.qos = QosController { load_5min: Some(128.0), ..QosController::default() };
         let mut world = World {
             agent: Agent::new(config, [seed; 32], metrics.clone()),
             metrics,
@@ -142,6 +169,14 @@ impl World {
             forwarded: Vec::new(),
             timers: BTreeMap::new(),
             frameworks: BTreeSet::new(),
+            operations: 0,
+            durable_operations: BTreeSet::new(),
+            told_operations: BTreeMap::new(),
+            volumes: BTreeSet::new(),
+            changing: None,
+            announced: false,
+            transition_of: None,
+            committing: None,
         };
         world.agent.start(world.now, &mut world.outbox);
         world.act(Act::Master(true));
@@ -174,6 +209,9 @@ impl World {
                     let acknowledged = self.in_flight.remove(&(framework.clone(), task.clone()));
                     assert!(acknowledged.is_none_or(|in_flight| in_flight == *uuid));
                 }
+                if let Record::OperationDone { operation } = &record {
+                    self.told_operations.remove(operation.as_bytes().as_slice());
+                }
                 assert!(self.stores.insert(token, record).is_none(), "{token:?} is used twice");
             }
             Effect::Send { message: Message::StatusUpdate(message), .. } => {
@@ -195,6 +233,9 @@ impl World {
             Effect::Container(ContainerCommand::Launch(launch)) => {
                 assert!(self.durable_containers.contains(&launch.container), "started before it is stored");
                 assert!(!self.containers.contains(&launch.container), "started twice");
+                for volume in &launch.volumes {
+                    assert!(self.volumes.contains(&volume.source), "started before its volume is made");
+                }
                 self.containers.push(launch.container.clone());
                 self.live_containers.insert(launch.container);
             }
@@ -203,6 +244,15 @@ impl World {
             }
             Effect::Container(ContainerCommand::Destroy { container }) => {
                 assert!(self.live_containers.contains(&container), "destroyed while it does not run");
+            }
+            Effect::Volumes { number, changes } => {
+                assert!(std::mem::take(&mut self.announced), "the disk is touched before that is written down");
+                assert!(self.changing.replace((number, changes)).is_none(), "two changes at a time");
+            }
+            Effect::Send { message: Message::UpdateOperationStatus(message), .. } if message.status.uuid.is_some() => {
+                let operation = message.operation_uuid.expect("operations have a uuid").value;
+                assert!(self.durable_operations.contains(&operation), "told before it is durable");
+                self.told_operations.insert(operation, message.status.uuid.expect("checked"));
             }
             Effect::Publish(Change::FrameworkAdded(framework)) => {
                 self.frameworks.insert(framework.id.clone());
@@ -218,6 +268,14 @@ impl World {
         match self.stores.remove(&token) {
             Some(Record::Update { status, .. }) => {
                 self.durable_updates.insert(status.uuid.clone().unwrap_or_default());
+            }
+            Some(Record::Resources { target: Some(_), operation, .. }) => {
+                self.announced = true;
+                self.transition_of = operation.map(|operation| operation.uuid.value.clone());
+            }
+            Some(Record::Resources { target: None, operation, .. }) => {
+                let operation = operation.map(|operation| operation.uuid.value.clone());
+                self.durable_operations.extend(operation.or_else(|| self.committing.take()));
             }
             Some(Record::Executor { container, .. }) => {
                 self.durable_containers.insert(container);
@@ -380,6 +438,58 @@ impl World {
             Act::Ping(connected) => self.says(OBSERVER, internal::PingSlaveMessage { connected }),
             Act::LinkBroke => self.input(Input::Exited(upid(MASTER).address)),
             Act::Disk(percent) => self.input(Input::DiskUsage(f64::from(percent) / 100.0)),
+            Act::Operate(kind, number) => {
+                self.operations = self.operations.wrapping_add(1);
+                let volume = volume(&format!("v{number}"), 10.0);
+                let operation = match kind {
+                    0 | 1 => reserve(10.0),
+                    2 => create(volume),
+                    _ => destroy(volume),
+                };
+                self.says(
+                    MASTER,
+                    internal::ApplyOperationMessage {
+                        framework_id: Some(framework_id()),
+                        operation_info: operation,
+                        operation_uuid: operation_uuid(self.operations),
+                        ..Default::default()
+                    },
+                );
+            }
+            Act::RunWithVolume(t, number) => {
+                // Masters offer only what there is.
+                let volume = volume(&format!("v{number}"), 10.0);
+                if self.volumes.iter().any(|path| path.ends_with(format!("v{number}"))) {
+                    let mut task = command(&format!("t{t}"));
+                    for cpus in task.resources.iter_mut().filter(|resource| resource.name == "cpus") {
+                        cpus.revocable = Some(v1::resource::RevocableInfo::default());
+                    }
+                    task.resources.push(volume);
+                    self.says(MASTER, run_task(task));
+                }
+            }
+            Act::VolumesReady => {
+                let Some((number, changes)) = self.changing.take() else { return };
+                for change in changes {
+                    match change {
+                        VolumeChange::Create { path } => drop(self.volumes.insert(path)),
+                        VolumeChange::Remove { path, .. } => assert!(self.volumes.remove(&path), "deleted twice"),
+                    }
+                }
+                self.committing = self.transition_of.take();
+                self.input(Input::Volumes { number, failed: None });
+            }
+            Act::AcknowledgeOperation(number) => {
+                let told: Vec<_> = self.told_operations.clone().into_iter().collect();
+                if let Some((operation, status)) = told.get(usize::from(number) % told.len().max(1)) {
+                    self.acknowledge_operation(operation, status);
+                }
+            }
+            Act::Load(five_minutes) => {
+                let load = LoadAverage { five_minutes: f64::from(five_minutes), fifteen_minutes: 0.0 };
+                let usage = MachineUsage { load: Some(load), ..MachineUsage::default() };
+                self.input(Input::Usage { due: Timer::QosCorrection, usage });
+            }
             Act::Drain(mark_gone) => {
                 let config = v1::DrainConfig { max_grace_period: None, mark_gone: Some(mark_gone) };
                 self.says(MASTER, internal::DrainSlaveMessage { config });
@@ -397,6 +507,17 @@ impl World {
         self.says(MASTER, message);
     }
 
+    fn acknowledge_operation(&mut self, operation: &[u8], status: &v1::Uuid) {
+        self.says(
+            MASTER,
+            internal::AcknowledgeOperationStatusMessage {
+                status_uuid: status.clone(),
+                operation_uuid: v1::Uuid { value: operation.to_vec() },
+                resource_provider_id: None,
+            },
+        );
+    }
+
     /// The faults stop: the disk confirms, containers end, the framework acknowledges.
     fn settle(&mut self) {
         self.act(Act::Master(true));
@@ -409,7 +530,14 @@ impl World {
             for (key, uuid) in self.in_flight.clone() {
                 self.acknowledge(&key, uuid);
             }
-            if self.stores.is_empty() && self.in_flight.is_empty() && self.live_containers.is_empty() {
+            self.act(Act::VolumesReady);
+            for (operation, status) in self.told_operations.clone() {
+                self.acknowledge_operation(&operation, &status);
+            }
+            // An operation that did not fit had the agent register again.
+            self.act(Act::Registered);
+            let idle = self.stores.is_empty() && self.changing.is_none() && self.told_operations.is_empty();
+            if idle && self.in_flight.is_empty() && self.live_containers.is_empty() {
                 return;
             }
         }

@@ -48,8 +48,12 @@ pub(crate) fn place(bind: &PreparedBind) -> Result<(), Errno> {
     attach(&clone_of(bind)?, bind)
 }
 
-/// In the mount namespace of a process. A thread of its own goes there, and ends there.
+/// In the mount namespace of a process. A thread of its own goes there, and ends there. Nothing happens where something is
+/// mounted already: an agent that has been restarted does not know what its predecessor did.
 pub(crate) fn place_in(pid: Pid, bind: &Bind) -> io::Result<()> {
+    if is_mounted(&std::fs::read_to_string(format!("/proc/{}/mountinfo", pid.as_raw_nonzero()))?, &bind.target) {
+        return Ok(());
+    }
     let bind = PreparedBind::new(bind).ok_or(io::ErrorKind::InvalidInput)?;
     // The clone is in no namespace until it is attached.
     let tree = clone_of(&bind)?;
@@ -63,6 +67,21 @@ pub(crate) fn remove_in(pid: Pid, target: &Path) -> io::Result<()> {
         Err(errno) if gone(errno) => Ok(()),
         done => done,
     })
+}
+
+/// Whether a mount table (proc(5), `mountinfo`) has this mount point, the fifth field, where some bytes are in octal.
+fn is_mounted(table: &str, target: &Path) -> bool {
+    let escaped: String = target.to_string_lossy().chars().fold(String::new(), |mut text, char| {
+        match char {
+            ' ' => text.push_str("\\040"),
+            '\t' => text.push_str("\\011"),
+            '\n' => text.push_str("\\012"),
+            '\\' => text.push_str("\\134"),
+            other => text.push(other),
+        }
+        text
+    });
+    table.lines().any(|line| line.split(' ').nth(4) == Some(&escaped))
 }
 
 fn clone_of(bind: &PreparedBind) -> Result<OwnedFd, Errno> {
@@ -140,4 +159,17 @@ fn inside(pid: Pid, work: impl FnOnce() -> Result<(), Errno> + Send) -> io::Resu
         thread.join().map_err(|_| io::Error::other("a thread has ended"))??;
         Ok(())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mount_points_are_found_in_the_table() {
+        let table = "64 43 254:0 /v /box/a\\040b rw,relatime - ext4 /dev/vda rw\n65 43 0:1 / /box rw - tmpfs none rw\n";
+        for (target, expect) in [("/box/a b", true), ("/box", true), ("/box/a", false), ("/v", false)] {
+            assert_eq!(is_mounted(table, Path::new(target)), expect, "{target}");
+        }
+    }
 }

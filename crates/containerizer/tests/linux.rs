@@ -193,6 +193,8 @@ fn directories_of_the_host_are_bound_into_a_container_only() {
     assert_eq!(host.read("c", "stdout"), "fixed read-only\n");
     fs::write(late.source.join("begin"), "").unwrap();
     host.the().bind("c", &late).unwrap();
+    // What is there already stays alone.
+    host.the().bind("c", &late).unwrap();
     until(|| late.source.join("file").exists().then_some(()));
     assert_eq!(fs::read_dir(&late.target).unwrap().count(), 0, "the host sees the place only");
     assert_eq!(fs::read_to_string("/proc/self/mountinfo").unwrap(), mounts);
