@@ -67,7 +67,7 @@ fn agent(snapshot: &Snapshot) -> GetAgent {
     let draining = agent.draining.as_deref();
     GetAgent {
         agent_info: Some(Box::new((*agent.info).clone())),
-        drain_config: draining.map(|draining| Box::new(draining.config.clone())),
+        drain_config: draining.map(|draining| Box::new(draining.config)),
         estimated_drain_start_time: draining
             .map(|draining| v1::TimeInfo { nanoseconds: whole_seconds(draining) * 1_000_000_000 }),
     }
