@@ -1,37 +1,12 @@
-//! `tepui explain`: why a task or framework is where it is.
+//! What became of a task, in words.
 
 use messages::v1;
 use messages::v1::task_status::Reason;
-
-use super::cli::{Failure, Target};
-use super::find;
-use super::state::{State, scalar, short};
-use crate::output;
 use vocabulary::is_terminal;
 
-#[derive(clap::Args)]
-pub struct Explain {
-    #[command(flatten)]
-    target: Target,
-    /// A task or framework: id, unique part of it, or name
-    subject: String,
-}
+use crate::commands::state::{State, short};
 
-pub async fn explain(args: Explain) -> Result<(), Failure> {
-    let state = State::get(&args.target.master).await?;
-    // `tepui run --name x` makes a framework and a task of one name; the task is what people mean.
-    let is_task = state.all_tasks().any(|t| t.task_id.value == args.subject);
-    let lines = match framework(&state, &args.subject).filter(|_| !is_task) {
-        Some(lines) => lines,
-        None => task(&state, find::task(&state, &args.subject)?),
-    };
-    for line in lines {
-        output::line(line);
-    }
-    Ok(())
-}
-
-fn task(state: &State, task: &v1::Task) -> Vec<String> {
+pub fn lines(state: &State, task: &v1::Task) -> Vec<String> {
     let agents = state.agent_names();
     let agent = agents.get(task.agent_id.value.as_str()).cloned();
     let mut lines = vec![format!(
@@ -60,64 +35,6 @@ fn task(state: &State, task: &v1::Task) -> Vec<String> {
     if is_terminal(task.state()) {
         lines.push(format!("its output: tepui logs {0}   and   tepui logs --stderr {0}", task.task_id.value));
     }
-    lines
-}
-
-fn framework(state: &State, subject: &str) -> Option<Vec<String>> {
-    let (framework, live) = state.frameworks().find(|(f, _)| {
-        let id = f.framework_info.id.as_ref().map_or("", |id| id.value.as_str());
-        id == subject || short(id) == subject || f.framework_info.name == subject
-    })?;
-    let info = &framework.framework_info;
-    let id = info.id.as_ref().map_or("", |id| id.value.as_str());
-    let mut lines = vec![format!("framework '{}' ({id})", info.name)];
-    if !live {
-        lines
-            .push("is completed: it was torn down, or stayed disconnected longer than its failover_timeout".to_owned());
-        return Some(lines);
-    }
-    if !framework.connected {
-        lines.push(format!(
-            "is disconnected: it gets no offers until its scheduler subscribes again; after {} s without it, it is removed",
-            info.failover_timeout()
-        ));
-        return Some(lines);
-    }
-    if !framework.active {
-        lines.push("is connected but deactivated: it gets no offers".to_owned());
-    }
-    let tasks = state.tasks.tasks.iter().filter(|t| t.framework_id.value == id).count();
-    lines.push(format!("has {tasks} live tasks and holds {} offers", framework.offers.len()));
-    if !framework.offers.is_empty() {
-        lines.push("what it was offered is its own until it accepts or declines; it waits for its scheduler, not for the cluster".to_owned());
-        return Some(lines);
-    }
-    lines.extend(supply(state));
-    Some(lines)
-}
-
-/// What the cluster could still give to anybody.
-fn supply(state: &State) -> Vec<String> {
-    let active: Vec<_> = state.agents.agents.iter().filter(|a| a.active).collect();
-    if active.is_empty() {
-        return vec![
-            "no agent is active, so there is nothing to offer: `tepui agents` shows their condition".to_owned(),
-        ];
-    }
-    let free = |name| -> f64 {
-        let of = |a: &&v1::master::response::get_agents::Agent| {
-            scalar(&a.total_resources, name) - scalar(&a.allocated_resources, name) - scalar(&a.offered_resources, name)
-        };
-        active.iter().map(of).sum()
-    };
-    let (cpus, mem) = (free("cpus"), free("mem"));
-    let mut lines =
-        vec![format!("{} active agents have {cpus:.1} cpus and {mem:.0} MB of memory that nobody holds", active.len())];
-    lines.push(if cpus < 0.01 || mem < 32.0 {
-        "that is too little to offer (at least 0.01 cpus or 32 MB): other frameworks hold the rest".to_owned()
-    } else {
-        "it is not being offered them: it declined them and its filter has not expired, suppressed its roles, or lacks a capability or role they need".to_owned()
-    });
     lines
 }
 

@@ -1,0 +1,42 @@
+//! What to do about a reason.
+
+/// By the code that the master gives it; newer masters may know more.
+pub fn advice(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "REFUSED" => {
+            "wait, or let its scheduler call REVIVE, which ends all refusals; a scheduler that declines for long stays without offers"
+        }
+        "SUPPRESSED" => "its scheduler must call REVIVE for the role",
+        "FRAMEWORK_INACTIVE" => "start its scheduler again: it must subscribe with the id of the framework",
+        "NOT_SUBSCRIBED" => "let it subscribe with the role, or add the role with UPDATE_FRAMEWORK",
+        "AGENT_INACTIVE" => {
+            "see `tepui agents`: start agents that are gone, reactivate those that were deactivated or drained"
+        }
+        "NOT_WHITELISTED" => "add their host names to the file of the master's --whitelist",
+        "FRAMEWORK_LACKS_CAPABILITY" => "let it subscribe with that capability, if it can deal with what it is for",
+        "AGENT_LACKS_CAPABILITY" => "start a newer version of these agents",
+        "OFFER_CONSTRAINTS" => {
+            "change the framework's offer constraints (UPDATE_FRAMEWORK), or the --attributes of agents"
+        }
+        "NOTHING_LEFT" => "wait for tasks to end (`tepui tasks`), or add agents",
+        "RESERVED_FOR_OTHERS" => "unreserve it, or let the framework subscribe to the role it is reserved to",
+        "TOO_LITTLE_LEFT" => {
+            "wait for tasks to end, or lower --min_allocatable_resources or the framework's offer_filters"
+        }
+        "RECOVERING" => "wait, or start the missing agents; --allocator_recovery_timeout bounds the time",
+        "QUOTA_LIMIT" => "raise the limit of the role's quota, or end tasks of the role: `tepui quota --help`",
+        "KEPT_FOR_GUARANTEES" => "others were promised it: lower their guarantees, or add agents: `tepui quota --help`",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_known_has_no_advice() {
+        assert_eq!(advice("SOMETHING_NEW"), None);
+        assert!(advice("REFUSED").is_some());
+    }
+}
