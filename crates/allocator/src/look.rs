@@ -12,11 +12,11 @@ use crate::agent::Agent;
 use crate::allocator::Allocator;
 use crate::amounts::{Caps, Cluster, counts_for_quota};
 use crate::framework::Framework;
-use crate::quota::{Account, First, Ledger, Room};
+use crate::quota::{Account, Ledger, Room};
 use crate::refusals::{Memo, OnAgent};
 use crate::rules;
 use crate::slab::Ix;
-use crate::tree::{Kind, Node, Visitor};
+use crate::tree::{Kind, Node, Part, Visitor};
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Stage {
@@ -164,20 +164,33 @@ impl<'a> Look<'a> {
 }
 
 impl Visitor for Look<'_> {
-    fn part(&self, account: Ix<Account>) -> First {
+    fn part(&mut self, account: Ix<Account>) -> Part {
         match self.stage {
-            Stage::Guarantees(priority) => self.ledger.first_stage(account, priority),
-            Stage::FairShare => First::All,
+            Stage::Guarantees(priority) if self.ledger.is_short(account, priority) => Part::Whole,
+            Stage::Guarantees(_) if self.ledger.has_needy_children(account) => Part::Below,
+            Stage::Guarantees(_) => Part::Nothing,
+            Stage::FairShare if self.only_quota && self.ledger.is_closed(account) => {
+                self.kept_back = true;
+                Part::Nothing
+            }
+            Stage::FairShare => Part::Own,
+        }
+    }
+
+    fn takes_part(&mut self, account: Ix<Account>) -> bool {
+        match self.stage {
+            Stage::Guarantees(priority) => self.ledger.upwards(account).any(|ix| self.ledger.is_short(ix, priority)),
+            Stage::FairShare => {
+                let closed = self.only_quota && self.ledger.upwards(account).any(|ix| self.ledger.is_closed(ix));
+                self.kept_back |= closed;
+                !closed
+            }
         }
     }
 
     fn visit(&mut self, role: &Role, account: Ix<Account>, leaves: &[Ix<Node>]) -> ControlFlow<()> {
         if self.left.is_empty() {
             return ControlFlow::Break(());
-        }
-        if self.only_quota && self.ledger.is_closed(account) {
-            self.kept_back = true;
-            return ControlFlow::Continue(());
         }
         let mut for_role = self.leftover(role, account);
         for leaf in leaves {

@@ -13,7 +13,6 @@ use crate::agent::Agent;
 use crate::allocator::Allocator;
 use crate::amounts::counts_for_quota;
 use crate::dirty::Interest;
-use crate::framework::Framework;
 use crate::look::{Grant, Look, Stage};
 use crate::quota::{Ledger, Stirred};
 use crate::slab::Ix;
@@ -48,10 +47,11 @@ impl Allocator {
             self.keep_guarantees(&mut ledger, &candidates, &mut grants);
             self.shuffle(&mut candidates);
         }
+        let first = grants.len();
         self.share_fairly(&mut ledger, &candidates, &mut grants);
         self.ledger = ledger;
         self.held_back.settle(&self.ledger);
-        self.allocations(grants)
+        self.allocations(first, grants)
     }
 
     /// The dirty agents that have something to offer, shuffled; they are clean now.
@@ -149,18 +149,17 @@ impl Allocator {
         }
     }
 
-    /// What a framework got of an agent in both stages is one allocation.
-    fn allocations(&self, grants: Vec<(Ix<Agent>, Grant)>) -> Vec<Allocation> {
+    /// `first` of the grants are from the first stage. What a framework got of an agent in both is one allocation.
+    fn allocations(&self, first: usize, grants: Vec<(Ix<Agent>, Grant)>) -> Vec<Allocation> {
+        let key = |agent: Ix<Agent>, grant: &Grant| (agent, grant.framework, grant.role.clone());
+        let places: FxHashMap<_, usize> =
+            grants.iter().take(first).enumerate().map(|(place, (agent, grant))| (key(*agent, grant), place)).collect();
         let mut allocations: Vec<Allocation> = Vec::with_capacity(grants.len());
-        let mut places: FxHashMap<(Ix<Agent>, Ix<Framework>, Role), usize> = FxHashMap::default();
-        for (agent, grant) in grants {
-            let key = (agent, grant.framework, grant.role.clone());
-            match places.get(&key).and_then(|place| allocations.get_mut(*place)) {
+        for (at, (agent, grant)) in grants.into_iter().enumerate() {
+            let place = if at < first || first == 0 { None } else { places.get(&key(agent, &grant)) };
+            match place.and_then(|place| allocations.get_mut(*place)) {
                 Some(allocation) => allocation.resources += grant.allocated,
-                None => {
-                    places.insert(key, allocations.len());
-                    allocations.extend(self.allocation(agent, grant));
-                }
+                None => allocations.extend(self.allocation(agent, grant)),
             }
         }
         allocations

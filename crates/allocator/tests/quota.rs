@@ -72,7 +72,7 @@ fn two_disks_together_keep_one_guarantee() {
 }
 
 #[test]
-fn what_has_no_quota_is_given_along_unless_it_is_promised_to_others() {
+fn what_has_no_quota_is_given_along_unless_it_gets_promise_to_others() {
     let one = |id| agent(id, "cpus:1;mem:1024;ports:[31000-32000]");
     story()
         .has_quota("r1", "cpus:2")
@@ -100,7 +100,7 @@ fn a_guarantee_that_is_kept_in_one_name_goes_on_in_the_other() {
 }
 
 #[test]
-fn what_is_promised_to_an_absent_role_is_kept_free() {
+fn what_gets_promise_to_an_absent_role_is_kept_free() {
     story()
         .has_quota("prod", "cpus:2;mem:1024")
         .subscribes(&framework("f1", &["dev"]))
@@ -162,11 +162,11 @@ fn removed_quota_binds_nobody() {
 #[test]
 fn a_raised_limit_is_used_at_once() {
     story()
-        .is_promised("r", "", "cpus:1;mem:100")
+        .gets_promise("r", "", "cpus:1;mem:100")
         .subscribes(&framework("f1", &["r"]))
         .comes(&agent("a1", "cpus:4;mem:400"))
         .offers(&[("f1", "r", "a1", "cpus:1;mem:100")])
-        .is_promised("r", "", "cpus:3;mem:150")
+        .gets_promise("r", "", "cpus:3;mem:150")
         .offers(&[("f1", "r", "a1", "cpus:2;mem:50")])
         .does(|allocator| allocator.set_quota(&Role::new("r"), quota("", "cpus:3")))
         .offers(&[("f1", "r", "a1", "mem:250")]);
@@ -186,7 +186,7 @@ fn a_limit_of_zero_gives_nothing() {
 #[test]
 fn what_is_freed_below_a_limit_can_be_taken_elsewhere() {
     story()
-        .is_promised("r", "", "cpus:1;mem:100")
+        .gets_promise("r", "", "cpus:1;mem:100")
         .subscribes(&framework("f1", &["r"]))
         .comes(&agent("a1", "cpus:1;mem:100"))
         .offers(&[("f1", "r", "a1", "")])
@@ -299,7 +299,7 @@ fn a_guarantee_is_for_everything_below() {
 fn a_child_s_guarantee_is_kept_from_its_siblings() {
     story()
         .has_quota("a", "cpus:3;mem:300")
-        .is_promised("a/x", "cpus:1;mem:100", "")
+        .gets_promise("a/x", "cpus:1;mem:100", "")
         .subscribes(&framework("f1", &["a/y"]))
         .comes(&agent("a1", "cpus:9;mem:900"))
         .offers(&[("f1", "a/y", "a1", "cpus:2;mem:200")])
@@ -332,8 +332,8 @@ fn an_operation_moves_use_from_unreserved_to_reserved() {
 fn what_quota_keeps_back_is_explained() {
     let (cpus, mem) = (Name::CPUS, Name::MEM);
     story()
-        .is_promised("a", "", "cpus:1;mem:100")
-        .is_promised("prod", "cpus:2;mem:200", "")
+        .gets_promise("a", "", "cpus:1;mem:100")
+        .gets_promise("prod", "cpus:2;mem:200", "")
         .subscribes(&framework("f1", &["a/b"]))
         .subscribes(&framework("f2", &["dev"]))
         .comes(&agent("a1", "cpus:3;mem:300"))

@@ -71,7 +71,6 @@ impl Allocator {
         self.tree.set_partition_weight(role, partition.map(|partition| partition.weight));
         self.ledger.promise(role, promise);
         self.refresh_lending();
-        self.held_back.stir();
     }
 }
 

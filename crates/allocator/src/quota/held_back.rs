@@ -13,8 +13,6 @@ pub(crate) struct HeldBack {
     agents: BTreeSet<Ix<Agent>>,
     /// Each of these agents was looked at when there was at least so much surplus, and nobody could be given more.
     seen: Amounts,
-    /// Quota itself changed.
-    all: bool,
 }
 
 /// Who may be given more.
@@ -39,13 +37,8 @@ impl HeldBack {
         self.agents.iter().copied()
     }
 
-    /// All are to be looked at again.
-    pub fn stir(&mut self) {
-        self.all = true;
-    }
-
     pub fn stirs(&self, ledger: &Ledger) -> bool {
-        !self.agents.is_empty() && (self.all || !ledger.loosened.is_empty() || self.has_more(ledger))
+        !self.agents.is_empty() && (!ledger.loosened.is_empty() || self.has_more(ledger))
     }
 
     fn has_more(&self, ledger: &Ledger) -> bool {
@@ -56,9 +49,8 @@ impl HeldBack {
     pub fn stirred(&mut self, ledger: &mut Ledger) -> Stirred {
         let loosened = std::mem::take(&mut ledger.loosened);
         if self.agents.is_empty() {
-            self.all = false;
             Stirred::Nobody
-        } else if std::mem::take(&mut self.all) || self.has_more(ledger) {
+        } else if self.has_more(ledger) {
             Stirred::Everybody
         } else if loosened.is_empty() {
             Stirred::Nobody

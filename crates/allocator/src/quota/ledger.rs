@@ -32,6 +32,8 @@ pub(crate) struct Account {
     pub(super) shortfall: Amounts,
     /// What has to be kept free for it and everything below.
     pub(super) need: Amounts,
+    /// Every name there is has reached its limit.
+    pub(super) full: bool,
     /// The sum of `need` of its children.
     pub(super) children_need: Amounts,
 }
@@ -174,7 +176,12 @@ impl Ledger {
 
     /// An agent has so much that is unreserved and not revocable.
     pub fn grow(&mut self, capacity: &Amounts) {
+        let names = self.capacity.len();
         self.capacity.add(capacity);
+        if names != self.capacity.len() {
+            // What has a limit in all names may have none in a new one.
+            self.accounts.iter_mut().for_each(|(_, account)| account.full = account.is_full(self.capacity.len()));
+        }
     }
 
     pub fn shrink(&mut self, capacity: &Amounts) {
@@ -237,6 +244,7 @@ impl Ledger {
                 account.guarantees.clone_from(&guarantees);
             }
         });
+        self.loosened.insert(ix);
         let has = self.accounts.get(ix).is_some_and(Account::has_promise);
         self.promises = (self.promises + usize::from(has)).saturating_sub(usize::from(had));
         self.drop_if_unused(ix);
@@ -271,6 +279,7 @@ impl Ledger {
             if loosens && account.has_promise() {
                 self.loosened.insert(ix);
             }
+            account.full = account.is_full(self.capacity.len());
             below = account.remeasure(&mut self.shortfalls);
         }
     }
@@ -284,11 +293,13 @@ impl Account {
     }
 
     /// No name of the first `names` has room below its limit.
-    pub(super) fn is_full(&self, names: usize) -> bool {
-        (0..names).all(|name| {
-            let limit = self.limits.get(name);
-            limit != Caps::NONE && self.reserved.get(name).saturating_add(self.unreserved.get(name)) >= limit
-        })
+    fn is_full(&self, names: usize) -> bool {
+        let has_limits = !self.limits.is_unlimited();
+        has_limits
+            && (0..names).all(|name| {
+                let limit = self.limits.get(name);
+                limit != Caps::NONE && self.reserved.get(name).saturating_add(self.unreserved.get(name)) >= limit
+            })
     }
 
     fn has_promise(&self) -> bool {

@@ -22,5 +22,5 @@ pub use books::QuotaView;
 pub use check::{QuotaError, check_quotas};
 pub(crate) use held_back::{HeldBack, Stirred};
 pub(crate) use ledger::{Account, Ledger, Promise};
-pub(crate) use room::{First, Room};
+pub(crate) use room::Room;
 pub use terms::{Limits, Quota};

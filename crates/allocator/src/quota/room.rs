@@ -13,28 +13,25 @@ pub(crate) struct Room {
     pub total: Caps,
 }
 
-/// Whether a part of the tree takes part in the first stage.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum First {
-    /// Something is lacking of the guarantee of the whole.
-    All,
-    /// Of some role below.
-    Below,
-    No,
-}
-
 impl Ledger {
     /// The priorities of guarantees that are not kept, highest first.
     pub fn lacking_priorities(&self) -> Vec<i32> {
         self.shortfalls.keys().rev().copied().collect()
     }
 
-    pub fn first_stage(&self, ix: Ix<Account>, priority: i32) -> First {
-        match self.accounts.get(ix) {
-            Some(account) if account.priority == priority && !account.shortfall.is_zero() => First::All,
-            Some(account) if !account.children_need.is_zero() => First::Below,
-            _ => First::No,
-        }
+    /// Something is lacking of the guarantee of the role itself.
+    pub fn is_short(&self, ix: Ix<Account>, priority: i32) -> bool {
+        self.accounts.get(ix).is_some_and(|account| account.priority == priority && !account.shortfall.is_zero())
+    }
+
+    /// Something is needed for roles below.
+    pub fn has_needy_children(&self, ix: Ix<Account>) -> bool {
+        self.accounts.get(ix).is_some_and(|account| !account.children_need.is_zero())
+    }
+
+    /// The role and those above it.
+    pub fn upwards(&self, ix: Ix<Account>) -> impl Iterator<Item = Ix<Account>> + '_ {
+        std::iter::successors(Some(ix), |ix| self.accounts.get(*ix)?.parent)
     }
 
     /// What nobody was promised, by name: what is free without what is needed.
@@ -82,16 +79,9 @@ impl Ledger {
         Some(Room { guaranteed, total })
     }
 
-    /// The role, or one above it, has reached all limits: it can be given nothing that counts.
+    /// The role has reached all its limits: nobody in it or below it can be given anything that counts.
     pub fn is_closed(&self, ix: Ix<Account>) -> bool {
-        let mut current = self.accounts.get(ix);
-        while let Some(account) = current {
-            if !account.limits.is_unlimited() && account.is_full(self.capacity.len()) {
-                return true;
-            }
-            current = account.parent.and_then(|parent| self.accounts.get(parent));
-        }
-        false
+        self.accounts.get(ix).is_some_and(|account| account.full)
     }
 
     /// Of each of these names, as much as is free is needed by somebody.

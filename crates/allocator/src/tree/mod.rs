@@ -15,5 +15,5 @@ mod order;
 mod shape;
 
 pub(crate) use node::{Kind, Node};
-pub(crate) use order::Visitor;
+pub(crate) use order::{Part, Visitor};
 pub(crate) use shape::Tree;

@@ -3,19 +3,35 @@
 use std::cmp::Ordering;
 use std::ops::ControlFlow;
 
+use smallvec::SmallVec;
 use vocabulary::Role;
 
 use super::{Kind, Node, Tree};
 use crate::amounts::Cluster;
-use crate::quota::{Account, First};
+use crate::quota::Account;
 use crate::slab::{Ix, Slab};
 
 /// Who goes through the roles.
 pub(crate) trait Visitor {
-    /// Whether a role and those below it are to be visited. Not asked again below a part that is visited as a whole.
-    fn part(&self, account: Ix<Account>) -> First;
+    /// Whether a role and those below it are to be visited.
+    fn part(&mut self, account: Ix<Account>) -> Part;
+
+    /// Whether a role is to be visited, all above it considered.
+    fn takes_part(&mut self, account: Ix<Account>) -> bool;
 
     fn visit(&mut self, role: &Role, account: Ix<Account>, leaves: &[Ix<Node>]) -> ControlFlow<()>;
+}
+
+/// What of a role is to be visited.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Part {
+    /// It and everything below.
+    Whole,
+    /// It; those below are asked each.
+    Own,
+    /// Those below are asked each.
+    Below,
+    Nothing,
 }
 
 impl Tree {
@@ -78,35 +94,46 @@ impl Tree {
 
     /// Visits each role that wants resources and that the visitor takes part in, with its willing frameworks, in order.
     pub fn visit(&self, visitor: &mut impl Visitor) {
-        let _ = self.visit_below(self.root(), First::Below, visitor);
+        if let Some(root) = self.nodes.get(self.root()) {
+            let _ = self.visit_children(root, Part::Below, visitor);
+        }
     }
 
-    fn visit_below(&self, ix: Ix<Node>, part: First, visitor: &mut impl Visitor) -> ControlFlow<()> {
-        let Some(node) = self.nodes.get(ix) else { return ControlFlow::Continue(()) };
-        let part = match (part, node.account) {
-            (First::Below, Some(account)) => visitor.part(account),
-            (part, _) => part,
-        };
-        match &node.kind {
-            _ if part == First::No => ControlFlow::Continue(()),
-            Kind::Own(_) if part == First::Below => ControlFlow::Continue(()),
-            Kind::Own(role) => match node.parent.and_then(|parent| self.nodes.get(parent)?.account) {
-                Some(account) => visitor.visit(role, account, &self.in_order(node)),
-                None => ControlFlow::Continue(()),
-            },
-            _ => self.in_order(node).iter().try_for_each(|child| self.visit_below(*child, part, visitor)),
+    fn visit_children(&self, node: &Node, part: Part, visitor: &mut impl Visitor) -> ControlFlow<()> {
+        for child in self.in_order(node).iter().filter_map(|child| self.nodes.get(*child)) {
+            match (&child.kind, part, child.account) {
+                (Kind::Own(_), Part::Below, _) => {}
+                (Kind::Own(role), _, _) => {
+                    if let Some(account) = node.account {
+                        visitor.visit(role, account, &self.in_order(child))?;
+                    }
+                }
+                (_, Part::Whole, _) => self.visit_children(child, Part::Whole, visitor)?,
+                (_, _, Some(account)) => match visitor.part(account) {
+                    Part::Nothing => {}
+                    part => self.visit_children(child, part, visitor)?,
+                },
+                _ => {}
+            }
         }
+        ControlFlow::Continue(())
     }
 
     /// As [`visit`](Self::visit), but only some leaves, whatever their order. Those that want nothing are left out, and
     /// so are other nodes that took the place of a leaf since it was named.
     pub fn visit_only(&self, leaves: &[Ix<Node>], visitor: &mut impl Visitor) {
         let is_willing = |node: &Node| node.active && matches!(node.kind, Kind::Leaf { .. });
-        let willing = leaves.iter().filter(|leaf| self.nodes.get(**leaf).is_some_and(is_willing));
-        let mut paths: Vec<Vec<Ix<Node>>> = willing.map(|leaf| self.path(*leaf)).collect();
-        paths.sort_unstable_by(|left, right| self.cmp_paths(left, right));
-        paths.retain(|path| self.is_part(path, visitor));
-        let leaves: Vec<Ix<Node>> = paths.iter().filter_map(|path| path.last().copied()).collect();
+        let mut leaves: SmallVec<[Ix<Node>; 4]> = leaves
+            .iter()
+            .copied()
+            .filter(|leaf| self.nodes.get(*leaf).is_some_and(is_willing))
+            .filter(|leaf| self.account(*leaf).is_some_and(|account| visitor.takes_part(account)))
+            .collect();
+        if leaves.len() > 1 {
+            let mut paths: Vec<Vec<Ix<Node>>> = leaves.iter().map(|leaf| self.path(*leaf)).collect();
+            paths.sort_unstable_by(|left, right| self.cmp_paths(left, right));
+            leaves = paths.iter().filter_map(|path| path.last().copied()).collect();
+        }
         let parent = |leaf: &Ix<Node>| self.nodes.get(*leaf).and_then(|node| node.parent);
         for siblings in leaves.chunk_by(|left, right| parent(left) == parent(right)) {
             let Some(leaf) = siblings.first() else { continue };
@@ -116,11 +143,6 @@ impl Tree {
                 return;
             }
         }
-    }
-
-    fn is_part(&self, path: &[Ix<Node>], visitor: &impl Visitor) -> bool {
-        let accounts = path.iter().filter_map(|ix| self.nodes.get(*ix)?.account);
-        accounts.map(|account| visitor.part(account)).find(|part| *part != First::Below) == Some(First::All)
     }
 
     /// From below the root to the node.

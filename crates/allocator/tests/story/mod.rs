@@ -176,10 +176,10 @@ impl Story {
 
     /// Guarantees and limits alike, as the quota of Mesos' tests.
     pub fn has_quota(self, role: &str, text: &str) -> Self {
-        self.is_promised(role, text, text)
+        self.gets_promise(role, text, text)
     }
 
-    pub fn is_promised(mut self, role: &str, guarantees: &str, limits: &str) -> Self {
+    pub fn gets_promise(mut self, role: &str, guarantees: &str, limits: &str) -> Self {
         self.allocator.set_quota(&Role::new(role), quota(guarantees, limits));
         self
     }
