@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddrV4;
 
+use messages::tepui::registry::Partition;
 use messages::{Message, v1};
 use vocabulary::{Principal, ReplyId, StreamId, Upid};
 
@@ -22,6 +23,8 @@ pub enum Input {
     StreamClosed(StreamId),
     /// A call that changes the cluster, from the operator API or a legacy endpoint.
     OperatorCall(OperatorCall),
+    /// A change of the partitions, which Mesos does not have.
+    PartitionCall(PartitionCall),
     /// A libprocess message to one of the master's processes.
     Message(PeerMessage),
     /// The link to every process at this address broke.
@@ -76,4 +79,19 @@ pub struct PeerMessage {
     /// The process id it was addressed to: `master`, `slave-observer(7)`.
     pub to: String,
     pub message: Message,
+}
+
+#[derive(Debug)]
+pub struct PartitionCall {
+    pub reply: ReplyId,
+    pub caller: Caller,
+    pub request: PartitionRequest,
+}
+
+#[derive(Debug)]
+pub enum PartitionRequest {
+    /// Creates or replaces one. `force` says that it need not fit into what there is now.
+    Put { partition: Box<Partition>, force: bool },
+    /// By its id.
+    Remove(String),
 }

@@ -47,7 +47,10 @@ pub use change::{
     TaskDeparture,
 };
 pub use config::Config;
-pub use input::{Caller, Explain, Input, OperatorCall, PeerMessage, SchedulerCall, SchedulerSubscribe};
+pub use input::{
+    Caller, Explain, Input, OperatorCall, PartitionCall, PartitionRequest, PeerMessage, SchedulerCall,
+    SchedulerSubscribe,
+};
 pub use master::Master;
 pub use metrics::Metrics;
 pub use operations::OperationUuid;

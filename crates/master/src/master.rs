@@ -99,6 +99,7 @@ impl Master {
             Input::SchedulerCall(call) => self.scheduler_call(cx, call),
             Input::StreamClosed(stream) => self.stream_closed(cx, stream),
             Input::OperatorCall(call) => self.operator_call(cx, call),
+            Input::PartitionCall(call) => self.partition_call(cx, call),
             Input::Message(message) => self.message(cx, message),
             Input::Exited(address) => self.exited(cx, address),
             Input::Explain(request) => self.explain(cx, request),

@@ -1,13 +1,16 @@
 //! From an operator's call to a stored, applied and answered change.
 
+use messages::tepui::registry::Partition;
 use messages::v1;
 use messages::v1::maintenance::Schedule;
 use messages::v1::master::Call;
 use messages::v1::master::call::Type;
+use messages::v1::quota::QuotaConfig;
 use vocabulary::{Answer, ReplyId, Status};
 
 use super::inverse::InverseOffers;
 use crate::cx::Cx;
+use crate::input::PartitionCall;
 use crate::master::Master;
 use crate::registry::{RegistryOperation, RegistryState, Waiting};
 
@@ -23,9 +26,26 @@ pub(crate) struct Policy {
 #[derive(Debug, Clone)]
 pub(crate) enum PolicyChange {
     Weights(Vec<v1::WeightInfo>),
+    Quota {
+        configs: Vec<QuotaConfig>,
+        rescind: Rescind,
+    },
+    Partition(Box<Partition>),
+    /// By its id.
+    RemovePartition(String),
     Schedule(Schedule),
     MachinesDown(Vec<v1::MachineId>),
     MachinesUp(Vec<v1::MachineId>),
+}
+
+/// Which offers make room for new quota.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rescind {
+    Nothing,
+    /// Those that the guarantees and limits need.
+    AsNeeded,
+    /// As SET_QUOTA does.
+    FromEnoughAgents,
 }
 
 impl Policy {
@@ -46,6 +66,9 @@ impl PolicyChange {
     fn operation(&self) -> RegistryOperation {
         match self.clone() {
             PolicyChange::Weights(infos) => RegistryOperation::UpdateWeights(infos),
+            PolicyChange::Quota { configs, .. } => RegistryOperation::UpdateQuota(configs),
+            PolicyChange::Partition(partition) => RegistryOperation::UpdatePartition(*partition),
+            PolicyChange::RemovePartition(id) => RegistryOperation::RemovePartition(id),
             PolicyChange::Schedule(schedule) => RegistryOperation::UpdateSchedule(schedule),
             PolicyChange::MachinesDown(machines) => RegistryOperation::StartMaintenance(machines),
             PolicyChange::MachinesUp(machines) => RegistryOperation::StopMaintenance(machines),
@@ -53,10 +76,17 @@ impl PolicyChange {
     }
 }
 
+#[allow(deprecated, reason = "SET_QUOTA and REMOVE_QUOTA are deprecated, and still served")]
 pub(crate) fn is_about_policy(kind: Type) -> bool {
     matches!(
         kind,
-        Type::UpdateWeights | Type::UpdateMaintenanceSchedule | Type::StartMaintenance | Type::StopMaintenance
+        Type::UpdateWeights
+            | Type::UpdateQuota
+            | Type::SetQuota
+            | Type::RemoveQuota
+            | Type::UpdateMaintenanceSchedule
+            | Type::StartMaintenance
+            | Type::StopMaintenance
     )
 }
 
@@ -68,11 +98,22 @@ impl Master {
         }
     }
 
+    pub(crate) fn partition_call(&mut self, cx: &mut Cx<'_>, call: PartitionCall) {
+        match self.check_partition_request(call.request) {
+            Ok(change) => self.propose(cx, Some(call.reply), change),
+            Err(answer) => cx.reply(call.reply, answer),
+        }
+    }
+
     /// Validation has seen to it that the part named by the type is there.
+    #[allow(deprecated, reason = "as above")]
     fn change_of(&self, call: Call) -> Result<PolicyChange, Answer> {
         let kind = call.r#type();
         match kind {
             Type::UpdateWeights => call.update_weights.map(|call| self.check_weights(call.weight_infos)),
+            Type::UpdateQuota => call.update_quota.map(|call| self.check_update_quota(*call)),
+            Type::SetQuota => call.set_quota.map(|call| self.check_set_quota(call.quota_request)),
+            Type::RemoveQuota => call.remove_quota.map(|call| self.check_remove_quota(call.role)),
             Type::UpdateMaintenanceSchedule => {
                 call.update_maintenance_schedule.map(|call| self.check_schedule(call.schedule))
             }
@@ -100,6 +141,9 @@ impl Master {
     pub(crate) fn policy_stored(&mut self, cx: &mut Cx<'_>, reply: Option<ReplyId>, change: PolicyChange) {
         match change {
             PolicyChange::Weights(infos) => self.set_weights(cx, &infos),
+            PolicyChange::Quota { configs, rescind } => self.set_quotas(cx, &configs, rescind),
+            PolicyChange::Partition(partition) => self.set_partition(cx, &partition),
+            PolicyChange::RemovePartition(id) => self.remove_partition(cx, &id),
             PolicyChange::Schedule(_) => self.maintenance_changed(cx),
             PolicyChange::MachinesDown(machines) => self.machines_went_down(cx, &machines),
             PolicyChange::MachinesUp(_) => self.maintenance_changed(cx),
@@ -111,6 +155,8 @@ impl Master {
 
     /// Policy of the master before this one, at the beginning of the term: no agent is known yet.
     pub(crate) fn take_over_policy(&mut self, cx: &mut Cx<'_>) {
+        self.take_over_quotas(cx);
+        self.take_over_partitions(cx);
         self.take_over_weights(cx);
         self.publish_maintenance(cx);
     }

@@ -16,7 +16,7 @@ use super::routes::ROUTES;
 use super::sessions::Sessions;
 use super::store::RegistrarTimings;
 use super::timings::Timings;
-use super::{explain, legacy, operator_api, policy, reservations, scheduler_api};
+use super::{explain, legacy, operator_api, partitions, policy, reservations, scheduler_api};
 use crate::common::files::Files;
 use crate::common::flights::Flights;
 use crate::common::info::{self, System};
@@ -95,6 +95,7 @@ impl App for MasterApp {
             ("master", "quota") => policy::quota(&self, &request).await,
             ("master", "maintenance/schedule") => policy::schedule(&self, &request).await,
             ("master", "maintenance/status") => policy::status(&self, &request).await,
+            ("master", "partitions") => partitions::handle(&self, &request).await,
             ("master", "machine/down") => policy::machine_down(&self, &request).await,
             ("master", "machine/up") => policy::machine_up(&self, &request).await,
             ("master", route) => legacy::read(&self, route, &request).await,

@@ -6,6 +6,7 @@ mod host;
 mod legacy;
 mod operator_api;
 mod options;
+mod partitions;
 mod policy;
 mod publisher;
 mod reservations;

@@ -20,6 +20,7 @@ pub const ROUTES: Routes = Routes {
                 "machine/up",
                 "maintenance/schedule",
                 "maintenance/status",
+                "partitions",
                 "quota",
                 "redirect",
                 "reserve",

@@ -112,6 +112,14 @@ pub(super) fn partitions(snapshot: &Snapshot) -> Vec<u8> {
     out
 }
 
+pub(super) fn one_partition(snapshot: &Snapshot, id: &str) -> Option<Vec<u8>> {
+    let one = snapshot.policy.partitions.get(id)?;
+    let held = snapshot.held_below(std::iter::once(one.role.as_str()));
+    let mut out = Vec::new();
+    partition(&mut out, one, held.get(one.role.as_str())?);
+    Some(out)
+}
+
 fn partition(out: &mut Vec<u8>, partition: &Partition, used: &Quantities) {
     let minimum: Quantities = partition
         .resources

@@ -64,6 +64,11 @@ impl Snapshot {
         operator_json::answer(self, call).map(Bytes::from)
     }
 
+    /// One of `/partitions`, or nothing when there is none with this id.
+    pub fn partition(&self, id: &str) -> Option<Bytes> {
+        policy_json::one_partition(self, id).map(Bytes::from)
+    }
+
     /// The first event of an operator's stream.
     pub fn subscribed(&self) -> v1::master::Event {
         events::subscribed(self)
