@@ -1,12 +1,13 @@
 //! An agent that exists only as messages.
 
 use messages::internal::{
-    RegisterSlaveMessage, ReregisterSlaveMessage, RunTaskMessage, SlaveRegisteredMessage, StatusUpdate,
-    StatusUpdateMessage, UnregisterSlaveMessage,
+    ApplyOperationMessage, RegisterSlaveMessage, ReregisterSlaveMessage, RunTaskMessage, SlaveRegisteredMessage,
+    StatusUpdate, StatusUpdateMessage, UnregisterSlaveMessage, UpdateOperationStatusMessage,
 };
 use messages::v1::agent_info::{Capability, capability};
 use messages::v1::{
-    AgentId, AgentInfo, ExecutorId, FrameworkId, Resource, TaskId, TaskState, TaskStatus, Uuid, task_status, value,
+    AgentId, AgentInfo, ExecutorId, FrameworkId, OperationState, OperationStatus, Resource, TaskId, TaskState,
+    TaskStatus, Uuid, task_status, value,
 };
 
 use crate::peer::{Peer, Pings};
@@ -102,6 +103,27 @@ impl FakeAgent {
         let message = StatusUpdateMessage { update, pid: Some(self.peer.pid.to_string()) };
         self.peer.send("mesos.internal.StatusUpdateMessage", &message)?;
         Ok(uuid)
+    }
+
+    /// Says how an operation went, to be acknowledged with the returned uuid.
+    pub fn report(&mut self, applied: &ApplyOperationMessage, state: OperationState) -> Checked<Vec<u8>> {
+        let uuid = random_uuid();
+        let status = OperationStatus {
+            operation_id: applied.operation_info.id.clone(),
+            state: state as i32,
+            uuid: Some(uuid.clone()),
+            agent_id: Some(self.agent_id()),
+            ..Default::default()
+        };
+        let message = UpdateOperationStatusMessage {
+            framework_id: applied.framework_id.clone(),
+            slave_id: Some(self.agent_id()),
+            status,
+            latest_status: None,
+            operation_uuid: Some(applied.operation_uuid.clone()),
+        };
+        self.peer.send("mesos.internal.UpdateOperationStatusMessage", &message)?;
+        Ok(uuid.value)
     }
 
     /// Leaves for good, as on SIGUSR1.

@@ -10,7 +10,10 @@ impl fmt::Display for Resources {
         if self.is_empty() {
             return f.write_str("{}");
         }
-        separated(f, "; ", self.iter(), |f, resource| resource.fmt(f))
+        separated(f, "; ", self.iter(), |f, resource| {
+            resource.fmt(f)?;
+            if resource.is_shared() { write!(f, "<{}>", resource.copies) } else { Ok(()) }
+        })
     }
 }
 
@@ -20,6 +23,7 @@ impl fmt::Debug for Resources {
     }
 }
 
+/// By itself, however often it is held.
 impl fmt::Display for Resource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.name.fmt(f)?;
@@ -41,11 +45,10 @@ impl fmt::Display for Resource {
             f.write_str("<SHARED>")?;
         }
         match &self.value {
-            Value::Scalar(scalar) => write!(f, ":{scalar}")?,
-            Value::Ranges(ranges) => write!(f, ":{ranges}")?,
-            Value::Set(set) => write!(f, ":{set}")?,
+            Value::Scalar(scalar) => write!(f, ":{scalar}"),
+            Value::Ranges(ranges) => write!(f, ":{ranges}"),
+            Value::Set(set) => write!(f, ":{set}"),
         }
-        if self.is_shared() { write!(f, "<{}>", self.copies) } else { Ok(()) }
     }
 }
 

@@ -1,5 +1,9 @@
 //! What operations do to resources.
-#![allow(clippy::unwrap_used, clippy::cloned_ref_to_slice_refs, reason = "test code; lists of one read like the others")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::cloned_ref_to_slice_refs,
+    reason = "test code; lists of one read like the others"
+)]
 
 mod common;
 

@@ -11,6 +11,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         refusals::CASES,
         offers::CASES,
         reconciliation::CASES,
+        operations::CASES,
         operator::CASES,
         legacy::CASES,
         agents::CASES,

@@ -13,6 +13,7 @@ mod follower;
 mod legacy;
 mod maintenance;
 mod offers;
+mod operations;
 mod operator;
 mod quota;
 mod reconciliation;
