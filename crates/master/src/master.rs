@@ -117,6 +117,7 @@ impl Master {
             Timer::Ping(slot) => self.ping(cx, slot),
             Timer::FrameworkFailover(framework) => self.failover_timed_out(cx, &framework),
             Timer::RecoveredAgents => self.recovered_agents_timed_out(cx),
+            Timer::CallBack => self.call_agents_back(cx),
             Timer::AgentRemoval => self.removals_go_on(cx),
             Timer::RegistryGc => self.prune_registry(cx),
             Timer::AgentReregister(agent) => self.reregistration_timed_out(cx, &agent),

@@ -65,6 +65,8 @@ pub enum Timer {
     FrameworkFailover(FrameworkId),
     /// The agents of the master before have had their time to come back.
     RecoveredAgents,
+    /// Agents of the master before are asked to come.
+    CallBack,
     /// The next agent may be given up (`--agent_removal_rate_limit`).
     AgentRemoval,
     /// Unreachable and gone agents are to be looked through for old ones.

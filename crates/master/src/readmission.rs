@@ -93,8 +93,8 @@ impl Master {
     ) {
         let operation = match self.recovery.get(&id) {
             Some(known) if **known == message.slave => return self.readmitted(cx, from, *message),
-            Some(_) => RegistryOperation::UpdateAgent(Arc::new(message.slave.clone())),
-            None => RegistryOperation::MarkReachable(Arc::new(message.slave.clone())),
+            Some(_) => RegistryOperation::UpdateAgent(Arc::new(message.slave.clone()), from.clone()),
+            None => RegistryOperation::MarkReachable(Arc::new(message.slave.clone()), from.clone()),
         };
         self.registry.reregistering.insert(id);
         self.store(cx, operation, Waiting::Readmit { from, message });

@@ -2,9 +2,11 @@
 //! come are given up, unless they are so many that something else must be wrong.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
+use std::time::Duration;
 
-use messages::v1;
+use messages::{internal, v1};
 use vocabulary::AgentId;
 
 use crate::agent::UnreachableAgent;
@@ -14,12 +16,23 @@ use crate::master::Master;
 use crate::outbox::Timer;
 use crate::removals::Because;
 
+/// By then those that notice the new master by themselves are back.
+const FIRST_CALL: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// Agents asked at once: each costs a connection.
+const WAVE: usize = 500;
+const BETWEEN_WAVES: Duration = Duration::from_millis(100);
+
 /// Agents of the registry that have not come back yet.
 #[derive(Debug, Default)]
 pub(crate) struct Recovery {
     awaited: BTreeMap<AgentId, Arc<v1::AgentInfo>>,
     /// How many there were at first.
     expected: usize,
+    /// The last agent that was asked to come, while others still have to be.
+    called: Option<AgentId>,
+    /// Before all that are missing are asked again.
+    pause: Duration,
 }
 
 impl Recovery {
@@ -63,6 +76,32 @@ impl Master {
             tracing::info!(agents = self.recovery.expected, "awaiting the agents of the registry");
             cx.publish(Change::AgentsRecovered(self.recovery.awaited.values().cloned().collect()));
             cx.arm(Timer::RecoveredAgents, cx.now.monotonic + self.config.agent_reregister_timeout);
+            cx.arm(Timer::CallBack, cx.now.monotonic + FIRST_CALL);
+        }
+    }
+
+    /// A Mesos agent that is told of no new leader (a standalone master restarted) notices nothing until it has been
+    /// without pings for 75 s. A ping that says it is not connected makes it register again; agents do not ask whose ping
+    /// it is, and those that are on their way already lose nothing.
+    pub(crate) fn call_agents_back(&mut self, cx: &mut Cx<'_>) {
+        let from = self.recovery.called.take().map_or(Bound::Unbounded, Bound::Excluded);
+        let mut awaited = self.recovery.awaited.range((from, Bound::Unbounded)).map(|(id, _)| id);
+        let wave: Vec<AgentId> = awaited.by_ref().take(WAVE).cloned().collect();
+        let more = awaited.next().is_some();
+        let observer: Arc<str> = Arc::from("slave-observer(0)");
+        for id in &wave {
+            let pid = self.registry.state.agents.get(id).and_then(|record| record.pid.clone());
+            if let Some(pid) = pid.filter(|_| self.may_leave(id)) {
+                cx.send_from(&observer, &pid, internal::PingSlaveMessage { connected: false });
+            }
+        }
+        if more {
+            self.recovery.called = wave.last().cloned();
+            cx.arm(Timer::CallBack, cx.now.monotonic + BETWEEN_WAVES);
+        } else if !self.recovery.awaited.is_empty() {
+            let pause = (self.recovery.pause.max(FIRST_CALL) * 2).min(LONGEST_PAUSE);
+            self.recovery.pause = pause;
+            cx.arm(Timer::CallBack, cx.now.monotonic + pause);
         }
     }
 

@@ -49,7 +49,7 @@ impl Master {
         message.slave.id = Some(id.to_proto());
         upgrade(&mut message.slave.resources);
         self.registry.registering.insert(from.clone());
-        let operation = RegistryOperation::AdmitAgent(Arc::new(message.slave.clone()));
+        let operation = RegistryOperation::AdmitAgent(Arc::new(message.slave.clone()), from.clone());
         self.store(cx, operation, Waiting::Admit { from, message });
     }
 

@@ -53,7 +53,7 @@ impl Master {
             return self.updated(cx, from, *message);
         }
         self.registry.reregistering.insert(id);
-        let operation = RegistryOperation::UpdateAgent(Arc::new(message.slave.clone()));
+        let operation = RegistryOperation::UpdateAgent(Arc::new(message.slave.clone()), from.clone());
         self.store(cx, operation, Waiting::Update { from, message });
     }
 

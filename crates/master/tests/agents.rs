@@ -65,7 +65,7 @@ fn an_agent_is_registered_once_its_record_is_durable() {
     assert_eq!(c.received(&a.pid), [""; 0]);
     assert!(matches!(
         c.effects.iter().find(|effect| matches!(effect, Effect::Store { .. })),
-        Some(Effect::Store { operation: RegistryOperation::AdmitAgent(_), .. })
+        Some(Effect::Store { operation: RegistryOperation::AdmitAgent(..), .. })
     ));
     // Retries meanwhile do not admit it twice.
     c.send(&a.pid, register("cpus:4;mem:1024"));

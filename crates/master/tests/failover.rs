@@ -71,6 +71,25 @@ fn agents_that_are_as_they_were_come_back_without_a_record() {
 }
 
 #[test]
+fn agents_that_notice_nothing_are_asked_to_come() {
+    let mut c = Cluster::new();
+    let all = agents(&mut c, 2);
+    c.fail_over();
+    comes_back(&mut c, &all[0]);
+    c.forget();
+    c.pass(Duration::from_millis(1100));
+    assert_eq!(c.received(&all[1].pid), ["slave-observer(0) Ping connected=false"]);
+    c.pass(seconds(5));
+    assert_eq!(c.received(&all[1].pid), ["slave-observer(0) Ping connected=false"], "again, later");
+    assert_eq!(c.received(&all[0].pid), [""; 0]);
+    comes_back(&mut c, &all[1]);
+    c.forget();
+    c.pass(seconds(10));
+    assert_eq!(c.received(&all[1].pid), [""; 0]);
+    assert!(!c.timers().any(|timer| *timer == master::Timer::CallBack));
+}
+
+#[test]
 fn agents_that_stay_away_are_given_up() {
     let mut c = Cluster::new();
     let all = agents(&mut c, 2);

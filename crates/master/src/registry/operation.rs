@@ -6,7 +6,7 @@ use messages::tepui::registry::Partition;
 use messages::v1;
 use messages::v1::maintenance::Schedule;
 use messages::v1::quota::QuotaConfig;
-use vocabulary::AgentId;
+use vocabulary::{AgentId, Upid};
 
 /// One change of the registry. Whether it makes sense has been decided before: applying one never fails.
 #[derive(Debug, Clone)]
@@ -14,14 +14,15 @@ pub enum RegistryOperation {
     /// A master takes over: the first record of its term, written by its host before the first step.
     Recover(Box<v1::MasterInfo>),
 
-    AdmitAgent(Arc<v1::AgentInfo>),
-    UpdateAgent(Arc<v1::AgentInfo>),
+    /// With its process, where the next master can reach it.
+    AdmitAgent(Arc<v1::AgentInfo>, Upid),
+    UpdateAgent(Arc<v1::AgentInfo>, Upid),
     MarkUnreachable {
         agent: AgentId,
         since: v1::TimeInfo,
     },
     /// Also admits an agent that the registry has forgotten.
-    MarkReachable(Arc<v1::AgentInfo>),
+    MarkReachable(Arc<v1::AgentInfo>, Upid),
     RemoveAgent(AgentId),
     MarkGone {
         agent: AgentId,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use messages::internal::registry as proto;
 use messages::schema::Described;
-use messages::tepui::registry::{Format, Partition};
+use messages::tepui::registry::{Agent, Format, Partition};
 use messages::v1;
 use messages::v1::maintenance::Schedule;
 use messages::v1::quota::QuotaConfig;
@@ -124,8 +124,8 @@ impl RegistryState {
         use RegistryOperation as Op;
         match operation {
             Op::Recover(_) => keys.extend([Key::Format, Key::Master]),
-            Op::AdmitAgent(info) | Op::UpdateAgent(info) => keys.extend(agent_id(info).map(Key::Agent)),
-            Op::MarkReachable(info) => {
+            Op::AdmitAgent(info, _) | Op::UpdateAgent(info, _) => keys.extend(agent_id(info).map(Key::Agent)),
+            Op::MarkReachable(info, _) => {
                 keys.extend(agent_id(info).into_iter().flat_map(|id| [Key::Unreachable(id.clone()), Key::Agent(id)]));
             }
             Op::MarkUnreachable { agent, .. } => {
@@ -167,9 +167,13 @@ impl RegistryState {
             Key::Format => encode(&Format { required: FORMAT, written: Some(FORMAT) }),
             Key::Master => encode(&proto::Master { info: self.master.clone()? }),
             Key::Agent(id) => {
-                let AgentRecord { info, drain, deactivated } = self.agents.get(id)?;
-                let deactivated = deactivated.then_some(true);
-                encode(&proto::Slave { info: (**info).clone(), drain_info: drain.map(Box::new), deactivated })
+                let AgentRecord { info, pid, drain, deactivated } = self.agents.get(id)?;
+                encode(&Agent {
+                    info: (**info).clone(),
+                    drain_info: drain.map(Box::new),
+                    deactivated: deactivated.then_some(true),
+                    pid: pid.as_ref().map(ToString::to_string),
+                })
             }
             Key::Unreachable(id) => {
                 let UnreachableRecord { since, drain, deactivated } = self.unreachable.get(id)?;
@@ -244,10 +248,14 @@ impl RegistryState {
         if described.text() == key { Ok(()) } else { Err(CorruptRegistry::Misplaced { key }) }
     }
 
-    fn read_agent(&mut self, slave: proto::Slave) -> Key {
-        let id = AgentId::new(slave.info.id.as_ref().map_or("", |id| id.value.as_str()));
-        let deactivated = slave.deactivated();
-        let record = AgentRecord { info: Arc::new(slave.info), drain: slave.drain_info.map(|info| *info), deactivated };
+    fn read_agent(&mut self, agent: Agent) -> Key {
+        let id = AgentId::new(agent.info.id.as_ref().map_or("", |id| id.value.as_str()));
+        let record = AgentRecord {
+            pid: agent.pid.as_deref().and_then(|pid| pid.parse().ok()),
+            deactivated: agent.deactivated(),
+            drain: agent.drain_info.map(|info| *info),
+            info: Arc::new(agent.info),
+        };
         self.agents.insert(id.clone(), record);
         Key::Agent(id)
     }

@@ -7,7 +7,7 @@ use messages::tepui::registry::Partition;
 use messages::v1;
 use messages::v1::maintenance::Schedule;
 use messages::v1::quota::QuotaConfig;
-use vocabulary::{AgentId, Role};
+use vocabulary::{AgentId, Role, Upid};
 
 use super::RegistryOperation;
 
@@ -32,6 +32,8 @@ pub struct RegistryState {
 #[derive(Debug, Clone, PartialEq)]
 pub struct AgentRecord {
     pub info: Arc<v1::AgentInfo>,
+    /// Its process, as far as is known: where it was when this record was written.
+    pub pid: Option<Upid>,
     pub drain: Option<v1::DrainInfo>,
     pub deactivated: bool,
 }
@@ -61,10 +63,10 @@ impl RegistryState {
         use RegistryOperation as Op;
         match operation {
             Op::Recover(info) => self.master = Some((**info).clone()),
-            Op::AdmitAgent(info) => self.admit(info, None, false),
-            Op::UpdateAgent(info) => self.update(info),
+            Op::AdmitAgent(info, pid) => self.admit(info, pid, None, false),
+            Op::UpdateAgent(info, pid) => self.update(info, pid),
             Op::MarkUnreachable { agent, since } => self.mark_unreachable(agent, *since),
-            Op::MarkReachable(info) => self.mark_reachable(info),
+            Op::MarkReachable(info, pid) => self.mark_reachable(info, pid),
             Op::RemoveAgent(agent) => {
                 self.agents.remove(agent);
             }
@@ -114,16 +116,17 @@ impl RegistryState {
         }
     }
 
-    fn admit(&mut self, info: &Arc<v1::AgentInfo>, drain: Option<v1::DrainInfo>, deactivated: bool) {
+    fn admit(&mut self, info: &Arc<v1::AgentInfo>, pid: &Upid, drain: Option<v1::DrainInfo>, deactivated: bool) {
         if let Some(id) = info.id.as_ref().map(AgentId::from) {
-            self.agents.insert(id, AgentRecord { info: info.clone(), drain, deactivated });
+            self.agents.insert(id, AgentRecord { info: info.clone(), pid: Some(pid.clone()), drain, deactivated });
         }
     }
 
-    fn update(&mut self, info: &Arc<v1::AgentInfo>) {
+    fn update(&mut self, info: &Arc<v1::AgentInfo>, pid: &Upid) {
         let record = info.id.as_ref().and_then(|id| self.agents.get_mut(id.value.as_str()));
         if let Some(record) = record {
             record.info = info.clone();
+            record.pid = Some(pid.clone());
         }
     }
 
@@ -133,12 +136,12 @@ impl RegistryState {
         self.unreachable.insert(agent.clone(), UnreachableRecord { since, drain, deactivated });
     }
 
-    fn mark_reachable(&mut self, info: &Arc<v1::AgentInfo>) {
+    fn mark_reachable(&mut self, info: &Arc<v1::AgentInfo>, pid: &Upid) {
         let Some(id) = &info.id else { return };
         match (self.unreachable.remove(id.value.as_str()), self.agents.contains_key(id.value.as_str())) {
-            (Some(UnreachableRecord { drain, deactivated, .. }), _) => self.admit(info, drain, deactivated),
-            (None, true) => self.update(info),
-            (None, false) => self.admit(info, None, false),
+            (Some(UnreachableRecord { drain, deactivated, .. }), _) => self.admit(info, pid, drain, deactivated),
+            (None, true) => self.update(info, pid),
+            (None, false) => self.admit(info, pid, None, false),
         }
     }
 

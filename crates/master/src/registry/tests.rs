@@ -21,6 +21,10 @@ fn info(n: u8, port: i32) -> Arc<v1::AgentInfo> {
     Arc::new(v1::AgentInfo { id, hostname: format!("host{n}"), port: Some(port), ..Default::default() })
 }
 
+fn pid() -> vocabulary::Upid {
+    "slave(1)@10.0.0.1:5051".parse().unwrap()
+}
+
 fn at(nanoseconds: i64) -> v1::TimeInfo {
     v1::TimeInfo { nanoseconds }
 }
@@ -64,14 +68,14 @@ fn check(operations: &[Op], expect: &[&str]) {
 
 #[test]
 fn a_commit_writes_what_changed() {
-    let admit = || Op::AdmitAgent(info(1, 1));
+    let admit = || Op::AdmitAgent(info(1, 1), pid());
     let lost = || Op::MarkUnreachable { agent: agent(1), since: at(7) };
     check(&[recover()], &["+format", "+master"]);
     check(&[admit()], &["+agents/m-S1"]);
-    check(&[admit(), Op::UpdateAgent(info(1, 2))], &["+agents/m-S1"]);
+    check(&[admit(), Op::UpdateAgent(info(1, 2), pid())], &["+agents/m-S1"]);
     check(&[admit(), Op::RemoveAgent(agent(1))], &["-agents/m-S1"]);
     check(&[admit(), lost()], &["-agents/m-S1", "+unreachable/m-S1"]);
-    check(&[admit(), lost(), Op::MarkReachable(info(1, 1))], &["+agents/m-S1", "-unreachable/m-S1"]);
+    check(&[admit(), lost(), Op::MarkReachable(info(1, 1), pid())], &["+agents/m-S1", "-unreachable/m-S1"]);
     check(&[admit(), lost(), Op::DeactivateAgent(agent(1))], &["+unreachable/m-S1"]);
     check(
         &[admit(), lost(), Op::MarkGone { agent: agent(1), since: at(9) }],
@@ -102,11 +106,11 @@ fn draining_survives_an_outage() {
     let config = v1::DrainConfig { max_grace_period: None, mark_gone: Some(true) };
     let mut state = RegistryState::default();
     state.commit(&[
-        Op::AdmitAgent(info(1, 1)),
+        Op::AdmitAgent(info(1, 1), pid()),
         Op::DrainAgent { agent: agent(1), config },
         Op::MarkUnreachable { agent: agent(1), since: at(7) },
         Op::MarkDrained(agent(1)),
-        Op::MarkReachable(info(1, 1)),
+        Op::MarkReachable(info(1, 1), pid()),
     ]);
     let record = &state.agents[&agent(1)];
     assert!(record.deactivated);
@@ -119,7 +123,7 @@ fn draining_survives_an_outage() {
 #[test]
 fn a_damaged_registry_is_refused() {
     let mut state = RegistryState::default();
-    state.commit(&[recover(), Op::AdmitAgent(info(1, 1)), Op::UpdateWeights(vec![weight("a", 2.0)])]);
+    state.commit(&[recover(), Op::AdmitAgent(info(1, 1), pid()), Op::UpdateWeights(vec![weight("a", 2.0)])]);
     let refused = |change: &dyn Fn(&mut Vec<Entry>)| {
         let mut entries = state.entries();
         change(&mut entries);
@@ -159,10 +163,10 @@ fn operation() -> impl Strategy<Value = Op> {
     let ids = 0u8..4;
     prop_oneof![
         Just(recover()),
-        (ids.clone(), 1..3).prop_map(|(n, port)| Op::AdmitAgent(info(n, port))),
-        (ids.clone(), 1..3).prop_map(|(n, port)| Op::UpdateAgent(info(n, port))),
+        (ids.clone(), 1..3).prop_map(|(n, port)| Op::AdmitAgent(info(n, port), pid())),
+        (ids.clone(), 1..3).prop_map(|(n, port)| Op::UpdateAgent(info(n, port), pid())),
         (ids.clone(), 0i64..9).prop_map(|(n, t)| Op::MarkUnreachable { agent: agent(n), since: at(t) }),
-        (ids.clone(), 1..3).prop_map(|(n, port)| Op::MarkReachable(info(n, port))),
+        (ids.clone(), 1..3).prop_map(|(n, port)| Op::MarkReachable(info(n, port), pid())),
         ids.clone().prop_map(|n| Op::RemoveAgent(agent(n))),
         (ids.clone(), 0i64..9).prop_map(|(n, t)| Op::MarkGone { agent: agent(n), since: at(t) }),
         ids.clone().prop_map(|n| Op::DrainAgent { agent: agent(n), config: v1::DrainConfig::default() }),
