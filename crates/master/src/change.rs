@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::traffic::Traffic;
 use messages::tepui::registry::Partition;
 use messages::v1;
 use resources::Resources;
@@ -132,6 +133,7 @@ pub struct FrameworkSnapshot {
     pub registered: Timestamp,
     pub reregistered: Option<Timestamp>,
     pub unregistered: Option<Timestamp>,
+    pub traffic: Traffic,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

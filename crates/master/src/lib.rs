@@ -39,6 +39,7 @@ mod reregistration;
 mod subscribe;
 mod task;
 mod text;
+mod traffic;
 mod updates;
 mod wheel;
 
@@ -58,3 +59,4 @@ pub use outbox::{Effect, Outbox, StoreToken, Timer};
 pub use registry::{
     AgentRecord, CorruptRegistry, Entry, MachineKey, RegistryOperation, RegistryState, UnreachableRecord,
 };
+pub use traffic::Traffic;

@@ -91,6 +91,7 @@ impl Master {
     }
 
     pub fn step(&mut self, now: Now, input: Input, out: &mut Outbox) {
+        let before = out.effects().len();
         let name = self.name.clone();
         let cx = &mut Cx { now, master: &name, out };
         match input {
@@ -108,6 +109,7 @@ impl Master {
             Input::Stored(token) => self.stored(cx, token),
         }
         self.schedule_allocation(cx);
+        self.count_events(out.effects().get(before..).unwrap_or_default());
     }
 
     fn timer(&mut self, cx: &mut Cx<'_>, timer: Timer) {

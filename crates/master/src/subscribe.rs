@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use allocator::{OfferConstraints, PatternLimits};
+use messages::v1::scheduler::call::Type;
 use messages::{internal, v1};
 use validation::Invalid;
 use vocabulary::{Answer, FrameworkId, Role, StreamId, Timestamp, Upid};
@@ -15,6 +16,7 @@ use crate::framework::{Connection, Framework, roles_of};
 use crate::input::SchedulerSubscribe;
 use crate::master::Master;
 use crate::outbox::{Effect, Timer};
+use crate::traffic::Traffic;
 
 /// A subscription that has passed the checks of its content.
 struct Subscription {
@@ -137,6 +139,12 @@ impl Master {
         None
     }
 
+    fn count_subscribed(&self, id: &FrameworkId) {
+        if let Some(traffic) = self.traffic(id) {
+            traffic.called(Type::Subscribe);
+        }
+    }
+
     fn count_subscription(&self, info: &v1::FrameworkInfo) {
         match known_id(info) {
             None => self.metrics.messages_register_framework.increment(),
@@ -228,6 +236,7 @@ impl Master {
             registered: cx.now.wall,
             reregistered: None,
             unregistered: None,
+            traffic: Traffic::default(),
         };
         let mut framework = Framework::new(state, connection.clone());
         framework.constraints = subscription.constraints.map(|constraints| constraints.compiled);
@@ -236,6 +245,7 @@ impl Master {
         self.frameworks.insert(framework);
         self.metrics.frameworks_connected.increment();
         self.metrics.frameworks_active.increment();
+        self.count_subscribed(&id);
         self.open(cx, &connection);
         connection.subscribed(cx, id.to_proto(), self.info.clone(), self.heartbeat_seconds());
         self.start_heartbeats(cx, &id);
@@ -259,6 +269,7 @@ impl Master {
             registered: Timestamp::default(),
             reregistered: None,
             unregistered: None,
+            traffic: Traffic::default(),
         };
         let mut framework = Framework::new(state, Connection::None);
         let patience = framework.failover_timeout().max(self.config.agent_reregister_timeout);
@@ -302,6 +313,7 @@ impl Master {
         {
             cx.link(pid.address);
         }
+        self.count_subscribed(id);
         self.mark_connected(cx, id);
         let again = matches!(manner, Return::SameDriver);
         match &connection {

@@ -153,6 +153,7 @@ fn framework() -> Change {
         roles: vec![Role::new("*")],
         suppressed: Vec::new(),
         offer_constraints: None,
+        traffic: Default::default(),
         pid: None,
         active: true,
         connected: true,

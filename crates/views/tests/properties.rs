@@ -455,6 +455,7 @@ fn framework_snapshot(framework: u8, connected: bool) -> FrameworkSnapshot {
         roles: vec![Role::new("eng")],
         suppressed: Vec::new(),
         offer_constraints: None,
+        traffic: Default::default(),
         pid: None,
         active: connected,
         connected,

@@ -53,6 +53,10 @@ impl Master {
         }
         let refuse = refusal(call.filters.as_ref());
         let Some(mut accepted) = self.take_offers(cx, framework, &call.offer_ids) else { return };
+        if let Some(traffic) = self.traffic(framework) {
+            traffic.accepted(call.offer_ids.len());
+            call.operations.iter().for_each(|operation| traffic.operated(operation.r#type()));
+        }
         if !self.agents.get(accepted.agent.as_str()).is_some_and(|agent| agent.state.connected) {
             // Offers of lost agents are rescinded at once, so this needs a defect to happen.
             self.drop_tasks(cx, framework, &call.operations, Reason::AgentDisconnected, "Agent disconnected");

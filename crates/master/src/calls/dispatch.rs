@@ -10,6 +10,9 @@ impl Master {
     /// Carries out a call of a framework that may make it.
     pub(crate) fn dispatch(&mut self, cx: &mut Cx<'_>, framework: &FrameworkId, call: Call) -> Answer {
         let kind = call.r#type();
+        if let Some(traffic) = self.traffic(framework) {
+            traffic.called(kind);
+        }
         // Validation has seen to it that the part named by the type is there.
         match kind {
             Type::Accept => call.accept.map(|call| self.accept(cx, framework, *call)),

@@ -188,6 +188,7 @@ fn frameworks(gathered: &mut Gathered, snapshot: &Snapshot) {
     gathered.count("master/frameworks_inactive", snapshot.frameworks.len() - active);
     gathered
         .count("master/outstanding_offers", snapshot.frameworks.iter().map(|framework| framework.offers.len()).sum());
+    principals(gathered, snapshot);
     // `--publish_per_framework_metrics`, on unless told otherwise.
     if snapshot.facts.flags.get("publish_per_framework_metrics").is_none_or(|value| value != "false") {
         for framework in snapshot.frameworks.iter().chain(snapshot.completed.iter()) {
@@ -211,7 +212,14 @@ fn one_framework(gathered: &mut Gathered, framework: &Framework) {
         }
         names.iter().for_each(|name| gathered.set(format!("{prefix}{kind}/{name}"), 0.0));
     }
+    let traffic = &snapshot.traffic;
     gathered.set(format!("{prefix}offers/sent"), framework.offers_made as f64);
+    gathered.set(format!("{prefix}offers/accepted"), traffic.offers_accepted() as f64);
+    gathered.set(format!("{prefix}offers/declined"), traffic.offers_declined() as f64);
+    gathered.set(format!("{prefix}offers/rescinded"), traffic.offers_rescinded() as f64);
+    used(gathered, &format!("{prefix}calls"), traffic.calls());
+    used(gathered, &format!("{prefix}events"), traffic.events());
+    used(gathered, &format!("{prefix}operations"), traffic.operations());
     gathered.set(format!("{prefix}subscribed"), f64::from(u8::from(snapshot.connected)));
     for role in &snapshot.roles {
         let suppressed = snapshot.suppressed.contains(role);
@@ -225,6 +233,31 @@ fn one_framework(gathered: &mut Gathered, framework: &Framework) {
     for state in TERMINAL {
         let count = framework.ended.get(&state).copied().unwrap_or_default();
         gathered.set(format!("{prefix}tasks/terminal/{}", lower(state)), count as f64);
+    }
+}
+
+/// Each of these and their sum.
+fn used(gathered: &mut Gathered, prefix: &str, counts: impl Iterator<Item = (String, i64)>) {
+    let mut sum = 0;
+    for (name, count) in counts {
+        gathered.set(format!("{prefix}/{name}"), count as f64);
+        sum += count;
+    }
+    gathered.set(prefix.to_owned(), sum as f64);
+}
+
+/// Calls of all frameworks of a principal: none waits, so what was received was processed.
+fn principals(gathered: &mut Gathered, snapshot: &Snapshot) {
+    let mut calls: BTreeMap<&str, i64> = BTreeMap::new();
+    for framework in snapshot.frameworks.iter() {
+        if let Some(principal) = framework.snapshot.info.principal.as_deref() {
+            *calls.entry(principal).or_default() +=
+                framework.snapshot.traffic.calls().map(|(_, count)| count).sum::<i64>();
+        }
+    }
+    for (principal, count) in calls {
+        gathered.set(format!("frameworks/{principal}/messages_received"), count as f64);
+        gathered.set(format!("frameworks/{principal}/messages_processed"), count as f64);
     }
 }
 

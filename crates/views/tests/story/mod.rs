@@ -84,6 +84,7 @@ pub fn framework_snapshot(framework: &response::get_frameworks::Framework) -> Fr
         roles,
         suppressed: Vec::new(),
         offer_constraints: None,
+        traffic: Default::default(),
         pid: None,
         active: framework.active,
         connected: framework.connected,

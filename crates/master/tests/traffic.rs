@@ -1,0 +1,61 @@
+//! What is counted of the conversation with each framework.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a story that cannot go on fails")]
+
+mod common;
+
+use common::calls::*;
+use common::*;
+use master::{Change, Traffic};
+
+/// Of the only framework.
+fn traffic(c: &Cluster) -> Traffic {
+    let snapshots = c.changes.iter().filter_map(|change| match change {
+        Change::FrameworkAdded(framework) | Change::FrameworkUpdated(framework) => Some(framework.traffic.clone()),
+        _ => None,
+    });
+    snapshots.last().unwrap()
+}
+
+fn show(counts: impl Iterator<Item = (String, i64)>) -> String {
+    counts.map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>().join(", ")
+}
+
+#[test]
+fn calls_events_offers_and_operations_are_counted() {
+    let mut c = Cluster::new();
+    c.agent("cpus:4;mem:1024");
+    c.agent("cpus:4;mem:1024");
+    let f = c.framework();
+    let traffic = traffic(&c);
+    let offers = c.offered(&f);
+    c.call(&f, decline(&offers[0], 60.0));
+    c.call(&f, accept(&[&offers[1]], vec![launch(vec![task("t", &offers[1], "cpus:1;mem:32")])]));
+    c.call(&f, revive());
+    c.offered(&f);
+    assert_eq!(show(traffic.calls()), "subscribe 1, accept 1, decline 1, revive 1");
+    assert_eq!(show(traffic.operations()), "launch 1");
+    assert_eq!((traffic.offers_accepted(), traffic.offers_declined(), traffic.offers_rescinded()), (1, 1, 0));
+    let events = show(traffic.events());
+    assert!(events.starts_with("subscribed 1, offers "), "{events}");
+    assert!(events.ends_with("heartbeat 1"), "{events}");
+}
+
+#[test]
+fn an_offer_is_declined_once() {
+    let mut c = Cluster::new();
+    c.agent("cpus:4;mem:1024");
+    let f = c.framework();
+    let offer = c.offered(&f).remove(0);
+    c.call(&f, decline(&offer, 60.0));
+    c.call(&f, decline(&offer, 60.0));
+    assert_eq!(traffic(&c).offers_declined(), 1);
+}
+
+#[test]
+fn counts_go_on_when_a_framework_returns() {
+    let mut c = Cluster::new();
+    let f = c.framework();
+    c.subscribe(returning(framework_info(), &f.id));
+    assert_eq!(show(traffic(&c).calls()), "subscribe 2");
+}
