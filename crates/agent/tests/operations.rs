@@ -1,5 +1,7 @@
 //! Operations on the agent's resources: volumes on the disk, statuses, and what survives a crash in between.
 
+#![allow(clippy::unwrap_used, reason = "a broken promise fails the test")]
+
 mod story;
 
 use agent::{ContainerCommand, Effect, RecoveredResources, Timer};

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use containerizer::Launcher;
+use messages::v1::agent_info::capability::Type as Capability;
 use serde_json::{Value, json};
 use server::Running;
 use server::agent::{AgentOptions, ExecutorProgram, start};
@@ -23,16 +24,28 @@ fn main() -> ExitCode {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     runtime.expect("a runtime").block_on(async {
-        // Links in the sandbox, which cannot be read-only.
-        volumes_outlive_their_tasks(Launcher::Posix, &["posix/cpu"], "written").await;
+        volumes_outlive_their_tasks(&LINKS).await;
+        volumes_outlive_their_tasks(&Case { old: true, ..LINKS }).await;
         if rustix::process::geteuid().is_root() {
-            volumes_outlive_their_tasks(Launcher::Posix, &["filesystem/linux"], "refused").await;
+            volumes_outlive_their_tasks(&MOUNTS).await;
         } else {
             eprintln!("SKIPPED volumes with mounts: they need root");
         }
     });
     ExitCode::SUCCESS
 }
+
+struct Case {
+    isolation: &'static str,
+    /// What comes of writing to a read-only volume.
+    writing: &'static str,
+    /// The agent looks like one before 1.5, which knows no operations: the master tells it what its resources are.
+    old: bool,
+}
+
+/// In the sandbox; a link cannot be read-only.
+const LINKS: Case = Case { isolation: "posix/cpu", writing: "written", old: false };
+const MOUNTS: Case = Case { isolation: "filesystem/linux", writing: "refused", old: false };
 
 struct Cluster {
     master: Running,
@@ -42,8 +55,8 @@ struct Cluster {
     offer: Value,
 }
 
-async fn volumes_outlive_their_tasks(launcher: Launcher, isolation: &[&str], writing_read_only: &str) {
-    let mut cluster = Cluster::start(launcher, isolation).await;
+async fn volumes_outlive_their_tasks(case: &Case) {
+    let mut cluster = Cluster::start(case).await;
     let directory = cluster.work.path().join("volumes/roles/dev/v");
 
     let reserve = json!({ "type": "RESERVE", "reserve": { "resources": [disk(json!({}))] } });
@@ -57,23 +70,33 @@ async fn volumes_outlive_their_tasks(launcher: Launcher, isolation: &[&str], wri
     cluster.accept(vec![launch("reader", command, "RO", &cluster.offer)]).await;
     cluster.finishes("reader").await;
     let output = std::fs::read_to_string(cluster.sandbox("reader").join("stdout")).expect("its output");
-    assert!(output.ends_with(&format!("kept\n{writing_read_only}\n")), "{output}");
+    assert!(output.ends_with(&format!("kept\n{}\n", case.writing)), "{output}");
 
     cluster.next_offer().await;
-    let destroy = json!({ "type": "DESTROY", "id": { "value": "gone" }, "destroy": { "volumes": [volume("RW")] } });
-    cluster.accept(vec![destroy]).await;
-    let status = cluster.scheduler.stream.event_of("UPDATE_OPERATION_STATUS").await;
-    let status = &status["update_operation_status"]["status"];
-    assert_eq!((&status["operation_id"]["value"], &status["state"]), (&json!("gone"), &json!("OPERATION_FINISHED")));
+    let mut destroy = json!({ "type": "DESTROY", "destroy": { "volumes": [volume("RW")] } });
+    if case.old {
+        // No status tells of it, but a task that comes after it.
+        let mut after = launch("after", "true", "RW", &cluster.offer);
+        after["launch"]["task_infos"][0]["resources"].as_array_mut().expect("resources").pop();
+        cluster.accept(vec![destroy, after]).await;
+        cluster.finishes("after").await;
+    } else {
+        destroy["id"] = json!({ "value": "gone" });
+        cluster.accept(vec![destroy]).await;
+        let status = cluster.scheduler.stream.event_of("UPDATE_OPERATION_STATUS").await;
+        let status = &status["update_operation_status"]["status"];
+        assert_eq!(status["operation_id"]["value"], "gone");
+        assert_eq!(status["state"], "OPERATION_FINISHED");
+    }
     assert!(!directory.exists() && directory.parent().expect("of its role").exists());
     cluster.stop().await;
 }
 
 impl Cluster {
-    async fn start(launcher: Launcher, isolation: &[&str]) -> Self {
+    async fn start(case: &Case) -> Self {
         let work = tempfile::tempdir().expect("a directory");
         let master = master();
-        let agent = start(options(&master, work.path(), launcher, isolation)).expect("the agent starts");
+        let agent = start(options(&master, work.path(), case)).expect("the agent starts");
         let user = r#"{"user":"root","name":"n","roles":["dev"],"capabilities":[
             {"type":"PARTITION_AWARE"},{"type":"MULTI_ROLE"},{"type":"RESERVATION_REFINEMENT"}]}"#;
         let scheduler = Scheduler::subscribe(master.address, user).await;
@@ -162,14 +185,21 @@ fn launch(id: &str, command: &str, mode: &str, offer: &Value) -> Value {
     json!({ "type": "LAUNCH", "launch": { "task_infos": [task] } })
 }
 
-fn options(master: &Running, work: &Path, launcher: Launcher, isolation: &[&str]) -> AgentOptions {
+/// What an agent announces that applies operations itself.
+const OPERATIONS: [Capability; 3] =
+    [Capability::ResourceProvider, Capability::AgentOperationFeedback, Capability::ResizeVolume];
+
+fn options(master: &Running, work: &Path, case: &Case) -> AgentOptions {
     let resources = resources::Resources::parse("cpus:2;mem:512;disk:1000", "*").expect("resources");
     let pid: Upid = "slave(1)@127.0.0.1:0".parse().expect("a pid");
     let mut config = agent::Config::new(pid, "localhost", work, resources);
     config.registration_backoff_factor = std::time::Duration::from_millis(1);
+    if case.old {
+        config.capabilities.retain(|capability| !OPERATIONS.contains(capability));
+    }
     let mut options = AgentOptions::new(Ipv4Addr::LOCALHOST, 0, master.address.to_string(), config);
-    options.containerizer.launcher = launcher;
-    options.containerizer.isolation = isolation.iter().map(|name| (*name).to_owned()).collect();
+    options.containerizer.launcher = Launcher::Posix;
+    options.containerizer.isolation = vec![case.isolation.to_owned()];
     let path = std::env::current_exe().expect("this program");
     options.executor = Some(ExecutorProgram { path, argv: vec!["volumes".to_owned(), "executor".to_owned()] });
     options

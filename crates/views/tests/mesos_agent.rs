@@ -100,6 +100,33 @@ fn container_of(executor: &str) -> &'static str {
     }
 }
 
+#[test]
+fn an_agent_that_is_drained_says_so() {
+    let mut view = View::new(facts(&Recording::load("agent-running")["/state"]));
+    let config = v1::DrainConfig {
+        max_grace_period: Some(v1::DurationInfo { nanoseconds: 5_000_000_000 }),
+        mark_gone: Some(true),
+    };
+    let since = Timestamp::from_nanos(1_700_000_000_900_000_000);
+    view.apply(&Change::Agent {
+        info: Arc::default(),
+        total: Resources::default(),
+        master: None,
+        registered: true,
+        draining: Some(Arc::new(agent::Draining { config, since })),
+    });
+    let snapshot = view.snapshot();
+    let state = snapshot.get("/state", &Query::default(), &BTreeMap::new()).unwrap();
+    let state: Value = serde_json::from_slice(&state).unwrap();
+    assert_eq!(state["drain_config"]["max_grace_period"]["nanoseconds"], 5_000_000_000u64);
+    assert_eq!(state["drain_config"]["mark_gone"], true);
+    assert_eq!(state["estimated_drain_start_time_seconds"], 1_700_000_000);
+    let call = Call { r#type: Some(call::Type::GetAgent as i32), ..Call::default() };
+    let answer = snapshot.operator(&call, &BTreeMap::new()).unwrap().get_agent.unwrap();
+    assert_eq!(answer.drain_config.as_deref(), Some(&config));
+    assert_eq!(answer.estimated_drain_start_time.unwrap().nanoseconds, 1_700_000_000_000_000_000);
+}
+
 fn replay(recording: &Recording) -> View {
     let response: Response = recording.message("GET_STATE");
     let state = *response.get_state.unwrap();

@@ -60,7 +60,11 @@ const RESOURCES: &[Flag] = &[
     unset("resource_provider_config_dir", Kind::Text, "Configurations of resource providers.").no_effect(LATER),
     unset("csi_plugin_config_dir", Kind::Text, "Configurations of CSI plug-ins.").no_effect(LATER),
     unset("disk_profile_adaptor", Kind::Text, "A module.").refused(MODULES),
-    unset("agent_features", Kind::Json, "The agent capabilities to announce (SlaveCapabilities).").no_effect(LATER),
+    unset(
+        "agent_features",
+        Kind::Json,
+        "The agent capabilities to announce, e.g. {\"capabilities\":[{\"type\":\"MULTI_ROLE\"}, ...]}; those that masters need must be among them.",
+    ),
     unset(
         "resource_estimator",
         Kind::Text,

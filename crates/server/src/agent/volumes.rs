@@ -130,6 +130,44 @@ mod tests {
         assert!(!path.exists() && kept.exists());
     }
 
+    fn shown(work: &Path) -> (PathBuf, ContainerVolume) {
+        let (sandbox, source) = (work.join("sandbox"), work.join("volume"));
+        fs::create_dir(&sandbox).unwrap();
+        fs::create_dir(&source).unwrap();
+        (sandbox, ContainerVolume { source, name: "data".into(), read_only: false, shared: false })
+    }
+
+    #[test]
+    fn a_sandbox_shows_a_volume_and_shows_it_no_more() {
+        for place in [Place::Link, Place::Directory] {
+            let work = tempfile::tempdir().unwrap();
+            let (sandbox, volume) = shown(work.path());
+            for _ in 0..2 {
+                show(&sandbox, &volume, place).unwrap();
+            }
+            assert!(sandbox.join("data").is_dir(), "{place:?}");
+            give(&sandbox, &volume).unwrap();
+            for _ in 0..2 {
+                hide(&sandbox, &volume, place).unwrap();
+            }
+            assert!(!sandbox.join("data").exists() && volume.source.exists(), "{place:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_task_put_in_its_place_is_left_alone() {
+        for place in [Place::Link, Place::Directory] {
+            let work = tempfile::tempdir().unwrap();
+            let (sandbox, volume) = shown(work.path());
+            let elsewhere = work.path().join("elsewhere");
+            fs::create_dir(&elsewhere).unwrap();
+            symlink(&elsewhere, sandbox.join("data")).unwrap();
+            assert!(show(&sandbox, &volume, place).is_err(), "{place:?}");
+            let _ = hide(&sandbox, &volume, place);
+            assert_eq!(fs::read_link(sandbox.join("data")).unwrap(), elsewhere);
+        }
+    }
+
     #[test]
     fn a_mounted_disk_is_emptied() {
         let disk = tempfile::tempdir().unwrap();

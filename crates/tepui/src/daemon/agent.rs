@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use containerizer::Launcher;
 use flags::Parsed;
+use messages::v1::agent_info::capability::Type as Capability;
 use server::agent::{AgentOptions, start};
 use vocabulary::Upid;
 
@@ -84,10 +85,39 @@ fn decisions(flags: &Parsed, config: &mut agent::Config) -> Result<(), Failure> 
     if let Some(headroom) = flags.float("gc_disk_headroom") {
         config.gc_disk_headroom = headroom;
     }
+    if let Some(text) = flags.get("agent_features") {
+        config.capabilities = capabilities(text)?;
+    }
     if let Some(text) = flags.get("executor_environment_variables") {
         config.executor_environment_variables = variables(text)?;
     }
     Ok(())
+}
+
+/// A `SlaveCapabilities` in JSON. Only volumes that change their size may be left out, as in Mesos 1.11.
+fn capabilities(text: &str) -> Result<Vec<Capability>, Failure> {
+    const REQUIRED: [Capability; 7] = [
+        Capability::MultiRole,
+        Capability::HierarchicalRole,
+        Capability::ReservationRefinement,
+        Capability::AgentOperationFeedback,
+        Capability::ResourceProvider,
+        Capability::AgentDraining,
+        Capability::TaskResourceLimits,
+    ];
+    let wanted = || Failure::said("--agent_features must be a JSON object with `capabilities`, each with a `type`");
+    let value: serde_json::Value = serde_json::from_str(text).map_err(|_| wanted())?;
+    let list = value["capabilities"].as_array().ok_or_else(wanted)?;
+    let kind = |capability: &serde_json::Value| Capability::from_str_name(capability["type"].as_str()?);
+    let given: Vec<Capability> = list.iter().map(kind).collect::<Option<_>>().ok_or_else(wanted)?;
+    if REQUIRED.iter().all(|required| given.contains(required)) {
+        return Ok(given);
+    }
+    let names: Vec<&str> = REQUIRED.iter().map(Capability::as_str_name).collect();
+    Err(Failure::said(format!(
+        "--agent_features: at least the following agent features need to be enabled: {}",
+        names.join(", ")
+    )))
 }
 
 /// A JSON object of strings.
