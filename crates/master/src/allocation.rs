@@ -80,6 +80,7 @@ impl Master {
             self.offer(cx, &framework, own);
         }
         self.make_inverse_offers(cx);
+        self.preempt(cx);
     }
 
     /// Gives resources back. `refuse` says for how long not to offer them to this

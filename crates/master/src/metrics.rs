@@ -144,6 +144,9 @@ metrics! {
     valid_operation_status_update_acknowledgements = "master/valid_operation_status_update_acknowledgements",
     invalid_operation_status_update_acknowledgements = "master/invalid_operation_status_update_acknowledgements",
 
+    // Beyond Mesos: tasks told to end so that a partition gets back what it lent.
+    partition_preemptions = "master/partition_preemptions",
+
     allocation_runs = "allocator/mesos/allocation_runs",
     // There is no queue between master and allocator; monitors expect the names.
     allocator_event_queue_dispatches = "allocator/mesos/event_queue_dispatches",
@@ -353,7 +356,7 @@ mod tests {
                 "master/task_lost/source_slave/reason_slave_removed"
             ]
         );
-        assert_eq!(Metrics::default().iter().count(), 81 + 24 + 3);
+        assert_eq!(Metrics::default().iter().count(), 82 + 24 + 3);
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub(crate) struct Task {
     pub resources: Resources,
     /// Its framework asked for its end; repeated to an agent that returns.
     pub kill_requested: bool,
+    /// Told to end for a partition; what its framework will be told.
+    pub preempted: Option<String>,
 }
 
 impl Task {

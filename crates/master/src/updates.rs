@@ -93,7 +93,8 @@ impl Master {
 
     /// False if the update could not be forwarded, or is of a task that is not known.
     fn forward_from_agent(&mut self, cx: &mut Cx<'_>, from: &Upid, message: internal::StatusUpdateMessage) -> bool {
-        let internal::StatusUpdateMessage { update, pid } = message;
+        let internal::StatusUpdateMessage { mut update, pid } = message;
+        self.explain_preemption(&mut update);
         let agent = update.slave_id.as_ref().map_or("", |id| id.value.as_str());
         if !self.is_process_of(from, agent) {
             return false;
@@ -176,7 +177,8 @@ impl Master {
         resources: Resources,
     ) {
         let id = TaskId::from(&proto.task_id);
-        let task = Task { proto: Arc::new(proto), agent: agent.clone(), resources, kill_requested: false };
+        let task =
+            Task { proto: Arc::new(proto), agent: agent.clone(), resources, kill_requested: false, preempted: None };
         self.move_gauge(None, Some(task.state()));
         if !task::is_over(task.state()) {
             self.metrics.used.add(&task.resources);

@@ -301,3 +301,144 @@ fn a_role_has_one_partition_or_one_quota() {
     assert_eq!(ask(&mut c, PartitionRequest::Remove("p".to_owned())).status, Status::NotFound);
     assert!(registry(&c).partitions.is_empty());
 }
+
+/// A borrower's tasks of one cpu each fill a cluster of eight cpus, of which the lender may count on four.
+fn borrowed(info: v1::FrameworkInfo) -> (Cluster, Scheduler) {
+    let mut c = cluster();
+    assert_eq!(put(&mut c, partition("low", "r", 2.0, None)), Answer::ok());
+    assert_eq!(put(&mut c, Partition { priority: Some(10), ..partition("high", "s", 4.0, None) }), Answer::ok());
+    let borrower = c.subscribe(v1::FrameworkInfo { roles: vec!["r".to_owned()], ..info });
+    let offers = c.offered(&borrower);
+    assert_eq!(offers.len(), 2, "what is not wanted by its owner is lent");
+    for (n, offer) in offers.iter().enumerate() {
+        let tasks = (0..4).map(|t| task(&format!("t{n}{t}"), offer, "cpus:1;mem:256")).collect();
+        c.call(&borrower, accept(&[offer], vec![launch(tasks)]));
+    }
+    c.settle();
+    c.forget();
+    (c, borrower)
+}
+
+fn killed(c: &Cluster) -> Vec<(String, String)> {
+    let kill = |effect: &Effect| match effect {
+        Effect::Send { to, message: messages::Message::KillTask(kill), .. } => {
+            Some((to.to_string(), kill.task_id.value.clone()))
+        }
+        _ => None,
+    };
+    c.effects.iter().filter_map(kill).collect()
+}
+
+/// The agent that runs a task says that it was killed.
+fn end(c: &mut Cluster, pid: &str, framework: &str, task: &str) {
+    let id = if pid.ends_with("5051") { "m-S0" } else { "m-S1" };
+    let agent = AgentPeer { pid: pid.parse().unwrap(), id: id.to_owned() };
+    c.update(&agent, framework, task, TaskKilled, 1);
+}
+
+#[test]
+fn what_was_lent_comes_back_by_ending_as_few_tasks_as_needed() {
+    let (mut c, borrower) = borrowed(framework_info());
+    let lender = c.subscribe(in_role("s"));
+    c.settle();
+    let ended = killed(&c);
+    assert_eq!(ended.len(), 4, "{ended:?}");
+    assert_eq!(c.metrics.partition_preemptions.get(), 4);
+    // Nobody is asked twice while the tasks end.
+    c.forget();
+    c.pass(std::time::Duration::from_secs(5));
+    assert_eq!(killed(&c), []);
+    c.heard(&borrower);
+    for (pid, task) in &ended {
+        end(&mut c, pid, &borrower.id, task);
+    }
+    let heard = c.heard(&borrower);
+    assert_eq!(heard.len(), 4, "{heard:?}");
+    assert!(
+        heard[0].contains("TASK_GONE REASON_CONTAINER_PREEMPTED SOURCE_MASTER") && heard[0].contains("uuid 1"),
+        "{heard:?}"
+    );
+    assert!(
+        heard[0].ends_with("Preempted: partition 'high' needs the resources that partition 'low' had borrowed"),
+        "{heard:?}"
+    );
+    let offers = c.offered(&lender);
+    let cpus: f64 = offers
+        .iter()
+        .flat_map(|offer| &offer.resources)
+        .filter(|r| r.name == "cpus")
+        .map(|r| r.scalar.unwrap().value)
+        .sum();
+    assert_eq!(cpus, 4.0);
+    assert_eq!(killed(&c), []);
+    assert_eq!(c.metrics.tasks_gone.get(), 4);
+    assert_eq!(c.metrics.tasks_killed.get(), 0);
+}
+
+#[test]
+fn frameworks_that_know_no_partitions_of_the_network_lose_their_tasks() {
+    use v1::framework_info::capability::Type::MultiRole;
+    let (mut c, borrower) = borrowed(with_capabilities(framework_info(), &[MultiRole]));
+    c.subscribe(in_role("s"));
+    c.settle();
+    let ended = killed(&c);
+    c.forget();
+    end(&mut c, &ended[0].0, &borrower.id, &ended[0].1);
+    let heard = c.heard(&borrower);
+    assert!(heard[0].contains("TASK_LOST REASON_CONTAINER_PREEMPTED"), "{heard:?}");
+}
+
+#[test]
+fn a_preempted_task_that_finishes_has_finished() {
+    let (mut c, borrower) = borrowed(framework_info());
+    c.subscribe(in_role("s"));
+    c.settle();
+    let (pid, task) = killed(&c).remove(0);
+    c.forget();
+    let id = if pid.ends_with("5051") { "m-S0" } else { "m-S1" };
+    let agent = AgentPeer { pid: pid.parse().unwrap(), id: id.to_owned() };
+    c.update(&agent, &borrower.id, &task, TaskFinished, 1);
+    assert!(c.heard(&borrower)[0].contains("TASK_FINISHED"));
+}
+
+#[test]
+fn what_is_not_preemptible_is_waited_for() {
+    let mut c = cluster();
+    put(&mut c, Partition { preemptible: Some(false), ..partition("low", "r", 2.0, None) });
+    put(&mut c, partition("high", "s", 4.0, None));
+    let borrower = c.subscribe(in_role("r"));
+    for (n, offer) in c.offered(&borrower).iter().enumerate() {
+        let tasks = vec![task(&format!("t{n}"), offer, "cpus:4;mem:1024")];
+        c.call(&borrower, accept(&[offer], vec![launch(tasks)]));
+    }
+    c.subscribe(in_role("s"));
+    c.settle();
+    assert_eq!(killed(&c), []);
+}
+
+#[test]
+fn offers_are_taken_back_before_tasks() {
+    let mut c = cluster();
+    put(&mut c, partition("low", "r", 2.0, None));
+    put(&mut c, partition("high", "s", 4.0, None));
+    let borrower = c.subscribe(in_role("r"));
+    assert_eq!(c.offered(&borrower).len(), 2);
+    c.forget();
+    let lender = c.subscribe(in_role("s"));
+    c.settle();
+    assert_eq!(killed(&c), []);
+    assert_eq!(c.heard(&borrower).iter().filter(|line| line.starts_with("RESCIND")).count(), 1);
+    assert_eq!(c.offered(&lender).len() + c.offers(&lender).len(), 1);
+}
+
+#[test]
+fn the_next_master_keeps_partitions() {
+    let mut c = cluster();
+    put(&mut c, partition("low", "r", 2.0, None));
+    let next = Cluster::taking_over(registry(&c), |_| {});
+    let shown = next.changes.iter().find_map(|change| match change {
+        Change::PartitionsUpdated(partitions) => Some(partitions.keys().cloned().collect::<Vec<_>>()),
+        _ => None,
+    });
+    assert_eq!(shown.unwrap(), ["low"]);
+}

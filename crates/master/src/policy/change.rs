@@ -9,6 +9,7 @@ use messages::v1::quota::QuotaConfig;
 use vocabulary::{Answer, ReplyId, Status};
 
 use super::inverse::InverseOffers;
+use super::preemption::Preempting;
 use crate::cx::Cx;
 use crate::input::PartitionCall;
 use crate::master::Master;
@@ -20,6 +21,7 @@ pub(crate) struct Policy {
     /// so that two at a time cannot contradict each other.
     pub intended: RegistryState,
     pub inverse_offers: InverseOffers,
+    pub preempting: Preempting,
 }
 
 /// A change that was found to make sense.
@@ -58,7 +60,7 @@ impl Policy {
             partitions: registry.partitions.clone(),
             ..RegistryState::default()
         };
-        Policy { intended, inverse_offers: InverseOffers::default() }
+        Policy { intended, inverse_offers: InverseOffers::default(), preempting: Preempting::default() }
     }
 }
 

@@ -8,6 +8,7 @@
 //! | `quota` | quota of roles, and which offers make room for it |
 //! | `consumption` | what roles use |
 //! | `partitions` | whether a partition makes sense, and keeping it |
+//! | `preemption` | which tasks end so that a partition gets back what it lent |
 //! | `machines` | which machine an agent runs on, and whether machines make a maintenance schedule |
 //! | `maintenance` | the schedule, machines going down and coming up, windows of unavailability |
 //! | `inverse` | inverse offers: frameworks are asked to leave agents |
@@ -18,6 +19,7 @@ mod inverse;
 mod machines;
 mod maintenance;
 mod partitions;
+mod preemption;
 mod quota;
 mod weights;
 
