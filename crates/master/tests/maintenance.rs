@@ -155,7 +155,7 @@ fn weights_hold_once_they_are_durable() {
         caller: Default::default(),
         call: Box::new(weights(&[(" r ", 2.5)])),
     }));
-    assert!(c.replies.get(&vocabulary::ReplyId(77)).is_none());
+    assert!(!c.replies.contains_key(&vocabulary::ReplyId(77)));
     assert_eq!(shown_weights(&c), []);
     c.confirm();
     assert_eq!(c.replies[&vocabulary::ReplyId(77)], [Answer::ok()]);
@@ -192,7 +192,7 @@ fn weights_decide_shares() {
 fn the_next_master_finds_the_weights() {
     let mut c = Cluster::new();
     c.operator(weights(&[("r", 2.0), ("s", 3.0)]));
-    let mut next = Cluster::taking_over(registry(&c), |config| drop(config.weights.insert("flag".to_owned(), 9.0)));
+    let mut next = Cluster::taking_over(registry(&c), |config| config.weights = [("flag".to_owned(), 9.0)].into());
     assert_eq!(shown_weights(&next), [("r".to_owned(), 2.0), ("s".to_owned(), 3.0)]);
     next.operator(weights(&[("s", 4.0)]));
     assert_eq!(shown_weights(&next), [("r".to_owned(), 2.0), ("s".to_owned(), 4.0)]);
@@ -200,8 +200,7 @@ fn the_next_master_finds_the_weights() {
 
 #[test]
 fn the_flag_is_for_a_cluster_without_weights() {
-    let c =
-        Cluster::taking_over(RegistryState::default(), |config| drop(config.weights.insert("flag".to_owned(), 9.0)));
+    let c = Cluster::taking_over(RegistryState::default(), |config| config.weights = [("flag".to_owned(), 9.0)].into());
     assert_eq!(shown_weights(&c), [("flag".to_owned(), 9.0)]);
     assert_eq!(registry(&c).weights.len(), 1, "and is durable from then on");
 }
@@ -260,7 +259,7 @@ fn two_changes_at_a_time_cannot_contradict_each_other() {
     };
     ask(70, down(&[host()]));
     ask(71, schedule(vec![]));
-    assert!(c.replies.get(&vocabulary::ReplyId(70)).is_none());
+    assert!(!c.replies.contains_key(&vocabulary::ReplyId(70)));
     assert_eq!(c.replies[&vocabulary::ReplyId(71)][0].status, Status::BadRequest);
 }
 

@@ -227,7 +227,7 @@ fn two_at_a_time_see_each_other() {
     };
     ask(70, update(vec![config("r", "cpus:5", "")], false));
     ask(71, update(vec![config("s", "cpus:5", "")], false));
-    assert!(c.replies.get(&ReplyId(70)).is_none(), "not before it is durable");
+    assert!(!c.replies.contains_key(&ReplyId(70)), "not before it is durable");
     assert_eq!(c.replies[&ReplyId(71)][0].status, Status::BadRequest);
     c.confirm();
     assert_eq!(c.replies[&ReplyId(70)], [Answer::ok()]);
