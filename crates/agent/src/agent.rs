@@ -145,6 +145,8 @@ impl Agent {
                     self.stored(step, waiting);
                 }
             }
+            // What runs goes on, and is found again by the next process on a disk that works.
+            Input::StoreFailed(reason) => step.out.push(Effect::Terminate(reason)),
             Input::DiskUsage(usage) => self.disk_usage(step, usage),
             Input::Volumes { number, failed } => self.volumes_ready(step, number, failed),
             Input::Usage { due, usage } => self.usage_measured(step, &due, usage),

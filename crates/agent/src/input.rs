@@ -29,6 +29,8 @@ pub enum Input {
     Timer(Timer),
     /// A `Store` effect is durable.
     Stored(StoreToken),
+    /// Records can no longer be made durable, for this reason.
+    StoreFailed(String),
     /// Fraction of the work directory's file system in use, 0..1.
     DiskUsage(f64),
     /// The directories of an `Effect::Volumes` are as they should be, or why not.

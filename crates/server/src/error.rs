@@ -32,6 +32,21 @@ pub enum Error {
     Store(#[from] store::Error),
     #[error("cannot read the registry; it was left untouched")]
     Registry(#[source] ::master::CorruptRegistry),
+    #[error("the agent's records cannot be used")]
+    Records(#[source] store::log::LogError),
+    #[error("a record in {directory} cannot be read; with --no-strict it is passed over")]
+    Record { directory: PathBuf, source: wire::DecodeError },
+    #[error("cannot take over the state of a Mesos agent: {path}: {reason}; with --no-strict it is passed over")]
+    Import { path: PathBuf, reason: String },
+    /// Mesos' words, as operators search for them.
+    #[error(
+        "Failed to perform recovery: {reason}\nIf recovery failed due to a change in configuration and you want to\n\
+         keep the current agent id, you might want to change the\n\
+         `--reconfiguration_policy` flag to a more permissive value.\n\n\
+         To restart this agent with a new agent id instead, remove its records:\nrm -rf {records}\n\
+         This ensures that the agent does not recover old live executors."
+    )]
+    Recovery { reason: String, records: String },
     #[error("cannot use '{0}' as a master: expected host:port")]
     Master(String),
 }

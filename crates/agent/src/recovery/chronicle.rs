@@ -2,14 +2,16 @@
 //! agent reads one from the log.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use messages::v1;
-use vocabulary::{ContainerId, ExecutorId, FrameworkId, TaskId, is_terminal};
+use vocabulary::{AgentId, ContainerId, ExecutorId, FrameworkId, TaskId, is_terminal};
 
 use super::logged::{LoggedExecutor, LoggedFramework, LoggedResources, LoggedUpdates};
 use crate::change::Draining;
 use crate::outbox::Record;
+use crate::paths;
 use crate::state::task_state;
 use crate::updates::remember_status;
 
@@ -49,6 +51,13 @@ impl Chronicle {
             executor.is_some_and(|executor| !executor.done && executor.container == **id)
         };
         self.containers.iter().filter(live).map(|(id, _)| id)
+    }
+
+    /// Where the files of this container are.
+    pub fn sandbox(&self, work_dir: &Path, container: &ContainerId) -> Option<PathBuf> {
+        let agent = self.agent.as_ref()?.id.as_ref().map(AgentId::from)?;
+        let (framework, executor) = self.containers.get(container)?;
+        Some(paths::run(work_dir, &agent, framework, executor, container))
     }
 
     /// False for a record that need not outlive the agent.

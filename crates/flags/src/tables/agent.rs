@@ -87,8 +87,7 @@ const RESOURCES: &[Flag] = &[
         Kind::Text,
         "equal",
         "Which changes of the agent's description are allowed over a restart: equal, additive or any.",
-    )
-    .no_effect(LATER),
+    ),
 ];
 
 const CONTAINERS: &[Flag] = &[
@@ -244,10 +243,8 @@ const EXECUTORS: &[Flag] = &[
         Kind::Duration,
         "2secs",
         "Time for an executor to come back after a restart of the agent.",
-    )
-    .no_effect(LATER),
-    unset("executor_reregistration_retry_interval", Kind::Duration, "How often v0 executors are asked to come back.")
-        .no_effect(LATER),
+    ),
+    unset("executor_reregistration_retry_interval", Kind::Duration, "How often v0 executors are asked to come back."),
     flag("executor_shutdown_grace_period", Kind::Duration, "5secs", "Time for an executor to shut down."),
     flag("http_command_executor", Kind::Bool, "false", "The command executor uses the HTTP API.")
         .no_effect("it always does"),
@@ -265,9 +262,9 @@ const EXECUTORS: &[Flag] = &[
 ];
 
 const RECOVERY: &[Flag] = &[
-    flag("recover", Kind::Text, "reconnect", "After a restart: reconnect to executors, or cleanup.").no_effect(LATER),
+    flag("recover", Kind::Text, "reconnect", "After a restart: reconnect to executors, or cleanup."),
     flag("recovery_timeout", Kind::Duration, "15mins", "How long executors wait for the agent to come back."),
-    flag("strict", Kind::Bool, "true", "Errors in the stored state are fatal.").no_effect(LATER),
+    flag("strict", Kind::Bool, "true", "Errors in the stored state are fatal."),
 ];
 
 const SECURITY_FLAGS: &[Flag] = &[

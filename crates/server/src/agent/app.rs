@@ -99,6 +99,9 @@ impl App for AgentApp {
 impl AgentApp {
     /// A read of the view; those that show containers measure them first.
     async fn read(self: &Arc<Self>, route: &'static str, request: &Request) -> Response {
+        if route == "state" && self.core_metrics.recovering.get() != 0 {
+            return respond::unavailable("Agent has not finished recovery");
+        }
         if route == "monitor/statistics" {
             self.statistics_limit.acquire().await;
         }

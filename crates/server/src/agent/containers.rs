@@ -1,7 +1,7 @@
 //! Containers between the core's commands and the containerizer: sandboxes and fetching come first, on threads that
 //! may wait, and a container may be destroyed meanwhile.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -55,6 +55,8 @@ enum Phase {
     /// Its sandbox is being filled; these are the limits to start with.
     Preparing(Limits),
     Started,
+    /// It was started by an earlier process; what it was given then is about to be said.
+    Found,
 }
 
 impl Containers {
@@ -63,21 +65,29 @@ impl Containers {
         settings: Settings,
         runtime: Handle,
         inbox: Arc<Inbox<AgentHost>>,
-    ) -> Result<Arc<Self>, containerizer::Error> {
+        sandbox_of: impl Fn(&str) -> Option<PathBuf>,
+    ) -> Result<(Arc<Self>, BTreeMap<ContainerId, u32>), containerizer::Error> {
         let shared = Arc::new(Shared { inbox, live: Mutex::new(HashMap::new()) });
         let reporter = shared.clone();
+        // Held until those that are found again are known here: what is reported of them meanwhile waits for it.
+        let mut live = shared.lock();
         let containerizer = Containerizer::new(config, move |event| reporter.report(event))?;
+        let alive: BTreeMap<ContainerId, u32> =
+            containerizer.recovered().into_iter().map(|(id, pid)| (ContainerId::new(id), pid)).collect();
+        for id in alive.keys() {
+            let found = Live {
+                phase: Phase::Found,
+                cancelled: Arc::default(),
+                sandbox: sandbox_of(id.as_str()).unwrap_or_default(),
+                volumes: Vec::new(),
+            };
+            live.insert(id.to_string(), found);
+        }
+        drop(live);
         for missing in containerizer.missing_isolation() {
             warn!("{missing}");
         }
-        // Without records of an earlier process its containers belong to nobody.
-        for (id, pid) in containerizer.recovered() {
-            warn!(container = id, pid, "ending a container of an earlier agent");
-            if let Err(error) = containerizer.destroy(&id) {
-                warn!(container = id, %error, "cannot end a container");
-            }
-        }
-        Ok(Arc::new(Containers {
+        let containers = Containers {
             preparations: Semaphore::new(MAX_PREPARATIONS),
             downloads: Semaphore::new(MAX_DOWNLOADS),
             containerizer,
@@ -85,7 +95,8 @@ impl Containers {
             settings: Arc::new(settings),
             runtime,
             fetches: Fetches::default(),
-        }))
+        };
+        Ok((Arc::new(containers), alive))
     }
 
     pub fn carry_out(self: &Arc<Self>, command: ContainerCommand) {
@@ -190,7 +201,7 @@ impl Containers {
         let Some(entry) = live.get_mut(container.as_str()) else { return };
         match &mut entry.phase {
             Phase::Preparing(waiting) => *waiting = limits,
-            Phase::Started => {
+            Phase::Started | Phase::Found => {
                 drop(live);
                 if let Err(error) = self.containerizer.update(container.as_str(), limits) {
                     // It has probably just ended.
@@ -204,7 +215,14 @@ impl Containers {
     fn update_volumes(&self, container: &ContainerId, wanted: Vec<ContainerVolume>) {
         let (sandbox, shown) = {
             let mut live = self.shared.lock();
-            let Some(entry) = live.get_mut(container.as_str()).filter(|entry| entry.volumes != wanted) else { return };
+            let Some(entry) = live.get_mut(container.as_str()) else { return };
+            if matches!(entry.phase, Phase::Found) {
+                (entry.phase, entry.volumes) = (Phase::Started, wanted);
+                return;
+            }
+            if entry.volumes == wanted {
+                return;
+            }
             let shown = std::mem::replace(&mut entry.volumes, wanted.clone());
             if !matches!(entry.phase, Phase::Started) {
                 return;
@@ -256,7 +274,7 @@ impl Containers {
             None => return,
             Some(entry) => {
                 entry.cancelled.store(true, Ordering::Release);
-                matches!(entry.phase, Phase::Started)
+                matches!(entry.phase, Phase::Started | Phase::Found)
             }
         };
         if started && let Err(error) = self.containerizer.destroy(container.as_str()) {

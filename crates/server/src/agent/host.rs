@@ -13,7 +13,7 @@ use vocabulary::{Now, StreamId};
 
 use super::containers::Containers;
 use super::publisher::Publisher;
-use super::store::RecordStore;
+use super::store::Records;
 use super::{sandbox, usage, volumes};
 use crate::edge::core_thread::{Host, Inbox, Mail};
 use crate::edge::desk::Desk;
@@ -22,7 +22,7 @@ use crate::running::Ended;
 pub struct AgentHost {
     pub core: Agent,
     pub process: Arc<str>,
-    pub store: Box<dyn RecordStore>,
+    pub store: Records,
     pub publisher: Arc<Publisher>,
     pub containers: Arc<Containers>,
     pub work_dir: PathBuf,

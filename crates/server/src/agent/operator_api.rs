@@ -19,7 +19,7 @@ use super::unsupported;
 use crate::common::{files_api, info, metrics};
 use crate::edge::call;
 use crate::edge::request::Request;
-use crate::edge::respond::{self, Response, bad_request, empty, not_implemented};
+use crate::edge::respond::{self, Response, bad_request, empty, not_implemented, unavailable};
 
 pub async fn handle(app: &Arc<AgentApp>, request: &Request) -> Response {
     match respond(app, request).await {
@@ -28,6 +28,9 @@ pub async fn handle(app: &Arc<AgentApp>, request: &Request) -> Response {
 }
 
 async fn respond(app: &Arc<AgentApp>, request: &Request) -> Result<Response, Response> {
+    if app.core_metrics.recovering.get() != 0 {
+        return Err(unavailable("Agent has not finished recovery"));
+    }
     let media = Media::of(request)?;
     let (encoding, body) = media.call(&request.body)?;
     let call: Call =

@@ -30,6 +30,8 @@ pub struct AgentOptions {
     pub containerizer: containerizer::Config,
     /// `None`: this executable with the argument `executor`.
     pub executor: Option<ExecutorProgram>,
+    /// `--strict`: records that cannot be read keep the agent from starting.
+    pub strict: bool,
     /// Of `stdout` and `stderr` of executors.
     pub rotation: Option<containerizer::Rotation>,
     pub fetch: FetchOptions,
@@ -60,6 +62,7 @@ impl AgentOptions {
             },
             config,
             executor: None,
+            strict: true,
             rotation: None,
             fetch: FetchOptions::default(),
             revocable_cpu_low_priority: true,

@@ -4,10 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use ::agent::{Agent, Input, Metrics, Outbox};
+use ::agent::{Agent, Input, Metrics, Outbox, Recovery};
 use containerizer::SealedProgram;
 use views::agent::{Facts, View};
-use vocabulary::Upid;
+use vocabulary::{ContainerId, Upid};
 
 use super::app::AgentApp;
 use super::containers::Containers;
@@ -17,7 +17,7 @@ use super::launch::Settings;
 use super::options::{AgentOptions, ExecutorProgram};
 use super::publisher::Publisher;
 use super::routes::PROCESS;
-use super::store::InMemory;
+use super::store;
 use crate::Error;
 use crate::common::files::Files;
 use crate::common::flights::Flights;
@@ -50,10 +50,13 @@ pub fn start(options: AgentOptions) -> Result<Running, Error> {
         fetch: options.fetch,
         revocable_cpu_low_priority: options.revocable_cpu_low_priority,
     };
-    let containers = Containers::start(options.containerizer, settings, runtime.clone(), inbox.clone())
-        .map_err(|error| Error::Containerizer(error.to_string()))?;
-
     let clock = Clock::start();
+    let opened = store::open(&work_dir, options.strict)?;
+    let sandbox_of = |id: &str| opened.chronicle.sandbox(&work_dir, &ContainerId::new(id));
+    let (containers, alive) =
+        Containers::start(options.containerizer, settings, runtime.clone(), inbox.clone(), sandbox_of)
+            .map_err(|error| Error::Containerizer(error.to_string()))?;
+
     let facts = Facts {
         build: options.build.clone(),
         pid: config.pid.clone(),
@@ -64,14 +67,22 @@ pub fn start(options: AgentOptions) -> Result<Running, Error> {
     };
     let publisher = Publisher::new(View::new(facts));
     let core_metrics = Arc::new(Metrics::default());
+    config.boot_id = boot_id();
     let mut core = Agent::new(config, seed()?, core_metrics.clone());
     let mut outbox = Outbox::default();
+    let chronicle = opened.chronicle.clone();
+    let found =
+        Recovery { chronicle: chronicle.clone(), alive, sandboxes: store::sandboxes(&work_dir), errors: opened.errors };
+    core.recover(clock.now(), found, &mut outbox).map_err(|incompatible| Error::Recovery {
+        reason: incompatible.to_string(),
+        records: work_dir.join("records").display().to_string(),
+    })?;
     core.start(clock.now(), &mut outbox);
     let (ended, end) = end_channel();
     let host = AgentHost {
         core,
         process: Arc::from(PROCESS),
-        store: Box::new(InMemory::new(inbox.clone())),
+        store: opened.write(chronicle, inbox.clone())?,
         publisher: publisher.clone(),
         containers: containers.clone(),
         work_dir,
@@ -105,6 +116,12 @@ pub fn start(options: AgentOptions) -> Result<Running, Error> {
 
 fn directory(path: &Path) -> Result<(), Error> {
     std::fs::create_dir_all(path).map_err(|source| Error::Directory { path: path.to_owned(), source })
+}
+
+/// Another one after every start of the machine (random(4)).
+fn boot_id() -> Option<String> {
+    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(id.trim().to_owned())
 }
 
 fn executor_program(given: Option<ExecutorProgram>) -> Result<ExecutorProgram, Error> {

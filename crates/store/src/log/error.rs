@@ -9,6 +9,8 @@ pub enum LogError {
     Io { doing: &'static str, path: PathBuf, source: io::Error },
     #[error("'{path}' is no log of this program, or of a later version of it")]
     Foreign { path: PathBuf },
+    #[error("another process uses '{path}'")]
+    InUse { path: PathBuf },
     /// What follows is intact, so this is no write that was cut short.
     #[error("'{path}' is damaged at byte {offset}: what was written there cannot be read, what follows can")]
     Damaged { path: PathBuf, offset: u64 },

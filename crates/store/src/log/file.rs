@@ -1,8 +1,10 @@
 //! The file of a log: `<directory>/<generation>.log`. A compaction writes the next generation beside it and then
 //! removes the old one; whatever a crash leaves of this, the newest complete file is the log.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::device::Device;
 use super::error::LogError;
@@ -10,8 +12,9 @@ use super::frame::{self, Frame, HEADER};
 
 /// Snapshots go to the disk in pieces of about this size.
 const PIECE: usize = 1 << 20;
+const LOCK_PATIENCE: Duration = Duration::from_millis(500);
 
-/// A log open for appending. One process at a time: who opens it sees to that.
+/// A log open for appending, by one process at a time.
 pub struct Log {
     directory: PathBuf,
     path: PathBuf,
@@ -20,6 +23,8 @@ pub struct Log {
     /// Everything up to here is durable.
     length: u64,
     poisoned: bool,
+    /// Two processes in one directory would overwrite each other's records.
+    lock: Option<File>,
 }
 
 /// What a log held when it was opened.
@@ -34,9 +39,10 @@ impl Log {
     /// Opens the log in `directory`, which is made if there is none.
     pub fn open(directory: &Path) -> Result<(Log, Replay), LogError> {
         fs::create_dir_all(directory).map_err(LogError::io("make the directory", directory))?;
+        let lock = Some(lock(directory)?);
         let generations = generations(directory)?;
         let Some((&generation, older)) = generations.split_last() else {
-            return Ok((Log::create(directory, 1, [])?, Replay::default()));
+            return Ok((Log { lock, ..Log::create(directory, 1, [])? }, Replay::default()));
         };
         let path = path_of(directory, generation);
         let bytes = fs::read(&path).map_err(LogError::io("read", &path))?;
@@ -50,8 +56,15 @@ impl Log {
         for old in older {
             remove(&path_of(directory, *old));
         }
-        let log =
-            Log { directory: directory.to_owned(), path, generation, device: Box::new(file), length, poisoned: false };
+        let log = Log {
+            directory: directory.to_owned(),
+            path,
+            generation,
+            device: Box::new(file),
+            length,
+            poisoned: false,
+            lock,
+        };
         Ok((log, Replay { records, torn }))
     }
 
@@ -104,7 +117,8 @@ impl Log {
         let generation = self.generation + 1;
         match Log::create(&self.directory, generation, records) {
             Ok(next) => {
-                let old = std::mem::replace(self, next);
+                let lock = self.lock.take();
+                let old = std::mem::replace(self, Log { lock, ..next });
                 remove(&old.path);
                 Ok(())
             }
@@ -136,13 +150,28 @@ impl Log {
         }
         let (file, length) = created?;
         let directory = directory.to_owned();
-        Ok(Log { directory, path, generation, device: Box::new(file), length, poisoned: false })
+        Ok(Log { directory, path, generation, device: Box::new(file), length, poisoned: false, lock: None })
     }
 
     #[cfg(test)]
     pub(super) fn with_device(directory: &Path, device: Box<dyn Device>) -> Result<Log, LogError> {
         let log = Log::create(directory, 1, [])?;
         Ok(Log { device, ..log })
+    }
+}
+
+/// A process that the earlier owner was just making holds the lock until it runs its program, so one refusal is none.
+fn lock(directory: &Path) -> Result<File, LogError> {
+    let path = directory.join("lock");
+    let file = File::create(&path).map_err(LogError::io("open", &path))?;
+    let deadline = Instant::now() + LOCK_PATIENCE;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if Instant::now() < deadline => thread::sleep(LOCK_PATIENCE / 50),
+            Err(TryLockError::WouldBlock) => return Err(LogError::InUse { path }),
+            Err(TryLockError::Error(source)) => return Err(LogError::io("lock", &path)(source)),
+        }
     }
 }
 

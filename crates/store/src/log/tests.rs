@@ -61,6 +61,7 @@ fn a_torn_end_is_overwritten() {
     fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
     let (mut log, _) = Log::open(directory.path()).unwrap();
     append(&mut log, &["new"]);
+    drop(log);
     assert_eq!(read(directory.path()).unwrap().0, ["kept", "new"]);
 }
 
@@ -91,12 +92,21 @@ fn a_compaction_replaces_the_log_and_a_crash_in_it_does_not() {
     let (mut log, _) = Log::open(directory.path()).unwrap();
     log.compact([b"ab".to_vec()]).unwrap();
     append(&mut log, &["c"]);
+    drop(log);
     assert!(!path.exists());
     assert_eq!(read(directory.path()).unwrap().0, ["ab", "c"]);
     // And one after the rename leaves the old file beside the new one.
     fs::write(&path, b"old").unwrap();
     assert_eq!(read(directory.path()).unwrap().0, ["ab", "c"]);
     assert!(!path.exists());
+}
+
+#[test]
+fn a_log_has_one_owner() {
+    let (directory, _) = written(&[]);
+    let (mut log, _) = Log::open(directory.path()).unwrap();
+    log.compact([]).unwrap();
+    assert!(matches!(Log::open(directory.path()), Err(LogError::InUse { .. })));
 }
 
 /// A disk that can be full, or broken.

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
+use agent::{ReconfigurationPolicy, Recover};
 use containerizer::Launcher;
 use flags::Parsed;
 use messages::v1::agent_info::capability::Type as Capability;
@@ -44,6 +46,7 @@ fn options(flags: &Parsed) -> Result<AgentOptions, Failure> {
     let mut options = AgentOptions::new(ip, port_given, master, config);
     options.advertise_ip = advertised_ip(flags)?;
     options.advertise_port = port(flags, "advertise_port")?;
+    options.strict = flags.bool("strict");
     options.flags = flags.listing();
     options.revocable_cpu_low_priority = flags.bool("revocable_cpu_low_priority");
     containers(flags, &mut options.containerizer)?;
@@ -82,6 +85,8 @@ fn decisions(flags: &Parsed, config: &mut agent::Config) -> Result<(), Failure> 
     let role = flags.get("default_role").unwrap_or("*");
     config.estimator = oversubscription::estimator(flags.get("resource_estimator"), &modules, role)?;
     config.qos = oversubscription::qos_controller(flags.get("qos_controller"), &modules)?;
+    config.executor_reregistration_retry_interval = flags.duration("executor_reregistration_retry_interval");
+    recovery(flags, config)?;
     if let Some(headroom) = flags.float("gc_disk_headroom") {
         config.gc_disk_headroom = headroom;
     }
@@ -118,6 +123,29 @@ fn capabilities(text: &str) -> Result<Vec<Capability>, Failure> {
         "--agent_features: at least the following agent features need to be enabled: {}",
         names.join(", ")
     )))
+}
+
+fn recovery(flags: &Parsed, config: &mut agent::Config) -> Result<(), Failure> {
+    /// As long as Mesos allows: the agent registers only when it is over.
+    const MAX_REREGISTRATION: Duration = Duration::from_secs(15);
+    if config.executor_reregistration_timeout > MAX_REREGISTRATION {
+        return Err(Failure::said("Expected `--executor_reregistration_timeout` to be not more than 15secs"));
+    }
+    config.recover = match flags.get("recover") {
+        None | Some("reconnect") => Recover::Reconnect,
+        Some("cleanup") => Recover::Cleanup,
+        Some(other) => return Err(Failure::said(format!("--recover={other}: expected reconnect or cleanup"))),
+    };
+    config.reconfiguration_policy = match flags.get("reconfiguration_policy") {
+        None | Some("equal") => ReconfigurationPolicy::Equal,
+        Some("additive") => ReconfigurationPolicy::Additive,
+        Some("any") => ReconfigurationPolicy::Any,
+        Some(other) => {
+            let expected = "expected equal, additive or any";
+            return Err(Failure::said(format!("--reconfiguration_policy={other}: {expected}")));
+        }
+    };
+    Ok(())
 }
 
 /// A JSON object of strings.

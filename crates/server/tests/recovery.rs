@@ -1,0 +1,355 @@
+//! An agent is killed at the worst moments and started again: its tasks go on, and nothing is said twice or not at all.
+//!
+//! Not run by the test harness: this program is also the agent that is killed, and its executor.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitCode};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use server::Running;
+use server::agent::{AgentOptions, ExecutorProgram, start};
+use support::{PATIENCE, Scheduler, get, master};
+use vocabulary::Upid;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().collect();
+    match arguments.get(1).map(String::as_str) {
+        Some("executor") => return executor::main(),
+        Some("agent") => return agent(&arguments[2], Path::new(&arguments[3]), arguments[4].parse().expect("a port")),
+        _ => {}
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.expect("a runtime").block_on(async {
+        a_task_outlives_the_agent_and_its_output_is_whole().await;
+        a_task_that_ends_meanwhile_is_reported().await;
+        an_unacknowledged_update_comes_again_with_the_same_uuid().await;
+        a_kill_at_any_moment_of_a_launch_forgets_nothing().await;
+        without_checkpointing_nothing_is_left().await;
+        an_executor_that_hangs_is_ended().await;
+        another_configuration_is_refused().await;
+    });
+    ExitCode::SUCCESS
+}
+
+/// The agent's process.
+fn agent(master: &str, work: &Path, port: u16) -> ExitCode {
+    let cpus = if work.join("fewer").exists() { "cpus:1;mem:512" } else { "cpus:2;mem:512" };
+    let resources = resources::Resources::parse(cpus, "*").expect("resources");
+    let pid: Upid = "slave(1)@127.0.0.1:0".parse().expect("a pid");
+    let mut config = agent::Config::new(pid, "localhost", work, resources);
+    config.registration_backoff_factor = Duration::from_millis(1);
+    let mut options = AgentOptions::new(Ipv4Addr::LOCALHOST, port, master, config);
+    options.containerizer.launcher = containerizer::Launcher::Posix;
+    let path = std::env::current_exe().expect("this program");
+    options.executor = Some(ExecutorProgram { path, argv: vec!["recovery".to_owned(), "executor".to_owned()] });
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.expect("a runtime").block_on(async {
+        match start(options) {
+            Ok(running) => {
+                running.wait().await;
+                ExitCode::SUCCESS
+            }
+            Err(error) => {
+                std::fs::write(work.join("refused"), error.to_string()).expect("written");
+                ExitCode::FAILURE
+            }
+        }
+    })
+}
+
+struct Cluster {
+    master: Running,
+    agent: Child,
+    port: u16,
+    scheduler: Scheduler,
+    work: tempfile::TempDir,
+    /// Statuses that were not acknowledged.
+    acknowledges: bool,
+}
+
+impl Cluster {
+    async fn start(checkpoint: bool) -> Self {
+        let work = tempfile::tempdir().expect("a directory");
+        let master = master();
+        let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").port();
+        let agent = spawn(&master, work.path(), port);
+        let info = json!({
+            "user": "root", "name": "n", "checkpoint": checkpoint, "failover_timeout": 1000.0,
+            "capabilities": [{ "type": "PARTITION_AWARE" }],
+        });
+        let scheduler = Scheduler::subscribe(master.address, &info.to_string()).await;
+        Cluster { master, agent, port, scheduler, work, acknowledges: true }
+    }
+
+    fn kill(&mut self) {
+        self.agent.kill().expect("killed");
+        self.agent.wait().expect("reaped");
+    }
+
+    fn restart(&mut self) {
+        self.agent = spawn(&self.master, self.work.path(), self.port);
+    }
+
+    async fn launch(&mut self, command: &str) {
+        let offers = self.scheduler.stream.event_of("OFFERS").await;
+        let offer = &offers["offers"]["offers"][0];
+        let scalar = |name: &str, value: f64| json!({ "name": name, "type": "SCALAR", "scalar": { "value": value }, "allocation_info": { "role": "*" } });
+        let task = json!({
+            "name": "t", "task_id": { "value": "t" }, "agent_id": offer["agent_id"],
+            "resources": [scalar("cpus", 0.1), scalar("mem", 32.0)],
+            "command": { "value": command },
+        });
+        let accept = json!({
+            "offer_ids": [offer["id"]],
+            "operations": [{ "type": "LAUNCH", "launch": { "task_infos": [task] } }],
+        });
+        self.call("ACCEPT", "accept", accept).await;
+    }
+
+    async fn call(&self, kind: &str, field: &str, content: Value) {
+        let body = format!(r#""type":"{kind}","{field}":{content}"#);
+        let response = self.scheduler.call(self.master.address, &body).await;
+        assert_eq!(response.status, 202, "{}", response.text());
+    }
+
+    async fn status(&mut self) -> Value {
+        let status = self.scheduler.stream.event_of("UPDATE").await["update"]["status"].clone();
+        if self.acknowledges && status["uuid"].is_string() {
+            self.acknowledge(&status).await;
+        }
+        status
+    }
+
+    /// The next that was not seen yet. An acknowledgement that reaches the master while the agent is away is lost, and
+    /// the update comes again.
+    async fn unseen(&mut self, seen: &[Value]) -> Value {
+        loop {
+            let status = self.status().await;
+            if !seen.contains(&status["uuid"]) {
+                return status;
+            }
+            self.acknowledge(&status).await;
+        }
+    }
+
+    async fn acknowledge(&self, status: &Value) {
+        let acknowledge =
+            json!({ "agent_id": status["agent_id"], "task_id": status["task_id"], "uuid": status["uuid"] });
+        self.call("ACKNOWLEDGE", "acknowledge", acknowledge).await;
+    }
+
+    /// The next status but for the states that may come before it.
+    async fn until(&mut self, state: &str) -> Value {
+        loop {
+            let status = self.status().await;
+            if status["state"] == state {
+                return status;
+            }
+            assert!(["TASK_STARTING", "TASK_RUNNING"].iter().any(|early| status["state"] == *early), "{status}");
+        }
+    }
+
+    /// What the agent's own processes have written into the sandbox of the one task.
+    fn sandbox(&self, name: &str) -> PathBuf {
+        let found = find(self.work.path(), name);
+        found.unwrap_or_else(|| panic!("no {name} below {}", self.work.path().display()))
+    }
+
+    async fn agent_id(&self) -> Option<String> {
+        let state = get(self.master.address, "/state").await.json();
+        state["slaves"].as_array()?.iter().find(|slave| slave["active"] == true)?["id"].as_str().map(str::to_owned)
+    }
+
+    async fn stop(mut self) {
+        // Its executors hear of it, and end.
+        let _ = self.scheduler.call(self.master.address, r#""type":"TEARDOWN""#).await;
+        until(|| (find(&self.work.path().join("run/containers"), "state").is_none()).then_some(())).await;
+        self.kill();
+    }
+}
+
+/// Also on failure nothing is left behind.
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        let _ = self.agent.kill();
+        let _ = self.agent.wait();
+        while let Some(path) = find(&self.work.path().join("run/containers"), "state") {
+            let state = std::fs::read_to_string(&path).unwrap_or_default();
+            let pid = state.lines().find_map(|line| line.strip_prefix("pid ")?.parse().ok());
+            let _ = pid
+                .and_then(rustix::process::Pid::from_raw)
+                .map(|pid| rustix::process::kill_process_group(pid, rustix::process::Signal::KILL));
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+fn spawn(master: &Running, work: &Path, port: u16) -> Child {
+    let mut command = Command::new(std::env::current_exe().expect("this program"));
+    command.arg("agent").arg(master.address.to_string()).arg(work).arg(port.to_string());
+    command.spawn().expect("an agent")
+}
+
+fn find(directory: &Path, name: &str) -> Option<PathBuf> {
+    let mut later = Vec::new();
+    for entry in std::fs::read_dir(directory).ok()?.flatten() {
+        if entry.file_name() == name && entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            return Some(entry.path());
+        }
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            later.push(entry.path());
+        }
+    }
+    later.iter().find_map(|directory| find(directory, name))
+}
+
+/// For what another process does in its own time.
+async fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "it has not come to pass");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Writes numbers until the file `end` appears.
+const COUNTING: &str = "i=0; while [ ! -e end ]; do i=$((i+1)); echo $i; sleep 0.01; done; echo last";
+
+async fn a_task_outlives_the_agent_and_its_output_is_whole() {
+    let mut cluster = Cluster::start(true).await;
+    cluster.launch(COUNTING).await;
+    cluster.until("TASK_RUNNING").await;
+    let before = cluster.agent_id().await;
+    let stdout = cluster.sandbox("stdout");
+    cluster.kill();
+    let length = std::fs::metadata(&stdout).expect("output").len();
+    until(|| (std::fs::metadata(&stdout).expect("output").len() > length + 20).then_some(())).await;
+    cluster.restart();
+    std::fs::write(stdout.with_file_name("end"), "").expect("written");
+    let finished = cluster.until("TASK_FINISHED").await;
+    assert_eq!(finished["source"], "SOURCE_EXECUTOR");
+    assert_eq!(cluster.agent_id().await, before, "the agent has kept its id");
+    let text = std::fs::read_to_string(&stdout).expect("output");
+    let numbers = text.lines().take_while(|line| *line != "last");
+    assert!(numbers.zip(1..).all(|(line, number)| line == number.to_string()), "{text}");
+    assert!(text.ends_with("last\n"), "{text}");
+    cluster.stop().await;
+    println!("a task outlives the agent ... ok");
+}
+
+async fn a_task_that_ends_meanwhile_is_reported() {
+    let mut cluster = Cluster::start(true).await;
+    cluster.launch(COUNTING).await;
+    cluster.until("TASK_RUNNING").await;
+    let stdout = cluster.sandbox("stdout");
+    cluster.kill();
+    std::fs::write(stdout.with_file_name("end"), "").expect("written");
+    until(|| std::fs::read_to_string(&stdout).expect("output").ends_with("last\n").then_some(())).await;
+    cluster.restart();
+    let finished = cluster.until("TASK_FINISHED").await;
+    assert_eq!(finished["message"], "Command exited with status 0");
+    cluster.stop().await;
+    println!("a task that ends meanwhile ... ok");
+}
+
+async fn an_unacknowledged_update_comes_again_with_the_same_uuid() {
+    let mut cluster = Cluster::start(true).await;
+    cluster.acknowledges = false;
+    cluster.launch("exit 3").await;
+    let starting = cluster.status().await;
+    assert_eq!(starting["state"], "TASK_STARTING");
+    // Everything is on the disk, and the executor is long gone or waits for its acknowledgement.
+    cluster.kill();
+    cluster.restart();
+    let mut seen = Vec::new();
+    for expected in ["TASK_STARTING", "TASK_RUNNING", "TASK_FAILED"] {
+        let status = cluster.unseen(&seen).await;
+        assert_eq!(status["state"], expected, "{status}");
+        cluster.kill();
+        cluster.restart();
+        let again = cluster.unseen(&seen).await;
+        assert_eq!(again["uuid"], status["uuid"], "{again}");
+        cluster.acknowledge(&again).await;
+        seen.push(status["uuid"].clone());
+    }
+    assert_eq!(seen[0], starting["uuid"]);
+    cluster.stop().await;
+    println!("unacknowledged updates ... ok");
+}
+
+async fn a_kill_at_any_moment_of_a_launch_forgets_nothing() {
+    for delay in [0, 1, 2, 4, 8, 15, 30, 60] {
+        let mut cluster = Cluster::start(true).await;
+        cluster.launch("sleep 0.2").await;
+        tokio::time::sleep(Duration::from_millis(delay)).await;
+        cluster.kill();
+        cluster.restart();
+        // Finished where the executor had it, else dropped, lost or failed: but told.
+        let end = loop {
+            let status = cluster.status().await;
+            let state = status["state"].as_str().expect("a state").to_owned();
+            if !["TASK_STARTING", "TASK_RUNNING"].contains(&state.as_str()) {
+                break state;
+            }
+        };
+        assert!(["TASK_FINISHED", "TASK_DROPPED", "TASK_FAILED", "TASK_GONE"].contains(&end.as_str()), "{end}");
+        println!("killed {delay} ms after the launch: {end}");
+        cluster.stop().await;
+    }
+}
+
+async fn without_checkpointing_nothing_is_left() {
+    let mut cluster = Cluster::start(false).await;
+    cluster.launch("sleep 1000").await;
+    cluster.until("TASK_RUNNING").await;
+    assert!(find(&cluster.work.path().join("run/containers"), "state").is_some());
+    cluster.kill();
+    cluster.restart();
+    let run = cluster.work.path().join("run/containers");
+    until(|| find(&run, "state").is_none().then_some(())).await;
+    cluster.stop().await;
+    println!("without checkpointing ... ok");
+}
+
+async fn an_executor_that_hangs_is_ended() {
+    let mut cluster = Cluster::start(true).await;
+    cluster.launch("sleep 1000").await;
+    cluster.until("TASK_RUNNING").await;
+    let state = std::fs::read_to_string(find(&cluster.work.path().join("run/containers"), "state").unwrap());
+    let pid: i32 = state.unwrap().lines().find_map(|line| line.strip_prefix("pid ")?.parse().ok()).expect("a pid");
+    let pid = rustix::process::Pid::from_raw(pid).expect("a pid");
+    rustix::process::kill_process(pid, rustix::process::Signal::STOP).expect("stopped");
+    cluster.kill();
+    cluster.restart();
+    let gone = cluster.until("TASK_GONE").await;
+    assert_eq!(gone["reason"], "REASON_EXECUTOR_REREGISTRATION_TIMEOUT", "{gone}");
+    assert_eq!(gone["message"], "Executor did not reregister within 2secs", "{gone}");
+    cluster.stop().await;
+    println!("an executor that hangs ... ok");
+}
+
+async fn another_configuration_is_refused() {
+    let mut cluster = Cluster::start(true).await;
+    cluster.launch("sleep 1000").await;
+    cluster.until("TASK_RUNNING").await;
+    cluster.kill();
+    std::fs::write(cluster.work.path().join("fewer"), "").expect("written");
+    cluster.restart();
+    cluster.agent.wait().expect("it ends");
+    let said = std::fs::read_to_string(cluster.work.path().join("refused")).expect("said");
+    assert!(said.contains("Incompatible agent info detected") && said.contains("--reconfiguration_policy"), "{said}");
+    // Nothing was touched: with the old configuration everything goes on.
+    std::fs::remove_file(cluster.work.path().join("fewer")).expect("removed");
+    cluster.restart();
+    cluster.stop().await;
+    println!("another configuration ... ok");
+}
