@@ -149,24 +149,6 @@ pub(crate) fn upgrade(resources: &mut Vec<v1::Resource>) {
 /// An agent's resources with what was reserved and created on it since: each
 /// checkpointed resource takes the place of the plain one it was made from.
 pub(crate) fn total_of(info: &[v1::Resource], checkpointed: &[v1::Resource]) -> Option<Resources> {
-    let mut total = Resources::from_proto(info).ok()?;
     let checkpointed = Resources::from_proto(checkpointed).ok()?;
-    let plain: Vec<v1::Resource> = checkpointed.to_proto().into_iter().map(plain).collect();
-    total -= Resources::from_proto(&plain).ok()?;
-    total += checkpointed;
-    Some(total)
-}
-
-fn plain(mut resource: v1::Resource) -> v1::Resource {
-    use v1::resource::reservation_info::Type;
-    resource.reservations.retain(|reservation| reservation.r#type() == Type::Static);
-    resource.shared = None;
-    if let Some(disk) = &mut resource.disk {
-        disk.persistence = None;
-        disk.volume = None;
-    }
-    if resource.disk.as_ref().is_some_and(|disk| disk.source.is_none()) {
-        resource.disk = None;
-    }
-    resource
+    Resources::from_proto(info).ok()?.with_checkpointed(&checkpointed).ok()
 }

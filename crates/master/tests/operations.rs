@@ -476,3 +476,128 @@ fn an_operator_replaces_reservations() {
     s.c.pass(Duration::from_secs(6));
     assert_eq!(s.c.operator(different).status, Status::Accepted);
 }
+
+/// What a provider of the agent has: 100 MB of a disk that volumes can be made of.
+fn raw_disk() -> v1::Resource {
+    let mut disk = resources("disk:100").remove(0);
+    disk.provider_id = Some(v1::ResourceProviderId { value: "rp".to_owned() });
+    disk.disk = Some(Box::new(v1::resource::DiskInfo {
+        source: Some(Box::new(v1::resource::disk_info::Source {
+            r#type: v1::resource::disk_info::source::Type::Raw as i32,
+            profile: Some("fast".to_owned()),
+            ..Default::default()
+        })),
+        ..Default::default()
+    }));
+    disk
+}
+
+fn made_disk() -> v1::Resource {
+    let mut disk = raw_disk();
+    let source = disk.disk.as_mut().unwrap().source.as_mut().unwrap();
+    source.r#type = v1::resource::disk_info::source::Type::Mount as i32;
+    source.id = Some("made".to_owned());
+    disk
+}
+
+fn with_provider(
+    agent: &AgentPeer,
+    total: Vec<v1::Resource>,
+    operations: Vec<v1::Operation>,
+) -> internal::UpdateSlaveMessage {
+    let mut message = report(agent, vec![]);
+    let provider = internal::update_slave_message::ResourceProvider {
+        info: Some(Box::new(v1::ResourceProviderInfo {
+            id: Some(v1::ResourceProviderId { value: "rp".to_owned() }),
+            ..Default::default()
+        })),
+        total_resources: total,
+        operations: internal::update_slave_message::Operations { operations },
+        resource_version_uuid: v1::Uuid { value: vec![8; 16] },
+    };
+    message.resource_providers =
+        Some(Box::new(internal::update_slave_message::ResourceProviders { providers: vec![provider] }));
+    message
+}
+
+const RAW: &str = "disk[RAW(,,fast)]:100";
+const MADE: &str = "disk[MOUNT(,made,fast)]:100";
+
+/// All that is offered within ten seconds.
+fn everything(c: &mut Cluster, f: &Scheduler) -> String {
+    c.forget();
+    c.pass(Duration::from_secs(10));
+    let all: Vec<v1::Resource> = c.offers(f).into_iter().flat_map(|offer| offer.resources).collect();
+    resources::Resources::from_proto(&all).unwrap().unallocated().to_string()
+}
+
+/// A framework that has asked a provider for a disk, and what the agent was sent.
+fn waiting_for_a_disk() -> (Story, internal::ApplyOperationMessage) {
+    let mut s = story();
+    let message = with_provider(&s.a, vec![raw_disk()], vec![]);
+    s.c.send(&s.a.pid.clone(), message);
+    let held = s.offer.clone();
+    let f = s.f.clone();
+    s.c.call(&f, decline(&held, 0.0));
+    let offer = everything(&mut s.c, &f);
+    assert!(offer.contains(RAW), "{offer}");
+    s.offer = s.c.offers(&f).pop().unwrap();
+    s.c.forget();
+    s.accept(vec![create_disk(raw_disk(), "op")]);
+    let applied = s.applied().remove(0);
+    assert_eq!(applied.resource_version_uuid.uuid.value, vec![8; 16]);
+    assert_eq!(applied.resource_version_uuid.resource_provider_id.as_ref().unwrap().value, "rp");
+    (s, applied)
+}
+
+#[test]
+fn a_disk_is_held_until_its_provider_has_made_another_of_it() {
+    let (mut s, applied) = waiting_for_a_disk();
+    let f = s.f.clone();
+    assert_eq!(everything(&mut s.c, &f), "cpus:4; mem:1024; disk:1000");
+    let rest = s.c.offers(&f).pop().unwrap();
+    let mut done = operation_update(&s.a, &applied, v1::OperationState::OperationFinished, Some(1));
+    done.status.converted_resources = vec![made_disk()];
+    s.c.send(&s.a.pid.clone(), done);
+    assert_eq!(s.heard(), ["UPDATE_OPERATION_STATUS op OPERATION_FINISHED uuid 1: "]);
+    s.c.call(&f, decline(&rest, 0.0));
+    assert_eq!(everything(&mut s.c, &f), format!("cpus:4; mem:1024; disk:1000; {MADE}"));
+}
+
+#[test]
+fn a_disk_that_could_not_be_made_is_as_it_was() {
+    let (mut s, applied) = waiting_for_a_disk();
+    let f = s.f.clone();
+    s.report(&applied, v1::OperationState::OperationFailed, Some(1));
+    assert_eq!(everything(&mut s.c, &f), format!("cpus:4; mem:1024; disk:1000; {RAW}"));
+}
+
+#[test]
+fn a_disk_outlives_the_framework_that_wanted_it() {
+    let (mut s, applied) = waiting_for_a_disk();
+    s.c.call(&s.f, teardown());
+    let next = s.c.subscribe(info());
+    assert_eq!(everything(&mut s.c, &next), "cpus:4; mem:1024; disk:1000");
+    let rest = s.c.offers(&next).pop().unwrap();
+    s.c.forget();
+    let mut done = operation_update(&s.a, &applied, v1::OperationState::OperationFinished, Some(1));
+    done.status.converted_resources = vec![made_disk()];
+    s.c.send(&s.a.pid.clone(), done);
+    // Nobody else is there to acknowledge.
+    assert_eq!(s.c.received(&s.a.pid.clone()), ["AcknowledgeOperationStatus uuid 1"]);
+    s.c.call(&next, decline(&rest, 0.0));
+    assert_eq!(everything(&mut s.c, &next), format!("cpus:4; mem:1024; disk:1000; {MADE}"));
+}
+
+#[test]
+fn what_a_provider_takes_along_is_not_offered_any_more() {
+    let (mut s, _) = waiting_for_a_disk();
+    let f = s.f.clone();
+    let mut gone = with_provider(&s.a, vec![], vec![]);
+    gone.resource_providers = Some(Box::default());
+    s.c.send(&s.a.pid.clone(), gone);
+    assert_eq!(everything(&mut s.c, &f), "cpus:4; mem:1024; disk:1000");
+    s.c.forget();
+    s.c.call(&f, reconcile_operations(&[]));
+    assert_eq!(s.heard(), Vec::<String>::new());
+}

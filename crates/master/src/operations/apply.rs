@@ -40,7 +40,10 @@ impl Master {
         let Some(version) = self.resource_version(agent, &operation) else {
             return self.tell_checkpointed_resources(cx, agent);
         };
-        self.convert_provider(agent, &operation, &steps);
+        let provider = provider_of(&operation);
+        for step in &steps {
+            self.convert_provider(agent, provider.as_ref(), step);
+        }
         let uuid = self.operations.next_uuid();
         self.track(cx, agent, framework, uuid, operation.clone());
         if let Some(agent) = self.agents.get(agent.as_str()) {
@@ -79,15 +82,18 @@ impl Master {
         Some(internal::ResourceVersionUuid { resource_provider_id, uuid })
     }
 
-    fn convert_provider(&mut self, agent: &AgentId, operation: &v1::offer::Operation, steps: &[Conversion]) {
-        let provider = provider_of(operation);
-        let provider = provider
-            .and_then(|id| self.agents.get_mut(agent.as_str()).and_then(|agent| agent.providers.get_mut(&id.value)));
-        if let Some(provider) = provider {
-            for step in steps.iter().map(Conversion::unallocated) {
-                provider.total -= step.consumed;
-                provider.total += step.converted;
-            }
+    /// The same in the books of the provider whose resources they are.
+    pub(super) fn convert_provider(
+        &mut self,
+        agent: &AgentId,
+        provider: Option<&v1::ResourceProviderId>,
+        step: &Conversion,
+    ) {
+        let agent = self.agents.get_mut(agent.as_str());
+        if let Some(provider) = agent.zip(provider).and_then(|(agent, id)| agent.providers.get_mut(&id.value)) {
+            let Conversion { consumed, converted } = step.unallocated();
+            provider.total -= consumed;
+            provider.total += converted;
         }
     }
 

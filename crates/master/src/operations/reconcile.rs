@@ -64,6 +64,10 @@ impl Master {
         let Some(id) = asked.agent_id.as_ref().map(|id| id.value.as_str()) else {
             return Some((OperationState::OperationUnknown, "Operation is unknown and no 'agent_id' was provided"));
         };
+        if self.recovery.contains(id) {
+            let message = "Agent is recovered but has not re-registered";
+            return Some((OperationState::OperationRecovering, message));
+        }
         if let Some(agent) = self.agents.get(id) {
             // A provider that is not there now may still be known to its agent.
             let absent = asked.resource_provider_id.as_ref().filter(|id| !agent.providers.contains_key(&id.value));
@@ -77,6 +81,9 @@ impl Master {
         }
         if self.agents.unreachable(id).is_some() {
             return Some((OperationState::OperationUnreachable, "Agent is unreachable"));
+        }
+        if self.registry.state.gone.contains_key(id) {
+            return Some((OperationState::OperationGoneByOperator, "Agent marked gone by operator"));
         }
         if self.registry.state.gone.contains_key(id) {
             return Some((OperationState::OperationGoneByOperator, "Agent marked gone by operator"));

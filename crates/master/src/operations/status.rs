@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use messages::{internal, v1};
-use resources::Resources;
+use resources::{Conversion, Resources};
 use v1::OperationState;
 use vocabulary::{AgentId, FrameworkId, Upid};
 
@@ -87,9 +87,13 @@ impl Master {
         let status = &operation.proto.latest_status;
         let finished = status.state() == OperationState::OperationFinished;
         let converted = Resources::from_proto(&status.converted_resources).unwrap_or_default();
-        let framework = operation.framework.clone();
+        let (framework, provider) = (operation.framework.clone(), operation.provider.clone());
         self.metrics.used.subtract(&held);
         let Some(total) = self.agents.get(agent.as_str()).map(|agent| agent.state.total.clone()) else { return };
+        if finished && convert {
+            let step = Conversion { consumed: held.clone(), converted: converted.clone() };
+            self.convert_provider(&agent, provider.as_ref(), &step);
+        }
         match framework {
             Some(framework) if !orphan => {
                 let (mut free, mut total) = (held.clone(), total);

@@ -79,6 +79,15 @@ pub fn shrink(volume: v1::Resource, megabytes: f64, id: Option<&str>) -> Operati
     Operation { shrink_volume: Some(Box::new(shrink)), ..of(operation::Type::ShrinkVolume, id) }
 }
 
+pub fn create_disk(source: v1::Resource, id: &str) -> Operation {
+    let create = operation::CreateDisk {
+        source,
+        target_type: v1::resource::disk_info::source::Type::Mount as i32,
+        target_profile: None,
+    };
+    Operation { create_disk: Some(Box::new(create)), ..of(operation::Type::CreateDisk, Some(id)) }
+}
+
 // ---- calls of frameworks
 
 /// Operations by id, with or without their agent; none asks for all.
