@@ -1,5 +1,5 @@
 //! Offer constraints, told with the agents and constraints of Mesos' own tests.
-#![allow(clippy::unwrap_used, reason = "test code")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
 
 mod story;
 

@@ -14,11 +14,11 @@ fn ask(c: &mut Cluster, question: Question) -> Answer {
     c.forget();
     let reply = ReplyId(777);
     c.deliver(Input::Explain(Explain { reply, question }));
-    let answers = c.effects.iter().filter_map(|effect| match effect {
+    let mut answers = c.effects.iter().filter_map(|effect| match effect {
         Effect::Reply { reply: to, answer } if *to == reply => Some(answer.clone()),
         _ => None,
     });
-    answers.last().unwrap()
+    answers.next().unwrap()
 }
 
 fn about(framework: &str) -> Question {

@@ -10,11 +10,11 @@ use master::{Change, Traffic};
 
 /// Of the only framework.
 fn traffic(c: &Cluster) -> Traffic {
-    let snapshots = c.changes.iter().filter_map(|change| match change {
+    let mut snapshots = c.changes.iter().rev().filter_map(|change| match change {
         Change::FrameworkAdded(framework) | Change::FrameworkUpdated(framework) => Some(framework.traffic.clone()),
         _ => None,
     });
-    snapshots.last().unwrap()
+    snapshots.next().unwrap()
 }
 
 fn show(counts: impl Iterator<Item = (String, i64)>) -> String {
