@@ -34,7 +34,7 @@ impl FromStr for Address {
     fn from_str(given: &str) -> Result<Self, Error> {
         let invalid = |reason| Error::Address { given: given.to_owned(), reason };
         if given.starts_with("zk://") {
-            return Err(invalid("ZooKeeper detection is not built yet; name the leading master as host:port"));
+            return Err(invalid("it is where masters are elected; ask `detect` who leads"));
         }
         if given.starts_with("https://") {
             return Err(invalid("TLS is not built yet; use http://host:port"));

@@ -3,10 +3,12 @@
 
 use std::time::Duration;
 
+use election::Detector;
 use messages::v1;
 use messages::v1::scheduler::Event;
 
 use crate::address::Address;
+use crate::detect::address_of;
 use crate::error::Error;
 use crate::events::Events;
 use crate::scheduler::Scheduler;
@@ -35,11 +37,28 @@ pub enum Notice {
     Lost { error: Error, retry_in: Duration },
 }
 
+/// Where to subscribe.
+#[derive(Debug)]
+enum Masters {
+    Known(Vec<Address>),
+    Detected(Detector),
+}
+
+impl Masters {
+    /// To be tried in this order.
+    async fn candidates(&self) -> Vec<Address> {
+        match self {
+            Masters::Known(masters) => masters.clone(),
+            Masters::Detected(detector) => vec![address_of(&*detector.detect().await)],
+        }
+    }
+}
+
 /// Keeps a framework subscribed. Give it a `failover_timeout`, or the master kills its
 /// tasks when the connection breaks.
 #[derive(Debug)]
 pub struct Driver {
-    masters: Vec<Address>,
+    masters: Masters,
     info: v1::FrameworkInfo,
     backoff: Backoff,
     failures: u32,
@@ -49,13 +68,17 @@ pub struct Driver {
 impl Driver {
     /// Any of the masters will do: followers tell who leads.
     pub fn new(masters: impl IntoIterator<Item = Address>, info: v1::FrameworkInfo) -> Self {
-        Driver {
-            masters: masters.into_iter().collect(),
-            info,
-            backoff: Backoff::default(),
-            failures: 0,
-            subscription: None,
-        }
+        Driver::of(Masters::Known(masters.into_iter().collect()), info)
+    }
+
+    /// Follows the leader that is elected at `zk://…`; must be called inside a tokio runtime.
+    pub fn detecting(url: &str, session_timeout: Duration, info: v1::FrameworkInfo) -> Result<Self, Error> {
+        let detector = Detector::of(url, session_timeout).map_err(Error::Undetectable)?;
+        Ok(Driver::of(Masters::Detected(detector), info))
+    }
+
+    fn of(masters: Masters, info: v1::FrameworkInfo) -> Self {
+        Driver { masters, info, backoff: Backoff::default(), failures: 0, subscription: None }
     }
 
     pub fn with_backoff(mut self, backoff: Backoff) -> Self {
@@ -94,7 +117,7 @@ impl Driver {
             tokio::time::sleep(self.delay()).await;
         }
         let mut failure = Error::NoMaster;
-        for master in &self.masters {
+        for master in &self.masters.candidates().await {
             match Scheduler::subscribe(master, self.info.clone()).await {
                 Ok((scheduler, events)) => {
                     self.failures = 0;

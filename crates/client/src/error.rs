@@ -28,6 +28,10 @@ pub enum Error {
     NotLeading(Address),
     #[error("{0} ended the subscription: subscribe again with the same framework id")]
     Ended(Address),
+    #[error(transparent)]
+    Undetectable(election::Undetectable),
+    #[error("no master leads at the moment, or ZooKeeper cannot be reached")]
+    NoLeader,
     #[error("no master is named: give at least one host:port")]
     NoMaster,
 }
@@ -52,6 +56,7 @@ impl Error {
             | Error::Redirects(_)
             | Error::Timeout(_)
             | Error::NotLeading(_)
+            | Error::NoLeader
             | Error::Ended(_) => true,
             Error::Status { status, .. } => *status == 503,
             _ => false,

@@ -55,6 +55,7 @@
 
 mod address;
 mod channel;
+mod detect;
 mod driver;
 mod error;
 mod events;
@@ -64,6 +65,7 @@ mod scheduler;
 mod transport;
 
 pub use address::Address;
+pub use detect::detect;
 pub use driver::{Backoff, Driver, Notice};
 pub use error::Error;
 pub use events::Events;

@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+#[path = "../../../tests/zookeeper/ensemble.rs"]
+mod ensemble;
+
 use std::time::{Duration, Instant};
 
-use election::{Contender, Coordinator, Detector, Session, Standing, ZooKeeper, ZooKeeperUrl};
+use election::{Contender, Coordinator, Detector, Session, Standing, ZooKeeper};
+use ensemble::Ensemble;
 use messages::v1;
 use tokio::time::timeout;
 use zookeeper_client::Client;
@@ -15,48 +17,8 @@ const SESSION: Duration = Duration::from_secs(2);
 /// For what takes well under a second on a machine that has nothing else to do.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Servers of our own, killed at the end.
-struct Ensemble {
-    directory: tempfile::TempDir,
-    servers: String,
-}
-
-impl Ensemble {
-    fn start(count: usize) -> Option<Self> {
-        let directory = tempfile::tempdir().unwrap();
-        let output = script(&["start".as_ref(), directory.path(), count.to_string().as_ref()]);
-        if output.status.code() == Some(77) {
-            eprintln!("SKIPPED: {}", String::from_utf8_lossy(&output.stderr));
-            return None;
-        }
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let servers = String::from_utf8(output.stdout).unwrap().trim().to_owned();
-        Some(Ensemble { directory, servers })
-    }
-
-    fn run(&self, command: &str, server: usize) {
-        let output = script(&[command.as_ref(), self.directory.path(), server.to_string().as_ref()]);
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    }
-
-    fn url(&self, credentials: &str, path: &str) -> ZooKeeperUrl {
-        format!("zk://{credentials}{}{path}", self.servers).parse().unwrap()
-    }
-
-    fn at(&self, path: &str) -> ZooKeeper {
-        ZooKeeper::new(self.url("", path), SESSION)
-    }
-}
-
-impl Drop for Ensemble {
-    fn drop(&mut self) {
-        script(&["stop".as_ref(), self.directory.path()]);
-    }
-}
-
-fn script(arguments: &[&Path]) -> std::process::Output {
-    let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/zookeeper/zookeeper.sh");
-    Command::new("bash").arg(script).args(arguments).env("ZK_TICK", "500").output().unwrap()
+fn at(ensemble: &Ensemble, path: &str) -> ZooKeeper {
+    ZooKeeper::new(ensemble.url(path).parse().unwrap(), SESSION)
 }
 
 fn master(id: &str) -> v1::MasterInfo {
@@ -81,7 +43,7 @@ async fn detected(detector: &Detector, id: Option<&str>) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nodes_and_permissions_are_those_of_mesos() {
     let Some(ensemble) = Ensemble::start(1) else { return };
-    let url = ensemble.url("jake:secret@", "/deep/path/mesos");
+    let url = format!("zk://jake:secret@{}/deep/path/mesos", ensemble.servers).parse().unwrap();
     let contender = Contender::start(ZooKeeper::new(url, SESSION), &master("1"));
     leads(&contender).await;
 
@@ -98,7 +60,7 @@ async fn nodes_and_permissions_are_those_of_mesos() {
         assert_eq!(acls, ["world:anyone READ", "digest:jake:x ALL"], "{path}");
     }
     assert!(stranger.delete("/deep/path/mesos/json.info_0000000000", None).await.is_err());
-    let open = Contender::start(ensemble.at("/open"), &master("2"));
+    let open = Contender::start(at(&ensemble, "/open"), &master("2"));
     leads(&open).await;
     let (acls, _) = stranger.get_acl("/open").await.unwrap();
     assert_eq!((acls.len(), acls[0].id(), acls[0].permission().to_string()), (1, "anyone", "ALL".to_owned()));
@@ -107,13 +69,13 @@ async fn nodes_and_permissions_are_those_of_mesos() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn handing_over_takes_no_time() {
     let Some(ensemble) = Ensemble::start(1) else { return };
-    let first = Contender::start(ensemble.at("/mesos"), &master("1"));
+    let first = Contender::start(at(&ensemble, "/mesos"), &master("1"));
     leads(&first).await;
-    let second = Contender::start(ensemble.at("/mesos"), &master("2"));
-    let detector = Detector::start(ensemble.at("/mesos"));
+    let second = Contender::start(at(&ensemble, "/mesos"), &master("2"));
+    let detector = Detector::start(at(&ensemble, "/mesos"));
     detected(&detector, Some("1")).await;
     // Both stand: the second one's node must be there.
-    let session = ensemble.at("/mesos").open().await.unwrap();
+    let session = at(&ensemble, "/mesos").open().await.unwrap();
     while session.children().await.unwrap().0.len() < 2 {
         tokio::task::yield_now().await;
     }
@@ -129,21 +91,21 @@ async fn handing_over_takes_no_time() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_quorum_ends_a_leadership_and_its_return_begins_one() {
     let Some(ensemble) = Ensemble::start(3) else { return };
-    let first = Contender::start(ensemble.at("/mesos"), &master("1"));
-    let detector = Detector::start(ensemble.at("/mesos"));
+    let first = Contender::start(at(&ensemble, "/mesos"), &master("1"));
+    let detector = Detector::start(at(&ensemble, "/mesos"));
     leads(&first).await;
     detected(&detector, Some("1")).await;
     // One of three is no loss.
-    ensemble.run("kill", 1);
+    ensemble.kill(1);
     tokio::time::sleep(SESSION * 2).await;
     leads(&first).await;
     detected(&detector, Some("1")).await;
-    ensemble.run("kill", 2);
+    ensemble.kill(2);
     let lost = stands(&first, |standing| matches!(standing, Standing::Lost(_))).await;
     println!("{lost:?}");
     detected(&detector, None).await;
-    let second = Contender::start(ensemble.at("/mesos"), &master("2"));
-    ensemble.run("up", 1);
+    let second = Contender::start(at(&ensemble, "/mesos"), &master("2"));
+    ensemble.up(1);
     leads(&second).await;
     detected(&detector, Some("2")).await;
 }

@@ -47,11 +47,19 @@ pub enum Error {
          This ensures that the agent does not recover old live executors."
     )]
     Recovery { reason: String, records: String },
-    #[error("cannot use '{0}' as a master: expected host:port")]
-    Master(String),
+    #[error(transparent)]
+    Master(#[from] election::Undetectable),
 }
 
 impl Error {
+    /// Whether another attempt may go better.
+    pub(crate) fn is_transient(&self) -> bool {
+        matches!(
+            self,
+            Error::Store(store::Error::Fenced | store::Error::InUse { .. } | store::Error::Unavailable { .. })
+        )
+    }
+
     pub(crate) fn listen(address: SocketAddrV4, source: io::Error) -> Self {
         match source.kind() {
             io::ErrorKind::AddrInUse => Error::AddressInUse { address },

@@ -3,13 +3,14 @@
 use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::Error;
 use crate::edge::app::App;
-use crate::edge::core_thread::{self, Clock, Inbox, Mail};
+use crate::edge::core_thread::{self, Clock, Host, Inbox, Mail};
 use crate::edge::desk::Desk;
 use crate::edge::links::Links;
 use crate::edge::listener;
@@ -62,23 +63,41 @@ pub fn launch<A: App>(
     bound: Bound,
     clock: Clock,
     host: A::Host,
+    inbox: Arc<Inbox<A::Host>>,
     app: Arc<A>,
     ended: watch::Receiver<Option<Ended>>,
 ) -> Result<Running, Error> {
-    let runtime = runtime()?;
-    let inbox: Arc<Inbox<A::Host>> = app.inbox().clone();
-    let links = Links::new(bound.advertised, runtime.clone(), inbox.clone());
+    let core = start_core(name, bound.advertised, clock, host, inbox.clone())?;
+    let address = bound.local.into();
+    listen(bound, app, ended.clone())?;
+    let stop = Arc::new(move || inbox.send_control(Mail::Stop));
+    Ok(Running { address, ended, stop, unregister: None, core: Some(core) })
+}
+
+/// Starts the core's thread. Must be called inside a tokio runtime, which then carries its links.
+pub fn start_core<H: Host>(
+    name: &'static str,
+    advertised: SocketAddrV4,
+    clock: Clock,
+    host: H,
+    inbox: Arc<Inbox<H>>,
+) -> Result<JoinHandle<()>, Error> {
+    let links = Links::new(advertised, runtime()?, inbox.clone());
     let desk = Desk::new(inbox.clone(), links);
+    core_thread::spawn(name, inbox, clock, host, desk).map_err(Error::Thread)
+}
+
+/// Accepts connections until `ended` says so.
+pub fn listen<A: App>(bound: Bound, app: Arc<A>, ended: watch::Receiver<Option<Ended>>) -> Result<(), Error> {
+    let runtime = runtime()?;
     let listener = {
         let _inside = runtime.enter();
         tokio::net::TcpListener::from_std(bound.listener).map_err(|source| Error::listen(bound.local, source))?
     };
-    let core = core_thread::spawn(name, inbox.clone(), clock, host, desk).map_err(Error::Thread)?;
     let (stop_listening, stopped) = watch::channel(false);
     runtime.spawn(listener::serve(listener, app, stopped));
-    runtime.spawn(stop_with_core(ended.clone(), stop_listening));
-    let stop = Arc::new(move || inbox.send_control(Mail::Stop));
-    Ok(Running { address: bound.local.into(), ended, stop, unregister: None, core: Some(core) })
+    runtime.spawn(stop_with_core(ended, stop_listening));
+    Ok(())
 }
 
 /// Connections end after the core, so that its last answers still go out.

@@ -7,11 +7,13 @@ mod embedded;
 mod error;
 pub mod log;
 mod memory;
+mod zookeeper;
 
 pub use embedded::Embedded;
 pub use error::Error;
 pub use memory::Memory;
 pub use vocabulary::Write;
+pub use zookeeper::ZooKeeper;
 
 /// Every record, by key.
 pub type Entries = std::collections::BTreeMap<String, Vec<u8>>;

@@ -38,8 +38,7 @@ const NETWORK: &[Flag] = &[
     unset("hostname", Kind::Text, "The name frameworks are told; it must resolve for them."),
     flag("hostname_lookup", Kind::Bool, "true", "Look the host name up; otherwise the address serves as name."),
     unset("domain", Kind::Json, "The region and zone of this agent (DomainInfo).").no_effect(LATER),
-    flag("zk_session_timeout", Kind::Duration, "10secs", "ZooKeeper session timeout.")
-        .no_effect("there is no ZooKeeper detection yet"),
+    flag("zk_session_timeout", Kind::Duration, "10secs", "ZooKeeper session timeout."),
     unset("master_detector", Kind::Text, "A module for leader detection.").refused(MODULES),
     flag(
         "registration_backoff_factor",

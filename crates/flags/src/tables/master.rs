@@ -45,16 +45,18 @@ const NETWORK: &[Flag] = &[
 ];
 
 const REGISTRY: &[Flag] = &[
-    unset("zk", Kind::Text, "ZooKeeper for leader election: zk://host:port,.../path.")
-        .refused("this version runs one standalone master; start it without --zk"),
-    flag("zk_session_timeout", Kind::Duration, "10secs", "ZooKeeper session timeout.")
-        .no_effect("there is no ZooKeeper election yet"),
+    unset(
+        "zk",
+        Kind::Text,
+        "ZooKeeper for leader election: zk://[user:password@]host:port,host:port/path, or file:///path of a file with it.",
+    ),
+    flag("zk_session_timeout", Kind::Duration, "10secs", "ZooKeeper session timeout."),
     unset("quorum", Kind::Integer, "Masters that must agree on a registry write.")
-        .no_effect("there is one standalone master"),
+        .no_effect("the registry is kept by ZooKeeper, which has its own quorum"),
     unset(
         "registry",
         Kind::Text,
-        "Where the registry (agents, quota, weights, maintenance) is kept: embedded (a file in --work_dir; the default when there is one) or in_memory. replicated_log is accepted and means embedded.",
+        "Where the registry (agents, quota, weights, maintenance) is kept: embedded (a file in --work_dir; the default when there is one) zookeeper (below --zk; the default with it) or in_memory. replicated_log is accepted and means zookeeper with --zk and embedded without.",
     ),
     flag("registry_strict", Kind::Bool, "false", "Deprecated in Mesos.").no_effect("deprecated"),
     flag("registry_fetch_timeout", Kind::Duration, "1mins", "Time to read the registry at start."),

@@ -50,8 +50,8 @@ pub struct AgentApp {
 impl App for AgentApp {
     type Host = AgentHost;
 
-    fn inbox(&self) -> &Arc<Inbox<AgentHost>> {
-        &self.inbox
+    fn inbox(&self) -> Option<Arc<Inbox<AgentHost>>> {
+        Some(self.inbox.clone())
     }
 
     fn dropped(&self) -> &Dropped {

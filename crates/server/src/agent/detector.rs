@@ -1,92 +1,41 @@
-//! A master known by its address (`--master=host:port`).
+//! Tells the core which master leads.
 
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, ToSocketAddrs};
+use std::sync::Arc;
 
-use messages::v1;
+use ::agent::Input;
+use election::Detector;
+use tokio::sync::watch;
 
-use crate::Error;
+use super::host::AgentHost;
+use crate::edge::core_thread::{Inbox, Mail};
+use crate::running::Ended;
 
-/// Names of machines without asking anybody.
-const HOSTS: &str = "/etc/hosts";
-
-/// What a standalone detector knows of a master: its address.
-pub fn standalone(text: &str) -> Result<v1::MasterInfo, Error> {
-    let address = text.strip_prefix("master@").unwrap_or(text);
-    let unusable = || Error::Master(text.to_owned());
-    let mut resolved = address.to_socket_addrs().map_err(|_| unusable())?;
-    let found = resolved.find_map(|address| match address {
-        SocketAddr::V4(address) => Some(address),
-        SocketAddr::V6(_) => None,
-    });
-    let found = found.ok_or_else(unusable)?;
-    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
-    let hosts = std::fs::read_to_string(HOSTS).unwrap_or_default();
-    let named = host.parse::<Ipv4Addr>().ok().and_then(|ip| name_of(ip, &hosts));
-    Ok(info(found, named.unwrap_or(host)))
-}
-
-/// The name of a master that was given by its address, for `/state` to show. Mesos asks the name service, too; a table
-/// that is at hand keeps no agent from starting.
-fn name_of(ip: Ipv4Addr, hosts: &str) -> Option<&str> {
-    let entries = hosts.lines().map(|line| line.split('#').next().unwrap_or_default().split_whitespace());
-    entries.filter_map(|mut entry| Some((entry.next()?, entry.next()?))).find_map(|(address, name)| {
-        let is_it = address.parse::<Ipv4Addr>().is_ok_and(|other| other == ip);
-        is_it.then_some(name)
-    })
-}
-
-fn info(address: SocketAddrV4, hostname: &str) -> v1::MasterInfo {
-    v1::MasterInfo {
-        // Nobody looks at the id of a master that was not elected.
-        id: uuid::Uuid::new_v4().to_string(),
-        // Mesos stores `in_addr.s_addr`: network byte order, read as a little-endian number.
-        ip: u32::from_le_bytes(address.ip().octets()),
-        port: u32::from(address.port()),
-        pid: Some(format!("master@{address}")),
-        hostname: Some(hostname.to_owned()),
-        address: Some(Box::new(v1::Address {
-            hostname: Some(hostname.to_owned()),
-            ip: Some(address.ip().to_string()),
-            port: i32::from(address.port()),
-        })),
-        ..Default::default()
+/// Until the agent ends.
+pub async fn follow(detector: Detector, inbox: Arc<Inbox<AgentHost>>, mut ended: watch::Receiver<Option<Ended>>) {
+    let mut leader = detector.leader();
+    // Before the first answer there is nothing to tell.
+    let mut told = leader.borrow_and_update().clone();
+    if told.is_some() {
+        tell(&inbox, &told);
+    }
+    loop {
+        let changed = tokio::select! {
+            _ = ended.wait_for(Option::is_some) => return,
+            changed = leader.changed() => changed,
+        };
+        if changed.is_err() {
+            // It is the same master for ever.
+            return;
+        }
+        let found = leader.borrow_and_update().clone();
+        if found != told {
+            tell(&inbox, &found);
+            told = found;
+        }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_are_masters() {
-        for text in ["127.0.0.1:5050", "master@127.0.0.1:5050"] {
-            let info = standalone(text).unwrap();
-            assert_eq!(info.pid.as_deref(), Some("master@127.0.0.1:5050"));
-            assert_eq!((info.ip, info.port), (16_777_343, 5050));
-            // Every hosts file has this one.
-            assert_eq!(info.hostname(), "localhost");
-        }
-    }
-
-    #[test]
-    fn a_name_given_is_a_name_kept() {
-        assert_eq!(standalone("localhost:5050").unwrap().hostname(), "localhost");
-    }
-
-    #[test]
-    fn addresses_have_their_first_name() {
-        let hosts =
-            "# all of them\n127.0.0.1 localhost\n10.0.0.7\tleader.example leader # for now\n10.0.0.7 late\n10.0.0.9\n";
-        for (ip, name) in [("127.0.0.1", Some("localhost")), ("10.0.0.7", Some("leader.example")), ("10.0.0.9", None)] {
-            assert_eq!(name_of(ip.parse().unwrap(), hosts), name, "{ip}");
-        }
-    }
-
-    #[test]
-    fn anything_else_is_refused_by_name() {
-        for text in ["", "127.0.0.1", "zk://h:2181/mesos", "127.0.0.1:99999"] {
-            let error = standalone(text).unwrap_err().to_string();
-            assert!(error.contains(&format!("'{text}'")), "{error}");
-        }
-    }
+fn tell(inbox: &Inbox<AgentHost>, leader: &election::Leader) {
+    let master = leader.as_ref().map(|master| Box::new((**master).clone()));
+    inbox.send_control(Mail::Input(Input::MasterDetected(master)));
 }

@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use views::agent::Limits;
 use views::master::Build;
@@ -23,8 +24,9 @@ pub struct AgentOptions {
     pub port: u16,
     pub advertise_ip: Option<Ipv4Addr>,
     pub advertise_port: Option<u16>,
-    /// `host:port` or `master@host:port`.
+    /// `zk://…`, `host:port`, `master@host:port`, or `file://` of a file with one of them.
     pub master: String,
+    pub zk_session_timeout: Duration,
     /// Decisions; the address in its `pid` is replaced by what is listened on.
     pub config: ::agent::Config,
     pub containerizer: containerizer::Config,
@@ -55,6 +57,7 @@ impl AgentOptions {
             advertise_ip: None,
             advertise_port: None,
             master: master.into(),
+            zk_session_timeout: Duration::from_secs(10),
             build: Build { version: config.version.clone(), ..Build::default() },
             containerizer: containerizer::Config {
                 runtime_dir: config.work_dir.join("run"),

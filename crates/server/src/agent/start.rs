@@ -6,12 +6,13 @@ use std::time::Instant;
 
 use ::agent::{Agent, Input, Metrics, Outbox, Recovery};
 use containerizer::SealedProgram;
+use election::Detector;
 use views::agent::{Facts, View};
 use vocabulary::{ContainerId, Upid};
 
 use super::app::AgentApp;
 use super::containers::Containers;
-use super::detector;
+use super::detector::follow;
 use super::host::AgentHost;
 use super::launch::Settings;
 use super::options::{AgentOptions, ExecutorProgram};
@@ -32,7 +33,7 @@ use crate::start::{Listen, bind, end_channel, launch, runtime, seed};
 pub fn start(options: AgentOptions) -> Result<Running, Error> {
     let runtime = runtime()?;
     let AgentOptions { ip, port, advertise_ip, advertise_port, mut config, .. } = options;
-    let master = detector::standalone(&options.master)?;
+    let detector = Detector::of(&options.master, options.zk_session_timeout)?;
     directory(&config.work_dir)?;
     directory(&options.containerizer.runtime_dir)?;
     let bound = bind(&Listen { ip, port, advertise_ip, advertise_port })?;
@@ -108,8 +109,8 @@ pub fn start(options: AgentOptions) -> Result<Running, Error> {
         flags: options.flags,
         started: Instant::now(),
     });
-    let mut running = launch("agent-core", bound, clock, host, app, end)?;
-    inbox.send_control(Mail::Input(Input::MasterDetected(Some(Box::new(master)))));
+    let mut running = launch("agent-core", bound, clock, host, inbox.clone(), app, end)?;
+    tokio::spawn(follow(detector, inbox.clone(), running.ended.clone()));
     running.unregister = Some(Arc::new(move || inbox.send_control(Mail::Input(Input::Unregister))));
     Ok(running)
 }

@@ -24,7 +24,8 @@ pub enum Process {
 pub trait App: Send + Sync + 'static {
     type Host: Host;
 
-    fn inbox(&self) -> &Arc<Inbox<Self::Host>>;
+    /// Of the core; none while this process has no core, and messages are dropped.
+    fn inbox(&self) -> Option<Arc<Inbox<Self::Host>>>;
 
     fn dropped(&self) -> &Dropped;
 

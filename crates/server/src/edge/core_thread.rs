@@ -27,6 +27,11 @@ pub trait Host: Sized + Send + 'static {
 
     fn step(&mut self, now: Now, input: Self::Input, desk: &mut Desk<Self>);
 
+    /// Whether the core may go on. When it may not, nothing of it goes out any more and its thread ends.
+    fn may_act(&self) -> bool {
+        true
+    }
+
     /// The batch is over: make its changes visible before anybody is answered.
     fn publish(&mut self);
 }
@@ -215,12 +220,21 @@ pub fn spawn<H: Host>(
             inbox.take(&mut batch, deadline);
             let mut mail = batch.drain(..);
             loop {
+                // Before the steps, and again before what they have decided goes out.
+                stopped |= !host.may_act();
+                if stopped {
+                    break;
+                }
                 let now = clock.now();
                 while let Some(timer) = desk.timers.pop_due(now.monotonic) {
                     host.step(now, H::timer(timer), &mut desk);
                 }
                 for mail in mail.by_ref().take(MAX_BATCH) {
                     stopped |= deliver(mail, now, &mut host, &mut desk);
+                }
+                if !host.may_act() {
+                    stopped = true;
+                    break;
                 }
                 host.publish();
                 desk.flush();

@@ -75,9 +75,10 @@ async fn answer<A: App>(
         Ok(query) => query,
         Err(error) => return bad_request(error.to_string()),
     };
+    let target = head.uri.path_and_query().map_or_else(|| path.clone(), ToString::to_string);
     let head_only = head.method == Method::HEAD;
     let accepts = head.headers.get(header::ACCEPT_ENCODING).cloned();
-    let request = Request { method: head.method, path, query, headers: head.headers, body, connection };
+    let request = Request { method: head.method, path, target, query, headers: head.headers, body, connection };
     let response = app.handle(request).await;
     if head_only { response } else { compress(accepts.as_ref(), response).await }
 }
@@ -118,7 +119,9 @@ async fn message<A: App>(app: &A, agent: Option<&str>, from: Option<&str>, path:
     };
     let mut mail = Vec::new();
     let receipt = receive(app, Received { from, to, name, body }, &mut mail);
-    if let Err(stopped) = app.inbox().send_all(&mut mail).await {
+    if let Some(inbox) = app.inbox()
+        && let Err(stopped) = inbox.send_all(&mut mail).await
+    {
         return unavailable(stopped.to_string());
     }
     match receipt {

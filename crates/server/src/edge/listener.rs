@@ -98,7 +98,10 @@ async fn messages<A: App>(connection: &Connection, app: &A, budget: &Budget) -> 
                 Err(error) => break Some(error),
             }
         };
-        app.inbox().send_all(&mut mail).await.map_err(io::Error::other)?;
+        match app.inbox() {
+            Some(inbox) => inbox.send_all(&mut mail).await.map_err(io::Error::other)?,
+            None => mail.clear(),
+        }
         match end {
             None => {}
             Some(RequestError::Body(error)) => {

@@ -10,6 +10,8 @@ pub struct Request {
     pub method: Method,
     /// As it came, without the query.
     pub path: String,
+    /// As it came, with the query.
+    pub target: String,
     pub query: Query,
     pub headers: HeaderMap,
     pub body: Bytes,

@@ -3,12 +3,10 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use ::master::{Caller, Input, PeerMessage};
+use ::master::Caller;
 use http::{Method, StatusCode};
-use messages::Message;
 use views::master::Build;
 use views::metrics::Counters;
-use vocabulary::Upid;
 
 use super::host::MasterHost;
 use super::publisher::Publisher;
@@ -23,15 +21,15 @@ use crate::common::info::{self, System};
 use crate::common::logging::Logging;
 use crate::common::rate::RateLimit;
 use crate::common::{files_api, metrics};
-use crate::edge::app::{App, Process};
 use crate::edge::core_thread::Inbox;
 use crate::edge::message::Dropped;
 use crate::edge::request::Request;
 use crate::edge::respond::{self, Response, empty, method_not_allowed, not_found, redirect, text};
 
+/// Of one term, or of the time between terms: then nobody reads the inbox, and `post` answers what a follower cannot.
 pub struct MasterApp {
     pub inbox: Arc<Inbox<MasterHost>>,
-    pub dropped: Dropped,
+    pub dropped: Arc<Dropped>,
     pub publisher: Arc<Publisher>,
     pub sessions: Arc<Sessions>,
     pub core_metrics: Arc<::master::Metrics>,
@@ -44,37 +42,13 @@ pub struct MasterApp {
     pub build: Build,
     pub flags: Vec<(String, String)>,
     pub started: Instant,
+    pub elected: bool,
     /// `hostname:port`, where clients are redirected to.
     pub authority: String,
 }
 
-impl App for MasterApp {
-    type Host = MasterHost;
-
-    fn inbox(&self) -> &Arc<Inbox<MasterHost>> {
-        &self.inbox
-    }
-
-    fn dropped(&self) -> &Dropped {
-        &self.dropped
-    }
-
-    /// Observers are not told apart: agents answer pings to whoever sent them.
-    fn process(&self, id: &str) -> Process {
-        let is_observer = id.strip_prefix("slave-observer(").is_some_and(|rest| rest.ends_with(')'));
-        match id {
-            "master" => Process::Core,
-            _ if is_observer => Process::Core,
-            _ if ROUTES.has_process(id) => Process::Other,
-            _ => Process::None,
-        }
-    }
-
-    fn input(&self, from: Upid, to: String, message: Message) -> Option<Input> {
-        Some(Input::Message(PeerMessage { from, to, message }))
-    }
-
-    async fn handle(self: Arc<Self>, request: Request) -> Response {
+impl MasterApp {
+    pub async fn handle(self: Arc<Self>, request: Request) -> Response {
         let Some(endpoint) = ROUTES.resolve(&request.path) else { return not_found() };
         match (endpoint.process, endpoint.route) {
             ("master", "api/v1/scheduler") => scheduler_api::handle(&self, &request).await,
@@ -112,9 +86,7 @@ impl App for MasterApp {
             _ => not_found(),
         }
     }
-}
 
-impl MasterApp {
     pub fn caller(&self) -> Caller {
         Caller::default()
     }
@@ -130,7 +102,7 @@ impl MasterApp {
         self.timings.tell(&mut counters);
         self.registrar.tell(&mut counters);
         counters.set("master/uptime_secs", self.started.elapsed().as_secs_f64());
-        counters.set("master/elected", 1.0);
+        counters.set("master/elected", f64::from(u8::from(self.elected)));
         counters.set("master/operator_event_stream_subscribers", self.publisher.subscribers() as f64);
         counters.add("master/dropped_messages", self.dropped.total() as f64);
         views::metrics::master(&self.publisher.snapshot(), &counters)

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use ::master::{Change, Effect, Input, Master, Outbox, Timer};
+use election::Lease;
 use messages::v1;
 use tokio::sync::watch;
 use vocabulary::{Monotonic, Now, StreamId};
@@ -25,6 +26,7 @@ pub struct MasterHost {
     pub timings: Arc<Timings>,
     /// Says that the core has ended, when it is dropped.
     pub ended: watch::Sender<Option<Ended>>,
+    lease: Lease,
     /// When the next allocation is due.
     allocation_due: Option<Monotonic>,
     outbox: Outbox,
@@ -47,10 +49,17 @@ impl MasterHost {
             sessions,
             timings,
             ended,
+            lease: Lease::unlimited(),
             allocation_due: None,
             outbox: Outbox::default(),
             changes: Vec::new(),
         }
+    }
+
+    /// Acts for as long as the lease is valid.
+    pub fn under(mut self, lease: Lease) -> Self {
+        self.lease = lease;
+        self
     }
 
     fn carry_out(&mut self, effect: Effect, desk: &mut Desk<Self>) {
@@ -118,6 +127,10 @@ impl Host for MasterHost {
             self.carry_out(effect, desk);
         }
         self.outbox = outbox;
+    }
+
+    fn may_act(&self) -> bool {
+        self.lease.is_valid()
     }
 
     fn publish(&mut self) {

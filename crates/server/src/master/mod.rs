@@ -1,6 +1,7 @@
 //! Hosts a master core: its HTTP APIs, its messages, its views.
 
 mod app;
+mod campaign;
 mod explain;
 mod host;
 mod legacy;
@@ -8,6 +9,7 @@ mod operator_api;
 mod options;
 mod partitions;
 mod policy;
+mod post;
 mod publisher;
 mod reservations;
 mod routes;
@@ -15,6 +17,7 @@ mod scheduler_api;
 mod sessions;
 mod start;
 mod store;
+mod term;
 mod timings;
 mod whitelist;
 

@@ -18,6 +18,8 @@ pub struct MasterOptions {
     /// What clients are redirected to and told.
     pub hostname: String,
     pub work_dir: Option<PathBuf>,
+    /// `--zk`: where masters are elected. None for a master that is alone.
+    pub election: Option<election::ZooKeeper>,
     pub registry: RegistryPlace,
     /// How long the registry may take to be read.
     pub registry_fetch_timeout: Duration,
@@ -50,6 +52,7 @@ impl MasterOptions {
             advertise_port: None,
             hostname,
             work_dir: None,
+            election: None,
             registry: RegistryPlace::InMemory,
             registry_fetch_timeout: Duration::from_secs(60),
             registry_store_timeout: Duration::from_secs(20),

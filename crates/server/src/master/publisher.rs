@@ -67,6 +67,13 @@ impl Publisher {
         self.lock().subscribers.len()
     }
 
+    /// Ends every stream: the view will not change any more.
+    pub fn close(&self) {
+        for subscriber in self.lock().subscribers.drain(..) {
+            subscriber.finish();
+        }
+    }
+
     pub fn heartbeat(&self) {
         let mut state = self.lock();
         state.tell(&Arc::new(heartbeat()));

@@ -1,97 +1,97 @@
 //! From options to a running master.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use ::master::{Input, Master, Metrics};
-use views::master::{Facts, View};
+use election::{Detector, Lease, ZooKeeper};
+use tokio::sync::watch;
 
-use super::app::MasterApp;
-use super::host::MasterHost;
+use super::campaign::Campaign;
 use super::options::MasterOptions;
-use super::publisher::Publisher;
-use super::sessions::Sessions;
-use super::store::{open, recover};
-use super::timings::Timings;
-use super::whitelist;
+use super::post::Post;
+use super::term::{Process, Term};
 use crate::Error;
 use crate::common::files::Files;
-use crate::common::flights::Flights;
 use crate::common::logging::Logging;
-use crate::common::metrics;
-use crate::edge::core_thread::{Clock, Inbox, Mail};
+use crate::edge::core_thread::{Clock, Mail};
 use crate::edge::message::Dropped;
 use crate::running::Running;
-use crate::start::{Listen, bind, end_channel, launch, runtime, seed};
+use crate::start::{Bound, Listen, bind, end_channel, listen, runtime};
 
 /// Binds and serves. Must be called inside a tokio runtime, which then carries the connections.
-pub fn start(options: MasterOptions) -> Result<Running, Error> {
-    let runtime = runtime()?;
-    let MasterOptions { ip, port, advertise_ip, advertise_port, hostname, work_dir, mut config, .. } = options;
-    if let Some(path) = &work_dir {
+pub fn start(mut options: MasterOptions) -> Result<Running, Error> {
+    if let Some(path) = &options.work_dir {
         std::fs::create_dir_all(path).map_err(|source| Error::Directory { path: path.clone(), source })?;
     }
-    let mut recovered = recover(open(options.registry, work_dir.as_deref())?, options.registry_fetch_timeout)?;
+    let MasterOptions { ip, port, advertise_ip, advertise_port, .. } = options;
     let bound = bind(&Listen { ip, port, advertise_ip, advertise_port })?;
-    config.address = bound.advertised;
-    config.hostname.clone_from(&hostname);
-    let heartbeat_interval = config.heartbeat_interval;
-
-    let clock = Clock::start();
-    let core_metrics = Arc::new(Metrics::default());
-    let pid = config.pid();
-    let core = Master::new(config, seed()?, core_metrics.clone(), recovered.state().clone());
-    recovered.begin(core.info())?;
-    let now = clock.now().wall;
-    let facts = Facts {
-        build: options.build.clone(),
-        pid,
-        info: core.info().clone(),
-        started: now,
-        elected: Some(now),
-        leader: Some(core.info().clone()),
-        flags: options.flags.iter().cloned().collect(),
-        limits: options.history,
-    };
-    let publisher = Publisher::new(View::new(facts), options.max_operator_subscribers);
-    let inbox = Inbox::new();
-    let sessions = Arc::new(Sessions::default());
-    let (ended, end) = end_channel();
-    let timings = Arc::new(Timings::default());
-    inbox.send_control(Mail::Input(Input::Elected));
-    let registrar = recovered.timings().clone();
-    let store = recovered.serve(inbox.clone(), options.registry_store_timeout)?;
-    let host = MasterHost::new(core, store, publisher.clone(), sessions.clone(), timings.clone(), ended);
-    let log = options.log_file.map(|file| ("/master/log".to_owned(), file));
-    let whitelist = options.whitelist.map(|path| whitelist::watch(path, inbox.clone(), Arc::downgrade(&publisher)));
-    let app = Arc::new(MasterApp {
-        inbox,
-        dropped: Dropped::default(),
-        publisher: publisher.clone(),
-        sessions,
-        core_metrics,
-        timings,
-        registrar,
-        flights: Flights::new().map_err(Error::Thread)?,
-        files: Arc::new(Files::new(log.into_iter().collect(), Arc::new(|_| None), Arc::new(Vec::new))),
-        logging: Logging::new(options.set_log_level),
-        metrics_limit: metrics::rate_limit(),
-        build: options.build,
-        flags: options.flags,
-        started: Instant::now(),
-        authority: format!("{hostname}:{}", bound.advertised.port()),
-    });
-    let running = launch("master-core", bound, clock, host, app, end)?;
-    whitelist.map(|watch| runtime.spawn(watch));
-    runtime.spawn(heartbeats(Arc::downgrade(&publisher), heartbeat_interval));
-    Ok(running)
+    let election = options.election.take();
+    let process = process(options, &bound)?;
+    match election {
+        None => alone(process, bound),
+        Some(coordinator) => among_others(process, bound, coordinator),
+    }
 }
 
-/// Of the operators' streams; schedulers get theirs from the core.
-async fn heartbeats(publisher: std::sync::Weak<Publisher>, interval: Duration) {
-    loop {
-        tokio::time::sleep(interval).await;
-        let Some(publisher) = publisher.upgrade() else { return };
-        publisher.heartbeat();
-    }
+fn process(options: MasterOptions, bound: &Bound) -> Result<Process, Error> {
+    let mut config = options.config;
+    config.address = bound.advertised;
+    config.hostname.clone_from(&options.hostname);
+    // Known before the first term: a candidate is asked for it.
+    config.master_id.get_or_insert_with(|| uuid::Uuid::new_v4().to_string());
+    let log = options.log_file.map(|file| ("/master/log".to_owned(), file));
+    let clock = Clock::start();
+    Ok(Process {
+        config,
+        registry: options.registry,
+        registry_fetch_timeout: options.registry_fetch_timeout,
+        registry_store_timeout: options.registry_store_timeout,
+        work_dir: options.work_dir,
+        whitelist: options.whitelist,
+        history: options.history,
+        max_operator_subscribers: options.max_operator_subscribers,
+        build: options.build,
+        flags: options.flags,
+        files: Arc::new(Files::new(log.into_iter().collect(), Arc::new(|_| None), Arc::new(Vec::new))),
+        logging: Logging::new(options.set_log_level),
+        dropped: Arc::new(Dropped::default()),
+        authority: format!("{}:{}", options.hostname, bound.advertised.port()),
+        started_at: clock.now().wall,
+        clock,
+        started: Instant::now(),
+        runtime: runtime()?,
+    })
+}
+
+/// Elected by nobody: one term, and the process ends with it.
+fn alone(process: Process, bound: Bound) -> Result<Running, Error> {
+    let term = Term::begin(&process, Lease::unlimited())?;
+    let (_, leader) = watch::channel(None);
+    let post = Post::following(term.app.clone(), process.dropped.clone(), leader, process.config.pid().to_string());
+    post.lead(term.app.clone(), Lease::unlimited());
+    let address = bound.local.into();
+    listen(bound, Arc::new(post), term.ended.clone())?;
+    let inbox = term.app.inbox.clone();
+    let stop = Arc::new(move || inbox.send_control(Mail::Stop));
+    Ok(Running { address, ended: term.ended, stop, unregister: None, core: Some(term.core) })
+}
+
+fn among_others(process: Process, bound: Bound, coordinator: ZooKeeper) -> Result<Running, Error> {
+    let detector = Detector::start(coordinator.clone());
+    let pid = process.config.pid().to_string();
+    let post = Arc::new(Post::following(process.idle()?, process.dropped.clone(), detector.leader(), pid));
+    let address = bound.local.into();
+    let (ended, end) = end_channel();
+    listen(bound, post.clone(), end.clone())?;
+    let (stop, stopping) = watch::channel(false);
+    let runtime = process.runtime.clone();
+    let campaign = Campaign { process, post, coordinator, stop: stopping, ended };
+    runtime.spawn(async move {
+        campaign.run().await;
+        drop(detector);
+    });
+    let stop: Arc<dyn Fn() + Send + Sync> = Arc::new(move || {
+        stop.send_replace(true);
+    });
+    Ok(Running { address, ended: end, stop: stop.clone(), unregister: Some(stop), core: None })
 }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use ::master::{Input, RegistryOperation, RegistryState, StoreToken};
 use ::store::{Embedded, Entries, Memory, Store, Write};
+use election::ZooKeeperUrl;
 use messages::v1;
 use views::metrics::Counters;
 
@@ -18,6 +19,7 @@ use super::host::MasterHost;
 use crate::Error;
 use crate::common::timing::Timing;
 use crate::edge::core_thread::{Inbox, Mail};
+use crate::start::runtime;
 
 /// Operations that may wait for the disk. The core bounds what agents cause (`max_pending_stores`) below this; beyond
 /// it the core's thread waits.
@@ -30,17 +32,22 @@ const RETRY: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(5)]
 const WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// `--registry`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RegistryPlace {
     /// A file in the work directory.
     Embedded,
+    /// Where the masters are elected, for all of them.
+    ZooKeeper { url: ZooKeeperUrl, session_timeout: Duration },
     /// Gone with the process.
     InMemory,
 }
 
-/// Opens the store; it is not read yet.
+/// Opens the store; it is not read yet. Must be called inside a tokio runtime.
 pub fn open(place: RegistryPlace, work_dir: Option<&Path>) -> Result<Box<dyn Store>, Error> {
     match (place, work_dir) {
+        (RegistryPlace::ZooKeeper { url, session_timeout }, _) => {
+            Ok(Box::new(::store::ZooKeeper::new(url, session_timeout, runtime()?)))
+        }
         (RegistryPlace::InMemory, _) => Ok(Box::new(Memory::new())),
         (RegistryPlace::Embedded, None) => Err(Error::NoWorkDir),
         (RegistryPlace::Embedded, Some(path)) => Ok(Box::new(Embedded::open(&path.join("registry"))?)),

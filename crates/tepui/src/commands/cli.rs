@@ -1,6 +1,7 @@
 //! The command line for people: what commands there are and how they fail.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use client::Address;
@@ -29,9 +30,19 @@ Start with:  tepui local        and in another terminal:  tepui run -- echo hell
 /// Where the cluster is.
 #[derive(clap::Args, Clone)]
 pub struct Target {
-    /// The master, as host:port
-    #[arg(long, short, env = "TEPUI_MASTER", default_value = "127.0.0.1:5050")]
+    /// The master, as host:port, or where masters are elected, as zk://host:port,host:port/path
+    #[arg(long, short, env = "TEPUI_MASTER", default_value = "127.0.0.1:5050", value_parser = master)]
     pub master: Address,
+}
+
+/// Time for ZooKeeper to name a leader.
+pub const DETECTION: Duration = Duration::from_secs(10);
+
+/// While the arguments are read, so that every command has an address to talk to.
+fn master(given: &str) -> Result<Address, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|source| Failure::Io { doing: "start".to_owned(), source })?;
+    Ok(runtime.block_on(client::detect(given, DETECTION))?)
 }
 
 #[derive(Subcommand)]
@@ -55,7 +66,7 @@ enum Command {
 #[derive(clap::Args)]
 struct VersionArgs {
     /// Ask this master as well
-    #[arg(long, short)]
+    #[arg(long, short, value_parser = master)]
     master: Option<Address>,
     /// Print JSON
     #[arg(long)]

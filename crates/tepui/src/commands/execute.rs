@@ -7,7 +7,7 @@ use flags::Parsed;
 use messages::v1;
 use wire::Limits;
 
-use super::cli::{Failure, block_on, fail};
+use super::cli::{DETECTION, Failure, block_on, fail};
 use crate::batch::{self, Observer};
 use crate::logging;
 use crate::output;
@@ -28,7 +28,7 @@ pub fn execute(arguments: Vec<String>) -> ExitCode {
 
 async fn run(flags: &Parsed) -> Result<ExitCode, Failure> {
     let given = flags.get("master").ok_or_else(|| Failure::said("--master=host:port is missing"))?;
-    let master: Address = given.parse()?;
+    let master = client::detect(given, DETECTION).await?;
     if flags.is_set("task_group") {
         return Err(Failure::said("--task_group needs the default executor, which is not built yet"));
     }
@@ -186,11 +186,23 @@ fn json<T: messages::schema::Described>(flag: &str, text: &str) -> Result<T, Fai
 /// `mesos-resolve`: prints the leading master behind an address.
 pub fn resolve(arguments: Vec<String>) -> ExitCode {
     let Some(given) = arguments.iter().find(|a| !a.starts_with("--")) else {
-        eprintln!("Usage: mesos-resolve HOST:PORT\n\nPrints the address of the leading master.");
+        eprintln!(
+            "Usage: mesos-resolve [--timeout=5secs] HOST:PORT | zk://HOST:PORT,HOST:PORT/PATH\n\nPrints the address of \
+             the leading master."
+        );
         return ExitCode::FAILURE;
     };
+    let timeout = arguments.iter().find_map(|argument| argument.strip_prefix("--timeout="));
+    let timeout = match timeout.map(flags::parse_duration).transpose() {
+        Ok(timeout) => timeout.unwrap_or(DETECTION),
+        Err(error) => return fail(&Failure::said(format!("--timeout: {error}"))),
+    };
     block_on(async {
-        let address: Address = given.parse()?;
+        let address = client::detect(given, timeout).await?;
+        if given.starts_with("zk://") {
+            output::line(address);
+            return Ok(ExitCode::SUCCESS);
+        }
         let state = client::get_json(&address, "/state").await?;
         let leader = state["leader"].as_str().ok_or_else(|| Failure::said("no master leads"))?;
         output::line(leader.parse::<Address>()?);

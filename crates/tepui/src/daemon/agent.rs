@@ -48,6 +48,9 @@ fn options(flags: &Parsed) -> Result<AgentOptions, Failure> {
     options.advertise_port = port(flags, "advertise_port")?;
     options.strict = flags.bool("strict");
     options.flags = flags.listing();
+    if let Some(timeout) = flags.duration("zk_session_timeout") {
+        options.zk_session_timeout = timeout;
+    }
     options.revocable_cpu_low_priority = flags.bool("revocable_cpu_low_priority");
     containers(flags, &mut options.containerizer)?;
     Ok(options)

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
+use election::MasterUrl;
 use flags::Parsed;
 use server::master::{MasterOptions, RegistryPlace, start};
 
@@ -37,7 +39,8 @@ fn options(flags: &Parsed) -> Result<MasterOptions, Failure> {
     options.history.completed_tasks_per_framework = count(flags, "max_completed_tasks_per_framework", 1000);
     options.history.unreachable_tasks_per_framework = count(flags, "max_unreachable_tasks_per_framework", 1000);
     options.whitelist = whitelist(flags);
-    registry(flags, &mut options)?;
+    let zookeeper = election(flags, &mut options)?;
+    registry(flags, zookeeper, &mut options)?;
 
     let config = &mut options.config;
     let durations = [
@@ -83,9 +86,43 @@ fn count(flags: &Parsed, name: &str, default: usize) -> usize {
     flags.integer(name).and_then(|n| usize::try_from(n).ok()).unwrap_or(default)
 }
 
-fn registry(flags: &Parsed, options: &mut MasterOptions) -> Result<(), Failure> {
+/// `--zk`. `--quorum` is accepted and means nothing: ZooKeeper knows its own.
+fn election(flags: &Parsed, options: &mut MasterOptions) -> Result<Option<RegistryPlace>, Failure> {
+    let Some(text) = flags.get("zk") else { return Ok(None) };
+    let session_timeout = flags.duration("zk_session_timeout").unwrap_or(Duration::from_secs(10));
+    let url = match MasterUrl::read(text).map_err(|error| Failure::said(format!("--zk: {}", with_source(&error))))? {
+        MasterUrl::ZooKeeper(url) => url,
+        MasterUrl::Standalone(_) => return Err(Failure::said("--zk: expected zk://host:port,host:port/path")),
+    };
+    options.election = Some(election::ZooKeeper::new(url.clone(), session_timeout));
+    Ok(Some(RegistryPlace::ZooKeeper { url, session_timeout }))
+}
+
+fn with_source(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
+}
+
+fn registry(flags: &Parsed, zookeeper: Option<RegistryPlace>, options: &mut MasterOptions) -> Result<(), Failure> {
     let default = if options.work_dir.is_some() { RegistryPlace::Embedded } else { RegistryPlace::InMemory };
-    options.registry = match flags.get("registry") {
+    options.registry = match (flags.get("registry"), zookeeper) {
+        (None | Some("zookeeper"), Some(place)) => place,
+        (Some("replicated_log"), Some(place)) => {
+            tracing::warn!("--registry=replicated_log means zookeeper: records below --zk instead of Mesos' log");
+            place
+        }
+        // Each master would have a registry of its own, and agents would be forgotten with every new leader.
+        (Some("embedded"), Some(_)) => {
+            return Err(Failure::said("--registry=embedded is for a master that is alone: with --zk use zookeeper"));
+        }
+        (Some("zookeeper"), None) => return Err(Failure::said("--registry=zookeeper needs --zk")),
+        (given, _) => alone(given, default)?,
+    };
+    timeouts(flags, options);
+    Ok(())
+}
+
+fn alone(given: Option<&str>, default: RegistryPlace) -> Result<RegistryPlace, Failure> {
+    Ok(match given {
         None => default,
         Some("in_memory") => RegistryPlace::InMemory,
         Some("embedded") => RegistryPlace::Embedded,
@@ -94,9 +131,14 @@ fn registry(flags: &Parsed, options: &mut MasterOptions) -> Result<(), Failure> 
             RegistryPlace::Embedded
         }
         Some(other) => {
-            return Err(Failure::said(format!("--registry={other}: expected embedded, in_memory or replicated_log")));
+            return Err(Failure::said(format!(
+                "--registry={other}: expected embedded, zookeeper, in_memory or replicated_log"
+            )));
         }
-    };
+    })
+}
+
+fn timeouts(flags: &Parsed, options: &mut MasterOptions) {
     for (name, field) in [
         ("registry_fetch_timeout", &mut options.registry_fetch_timeout),
         ("registry_store_timeout", &mut options.registry_store_timeout),
@@ -105,7 +147,6 @@ fn registry(flags: &Parsed, options: &mut MasterOptions) -> Result<(), Failure> 
             *field = value;
         }
     }
-    Ok(())
 }
 
 /// `*` is an old way to say that there is none.
