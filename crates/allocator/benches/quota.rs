@@ -5,9 +5,12 @@
 //! `cargo bench -p allocator --bench quota` prints a table; names as arguments choose cases.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a program of its own")]
 
-use std::time::{Duration, Instant};
+mod clock;
+
+use std::time::Duration;
 
 use allocator::{AgentOptions, Allocation, Allocator, FrameworkOptions, Options, Quota};
+use clock::Clock;
 use messages::v1;
 use resources::Resources;
 use vocabulary::{AgentId, FrameworkId, Monotonic, Role};
@@ -109,7 +112,7 @@ impl Bench {
 
     fn timed(&mut self, label: &str, before: impl FnOnce(&mut Allocator)) -> Vec<Allocation> {
         before(&mut self.allocator);
-        let start = Instant::now();
+        let start = Clock::start();
         let offers = self.allocator.allocate(self.now);
         report(label, offers.len(), start.elapsed());
         offers
@@ -121,7 +124,7 @@ impl Bench {
         let mut made = 0;
         for offer in offers.iter().step_by((offers.len() / 100).max(1)) {
             change(&mut self.allocator, offer);
-            let start = Instant::now();
+            let start = Clock::start();
             self.allocator.recover(self.now, &offer.framework, &offer.agent, &offer.resources, None);
             made += self.allocator.allocate(self.now).len();
             times.push(start.elapsed());

@@ -5,9 +5,12 @@
 //! `cargo bench -p allocator` prints a table; names as arguments choose cases.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a program of its own")]
 
-use std::time::{Duration, Instant};
+mod clock;
+
+use std::time::Duration;
 
 use allocator::{AgentOptions, Allocation, Allocator, FrameworkOptions, Options};
+use clock::Clock;
 use messages::v1;
 use resources::Resources;
 use vocabulary::{AgentId, FrameworkId, Monotonic, Role};
@@ -91,7 +94,7 @@ fn everything_refused(agents: usize, frameworks: usize) {
 fn one_change(agents: usize) {
     let mut bench = Bench::new(agents, 100);
     let offers = bench.allocator.allocate(bench.now);
-    let start = Instant::now();
+    let start = Clock::start();
     let changes = 1_000;
     for offer in offers.iter().cycle().take(changes) {
         bench.allocator.recover(bench.now, &offer.framework, &offer.agent, &offer.resources, None);
@@ -130,7 +133,7 @@ impl Bench {
         let used = format!("cpus:16;mem:2014;disk:1024;ports:[{}]", fragments.join(","));
         let used = Resources::parse(&used, "*").unwrap().allocated(&Role::new("*"));
         let capabilities: Vec<i32> = (1..=8).collect();
-        let start = Instant::now();
+        let start = Clock::start();
         for i in 0..agents {
             let id = AgentId::new(format!("agent-{i:06}"));
             let info = v1::AgentInfo { hostname: format!("host{i}"), ..Default::default() };
@@ -145,7 +148,7 @@ impl Bench {
 
     fn timed(&mut self, label: &str, before: impl FnOnce(&mut Allocator)) -> Vec<Allocation> {
         before(&mut self.allocator);
-        let start = Instant::now();
+        let start = Clock::start();
         let offers = self.allocator.allocate(self.now);
         report(label, offers.len(), start.elapsed());
         offers

@@ -22,10 +22,10 @@ pub(crate) struct Agent {
     held: Vec<(Ix<Framework>, Resources)>,
     /// Held by frameworks that the allocator was not told of yet.
     unclaimed: Vec<(FrameworkId, Resources)>,
-    /// All that is held, unallocated and without shared resources.
-    taken: Resources,
-    /// `total` without `taken`: computed at each change, read at each visit.
+    /// The total without what is held: changed with each change, read at each visit.
     available: Resources,
+    /// More is held than there is: then what is available has to be computed anew at each change.
+    overcommitted: bool,
 }
 
 impl Agent {
@@ -39,8 +39,8 @@ impl Agent {
             total: Resources::new(),
             held: Vec::new(),
             unclaimed: Vec::new(),
-            taken: Resources::new(),
             available: Resources::new(),
+            overcommitted: false,
         };
         agent.describe(options);
         agent.set_total(options.total.clone());
@@ -87,7 +87,7 @@ impl Agent {
 
     pub fn set_total(&mut self, total: Resources) {
         self.total = total;
-        self.available = &self.total - &self.taken;
+        self.recompute();
     }
 
     /// `unallocated` are the same resources without allocation.
@@ -123,8 +123,9 @@ impl Agent {
     }
 
     pub fn hold_unclaimed(&mut self, framework: FrameworkId, resources: Resources) {
-        self.take(&resources.unallocated());
+        let unallocated = resources.unallocated();
         self.unclaimed.push((framework, resources));
+        self.take(&unallocated);
     }
 
     /// What was held for a framework before it was known.
@@ -151,21 +152,36 @@ impl Agent {
         released
     }
 
-    /// Shared resources stay available however often they are held.
+    /// Shared resources stay available however often they are held. What is taken is in the books already.
     fn take(&mut self, unallocated: &Resources) {
         let taken = unallocated.non_shared();
         if taken.is_identical(&self.available) {
             // The usual case: an offer of all that is left.
             self.available = Resources::new();
-            self.taken = if self.taken.is_empty() { taken } else { &self.taken + &taken };
+        } else if !self.overcommitted && self.available.contains(&taken) {
+            self.available -= &taken;
         } else {
-            self.taken += &taken;
-            self.available = &self.total - &self.taken;
+            self.recompute();
         }
     }
 
+    /// What is given back is in the books no more.
     fn give_back(&mut self, resources: &Resources) {
-        self.taken -= &resources.non_shared().unallocated();
-        self.available = &self.total - &self.taken;
+        if self.overcommitted {
+            self.recompute();
+        } else {
+            self.available += &resources.non_shared().unallocated();
+        }
+    }
+
+    fn recompute(&mut self) {
+        let held = self.held.iter().map(|(_, resources)| resources);
+        let unclaimed = self.unclaimed.iter().map(|(_, resources)| resources);
+        let taken = held.chain(unclaimed).fold(Resources::new(), |mut sum, resources| {
+            sum += resources.non_shared().unallocated();
+            sum
+        });
+        self.overcommitted = !self.total.contains(&taken);
+        self.available = &self.total - &taken;
     }
 }
