@@ -5,11 +5,10 @@
 mod context;
 mod disks;
 mod form;
+mod judge;
 mod reservations;
 mod volumes;
 
 pub use context::{AgentFacts, Context, FrameworkFacts};
 pub use form::validate_form;
-
-mod judge;
 pub use judge::validate;
