@@ -1,80 +1,9 @@
 //! `tepui explain`: why a task, framework, role or agent is where it is, and what to do about it.
 
 mod advice;
+mod command;
 mod framework;
 mod standing;
 mod task;
 
-use super::cli::{Failure, Target};
-use super::find;
-use super::state::State;
-use crate::output;
-use standing::{Question, Standings};
-
-#[derive(clap::Args)]
-#[command(after_help = EXAMPLES)]
-pub struct Explain {
-    #[command(flatten)]
-    target: Target,
-    /// What kind of thing, and which: an id, a unique part of it, or a name. The kind may be left out for tasks and
-    /// frameworks
-    #[arg(required = true, num_args = 1..=2, value_names = ["framework|role|task|agent", "WHICH"])]
-    subject: Vec<String>,
-    /// Of a framework or agent: only in this role
-    #[arg(long)]
-    role: Option<String>,
-    /// Print what the master says about offers as JSON
-    #[arg(long)]
-    json: bool,
-}
-
-const EXAMPLES: &str = "\
-Examples:
-  tepui explain framework spark   Which agents are not offered to it, and why
-  tepui explain role eng/web      The same for all frameworks of a role and below
-  tepui explain task web.1        What became of it
-  tepui explain agent S3          To whom an agent is not offered, and why";
-
-pub async fn explain(args: Explain) -> Result<(), Failure> {
-    let (kind, subject) = match args.subject.as_slice() {
-        [kind, subject] => (Some(kind.as_str()), subject.as_str()),
-        [subject] => (None, subject.as_str()),
-        _ => return Err(Failure::said("name one thing to explain")),
-    };
-    let state = State::get(&args.target.master).await?;
-    let question = match kind {
-        Some("framework") => framework::question(&state, subject)?,
-        Some("agent") => standing::agent(&state, subject)?,
-        Some("role") => Question { role: Some(subject.to_owned()), ..Question::default() },
-        Some("task") => return print(task::lines(&state, find::task(&state, subject)?)),
-        Some(other) => {
-            return Err(Failure::said(format!("'{other}' cannot be explained: framework, role, task or agent can")));
-        }
-        // `tepui run --name x` makes a framework and a task of one name; the task is what people mean.
-        None if framework::find(&state, subject).is_none()
-            || state.all_tasks().any(|task| task.task_id.value == subject) =>
-        {
-            return print(task::lines(&state, find::task(&state, subject)?));
-        }
-        None => framework::question(&state, subject)?,
-    };
-    let question = Question { role: args.role.or(question.role), ..question };
-    let answer = Standings::ask(&args.target.master, &question).await?;
-    if args.json {
-        output::line(answer.json());
-        return Ok(());
-    }
-    if kind == Some("agent") {
-        return print(answer.of_agent());
-    }
-    let mut lines = question.framework.as_deref().map(|id| framework::lines(&state, id)).unwrap_or_default();
-    lines.extend(answer.lines(&question));
-    print(lines)
-}
-
-fn print(lines: Vec<String>) -> Result<(), Failure> {
-    for line in lines {
-        output::line(line);
-    }
-    Ok(())
-}
+pub use command::{Explain, explain};
