@@ -25,6 +25,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         reservations::CASES,
         quota::CASES,
         maintenance::CASES,
+        draining::CASES,
     ]
     .into_iter()
     .flatten()

@@ -7,6 +7,7 @@ mod auth;
 mod bad_input;
 mod calls;
 mod content;
+mod draining;
 mod driver;
 mod executor;
 mod follower;
