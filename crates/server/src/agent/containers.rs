@@ -18,7 +18,7 @@ use super::fetch::{self, Fetches};
 use super::host::AgentHost;
 use super::launch::{self, Settings};
 use super::sandbox;
-use super::volumes::{self, Place};
+use super::volumes::{self, Place, VolumeError};
 use crate::edge::core_thread::{Inbox, Mail};
 
 pub struct Containers {
@@ -49,6 +49,8 @@ struct Live {
     sandbox: PathBuf,
     /// Those it is to see; it does unless it is still being prepared.
     volumes: Vec<ContainerVolume>,
+    /// The shared ones that it uses.
+    shares: Vec<PathBuf>,
 }
 
 enum Phase {
@@ -80,6 +82,7 @@ impl Containers {
                 cancelled: Arc::default(),
                 sandbox: sandbox_of(id.as_str()).unwrap_or_default(),
                 volumes: Vec::new(),
+                shares: Vec::new(),
             };
             live.insert(id.to_string(), found);
         }
@@ -122,7 +125,7 @@ impl Containers {
 
     /// All that have not ended.
     pub fn live(&self) -> Vec<ContainerId> {
-        self.shared.lock().keys().map(|id| ContainerId::new(id)).collect()
+        self.shared.lock().keys().map(ContainerId::new).collect()
     }
 
     fn launch(self: &Arc<Self>, launch: Box<ContainerLaunch>) {
@@ -132,6 +135,7 @@ impl Containers {
             cancelled: cancelled.clone(),
             sandbox: launch.sandbox.clone(),
             volumes: launch.volumes.clone(),
+            shares: Vec::new(),
         };
         self.shared.lock().insert(launch.container.to_string(), live);
         let containers = self.clone();
@@ -217,6 +221,8 @@ impl Containers {
             let mut live = self.shared.lock();
             let Some(entry) = live.get_mut(container.as_str()) else { return };
             if matches!(entry.phase, Phase::Found) {
+                let shared = wanted.iter().filter(|volume| volume.shared);
+                entry.shares = shared.map(|volume| volume.source.clone()).collect();
                 (entry.phase, entry.volumes) = (Phase::Started, wanted);
                 return;
             }
@@ -257,13 +263,11 @@ impl Containers {
             {
                 debug!(container = id, %error, "cannot take a volume from a container");
             }
+            self.shared.release(id, volume);
             volumes::hide(sandbox, volume, place).map_err(|error| error.to_string())?;
         }
         for volume in wanted.iter().filter(|volume| !shown.contains(volume)) {
-            // A shared volume in use keeps its owner, as in Mesos.
-            if !(volume.shared && self.shared.uses(&volume.source, id)) {
-                volumes::give(sandbox, volume).map_err(|error| error.to_string())?;
-            }
+            self.shared.give(id, sandbox, volume).map_err(|error| error.to_string())?;
             volumes::show(sandbox, volume, place).map_err(|error| error.to_string())?;
         }
         Ok(())
@@ -284,11 +288,22 @@ impl Containers {
 }
 
 impl Shared {
-    /// Whether another container has this volume.
-    fn uses(&self, source: &Path, except: &str) -> bool {
-        let live = self.lock();
-        let mut others = live.iter().filter(|(id, _)| *id != except);
-        others.any(|(_, other)| other.volumes.iter().any(|volume| volume.source == source))
+    /// A shared volume in use keeps its owner, as in Mesos. Under the lock: of two containers that begin to use one together
+    /// the first decides.
+    fn give(&self, id: &str, sandbox: &Path, volume: &ContainerVolume) -> Result<(), VolumeError> {
+        let mut live = self.lock();
+        let others_use = live.iter().any(|(other, entry)| other != id && entry.shares.contains(&volume.source));
+        if let Some(entry) = live.get_mut(id).filter(|entry| volume.shared && !entry.shares.contains(&volume.source)) {
+            entry.shares.push(volume.source.clone());
+        }
+        if volume.shared && others_use { Ok(()) } else { volumes::give(sandbox, volume) }
+    }
+
+    /// It does not use the volume any more.
+    fn release(&self, id: &str, volume: &ContainerVolume) {
+        if let Some(entry) = self.lock().get_mut(id) {
+            entry.shares.retain(|source| *source != volume.source);
+        }
     }
 
     fn report(&self, event: Event) {
