@@ -28,6 +28,12 @@ pub const CASES: &[Case] = &[
         run: unavailability,
     },
     Case {
+        id: "13.30-inverse",
+        checks: "a framework with a task on a scheduled agent is asked to leave; its answer shows in the status",
+        needs: &[Need::Maintenance],
+        run: inverse_offers,
+    },
+    Case {
         id: "13.33",
         checks: "MARK_AGENT_GONE: 404 unknown, 200, 200 again; the agent is told to shut down, its tasks are gone",
         needs: &[Need::Drain],
@@ -74,6 +80,30 @@ fn unavailability(world: &World) -> Checked {
     scheduler.events.expect_that("RESCIND", SOON, rescinded)?;
     let again = scheduler.offer_of(agent.id())?;
     check::equal_at(&again, "/unavailability/duration/nanoseconds", 3_600_000_000_000u64)?;
+    world.send(Request::post("/maintenance/schedule").json(&json!({"windows": []})))?.expect(200).map(drop)
+}
+
+fn inverse_offers(world: &World) -> Checked {
+    let mut agent = FakeAgent::register(world)?;
+    let mut scheduler = Scheduler::subscribe(world, framework(world))?;
+    let offer = scheduler.offer_of(agent.id())?;
+    let id = world.fresh("task");
+    scheduler.launch(&offer, &task(&id, agent.id()))?;
+    agent.expect_run_task()?;
+    let machine = json!({"hostname": agent.info.hostname, "ip": "127.0.0.1"});
+    world.send(Request::post("/maintenance/schedule").json(&window(&machine)))?.expect(200)?;
+    let event = scheduler.events.expect("INVERSE_OFFERS", SOON)?;
+    let inverse = &event["inverse_offers"]["inverse_offers"][0];
+    check::equal_at(inverse, "/agent_id/value", agent.id())?;
+    check::equal_at(inverse, "/unavailability/duration/nanoseconds", 3_600_000_000_000u64)?;
+    let answer = json!({"accept_inverse_offers": {"inverse_offer_ids": [inverse["id"]]}});
+    scheduler.accepted("ACCEPT_INVERSE_OFFERS", answer)?;
+    eventually("the answer in the status", || {
+        let status = world.get_json("/maintenance/status")?;
+        let machines = check::array_at(&status, "/draining_machines")?;
+        let own = machines.iter().find(|one| one["id"] == machine).cloned().unwrap_or_default();
+        Ok((own["statuses"][0]["status"] == "ACCEPT").then_some(()))
+    })?;
     world.send(Request::post("/maintenance/schedule").json(&json!({"windows": []})))?.expect(200).map(drop)
 }
 
