@@ -144,8 +144,17 @@ impl Agent {
         step.publish(Change::FrameworkAdded(about.clone()));
         self.frameworks.insert(id.clone(), Framework { tasks, ..Framework::new(about) });
         self.metrics.frameworks_active.set(self.frameworks.len() as i64);
+        let mut ended = Vec::new();
         for (executor_id, executor) in executors {
+            let done = executor.done;
+            if done || !alive.contains_key(&executor.container) {
+                ended.push((executor_id.clone(), done));
+            }
             self.restore_executor(step, id, &executor_id, executor, alive);
+        }
+        // When all are there: the end of the last executor is the end of its framework.
+        for (executor, done) in ended {
+            self.found_ended(step, id, &executor, done);
         }
         self.remove_framework_if_idle(step, id);
     }
@@ -206,7 +215,7 @@ impl Agent {
         framework.executors.insert(id.clone(), executor);
         self.containers.insert(container.clone(), (framework_id.clone(), id.clone()));
         if pid.is_none() || done {
-            return self.found_ended(step, framework_id, id, done);
+            return;
         }
         if let Some(recovering) = &mut self.recovering {
             recovering.waiting.insert(container.clone());

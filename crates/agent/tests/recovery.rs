@@ -1,0 +1,325 @@
+//! A crash at any moment: the next process of the agent knows what was confirmed, and what runs is not forgotten.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a broken promise fails the test")]
+
+mod story;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use agent::{
+    Agent, Chronicle, Config, ContainerCommand, ContainerEvent, ContainerExit, Effect, ExecutorCall, ExecutorSubscribe,
+    Input, Metrics, Outbox, PeerMessage, Record, Recovery, StoreToken, Timer,
+};
+use messages::v1::executor::{call, event};
+use messages::{Message, internal, v1};
+use proptest::prelude::*;
+use resources::Resources;
+use story::*;
+use vocabulary::{ContainerId, Monotonic, Now, ReplyId, StreamId, Timestamp};
+
+#[derive(Debug, Clone)]
+enum Act {
+    Run(u8),
+    Subscribe(u8),
+    Update(u8, u8),
+    Exit(u8),
+    Acknowledge(u8),
+    Stored(u8),
+    Crash,
+}
+
+fn acts() -> impl Strategy<Value = Vec<Act>> {
+    let act = prop_oneof![
+        4 => (0..6u8).prop_map(Act::Run),
+        4 => (0..6u8).prop_map(Act::Subscribe),
+        8 => (0..6u8, 0..4u8).prop_map(|(task, state)| Act::Update(task, state)),
+        1 => any::<u8>().prop_map(Act::Exit),
+        5 => any::<u8>().prop_map(Act::Acknowledge),
+        8 => (1..8u8).prop_map(Act::Stored),
+        1 => Just(Act::Crash),
+    ];
+    proptest::collection::vec(act, 1..80)
+}
+
+const STATES: [v1::TaskState; 4] =
+    [v1::TaskState::TaskStarting, v1::TaskState::TaskRunning, v1::TaskState::TaskFinished, v1::TaskState::TaskFailed];
+
+type Uuid = Vec<u8>;
+
+/// What goes on outside of the agent: the disk, containers with their executors, and the framework.
+struct World {
+    agent: Agent,
+    processes: u8,
+    now: Now,
+    outbox: Outbox,
+    replies: u64,
+    streams: u128,
+    disk: Vec<Record>,
+    writing: BTreeMap<StoreToken, Record>,
+    /// With the task each was started for.
+    containers: BTreeMap<ContainerId, String>,
+    /// Made by executors.
+    made: BTreeSet<Uuid>,
+    /// Tasks whose executor has said that they are over.
+    ended: BTreeSet<String>,
+    /// The agent has told the executor that it may forget these.
+    confirmed: BTreeMap<Uuid, String>,
+    /// The framework knows these.
+    known: BTreeSet<Uuid>,
+    /// Forwarded and not acknowledged, by task.
+    in_flight: BTreeMap<String, Uuid>,
+    /// Tasks whose end the framework knows.
+    over: BTreeSet<String>,
+    ends: BTreeMap<Uuid, String>,
+}
+
+/// Each process draws its own ids.
+fn new_agent(seed: u8) -> Agent {
+    let resources = Resources::parse("cpus:4;mem:4096", "*").unwrap();
+    Agent::new(Config::new(upid(AGENT), "host", "/w", resources), [seed; 32], Arc::new(Metrics::default()))
+}
+
+impl World {
+    fn new() -> Self {
+        let mut world = World {
+            agent: new_agent(0),
+            processes: 0,
+            now: Now { monotonic: Monotonic::default(), wall: Timestamp::from_nanos(1) },
+            outbox: Outbox::default(),
+            replies: 0,
+            streams: 0,
+            disk: Vec::new(),
+            writing: BTreeMap::new(),
+            containers: BTreeMap::new(),
+            made: BTreeSet::new(),
+            ended: BTreeSet::new(),
+            confirmed: BTreeMap::new(),
+            known: BTreeSet::new(),
+            in_flight: BTreeMap::new(),
+            over: BTreeSet::new(),
+            ends: BTreeMap::new(),
+        };
+        world.agent.start(world.now, &mut world.outbox);
+        world.register();
+        world.store(usize::MAX);
+        world
+    }
+
+    fn input(&mut self, input: Input) {
+        self.agent.step(self.now, input, &mut self.outbox);
+        self.observe();
+    }
+
+    fn observe(&mut self) {
+        for effect in self.outbox.drain().collect::<Vec<_>>() {
+            match effect {
+                Effect::Store { token, record } => {
+                    self.writing.insert(token, record);
+                }
+                Effect::Container(ContainerCommand::Launch(launch)) => {
+                    self.containers.insert(launch.container.clone(), launch.executor.to_string());
+                }
+                Effect::Container(ContainerCommand::Destroy { container }) => {
+                    assert!(self.containers.contains_key(&container));
+                }
+                Effect::Event { event, .. } if event.r#type() == event::Type::Acknowledged => {
+                    let acknowledged = event.acknowledged.as_ref().unwrap();
+                    self.confirmed.insert(acknowledged.uuid.clone(), acknowledged.task_id.value.clone());
+                }
+                Effect::Send { message: Message::StatusUpdate(message), .. } => {
+                    let update = message.update;
+                    let (task, uuid) = (update.status.task_id.value, update.uuid.unwrap());
+                    let by_executor = update.status.source == Some(v1::task_status::Source::Executor as i32);
+                    assert!(!by_executor || self.made.contains(&uuid), "an update with a new uuid");
+                    if [2, 3].map(|at| STATES[at] as i32).contains(&update.status.state) || !by_executor {
+                        self.ends.insert(uuid.clone(), task.clone());
+                    }
+                    self.in_flight.insert(task, uuid);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn says(&mut self, message: impl Into<Message>) {
+        let message = message.into();
+        self.input(Input::Message(PeerMessage { from: upid(MASTER), to: "slave(1)".into(), message }));
+    }
+
+    fn register(&mut self) {
+        let info = v1::MasterInfo { id: "M".into(), pid: Some(MASTER.into()), ..Default::default() };
+        self.input(Input::MasterDetected(Some(Box::new(info))));
+        self.input(Input::Timer(Timer::Register));
+        self.says(internal::SlaveRegisteredMessage { slave_id: agent_id(), connection: None });
+        self.says(internal::SlaveReregisteredMessage { slave_id: agent_id(), ..Default::default() });
+    }
+
+    fn store(&mut self, count: usize) {
+        for _ in 0..count {
+            let Some((token, record)) = self.writing.pop_first() else { return };
+            self.disk.push(record);
+            self.input(Input::Stored(token));
+        }
+    }
+
+    fn acknowledge(&mut self, task: &str) {
+        let Some(uuid) = self.in_flight.remove(task) else { return };
+        self.known.insert(uuid.clone());
+        if self.ends.get(&uuid).is_some_and(|ended| ended == task) {
+            self.over.insert(task.to_owned());
+        }
+        self.says(internal::StatusUpdateAcknowledgementMessage {
+            slave_id: agent_id(),
+            framework_id: framework_id(),
+            task_id: v1::TaskId { value: task.to_owned() },
+            uuid,
+        });
+    }
+
+    fn subscribe(&mut self, executor: &str) {
+        self.replies += 1;
+        self.streams += 1;
+        let mut call = executor_call(executor, call::Type::Subscribe);
+        let held = v1::TaskInfo { ..task(executor) };
+        call.subscribe = Some(Box::new(call::Subscribe { unacknowledged_tasks: vec![held], ..Default::default() }));
+        let stream = StreamId(uuid::Uuid::from_u128(self.streams));
+        let reply = ReplyId(self.replies);
+        self.input(Input::ExecutorSubscribe(ExecutorSubscribe { reply, stream, call: Box::new(call) }));
+    }
+
+    fn act(&mut self, act: &Act) {
+        match act {
+            Act::Run(number) => {
+                let mut message = run_task(command(&format!("t{number}")));
+                message.framework.checkpoint = Some(true);
+                if !self.over.contains(&format!("t{number}")) {
+                    self.says(message);
+                }
+            }
+            Act::Subscribe(number) if self.containers.values().any(|task| *task == format!("t{number}")) => {
+                self.subscribe(&format!("t{number}"));
+            }
+            Act::Update(number, state) if self.containers.values().any(|task| *task == format!("t{number}")) => {
+                let name = format!("t{number}");
+                // What comes after the end of a task is confirmed and passed over.
+                if self.ended.contains(&name) {
+                    return;
+                }
+                if *state > 1 {
+                    self.ended.insert(name.clone());
+                }
+                let status = status(&name, STATES[usize::from(*state)]);
+                self.made.insert(status.uuid.clone().unwrap());
+                self.replies += 1;
+                let mut call = executor_call(&name, call::Type::Update);
+                call.update = Some(Box::new(call::Update { status }));
+                self.input(Input::ExecutorCall(ExecutorCall { reply: ReplyId(self.replies), call: Box::new(call) }));
+            }
+            Act::Subscribe(_) | Act::Update(..) => {}
+            Act::Exit(number) => {
+                let container =
+                    self.containers.keys().nth(usize::from(*number) % self.containers.len().max(1)).cloned();
+                if let Some(container) = container {
+                    self.exit(container);
+                }
+            }
+            Act::Acknowledge(number) => {
+                let task = self.in_flight.keys().nth(usize::from(*number) % self.in_flight.len().max(1)).cloned();
+                if let Some(task) = task {
+                    self.acknowledge(&task);
+                }
+            }
+            Act::Stored(count) => self.store((*count).into()),
+            Act::Crash => self.crash(),
+        }
+    }
+
+    fn exit(&mut self, container: ContainerId) {
+        self.containers.remove(&container);
+        let exit = ContainerExit { status: Some(0), limitation: None };
+        self.input(Input::Container(ContainerEvent::Exited { container, exit }));
+    }
+
+    /// What was on its way to the disk is gone, and so is what the agent knew.
+    fn crash(&mut self) {
+        self.writing.clear();
+        self.in_flight.clear();
+        let chronicle: Chronicle = self.disk.iter().cloned().collect();
+        assert_eq!(chronicle.records().into_iter().collect::<Chronicle>(), chronicle);
+        let alive: BTreeMap<ContainerId, u32> = self.containers.keys().map(|id| (id.clone(), 1)).collect();
+        for container in self.containers.keys() {
+            assert!(chronicle.containers().any(|known| known == container), "a running container is forgotten");
+        }
+        self.processes += 1;
+        self.agent = new_agent(self.processes);
+        self.outbox = Outbox::default();
+        let recovery = Recovery { chronicle, alive, ..Default::default() };
+        self.agent.recover(self.now, recovery, &mut self.outbox).unwrap();
+        self.agent.start(self.now, &mut self.outbox);
+        self.observe();
+        for task in self.containers.values().cloned().collect::<Vec<_>>() {
+            self.subscribe(&task);
+        }
+        self.register();
+    }
+
+    /// Everything ends, everybody hears of it.
+    fn settle(&mut self) {
+        self.crash();
+        for _ in 0..200 {
+            self.store(usize::MAX);
+            while let Some(container) = self.containers.keys().next().cloned() {
+                self.exit(container);
+            }
+            for task in self.in_flight.keys().cloned().collect::<Vec<_>>() {
+                self.acknowledge(&task);
+            }
+            if self.writing.is_empty() && self.in_flight.is_empty() {
+                return;
+            }
+        }
+        panic!("the agent does not settle");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn a_crash_at_any_moment_loses_nothing_that_was_confirmed(acts in acts()) {
+        let mut world = World::new();
+        let mut started = BTreeSet::new();
+        for act in &acts {
+            world.act(act);
+            started.extend(world.containers.values().cloned());
+        }
+        world.settle();
+        for (uuid, task) in &world.confirmed {
+            prop_assert!(world.known.contains(uuid), "an update of {task} was confirmed and never came");
+        }
+        for task in &started {
+            prop_assert!(world.over.contains(task), "the framework never hears of the end of {task}");
+        }
+        let left: Chronicle = world.disk.iter().cloned().collect();
+        prop_assert_eq!(left.containers().count(), 0);
+    }
+}
+
+/// Not a bound on any machine, only on what is absurd.
+#[test]
+fn a_thousand_containers_are_recovered_in_no_time() {
+    let mut world = World::new();
+    for number in 0..1000 {
+        let mut message = run_task(command(&format!("t{number}")));
+        message.framework.checkpoint = Some(true);
+        world.says(message);
+    }
+    world.store(usize::MAX);
+    assert_eq!(world.containers.len(), 1000);
+    let begun = Instant::now();
+    world.crash();
+    println!("1,000 containers, folded twice and recovered in {:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(20));
+}
