@@ -26,6 +26,8 @@ use crate::start::runtime;
 const MAX_WAITING: usize = 200_000;
 /// Operations in one commit.
 const MAX_GROUP: usize = 10_000;
+/// For the process that had the file before to end.
+const HOLDER_ENDS: Duration = Duration::from_secs(3);
 /// Between attempts to write what could not be written.
 const RETRY: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(5)];
 /// As long as Mesos remembers how long its writes took.
@@ -50,7 +52,19 @@ pub fn open(place: RegistryPlace, work_dir: Option<&Path>) -> Result<Box<dyn Sto
         }
         (RegistryPlace::InMemory, _) => Ok(Box::new(Memory::new())),
         (RegistryPlace::Embedded, None) => Err(Error::NoWorkDir),
-        (RegistryPlace::Embedded, Some(path)) => Ok(Box::new(Embedded::open(&path.join("registry"))?)),
+        (RegistryPlace::Embedded, Some(path)) => Ok(Box::new(embedded(&path.join("registry"))?)),
+    }
+}
+
+/// A master that was killed holds its lock until the kernel has cleared its process away, which a supervisor that starts
+/// the next one may not wait for.
+fn embedded(directory: &Path) -> Result<Embedded, ::store::Error> {
+    let begun = Instant::now();
+    loop {
+        match Embedded::open(directory) {
+            Err(::store::Error::InUse { .. }) if begun.elapsed() < HOLDER_ENDS => std::thread::sleep(RETRY[0]),
+            opened => return opened,
+        }
     }
 }
 
