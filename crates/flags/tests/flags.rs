@@ -63,7 +63,7 @@ fn what_has_no_effect_says_so() {
         parsed.warnings,
         [
             "--slave_ping_timeout is a deprecated name: use --agent_ping_timeout",
-            "--quorum has no effect: there is one standalone master"
+            "--quorum has no effect: the registry is kept by ZooKeeper, which has its own quorum"
         ]
     );
     assert_eq!(parsed.duration("agent_ping_timeout").map(|d| d.as_secs()), Some(20));
