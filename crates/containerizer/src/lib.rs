@@ -33,5 +33,6 @@ pub use containerizer::Containerizer;
 pub use error::Error;
 pub use event::{Event, Limitation, LimitationKind, Usage};
 pub use launch::{Launch, Limits, Output, Program, Rlimit, RlimitKind, Rotation};
+pub use runtime::adopt;
 pub use sealed::SealedProgram;
 pub use user::{User, resolve_user};

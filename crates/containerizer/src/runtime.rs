@@ -80,6 +80,23 @@ impl Runtime {
     }
 }
 
+/// Takes over a container that another program has started, if that process still runs; before the containerizer is
+/// made. The process is recognised by its environment, in which its sandbox names the container: its pid alone may be
+/// another's by now.
+pub fn adopt(runtime_dir: &Path, id: &str, pid: i32) -> io::Result<()> {
+    let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    let names_it = |variable: &[u8]| {
+        variable.starts_with(b"MESOS_DIRECTORY=") && variable.ends_with(id.as_bytes()) && !id.is_empty()
+    };
+    let state = State::of(pid, [&Output::Discard, &Output::Discard]);
+    if !environment.split(|byte| *byte == 0).any(names_it) || !state.is_alive() {
+        return Ok(());
+    }
+    let directory = runtime_dir.join("containers").join(id);
+    fs::create_dir_all(&directory)?;
+    fs::write(directory.join("state"), state.to_text())
+}
+
 /// A process that an earlier agent was just making holds its lock until it runs its program, so one refusal is none.
 fn hold(lock: &File) -> io::Result<()> {
     let deadline = Instant::now() + LOCK_PATIENCE;

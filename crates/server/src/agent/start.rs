@@ -53,6 +53,11 @@ pub fn start(options: AgentOptions) -> Result<Running, Error> {
     };
     let clock = Clock::start();
     let opened = store::open(&work_dir, options.strict)?;
+    for (container, pid) in &opened.strangers {
+        if let Err(error) = containerizer::adopt(&options.containerizer.runtime_dir, container.as_str(), *pid) {
+            tracing::warn!(%container, pid, %error, "cannot take over a container");
+        }
+    }
     let sandbox_of = |id: &str| opened.chronicle.sandbox(&work_dir, &ContainerId::new(id));
     let (containers, alive) =
         Containers::start(options.containerizer, settings, runtime.clone(), inbox.clone(), sandbox_of)

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ::agent::{Chronicle, Input, Record, StoreToken};
 use store::log::{Journal, Log, LogError, Trouble, Writer};
 use tracing::{error, info, warn};
+use vocabulary::ContainerId;
 
 use super::{codec, import};
 use crate::Error;
@@ -18,6 +19,8 @@ pub struct Opened {
     pub chronicle: Chronicle,
     /// Records that could not be read, with `--no-strict`.
     pub errors: u64,
+    /// Processes of containers that another containerizer has started.
+    pub strangers: Vec<(ContainerId, i32)>,
 }
 
 /// Reads what an earlier process of this agent has left below the work directory; the first time, what a C++ Mesos agent
@@ -54,7 +57,7 @@ pub fn open(work_dir: &Path, strict: bool) -> Result<Opened, Error> {
             }
         }
     }
-    Ok(Opened { log, chronicle, errors })
+    Ok(Opened { log, chronicle, errors, strangers: Vec::new() })
 }
 
 fn first_time(work_dir: &Path, directory: &Path, strict: bool) -> Result<Opened, Error> {
@@ -66,7 +69,7 @@ fn first_time(work_dir: &Path, directory: &Path, strict: bool) -> Result<Opened,
         let records = chronicle.records();
         log.compact(records.iter().map(codec::encode)).map_err(Error::Records)?;
     }
-    Ok(Opened { log, chronicle, errors: imported.errors })
+    Ok(Opened { log, chronicle, errors: imported.errors, strangers: imported.pids })
 }
 
 impl Opened {
