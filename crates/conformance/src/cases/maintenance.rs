@@ -84,7 +84,7 @@ fn unavailability(world: &World) -> Checked {
 }
 
 fn inverse_offers(world: &World) -> Checked {
-    let mut agent = FakeAgent::register(world)?;
+    let agent = FakeAgent::register(world)?;
     let mut scheduler = Scheduler::subscribe(world, framework(world))?;
     let offer = scheduler.offer_of(agent.id())?;
     let id = world.fresh("task");

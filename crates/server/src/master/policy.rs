@@ -49,6 +49,7 @@ pub async fn quota(app: &Arc<MasterApp>, request: &Request) -> Response {
     }
 }
 
+#[allow(deprecated, reason = "the endpoint is as old as the call")]
 async fn set_quota(app: &Arc<MasterApp>, request: &Request) -> Response {
     match json::decode::<QuotaRequest>(&request.body, &Limits::default()) {
         Ok(quota_request) => {
@@ -66,6 +67,7 @@ async fn set_quota(app: &Arc<MasterApp>, request: &Request) -> Response {
 }
 
 /// The role is what follows in the path, slashes and all.
+#[allow(deprecated, reason = "the endpoint is as old as the call")]
 async fn remove_quota(app: &Arc<MasterApp>, request: &Request) -> Response {
     let path = request.path.trim_matches('/');
     let path = path.strip_prefix("master/").unwrap_or(path);
