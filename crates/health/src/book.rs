@@ -1,0 +1,136 @@
+//! The open incidents and those before them. At most one is open of a kind about a subject. Both sets are bounded: of too
+//! many open incidents the newest are only counted, and of the closed the oldest are forgotten.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use vocabulary::{AgentId, Timestamp};
+
+use crate::incident::{Action, Incident, Kind, Severity, Subject};
+
+/// A master of 40,000 agents may lose all of them at once; the list of that helps nobody.
+const MAX_OPEN: usize = 20_000;
+const MAX_CLOSED: usize = 1_000;
+/// Of one incident; the first ones say how it began, so later ones are dropped.
+const MAX_ACTIONS: usize = 50;
+
+#[derive(Debug)]
+pub(crate) struct Book {
+    master: String,
+    next: u64,
+    /// By number.
+    incidents: BTreeMap<u64, Arc<Incident>>,
+    open: BTreeMap<(Subject, Kind), u64>,
+    closed: std::collections::VecDeque<u64>,
+    pub detected: u64,
+    pub recovered: u64,
+    /// Not recorded, because too many are open.
+    pub suppressed: u64,
+}
+
+/// What is found to be wrong.
+#[derive(Debug)]
+pub(crate) struct Finding {
+    pub kind: Kind,
+    pub severity: Severity,
+    pub subject: Subject,
+    pub hostname: Option<String>,
+    pub details: String,
+}
+
+impl Book {
+    pub fn new(master: String) -> Self {
+        Book {
+            master,
+            next: 0,
+            incidents: BTreeMap::new(),
+            open: BTreeMap::new(),
+            closed: std::collections::VecDeque::new(),
+            detected: 0,
+            recovered: 0,
+            suppressed: 0,
+        }
+    }
+
+    /// Something new, or the same at another severity. Nothing when it is known.
+    pub fn found(&mut self, at: Timestamp, finding: Finding) -> Option<Arc<Incident>> {
+        let key = (finding.subject.clone(), finding.kind);
+        if let Some(number) = self.open.get(&key) {
+            let incident = self.incidents.get_mut(number).filter(|known| known.severity != finding.severity)?;
+            let known = Arc::make_mut(incident);
+            known.severity = finding.severity;
+            known.details = finding.details;
+            return Some(incident.clone());
+        }
+        if self.open.len() >= MAX_OPEN {
+            self.suppressed += 1;
+            return None;
+        }
+        self.next += 1;
+        self.detected += 1;
+        let incident = Arc::new(Incident {
+            id: format!("{}-F{}", self.master, self.next),
+            number: self.next,
+            kind: finding.kind,
+            severity: finding.severity,
+            subject: finding.subject,
+            hostname: finding.hostname,
+            details: finding.details,
+            detected: at,
+            actions: Vec::new(),
+            recovered: None,
+        });
+        self.open.insert(key, self.next);
+        self.incidents.insert(self.next, incident.clone());
+        Some(incident)
+    }
+
+    pub fn over(&mut self, at: Timestamp, kind: Kind, subject: &Subject) -> Option<Arc<Incident>> {
+        let number = self.open.remove(&(subject.clone(), kind))?;
+        self.recovered += 1;
+        self.closed.push_back(number);
+        let incident = self.incidents.get_mut(&number)?;
+        Arc::make_mut(incident).recovered = Some(at);
+        let incident = incident.clone();
+        while self.closed.len() > MAX_CLOSED {
+            let Some(oldest) = self.closed.pop_front() else { break };
+            self.incidents.remove(&oldest);
+        }
+        Some(incident)
+    }
+
+    /// Enters what a policy decided. A decision that is repeated is entered once.
+    pub fn act(&mut self, number: u64, at: Timestamp, action: &'static str, reason: String) -> Option<Arc<Incident>> {
+        let incident = self.incidents.get_mut(&number)?;
+        let same = |last: &Action| last.action == action && last.reason == reason;
+        if incident.actions.last().is_some_and(same) || incident.actions.len() >= MAX_ACTIONS {
+            return None;
+        }
+        Arc::make_mut(incident).actions.push(Action { at, action, reason });
+        Some(incident.clone())
+    }
+
+    pub fn get_open(&self, kind: Kind, subject: &Subject) -> Option<&Arc<Incident>> {
+        self.incidents.get(self.open.get(&(subject.clone(), kind))?)
+    }
+
+    /// About the agent itself or its executors, in a fixed order.
+    pub fn open_about(&self, agent: &AgentId) -> Vec<Arc<Incident>> {
+        // Subjects of one agent are not neighbours: agents come first, then executors.
+        let own = Subject::Agent(agent.clone());
+        let executors = Subject::Executors(agent.clone(), vocabulary::FrameworkId::new(""));
+        let first = Kind::AgentSuspicious;
+        let own = self.open.range((own, first)..).take_while(|((subject, _), _)| is_agent(subject, agent));
+        let theirs =
+            self.open.range((executors, first)..).take_while(|((subject, _), _)| subject.agent() == Some(agent));
+        own.chain(theirs).filter_map(|(_, number)| self.incidents.get(number).cloned()).collect()
+    }
+
+    pub fn open_count(&self) -> usize {
+        self.open.len()
+    }
+}
+
+fn is_agent(subject: &Subject, agent: &AgentId) -> bool {
+    matches!(subject, Subject::Agent(id) if id == agent)
+}

@@ -1,0 +1,200 @@
+//! The record of one failure: what, how bad, about whom, since when, what was done, and when it was over.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use vocabulary::{AgentId, FrameworkId, Timestamp};
+
+macro_rules! names {
+    ($(#[$about:meta])* $type:ident { $($variant:ident = $name:literal,)* }) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum $type {
+            $($variant,)*
+        }
+
+        impl $type {
+            pub const ALL: &'static [$type] = &[$($type::$variant),*];
+
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $($type::$variant => $name,)*
+                }
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl FromStr for $type {
+            type Err = UnknownName;
+
+            fn from_str(text: &str) -> Result<Self, UnknownName> {
+                $type::ALL.iter().copied().find(|known| known.as_str() == text).ok_or_else(|| UnknownName {
+                    given: text.to_owned(),
+                    known: [$($name),*].join(", "),
+                })
+            }
+        }
+    };
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("'{given}' is none of {known}")]
+pub struct UnknownName {
+    given: String,
+    known: String,
+}
+
+names! {
+    /// The type of an incident.
+    Kind {
+        AgentSuspicious = "agent_suspicious",
+        AgentUnreachable = "agent_unreachable",
+        AgentDisconnected = "agent_disconnected",
+        AgentFlapping = "agent_flapping",
+        DiskPressure = "disk_pressure",
+        MemoryPressure = "memory_pressure",
+        Overload = "overload",
+        TaskFailureRate = "task_failure_rate",
+        ExecutorCrashLoop = "executor_crash_loop",
+        FrameworkDisconnected = "framework_disconnected",
+        MasterFailover = "master_failover",
+    }
+}
+
+names! {
+    Severity {
+        Info = "info",
+        Warning = "warning",
+        Critical = "critical",
+    }
+}
+
+/// Whom an incident is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Subject {
+    Agent(AgentId),
+    Framework(FrameworkId),
+    /// The executors of a framework on an agent.
+    Executors(AgentId, FrameworkId),
+    Master(String),
+}
+
+impl Subject {
+    pub fn agent(&self) -> Option<&AgentId> {
+        match self {
+            Subject::Agent(agent) | Subject::Executors(agent, _) => Some(agent),
+            Subject::Framework(_) | Subject::Master(_) => None,
+        }
+    }
+
+    /// Whether this is the id of what it is about.
+    pub fn is(&self, id: &str) -> bool {
+        match self {
+            Subject::Agent(agent) => agent.as_str() == id,
+            Subject::Framework(framework) => framework.as_str() == id,
+            Subject::Executors(agent, framework) => agent.as_str() == id || framework.as_str() == id,
+            Subject::Master(master) => master == id,
+        }
+    }
+
+    fn json(&self) -> Value {
+        match self {
+            Subject::Agent(agent) => json!({"type": "agent", "id": agent.as_str()}),
+            Subject::Framework(framework) => json!({"type": "framework", "id": framework.as_str()}),
+            Subject::Executors(agent, framework) => json!({
+                "type": "executors",
+                "id": agent.as_str(),
+                "framework": framework.as_str(),
+            }),
+            Subject::Master(master) => json!({"type": "master", "id": master}),
+        }
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Subject::Agent(agent) => write!(f, "agent {agent}"),
+            Subject::Framework(framework) => write!(f, "framework {framework}"),
+            Subject::Executors(agent, framework) => write!(f, "executors of framework {framework} on agent {agent}"),
+            Subject::Master(master) => write!(f, "master {master}"),
+        }
+    }
+}
+
+/// A decision of a policy, also that nothing is done.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Action {
+    pub at: Timestamp,
+    pub action: &'static str,
+    pub reason: String,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Incident {
+    /// `<master id>-F<number>`.
+    pub id: String,
+    pub number: u64,
+    pub kind: Kind,
+    pub severity: Severity,
+    pub subject: Subject,
+    /// Of the agent it is about.
+    pub hostname: Option<String>,
+    pub details: String,
+    pub detected: Timestamp,
+    /// The oldest first.
+    pub actions: Vec<Action>,
+    pub recovered: Option<Timestamp>,
+}
+
+impl Incident {
+    pub fn is_open(&self) -> bool {
+        self.recovered.is_none()
+    }
+
+    pub fn to_json(&self) -> Value {
+        let mut object = self.subject.json();
+        if let (Some(hostname), Some(members)) = (&self.hostname, object.as_object_mut()) {
+            members.insert("hostname".to_owned(), hostname.as_str().into());
+        }
+        let action = |action: &Action| {
+            json!({
+                "at": action.at.secs_f64(),
+                "action": action.action,
+                "reason": action.reason,
+            })
+        };
+        json!({
+            "id": self.id,
+            "type": self.kind.as_str(),
+            "severity": self.severity.as_str(),
+            "object": object,
+            "details": self.details,
+            "detected_at": self.detected.secs_f64(),
+            "actions": self.actions.iter().map(action).collect::<Vec<_>>(),
+            "recovered_at": self.recovered.map(Timestamp::secs_f64),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_json() {
+        for kind in Kind::ALL {
+            assert_eq!(kind.as_str().parse(), Ok(*kind));
+            assert_eq!(serde_json::from_value::<Kind>(kind.as_str().into()).unwrap(), *kind);
+        }
+        assert_eq!("bad".parse::<Severity>().unwrap_err().to_string(), "'bad' is none of info, warning, critical");
+    }
+}
