@@ -209,6 +209,10 @@ impl World {
                     let acknowledged = self.in_flight.remove(&(framework.clone(), task.clone()));
                     assert!(acknowledged.is_none_or(|in_flight| in_flight == *uuid));
                 }
+                if let Record::UpdatesForgotten(id) = &record {
+                    // Nobody acknowledges these any more. The shutdown of a framework may wait for a change of volumes.
+                    self.in_flight.retain(|(framework, _), _| framework != id);
+                }
                 if let Record::OperationDone { operation } = &record {
                     self.told_operations.remove(operation.as_bytes().as_slice());
                 }
