@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | [`Driver`] | a framework that survives a change of master |
 //! | [`Scheduler`], [`Events`] | one subscription: calls, and the events it brings |
-//! | [`MasterOperator`], [`AgentOperator`] | everything an operator may ask or order |
+//! | [`MasterOperator`], [`AgentOperator`], [`orders`] | everything an operator may ask or order |
 //! | [`Files`], [`Follow`] | sandboxes and logs |
 //!
 //! A framework that runs one task and goes home:
@@ -61,6 +61,7 @@ mod error;
 mod events;
 mod files;
 mod operator;
+pub mod orders;
 mod scheduler;
 mod transport;
 
@@ -70,5 +71,5 @@ pub use driver::{Backoff, Driver, Notice};
 pub use error::Error;
 pub use events::Events;
 pub use files::{Chunk, FileInfo, Files, Follow};
-pub use operator::{AgentOperator, FileContents, MasterOperator, get_json};
+pub use operator::{AgentOperator, FileContents, MasterOperator, delete, get_json, put_json};
 pub use scheduler::Scheduler;

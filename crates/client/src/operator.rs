@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use messages::schema::Described;
 use messages::v1;
+use messages::v1::master::call::Type;
 use wire::ContentType;
 
 use crate::address::Address;
@@ -19,6 +21,24 @@ pub async fn get_json(address: &Address, path: &str) -> Result<serde_json::Value
     let (address, response) = transport::send(address, &transport::Call::get(path)).await?;
     let body = transport::body_of(&address, response).await?;
     serde_json::from_slice(&body).map_err(|e| Error::Protocol { address, reason: format!("{path} is not JSON: {e}") })
+}
+
+/// Stores a JSON document at a path of its own, such as `/partitions/<id>`; the answer is empty or text.
+pub async fn put_json(address: &Address, path: &str, value: &serde_json::Value) -> Result<String, Error> {
+    change(address, http::Method::PUT, path, value.to_string().into()).await
+}
+
+/// Removes what is at a path.
+pub async fn delete(address: &Address, path: &str) -> Result<String, Error> {
+    change(address, http::Method::DELETE, path, Bytes::new()).await
+}
+
+async fn change(address: &Address, method: http::Method, path: &str, body: Bytes) -> Result<String, Error> {
+    let call = transport::Call { method, path: path.to_owned(), headers: Vec::new(), body };
+    let call = call.header(http::header::CONTENT_TYPE, ContentType::Json.as_str());
+    let (address, response) = transport::send(address, &call).await?;
+    let body = transport::body_of(&address, response).await?;
+    Ok(String::from_utf8_lossy(&body).into_owned())
 }
 
 /// The operator API of a master.
@@ -39,11 +59,33 @@ impl MasterOperator {
     }
 
     /// Sends a call with an answer (`GET_*`).
-    pub async fn get(&self, call: v1::master::call::Type) -> Result<v1::master::Response, Error> {
+    pub async fn get(&self, call: Type) -> Result<v1::master::Response, Error> {
         self.call(&v1::master::Call { r#type: Some(call.into()), ..Default::default() }).await
     }
 
-    /// Sends any call; those that change something answer with an empty response.
+    pub async fn quotas(&self) -> Result<v1::quota::QuotaStatus, Error> {
+        let answer = self.get(Type::GetQuota).await?.get_quota;
+        answer.map(|answer| answer.status).ok_or_else(|| missing(&self.address, "get_quota"))
+    }
+
+    /// Those that were set; every other role has the weight 1.
+    pub async fn weights(&self) -> Result<Vec<v1::WeightInfo>, Error> {
+        let answer = self.get(Type::GetWeights).await?.get_weights;
+        answer.map(|answer| answer.weight_infos).ok_or_else(|| missing(&self.address, "get_weights"))
+    }
+
+    pub async fn maintenance_schedule(&self) -> Result<v1::maintenance::Schedule, Error> {
+        let answer = self.get(Type::GetMaintenanceSchedule).await?.get_maintenance_schedule;
+        answer.map(|answer| answer.schedule).ok_or_else(|| missing(&self.address, "get_maintenance_schedule"))
+    }
+
+    pub async fn maintenance_status(&self) -> Result<v1::maintenance::ClusterStatus, Error> {
+        let answer = self.get(Type::GetMaintenanceStatus).await?.get_maintenance_status;
+        answer.map(|answer| answer.status).ok_or_else(|| missing(&self.address, "get_maintenance_status"))
+    }
+
+    /// Sends any call, such as one of [`orders`](crate::orders); those that change something answer with an empty
+    /// response.
     pub async fn call(&self, call: &v1::master::Call) -> Result<v1::master::Response, Error> {
         exchange(&self.address, call).await
     }
@@ -52,7 +94,7 @@ impl MasterOperator {
     pub async fn read_file(&self, path: &str, offset: u64, length: Option<u64>) -> Result<FileContents, Error> {
         let read_file = v1::master::call::ReadFile { path: path.to_owned(), offset, length };
         let call = v1::master::Call {
-            r#type: Some(v1::master::call::Type::ReadFile.into()),
+            r#type: Some(Type::ReadFile.into()),
             read_file: Some(Box::new(read_file)),
             ..Default::default()
         };
@@ -62,7 +104,7 @@ impl MasterOperator {
 
     pub async fn list_files(&self, path: &str) -> Result<Vec<v1::FileInfo>, Error> {
         let call = v1::master::Call {
-            r#type: Some(v1::master::call::Type::ListFiles.into()),
+            r#type: Some(Type::ListFiles.into()),
             list_files: Some(v1::master::call::ListFiles { path: path.to_owned() }),
             ..Default::default()
         };
@@ -72,7 +114,7 @@ impl MasterOperator {
 
     /// The stream of cluster events; the first one is SUBSCRIBED with the whole state.
     pub async fn subscribe(&self) -> Result<Events<v1::master::Event>, Error> {
-        let call = v1::master::Call { r#type: Some(v1::master::call::Type::Subscribe.into()), ..Default::default() };
+        let call = v1::master::Call { r#type: Some(Type::Subscribe.into()), ..Default::default() };
         let request = transport::Call::post("/api/v1", ContentType::Protobuf, wire::encode(&call));
         let (address, response) = transport::send(&self.address, &request).await?;
         if response.status().is_success() {

@@ -1,5 +1,7 @@
 //! `tepui agents`.
 
+use messages::v1::DrainState;
+
 use super::cli::{Failure, Target};
 use super::state::{State, scalar};
 use crate::output;
@@ -32,10 +34,13 @@ pub async fn agents(args: Agents) -> Result<(), Failure> {
                 let allocated = scalar(&agent.allocated_resources, name);
                 format!("{allocated}/{total}")
             };
-            let condition = match (agent.active, agent.deactivated()) {
-                (_, true) => "deactivated",
-                (true, _) => "active",
-                (false, _) => "disconnected",
+            let drain = agent.drain_info.as_ref().map(|drain| drain.state());
+            let condition = match (agent.active, agent.deactivated(), drain) {
+                (_, _, Some(DrainState::Drained)) => "drained",
+                (_, _, Some(_)) => "draining",
+                (_, true, None) => "deactivated",
+                (true, ..) => "active",
+                (false, ..) => "disconnected",
             };
             vec![
                 id.to_owned(),

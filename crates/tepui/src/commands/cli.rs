@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use client::Address;
 
-use super::{agents, explain, frameworks, logs, run, tasks};
+use super::{agents, explain, frameworks, logs, operate, run, tasks};
 use crate::output;
 
 /// Runs tasks and services on a cluster of machines. Speaks Apache Mesos.
@@ -59,6 +59,30 @@ enum Command {
     Logs(logs::Logs),
     /// Say why a task or framework is where it is
     Explain(explain::Explain),
+    /// List roles and what they have
+    Role(operate::Role),
+    /// What roles are guaranteed, and how much they may use at most
+    Quota(operate::Quota),
+    /// How much roles get compared with each other
+    Weight(operate::Weight),
+    /// Parts of the cluster for roles, lent while they are not needed
+    Partition(operate::Partition),
+    /// Set resources of an agent aside for a role
+    Reserve(operate::Reserve),
+    /// Give back what was set aside
+    Unreserve(operate::Unreserve),
+    /// Directories that outlive tasks
+    Volume(operate::Volume),
+    /// Plan when machines rest, and bring them down and up
+    Maintenance(operate::Maintenance),
+    /// End what runs on an agent, and offer nothing of it any more
+    Drain(operate::Drain),
+    /// Offer nothing of an agent any more; what runs there goes on
+    Deactivate(operate::Deactivate),
+    /// Offer an agent again that was deactivated or drained
+    Reactivate(operate::Reactivate),
+    /// Say that an agent will never come back
+    Gone(operate::Gone),
     /// Show the version of this program, and of a master
     Version(VersionArgs),
 }
@@ -78,6 +102,9 @@ struct VersionArgs {
 pub enum Failure {
     #[error(transparent)]
     Client(#[from] client::Error),
+    /// A refusal whose words are known, with what may be done.
+    #[error("{0}\nwhat to do: {1}")]
+    Advised(#[source] client::Error, &'static str),
     #[error(transparent)]
     Server(#[from] server::Error),
     #[error("{0}")]
@@ -102,6 +129,18 @@ pub fn main() -> ExitCode {
             Command::Frameworks(args) => frameworks::frameworks(args).await?,
             Command::Logs(args) => logs::logs(args).await?,
             Command::Explain(args) => explain::explain(args).await?,
+            Command::Role(args) => operate::role(args).await?,
+            Command::Quota(args) => operate::quota(args).await?,
+            Command::Weight(args) => operate::weight(args).await?,
+            Command::Partition(args) => operate::partition(args).await?,
+            Command::Reserve(args) => operate::reserve(args).await?,
+            Command::Unreserve(args) => operate::unreserve(args).await?,
+            Command::Volume(args) => operate::volume(args).await?,
+            Command::Maintenance(args) => operate::maintenance(args).await?,
+            Command::Drain(args) => operate::drain(args).await?,
+            Command::Deactivate(args) => operate::deactivate(args).await?,
+            Command::Reactivate(args) => operate::reactivate(args).await?,
+            Command::Gone(args) => operate::gone(args).await?,
             Command::Version(args) => version(args).await?,
         }
         Ok(ExitCode::SUCCESS)

@@ -1,10 +1,11 @@
-//! From what people type to the task they mean, and from a task to its sandbox.
+//! From what people type to the task or agent they mean, and from a task to its sandbox.
 
 use client::{Address, get_json};
 use messages::v1;
+use messages::v1::master::response::get_agents::Agent;
 
 use super::cli::Failure;
-use super::state::State;
+use super::state::{State, short};
 
 /// The task with this id (or the only one whose id ends in it); of equal ids the latest.
 pub fn task<'a>(state: &'a State, given: &str) -> Result<&'a v1::Task, Failure> {
@@ -31,6 +32,49 @@ pub fn task<'a>(state: &'a State, given: &str) -> Result<&'a v1::Task, Failure> 
 
 fn started(task: &v1::Task) -> f64 {
     task.statuses.first().and_then(|s| s.timestamp).unwrap_or_default()
+}
+
+/// The registered agent with this id, the only one whose id ends (`S3`) or begins so, or the only one with this host name.
+pub fn agent<'a>(state: &'a State, given: &str) -> Result<&'a Agent, Failure> {
+    let infos = state.agents.agents.iter().map(|agent| (agent, &agent.agent_info));
+    one_of(infos, given)
+}
+
+/// As [`agent`], of agents as well that are awaited after a master's start, or unreachable: these by the whole id.
+pub fn agent_id(state: &State, given: &str) -> Result<v1::AgentId, Failure> {
+    let registered = state.agents.agents.iter().map(|agent| &agent.agent_info);
+    let infos = registered.chain(&state.agents.recovered_agents).map(|info| (info, info));
+    match one_of(infos, given) {
+        Ok(info) => Ok(info.id.clone().unwrap_or_default()),
+        Err(_) if short(given) != given && short(given).starts_with('S') => Ok(v1::AgentId { value: given.to_owned() }),
+        Err(failure) => Err(failure),
+    }
+}
+
+fn one_of<'a, T: Copy>(infos: impl Iterator<Item = (T, &'a v1::AgentInfo)>, given: &str) -> Result<T, Failure> {
+    let id = |info: &'a v1::AgentInfo| info.id.as_ref().map_or("", |id| id.value.as_str());
+    let infos: Vec<(T, &v1::AgentInfo)> = infos.collect();
+    let fitting = |fits: &dyn Fn(&v1::AgentInfo) -> bool| -> Vec<(T, &'a v1::AgentInfo)> {
+        infos.iter().filter(|(_, info)| fits(info)).copied().collect()
+    };
+    let ways: [&dyn Fn(&v1::AgentInfo) -> bool; 3] = [
+        &|info| info.id.as_ref().is_some_and(|id| id.value == given || short(&id.value) == given),
+        &|info| info.hostname.eq_ignore_ascii_case(given),
+        &|info| info.id.as_ref().is_some_and(|id| id.value.starts_with(given)),
+    ];
+    let found = ways.into_iter().map(fitting).find(|found| !found.is_empty()).unwrap_or_default();
+    match found.as_slice() {
+        [(one, _)] => Ok(*one),
+        [] => Err(Failure::said(format!("no agent '{given}': `tepui agents` lists them"))),
+        several => {
+            let ids: Vec<&str> = several.iter().take(5).map(|(_, info)| id(info)).collect();
+            Err(Failure::said(format!(
+                "'{given}' could be {} agents: give more of the id ({})",
+                several.len(),
+                ids.join(", ")
+            )))
+        }
+    }
 }
 
 /// The agent that has (had) the task.

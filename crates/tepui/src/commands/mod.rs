@@ -7,6 +7,7 @@ mod explain;
 mod find;
 mod frameworks;
 mod logs;
+mod operate;
 mod run;
 mod state;
 mod tasks;

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::advice::advice;
 use crate::commands::cli::Failure;
+use crate::commands::find;
 use crate::commands::state::{State, short};
 
 /// What is asked of the master: all that fits.
@@ -34,17 +35,9 @@ fn encode(text: &str) -> String {
         .collect()
 }
 
-/// The agent with this id, the only one whose id ends so, or the one with this host name.
 pub fn agent(state: &State, subject: &str) -> Result<Question, Failure> {
-    let ids = state.agents.agents.iter().filter_map(|agent| {
-        let id = agent.agent_info.id.as_ref()?.value.as_str();
-        (id == subject || short(id) == subject || agent.agent_info.hostname == subject).then_some(id)
-    });
-    match ids.collect::<Vec<_>>().as_slice() {
-        [id] => Ok(Question { agent: Some((*id).to_owned()), ..Question::default() }),
-        [] => Err(Failure::said(format!("no agent '{subject}': `tepui agents` lists them"))),
-        several => Err(Failure::said(format!("'{subject}' could be {} agents: give the id", several.len()))),
-    }
+    let id = find::agent_id(state, subject)?;
+    Ok(Question { agent: Some(id.value), ..Question::default() })
 }
 
 impl Standings {

@@ -1,0 +1,152 @@
+//! `tepui drain`, `tepui deactivate`, `tepui reactivate`, `tepui gone`: whether an agent takes part.
+
+use std::time::Duration;
+
+use client::orders;
+use messages::v1::{AgentId, DrainState};
+
+use super::order::Order;
+use super::when::duration;
+use crate::commands::cli::Failure;
+use crate::commands::find;
+use crate::commands::state::{State, short};
+use crate::output;
+
+/// How often an agent is looked at that is waited for.
+const POLL: Duration = Duration::from_millis(300);
+
+/// End what runs on an agent, and offer nothing of it any more
+///
+/// Every task there is killed, with its own grace period or --grace if that is shorter; their frameworks start them
+/// elsewhere. When nothing runs any more the agent is DRAINED: it can be restarted, upgraded or switched off, and comes
+/// back with `tepui reactivate`. Draining survives restarts of the agent and of the master.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  tepui drain S3                   by the end of its id
+  tepui drain node7.example        by its host name
+  tepui drain S3 --grace 1m --wait  no task gets more than a minute; return when it is drained
+  tepui drain S3 --gone            it will not come back: once drained it is marked gone
+  tepui agents                     shows draining and drained agents
+  tepui reactivate S3              take it back")]
+pub struct Drain {
+    #[command(flatten)]
+    agent: Named,
+    /// The longest a task may take to end, e.g. 30s or 5m [what the task itself asks for]
+    #[arg(long, value_parser = duration)]
+    grace: Option<Duration>,
+    /// Mark the agent gone once it is drained: for machines that are taken away
+    #[arg(long)]
+    gone: bool,
+    /// Return when it is drained
+    #[arg(long)]
+    wait: bool,
+    #[command(flatten)]
+    order: Order,
+}
+
+/// Offer nothing of an agent any more; what runs there goes on
+///
+/// To look at a machine in peace, or to let its tasks end by themselves. `tepui drain` ends them instead.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  tepui deactivate S3
+  tepui reactivate S3     offer it again")]
+pub struct Deactivate {
+    #[command(flatten)]
+    agent: Named,
+    #[command(flatten)]
+    order: Order,
+}
+
+/// Offer an agent again that was deactivated or drained
+///
+/// One that is still draining has to be drained first.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  tepui reactivate S3
+  tepui reactivate node7.example")]
+pub struct Reactivate {
+    #[command(flatten)]
+    agent: Named,
+    #[command(flatten)]
+    order: Order,
+}
+
+/// Say that an agent will never come back
+///
+/// Its tasks are over for their frameworks (TASK_GONE_BY_OPERATOR), which may safely start them elsewhere; an agent
+/// that comes nevertheless is told to end. There is no way back: on that machine an agent has to start anew, with an
+/// empty --work_dir. To end tasks in order before, use `tepui drain --gone`.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  tepui gone S3
+  tepui gone 5a0f2c6e-1d7b-4f3e-9f51-8a8b0c3a1f00-S3     unreachable agents: by the whole id")]
+pub struct Gone {
+    #[command(flatten)]
+    agent: Named,
+    #[command(flatten)]
+    order: Order,
+}
+
+#[derive(clap::Args)]
+struct Named {
+    /// The agent: its id, the end or beginning of it, or its host name
+    agent: String,
+}
+
+impl Named {
+    async fn id(&self, order: &Order) -> Result<AgentId, Failure> {
+        let state = State::get(&order.target.master).await?;
+        find::agent_id(&state, &self.agent)
+    }
+}
+
+pub async fn drain(args: Drain) -> Result<(), Failure> {
+    let id = args.agent.id(&args.order).await?;
+    let what_then = if args.gone { "; once drained it is marked gone" } else { "" };
+    let said = format!(
+        "agent {} drains: its tasks are told to end, and nothing of it is offered{what_then}",
+        short(&id.value)
+    );
+    args.order.give(&orders::drain_agent(id.clone(), args.grace, args.gone), said).await?;
+    if args.wait {
+        until_drained(&args.order, &id).await?;
+        output::line(format!("agent {} is {}", short(&id.value), if args.gone { "gone" } else { "drained" }));
+    }
+    Ok(())
+}
+
+async fn until_drained(order: &Order, id: &AgentId) -> Result<(), Failure> {
+    loop {
+        let state = State::get(&order.target.master).await?;
+        let agent = state.agents.agents.iter().find(|agent| agent.agent_info.id.as_ref() == Some(id));
+        match agent.map(|agent| agent.drain_info.as_ref().map(|info| info.state())) {
+            // Marked gone, or unreachable: there is nothing to wait for.
+            None | Some(Some(DrainState::Drained)) => return Ok(()),
+            Some(None) => return Err(Failure::said(format!("agent {} was reactivated meanwhile", short(&id.value)))),
+            Some(Some(_)) => tokio::time::sleep(POLL).await,
+        }
+    }
+}
+
+pub async fn deactivate(args: Deactivate) -> Result<(), Failure> {
+    let id = args.agent.id(&args.order).await?;
+    let said = format!("agent {} is deactivated: nothing of it is offered, what runs there goes on", short(&id.value));
+    args.order.give(&orders::deactivate_agent(id), said).await
+}
+
+pub async fn reactivate(args: Reactivate) -> Result<(), Failure> {
+    let id = args.agent.id(&args.order).await?;
+    let said = format!("agent {} is offered again", short(&id.value));
+    args.order.give(&orders::reactivate_agent(id), said).await
+}
+
+pub async fn gone(args: Gone) -> Result<(), Failure> {
+    let id = args.agent.id(&args.order).await?;
+    let said = format!("agent {} is gone: its tasks are over, and it cannot come back", short(&id.value));
+    args.order.give(&orders::mark_agent_gone(id), said).await
+}
