@@ -13,7 +13,7 @@ pub enum Error {
     #[error("cannot write a request to {0}")]
     Request(Address, #[source] http::Error),
     /// The peer understood the request and refused it.
-    #[error("{address} answered {status}{}{body}{}", if .body.is_empty() { "" } else { ": " }, hint(*.status))]
+    #[error("{address} answered {status}{}{body}{}", if .body.is_empty() { "" } else { ": " }, hint(*.status, body))]
     Status { address: Address, status: u16, body: String },
     #[error("{0} redirects in a circle: no master leads at the moment")]
     Redirects(Address),
@@ -37,11 +37,12 @@ pub enum Error {
 }
 
 /// What may be done about a status, after the peer's own words.
-fn hint(status: u16) -> &'static str {
+fn hint(status: u16, said: &str) -> &'static str {
     match status {
         401 => " (it wants credentials, which this client cannot give yet)",
         403 => " (not subscribed, or not permitted)",
-        404 => " (is this the right kind of peer, and does what you name still exist?)",
+        // Words of its own come from a master that knows the path, and say what is missing.
+        404 if said.is_empty() => " (is this the right kind of peer, and does what you name still exist?)",
         503 => " (it is not ready: try again in a moment)",
         _ => "",
     }

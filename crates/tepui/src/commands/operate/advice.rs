@@ -40,6 +40,7 @@ const ADVICE: &[(&str, &str)] = &[
     ("does not contain", "it is not free: see `tepui agents`; end tasks that use it (`tepui tasks`), or take less"),
     ("does not match", "give --principal as you are known to the master"),
     ("with no principal set", "give --principal as you are known to the master"),
+    ("must be smaller than the size", "take less, or `tepui volume destroy` it"),
     ("RESIZE_VOLUME", "start a newer agent there"),
     ("MOUNT disk", "a volume on a disk of its own is always as large as the disk"),
     ("shared persistent volume", "create a larger volume and let tasks move over"),
