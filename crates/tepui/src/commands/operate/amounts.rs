@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use messages::v1::value::Scalar;
-use resources::{Quantities, Resources};
+use resources::Resources;
 use serde_json::Value;
 
 /// By the resource's name. Memory and disk are in megabytes.
@@ -24,12 +24,6 @@ impl Amounts {
     pub fn from_json(value: &Value) -> Self {
         let members = value.as_object().into_iter().flatten();
         Amounts(members.filter_map(|(name, value)| Some((name.clone(), value.as_f64()?))).collect())
-    }
-}
-
-impl From<&Quantities> for Amounts {
-    fn from(quantities: &Quantities) -> Self {
-        Amounts(quantities.iter().map(|(name, amount)| (name.to_string(), amount.as_f64())).collect())
     }
 }
 

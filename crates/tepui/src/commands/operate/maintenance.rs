@@ -209,7 +209,7 @@ fn rows(schedule: &Schedule, status: &ClusterStatus, names: &BTreeMap<String, St
             rows.push(vec![
                 machines::text(id),
                 if is_down { "down" } else { "draining" }.to_owned(),
-                format!("{start} ({})", start.from_now()),
+                format!("{start} ({})", start.distance()),
                 window.unavailability.duration.map_or_else(|| "unknown".to_owned(), spoken),
                 answers(status, id, names),
             ]);

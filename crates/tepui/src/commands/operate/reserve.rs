@@ -91,7 +91,7 @@ pub async fn reserve(args: Reserve) -> Result<(), Failure> {
         }
         None => Vec::new(),
     };
-    let labels = (!args.labels.is_empty()).then(|| v1::Labels { labels: args.labels });
+    let labels = (!args.labels.is_empty()).then_some(v1::Labels { labels: args.labels });
     let reservation = ReservationInfo {
         r#type: Some(Type::Dynamic.into()),
         role: Some(args.role.clone()),

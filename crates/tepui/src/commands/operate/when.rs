@@ -104,12 +104,12 @@ impl Moment {
     }
 
     /// `in 2h10m`, `2h10m ago`.
-    pub fn from_now(self) -> String {
-        let distance = Duration::from_nanos(self.0.abs_diff(Moment::from(now()).0)).as_secs_f64();
+    pub fn distance(self) -> String {
+        let apart = Duration::from_nanos(self.0.abs_diff(Moment::from(now()).0)).as_secs_f64();
         if self > Moment::from(now()) {
-            format!("in {}", table::duration(distance))
+            format!("in {}", table::duration(apart))
         } else {
-            format!("{} ago", table::duration(distance))
+            format!("{} ago", table::duration(apart))
         }
     }
 }
