@@ -42,6 +42,7 @@ pub enum Lost {
 #[derive(Debug)]
 pub struct Contender {
     standing: watch::Receiver<Standing>,
+    node: watch::Receiver<Option<String>>,
     withdraw: watch::Sender<bool>,
     /// None for a master that is alone.
     task: Option<JoinHandle<()>>,
@@ -58,19 +59,26 @@ impl Contender {
     /// Stands for `info`, in a task of the current runtime.
     pub fn start(coordinator: impl Coordinator, info: &v1::MasterInfo) -> Self {
         let (tell, standing) = watch::channel(Standing::Contending);
+        let (name, node) = watch::channel(None);
         let (withdraw, withdrawn) = watch::channel(false);
-        let candidacy = Candidacy { coordinator, data: data(info), standing: tell, withdrawn };
-        Contender { standing, withdraw, task: Some(tokio::spawn(candidacy.run())) }
+        let candidacy = Candidacy { coordinator, data: data(info), standing: tell, node: name, withdrawn };
+        Contender { standing, node, withdraw, task: Some(tokio::spawn(candidacy.run())) }
     }
 
     /// Elected by nobody and for ever.
     pub fn alone() -> Self {
         let (_, standing) = watch::channel(Standing::Leading(Lease::unlimited()));
-        Contender { standing, withdraw: watch::Sender::new(false), task: None }
+        let (_, node) = watch::channel(None);
+        Contender { standing, node, withdraw: watch::Sender::new(false), task: None }
     }
 
     pub fn standing(&self) -> watch::Receiver<Standing> {
         self.standing.clone()
+    }
+
+    /// The name of the own node, while there is one.
+    pub fn node(&self) -> watch::Receiver<Option<String>> {
+        self.node.clone()
     }
 
     /// Gives way: when this returns another master can lead, or ZooKeeper cannot be reached.
@@ -87,6 +95,7 @@ struct Candidacy<C> {
     coordinator: C,
     data: Vec<u8>,
     standing: watch::Sender<Standing>,
+    node: watch::Sender<Option<String>>,
     withdrawn: watch::Receiver<bool>,
 }
 
@@ -152,13 +161,16 @@ impl<C: Coordinator> Candidacy<C> {
             Err(failure) => return failure.into(),
         };
         info!(node = own, "a candidate for leadership");
+        self.node.send_replace(Some(own.clone()));
         let standing = self.standing.clone();
         let end = self.or_withdrawn(stand(&session, &own, &standing)).await;
         if let Standing::Leading(lease) = &*standing.borrow() {
             lease.end();
         }
         // Others need not wait for the end of the session.
-        let _ = timeout(FAREWELL, session.leave(&own)).await;
+        if timeout(FAREWELL, session.leave(&own)).await.is_ok_and(|left| left.is_ok()) {
+            self.node.send_replace(None);
+        }
         end.unwrap_or(End::Lost(Lost::Withdrawn))
     }
 }

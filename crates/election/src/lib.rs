@@ -9,9 +9,11 @@
 //! | `lease` | until when a leader may act without news from ZooKeeper |
 //! | `contender` | stands for election, and says when it is won and lost |
 //! | `detector` | follows who leads |
+//! | `burial` | takes the node of a dead master away |
 //! | `standalone` | a master known by its address |
 
 mod backoff;
+mod burial;
 mod contender;
 mod coordination;
 mod detector;
@@ -25,6 +27,7 @@ mod tests;
 mod url;
 mod zookeeper;
 
+pub use burial::bury;
 pub use contender::{Contender, Lost, Standing};
 pub use coordination::{Coordinator, Failure, Session};
 pub use detector::{Detector, Leader, Undetectable};

@@ -216,3 +216,48 @@ async fn a_master_that_is_alone_leads() {
     assert!(leading(&alone).await.is_valid());
     alone.withdraw().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_candidate_tells_the_name_of_its_node() {
+    let fake = Fake::new();
+    let first = Contender::start(fake.clone(), &master("1"));
+    let mut node = first.node();
+    let name = node.wait_for(Option::is_some).await.unwrap().clone();
+    assert_eq!(name, fake.nodes().first().cloned());
+    first.withdraw().await;
+    assert_eq!(*node.borrow(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_leader_that_is_buried_is_followed_at_once() {
+    let fake = Fake::new();
+    let first = Contender::start(fake.clone(), &master("1"));
+    leading(&first).await;
+    let second = follower(&fake.elsewhere(), "2").await;
+    let node = fake.nodes()[0].clone();
+    let begun = Instant::now();
+    crate::bury(fake.elsewhere(), &node, TIMEOUT).await.unwrap();
+    leading(&second).await;
+    assert!(begun.elapsed() < Duration::from_millis(10));
+    // Somebody was faster.
+    crate::bury(fake.elsewhere(), &node, TIMEOUT).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_burial_is_tried_until_it_makes_no_difference() {
+    let fake = Fake::new();
+    fake.put("json.info_0000000001", b"");
+    let elsewhere = fake.elsewhere();
+    elsewhere.connect(false);
+    let begun = Instant::now();
+    assert!(crate::bury(elsewhere.clone(), "json.info_0000000001", TIMEOUT).await.is_err());
+    assert!(begun.elapsed() <= TIMEOUT);
+    let tries = tokio::spawn({
+        let elsewhere = elsewhere.clone();
+        async move { crate::bury(elsewhere, "json.info_0000000001", TIMEOUT).await }
+    });
+    tokio::time::sleep(TIMEOUT / 8).await;
+    elsewhere.connect(true);
+    tries.await.unwrap().unwrap();
+    assert!(fake.nodes().is_empty());
+}

@@ -128,6 +128,16 @@ impl Credentials {
     }
 }
 
+impl ZooKeeperUrl {
+    /// As it was given, with the password: for another process of this program, not for people.
+    pub fn in_full(&self) -> String {
+        match &self.credentials {
+            None => self.to_string(),
+            Some(Credentials(given)) => format!("{SCHEME}{given}@{}{}", self.servers, self.path),
+        }
+    }
+}
+
 /// For people and logs: without the password.
 impl fmt::Display for ZooKeeperUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -193,6 +203,7 @@ mod tests {
             format!("{url} {url:?} {:?}", url.credentials),
             "zk://***@h:2181/mesos zk://***@h:2181/mesos Some(***)"
         );
+        assert_eq!(url.in_full(), "zk://jake:secret@h:2181/mesos");
         let error = "zk://jake:secret@h:2181".parse::<ZooKeeperUrl>().unwrap_err();
         assert!(!format!("{error} {error:?}").contains("secret"));
     }

@@ -28,6 +28,14 @@ impl ZooKeeper {
         ZooKeeper { url, session_timeout, acls }
     }
 
+    pub fn url(&self) -> &ZooKeeperUrl {
+        &self.url
+    }
+
+    pub fn session_timeout(&self) -> Duration {
+        self.session_timeout
+    }
+
     async fn connect(&self) -> Result<Client, Error> {
         // 3.4 knows fewer requests, and nothing here needs those of later versions.
         let mut connector = Client::connector().with_session_timeout(self.session_timeout).with_server_version(3, 4, 0);

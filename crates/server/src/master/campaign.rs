@@ -10,6 +10,7 @@ use election::{Contender, Coordinator, Lease, Standing};
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
+use super::last_will::LastWill;
 use super::post::Post;
 use super::term::{Process, Term};
 use crate::Error;
@@ -22,6 +23,8 @@ pub struct Campaign<C> {
     pub process: Process,
     pub post: Arc<Post>,
     pub coordinator: C,
+    /// None leaves it to the session to run out when this process is killed.
+    pub last_will: Option<LastWill>,
     /// Turns true when the process is to end.
     pub stop: watch::Receiver<bool>,
     /// Told when it has.
@@ -54,6 +57,28 @@ impl<C: Coordinator> Campaign<C> {
         // Ids of frameworks and agents begin with it: no two terms may share it.
         self.process.config.master_id = Some(uuid::Uuid::new_v4().to_string());
         let contender = Contender::start(self.coordinator.clone(), &self.process.info());
+        let mut last_will = self.last_will.take();
+        let node = contender.node();
+        let will = tokio::spawn(async move {
+            if let Some(will) = &mut last_will {
+                will.follow(node).await;
+            }
+            last_will
+        });
+        let outcome = self.stand(contender).await;
+        // A task that has panicked has no will any more.
+        self.last_will = will.await.ok().flatten();
+        if matches!(outcome, Outcome::Over) {
+            tokio::select! {
+                biased;
+                () = stopped(&mut self.stop) => return Outcome::Stopped,
+                () = tokio::time::sleep(PAUSE) => {}
+            }
+        }
+        outcome
+    }
+
+    async fn stand(&mut self, contender: Contender) -> Outcome {
         let lease = tokio::select! {
             biased;
             () = stopped(&mut self.stop) => None,
@@ -65,13 +90,6 @@ impl<C: Coordinator> Campaign<C> {
             Some(Some(lease)) => self.lead(&contender, lease).await,
         };
         contender.withdraw().await;
-        if matches!(outcome, Outcome::Over) {
-            tokio::select! {
-                biased;
-                () = stopped(&mut self.stop) => return Outcome::Stopped,
-                () = tokio::time::sleep(PAUSE) => {}
-            }
-        }
         outcome
     }
 

@@ -4,6 +4,7 @@ mod app;
 mod campaign;
 mod explain;
 mod host;
+mod last_will;
 mod legacy;
 mod operator_api;
 mod options;
@@ -21,6 +22,7 @@ mod term;
 mod timings;
 mod whitelist;
 
+pub use last_will::{COMMAND as LAST_WILL, WillError, execute as execute_last_will};
 pub use options::MasterOptions;
 pub use start::start;
 pub use store::RegistryPlace;

@@ -20,6 +20,8 @@ pub struct MasterOptions {
     pub work_dir: Option<PathBuf>,
     /// `--zk`: where masters are elected. None for a master that is alone.
     pub election: Option<election::ZooKeeper>,
+    /// The program that [`execute_last_will`](super::execute_last_will)s, for a master among others that is killed.
+    pub last_will: Option<PathBuf>,
     pub registry: RegistryPlace,
     /// How long the registry may take to be read.
     pub registry_fetch_timeout: Duration,
@@ -53,6 +55,7 @@ impl MasterOptions {
             hostname,
             work_dir: None,
             election: None,
+            last_will: None,
             registry: RegistryPlace::InMemory,
             registry_fetch_timeout: Duration::from_secs(60),
             registry_store_timeout: Duration::from_secs(20),

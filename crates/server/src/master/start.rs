@@ -7,6 +7,7 @@ use election::{Detector, Lease, ZooKeeper};
 use tokio::sync::watch;
 
 use super::campaign::Campaign;
+use super::last_will::LastWill;
 use super::options::MasterOptions;
 use super::post::Post;
 use super::term::{Process, Term};
@@ -26,10 +27,14 @@ pub fn start(mut options: MasterOptions) -> Result<Running, Error> {
     let MasterOptions { ip, port, advertise_ip, advertise_port, .. } = options;
     let bound = bind(&Listen { ip, port, advertise_ip, advertise_port })?;
     let election = options.election.take();
+    let last_will = options.last_will.take();
     let process = process(options, &bound)?;
     match election {
         None => alone(process, bound),
-        Some(coordinator) => among_others(process, bound, coordinator),
+        Some(coordinator) => {
+            let last_will = last_will.map(|program| LastWill::new(&program, &coordinator));
+            among_others(process, bound, coordinator, last_will)
+        }
     }
 }
 
@@ -76,7 +81,12 @@ fn alone(process: Process, bound: Bound) -> Result<Running, Error> {
     Ok(Running { address, ended: term.ended, stop, unregister: None, core: Some(term.core) })
 }
 
-fn among_others(process: Process, bound: Bound, coordinator: ZooKeeper) -> Result<Running, Error> {
+fn among_others(
+    process: Process,
+    bound: Bound,
+    coordinator: ZooKeeper,
+    last_will: Option<LastWill>,
+) -> Result<Running, Error> {
     let detector = Detector::start(coordinator.clone());
     let pid = process.config.pid().to_string();
     let post = Arc::new(Post::following(process.idle()?, process.dropped.clone(), detector.leader(), pid));
@@ -85,7 +95,7 @@ fn among_others(process: Process, bound: Bound, coordinator: ZooKeeper) -> Resul
     listen(bound, post.clone(), end.clone())?;
     let (stop, stopping) = watch::channel(false);
     let runtime = process.runtime.clone();
-    let campaign = Campaign { process, post, coordinator, stop: stopping, ended };
+    let campaign = Campaign { process, post, coordinator, last_will, stop: stopping, ended };
     runtime.spawn(async move {
         campaign.run().await;
         drop(detector);

@@ -89,6 +89,9 @@ impl Nodes {
     pub fn ensure(&mut self, path: &str, data: &[u8]) -> Result<(), Error> {
         let client = self.client()?;
         self.wait(async {
+            if client.check_stat(path).await?.is_some() {
+                return Ok(());
+            }
             let options = self.options();
             let ends = path.match_indices('/').map(|(at, _)| at).skip(1).chain([path.len()]);
             for end in ends {

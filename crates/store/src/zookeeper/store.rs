@@ -43,14 +43,10 @@ impl ZooKeeper {
         for path in &paths {
             self.nodes.ensure(path, b"")?;
         }
-        let buckets: Vec<String> = (0..=u8::MAX).map(|n| self.nodes.path(&format!("{ENTRIES}/{n:02x}"))).collect();
-        let there = self.nodes.children_of(&buckets)?;
-        let there: BTreeSet<&String> = there.iter().map(|(path, _)| path).collect();
-        let missing: Vec<String> = buckets.iter().filter(|bucket| !there.contains(bucket)).cloned().collect();
-        self.nodes.create_all(&missing)
+        Ok(())
     }
 
-    /// Reads the nodes that are there, not what is in them.
+    /// Reads the nodes that are there, not what is in them; creates what groups them.
     fn survey(&mut self) -> Result<(), zookeeper_client::Error> {
         let buckets: Vec<String> = (0..=u8::MAX).map(|n| self.nodes.path(&format!("{ENTRIES}/{n:02x}"))).collect();
         let prefix = self.nodes.path(ENTRIES).len() + 1;
@@ -58,6 +54,11 @@ impl ZooKeeper {
         let names =
             found.iter().flat_map(|(path, names)| names.iter().map(move |n| format!("{}/{n}", &path[prefix..])));
         self.known = names.collect();
+        if found.len() < buckets.len() {
+            let there: BTreeSet<&String> = found.iter().map(|(path, _)| path).collect();
+            let missing: Vec<String> = buckets.iter().filter(|bucket| !there.contains(bucket)).cloned().collect();
+            self.nodes.create_all(&missing)?;
+        }
         self.uncertain = false;
         Ok(())
     }
@@ -84,13 +85,22 @@ impl ZooKeeper {
         Error::Damaged { path: self.nodes.place().into(), source: format!("what is in {node} is no record").into() }
     }
 
-    /// A commit that is complete in the journal is carried out; one that is not never was.
-    fn replay(&mut self, epoch: i32) -> Result<(), Failure> {
+    /// What is there when nobody else can write any more, and nothing is left half done.
+    fn settle(&mut self, epoch: i32) -> Result<(), Failure> {
+        self.survey().map_err(Failure::Failed)?;
+        if self.replay(epoch)? {
+            self.survey().map_err(Failure::Failed)?;
+        }
+        Ok(())
+    }
+
+    /// A commit that is complete in the journal is carried out; one that is not never was. Whether there was one.
+    fn replay(&mut self, epoch: i32) -> Result<bool, Failure> {
         let journal = self.nodes.path(JOURNAL);
         let children = self.nodes.children_of(&[journal]).map_err(Failure::Failed)?;
         let children = children.into_iter().flat_map(|(_, children)| children).collect::<BTreeSet<_>>();
         if children.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         let parts: Vec<String> = children.iter().filter(|name| *name != "complete").cloned().collect();
         if children.contains("complete") {
@@ -103,7 +113,8 @@ impl ZooKeeper {
             let operations = layout::unpack(&packed).ok_or(Failure::Surprise(zookeeper_client::Error::NoNode))?;
             self.carry_out(epoch, &operations)?;
         }
-        self.clear_journal(epoch, &children)
+        self.clear_journal(epoch, &children)?;
+        Ok(true)
     }
 
     fn clear_journal(&mut self, epoch: i32, names: &BTreeSet<String>) -> Result<(), Failure> {
@@ -168,8 +179,7 @@ impl ZooKeeper {
 
     fn write(&mut self, epoch: i32, writes: &[Write]) -> Result<(), Failure> {
         if self.uncertain {
-            self.replay(epoch)?;
-            self.survey().map_err(Failure::Failed)?;
+            self.settle(epoch)?;
         }
         let mut parts: BTreeMap<&str, u32> = BTreeMap::new();
         let mut operations = Vec::new();
@@ -204,9 +214,7 @@ impl Store for ZooKeeper {
         }
         // The new version is the epoch: from here on nobody who led before can commit.
         let epoch = self.nodes.set(&root, FORMAT, version).map_err(unavailable)?;
-        self.survey().map_err(unavailable)?;
-        self.replay(epoch).map_err(error)?;
-        self.survey().map_err(unavailable)?;
+        self.settle(epoch).map_err(error)?;
         let entries = self.read()?;
         self.epoch = Some(epoch);
         Ok(entries)

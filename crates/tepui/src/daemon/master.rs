@@ -95,6 +95,8 @@ fn election(flags: &Parsed, options: &mut MasterOptions) -> Result<Option<Regist
         MasterUrl::Standalone(_) => return Err(Failure::said("--zk: expected zk://host:port,host:port/path")),
     };
     options.election = Some(election::ZooKeeper::new(url.clone(), session_timeout));
+    // The very program that runs, even if another one has been installed under its name since.
+    options.last_will = Some(PathBuf::from("/proc/self/exe"));
     Ok(Some(RegistryPlace::ZooKeeper { url, session_timeout }))
 }
 

@@ -2,6 +2,7 @@
 
 mod agent;
 mod common;
+mod last_will;
 mod local;
 mod machine;
 mod master;
@@ -9,5 +10,6 @@ mod oversubscription;
 mod removal;
 
 pub use agent::agent;
+pub use last_will::last_will;
 pub use local::local;
 pub use master::master;

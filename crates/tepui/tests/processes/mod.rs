@@ -1,0 +1,143 @@
+//! Real processes of masters and agents for tests, ended with them.
+
+#![allow(dead_code, reason = "each test needs some of it")]
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// For what takes seconds at most on a machine that has nothing else to do.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// `tepui master`, killed at the end.
+pub struct Master {
+    pub child: Child,
+    pub port: u16,
+    log: PathBuf,
+    directory: tempfile::TempDir,
+}
+
+#[derive(Debug, PartialEq)]
+pub struct Answer {
+    pub status: u16,
+    pub location: Option<String>,
+    pub body: String,
+}
+
+impl Master {
+    pub fn start(zk: &str, session: &str) -> Self {
+        let zk = format!("--zk={zk}");
+        let session = format!("--zk_session_timeout={session}");
+        Self::with(tempfile::tempdir().unwrap(), free_port(), &["--quorum=2", &zk, &session])
+    }
+
+    pub fn with(directory: tempfile::TempDir, port: u16, flags: &[&str]) -> Self {
+        let log = directory.path().join("log");
+        let output = std::fs::File::create(&log).unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_tepui"))
+            .args(["master", "--ip=127.0.0.1", "--hostname=localhost", &format!("--port={port}")])
+            .arg(format!("--work_dir={}", directory.path().display()))
+            .args(flags)
+            .stdin(Stdio::null())
+            .stdout(output.try_clone().unwrap())
+            .stderr(output)
+            .spawn()
+            .unwrap();
+        let master = Master { child, port, log, directory };
+        until("it serves", || master.get("/health").filter(|answer| answer.status == 200));
+        master
+    }
+
+    pub fn get(&self, path: &str) -> Option<Answer> {
+        get(self.port, path)
+    }
+
+    /// Whether it serves as the leader.
+    pub fn leads(&self) -> bool {
+        self.get("/state").is_some_and(|answer| answer.status == 200)
+    }
+
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    pub fn signal(&self, name: &str) {
+        signal(self.child.id(), name);
+    }
+
+    /// As a machine that loses its power: nobody is left to say so.
+    pub fn kill_with_its_last_will(&mut self) {
+        for executor in self.last_wills() {
+            signal(executor, "-KILL");
+        }
+        self.kill();
+    }
+
+    /// The processes that outlive it.
+    pub fn last_wills(&self) -> Vec<u32> {
+        let parent = format!("PPid:\t{}", self.child.id());
+        let pids = std::fs::read_dir("/proc").unwrap().flatten().filter_map(|e| e.file_name().to_str()?.parse().ok());
+        let is_child = |pid: &u32| {
+            std::fs::read_to_string(format!("/proc/{pid}/status")).is_ok_and(|s| s.lines().any(|line| line == parent))
+        };
+        pids.filter(is_child).collect()
+    }
+
+    /// kill -9, and once more with what it has left on disk.
+    pub fn restart(mut self, flags: &[&str]) -> Self {
+        self.kill();
+        let directory = std::mem::replace(&mut self.directory, tempfile::tempdir().unwrap());
+        Self::with(directory, self.port, flags)
+    }
+
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+}
+
+impl Drop for Master {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- master on {}:\n{}", self.port, self.log());
+        }
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub fn get(port: u16, path: &str) -> Option<Answer> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").ok()?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).ok()?;
+    let (head, body) = text.split_once("\r\n\r\n")?;
+    let status = head.split(' ').nth(1)?.parse().ok()?;
+    let location = head.lines().find_map(|line| line.strip_prefix("Location: ")).map(str::to_owned);
+    Some(Answer { status, location, body: body.to_owned() })
+}
+
+pub fn until<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(value) = probe() {
+            return value;
+        }
+        assert!(begun.elapsed() < PATIENCE, "never: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+pub fn signal(pid: u32, name: &str) {
+    let done = Command::new("kill").args([name, &pid.to_string()]).status().unwrap();
+    assert!(done.success());
+}
+
+/// Free a moment ago.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
