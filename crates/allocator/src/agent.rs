@@ -5,6 +5,7 @@ use resources::{Name, Resources, Scalar};
 use vocabulary::{AgentId, FrameworkId};
 
 use crate::AgentOptions;
+use crate::amounts::{Amounts, Cluster};
 use crate::constraints::Facts;
 use crate::framework::Framework;
 use crate::slab::Ix;
@@ -26,6 +27,8 @@ pub(crate) struct Agent {
     available: Resources,
     /// More is held than there is: then what is available has to be computed anew at each change.
     overcommitted: bool,
+    /// How much more, of what counts for quota, as entered in the ledger.
+    pub excess: Amounts,
 }
 
 impl Agent {
@@ -41,6 +44,7 @@ impl Agent {
             unclaimed: Vec::new(),
             available: Resources::new(),
             overcommitted: false,
+            excess: Amounts::default(),
         };
         agent.describe(options);
         agent.set_total(options.total.clone());
@@ -150,6 +154,17 @@ impl Agent {
             self.hold_unclaimed(framework.clone(), rest);
         }
         released
+    }
+
+    /// What is held beyond the total, of what counts for quota.
+    pub fn measure_excess(&self, cluster: &Cluster) -> Amounts {
+        if !self.overcommitted {
+            return Amounts::default();
+        }
+        let held = self.held.iter().map(|(_, resources)| resources);
+        let mut sum = cluster.quota_amounts(&self.available);
+        held.chain(self.unclaimed()).for_each(|resources| sum.add(&cluster.quota_amounts(resources)));
+        sum.lacking(&cluster.quota_amounts(&self.total))
     }
 
     /// Shared resources stay available however often they are held. What is taken is in the books already.

@@ -32,6 +32,7 @@ impl Allocator {
                 }
             }
         }
+        self.settle_excess(ix);
         self.dirty.agent(ix);
         self.resume_if_recovered();
     }
@@ -44,6 +45,7 @@ impl Allocator {
         }
         if let Some(entry) = self.agents.remove(ix) {
             self.leave_total(entry.total());
+            self.ledger.shrink(&entry.excess);
             entry.unclaimed().for_each(|resources| self.unbook_unclaimed(resources));
         }
         self.held_back.remove(ix);
@@ -114,6 +116,7 @@ impl Allocator {
             self.book_total(&total);
             self.unbook_total(&old);
         }
+        self.settle_excess(ix);
     }
 
     fn enter_total(&mut self, total: &Resources) {

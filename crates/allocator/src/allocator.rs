@@ -99,6 +99,12 @@ impl Allocator {
         self.refusals.len()
     }
 
+    /// The roles in which the number of refusals in force changed since the last call, with that number. Mesos shows
+    /// it as `allocator/mesos/offer_filters/roles/<role>/active`.
+    pub fn take_recounted_refusals(&mut self) -> Vec<(Role, usize)> {
+        self.refusals.take_recounted()
+    }
+
     /// What is neither offered nor allocated on an agent.
     pub fn available(&self, agent: &AgentId) -> Option<&Resources> {
         Some(self.agents.get(*self.agent_ids.get(agent)?)?.available())

@@ -29,6 +29,7 @@ impl Allocator {
             let agent = self.agents.get_mut(agent_ix);
             let released = agent.map(|agent| agent.release_unclaimed(framework, resources)).unwrap_or_default();
             self.unbook_unclaimed(&released);
+            self.settle_excess(agent_ix);
             self.dirty.agent(agent_ix);
             return;
         };
@@ -46,7 +47,7 @@ impl Allocator {
             };
             if membership.subscribed {
                 let refused = resources.allocated_to(role.as_str()).unallocated();
-                self.refusals.add(agent, membership.leaf, refused, until);
+                self.refusals.add(agent, membership.leaf, &role, refused, until);
             }
         }
     }
@@ -90,6 +91,7 @@ impl Allocator {
             self.hold_in_role(agent, framework, &role, &part, &part.unallocated());
             self.book(framework, &role, &part);
         }
+        self.settle_excess(agent);
     }
 
     /// `resources` are allocated to `role`, and the same as `unallocated`. Quota is left to the caller.
@@ -135,6 +137,7 @@ impl Allocator {
             self.unbook(framework, &role, &part);
             self.drop_membership_if_unused(framework, &role);
         }
+        self.settle_excess(agent);
     }
 
     fn holds_in_role(&self, agent: Ix<Agent>, framework: Ix<Framework>, role: &Role) -> bool {

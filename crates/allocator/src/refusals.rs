@@ -2,12 +2,12 @@
 //!
 //! An offer is filtered when a live refusal of the same framework, role and agent contains it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use resources::Resources;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
-use vocabulary::Monotonic;
+use vocabulary::{Monotonic, Role};
 
 use crate::agent::Agent;
 use crate::slab::Ix;
@@ -21,8 +21,18 @@ const MAX_REFUSALS: usize = 8;
 #[derive(Debug, Default)]
 pub(crate) struct Refusals {
     on: FxHashMap<Ix<Agent>, OnAgent>,
-    of: FxHashMap<Ix<Node>, BTreeSet<Ix<Agent>>>,
+    of: FxHashMap<Ix<Node>, OfLeaf>,
     deadlines: BTreeSet<(Monotonic, Ix<Agent>, Ix<Node>)>,
+    /// How many there are; roles without any are not in it.
+    by_role: BTreeMap<Role, usize>,
+    /// Roles whose number changed since this was asked last.
+    recounted: BTreeSet<Role>,
+}
+
+#[derive(Debug)]
+struct OfLeaf {
+    role: Role,
+    agents: BTreeSet<Ix<Agent>>,
 }
 
 #[derive(Debug, Default)]
@@ -49,7 +59,7 @@ struct Refusal {
 }
 
 impl Refusals {
-    pub fn add(&mut self, agent: Ix<Agent>, leaf: Ix<Node>, resources: Resources, until: Monotonic) {
+    pub fn add(&mut self, agent: Ix<Agent>, leaf: Ix<Node>, role: &Role, resources: Resources, until: Monotonic) {
         let on_agent = self.on.entry(agent).or_default();
         let resources = if on_agent.last == resources { on_agent.last.clone() } else { resources };
         on_agent.last.clone_from(&resources);
@@ -57,14 +67,18 @@ impl Refusals {
         if refusals.iter().any(|refusal| refusal.until >= until && refusal.resources.contains(&resources)) {
             return;
         }
+        let before = refusals.len();
         refusals.retain(|refusal| refusal.until > until || !resources.contains(&refusal.resources));
         if refusals.len() >= MAX_REFUSALS {
             refusals.sort_by_key(|refusal| refusal.until);
             refusals.remove(0);
         }
         refusals.push(Refusal { resources, until });
+        let after = refusals.len();
         self.deadlines.insert((until, agent, leaf));
-        self.of.entry(leaf).or_default().insert(agent);
+        let of_leaf = || OfLeaf { role: role.clone(), agents: BTreeSet::new() };
+        self.of.entry(leaf).or_insert_with(of_leaf).agents.insert(agent);
+        self.recount(role, before, after);
     }
 
     pub fn on(&self, agent: Ix<Agent>) -> Option<&OnAgent> {
@@ -73,7 +87,28 @@ impl Refusals {
 
     /// The number of framework, role and agent triples with a live refusal.
     pub fn len(&self) -> usize {
-        self.of.values().map(BTreeSet::len).sum()
+        self.of.values().map(|of_leaf| of_leaf.agents.len()).sum()
+    }
+
+    /// The roles whose number of refusals changed since the last call, with what it is now.
+    pub fn take_recounted(&mut self) -> Vec<(Role, usize)> {
+        let counted = |role: Role| {
+            let count = self.by_role.get(&role).copied().unwrap_or_default();
+            (role, count)
+        };
+        std::mem::take(&mut self.recounted).into_iter().map(counted).collect()
+    }
+
+    fn recount(&mut self, role: &Role, before: usize, after: usize) {
+        if before == after {
+            return;
+        }
+        let count = self.by_role.entry(role.clone()).or_default();
+        *count = (*count + after).saturating_sub(before);
+        if *count == 0 {
+            self.by_role.remove(role);
+        }
+        self.recounted.insert(role.clone());
     }
 
     pub fn next_deadline(&self) -> Option<Monotonic> {
@@ -93,15 +128,16 @@ impl Refusals {
 
     pub fn forget_agent(&mut self, agent: Ix<Agent>) {
         for (leaf, refusals) in self.on.remove(&agent).unwrap_or_default().by_leaf {
-            for refusal in refusals {
+            for refusal in &refusals {
                 self.deadlines.remove(&(refusal.until, agent, leaf));
             }
-            self.unlink(agent, leaf);
+            self.unlink(agent, leaf, refusals.len(), true);
         }
     }
 
     pub fn forget_leaf(&mut self, leaf: Ix<Node>) {
-        for agent in self.of.get(&leaf).cloned().unwrap_or_default() {
+        let agents = self.of.get(&leaf).map(|of_leaf| of_leaf.agents.clone());
+        for agent in agents.unwrap_or_default() {
             self.end(agent, leaf, |_| true);
         }
     }
@@ -109,6 +145,7 @@ impl Refusals {
     fn end(&mut self, agent: Ix<Agent>, leaf: Ix<Node>, ends: impl Fn(&Refusal) -> bool) {
         let Some(on_agent) = self.on.get_mut(&agent) else { return };
         let Some(refusals) = on_agent.by_leaf.get_mut(&leaf) else { return };
+        let before = refusals.len();
         refusals.retain(|refusal| {
             let ended = ends(refusal);
             if ended {
@@ -116,23 +153,28 @@ impl Refusals {
             }
             !ended
         });
-        if !refusals.is_empty() {
-            return;
+        let ended = before - refusals.len();
+        let none_left = refusals.is_empty();
+        if none_left {
+            on_agent.by_leaf.remove(&leaf);
+            if on_agent.by_leaf.is_empty() {
+                self.on.remove(&agent);
+            }
         }
-        on_agent.by_leaf.remove(&leaf);
-        if on_agent.by_leaf.is_empty() {
-            self.on.remove(&agent);
-        }
-        self.unlink(agent, leaf);
+        self.unlink(agent, leaf, ended, none_left);
     }
 
-    fn unlink(&mut self, agent: Ix<Agent>, leaf: Ix<Node>) {
-        if let Some(agents) = self.of.get_mut(&leaf) {
-            agents.remove(&agent);
-            if agents.is_empty() {
+    /// So many refusals of a leaf on an agent have ended.
+    fn unlink(&mut self, agent: Ix<Agent>, leaf: Ix<Node>, ended: usize, none_left: bool) {
+        let Some(of_leaf) = self.of.get_mut(&leaf) else { return };
+        let role = of_leaf.role.clone();
+        if none_left {
+            of_leaf.agents.remove(&agent);
+            if of_leaf.agents.is_empty() {
                 self.of.remove(&leaf);
             }
         }
+        self.recount(&role, ended, 0);
     }
 }
 

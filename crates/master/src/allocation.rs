@@ -9,6 +9,7 @@ use resources::Resources;
 use vocabulary::{AgentId, FrameworkId, Random};
 
 use crate::agent::Agent;
+use crate::change::Change;
 use crate::config::Config;
 use crate::cx::Cx;
 use crate::framework::Framework;
@@ -61,6 +62,13 @@ impl Master {
         if self.allocation_armed.is_none_or(|armed| armed > at) {
             self.allocation_armed = Some(at);
             cx.arm(Timer::Allocate, at);
+        }
+    }
+
+    /// After each step.
+    pub(crate) fn publish_refusals(&mut self, cx: &mut Cx<'_>) {
+        for (role, active) in self.allocator.take_recounted_refusals() {
+            cx.publish(Change::RefusalsCounted { role, active });
         }
     }
 

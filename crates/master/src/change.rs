@@ -72,6 +72,11 @@ pub enum Change {
     },
     /// The agent has another window of unavailability, or none: what was said of the one before is void.
     InverseOffersForgotten(AgentId),
+    /// So many refusals of frameworks in a role are in force.
+    RefusalsCounted {
+        role: Role,
+        active: usize,
+    },
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]

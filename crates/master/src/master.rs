@@ -108,6 +108,7 @@ impl Master {
             Input::Timer(timer) => self.timer(cx, timer),
             Input::Stored(token) => self.stored(cx, token),
         }
+        self.publish_refusals(cx);
         self.schedule_allocation(cx);
         self.count_events(out.effects().get(before..).unwrap_or_default());
     }

@@ -243,7 +243,8 @@ impl Reader {
             | Change::QuotasUpdated(_)
             | Change::PartitionsUpdated(_)
             | Change::MaintenanceUpdated(_)
-            | Change::InverseOffersForgotten(_) => {}
+            | Change::InverseOffersForgotten(_)
+            | Change::RefusalsCounted { .. } => {}
             Change::InverseOfferAnswered { agent, framework, .. } => {
                 assert!(self.totals.contains_key(agent.as_str()) && self.frameworks.contains(framework.as_str()));
             }

@@ -5,6 +5,7 @@
 mod common;
 mod story;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use common::{Recording, assert_same};
@@ -16,7 +17,7 @@ use messages::v1::master::event::Type;
 use serde_json::Value;
 use views::master::View;
 use views::metrics::{self, Counters};
-use vocabulary::{AgentId, FrameworkId, TaskId, Timestamp};
+use vocabulary::{AgentId, FrameworkId, Role, TaskId, Timestamp};
 
 #[test]
 fn the_stream_is_that_of_mesos() {
@@ -165,4 +166,47 @@ fn the_shell_counts_what_a_view_cannot() {
     assert_eq!(value("master/uptime_secs"), Some(2.5));
     assert_eq!(value("master/messages_kill_task"), Some(2.0));
     assert_eq!(value("master/frameworks/a%20b%2Fc/id/calls/kill"), Some(1.0));
+}
+
+#[test]
+fn refusals_are_shown_by_role() {
+    let mut view = story::replay(&Recording::load("master-running"));
+    let mut check = |active, expected: Option<f64>| {
+        let role = Role::new("a/b");
+        view.apply(&Change::RefusalsCounted { role, active });
+        let metrics = metrics::master(&view.snapshot(), &Counters::default());
+        let shown = metrics.iter().find(|(name, _)| name == "allocator/mesos/offer_filters/roles/a/b/active");
+        assert_eq!(shown.map(|(_, value)| *value), expected);
+    };
+    check(3, Some(3.0));
+    check(2, Some(2.0));
+    // Nobody is subscribed to the role.
+    check(0, None);
+}
+
+/// Only names that the quota names are shown, and each change replaces what was shown before.
+#[test]
+fn quota_is_shown_by_name() {
+    let mut view = View::new(story::facts());
+    let mut check = |guarantees: &[(&str, f64)], limits: &[(&str, f64)], expected: &[(&str, f64)]| {
+        let amounts = |amounts: &[(&str, f64)]| {
+            amounts.iter().map(|(name, value)| ((*name).to_owned(), v1::value::Scalar { value: *value })).collect()
+        };
+        let config =
+            v1::quota::QuotaConfig { role: "role".into(), guarantees: amounts(guarantees), limits: amounts(limits) };
+        let quotas = if expected.is_empty() { BTreeMap::new() } else { [(Role::new("role"), config)].into() };
+        view.apply(&Change::QuotasUpdated(Arc::new(quotas)));
+        let prefix = "allocator/mesos/quota/roles/role/resources/";
+        let shown: Vec<(String, f64)> = metrics::master(&view.snapshot(), &Counters::default())
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.strip_prefix(prefix)?.to_owned(), value)))
+            .collect();
+        let expected: Vec<_> = expected.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
+        assert_eq!(shown, expected);
+    };
+    let held = |name| (name, 0.0);
+    let (cpus, mem) = (held("cpus/offered_or_allocated"), held("mem/offered_or_allocated"));
+    check(&[("cpus", 1.0)], &[("mem", 1024.0)], &[("cpus/guarantee", 1.0), cpus, ("mem/limit", 1024.0), mem]);
+    check(&[("cpus", 2.0)], &[("mem", 1024.0)], &[("cpus/guarantee", 2.0), cpus, ("mem/limit", 1024.0), mem]);
+    check(&[], &[], &[]);
 }

@@ -6,6 +6,7 @@ use resources::{Quantities, Resources};
 use vocabulary::Role;
 
 use crate::Quota;
+use crate::agent::Agent;
 use crate::allocator::Allocator;
 use crate::framework::Framework;
 use crate::quota::{Account, Promise};
@@ -117,5 +118,16 @@ impl Allocator {
             self.ledger.unreserve(&role, &amounts);
         }
         self.ledger.shrink(&self.cluster.quota_amounts(total));
+    }
+
+    /// After a change of what an agent has or what is held of it.
+    pub(crate) fn settle_excess(&mut self, ix: Ix<Agent>) {
+        let Some(agent) = self.agents.get_mut(ix) else { return };
+        let excess = agent.measure_excess(&self.cluster);
+        let settled = std::mem::replace(&mut agent.excess, excess.clone());
+        if excess != settled {
+            self.ledger.grow(&excess);
+            self.ledger.shrink(&settled);
+        }
     }
 }

@@ -52,7 +52,9 @@ pub(crate) struct Ledger {
     pub(super) root: Ix<Account>,
     /// For lookup only.
     by_role: FxHashMap<Role, Ix<Account>>,
-    /// Unreserved and not revocable, of all agents.
+    /// Unreserved and not revocable, of all agents; and what is held of an agent beyond what it has, so that the
+    /// difference to what is held is what agents really have left: one that is overcommitted takes nothing from others.
+    /// (Mesos subtracts over the whole cluster.)
     pub(super) capacity: Amounts,
     /// How many roles have quota.
     pub(super) promises: usize,
@@ -174,7 +176,7 @@ impl Ledger {
 
     // What changes.
 
-    /// An agent has so much that is unreserved and not revocable.
+    /// See `capacity`.
     pub fn grow(&mut self, capacity: &Amounts) {
         let names = self.capacity.len();
         self.capacity.add(capacity);

@@ -119,12 +119,6 @@ impl World {
                 model.refusals.retain(|(_, agent, _, _)| *agent != name('n', n));
             }
             Event::ChangeAgent(n, total) => {
-                // With quota no agent has less than is held of it: as in Mesos, headroom is counted over the whole cluster,
-                // and what is held beyond an agent's total is missing in it until the last need is met.
-                let has_quota = !(model.quotas.is_empty() && model.partitions.is_empty());
-                if has_quota && !model.holds_less(&name('n', n), &resources(total)) {
-                    return;
-                }
                 if let Some((known, _)) = model.agents.get_mut(&name('n', n)) {
                     allocator.update_agent(agent_spec(n, total).options());
                     *known = resources(total);
@@ -210,7 +204,6 @@ impl World {
                     model.release((&framework, &role, &agent), &part);
                 }
             }
-            Event::Promise(..) | Event::Partition(..) if model.is_overcommitted() => {}
             Event::Promise(role, Some((min, max))) => {
                 allocator.set_quota(&Role::new(role), story::quota(min, max));
                 model.quotas.insert(role.to_owned(), terms(min, max, false));

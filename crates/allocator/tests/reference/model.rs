@@ -79,15 +79,6 @@ impl Model {
         &self.agents[agent].0 - &held.fold(Resources::new(), |sum, (_, resources)| &sum + resources)
     }
 
-    pub fn holds_less(&self, agent: &str, total: &Resources) -> bool {
-        let held = self.held.iter().filter(|((_, _, own), _)| own == agent);
-        total.contains(&held.fold(Resources::new(), |sum, (_, resources)| &sum + resources))
-    }
-
-    pub fn is_overcommitted(&self) -> bool {
-        self.agents.iter().any(|(agent, (total, _))| !self.holds_less(agent, total))
-    }
-
     /// First stage: whoever comes nearer to a guarantee that is not kept.
     pub fn keep_guarantees(&mut self, agent: &str) -> Vec<Allocation> {
         self.give_away(agent, true)

@@ -102,9 +102,8 @@ impl Model {
     }
 
     fn free_of_all(&self, name: &str) -> i64 {
-        let total = self.agents.values().flat_map(|(total, _)| total.iter()).filter(|resource| counts(resource));
-        let held = self.held.values().flat_map(|resources| resources.iter()).filter(|resource| counts(resource));
-        sum(total, name) - sum(held, name)
+        let free: Vec<Resources> = self.agents.keys().map(|agent| self.free(agent)).collect();
+        sum(free.iter().flat_map(Resources::iter).filter(|resource| counts(resource)), name)
     }
 }
 

@@ -124,7 +124,13 @@ impl RegistryState {
         use RegistryOperation as Op;
         match operation {
             Op::Recover(_) => keys.extend([Key::Format, Key::Master]),
-            Op::AdmitAgent(info, _) | Op::UpdateAgent(info, _) => keys.extend(agent_id(info).map(Key::Agent)),
+            Op::UpdateAgent(info, _) => keys.extend(agent_id(info).map(Key::Agent)),
+            Op::AdmitAgent(info, _) => {
+                let id = agent_id(info);
+                let unreachable = id.clone().filter(|id| self.unreachable.contains_key(id));
+                keys.extend(unreachable.map(Key::Unreachable));
+                keys.extend(id.map(Key::Agent));
+            }
             Op::MarkReachable(info, _) => {
                 keys.extend(agent_id(info).into_iter().flat_map(|id| [Key::Unreachable(id.clone()), Key::Agent(id)]));
             }

@@ -118,6 +118,8 @@ impl RegistryState {
 
     fn admit(&mut self, info: &Arc<v1::AgentInfo>, pid: &Upid, drain: Option<v1::DrainInfo>, deactivated: bool) {
         if let Some(id) = info.id.as_ref().map(AgentId::from) {
+            // An id is never admitted twice; if it were, the agent must still be in one list only.
+            self.unreachable.remove(&id);
             self.agents.insert(id, AgentRecord { info: info.clone(), pid: Some(pid.clone()), drain, deactivated });
         }
     }

@@ -192,6 +192,7 @@ fn change(change: &Change) -> String {
         Change::InverseOfferAnswered { agent, framework, status } => {
             format!("inverse offer of {agent}: {framework} {}", status.status().as_str_name())
         }
+        Change::RefusalsCounted { role, active } => format!("{active} refusals in {role}"),
         Change::InverseOffersForgotten(agent) => format!("inverse offers of {agent} forgotten"),
     }
 }

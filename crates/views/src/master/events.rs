@@ -85,6 +85,7 @@ pub(super) fn of(view: &View, change: &Change) -> Option<Event> {
         | Change::PartitionsUpdated(_)
         | Change::MaintenanceUpdated(_)
         | Change::InverseOfferAnswered { .. }
-        | Change::InverseOffersForgotten(_) => None,
+        | Change::InverseOffersForgotten(_)
+        | Change::RefusalsCounted { .. } => None,
     }
 }

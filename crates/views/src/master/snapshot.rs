@@ -1,9 +1,11 @@
 //! The state of a view at one moment, for readers.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use messages::v1;
+use vocabulary::Role;
 
 use super::entity::{Agent, Framework};
 use super::policy::Policy;
@@ -27,6 +29,8 @@ pub struct Snapshot {
     pub(crate) unreachable_agents: usize,
     pub(crate) tally: Arc<Tally>,
     pub(crate) policy: Arc<Policy>,
+    /// How many refusals are in force, by role; none where there is nothing.
+    pub(crate) refusals: Arc<BTreeMap<Role, usize>>,
     /// `/state` of this moment, so that readers who come at once share one answer.
     pub(crate) state: Arc<Fragment>,
 }

@@ -10,7 +10,7 @@ use master::{
 use messages::v1;
 use resources::Resources;
 use rustc_hash::FxHashMap;
-use vocabulary::{AgentId, ExecutorId, FrameworkId, OfferId, TaskId, Timestamp};
+use vocabulary::{AgentId, ExecutorId, FrameworkId, OfferId, Role, TaskId, Timestamp};
 
 use super::entity::{Agent, Executor, Framework, Offer};
 use super::policy::Policy;
@@ -73,6 +73,7 @@ impl View {
                 unreachable_agents: 0,
                 tally: Arc::default(),
                 policy: Arc::default(),
+                refusals: Arc::default(),
                 state: Arc::default(),
             },
             agents: FxHashMap::default(),
@@ -130,6 +131,7 @@ impl View {
             Change::MaintenanceUpdated(maintenance) => self.policy().maintenance = Arc::clone(maintenance),
             Change::InverseOfferAnswered { agent, framework, status } => self.policy().answer(agent, framework, status),
             Change::InverseOffersForgotten(agent) => self.policy().forget_agent(agent),
+            Change::RefusalsCounted { role, active } => self.count_refusals(role, *active),
         }
     }
 
@@ -166,6 +168,15 @@ impl View {
     fn framework_mut(&mut self, id: &str) -> Option<(&mut Framework, &mut FrameworkIndex)> {
         let index = self.frameworks.get_mut(id)?;
         Some((self.current.frameworks.get_mut(index.key)?, index))
+    }
+
+    fn count_refusals(&mut self, role: &Role, active: usize) {
+        let refusals = Arc::make_mut(&mut self.current.refusals);
+        if active == 0 {
+            refusals.remove(role);
+        } else {
+            refusals.insert(role.clone(), active);
+        }
     }
 
     fn policy(&mut self) -> &mut Policy {

@@ -334,6 +334,10 @@ fn resources(gathered: &mut Gathered, snapshot: &Snapshot) {
     for (role, held) in snapshot.held_by_roles() {
         let dominant = held.max_share(&totals, |_| true);
         gathered.set(format!("allocator/mesos/roles/{role}/shares/dominant"), dominant);
+        gathered.count(format!("allocator/mesos/offer_filters/roles/{role}/active"), 0);
+    }
+    for (role, active) in snapshot.refusals.iter() {
+        gathered.count(format!("allocator/mesos/offer_filters/roles/{role}/active"), *active);
     }
 }
 
