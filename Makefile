@@ -1,11 +1,14 @@
 # make run            a cluster on this machine with a real workload; Ctrl-C stops it
 # make run ONESHOT=1  the same, ending by itself
 # make test           all checks
+# make soak SEEDS=N   N simulated clusters with faults, on all cores
 # make build          target/release/tepui
 
-.PHONY: run test build tools fmt clippy unit pymesos smoke conformance
+.PHONY: run test build soak tools fmt clippy unit pymesos smoke conformance
 
 TEPUI = target/release/tepui
+SEEDS = 10000
+FROM = 0
 PYMESOS = target/pymesos
 
 build: tools
@@ -41,3 +44,7 @@ conformance: build
 pymesos: build
 	@tests/pymesos/setup.sh $(PYMESOS)
 	@tests/pymesos/run.sh $(TEPUI) $(PYMESOS)
+
+soak: tools
+	cargo build --release --locked -p simulator
+	target/release/simulate --from $(FROM) --seeds $(SEEDS)
