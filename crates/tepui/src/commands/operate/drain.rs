@@ -10,7 +10,6 @@ use super::when::duration;
 use crate::commands::cli::Failure;
 use crate::commands::find;
 use crate::commands::state::{State, short};
-use crate::output;
 
 /// How often an agent is looked at that is waited for.
 const POLL: Duration = Duration::from_millis(300);
@@ -115,7 +114,7 @@ pub async fn drain(args: Drain) -> Result<(), Failure> {
     args.order.give(&orders::drain_agent(id.clone(), args.grace, args.gone), said).await?;
     if args.wait {
         until_drained(&args.order, &id).await?;
-        output::line(format!("agent {} is {}", short(&id.value), if args.gone { "gone" } else { "drained" }));
+        args.order.remark(format!("agent {} is {}", short(&id.value), if args.gone { "gone" } else { "drained" }));
     }
     Ok(())
 }

@@ -28,6 +28,13 @@ impl Order {
         Ok(())
     }
 
+    /// What came of it later; not for those who want JSON.
+    pub fn remark(&self, text: impl Into<String>) {
+        if !self.json {
+            output::line(text.into());
+        }
+    }
+
     pub fn say(&self, call: &str, done: impl Into<String>) {
         if self.json { output::line(call) } else { output::line(done.into()) }
     }
