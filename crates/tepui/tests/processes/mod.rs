@@ -4,7 +4,7 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -140,4 +140,79 @@ pub fn signal(pid: u32, name: &str) {
 /// Free a moment ago.
 pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// An agent, ours or a genuine one, killed at the end.
+pub struct Agent {
+    child: Child,
+    directory: tempfile::TempDir,
+}
+
+impl Agent {
+    pub fn start(master: &str) -> Self {
+        let program = Command::new(env!("CARGO_BIN_EXE_tepui"));
+        Self::run(program, &["agent", "--ip=127.0.0.1", "--hostname=localhost", "--port=0", "--launcher=posix"], master)
+    }
+
+    /// Of a genuine Mesos.
+    pub fn genuine(mesos: &Path, master: &str) -> Self {
+        let mut program = Command::new(mesos.join("agent"));
+        program
+            .env("LIBPROCESS_IP", "127.0.0.1")
+            .env("LIBPROCESS_PORT", free_port().to_string())
+            .env("MESOS_HOSTNAME", "localhost")
+            .env("MESOS_LAUNCHER", "posix")
+            .env("MESOS_ISOLATION", "posix/cpu,posix/mem")
+            .env("MESOS_SYSTEMD_ENABLE_SUPPORT", "false")
+            .env("MESOS_LAUNCHER_DIR", mesos.join("libexec"));
+        Self::run(program, &[], master)
+    }
+
+    fn run(mut program: Command, arguments: &[&str], master: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name).display().to_string();
+        let output = std::fs::File::create(at("log")).unwrap();
+        let child = program
+            .args(arguments)
+            .args([format!("--master={master}"), format!("--work_dir={}", at("work"))])
+            .args([format!("--runtime_dir={}", at("run")), "--resources=cpus:2;mem:512;disk:512".to_owned()])
+            .stdin(Stdio::null())
+            .stdout(output.try_clone().unwrap())
+            .stderr(output)
+            .spawn()
+            .unwrap();
+        Agent { child, directory }
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default();
+            eprintln!("--- agent {}:\n{log}", self.child.id());
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Master {
+    /// The ids of the agents that are registered, connected and active.
+    pub fn agents(&self) -> Vec<String> {
+        let Some(answer) = self.get("/slaves").filter(|answer| answer.status == 200) else { return Vec::new() };
+        // Its body may be chunked; a lone object is all there is in it.
+        let (Some(from), Some(to)) = (answer.body.find('{'), answer.body.rfind('}')) else { return Vec::new() };
+        let value: serde_json::Value = serde_json::from_str(&answer.body[from..=to]).unwrap();
+        let active = value["slaves"].as_array().into_iter().flatten().filter(|agent| agent["active"] == true);
+        active.map(|agent| agent["id"].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+/// A genuine Apache Mesos 1.11: a directory with `master`, `agent` and `libexec`. None, and loudly, without.
+pub fn genuine_mesos() -> Option<PathBuf> {
+    let found = std::env::var_os("CPP_MESOS").map(PathBuf::from);
+    if found.is_none() {
+        eprintln!("SKIPPED: CPP_MESOS does not name a genuine Mesos");
+    }
+    found
 }
