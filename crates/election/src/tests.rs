@@ -261,3 +261,19 @@ async fn a_burial_is_tried_until_it_makes_no_difference() {
     tries.await.unwrap().unwrap();
     assert!(fake.nodes().is_empty());
 }
+
+/// As in Mesos: whoever is first in the queue would lead, whatever it is. An operator takes it away.
+#[tokio::test(start_paused = true)]
+async fn a_candidate_waits_behind_junk() {
+    let fake = Fake::new();
+    // What the service counts next would be behind it.
+    fake.put("json.info_-000000001", b"{");
+    let detector = Detector::start(fake.elsewhere());
+    let first = follower(&fake, "1").await;
+    tokio::time::sleep(EVER).await;
+    assert!(matches!(*first.standing().borrow(), Standing::Contending));
+    assert!(detector.leader().borrow().is_none());
+    fake.expire("json.info_-000000001");
+    leading(&first).await;
+    detected(&mut detector.leader(), Some("1")).await;
+}

@@ -94,10 +94,29 @@ impl Master {
         let operation = match self.recovery.get(&id) {
             Some(known) if **known == message.slave => return self.readmitted(cx, from, *message),
             Some(_) => RegistryOperation::UpdateAgent(Arc::new(message.slave.clone()), from.clone()),
+            None if !self.registry.state.unreachable.contains_key(&id) => {
+                self.stranger(&id, &from);
+                RegistryOperation::MarkReachable(Arc::new(message.slave.clone()), from.clone())
+            }
             None => RegistryOperation::MarkReachable(Arc::new(message.slave.clone()), from.clone()),
         };
         self.registry.reregistering.insert(id);
         self.store(cx, operation, Waiting::Readmit { from, message });
+    }
+
+    /// It was registered in this cluster, or it would not have an id, and there is no record of it: either it was
+    /// forgotten as unreachable for too long, or the registry is not the one it was. Mesos says nothing and admits it;
+    /// that it is admitted is right, since its tasks run, but what was lost with the registry has to be seen.
+    fn stranger(&mut self, id: &AgentId, from: &Upid) {
+        tracing::warn!(agent = %id, %from, "an agent comes back of which the registry has no record");
+        if self.recovery.note_stranger() {
+            tracing::error!(
+                known = self.registry.state.agents.len(),
+                "agents come back that the registry has no record of: unless they were away for longer than \
+                 --registry_max_agent_age, the registry of this cluster was lost, replaced or belongs to another one; \
+                 quota, weights, maintenance, and agents that were drained, deactivated or marked gone may be forgotten"
+            );
+        }
     }
 
     /// A retry answers the one whose departure is under way; one that was marked gone has to end.

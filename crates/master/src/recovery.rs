@@ -33,6 +33,8 @@ pub(crate) struct Recovery {
     called: Option<AgentId>,
     /// Before all that are missing are asked again.
     pause: Duration,
+    /// An agent came that the registry has never heard of.
+    stranger: bool,
 }
 
 impl Recovery {
@@ -55,6 +57,11 @@ impl Recovery {
     /// It is back, or is not awaited any more.
     pub fn take(&mut self, id: &AgentId) -> Option<Arc<v1::AgentInfo>> {
         self.awaited.remove(id)
+    }
+
+    /// Whether it is the first one.
+    pub fn note_stranger(&mut self) -> bool {
+        !std::mem::replace(&mut self.stranger, true)
     }
 
     fn missing_share(&self) -> f64 {

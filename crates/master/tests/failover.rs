@@ -295,3 +295,20 @@ fn agents_that_left_long_ago_are_forgotten() {
     assert!(c.registry.unreachable.is_empty() && c.registry.gone.is_empty(), "two weeks are enough");
     assert_eq!(c.metrics.slaves_unreachable.get(), 0);
 }
+
+/// The file of a standalone master was deleted: its agents have ids that no record knows.
+#[test]
+fn agents_of_a_lost_registry_keep_their_ids() {
+    let mut c = Cluster::new();
+    let all = agents(&mut c, 2);
+    c.registry = master::RegistryState::default();
+    c.fail_over();
+    c.forget();
+    for agent in &all {
+        comes_back(&mut c, agent);
+    }
+    assert_eq!(without_pings(c.received(&all[0].pid)), ["SlaveReregistered m-S0 asked about []"]);
+    assert_eq!(without_pings(c.received(&all[1].pid)), ["SlaveReregistered m-S1 asked about []"]);
+    assert_eq!(c.registry.agents.len(), 2);
+    assert_eq!(departures(&c), []);
+}

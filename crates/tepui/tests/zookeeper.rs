@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use ensemble::Ensemble;
-use processes::{Answer, Master, PATIENCE, signal, until};
+use processes::{Answer, Master, PATIENCE, free_port, signal, until};
 
 fn leader(masters: &[Master]) -> usize {
     until("one leads", || masters.iter().position(Master::leads))
@@ -196,6 +196,41 @@ fn a_leader_cut_off_from_zookeeper_steps_down_before_another_leads() {
     until("it leads again", || cut_off.leads().then_some(()));
 }
 
+/// As an agent has it: a connection for messages, and one was taken.
+fn link(master: &Master) -> TcpStream {
+    let mut link = TcpStream::connect(("127.0.0.1", master.port)).unwrap();
+    link.set_read_timeout(Some(PATIENCE)).unwrap();
+    let from = "Libprocess-From: slave(1)@127.0.0.1:1";
+    write!(link, "POST /master/mesos.internal.PongSlaveMessage HTTP/1.1\r\n{from}\r\nContent-Length: 0\r\n\r\n")
+        .unwrap();
+    let mut answer = [0; 4096];
+    let count = link.read(&mut answer).unwrap();
+    assert!(answer[..count].starts_with(b"HTTP/1.1 202 Accepted\r\n"), "{}", String::from_utf8_lossy(&answer[..count]));
+    link
+}
+
+/// Masters of a cluster share a region, as in Mesos.
+#[test]
+fn a_master_of_another_region_ends() {
+    let Some(ensemble) = Ensemble::start(1) else { return };
+    let zk = ensemble.url("/mesos");
+    let start = |region: &str| {
+        let domain = format!(r#"--domain={{"fault_domain":{{"region":{{"name":"{region}"}},"zone":{{"name":"z"}}}}}}"#);
+        let zk = format!("--zk={zk}");
+        Master::with(tempfile::tempdir().unwrap(), free_port(), &[&zk, "--zk_session_timeout=2secs", &domain])
+    };
+    let first = start("north");
+    until("it leads", || first.leads().then_some(()));
+    let same = start("north");
+    until("it follows", || same.get("/state").filter(|answer| answer.status == 307));
+    let mut other = start("south");
+    let ended = until("it ends", || other.child.try_wait().unwrap());
+    assert!(!ended.success());
+    let reason = "the leading master is in the region north, and the --domain of this one in south";
+    assert!(other.log().contains(reason), "{}", other.log());
+    assert!(first.leads());
+}
+
 /// A leader that was stopped (SIGSTOP, a pause of its machine) while another was elected must not act when it wakes.
 #[test]
 fn a_leader_that_slept_is_no_leader_when_it_wakes() {
@@ -205,6 +240,7 @@ fn a_leader_that_slept_is_no_leader_when_it_wakes() {
     until("the first leads", || sleeper.leads().then_some(()));
     let other = Master::start(&zk, "2secs");
     until("the other one follows", || other.get("/state").filter(|answer| answer.status == 307));
+    let mut link = link(&sleeper);
     sleeper.signal("-STOP");
     until("the other one leads", || other.leads().then_some(()));
     sleeper.signal("-CONT");
@@ -212,6 +248,9 @@ fn a_leader_that_slept_is_no_leader_when_it_wakes() {
         assert!(other.leads());
         sleeper.get("/state").filter(|answer| answer.status == 307)
     });
+    // Whoever was linked to the leader has to notice.
+    assert_eq!(link.read(&mut [0]).unwrap(), 0, "a link outlives the term");
+    assert_eq!(sleeper.get("/health").unwrap().status, 200);
 }
 
 /// The figures of the specification: `-- --ignored --nocapture`. Runs of each kind: `FAILOVERS` (10).

@@ -40,8 +40,8 @@ const NETWORK: &[Flag] = &[
     ),
     flag("hostname_lookup", Kind::Bool, "true", "Look the host name up; otherwise the address serves as name."),
     unset("cluster", Kind::Text, "A name for the cluster, shown to people."),
-    unset("domain", Kind::Json, "The region and zone of this master (DomainInfo).").no_effect(LATER),
-    flag("require_agent_domain", Kind::Bool, "false", "Let only agents with a domain register.").no_effect(LATER),
+    unset("domain", Kind::Json, "The region and zone of this master (DomainInfo)."),
+    flag("require_agent_domain", Kind::Bool, "false", "Let only agents with a domain register."),
 ];
 
 const REGISTRY: &[Flag] = &[

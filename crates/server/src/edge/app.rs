@@ -34,5 +34,10 @@ pub trait App: Send + Sync + 'static {
     /// The core's input for a message, unless it is refused.
     fn input(&self, from: Upid, to: String, message: Message) -> Option<<Self::Host as Host>::Input>;
 
+    /// Resolves when what links mean to this process ends, and they with it; never where that is its own end.
+    fn end_of_term(&self) -> impl Future<Output = ()> + Send {
+        std::future::pending()
+    }
+
     fn handle(self: Arc<Self>, request: Request) -> impl Future<Output = Response> + Send;
 }

@@ -145,7 +145,7 @@ impl<H: Host> Inbox<H> {
     }
 
     /// Swaps the waiting mail into `batch`; returns without any at `deadline`.
-    fn take(&self, batch: &mut Vec<Mail<H>>, deadline: Option<Instant>) {
+    pub fn take(&self, batch: &mut Vec<Mail<H>>, deadline: Option<Instant>) {
         let mut waiting = self.lock();
         while waiting.mail.is_empty() {
             let patience = deadline.map(|at| at.saturating_duration_since(Instant::now()));

@@ -61,7 +61,11 @@ async fn accept(
 }
 
 async fn converse<A: App>(connection: Connection, app: Arc<A>, budget: Budget) {
-    match messages(&connection, &*app, &budget).await {
+    let next = tokio::select! {
+        next = messages(&connection, &*app, &budget) => next,
+        () = app.end_of_term() => return,
+    };
+    match next {
         Ok(Next::Http(already_read)) => http::serve(connection, app, budget, already_read).await,
         Ok(Next::Closed) => {}
         Err(error) => debug!(peer = %connection.peer(), %error, "connection ended"),

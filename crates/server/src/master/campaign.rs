@@ -6,7 +6,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use election::{Contender, Coordinator, Lease, Standing};
+use election::{Contender, Coordinator, Leader, Lease, Standing};
+use messages::v1;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
@@ -23,6 +24,8 @@ pub struct Campaign<C> {
     pub process: Process,
     pub post: Arc<Post>,
     pub coordinator: C,
+    /// As ZooKeeper tells.
+    pub leader: watch::Receiver<Leader>,
     /// None leaves it to the session to run out when this process is killed.
     pub last_will: Option<LastWill>,
     /// Turns true when the process is to end.
@@ -81,13 +84,13 @@ impl<C: Coordinator> Campaign<C> {
     async fn stand(&mut self, contender: Contender) -> Outcome {
         let lease = tokio::select! {
             biased;
-            () = stopped(&mut self.stop) => None,
-            lease = elected(&contender) => Some(lease),
+            () = stopped(&mut self.stop) => Err(Outcome::Stopped),
+            reason = misplaced(&self.leader, &self.process) => Err(Outcome::Hopeless(reason)),
+            lease = elected(&contender) => lease.ok_or(Outcome::Over),
         };
         let outcome = match lease {
-            None => Outcome::Stopped,
-            Some(None) => Outcome::Over,
-            Some(Some(lease)) => self.lead(&contender, lease).await,
+            Err(outcome) => outcome,
+            Ok(lease) => self.lead(&contender, lease).await,
         };
         contender.withdraw().await;
         outcome
@@ -145,6 +148,26 @@ impl<C: Coordinator> Campaign<C> {
         term.end().await;
         outcome
     }
+}
+
+/// Resolves when a master of another region leads: as in Mesos, the masters of a cluster share one.
+async fn misplaced(leader: &watch::Receiver<Leader>, process: &Process) -> String {
+    let own = process.config.domain.as_ref().and_then(region).unwrap_or_default();
+    let mut leader = leader.clone();
+    loop {
+        let theirs =
+            leader.borrow_and_update().as_ref().and_then(|leader| Some(region(leader.domain.as_deref()?)?.to_owned()));
+        if let Some(theirs) = theirs.filter(|theirs| !own.is_empty() && theirs != own) {
+            return format!("the leading master is in the region {theirs}, and the --domain of this one in {own}");
+        }
+        if leader.changed().await.is_err() {
+            return std::future::pending().await;
+        }
+    }
+}
+
+fn region(domain: &v1::DomainInfo) -> Option<&str> {
+    Some(&domain.fault_domain.as_ref()?.region.name)
 }
 
 async fn stopped(stop: &mut watch::Receiver<bool>) {

@@ -23,6 +23,8 @@ pub struct Post {
     dropped: Arc<Dropped>,
     leader: watch::Receiver<Leader>,
     pid: String,
+    /// Terms that have ended.
+    ended: watch::Sender<u64>,
 }
 
 #[derive(Clone)]
@@ -42,7 +44,7 @@ enum Direction {
 
 impl Post {
     pub fn following(app: Arc<MasterApp>, dropped: Arc<Dropped>, leader: watch::Receiver<Leader>, pid: String) -> Self {
-        Post { duty: RwLock::new(Duty::Following(app)), dropped, leader, pid }
+        Post { duty: RwLock::new(Duty::Following(app)), dropped, leader, pid, ended: watch::Sender::new(0) }
     }
 
     pub fn lead(&self, app: Arc<MasterApp>, lease: Lease) {
@@ -58,6 +60,7 @@ impl Post {
 
     pub fn follow(&self, app: Arc<MasterApp>) {
         self.change(Duty::Following(app));
+        self.ended.send_modify(|terms| *terms += 1);
     }
 
     fn change(&self, duty: Duty) {
@@ -114,6 +117,16 @@ impl App for Post {
 
     fn input(&self, from: Upid, to: String, message: Message) -> Option<Input> {
         Some(Input::Message(PeerMessage { from, to, message }))
+    }
+
+    /// Mesos' master ends its process, and so every link of its peers.
+    fn end_of_term(&self) -> impl Future<Output = ()> + Send {
+        let mut ended = self.ended.subscribe();
+        async move {
+            if ended.changed().await.is_err() {
+                std::future::pending().await
+            }
+        }
     }
 
     async fn handle(self: Arc<Self>, request: Request) -> Response {

@@ -95,7 +95,8 @@ fn among_others(
     listen(bound, post.clone(), end.clone())?;
     let (stop, stopping) = watch::channel(false);
     let runtime = process.runtime.clone();
-    let campaign = Campaign { process, post, coordinator, last_will, stop: stopping, ended };
+    let leader = detector.leader();
+    let campaign = Campaign { process, post, coordinator, leader, last_will, stop: stopping, ended };
     runtime.spawn(async move {
         campaign.run().await;
         drop(detector);

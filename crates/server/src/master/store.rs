@@ -311,3 +311,170 @@ impl Sizes {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use ::store::Error as StoreError;
+    use messages::v1::WeightInfo;
+
+    use super::*;
+
+    /// What the next commits meet.
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    enum Disk {
+        Works,
+        Full,
+        TakenOver,
+    }
+
+    /// A store whose disk is at the mercy of the test.
+    struct Moody {
+        disk: Arc<Mutex<(Disk, usize)>>,
+        memory: Memory,
+    }
+
+    impl Store for Moody {
+        fn take_over(&mut self) -> Result<Entries, StoreError> {
+            self.memory.take_over()
+        }
+
+        fn commit(&mut self, writes: &[Write]) -> Result<(), StoreError> {
+            let mut disk = self.disk.lock().unwrap();
+            disk.1 += 1;
+            match disk.0 {
+                Disk::Works => self.memory.commit(writes),
+                Disk::Full => Err(StoreError::Unavailable { source: "no space left on device".into() }),
+                Disk::TakenOver => Err(StoreError::Fenced),
+            }
+        }
+    }
+
+    struct Scene {
+        disk: Arc<Mutex<(Disk, usize)>>,
+        memory: Memory,
+        inbox: Arc<Inbox<MasterHost>>,
+        registrar: Registrar,
+    }
+
+    /// Far more than it takes.
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    impl Scene {
+        fn new(patience: Duration) -> Self {
+            let disk = Arc::new(Mutex::new((Disk::Works, 0)));
+            let memory = Memory::new();
+            let inbox = Inbox::new();
+            let store = Box::new(Moody { disk: disk.clone(), memory: memory.clone() });
+            let recovered = recover(store, PATIENCE).unwrap();
+            Scene { disk, memory, registrar: recovered.serve(inbox.clone(), patience).unwrap(), inbox }
+        }
+
+        fn becomes(&self, disk: Disk) {
+            self.disk.lock().unwrap().0 = disk;
+        }
+
+        fn store(&self, token: u64, role: &str) {
+            let weight = WeightInfo { role: Some(role.to_owned()), weight: 2.0 };
+            self.registrar.store(StoreToken(token), RegistryOperation::UpdateWeights(vec![weight]));
+        }
+
+        /// Until so many attempts have been made in all.
+        fn attempts(&self, count: usize) {
+            let begun = Instant::now();
+            while self.disk.lock().unwrap().1 < count {
+                assert!(begun.elapsed() < PATIENCE, "no {count} attempts");
+                std::thread::yield_now();
+            }
+        }
+
+        /// The next news for the core: confirmed tokens, or the word to stop.
+        fn told(&self) -> Vec<Option<u64>> {
+            let mut batch = Vec::new();
+            self.inbox.take(&mut batch, Some(Instant::now() + PATIENCE));
+            let token = |mail| match mail {
+                Mail::Input(Input::Stored(token)) => Some(token.0),
+                _ => None,
+            };
+            batch.into_iter().map(token).collect()
+        }
+
+        fn is_quiet(&self) -> bool {
+            let mut batch = Vec::new();
+            self.inbox.take(&mut batch, Some(Instant::now()));
+            batch.is_empty()
+        }
+
+        fn records(&self) -> usize {
+            self.memory.clone().take_over().unwrap().len()
+        }
+    }
+
+    #[test]
+    fn a_full_disk_delays_and_loses_nothing() {
+        // The second attempt is late already: it is said, and nothing else changes.
+        let scene = Scene::new(Duration::ZERO);
+        scene.becomes(Disk::Full);
+        scene.store(1, "a");
+        scene.store(2, "b");
+        scene.attempts(3);
+        assert!(scene.is_quiet(), "confirmed what was not written");
+        scene.becomes(Disk::Works);
+        let mut confirmed = scene.told();
+        if confirmed.len() < 2 {
+            confirmed.extend(scene.told());
+        }
+        assert_eq!(confirmed, [Some(1), Some(2)]);
+        assert_eq!(scene.registrar.failure(), None);
+        assert_eq!(scene.records(), 2);
+    }
+
+    #[test]
+    fn a_master_that_was_deposed_confirms_nothing_and_stops() {
+        let scene = Scene::new(PATIENCE);
+        scene.becomes(Disk::TakenOver);
+        scene.store(1, "a");
+        assert_eq!(scene.told(), [None], "the core is told to stop");
+        let reason = "cannot write the registry: another master has taken over";
+        assert_eq!(scene.registrar.failure(), Some(reason));
+        scene.store(2, "b");
+        scene.becomes(Disk::Works);
+        assert!(scene.is_quiet());
+        assert_eq!(scene.records(), 0);
+    }
+
+    #[test]
+    fn a_full_disk_keeps_no_master_from_ending() {
+        let scene = Scene::new(PATIENCE);
+        scene.becomes(Disk::Full);
+        scene.store(1, "a");
+        scene.attempts(6);
+        let begun = Instant::now();
+        let Scene { registrar, inbox, .. } = scene;
+        drop(registrar);
+        // Its pauses are longer by now.
+        assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+        let mut batch = Vec::new();
+        inbox.take(&mut batch, Some(Instant::now()));
+        assert!(batch.is_empty());
+    }
+
+    #[test]
+    fn a_registry_that_cannot_be_read_is_tried_for_its_time() {
+        struct Away(usize);
+        impl Store for Away {
+            fn take_over(&mut self) -> Result<Entries, StoreError> {
+                self.0 = self.0.saturating_sub(1);
+                if self.0 == 0 { Ok(Entries::new()) } else { Err(StoreError::Unavailable { source: "away".into() }) }
+            }
+
+            fn commit(&mut self, _: &[Write]) -> Result<(), StoreError> {
+                Ok(())
+            }
+        }
+        assert!(recover(Box::new(Away(3)), PATIENCE).is_ok());
+        let given_up = recover(Box::new(Away(usize::MAX)), Duration::from_millis(10)).err();
+        assert!(matches!(given_up, Some(Error::Store(StoreError::Unavailable { .. }))), "{given_up:?}");
+    }
+}

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use election::MasterUrl;
 use flags::Parsed;
+use messages::v1;
 use server::master::{MasterOptions, RegistryPlace, start};
 
 use super::common::{advertised_ip, hostname, ip, parse_or_exit, port, serve, until_end};
@@ -55,6 +56,8 @@ fn options(flags: &Parsed) -> Result<MasterOptions, Failure> {
     }
     config.max_agent_ping_timeouts = count(flags, "max_agent_ping_timeouts", 5) as u32;
     config.offer_timeout = flags.duration("offer_timeout");
+    config.domain = flags.get("domain").map(domain).transpose()?;
+    config.require_agent_domain = flags.bool("require_agent_domain");
     config.root_submissions = flags.bool("root_submissions");
     config.roles = flags.get("roles").map(|roles| roles.split(',').map(|r| r.trim().to_owned()).collect());
     config.weights = weights(flags, config)?;
@@ -63,6 +66,12 @@ fn options(flags: &Parsed) -> Result<MasterOptions, Failure> {
     removal::apply(flags, config)?;
     allocator(flags, config)?;
     Ok(options)
+}
+
+/// A `DomainInfo` in JSON.
+fn domain(text: &str) -> Result<v1::DomainInfo, Failure> {
+    wire::decode_as(wire::ContentType::Json, text.as_bytes(), &wire::Limits::default())
+        .map_err(|error| Failure::said(format!("--domain: {error}")))
 }
 
 fn weights(flags: &Parsed, config: &master::Config) -> Result<BTreeMap<String, f64>, Failure> {
