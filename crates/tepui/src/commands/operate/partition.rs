@@ -116,7 +116,7 @@ pub async fn partition(args: Partition) -> Result<(), Failure> {
 }
 
 async fn list(args: List) -> Result<(), Failure> {
-    let answer = get_json(&args.target.master, "/partitions").await?;
+    let answer = get_json(&args.target.master, "/partitions").await.map_err(advised)?;
     if args.json {
         output::line(answer);
         return Ok(());
@@ -178,6 +178,7 @@ async fn set(args: Set) -> Result<(), Failure> {
     let path = path(&args.id)?;
     let before = match get_json(&args.order.target.master, &path).await {
         Ok(partition) => partition,
+        // A master of Mesos says so when the new one is sent.
         Err(Error::Status { status: 404, .. }) if args.role.is_some() => Value::Null,
         Err(Error::Status { status: 404, .. }) => {
             return Err(Failure::said(format!(

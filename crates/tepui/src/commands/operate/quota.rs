@@ -90,7 +90,8 @@ async fn list(args: List) -> Result<(), Failure> {
         output::line(String::from_utf8_lossy(&wire::json::encode(&status)));
         return Ok(());
     }
-    if status.configs.is_empty() {
+    let configs: Vec<&QuotaConfig> = status.configs.iter().filter(|config| is_set(config)).collect();
+    if configs.is_empty() {
         output::line("No quota is set. Set one with: tepui quota set ROLE --guarantee cpus:8,mem:32GB");
         return Ok(());
     }
@@ -99,7 +100,7 @@ async fn list(args: List) -> Result<(), Failure> {
         let found = roles["roles"].as_array().into_iter().flatten().find(|one| one["name"] == role);
         Amounts::from_json(found.map_or(&Value::Null, |one| &one["quota"]["consumed"]))
     };
-    let row = |config: &QuotaConfig| {
+    let row = |config: &&QuotaConfig| {
         vec![
             config.role.clone(),
             Amounts::of(&config.guarantees).to_string(),
@@ -107,7 +108,7 @@ async fn list(args: List) -> Result<(), Failure> {
             consumed(&config.role).to_string(),
         ]
     };
-    let rows: Vec<Vec<String>> = status.configs.iter().map(row).collect();
+    let rows: Vec<Vec<String>> = configs.iter().map(row).collect();
     output::print(render(&["ROLE", "GUARANTEE", "LIMIT", "CONSUMED"], &rows));
     Ok(())
 }
@@ -141,5 +142,10 @@ async fn remove(args: Remove) -> Result<(), Failure> {
 
 async fn of_role(order: &Order, role: &str) -> Result<Option<QuotaConfig>, Failure> {
     let status = order.operator().quotas().await?;
-    Ok(status.configs.into_iter().find(|config| config.role == role))
+    Ok(status.configs.into_iter().find(|config| config.role == role && is_set(config)))
+}
+
+/// Masters of Mesos keep showing a quota that was removed, without amounts.
+fn is_set(config: &QuotaConfig) -> bool {
+    !(config.guarantees.is_empty() && config.limits.is_empty())
 }
