@@ -433,9 +433,9 @@ fn shared_volumes_stay_available() {
         .offers_each(&[("f2", 1)])
         .does(|allocator| {
             assert_eq!(allocator.available(&AgentId::new("a1")), Some(&shared_volume()));
-            assert_eq!(counted(allocator), ["cpus:2; mem:200; disk:50"]);
+            assert_eq!(counted(allocator), ["cpus:2; disk:50; mem:200"]);
             allocator.remove_framework(&FrameworkId::new("f1"));
-            assert_eq!(counted(allocator), ["cpus:1; mem:100; disk:50"]);
+            assert_eq!(counted(allocator), ["cpus:1; disk:50; mem:100"]);
             allocator.remove_framework(&FrameworkId::new("f2"));
             assert_eq!(counted(allocator), Vec::<String>::new());
         });

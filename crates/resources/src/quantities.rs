@@ -94,13 +94,15 @@ impl FromIterator<(Name, Scalar)> for Quantities {
     }
 }
 
-/// As Mesos: `cpus:1; mem:32`.
+/// As Mesos: `cpus:1; disk:64; mem:32`, in the order of the alphabet.
 impl fmt::Display for Quantities {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_empty() {
             return f.write_str("{}");
         }
-        for (i, (name, amount)) in self.iter().enumerate() {
+        let mut sorted: Vec<(&Name, Scalar)> = self.iter().collect();
+        sorted.sort_unstable_by_key(|(name, _)| name.as_str());
+        for (i, (name, amount)) in sorted.into_iter().enumerate() {
             let separator = if i == 0 { "" } else { "; " };
             write!(f, "{separator}{name}:{amount}")?;
         }

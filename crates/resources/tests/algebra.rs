@@ -365,7 +365,7 @@ fn totals_by_name() {
         all.names().iter().map(|name| name.as_str()).collect::<Vec<_>>(),
         ["cpus", "gpus", "mem", "disk", "ports", "n", "tags"]
     );
-    assert_eq!(all.quantities().to_string(), "cpus:3.5; gpus:3; mem:512; disk:9; n:7");
+    assert_eq!(all.quantities().to_string(), "cpus:3.5; disk:9; gpus:3; mem:512; n:7");
     assert_eq!(all.scalars(), parse("cpus:1;cpus(a):2.5;mem:512;disk:9;gpus:3;n:7"));
 }
 

@@ -76,6 +76,7 @@ pub(super) fn quota_of(config: &QuotaConfig) -> Quota {
 
 /// As Mesos prints amounts.
 pub(super) fn limits_text(limits: &Limits) -> String {
-    let each: Vec<String> = limits.iter().map(|(name, limit)| format!("{name}:{limit}")).collect();
+    let mut each: Vec<String> = limits.iter().map(|(name, limit)| format!("{name}:{limit}")).collect();
+    each.sort_unstable();
     if each.is_empty() { "{}".to_owned() } else { each.join("; ") }
 }
