@@ -24,7 +24,7 @@ const POLL: Duration = Duration::from_millis(300);
 Examples:
   tepui drain S3                   by the end of its id
   tepui drain node7.example        by its host name
-  tepui drain S3 --grace 1m --wait  no task gets more than a minute; return when it is drained
+  tepui drain S3 --grace 1m --wait no task gets more than a minute; return when it is drained
   tepui drain S3 --gone            it will not come back: once drained it is marked gone
   tepui agents                     shows draining and drained agents
   tepui reactivate S3              take it back")]
@@ -113,19 +113,25 @@ pub async fn drain(args: Drain) -> Result<(), Failure> {
     );
     args.order.give(&orders::drain_agent(id.clone(), args.grace, args.gone), said).await?;
     if args.wait {
-        until_drained(&args.order, &id).await?;
+        until_drained(&args.order, &id, args.gone).await?;
         args.order.remark(format!("agent {} is {}", short(&id.value), if args.gone { "gone" } else { "drained" }));
     }
     Ok(())
 }
 
-async fn until_drained(order: &Order, id: &AgentId) -> Result<(), Failure> {
+async fn until_drained(order: &Order, id: &AgentId, gone: bool) -> Result<(), Failure> {
     loop {
         let state = State::get(&order.target.master).await?;
         let agent = state.agents.agents.iter().find(|agent| agent.agent_info.id.as_ref() == Some(id));
         match agent.map(|agent| agent.drain_info.as_ref().map(|info| info.state())) {
-            // Marked gone, or unreachable: there is nothing to wait for.
-            None | Some(Some(DrainState::Drained)) => return Ok(()),
+            None if gone => return Ok(()),
+            None => {
+                return Err(Failure::said(format!(
+                    "agent {} is not connected now: it goes on draining when it is back, see `tepui agents`",
+                    short(&id.value)
+                )));
+            }
+            Some(Some(DrainState::Drained)) if !gone => return Ok(()),
             Some(None) => return Err(Failure::said(format!("agent {} was reactivated meanwhile", short(&id.value)))),
             Some(Some(_)) => tokio::time::sleep(POLL).await,
         }

@@ -189,16 +189,21 @@ async fn set(args: Set) -> Result<(), Failure> {
         Err(error) => return Err(advised(error)),
     };
     let terms = terms(&args, &before);
-    let (min, max) = (bounds(&terms, "min"), bounds(&terms, "max"));
-    let role = terms["role"].as_str().unwrap_or_default();
-    let said = format!("partition {}: role {role} has {min} at least and {max} at most", args.id);
+    let said =
+        format!("partition {}: role {} has {}", args.id, terms["role"].as_str().unwrap_or_default(), promised(&terms));
     let force = if args.force { "?force=true" } else { "" };
     put_json(&args.order.target.master, &format!("{path}{force}"), &terms).await.map_err(advised)?;
-    args.order.say(
-        &terms.to_string(),
-        said.replace(" and - at most", ", without a maximum").replace("has - at", "has nothing at"),
-    );
+    args.order.say(&terms.to_string(), said);
     Ok(())
+}
+
+fn promised(terms: &Value) -> String {
+    let (min, max) = (bounds(terms, "min"), bounds(terms, "max"));
+    match (min.0.is_empty(), max.0.is_empty()) {
+        (true, _) => format!("no minimum, and {max} at most"),
+        (false, true) => format!("{min} at least, without a maximum"),
+        (false, false) => format!("{min} at least and {max} at most"),
+    }
 }
 
 /// What is not given stays as it is; the master has defaults for a new one.
