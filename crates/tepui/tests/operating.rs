@@ -161,23 +161,28 @@ fn every_help_teaches_by_examples() {
         assert!(output.status.success(), "{command:?}");
         String::from_utf8(output.stdout).unwrap()
     };
-    for command in [
-        "role",
-        "quota",
-        "weight",
-        "partition",
-        "reserve",
-        "unreserve",
-        "volume",
-        "maintenance",
-        "drain",
-        "deactivate",
-        "reactivate",
-        "gone",
+    // Of the paragraphs that say what it is for.
+    for (command, taught) in [
+        ("role", "A role need not be created"),
+        ("quota", "A guarantee is kept free"),
+        ("weight", "Weights count among roles of one level"),
+        ("partition", "Mesos has nothing like it"),
+        ("reserve", "They have to be free"),
+        ("unreserve", "has to be destroyed first"),
+        ("volume", "keeps what they write"),
+        ("maintenance", "Times are UTC"),
+        ("drain", "comes back with `tepui reactivate`"),
+        ("deactivate", "`tepui drain` ends them instead"),
+        ("reactivate", "has to be drained first"),
+        ("gone", "There is no way back"),
     ] {
         let text = help(&[command]);
-        assert!(text.contains("Examples:\n  tepui "), "{command}: {text}");
-        assert!(text.contains(&format!("  tepui {command} ")), "{command}: {text}");
+        let flowing = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(flowing.contains(taught), "{command}: {text}");
+        assert!(
+            text.contains("Examples:\n  tepui ") && text.contains(&format!("  tepui {command} ")),
+            "{command}: {text}"
+        );
     }
 }
 

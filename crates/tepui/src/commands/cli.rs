@@ -59,29 +59,18 @@ enum Command {
     Logs(logs::Logs),
     /// Say why a task or framework is where it is
     Explain(explain::Explain),
-    /// List roles and what they have
+    // Of these, each tells by itself what it is for, at length with `--help`.
     Role(operate::Role),
-    /// What roles are guaranteed, and how much they may use at most
     Quota(operate::Quota),
-    /// How much roles get compared with each other
     Weight(operate::Weight),
-    /// Parts of the cluster for roles, lent while they are not needed
     Partition(operate::Partition),
-    /// Set resources of an agent aside for a role
     Reserve(operate::Reserve),
-    /// Give back what was set aside
     Unreserve(operate::Unreserve),
-    /// Directories that outlive tasks
     Volume(operate::Volume),
-    /// Plan when machines rest, and bring them down and up
     Maintenance(operate::Maintenance),
-    /// End what runs on an agent, and offer nothing of it any more
     Drain(operate::Drain),
-    /// Offer nothing of an agent any more; what runs there goes on
     Deactivate(operate::Deactivate),
-    /// Offer an agent again that was deactivated or drained
     Reactivate(operate::Reactivate),
-    /// Say that an agent will never come back
     Gone(operate::Gone),
     /// Show the version of this program, and of a master
     Version(VersionArgs),

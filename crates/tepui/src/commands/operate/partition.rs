@@ -12,7 +12,7 @@ use crate::commands::cli::{Failure, Target};
 use crate::output;
 use crate::table::render;
 
-/// Parts of the cluster for roles, which are lent while they are not needed
+/// Promise parts of the cluster to roles, and lend them while they are not needed
 ///
 /// A partition gives a role a minimum and a maximum. What is not used of the minimum goes to others, if the partition
 /// lends, and comes back when its frameworks want it: in the order of priorities, first by what becomes free, then by

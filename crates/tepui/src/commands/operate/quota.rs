@@ -10,7 +10,7 @@ use crate::commands::cli::{Failure, Target};
 use crate::output;
 use crate::table::render;
 
-/// What roles are guaranteed, and how much they may use at most
+/// Promise amounts to roles, and limit what they may use
 ///
 /// A guarantee is kept free for the role while its frameworks do not use it; a limit is what the role and the roles
 /// below it never get beyond. Both count for all frameworks of the role together. To lend a guarantee while it is not

@@ -9,7 +9,7 @@ use crate::commands::state::short;
 use crate::output;
 use crate::table::render;
 
-/// The roles of the cluster, and what they have
+/// List roles and what they have
 ///
 /// Frameworks take part in roles, and what roles get is decided by weights (`tepui weight`), quota (`tepui quota`),
 /// partitions (`tepui partition`) and reservations (`tepui reserve`). A role need not be created: it is there when

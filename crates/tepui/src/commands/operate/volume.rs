@@ -17,7 +17,7 @@ use crate::commands::state::{State, short};
 use crate::output;
 use crate::table::render;
 
-/// Directories that outlive tasks
+/// Keep data in directories that outlive tasks
 ///
 /// A persistent volume is made of disk that is reserved to a role on one agent. It is offered to frameworks of that
 /// role, appears in the sandboxes of tasks that use it, and keeps what they write until it is destroyed.

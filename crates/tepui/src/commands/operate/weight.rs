@@ -8,7 +8,7 @@ use crate::commands::cli::{Failure, Target};
 use crate::output;
 use crate::table::render;
 
-/// How much of the cluster a role gets compared with its siblings
+/// Share unevenly among roles
 ///
 /// What is left after quota and reservations is shared fairly. A role of weight 2 gets twice as much as one of weight
 /// 1, which every role has that nothing else was set for. Weights count among roles of one level: eng/web is compared
