@@ -230,6 +230,7 @@ impl Agent {
             Waiting::Transition => self.change_volumes(step),
             Waiting::Resources { operation } => self.resources_stored(step, operation),
             Waiting::Update { framework, task, uuid } => self.update_stored(step, &framework, &task, &uuid),
+            Waiting::Acknowledged { framework, task } => self.acknowledgement_stored(step, &framework, &task),
         }
     }
 

@@ -23,6 +23,11 @@ pub(crate) enum Waiting {
         task: TaskId,
         uuid: Vec<u8>,
     },
+    /// Of an update after which others may follow.
+    Acknowledged {
+        framework: FrameworkId,
+        task: TaskId,
+    },
     /// What volumes are about to come and go.
     Transition,
     /// What became of the resources, and the operation that did it.

@@ -41,6 +41,9 @@ struct Stream {
     acknowledged: VecDeque<Vec<u8>>,
     /// The wait before the next repetition of the first pending update; `None` while it is not in flight.
     retry: Option<Duration>,
+    /// Acknowledgements on their way to the disk. Nothing goes before they are there: were one lost, its update would
+    /// be repeated after a later one.
+    unrecorded: usize,
 }
 
 #[derive(Debug)]
@@ -72,9 +75,9 @@ pub(crate) enum Acknowledged {
 }
 
 impl Streams {
-    /// The oldest update of a task that is not acknowledged.
+    /// The update of a task that its framework sees next.
     pub fn next(&self, framework: &FrameworkId, task: &TaskId) -> Option<&StatusUpdate> {
-        let stream = self.by_task.get(&(framework.clone(), task.clone()))?;
+        let stream = self.by_task.get(&(framework.clone(), task.clone())).filter(|stream| stream.unrecorded == 0)?;
         stream.pending.front().map(|pending| &*pending.update)
     }
 
@@ -107,7 +110,7 @@ impl Streams {
         acknowledged: VecDeque<Vec<u8>>,
     ) {
         let durable = |update| Pending { update: Arc::new(update), origin: Origin::Agent, stored: true };
-        let stream = Stream { pending: pending.map(durable).collect(), acknowledged, retry: None };
+        let stream = Stream { pending: pending.map(durable).collect(), acknowledged, ..Stream::default() };
         self.by_task.insert((framework.clone(), task.clone()), stream);
     }
 
@@ -135,7 +138,7 @@ impl Streams {
     pub fn start(&mut self, framework: &FrameworkId, task: &TaskId) -> Option<(Arc<StatusUpdate>, Duration)> {
         let stream = self.by_task.get_mut(&(framework.clone(), task.clone()))?;
         let first = stream.pending.front().filter(|p| p.stored)?;
-        if stream.retry.is_some() {
+        if stream.retry.is_some() || stream.unrecorded > 0 {
             return None;
         }
         stream.retry = Some(RETRY_MIN);
@@ -167,7 +170,15 @@ impl Streams {
             stream.acknowledged.pop_front();
         }
         stream.acknowledged.push_back(uuid.to_vec());
+        stream.unrecorded += 1;
         Acknowledged::Next
+    }
+
+    /// An acknowledgement after which others may follow is durable.
+    pub fn recorded(&mut self, framework: &FrameworkId, task: &TaskId) {
+        if let Some(stream) = self.by_task.get_mut(&(framework.clone(), task.clone())) {
+            stream.unrecorded = stream.unrecorded.saturating_sub(1);
+        }
     }
 
     /// Nothing is in flight any more. Returns the tasks whose repetition is to be called off.

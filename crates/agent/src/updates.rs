@@ -387,12 +387,21 @@ impl Agent {
             return;
         }
         let record = Record::Acknowledged { framework: framework.clone(), task: task.clone(), uuid: message.uuid };
-        self.stores.store(step, record);
-        step.disarm(Timer::UpdateRetry(framework.clone(), task.clone()));
-        match acknowledged {
-            Acknowledged::Closed => self.task_completed(step, &framework, &task),
-            _ => self.forward_next(step, &framework, &task),
+        let retry = Timer::UpdateRetry(framework.clone(), task.clone());
+        if acknowledged == Acknowledged::Closed {
+            self.stores.store(step, record);
+            step.disarm(retry);
+            return self.task_completed(step, &framework, &task);
         }
+        self.stores.store_then(step, record, Waiting::Acknowledged { framework, task });
+        step.disarm(retry);
+    }
+
+    /// Mesos forwards the next update when the acknowledgement is written; a machine that loses power before it is
+    /// durable would send an update after its successor.
+    pub(crate) fn acknowledgement_stored(&mut self, step: &mut Step<'_>, framework: &FrameworkId, task: &TaskId) {
+        self.streams.recorded(framework, task);
+        self.forward_next(step, framework, task);
     }
 
     /// The framework knows the end of the task: nothing is left to do for it.

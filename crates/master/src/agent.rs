@@ -185,6 +185,11 @@ impl Agents {
         self.unreachable.get(id)
     }
 
+    /// In the order in which they left.
+    pub fn unreachable_ids(&self) -> Vec<AgentId> {
+        self.unreachable_order.iter().filter(|id| self.unreachable.contains_key(*id)).cloned().collect()
+    }
+
     pub fn unreachable_count(&self) -> usize {
         self.unreachable.len()
     }

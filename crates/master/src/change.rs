@@ -147,6 +147,8 @@ pub enum TaskDeparture {
     Completed,
     /// Its agent is unreachable: into the unreachable history.
     Unreachable,
+    /// Out of the unreachable history: its agent is back. If the task is, too, it is added again.
+    Forgotten,
 }
 
 #[derive(Debug, Clone, PartialEq)]

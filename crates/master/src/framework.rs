@@ -143,6 +143,10 @@ impl UnreachableTasks {
         forgotten
     }
 
+    pub fn iter(&self) -> impl Iterator<Item = (&TaskId, &Arc<v1::Task>)> {
+        self.tasks.iter()
+    }
+
     pub fn remove(&mut self, task: &str) -> Option<Arc<v1::Task>> {
         self.tasks.remove(task)
     }

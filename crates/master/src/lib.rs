@@ -14,6 +14,7 @@ mod departure;
 mod disconnect;
 mod draining;
 mod drivers;
+mod dump;
 mod executors;
 mod explain;
 mod framework;

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use messages::{internal, v1};
 use resources::Resources;
-use vocabulary::{AgentId, FrameworkId, Role, Upid};
+use vocabulary::{AgentId, FrameworkId, Role, TaskId, Upid};
 
 use crate::agent::UnreachableAgent;
 use crate::capabilities::{AgentCapabilities, capability_numbers};
-use crate::change::AgentSnapshot;
+use crate::change::{AgentSnapshot, Change, TaskDeparture};
 use crate::cx::Cx;
 use crate::framework::roles_of;
 use crate::master::Master;
@@ -31,7 +31,7 @@ impl Master {
         let capabilities = capability_numbers(&message.agent_capabilities);
         let was_recovered = self.recovery.take(&id).is_some();
         let was_unreachable = self.agents.take_unreachable(id.as_str());
-        self.forget_unreachable_tasks(was_unreachable.as_ref());
+        self.forget_unreachable_tasks(cx, was_unreachable.as_ref());
 
         let completed = self.leave_out_completed(&mut message);
         self.recover_frameworks(cx, &message.frameworks);
@@ -128,18 +128,22 @@ impl Master {
         self.registry.leaving.contains_key(id)
     }
 
-    fn forget_unreachable_tasks(&mut self, agent: Option<&UnreachableAgent>) {
+    fn forget_unreachable_tasks(&mut self, cx: &mut Cx<'_>, agent: Option<&UnreachableAgent>) {
         self.metrics.slaves_unreachable.set(self.agents.unreachable_count() as i64);
         for (framework, task) in agent.into_iter().flat_map(|agent| &agent.tasks) {
-            self.forget_unreachable_task(framework, task.as_str());
+            self.forget_unreachable_task(cx, framework, task.as_str());
         }
     }
 
-    fn forget_unreachable_task(&mut self, framework: &FrameworkId, task: &str) {
-        let framework = self.frameworks.get_mut(framework.as_str());
-        if framework.and_then(|framework| framework.unreachable.remove(task)).is_some() {
-            self.metrics.tasks_unreachable.decrement();
-        }
+    fn forget_unreachable_task(&mut self, cx: &mut Cx<'_>, framework: &FrameworkId, task: &str) {
+        let entry = self.frameworks.get_mut(framework.as_str());
+        let Some(known) = entry.and_then(|entry| entry.unreachable.remove(task)) else { return };
+        self.metrics.tasks_unreachable.decrement();
+        cx.publish(Change::TaskRemoved {
+            framework: framework.clone(),
+            task: TaskId::from(&known.task_id),
+            departure: TaskDeparture::Forgotten,
+        });
     }
 
     /// What belongs to completed frameworks is not entered; the agent will be told to end it.
@@ -204,7 +208,7 @@ impl Master {
     fn tell_of_returned_tasks(&mut self, cx: &mut Cx<'_>, claims: &Claims, cause: &str) {
         for (framework, task, _) in &claims.tasks {
             // The master may have forgotten the agent, but not yet its task.
-            self.forget_unreachable_task(framework, &task.task_id.value);
+            self.forget_unreachable_task(cx, framework, &task.task_id.value);
             let status = current_status(task, cause, v1::task_status::Reason::AgentReregistered, cx);
             self.forward_made_up(cx, framework, &status);
         }

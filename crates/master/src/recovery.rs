@@ -46,6 +46,10 @@ impl Recovery {
         self.awaited.contains_key(id)
     }
 
+    pub fn awaited(&self) -> impl Iterator<Item = &Arc<v1::AgentInfo>> {
+        self.awaited.values()
+    }
+
     /// Whether something on this agent (on any, if none is named) may still turn up.
     pub fn awaits(&self, agent: Option<&v1::AgentId>) -> bool {
         match agent {

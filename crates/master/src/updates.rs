@@ -119,8 +119,10 @@ impl Master {
         connected && task.is_some()
     }
 
-    /// Enters a status into the books. `told`: its framework has been sent it, and will
-    /// acknowledge it.
+    /// Enters a status into the books. `told`: its framework has been sent it, and will acknowledge it.
+    ///
+    /// One with a uuid is what the framework hears next, even if its agent has to repeat it because nobody was there.
+    /// (Mesos keeps no state of those, and answers a reconciliation with the end of a task whose beginning comes later.)
     fn apply_status(
         &mut self,
         cx: &mut Cx<'_>,
@@ -141,9 +143,11 @@ impl Master {
             proto.state = claimed as i32;
         }
         task::record_status(proto, &status);
-        if told && let Some(uuid) = &status.uuid {
+        if let Some(uuid) = &status.uuid {
             proto.status_update_state = Some(status.state);
-            proto.status_update_uuid = Some(uuid.clone());
+            if told {
+                proto.status_update_uuid = Some(uuid.clone());
+            }
         }
         let now = task.state();
         let ended = task::is_over(now) && !task::is_over(before);
@@ -232,7 +236,8 @@ impl Master {
         }
     }
 
-    /// Ends a running task by the master's own word, and removes it.
+    /// Ends a running task by the master's own word, and removes it. One that is over for its framework, which only has
+    /// not acknowledged it, stays what it is: Mesos calls it unreachable or lost.
     pub(crate) fn end_task(
         &mut self,
         cx: &mut Cx<'_>,
@@ -242,6 +247,13 @@ impl Master {
         departure: TaskDeparture,
     ) -> Option<Arc<v1::TaskStatus>> {
         let task = self.frameworks.get(framework.as_str())?.tasks.get(id)?;
+        let told = task.told_state();
+        if vocabulary::is_terminal(told) {
+            let again = MadeUp { state: told, unreachable_since: None, ..reason.clone() };
+            let status = Arc::new(again.status(&task.proto, cx.now.wall));
+            self.remove_task(cx, framework, id, TaskDeparture::Completed);
+            return Some(status);
+        }
         let status = Arc::new(reason.status(&task.proto, cx.now.wall));
         self.apply_status(cx, framework, id, status.clone(), None, false);
         self.remove_task(cx, framework, id, departure);
@@ -297,7 +309,7 @@ impl Master {
         let mut over = None;
         if let Some((id, task)) = task {
             // Not forwarded by this master (it failed over meanwhile): it will be, again.
-            if task.proto.status_update_state.is_none() {
+            if task.proto.status_update_uuid.is_none() {
                 return false;
             }
             let last = task.proto.status_update_uuid.as_deref() == Some(call.uuid.as_slice());

@@ -56,6 +56,11 @@ impl Coordination {
         true
     }
 
+    /// What the epoch's master has made of it; nothing for one that is deposed.
+    pub fn registry_of(&self, epoch: u64) -> Option<&RegistryState> {
+        (epoch == self.epoch).then_some(&self.registry)
+    }
+
     pub fn leading_master(&self) -> Option<usize> {
         let leader = self.leader?;
         self.sessions.iter().find(|session| session.id == leader).map(|session| session.master)
@@ -127,7 +132,9 @@ impl Ctx {
         let session = self.coordination.sessions.iter().find(|session| session.id == id);
         session.is_some_and(|session| {
             let node = Node::Master(session.master);
-            !self.network.is_cut(node, Node::Coordination) && !self.network.is_cut(Node::Coordination, node)
+            !session.abandoned
+                && !self.network.is_cut(node, Node::Coordination)
+                && !self.network.is_cut(Node::Coordination, node)
         })
     }
 

@@ -25,7 +25,6 @@ pub enum Event {
     Broken {
         node: Node,
         peer: Node,
-        number: u64,
     },
     MasterTimer {
         master: usize,

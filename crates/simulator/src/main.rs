@@ -31,6 +31,9 @@ struct Arguments {
     /// Plant a bug: the run has to fail.
     #[arg(long)]
     mutant: Option<Mutant>,
+    /// Go on after failures, and name them all at the end.
+    #[arg(long)]
+    keep_going: bool,
     /// How many threads; all cores by default.
     #[arg(long)]
     threads: Option<NonZero<usize>>,
@@ -82,7 +85,7 @@ fn many(arguments: &Arguments) -> ExitCode {
     let threads = arguments.threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZero::get);
     let (next, stop) = (AtomicU64::new(arguments.from), AtomicBool::new(false));
     let end = arguments.from + arguments.seeds;
-    let total = Mutex::new((Counts::default(), 0u64, None::<Outcome>));
+    let total = Mutex::new((Counts::default(), 0u64, Vec::<Outcome>::new()));
     let begun = std::time::Instant::now();
     std::thread::scope(|scope| {
         for _ in 0..threads {
@@ -99,19 +102,24 @@ fn many(arguments: &Arguments) -> ExitCode {
                     if total.1.is_multiple_of(1000) {
                         eprintln!("{} seeds in {:.0} s: {}", total.1, begun.elapsed().as_secs_f64(), total.0);
                     }
-                    if outcome.violation.is_some() {
-                        stop.store(true, Ordering::Relaxed);
-                        total.2.get_or_insert(outcome);
+                    if let Some(violation) = &outcome.violation {
+                        eprintln!("seed {seed} fails: {violation}");
+                        stop.store(!arguments.keep_going, Ordering::Relaxed);
+                        total.2.push(outcome);
                     }
                 }
             });
         }
     });
-    let Ok((counts, seeds, failed)) = total.into_inner() else { return ExitCode::FAILURE };
+    let Ok((counts, seeds, mut failed)) = total.into_inner() else { return ExitCode::FAILURE };
     println!("{seeds} seeds in {:.1} s: {counts}", begun.elapsed().as_secs_f64());
-    match failed {
+    failed.sort_by_key(|outcome| outcome.seed);
+    if failed.len() > 1 {
+        let seeds: Vec<String> = failed.iter().map(|outcome| outcome.seed.to_string()).collect();
+        println!("{} seeds fail: {}", failed.len(), seeds.join(", "));
+    }
+    match failed.first() {
         Some(outcome) => {
-            println!("seed {} fails", outcome.seed);
             explain(&Options { mutant: arguments.mutant, ..Options::new(outcome.seed) }, arguments.lines);
             ExitCode::FAILURE
         }

@@ -10,4 +10,8 @@ pub enum Mutant {
     SkipFlush,
     /// Masters take offers back without telling their framework.
     ForgetRescind,
+    /// The registry says that a commit is durable, and has lost it.
+    LoseCommit,
+    /// Masters take a commit for durable that was refused because another one leads.
+    IgnoreFence,
 }

@@ -184,8 +184,8 @@ impl Network {
         let number = connection.number;
         *connection = Connection { number: number + 1, ..Connection::default() };
         vec![
-            (now, Event::Broken { node: first, peer: second, number }),
-            (now + up_to(random, lag), Event::Broken { node: second, peer: first, number }),
+            (now, Event::Broken { node: first, peer: second }),
+            (now + up_to(random, lag), Event::Broken { node: second, peer: first }),
         ]
     }
 

@@ -74,7 +74,7 @@ impl World {
                 let events = ctx.network.give_up(ctx.time, &mut ctx.random, a, b, number);
                 ctx.all(events);
             }
-            Event::Broken { node, peer, .. } => self.broken(node, peer),
+            Event::Broken { node, peer } => self.broken(node, peer),
             Event::MasterTimer { master, life, timer, serial } => {
                 if let Some(master) = self.masters.get_mut(master).filter(|master| master.life == life) {
                     master.timer(ctx, timer, serial);

@@ -213,8 +213,12 @@ impl Cluster {
                 vec![Change::AgentUpdated(shared)]
             }
             None => {
+                let id = snapshot.id.clone();
                 self.agents.push(snapshot);
-                vec![Change::AgentAdded(shared)]
+                let mut changes: Vec<Change> =
+                    self.frameworks.iter_mut().flat_map(|framework| framework.forget_unreachable(&id)).collect();
+                changes.push(Change::AgentAdded(shared));
+                changes
             }
         }
     }
@@ -415,10 +419,22 @@ impl Framework {
                 TaskDeparture::Unreachable => {
                     remember(&mut self.unreachable, task, LIMITS.unreachable_tasks_per_framework);
                 }
+                TaskDeparture::Forgotten => {}
             }
             changes.push(Change::TaskRemoved { framework, task: id, departure });
         }
         changes
+    }
+
+    /// Their agent is back.
+    fn forget_unreachable(&mut self, agent: &AgentId) -> Vec<Change> {
+        let gone = self.unreachable.extract_if(.., |task| task.agent_id.value == agent.as_str());
+        gone.map(|task| Change::TaskRemoved {
+            framework: self.snapshot.id.clone(),
+            task: TaskId::from(&task.task_id),
+            departure: TaskDeparture::Forgotten,
+        })
+        .collect()
     }
 
     fn executors_gone(&mut self, agent: &AgentId) -> Vec<Change> {

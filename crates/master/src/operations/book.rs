@@ -139,6 +139,10 @@ impl Operations {
         self.map.get(self.names.get(framework)?.get(name)?)
     }
 
+    pub fn iter(&self) -> impl Iterator<Item = &Operation> {
+        self.map.values()
+    }
+
     /// Those that are not over and acknowledged.
     pub fn on_agent(&self, agent: &str) -> Vec<OperationUuid> {
         self.agents.get(agent).map(|uuids| uuids.iter().copied().collect()).unwrap_or_default()

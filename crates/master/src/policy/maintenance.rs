@@ -93,9 +93,11 @@ impl Master {
     }
 
     pub(super) fn publish_maintenance(&self, cx: &mut Cx<'_>) {
+        cx.publish(Change::MaintenanceUpdated(Arc::new(self.maintenance())));
+    }
+
+    pub(crate) fn maintenance(&self) -> MaintenanceSnapshot {
         let state = &self.registry.state;
-        let machines = state.machines.values().cloned().collect();
-        let snapshot = MaintenanceSnapshot { schedule: state.schedule.clone(), machines };
-        cx.publish(Change::MaintenanceUpdated(Arc::new(snapshot)));
+        MaintenanceSnapshot { schedule: state.schedule.clone(), machines: state.machines.values().cloned().collect() }
     }
 }

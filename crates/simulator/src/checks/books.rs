@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use master::{Change, Effect};
+use master::{AgentDeparture, Change, Effect};
 use messages::v1;
 use resources::Resources;
 use vocabulary::{AgentId, ExecutorId, FrameworkId, OfferId, TaskId, is_terminal};
@@ -10,6 +10,8 @@ use vocabulary::{AgentId, ExecutorId, FrameworkId, OfferId, TaskId, is_terminal}
 #[derive(Debug, Default, PartialEq)]
 pub struct Books {
     agents: BTreeMap<AgentId, Agent>,
+    /// Those that the master before had, or that are unreachable.
+    away: BTreeSet<AgentId>,
     offers: BTreeMap<OfferId, (FrameworkId, AgentId, Resources)>,
     tasks: BTreeMap<(FrameworkId, TaskId), (AgentId, Resources)>,
     executors: BTreeMap<(FrameworkId, AgentId, ExecutorId), Resources>,
@@ -58,12 +60,23 @@ impl Books {
 
     fn apply(&mut self, change: &Change, touched: &mut BTreeSet<AgentId>) -> Result<(), String> {
         match change {
+            Change::AgentsRecovered(agents) => {
+                self.away.extend(agents.iter().filter_map(|info| info.id.as_ref()).map(AgentId::from));
+            }
+            Change::UnreachableRecovered(agents) => self.away.extend(agents.iter().cloned()),
             Change::AgentAdded(agent) | Change::AgentUpdated(agent) => {
+                self.away.remove(&agent.id);
                 self.agents.entry(agent.id.clone()).or_default().total = agent.total.clone();
                 touched.insert(agent.id.clone());
             }
-            Change::AgentRemoved { agent, .. } => {
-                self.agents.remove(agent).ok_or_else(|| format!("unknown agent {agent} leaves"))?;
+            Change::AgentRemoved { agent, departure, .. } => {
+                let known = self.agents.remove(agent).is_some() | self.away.remove(agent);
+                if !known {
+                    return Err(format!("unknown agent {agent} leaves"));
+                }
+                if *departure == AgentDeparture::Unreachable {
+                    self.away.insert(agent.clone());
+                }
                 if self.offers.values().any(|(_, on, _)| on == agent) {
                     return Err(format!("an offer outlives its agent {agent}"));
                 }

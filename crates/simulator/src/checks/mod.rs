@@ -1,10 +1,12 @@
 //! The invariants: books that are kept beside the cluster and compared with it after every step.
 
 mod books;
+mod readers;
 mod tasks;
 mod updates;
 
 pub use books::Books;
+pub use readers::Readers;
 pub use tasks::Tasks;
 pub use updates::Updates;
 

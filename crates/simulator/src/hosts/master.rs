@@ -12,13 +12,16 @@ use master::{
 use messages::v1;
 use vocabulary::{ReplyId, StreamId};
 
-use crate::checks::Books;
+use crate::checks::{Books, Readers};
 use crate::coordination::SESSION_TIMEOUT;
 use crate::ctx::Ctx;
 use crate::event::Event;
 use crate::mutant::Mutant;
 use crate::network::Packet;
 use crate::node::Node;
+
+/// What readers see is compared with what is so about this often: it takes as long as some hundred steps.
+const COMPARE: Duration = Duration::from_secs(40);
 
 #[derive(Debug)]
 pub struct MasterHost {
@@ -47,6 +50,11 @@ pub struct Leading {
     replies: u64,
     outbox: Outbox,
     pub books: Books,
+    readers: Readers,
+    /// A commit was refused because another master leads.
+    fenced: bool,
+    /// When what readers see is compared with what is so.
+    compare_at: Duration,
 }
 
 impl Leading {
@@ -136,6 +144,9 @@ impl MasterHost {
             replies: 0,
             outbox: Outbox::default(),
             books: Books::default(),
+            readers: Readers::default(),
+            fenced: false,
+            compare_at: Duration::ZERO,
         });
         self.step(ctx, Input::Elected);
     }
@@ -214,20 +225,42 @@ impl MasterHost {
             leading.committing = tokens.into_iter().zip(operations).collect();
             return ctx.after(Duration::from_secs(1), Event::Commit { master: self.index, life: self.life });
         }
-        let accepted = ctx.coordination.commit(leading.epoch, &operations);
+        let lost = ctx.mutant == Some(Mutant::LoseCommit) && ctx.one_in(4);
+        let accepted = lost || ctx.coordination.commit(leading.epoch, &operations);
         let (master, life) = (self.index, self.life);
         ctx.within(Duration::from_millis(20), Event::Committed { master, life, tokens, fenced: !accepted });
     }
 
     pub fn committed(&mut self, ctx: &mut Ctx, tokens: Vec<StoreToken>, fenced: bool) {
-        if fenced {
+        if fenced && ctx.mutant != Some(Mutant::IgnoreFence) {
             ctx.trace(|| format!("master-{} is fenced", self.index));
             return self.step_down(ctx);
+        }
+        if let Some(leading) = &mut self.leading {
+            leading.fenced |= fenced;
         }
         for token in tokens {
             self.step(ctx, Input::Stored(token));
         }
+        self.check_registry(ctx);
         self.commit_waiting(ctx);
+    }
+
+    /// What the master takes for durable is: its registry is the stored one while no commit is under way.
+    fn check_registry(&mut self, ctx: &mut Ctx) {
+        let Some(leading) = &self.leading else { return };
+        if !leading.committing.is_empty() {
+            return;
+        }
+        match ctx.coordination.registry_of(leading.epoch) {
+            Some(stored) if stored == leading.core.registry() => {}
+            Some(_) => ctx.checks.violation(format!("master-{} took for durable what is not", self.index)),
+            // Deposed between the commit and its answer: what it was told is true, and its next commit is refused.
+            None if leading.fenced => {
+                ctx.checks.violation(format!("master-{} goes on in an epoch that is over", self.index));
+            }
+            None => {}
+        }
     }
 
     fn commit_waiting(&mut self, ctx: &mut Ctx) {
@@ -248,6 +281,13 @@ impl MasterHost {
         leading.outbox = outbox;
         if let Err(violation) = leading.books.read(&effects) {
             ctx.checks.violation(format!("master-{}: {violation}", self.index));
+        }
+        leading.readers.read(&effects);
+        if ctx.time >= leading.compare_at {
+            leading.compare_at = ctx.time + ctx.up_to(COMPARE);
+            if let Err(violation) = leading.readers.compare(&leading.core) {
+                ctx.checks.violation(format!("master-{}: {violation}", self.index));
+            }
         }
         for effect in effects.drain(..) {
             self.carry_out(ctx, effect);

@@ -226,6 +226,16 @@ impl SchedulerHost {
         if self.offers.insert(offer.id.value.clone(), offer.clone()).is_some() {
             ctx.checks.violation(format!("offer {} is made twice", offer.id.value));
         }
+        // What was offered before has been taken back on the same stream, or is part of this sum.
+        let held = self.offers.values().filter(|held| held.agent_id == offer.agent_id);
+        let held: Resources = held.fold(Resources::new(), |mut sum, held| {
+            sum += &Resources::from_proto(&held.resources).unwrap_or_default().unallocated();
+            sum
+        });
+        if held.cpus() > 4.0 {
+            let agent = &offer.agent_id.value;
+            ctx.checks.violation(format!("scheduler-{} is offered more of {agent} than there is", self.index));
+        }
         // Some schedulers think it over.
         if !ctx.one_in(4) {
             self.consider(ctx, &offer.id.value.clone());

@@ -370,6 +370,11 @@ impl View {
 
     fn remove_task(&mut self, framework_id: &FrameworkId, id: &TaskId, departure: TaskDeparture) {
         let Some((framework, index)) = self.framework_mut(framework_id.as_str()) else { return };
+        if departure == TaskDeparture::Forgotten
+            && let Some(key) = index.unreachable.remove(id)
+        {
+            framework.unreachable.remove(key);
+        }
         let Some(task) = index.tasks.remove(id).and_then(|key| framework.tasks.remove(key)) else { return };
         match departure {
             TaskDeparture::Completed => {
@@ -382,6 +387,7 @@ impl View {
                     index.unreachable.remove(forgotten.task.task_id.value.as_str());
                 }
             }
+            TaskDeparture::Forgotten => {}
         }
         if let Some(resources) = task.held() {
             framework.used -= resources;
