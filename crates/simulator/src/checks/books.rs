@@ -85,9 +85,8 @@ impl Books {
                 }
             }
             Change::FrameworkAdded(framework) => {
-                if !self.frameworks.insert(framework.id.clone()) {
-                    return Err(format!("framework {} is added twice", framework.id));
-                }
+                let is_new = self.frameworks.insert(framework.id.clone());
+                return is_new.then_some(()).ok_or_else(|| format!("framework {} is added twice", framework.id));
             }
             Change::FrameworkRemoved(framework) => {
                 self.frameworks.remove(&framework.id);
@@ -96,11 +95,7 @@ impl Books {
                 }
             }
             Change::TaskAdded(task) => self.task(task, touched),
-            Change::TaskUpdated { task, .. } => {
-                if self.tasks.contains_key(&key(task)) {
-                    self.task(task, touched);
-                }
-            }
+            Change::TaskUpdated { task, .. } if self.tasks.contains_key(&key(task)) => self.task(task, touched),
             Change::TaskRemoved { framework, task, .. } => {
                 if let Some((agent, held)) = self.tasks.remove(&(framework.clone(), task.clone())) {
                     self.release(&agent, &held);
