@@ -17,9 +17,15 @@ install_package() {
   [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null || skip "please install the packages zookeeper and default-jre-headless"
   local packages=(zookeeper)
   command -v java >/dev/null || packages+=(default-jre-headless)
+  # Tests begin together, and the package manager serves one.
+  exec 8>"${TMPDIR:-/tmp}/tepui-zookeeper-install.lock"
+  flock 8
+  if [ -e "$jar" ] && command -v java >/dev/null; then exec 8>&-; return; fi
   apt-get update -qq >&2 || skip "apt-get update failed"
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null \
     || skip "the package zookeeper cannot be installed"
+  # Servers that are started later must not hold it.
+  exec 8>&-
 }
 
 # Ports below those that the kernel hands out to clients, so that a server that was killed gets its own back.

@@ -10,8 +10,9 @@ mod processes;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use election::{Contender, ZooKeeper, standalone};
 use ensemble::Ensemble;
-use processes::{Agent, Master, free_port, genuine_mesos, until};
+use processes::{Agent, GenuineMaster, Master, agents, free_port, genuine_mesos, until};
 
 /// A Mesos agent behind a standalone master waits up to 75 s for pings that do not come.
 const BACK_WITHIN: Duration = Duration::from_secs(20);
@@ -88,4 +89,39 @@ fn a_genuine_agent_follows_the_lead() {
 fn a_genuine_agent_survives_a_restart_of_its_only_master() {
     let Some(mesos) = genuine_mesos() else { return };
     survives_a_restart("a genuine agent", genuine(&mesos));
+}
+
+/// One machine at a time: a genuine master leads, one of ours stands behind it, and then the genuine one is gone.
+#[test]
+fn our_master_succeeds_a_genuine_one() {
+    let Some(mesos) = genuine_mesos() else { return };
+    let Some(ensemble) = Ensemble::start(1) else { return };
+    let zk = ensemble.url("/mesos");
+    let genuine = GenuineMaster::start(&mesos);
+    // Its node, which a build with ZooKeeper would write.
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let inside = runtime.enter();
+    let info = standalone(&format!("127.0.0.1:{}", genuine.port)).unwrap();
+    let contender = Contender::start(ZooKeeper::new(zk.parse().unwrap(), Duration::from_secs(4)), &info);
+    drop(inside);
+    until("its node is there", || contender.node().borrow().clone());
+
+    let ours = Master::start(&zk, "4secs");
+    let at = Some(format!("//localhost:{}/state", genuine.port));
+    until("ours points at it", || ours.get("/state").filter(|answer| answer.status == 307 && answer.location == at));
+    let (first, second) = (Agent::start(&zk), Agent::genuine(&mesos, &zk));
+    let mut ids = until("both are registered", || Some(agents(genuine.port)).filter(|ids| ids.len() == 2));
+    ids.sort();
+
+    let begun = Instant::now();
+    drop(genuine);
+    runtime.block_on(contender.withdraw());
+    until("both are back", || {
+        let mut back = ours.agents();
+        back.sort();
+        (back == ids).then_some(())
+    });
+    println!("from a genuine master to ours: both agents are back after {:?}", begun.elapsed());
+    assert!(ours.log().contains("the registry has no record of"), "{}", ours.log());
+    drop((first, second));
 }

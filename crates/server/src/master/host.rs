@@ -2,6 +2,7 @@
 
 use std::net::SocketAddrV4;
 use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
 use std::time::Instant;
 
 use ::master::{Change, Effect, Input, Master, Outbox, Timer};
@@ -27,6 +28,8 @@ pub struct MasterHost {
     /// Says that the core has ended, when it is dropped.
     pub ended: watch::Sender<Option<Ended>>,
     lease: Lease,
+    /// Told when readers see what the registry holds.
+    ready: Option<SyncSender<()>>,
     /// When the next allocation is due.
     allocation_due: Option<Monotonic>,
     outbox: Outbox,
@@ -50,10 +53,17 @@ impl MasterHost {
             timings,
             ended,
             lease: Lease::unlimited(),
+            ready: None,
             allocation_due: None,
             outbox: Outbox::default(),
             changes: Vec::new(),
         }
+    }
+
+    /// The receiver hears of the first batch, or of the end.
+    pub fn telling(mut self, ready: SyncSender<()>) -> Self {
+        self.ready = Some(ready);
+        self
     }
 
     /// Acts for as long as the lease is valid.
@@ -136,6 +146,10 @@ impl Host for MasterHost {
     fn publish(&mut self) {
         if !self.changes.is_empty() {
             self.publisher.publish(&mut self.changes);
+        }
+        if let Some(ready) = self.ready.take() {
+            // There is room for the only word it says.
+            let _ = ready.try_send(());
         }
     }
 }

@@ -82,9 +82,13 @@ impl Term {
         let registrar = recovered.timings().clone();
         let store = recovered.serve(inbox.clone(), process.registry_store_timeout)?;
         let (end, ended) = end_channel();
-        let host = MasterHost::new(core, store, publisher.clone(), sessions.clone(), timings.clone(), end).under(lease);
+        let (ready, begun) = std::sync::mpsc::sync_channel(1);
+        let host = MasterHost::new(core, store, publisher.clone(), sessions.clone(), timings.clone(), end);
+        let host = host.under(lease).telling(ready);
         let app = process.app(publisher.clone(), inbox.clone(), sessions, core_metrics, timings, registrar, true)?;
         let core = start_core("master-core", process.config.address, process.clock, host, inbox.clone())?;
+        // Whoever asks at once is not to see a cluster without agents, weights and quota. An error means that it has ended.
+        let _ = begun.recv();
         if let Some(path) = process.whitelist.clone() {
             process.runtime.spawn(whitelist::watch(path, inbox, Arc::downgrade(&publisher)));
         }

@@ -34,9 +34,20 @@ impl Master {
     }
 
     pub fn with(directory: tempfile::TempDir, port: u16, flags: &[&str]) -> Self {
+        Self::run(Command::new(env!("CARGO_BIN_EXE_tepui")), directory, port, flags)
+    }
+
+    /// Started by a shell that ignores a signal.
+    pub fn ignoring(signal: &str, directory: tempfile::TempDir, port: u16, flags: &[&str]) -> Self {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("trap '' {signal}; exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_tepui")]);
+        Self::run(shell, directory, port, flags)
+    }
+
+    fn run(mut program: Command, directory: tempfile::TempDir, port: u16, flags: &[&str]) -> Self {
         let log = directory.path().join("log");
         let output = std::fs::File::create(&log).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_tepui"))
+        let child = program
             .args(["master", "--ip=127.0.0.1", "--hostname=localhost", &format!("--port={port}")])
             .arg(format!("--work_dir={}", directory.path().display()))
             .args(flags)
@@ -52,6 +63,11 @@ impl Master {
 
     pub fn get(&self, path: &str) -> Option<Answer> {
         get(self.port, path)
+    }
+
+    /// Of the embedded one, in bytes.
+    pub fn registry_size(&self) -> u64 {
+        std::fs::metadata(self.directory.path().join("registry/registry.redb")).unwrap().len()
     }
 
     /// Whether it serves as the leader.
@@ -199,12 +215,50 @@ impl Drop for Agent {
 impl Master {
     /// The ids of the agents that are registered, connected and active.
     pub fn agents(&self) -> Vec<String> {
-        let Some(answer) = self.get("/slaves").filter(|answer| answer.status == 200) else { return Vec::new() };
-        // Its body may be chunked; a lone object is all there is in it.
-        let (Some(from), Some(to)) = (answer.body.find('{'), answer.body.rfind('}')) else { return Vec::new() };
-        let value: serde_json::Value = serde_json::from_str(&answer.body[from..=to]).unwrap();
-        let active = value["slaves"].as_array().into_iter().flatten().filter(|agent| agent["active"] == true);
-        active.map(|agent| agent["id"].as_str().unwrap().to_owned()).collect()
+        agents(self.port)
+    }
+}
+
+pub fn agents(port: u16) -> Vec<String> {
+    let Some(answer) = get(port, "/master/slaves").filter(|answer| answer.status == 200) else { return Vec::new() };
+    // Its body may be chunked; a lone object is all there is in it.
+    let (Some(from), Some(to)) = (answer.body.find('{'), answer.body.rfind('}')) else { return Vec::new() };
+    let value: serde_json::Value = serde_json::from_str(&answer.body[from..=to]).unwrap();
+    let active = value["slaves"].as_array().into_iter().flatten().filter(|agent| agent["active"] == true);
+    active.map(|agent| agent["id"].as_str().unwrap().to_owned()).collect()
+}
+
+/// The master of a genuine Mesos, killed at the end. It is not elected by itself: its build has no ZooKeeper.
+pub struct GenuineMaster {
+    child: Child,
+    pub port: u16,
+    _directory: tempfile::TempDir,
+}
+
+impl GenuineMaster {
+    pub fn start(mesos: &Path) -> Self {
+        let (directory, port) = (tempfile::tempdir().unwrap(), free_port());
+        let child = Command::new(mesos.join("master"))
+            .arg(directory.path())
+            .env("MESOS_REGISTRY", "in_memory")
+            .env("MESOS_HOSTNAME", "localhost")
+            .env("LIBPROCESS_IP", "127.0.0.1")
+            .env("LIBPROCESS_PORT", port.to_string())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let master = GenuineMaster { child, port, _directory: directory };
+        until("it serves", || get(port, "/health").filter(|answer| answer.status == 200));
+        master
+    }
+}
+
+impl Drop for GenuineMaster {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
