@@ -217,7 +217,7 @@ impl Agent {
             Timer::ExecutorReregistration => self.executors_had_their_time(step),
             Timer::ExecutorReconnect => self.ask_drivers_again(step),
             Timer::Gc => self.collect_garbage(step),
-            Timer::DiskWatch => step.arm(Timer::DiskWatch, self.config.disk_watch_interval),
+            Timer::DiskWatch => self.look_at_the_machine(step),
         }
     }
 

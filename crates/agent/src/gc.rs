@@ -35,6 +35,11 @@ impl Gc {
         self.delay.mul_f64((1.0 - self.headroom - self.usage).clamp(0.0, 1.0))
     }
 
+    /// Fraction of the disk in use, if it has been measured.
+    pub fn usage(&self) -> Option<f64> {
+        (self.usage > 0.0).then_some(self.usage)
+    }
+
     pub fn set_usage(&mut self, usage: f64) {
         if usage.is_finite() {
             self.usage = usage.clamp(0.0, 1.0);

@@ -15,6 +15,7 @@ mod executor_api;
 mod executor_driver;
 mod frameworks;
 mod gc;
+mod health;
 mod input;
 mod kill;
 mod launch;

@@ -53,7 +53,8 @@ pub enum Effect {
         number: u64,
         changes: Vec<VolumeChange>,
     },
-    /// Measure what the machine and all running containers use, then deliver `Input::Usage` with the same purpose.
+    /// Measure what the machine and all running containers (for `Timer::DiskWatch`: none) use, then deliver `Input::Usage`
+    /// with the same purpose.
     Measure(Timer),
     Publish(Change),
     /// The agent is done (unregistered or told to shut down): end the process with this message.

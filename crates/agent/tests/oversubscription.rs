@@ -163,6 +163,7 @@ fn when_memory_is_short_the_largest_ends() {
     }
     story.untold();
     let usage = MachineUsage {
+        processors: None,
         containers: [("C1", 10), ("C2", 500)]
             .map(|(name, memory_bytes)| {
                 (story.names.container_id(name), ContainerUsage { cpu_seconds: 0.0, memory_bytes })
@@ -176,4 +177,20 @@ fn when_memory_is_short_the_largest_ends() {
     assert!(told.contains("destroy C2") && !told.contains("destroy C1"), "{told}");
     story.measures(Timer::QosCorrection, MachineUsage { memory_available: Some(0.5), ..usage });
     check(&mut story, "arm QosCorrection 1s");
+}
+
+#[test]
+fn masters_are_told_how_the_machine_is() {
+    let mut story = loaded(QosController::default());
+    story.input(Input::DiskUsage(0.75));
+    story.tell();
+    let load = Some(LoadAverage { five_minutes: 2.5, fifteen_minutes: 0.0 });
+    let usage = MachineUsage { load, processors: Some(4), memory_available: Some(0.5), ..MachineUsage::default() };
+    story.measures(Timer::DiskWatch, usage.clone());
+    check(&mut story, "send master@10.0.0.1:5050: tepui.AgentHealth load 2.5 of 4, memory 0.5, disk 0.75");
+    // Nobody, while there is none.
+    story.input(Input::MasterDetected(None));
+    story.tell();
+    story.measures(Timer::DiskWatch, usage);
+    check(&mut story, "");
 }

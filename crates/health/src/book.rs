@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use vocabulary::{AgentId, Timestamp};
 
-use crate::incident::{Action, Incident, Kind, Severity, Subject};
+use crate::incident::{Action, Incident, Kind, News, Severity, Subject};
 
 /// A master of 40,000 agents may lose all of them at once; the list of that helps nobody.
 const MAX_OPEN: usize = 20_000;
@@ -53,14 +53,14 @@ impl Book {
     }
 
     /// Something new, or the same at another severity. Nothing when it is known.
-    pub fn found(&mut self, at: Timestamp, finding: Finding) -> Option<Arc<Incident>> {
+    pub fn found(&mut self, at: Timestamp, finding: Finding) -> Option<(Arc<Incident>, News)> {
         let key = (finding.subject.clone(), finding.kind);
         if let Some(number) = self.open.get(&key) {
             let incident = self.incidents.get_mut(number).filter(|known| known.severity != finding.severity)?;
             let known = Arc::make_mut(incident);
             known.severity = finding.severity;
             known.details = finding.details;
-            return Some(incident.clone());
+            return Some((incident.clone(), News::Changed));
         }
         if self.open.len() >= MAX_OPEN {
             self.suppressed += 1;
@@ -82,7 +82,7 @@ impl Book {
         });
         self.open.insert(key, self.next);
         self.incidents.insert(self.next, incident.clone());
-        Some(incident)
+        Some((incident, News::Detected))
     }
 
     pub fn over(&mut self, at: Timestamp, kind: Kind, subject: &Subject) -> Option<Arc<Incident>> {

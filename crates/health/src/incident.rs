@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 use vocabulary::{AgentId, FrameworkId, Timestamp};
 
 macro_rules! names {
-    ($(#[$about:meta])* $type:ident { $($variant:ident = $name:literal,)* }) => {
+    ($(#[$about:meta])* $type:ident { $($(#[$of_variant:meta])* $variant:ident = $name:literal,)* }) => {
         $(#[$about])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
         #[serde(rename_all = "snake_case")]
         pub enum $type {
-            $($variant,)*
+            $($(#[$of_variant])* $variant,)*
         }
 
         impl $type {
@@ -74,6 +74,18 @@ names! {
         Info = "info",
         Warning = "warning",
         Critical = "critical",
+    }
+}
+
+names! {
+    /// What is new about an incident.
+    News {
+        Detected = "detected",
+        /// It is worse, or not as bad, as before.
+        Changed = "changed",
+        /// A policy decided something about it.
+        Acted = "acted",
+        Recovered = "recovered",
     }
 }
 

@@ -12,10 +12,12 @@
 //! | `patient` | all that is known of one agent |
 //! | `monitor` | events in, incidents and orders out |
 //! | `treatment` | which agents are kept from offers, within the limits |
+//! | `filter` | which incidents somebody wants to hear of |
 //! | `explain` | the reasoning about one agent, as JSON |
 
 mod book;
 mod explain;
+mod filter;
 mod incident;
 mod monitor;
 mod patient;
@@ -25,7 +27,8 @@ mod recent;
 mod signals;
 mod treatment;
 
-pub use incident::{Action, Incident, Kind, Severity, Subject, UnknownName};
+pub use filter::{Filter, InvalidFilter};
+pub use incident::{Action, Incident, Kind, News, Severity, Subject, UnknownName};
 pub use monitor::{Event, Loss, Monitor, Order, Tally};
 pub use phi::{Suspicion, SuspicionOptions};
 pub use policy::{Flapping, InvalidPolicy, Policy, Remedy, Rule};

@@ -10,7 +10,7 @@ use std::time::Duration;
 use vocabulary::{AgentId, FrameworkId, Now};
 
 use crate::book::{Book, Finding};
-use crate::incident::{Incident, Kind, Severity, Subject};
+use crate::incident::{Incident, Kind, News, Severity, Subject};
 use crate::patient::Patient;
 use crate::policy::Policy;
 use crate::signals::Signals;
@@ -80,7 +80,7 @@ pub enum Loss {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Order {
     /// The incident is new or has changed.
-    Publish(Arc<Incident>),
+    Publish(Arc<Incident>, News),
     /// Offer nothing of this agent until it is released.
     Hold(AgentId),
     Release(AgentId),
@@ -161,8 +161,8 @@ impl Monitor {
     }
 
     pub(crate) fn found(&mut self, now: Now, finding: Finding, orders: &mut Vec<Order>) {
-        if let Some(incident) = self.book.found(now.wall, finding) {
-            orders.push(Order::Publish(incident));
+        if let Some((incident, news)) = self.book.found(now.wall, finding) {
+            orders.push(Order::Publish(incident, news));
         }
     }
 
@@ -171,7 +171,7 @@ impl Monitor {
             if let Some(patient) = subject.agent().and_then(|agent| self.patients.get_mut(agent)) {
                 patient.overruled.remove(&kind);
             }
-            orders.push(Order::Publish(incident));
+            orders.push(Order::Publish(incident, News::Recovered));
         }
     }
 

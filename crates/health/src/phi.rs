@@ -44,11 +44,14 @@ pub struct Suspicion {
     /// Seconds, the oldest first.
     intervals: VecDeque<f32>,
     last: Option<Monotonic>,
+    /// `last` was no answer.
+    excused: bool,
 }
 
 impl Suspicion {
     pub fn answered(&mut self, now: Monotonic, options: &SuspicionOptions) {
-        if let Some(last) = self.last.replace(now) {
+        let excused = std::mem::take(&mut self.excused);
+        if let Some(last) = self.last.replace(now).filter(|_| !excused) {
             while self.intervals.len() >= options.window.max(1) {
                 self.intervals.pop_front();
             }
@@ -61,6 +64,7 @@ impl Suspicion {
     /// The silence so far says nothing about the agent: its link was broken, or the master itself stood still.
     pub fn excuse(&mut self, now: Monotonic) {
         self.last = Some(now);
+        self.excused = true;
     }
 
     pub fn silence(&self, now: Monotonic) -> Duration {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use vocabulary::{AgentId, Now};
 
-use crate::incident::{Incident, Kind};
+use crate::incident::{Incident, Kind, News};
 use crate::monitor::{Monitor, Order};
 use crate::patient::Patient;
 use crate::policy::Remedy;
@@ -139,7 +139,7 @@ impl Monitor {
     ) -> bool {
         let incident = self.book.act(number, now.wall, action, reason);
         let is_news = incident.is_some();
-        orders.extend(incident.map(Order::Publish));
+        orders.extend(incident.map(|incident| Order::Publish(incident, News::Acted)));
         is_news
     }
 }

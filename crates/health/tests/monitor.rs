@@ -73,7 +73,7 @@ fn id(number: usize) -> AgentId {
 
 fn show(order: &Order) -> String {
     match order {
-        Order::Publish(incident) => {
+        Order::Publish(incident, _) => {
             let state = if incident.is_open() { incident.severity.as_str() } else { "over" };
             let last = incident.actions.last().map_or(String::new(), |action| format!(": {}", action.action));
             format!("{} {} {state}{last}", incident.subject, incident.kind)
@@ -327,7 +327,7 @@ proptest! {
                         prop_assert!(held.union(&drained).count() <= allowed);
                     }
                     Order::Release(agent) => prop_assert!(held.remove(agent)),
-                    Order::Publish(_) => {}
+                    Order::Publish(..) => {}
                 }
             }
             prop_assert_eq!(monitor.tally().held, held.union(&drained).count());

@@ -77,6 +77,8 @@ pub enum Change {
         role: Role,
         active: usize,
     },
+    /// A failure was detected, something was done about it, or it is over.
+    Incident(Arc<health::Incident>, health::News),
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -55,6 +55,8 @@ pub struct Config {
     /// How long, and how many, unreachable and gone agents are remembered.
     pub registry_max_agent_age: Duration,
     pub registry_max_agent_count: usize,
+    /// `--recovery_policy`; the defaults for this ping timeout when there is none.
+    pub recovery_policy: Option<health::Policy>,
     /// Registry changes that may wait for the disk; a peer beyond it is ignored and retries.
     pub max_pending_stores: usize,
 }
@@ -88,6 +90,7 @@ impl Config {
             registry_gc_interval: Duration::from_secs(15 * 60),
             registry_max_agent_age: Duration::from_secs(14 * 24 * 60 * 60),
             registry_max_agent_count: 100 * 1024,
+            recovery_policy: None,
             max_pending_stores: 100_000,
         }
     }

@@ -46,6 +46,7 @@ impl Master {
             }
         }
         cx.arm(Timer::AgentReregister(id.clone()), deadline);
+        self.observe(cx, health::Event::AgentDisconnected(id.clone()));
     }
 
     pub(crate) fn reregistration_timed_out(&mut self, cx: &mut Cx<'_>, id: &AgentId) {
@@ -83,6 +84,8 @@ impl Master {
         let unreachable = UnreachableAgent { since, tasks };
         self.agents.add_unreachable(id.clone(), unreachable, self.config.registry_max_agent_count);
         self.forget_agent(cx, id, AgentDeparture::Unreachable);
+        let loss = health::Loss::Unreachable(cause.to_owned());
+        self.observe(cx, health::Event::AgentLost { agent: id.clone(), loss });
     }
 
     /// An agent that is not registered and did not come back; no task of it is known.
@@ -98,6 +101,9 @@ impl Master {
         self.metrics.slaves_unreachable.set(self.agents.unreachable_count() as i64);
         cx.publish(Change::AgentRemoved { agent: id.clone(), departure: AgentDeparture::Unreachable, at: cx.now.wall });
         self.tell_agent_lost(cx, id);
+        let loss = health::Loss::Unreachable("it did not come back after the master failover".to_owned());
+        self.observe(cx, health::Event::AgentLost { agent: id.clone(), loss });
+        self.observe_return(cx);
     }
 
     fn count_unhealthy(&self) {
@@ -195,6 +201,9 @@ impl Master {
         self.count_agent_gone(&agent);
         cx.publish(Change::AgentRemoved { agent: id.clone(), departure, at: cx.now.wall });
         self.tell_agent_lost(cx, id);
+        if departure != AgentDeparture::Unreachable {
+            self.observe(cx, health::Event::AgentLost { agent: id.clone(), loss: health::Loss::Gone });
+        }
     }
 
     fn tell_agent_lost(&self, cx: &mut Cx<'_>, id: &AgentId) {

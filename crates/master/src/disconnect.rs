@@ -58,7 +58,9 @@ impl Master {
         }
         let deadline = cx.now.monotonic + timeout;
         framework.deadline = Some(deadline);
+        let name = framework.info().name.clone();
         cx.arm(Timer::FrameworkFailover(id.clone()), deadline);
+        self.observe(cx, health::Event::FrameworkDisconnected { framework: id.clone(), name });
     }
 
     pub(crate) fn failover_timed_out(&mut self, cx: &mut Cx<'_>, id: &FrameworkId) {
@@ -128,6 +130,7 @@ impl Master {
             self.allocator_update_agent(&agent);
         }
         cx.publish(Change::FrameworkRemoved(framework.state));
+        self.observe(cx, health::Event::FrameworkRemoved(id.clone()));
     }
 
     fn shut_down_on_agents(&mut self, cx: &mut Cx<'_>, id: &FrameworkId) {

@@ -66,6 +66,9 @@ impl Master {
         {
             return;
         }
+        if message.status != 0 {
+            self.observe(cx, health::Event::ExecutorCrashed { agent, framework: framework.clone() });
+        }
         if let Some(framework) = self.frameworks.get(framework.as_str()) {
             framework.listener().clone().executor_exited(cx, message);
         }

@@ -31,6 +31,7 @@ impl Master {
         let document = json!({
             "standings": standings,
             "truncated": answer.truncated,
+            "health": question.agent.as_ref().and_then(|id| self.monitor.explain(now, id)),
         });
         Answer::new(Status::Ok, document.to_string())
     }

@@ -17,6 +17,7 @@ mod drivers;
 mod dump;
 mod executors;
 mod explain;
+mod failures;
 mod framework;
 mod heartbeats;
 mod ids;

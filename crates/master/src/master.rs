@@ -44,6 +44,7 @@ pub struct Master {
     pub(crate) pings: Wheel<AgentId>,
     pub(crate) heartbeats: Wheel<FrameworkId>,
     pub(crate) operations: Operations,
+    pub(crate) monitor: health::Monitor,
     pub(crate) allocator: Allocator,
     /// An allocation run is due at this time.
     pub(crate) allocation_armed: Option<vocabulary::Monotonic>,
@@ -56,7 +57,9 @@ impl Master {
     pub fn new(config: Config, seed: [u8; 32], metrics: Arc<Metrics>, registry: RegistryState) -> Self {
         let mut random = Random::from_seed(seed);
         let id = config.master_id.clone().unwrap_or_else(|| random.uuid().to_string());
+        let policy = config.recovery_policy.clone().unwrap_or_else(|| health::Policy::new(config.agent_ping_timeout));
         Master {
+            monitor: health::Monitor::new(policy, id.clone()),
             info: config.master_info(&id),
             name: Arc::from("master"),
             metrics,

@@ -92,6 +92,13 @@ metrics! {
     slave_unreachable_canceled = "master/slave_unreachable_canceled",
     recovery_slave_removals = "master/recovery_slave_removals",
 
+    failures_detected = "master/failures/detected",
+    failures_recovered = "master/failures/recovered",
+    failures_open = "master/failures/open",
+    failures_suppressed = "master/failures/suppressed",
+    failures_held = "master/failures/agents_held",
+    failures_refused = "master/failures/agents_not_held",
+
     tasks_staging = "master/tasks_staging",
     tasks_starting = "master/tasks_starting",
     tasks_running = "master/tasks_running",
@@ -356,7 +363,9 @@ mod tests {
                 "master/task_lost/source_slave/reason_slave_removed"
             ]
         );
-        assert_eq!(Metrics::default().iter().count(), 82 + 24 + 3);
+        // Those of failures, which Mesos does not have.
+        const FAILURES: usize = 6;
+        assert_eq!(Metrics::default().iter().count(), 82 + 24 + 3 + FAILURES);
     }
 
     #[test]

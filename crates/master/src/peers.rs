@@ -13,7 +13,7 @@ impl Master {
     pub(crate) fn message(&mut self, cx: &mut Cx<'_>, input: PeerMessage) {
         let PeerMessage { from, to, message } = input;
         match message {
-            Message::PongSlave(_) => self.pong(&to),
+            Message::PongSlave(_) => self.pong(cx, &to),
 
             Message::RegisterSlave(message) => self.register_agent(cx, from, message),
             Message::ReregisterSlave(message) => self.reregister_agent(cx, from, message),
@@ -25,6 +25,8 @@ impl Master {
             Message::ExitedExecutor(message) => self.exited_executor(cx, &from, *message),
             Message::ExecutorToFramework(message) => self.executor_message(cx, &from, *message),
             Message::UpdateOperationStatus(message) => self.operation_status_update(cx, &from, *message),
+
+            Message::AgentHealth(message) => self.agent_health(cx, &from, &message),
 
             Message::SchedulerCall(bytes) => self.driver_call(cx, &from, &bytes),
             Message::SubmitSchedulerRequest(_) => {

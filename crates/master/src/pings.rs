@@ -37,6 +37,7 @@ impl Master {
             }
             let silent = agent.missed_pings >= self.config.max_agent_ping_timeouts;
             send_ping(cx, agent);
+            self.observe(cx, health::Event::PingDue(id.clone()));
             if silent && !self.registry.leaving.contains_key(&id) {
                 self.give_up(cx, id, Because::Silent);
             }
@@ -46,7 +47,7 @@ impl Master {
         }
     }
 
-    pub(crate) fn pong(&mut self, observer: &str) {
+    pub(crate) fn pong(&mut self, cx: &mut Cx<'_>, observer: &str) {
         let agent = self.agents.by_observer(observer).cloned();
         if let Some(agent) = agent.and_then(|id| self.agents.get_mut(id.as_str())) {
             agent.awaiting_pong = false;
@@ -55,6 +56,7 @@ impl Master {
             if self.removals.answered(&id) {
                 self.metrics.slave_unreachable_canceled.increment();
             }
+            self.observe(cx, health::Event::Answered(id));
         }
     }
 }

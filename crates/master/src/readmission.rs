@@ -76,6 +76,9 @@ impl Master {
             },
         );
         self.start_pings(cx, &id);
+        if was_recovered {
+            self.observe_return(cx);
+        }
         for framework_id in completed {
             cx.send(&from, internal::ShutdownFrameworkMessage { framework_id });
         }

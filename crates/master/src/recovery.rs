@@ -79,6 +79,7 @@ impl Master {
         let registry = &self.registry.state;
         self.recovery.awaited = registry.agents.iter().map(|(id, record)| (id.clone(), record.info.clone())).collect();
         self.recovery.expected = self.recovery.awaited.len();
+        let awaited = self.recovery.expected;
         let has_quota = !registry.quotas.is_empty();
         self.recover_unreachable(cx);
         self.allocator.start_recovery(cx.now.monotonic, self.recovery.expected, has_quota);
@@ -89,6 +90,7 @@ impl Master {
             cx.arm(Timer::RecoveredAgents, cx.now.monotonic + self.config.agent_reregister_timeout);
             cx.arm(Timer::CallBack, cx.now.monotonic + FIRST_CALL);
         }
+        self.observe(cx, health::Event::TookOver { awaited });
     }
 
     /// A Mesos agent that is told of no new leader (a standalone master restarted) notices nothing until it has been

@@ -122,7 +122,10 @@ impl Master {
         let activity = if agent.state.active { &self.metrics.slaves_active } else { &self.metrics.slaves_inactive };
         activity.increment();
         cx.publish(Change::AgentAdded(agent.state.clone()));
+        let (id, hostname) = (agent.id().clone(), agent.state.info.hostname.clone());
+        let operators = agent.state.deactivated;
         self.agents.insert(agent);
+        self.observe(cx, health::Event::AgentAdded { agent: id, hostname, operators });
     }
 
     fn registered_message(&self, id: &AgentId) -> internal::SlaveRegisteredMessage {

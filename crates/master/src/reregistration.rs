@@ -125,7 +125,7 @@ impl Master {
         agent.missed_pings = 0;
         let state = agent.state_mut();
         state.connected = true;
-        let active = !state.deactivated;
+        let active = !state.deactivated && !self.monitor.holds(id);
         state.active = active;
         cx.disarm(Timer::AgentReregister(id.clone()));
         self.metrics.slaves_connected.increment();
@@ -135,6 +135,7 @@ impl Master {
             self.metrics.slaves_inactive.decrement();
             self.allocator.activate_agent(id);
         }
+        self.observe(cx, health::Event::AgentReconnected(id.clone()));
     }
 
     /// Compares the agent's books with ours. Tasks it does not know are asked about in the

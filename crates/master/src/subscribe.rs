@@ -352,6 +352,7 @@ impl Master {
             self.metrics.frameworks_inactive.decrement();
             self.allocator.activate_framework(id);
         }
+        self.observe(cx, health::Event::FrameworkConnected(id.clone()));
         self.publish_framework(cx, id);
     }
 

@@ -152,11 +152,13 @@ impl Master {
         let now = task.state();
         let ended = task::is_over(now) && !task::is_over(before);
         let (agent, freed) = (task.agent.clone(), ended.then(|| task.resources.clone()));
-        cx.publish(Change::TaskUpdated { task: task.proto.clone(), status: status.clone() });
+        let proto = task.proto.clone();
+        cx.publish(Change::TaskUpdated { task: proto.clone(), status: status.clone() });
         self.move_gauge(Some(before), Some(now));
         if let Some(freed) = freed {
             self.metrics.task_ended(now, status.source, status.reason);
             self.free(cx, framework, &agent, &freed);
+            self.observe_ending(cx, &proto, &status);
         }
     }
 

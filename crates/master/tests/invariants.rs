@@ -244,7 +244,8 @@ impl Reader {
             | Change::PartitionsUpdated(_)
             | Change::MaintenanceUpdated(_)
             | Change::InverseOffersForgotten(_)
-            | Change::RefusalsCounted { .. } => {}
+            | Change::RefusalsCounted { .. }
+            | Change::Incident(..) => {}
             Change::InverseOfferAnswered { agent, framework, .. } => {
                 assert!(self.totals.contains_key(agent.as_str()) && self.frameworks.contains(framework.as_str()));
             }

@@ -3,6 +3,7 @@
 use prost::Message as _;
 
 use crate::internal::*;
+use crate::tepui::AgentHealth;
 use crate::schema::{Described, MessageDesc};
 use crate::v1;
 
@@ -129,4 +130,5 @@ messages! {
     ReregisterExecutor(ReregisterExecutorMessage) = "mesos.internal.ReregisterExecutorMessage",
     DrainSlave(DrainSlaveMessage) = "mesos.internal.DrainSlaveMessage",
     Shutdown(ShutdownMessage) = "mesos.internal.ShutdownMessage",
+    AgentHealth(AgentHealth) = "tepui.AgentHealth",
 }

@@ -47,6 +47,8 @@ pub enum Error {
          This ensures that the agent does not recover old live executors."
     )]
     Recovery { reason: String, records: String },
+    #[error("--failure_sinks cannot be used")]
+    FailureSinks(#[from] crate::master::InvalidSinks),
     #[error(transparent)]
     Master(#[from] election::Undetectable),
 }

@@ -1,4 +1,4 @@
-//! Writing for people: to a reader that may have gone away.
+//! Writing: for people, to a reader that may have gone away; and in the query of a URL.
 
 use std::fmt::Display;
 use std::io::Write;
@@ -13,4 +13,12 @@ pub fn print(text: impl Display) {
 /// The same with a new line.
 pub fn line(text: impl Display) {
     print(format_args!("{text}\n"));
+}
+
+/// Bytes that mean something in a query are written as `%xx`.
+pub fn encode(text: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~/".contains(&byte);
+    text.bytes()
+        .map(|byte| if is_plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
 }

@@ -92,6 +92,9 @@ impl Agent {
     }
 
     pub(crate) fn usage_measured(&mut self, step: &mut Step<'_>, due: &Timer, usage: MachineUsage) {
+        if *due == Timer::DiskWatch {
+            return self.tell_health(step, &usage);
+        }
         self.oversubscription.measured(step.now.monotonic, usage);
         match due {
             Timer::Oversubscription => self.forward_oversubscribed(step),

@@ -9,6 +9,7 @@ pub struct MachineUsage {
     /// Of running containers; one that could not be measured is left out.
     pub containers: BTreeMap<ContainerId, ContainerUsage>,
     pub load: Option<LoadAverage>,
+    pub processors: Option<u32>,
     /// Share of the machine's memory that is available without swapping, 0..1.
     pub memory_available: Option<f64>,
 }

@@ -18,7 +18,7 @@ pub fn line(effect: &Effect, names: &mut Names, now: Now) -> Option<String> {
         Effect::Link(address) => format!("link {address}"),
         Effect::Unlink(address) => format!("unlink {address}"),
         // It comes every minute, whatever happens.
-        Effect::Arm { timer: Timer::DiskWatch, .. } => return None,
+        Effect::Arm { timer: Timer::DiskWatch, .. } | Effect::Measure(Timer::DiskWatch) => return None,
         Effect::Arm { timer, at } => {
             let after = at.since(now.monotonic);
             let timer = format!("{timer:?}");
@@ -149,6 +149,13 @@ fn message(message: &Message, names: &mut Names) -> String {
             format!("{name} {} {}", m.task_id.value, names.update(&m.uuid))
         }
         Message::RunTask(m) => format!("{name} {}", m.task.task_id.value),
+        Message::AgentHealth(m) => format!(
+            "{name} load {} of {}, memory {}, disk {}",
+            m.load(),
+            m.processors(),
+            m.memory_available(),
+            m.disk_used()
+        ),
         Message::KillTask(m) => format!("{name} {}", m.task_id.value),
         Message::ExitedExecutor(m) => format!("{name} {} {}", m.executor_id.value, m.status),
         Message::ReregisterSlave(m) => {

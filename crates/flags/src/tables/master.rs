@@ -101,6 +101,16 @@ const AGENTS: &[Flag] = &[
         "At most this many agents are marked unreachable per time, e.g. 1/10mins.",
     )
     .alias(&["slave_removal_rate_limit"]),
+    unset(
+        "recovery_policy",
+        Kind::Json,
+        "What is done about failures: JSON with enabled, max_share, rules, suspicion, thresholds, flapping and probation_secs, or off. Without it, suspicious and flapping agents, up to 20% of all, are not offered until they are well.",
+    ),
+    unset(
+        "failure_sinks",
+        Kind::Json,
+        "Who is told of failures: a JSON list of sinks of type log, webhook (url, secret_file) or exec (command), each with severity, types and news.",
+    ),
     unset("whitelist", Kind::Text, "A file of host names whose agents are offered; all others are not. It is watched."),
 ];
 

@@ -59,7 +59,7 @@ impl Master {
         self.store(cx, operation, Waiting::Standing { agent: id, reply, change: Standing::Draining });
     }
 
-    fn cannot_drain(&self, id: &AgentId) -> Option<Answer> {
+    pub(crate) fn cannot_drain(&self, id: &AgentId) -> Option<Answer> {
         if let Some(agent) = self.agents.get(id.as_str()) {
             let machine = MachineKey {
                 hostname: agent.state.info.hostname.to_lowercase(),

@@ -41,6 +41,8 @@ impl Master {
             return;
         }
         cx.publish(Change::AgentRemoved { agent: id.clone(), departure: AgentDeparture::Gone, at: cx.now.wall });
+        self.observe(cx, health::Event::AgentLost { agent: id.clone(), loss: health::Loss::Gone });
+        self.observe_return(cx);
     }
 
     /// What was unreachable with the agent is over now.

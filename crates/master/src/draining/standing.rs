@@ -30,28 +30,35 @@ impl Master {
         let is_registered = self.agents.get(id.as_str()).is_some();
         match change {
             Standing::Draining if is_registered => {
-                self.set_standing(cx, id);
+                self.standing_decided(cx, id);
                 self.repeat_drain(cx, id);
                 self.check_drained(cx, id);
             }
-            Standing::Deactivated if is_registered => self.set_standing(cx, id),
-            Standing::Reactivated if is_registered => self.set_standing(cx, id),
+            Standing::Deactivated if is_registered => self.standing_decided(cx, id),
+            Standing::Reactivated if is_registered => self.standing_decided(cx, id),
             Standing::Reactivated => return Answer::new(Status::Conflict, "Agent removed while processing the call"),
             Standing::Draining | Standing::Deactivated => {}
         }
         Answer::ok()
     }
 
-    /// Brings the registered agent, its offers and the allocator to what the registry says.
-    fn set_standing(&mut self, cx: &mut Cx<'_>, id: &AgentId) {
+    fn standing_decided(&mut self, cx: &mut Cx<'_>, id: &AgentId) {
+        self.set_standing(cx, id);
+        let (_, keeps_out) = self.standing_of(id);
+        self.observe(cx, health::Event::OperatorDecided { agent: id.clone(), keeps_out });
+    }
+
+    /// Brings the registered agent, its offers and the allocator to what the registry and the recovery policies say.
+    pub(crate) fn set_standing(&mut self, cx: &mut Cx<'_>, id: &AgentId) {
         let (drain, deactivated) = self.standing_of(id);
+        let is_held = self.monitor.holds(id);
         let Some(agent) = self.agents.get_mut(id.as_str()) else { return };
         let was_active = agent.state.active;
         let state = agent.state_mut();
         state.deactivated = deactivated;
         state.drain = drain;
         state.drain_started = drain.and(state.drain_started.or(Some(cx.now.wall)));
-        state.active = state.connected && !deactivated;
+        state.active = state.connected && !deactivated && !is_held;
         let is_active = state.active;
         cx.publish(Change::AgentUpdated(agent.state.clone()));
         if was_active && !is_active {

@@ -27,12 +27,15 @@ impl Master {
         self.store(cx, operation, Waiting::Pruned { unreachable });
     }
 
-    pub(crate) fn pruned(&mut self, unreachable: &[AgentId]) {
+    pub(crate) fn pruned(&mut self, cx: &mut Cx<'_>, unreachable: &[AgentId]) {
         // One that returned while this was written, and left again, has a new record.
         let still = |id: &&AgentId| !self.registry.state.unreachable.contains_key(*id);
         let forgotten: Vec<AgentId> = unreachable.iter().filter(still).cloned().collect();
         self.agents.forget_unreachable(&forgotten);
         self.metrics.slaves_unreachable.set(self.agents.unreachable_count() as i64);
+        for agent in forgotten {
+            self.observe(cx, health::Event::AgentLost { agent, loss: health::Loss::Gone });
+        }
     }
 }
 

@@ -74,6 +74,8 @@ pub(crate) enum Waiting {
         change: Standing,
     },
     Drained(AgentId),
+    /// What a recovery policy set about an agent.
+    DrainedByPolicy(AgentId),
     Pruned {
         unreachable: Vec<AgentId>,
     },
@@ -141,7 +143,9 @@ impl Master {
                 cx.reply(reply, answer);
             }
             Waiting::Drained(agent) => self.became_drained(cx, &agent),
-            Waiting::Pruned { unreachable } => self.pruned(&unreachable),
+            // Nobody is owed an answer.
+            Waiting::DrainedByPolicy(agent) => drop(self.standing_changed(cx, &agent, Standing::Draining)),
+            Waiting::Pruned { unreachable } => self.pruned(cx, &unreachable),
             Waiting::Remove { agent, cause, reason } => self.removed(cx, &agent, cause, reason),
             Waiting::Policy { reply, change } => self.policy_stored(cx, reply, change),
         }

@@ -193,6 +193,11 @@ fn change(change: &Change) -> String {
             format!("inverse offer of {agent}: {framework} {}", status.status().as_str_name())
         }
         Change::RefusalsCounted { role, active } => format!("{active} refusals in {role}"),
+        Change::Incident(incident, _) => {
+            let state = if incident.is_open() { incident.severity.as_str() } else { "over" };
+            let last = incident.actions.last().map_or(String::new(), |last| format!(": {}", last.action));
+            format!("incident {} of {} {state}{last}", incident.kind, incident.subject)
+        }
         Change::InverseOffersForgotten(agent) => format!("inverse offers of {agent} forgotten"),
     }
 }

@@ -22,15 +22,21 @@ pub fn disk(path: &Path) -> io::Result<f64> {
 
 /// What the core decides about oversubscription with.
 pub fn machine(containers: &Containers) -> MachineUsage {
-    let system = System::read();
     let measured = containers.live().into_iter().filter_map(|id| {
         let usage = containers.usage(&id)?;
         let cpu_seconds = usage.cpus_user_secs? + usage.cpus_system_secs.unwrap_or_default();
         let memory_bytes = usage.mem_rss_bytes.or(usage.mem_total_bytes)?;
         Some((id, ContainerUsage { cpu_seconds, memory_bytes }))
     });
+    MachineUsage { containers: measured.collect(), ..system() }
+}
+
+/// The machine, and no container.
+pub fn system() -> MachineUsage {
+    let system = System::read();
     MachineUsage {
-        containers: measured.collect(),
+        processors: Some(system.cpus as u32),
+        containers: BTreeMap::new(),
         load: system.load.map(|[_, five_minutes, fifteen_minutes]| LoadAverage { five_minutes, fifteen_minutes }),
         memory_available: system.memory_available.zip(system.memory_total).map(|(available, total)| available / total),
     }

@@ -11,6 +11,7 @@ pub mod desk;
 mod http;
 mod io;
 pub mod limits;
+pub mod lines;
 pub mod links;
 pub mod listener;
 pub mod message;

@@ -38,6 +38,19 @@ impl<E> StreamQueue<E> {
         self.queue.finish();
     }
 
+    /// Everything queued; nothing at the end.
+    pub(super) fn poll_take(&self, cx: &mut Context<'_>, into: &mut Vec<Arc<E>>) -> Poll<Option<()>> {
+        self.queue.poll_take(cx, into).map(|more| more.then_some(()))
+    }
+
+    pub(super) fn poll_hung_up(&self, cx: &mut Context<'_>) -> Poll<()> {
+        poll_hung_up(self.connection.socket(), cx)
+    }
+
+    pub(super) fn abort(&self) {
+        self.queue.abort();
+    }
+
     /// Drops what is queued and the connection.
     pub fn kill(&self) {
         self.queue.abort();

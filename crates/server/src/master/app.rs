@@ -14,7 +14,7 @@ use super::routes::ROUTES;
 use super::sessions::Sessions;
 use super::store::RegistrarTimings;
 use super::timings::Timings;
-use super::{explain, legacy, operator_api, partitions, policy, reservations, scheduler_api};
+use super::{explain, failures, legacy, operator_api, partitions, policy, reservations, scheduler_api};
 use crate::common::files::Files;
 use crate::common::flights::Flights;
 use crate::common::info::{self, System};
@@ -61,6 +61,7 @@ impl MasterApp {
                 _ => method_not_allowed(&["GET"], &request.method),
             },
             ("master", "explain") => explain::get(&self, &request).await,
+            ("master", "failures") => failures::api::get(&self, &request).await,
             ("master", "teardown") => legacy::teardown(&self, &request).await,
             ("master", route @ ("reserve" | "unreserve" | "create-volumes" | "destroy-volumes")) => {
                 reservations::handle(&self, route, &request).await
@@ -101,6 +102,7 @@ impl MasterApp {
         }
         self.timings.tell(&mut counters);
         self.registrar.tell(&mut counters);
+        self.publisher.sinks().tell_counters(&mut counters);
         counters.set("master/uptime_secs", self.started.elapsed().as_secs_f64());
         counters.set("master/elected", f64::from(u8::from(self.elected)));
         counters.set("master/operator_event_stream_subscribers", self.publisher.subscribers() as f64);

@@ -3,6 +3,7 @@
 mod app;
 mod campaign;
 mod explain;
+mod failures;
 mod host;
 mod last_will;
 mod legacy;
@@ -22,6 +23,7 @@ mod term;
 mod timings;
 mod whitelist;
 
+pub use failures::{InvalidSinks, SinkOptions};
 pub use last_will::{COMMAND as LAST_WILL, WillError, execute as execute_last_will};
 pub use options::MasterOptions;
 pub use start::start;

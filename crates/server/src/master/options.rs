@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use views::master::{Build, Limits};
 
+use super::failures::SinkOptions;
 use super::store::RegistryPlace;
 
 #[derive(Debug, Clone)]
@@ -39,6 +40,8 @@ pub struct MasterOptions {
     pub log_file: Option<PathBuf>,
     /// Called when an operator changes the verbosity: 0 is normal, more is more.
     pub set_log_level: Option<fn(u32)>,
+    /// `--failure_sinks`: who is told of failures.
+    pub failure_sinks: Vec<SinkOptions>,
     /// `--max_operator_event_stream_subscribers`.
     pub max_operator_subscribers: usize,
 }
@@ -66,6 +69,7 @@ impl MasterOptions {
             history: Limits::default(),
             log_file: None,
             set_log_level: None,
+            failure_sinks: Vec::new(),
             max_operator_subscribers: 1000,
         }
     }

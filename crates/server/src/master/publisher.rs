@@ -3,9 +3,11 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ::master::Change;
+use health::Filter;
 use messages::v1;
 use views::master::{Snapshot, View};
 
+use super::failures::{Sinks, Watcher, Watchers};
 use crate::edge::queue::Pushed;
 use crate::edge::stream::StreamQueue;
 
@@ -14,17 +16,20 @@ type Subscriber = Arc<StreamQueue<v1::master::Event>>;
 pub struct Publisher {
     state: Mutex<State>,
     max_subscribers: usize,
+    sinks: Arc<Sinks>,
 }
 
 struct State {
     view: View,
+    watchers: Watchers,
     /// Oldest first.
     subscribers: Vec<Subscriber>,
 }
 
 impl Publisher {
-    pub fn new(view: View, max_subscribers: usize) -> Arc<Self> {
-        Arc::new(Publisher { state: Mutex::new(State { view, subscribers: Vec::new() }), max_subscribers })
+    pub fn new(view: View, max_subscribers: usize, sinks: Arc<Sinks>) -> Arc<Self> {
+        let state = State { view, watchers: Watchers::default(), subscribers: Vec::new() };
+        Arc::new(Publisher { state: Mutex::new(state), max_subscribers, sinks })
     }
 
     /// Taken in no time; nobody who reads it holds up the core.
@@ -38,6 +43,10 @@ impl Publisher {
         let mut events = Vec::new();
         for change in changes.drain(..) {
             state.view.apply(&change);
+            if let Change::Incident(incident, news) = &change {
+                state.watchers.tell(incident, *news);
+                self.sinks.tell(incident, *news);
+            }
             if !state.subscribers.is_empty() {
                 events.extend(state.view.events(&change).into_iter().map(Arc::new));
             }
@@ -59,6 +68,21 @@ impl Publisher {
         state.view.snapshot()
     }
 
+    /// Adds a follower of failures, which gets every change after the returned state.
+    pub fn watch_failures(&self, watcher: Watcher, filter: Filter) -> Snapshot {
+        let mut state = self.lock();
+        state.watchers.add(watcher, filter, self.max_subscribers);
+        state.view.snapshot()
+    }
+
+    pub fn unwatch_failures(&self, watcher: &Watcher) {
+        self.lock().watchers.remove(watcher);
+    }
+
+    pub fn sinks(&self) -> &Sinks {
+        &self.sinks
+    }
+
     pub fn unsubscribe(&self, subscriber: &Subscriber) {
         self.lock().subscribers.retain(|other| !Arc::ptr_eq(other, subscriber));
     }
@@ -69,7 +93,9 @@ impl Publisher {
 
     /// Ends every stream: the view will not change any more.
     pub fn close(&self) {
-        for subscriber in self.lock().subscribers.drain(..) {
+        let mut state = self.lock();
+        state.watchers.close();
+        for subscriber in state.subscribers.drain(..) {
             subscriber.finish();
         }
     }
@@ -77,6 +103,7 @@ impl Publisher {
     pub fn heartbeat(&self) {
         let mut state = self.lock();
         state.tell(&Arc::new(heartbeat()));
+        state.watchers.heartbeat();
         state.wake();
     }
 
@@ -102,6 +129,7 @@ impl State {
         for subscriber in &self.subscribers {
             subscriber.wake();
         }
+        self.watchers.wake();
     }
 }
 

@@ -13,6 +13,7 @@ pub const ROUTES: Routes = Routes {
                 "create-volumes",
                 "destroy-volumes",
                 "explain",
+                "failures",
                 "flags",
                 "frameworks",
                 "health",

@@ -7,6 +7,7 @@ use election::{Detector, Lease, ZooKeeper};
 use tokio::sync::watch;
 
 use super::campaign::Campaign;
+use super::failures::Sinks;
 use super::last_will::LastWill;
 use super::options::MasterOptions;
 use super::post::Post;
@@ -46,6 +47,8 @@ fn process(options: MasterOptions, bound: &Bound) -> Result<Process, Error> {
     config.master_id.get_or_insert_with(|| uuid::Uuid::new_v4().to_string());
     let log = options.log_file.map(|file| ("/master/log".to_owned(), file));
     let clock = Clock::start();
+    let runtime = runtime()?;
+    let sinks = Sinks::start(&options.failure_sinks, &runtime)?;
     Ok(Process {
         config,
         registry: options.registry,
@@ -64,7 +67,8 @@ fn process(options: MasterOptions, bound: &Bound) -> Result<Process, Error> {
         started_at: clock.now().wall,
         clock,
         started: Instant::now(),
-        runtime: runtime()?,
+        sinks,
+        runtime,
     })
 }
 

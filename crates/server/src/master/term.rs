@@ -15,6 +15,7 @@ use views::master::{Build, Facts, Limits, View};
 use vocabulary::Timestamp;
 
 use super::app::MasterApp;
+use super::failures::Sinks;
 use super::host::MasterHost;
 use super::publisher::Publisher;
 use super::sessions::Sessions;
@@ -43,6 +44,7 @@ pub struct Process {
     pub whitelist: Option<PathBuf>,
     pub history: Limits,
     pub max_operator_subscribers: usize,
+    pub sinks: Arc<Sinks>,
     pub build: Build,
     pub flags: Vec<(String, String)>,
     pub files: Arc<Files>,
@@ -165,7 +167,7 @@ impl Process {
             flags: self.flags.iter().cloned().collect(),
             limits: self.history,
         };
-        Publisher::new(View::new(facts), self.max_operator_subscribers)
+        Publisher::new(View::new(facts), self.max_operator_subscribers, self.sinks.clone())
     }
 
     fn app(

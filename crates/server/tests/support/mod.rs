@@ -53,7 +53,11 @@ impl Response {
 
 impl Client {
     pub async fn connect(address: SocketAddr) -> Self {
-        Client { socket: TcpStream::connect(address).await.expect("connect"), unread: Vec::new() }
+        Client::of(TcpStream::connect(address).await.expect("connect"))
+    }
+
+    pub fn of(socket: TcpStream) -> Self {
+        Client { socket, unread: Vec::new() }
     }
 
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
@@ -73,7 +77,7 @@ impl Client {
         }
     }
 
-    async fn until(&mut self, mark: &[u8]) -> Option<Vec<u8>> {
+    pub async fn until(&mut self, mark: &[u8]) -> Option<Vec<u8>> {
         loop {
             if let Some(at) = self.unread.windows(mark.len()).position(|window| window == mark) {
                 let taken = self.unread.drain(..at + mark.len()).collect::<Vec<_>>();
@@ -85,7 +89,7 @@ impl Client {
         }
     }
 
-    async fn exactly(&mut self, count: usize) -> Vec<u8> {
+    pub async fn exactly(&mut self, count: usize) -> Vec<u8> {
         while self.unread.len() < count {
             assert!(self.more().await, "the connection ended within a body");
         }

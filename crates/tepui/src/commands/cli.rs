@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use client::Address;
 
-use super::{agents, explain, frameworks, logs, operate, run, tasks};
+use super::{agents, explain, failures, frameworks, logs, operate, run, tasks};
 use crate::output;
 
 /// Runs tasks and services on a cluster of machines. Speaks Apache Mesos.
@@ -59,6 +59,8 @@ enum Command {
     Logs(logs::Logs),
     /// Say why a task or framework is where it is
     Explain(explain::Explain),
+    /// List what went wrong, and what was done about it
+    Failures(failures::Failures),
     // Of these, each tells by itself what it is for, at length with `--help`.
     Role(operate::Role),
     Quota(operate::Quota),
@@ -118,6 +120,7 @@ pub fn main() -> ExitCode {
             Command::Frameworks(args) => frameworks::frameworks(args).await?,
             Command::Logs(args) => logs::logs(args).await?,
             Command::Explain(args) => explain::explain(args).await?,
+            Command::Failures(args) => failures::failures(args).await?,
             Command::Role(args) => operate::role(args).await?,
             Command::Quota(args) => operate::quota(args).await?,
             Command::Weight(args) => operate::weight(args).await?,

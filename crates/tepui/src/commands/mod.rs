@@ -4,6 +4,7 @@ mod agents;
 mod cli;
 mod execute;
 mod explain;
+mod failures;
 mod find;
 mod frameworks;
 mod logs;

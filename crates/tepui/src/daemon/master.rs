@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use election::MasterUrl;
 use flags::Parsed;
+use health::Policy;
 use messages::v1;
-use server::master::{MasterOptions, RegistryPlace, start};
+use server::master::{MasterOptions, RegistryPlace, SinkOptions, start};
 
 use super::common::{advertised_ip, hostname, ip, parse_or_exit, port, serve, until_end};
 use super::removal;
@@ -64,7 +65,12 @@ fn options(flags: &Parsed) -> Result<MasterOptions, Failure> {
     config.max_completed_frameworks = options.history.completed_frameworks;
     config.max_unreachable_tasks_per_framework = options.history.unreachable_tasks_per_framework;
     removal::apply(flags, config)?;
+    config.recovery_policy = recovery_policy(flags, config)?;
     allocator(flags, config)?;
+    if let Some(text) = flags.get("failure_sinks") {
+        let sinks = SinkOptions::parse(text);
+        options.failure_sinks = sinks.map_err(|error| Failure::said(format!("--failure_sinks: {error}")))?;
+    }
     Ok(options)
 }
 
@@ -72,6 +78,12 @@ fn options(flags: &Parsed) -> Result<MasterOptions, Failure> {
 fn domain(text: &str) -> Result<v1::DomainInfo, Failure> {
     wire::decode_as(wire::ContentType::Json, text.as_bytes(), &wire::Limits::default())
         .map_err(|error| Failure::said(format!("--domain: {error}")))
+}
+
+fn recovery_policy(flags: &Parsed, config: &master::Config) -> Result<Option<Policy>, Failure> {
+    let parse = |text| Policy::parse(text, config.agent_ping_timeout);
+    let policy = flags.get("recovery_policy").map(parse).transpose();
+    policy.map_err(|error| Failure::said(format!("--recovery_policy: {error}")))
 }
 
 fn weights(flags: &Parsed, config: &master::Config) -> Result<BTreeMap<String, f64>, Failure> {

@@ -86,6 +86,7 @@ pub(super) fn of(view: &View, change: &Change) -> Option<Event> {
         | Change::MaintenanceUpdated(_)
         | Change::InverseOfferAnswered { .. }
         | Change::InverseOffersForgotten(_)
-        | Change::RefusalsCounted { .. } => None,
+        | Change::RefusalsCounted { .. }
+        | Change::Incident(..) => None,
     }
 }

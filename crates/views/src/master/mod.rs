@@ -3,6 +3,7 @@
 pub(crate) mod entity;
 mod events;
 mod facts;
+mod failures;
 mod legacy;
 mod operations;
 mod operator;

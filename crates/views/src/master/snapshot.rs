@@ -26,6 +26,7 @@ pub struct Snapshot {
     pub(crate) frameworks: Series<Framework>,
     pub(crate) completed: History<Framework>,
     pub(crate) operations: Series<Arc<v1::Operation>>,
+    pub(crate) failures: Series<Arc<health::Incident>>,
     pub(crate) unreachable_agents: usize,
     pub(crate) tally: Arc<Tally>,
     pub(crate) policy: Arc<Policy>,

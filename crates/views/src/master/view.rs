@@ -13,6 +13,7 @@ use rustc_hash::FxHashMap;
 use vocabulary::{AgentId, ExecutorId, FrameworkId, OfferId, Role, TaskId, Timestamp};
 
 use super::entity::{Agent, Executor, Framework, Offer};
+use super::failures::Failures;
 use super::policy::Policy;
 use super::tally::Tally;
 use super::{Facts, Snapshot};
@@ -34,6 +35,7 @@ pub struct View {
     frameworks: FxHashMap<FrameworkId, FrameworkIndex>,
     offers: FxHashMap<OfferId, (FrameworkId, u64)>,
     operations: FxHashMap<OperationUuid, u64>,
+    failures: Failures,
     unreachable: FxHashMap<AgentId, u64>,
     unreachable_by_age: Series<AgentId>,
     /// Whether operators' streams hear of the change applied last.
@@ -70,6 +72,7 @@ impl View {
                 recovered: Series::default(),
                 frameworks: Series::default(),
                 operations: Series::default(),
+                failures: Series::default(),
                 unreachable_agents: 0,
                 tally: Arc::default(),
                 policy: Arc::default(),
@@ -81,6 +84,7 @@ impl View {
             frameworks: FxHashMap::default(),
             offers: FxHashMap::default(),
             operations: FxHashMap::default(),
+            failures: Failures::default(),
             unreachable: FxHashMap::default(),
             unreachable_by_age: Series::default(),
             news: false,
@@ -132,6 +136,7 @@ impl View {
             Change::InverseOfferAnswered { agent, framework, status } => self.policy().answer(agent, framework, status),
             Change::InverseOffersForgotten(agent) => self.policy().forget_agent(agent),
             Change::RefusalsCounted { role, active } => self.count_refusals(role, *active),
+            Change::Incident(incident, _) => self.failures.put(&mut self.current.failures, incident),
         }
     }
 

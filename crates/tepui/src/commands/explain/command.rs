@@ -1,7 +1,7 @@
 //! The command: what is asked of whom.
 
 use super::standing::{Question, Standings};
-use super::{framework, standing, task};
+use super::{framework, health, standing, task};
 use crate::commands::cli::{Failure, Target};
 use crate::commands::find;
 use crate::commands::state::State;
@@ -29,7 +29,7 @@ Examples:
   tepui explain framework spark   Which agents are not offered to it, and why
   tepui explain role eng/web      The same for all frameworks of a role and below
   tepui explain task web.1        What became of it
-  tepui explain agent S3          To whom an agent is not offered, and why";
+  tepui explain agent S3          To whom an agent is not offered, and why; how well it is";
 
 pub async fn explain(args: Explain) -> Result<(), Failure> {
     let (kind, subject) = match args.subject.as_slice() {
@@ -61,7 +61,9 @@ pub async fn explain(args: Explain) -> Result<(), Failure> {
         return Ok(());
     }
     if kind == Some("agent") {
-        return print(answer.of_agent());
+        let mut lines = answer.of_agent();
+        lines.extend(health::lines(&answer.json()["health"]));
+        return print(lines);
     }
     let mut lines = question.framework.as_deref().map(|id| framework::lines(&state, id)).unwrap_or_default();
     lines.extend(answer.lines(&question));

@@ -3,6 +3,7 @@
 mod advice;
 mod command;
 mod framework;
+mod health;
 mod standing;
 mod task;
 

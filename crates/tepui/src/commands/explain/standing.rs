@@ -7,6 +7,7 @@ use super::advice::advice;
 use crate::commands::cli::Failure;
 use crate::commands::find;
 use crate::commands::state::{State, short};
+use crate::output;
 
 /// What is asked of the master: all that fits.
 #[derive(Debug, Default)]
@@ -22,17 +23,10 @@ pub struct Standings(Value);
 impl Question {
     fn path(&self) -> String {
         let parameters = [("framework", &self.framework), ("role", &self.role), ("agent", &self.agent)];
-        let given = parameters.iter().filter_map(|(name, value)| Some(format!("{name}={}", encode(value.as_deref()?))));
+        let given =
+            parameters.iter().filter_map(|(name, value)| Some(format!("{name}={}", output::encode(value.as_deref()?))));
         format!("/explain?{}", given.collect::<Vec<_>>().join("&"))
     }
-}
-
-/// Bytes that mean something in a query are written as `%xx`.
-fn encode(text: &str) -> String {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~/".contains(&byte);
-    text.bytes()
-        .map(|byte| if is_plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
-        .collect()
 }
 
 pub fn agent(state: &State, subject: &str) -> Result<Question, Failure> {

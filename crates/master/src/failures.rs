@@ -1,0 +1,104 @@
+//! What goes wrong: the monitor of `health` is told what happens, and what it orders is carried out.
+
+use messages::{tepui, v1};
+use vocabulary::{AgentId, FrameworkId, Upid};
+
+use crate::change::Change;
+use crate::cx::Cx;
+use crate::master::Master;
+use crate::registry::{RegistryOperation, Waiting};
+
+impl Master {
+    pub(crate) fn observe(&mut self, cx: &mut Cx<'_>, event: health::Event) {
+        let mut orders = Vec::new();
+        self.monitor.observe(cx.now, event, &mut orders);
+        if orders.is_empty() {
+            return;
+        }
+        for order in orders {
+            match order {
+                health::Order::Publish(incident, news) => {
+                    log(&incident, news);
+                    cx.publish(Change::Incident(incident, news));
+                }
+                health::Order::Hold(agent) | health::Order::Release(agent) => self.set_standing(cx, &agent),
+                health::Order::Drain(agent) => self.drain_by_policy(cx, agent),
+            }
+        }
+        let tally = self.monitor.tally();
+        let count = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        self.metrics.failures_detected.set(count(tally.detected));
+        self.metrics.failures_recovered.set(count(tally.recovered));
+        self.metrics.failures_suppressed.set(count(tally.suppressed));
+        self.metrics.failures_refused.set(count(tally.refused));
+        self.metrics.failures_open.set(tally.open as i64);
+        self.metrics.failures_held.set(tally.held as i64);
+    }
+
+    /// As DRAIN_AGENT, when an operator's own call would not be refused.
+    fn drain_by_policy(&mut self, cx: &mut Cx<'_>, agent: AgentId) {
+        if let Some(refusal) = self.cannot_drain(&agent) {
+            return tracing::warn!(%agent, reason = refusal.body, "a recovery policy cannot drain an agent");
+        }
+        let config = v1::DrainConfig { max_grace_period: None, mark_gone: Some(false) };
+        let operation = RegistryOperation::DrainAgent { agent: agent.clone(), config };
+        self.store(cx, operation, Waiting::DrainedByPolicy(agent));
+    }
+
+    pub(crate) fn agent_health(&mut self, cx: &mut Cx<'_>, from: &Upid, message: &tepui::AgentHealth) {
+        let agent = AgentId::from(&message.agent_id);
+        if !self.is_process_of(from, agent.as_str()) {
+            return;
+        }
+        let signals = health::Signals {
+            load: message.load.zip(message.processors).map(|(load, processors)| load / processors.max(1.0)),
+            memory_available: message.memory_available,
+            disk_used: message.disk_used,
+        };
+        self.observe(cx, health::Event::Reported { agent, signals });
+    }
+
+    /// A task ended by the word of its agent or executor. Nothing is said of the agent by the end of a task that somebody
+    /// wanted, or that the master made up.
+    pub(crate) fn observe_ending(&mut self, cx: &mut Cx<'_>, task: &v1::Task, status: &v1::TaskStatus) {
+        use v1::task_status::{Reason, Source};
+        if status.source == Some(Source::Master as i32) || task.state() == v1::TaskState::TaskKilled {
+            return;
+        }
+        let agent = AgentId::from(&task.agent_id);
+        let failed = task.state() == v1::TaskState::TaskFailed;
+        let crashes = [Reason::ExecutorTerminated, Reason::ContainerLaunchFailed, Reason::ExecutorRegistrationTimeout];
+        // Of other executors the agent says itself that they ended.
+        let is_command_task = task.executor_id.as_ref().is_none_or(|id| id.value.is_empty());
+        let crashed = failed && is_command_task && crashes.iter().any(|reason| status.reason == Some(*reason as i32));
+        self.observe(cx, health::Event::TaskEnded { agent: agent.clone(), failed });
+        if crashed {
+            let framework = FrameworkId::from(&task.framework_id);
+            self.observe(cx, health::Event::ExecutorCrashed { agent, framework });
+        }
+    }
+
+    /// The agents of the master before may all be back now.
+    pub(crate) fn observe_return(&mut self, cx: &mut Cx<'_>) {
+        if !self.recovery.awaits(None) {
+            self.observe(cx, health::Event::AllReturned);
+        }
+    }
+}
+
+/// The audit trail of policies, and what an operator without any sink sees.
+fn log(incident: &health::Incident, news: health::News) {
+    let (id, kind, subject, details) = (&incident.id, incident.kind, &incident.subject, &incident.details);
+    match news {
+        health::News::Detected | health::News::Changed if incident.severity == health::Severity::Info => {
+            tracing::info!(id, "{kind} of {subject}: {details}");
+        }
+        health::News::Detected | health::News::Changed => tracing::warn!(id, "{kind} of {subject}: {details}"),
+        health::News::Acted => {
+            if let Some(last) = incident.actions.last() {
+                tracing::info!(id, "{kind} of {subject}: {}: {}", last.action, last.reason);
+            }
+        }
+        health::News::Recovered => tracing::info!(id, "over: {kind} of {subject}"),
+    }
+}

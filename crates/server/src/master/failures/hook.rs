@@ -1,0 +1,104 @@
+//! A sink that runs a command with each notice as JSON on its standard input. No shell is involved, and its environment is
+//! empty but for `PATH`: nothing of what happens in the cluster can become a part of the command.
+
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::io::AsyncWriteExt;
+use tokio::process::{Child, Command};
+use tokio::sync::Semaphore;
+use tokio::sync::mpsc::Receiver;
+use tracing::warn;
+
+use super::sinks::{Deliveries, Notice};
+
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+pub struct Hook {
+    command: Vec<String>,
+    timeout: Duration,
+    running: Arc<Semaphore>,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Failed {
+    #[error("cannot run it")]
+    Run(#[from] std::io::Error),
+    #[error("it ended with {0}")]
+    Status(std::process::ExitStatus),
+    #[error("it took longer than {0:?} and was killed")]
+    Timeout(Duration),
+}
+
+impl Hook {
+    pub fn new(command: Vec<String>, timeout: Duration, concurrency: usize) -> Self {
+        Hook { command, timeout, running: Arc::new(Semaphore::new(concurrency)) }
+    }
+
+    pub async fn run(self, mut news: Receiver<Arc<Notice>>, deliveries: Arc<Deliveries>) {
+        let hook = Arc::new(self);
+        while let Some(notice) = news.recv().await {
+            // Nobody closes it.
+            let Ok(turn) = hook.running.clone().acquire_owned().await else { return };
+            let (hook, deliveries) = (hook.clone(), deliveries.clone());
+            tokio::spawn(async move {
+                let counter = match hook.execute(&notice).await {
+                    Ok(()) => &deliveries.sent,
+                    Err(error) => {
+                        let source = std::error::Error::source(&error).map(ToString::to_string);
+                        let program = hook.command.first();
+                        warn!(?program, notice = notice.id, source, "a failure hook has failed: {error}");
+                        &deliveries.failed
+                    }
+                };
+                counter.fetch_add(1, Ordering::Relaxed);
+                drop(turn);
+            });
+        }
+    }
+
+    async fn execute(&self, notice: &Notice) -> Result<(), Failed> {
+        let Some((program, arguments)) = self.command.split_first() else { return Ok(()) };
+        let mut child = Command::new(program)
+            .args(arguments)
+            .env_clear()
+            .env("PATH", PATH)
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()?;
+        let ended = tokio::time::timeout(self.timeout, feed(&mut child, &notice.body)).await;
+        match ended {
+            Ok(status) => {
+                let status = status?;
+                if status.success() { Ok(()) } else { Err(Failed::Status(status)) }
+            }
+            Err(_) => {
+                kill(&child);
+                Err(Failed::Timeout(self.timeout))
+            }
+        }
+    }
+}
+
+/// A command that does not want to know what happened may leave it unread.
+async fn feed(child: &mut Child, body: &[u8]) -> std::io::Result<std::process::ExitStatus> {
+    if let Some(mut stdin) = child.stdin.take() {
+        let _ = stdin.write_all(body).await;
+    }
+    child.wait().await
+}
+
+/// With what it started. It leads its group, and is not reaped yet, so the number is still its own.
+fn kill(child: &Child) {
+    let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+    if let Some(group) = group {
+        let _ = kill_process_group(group, Signal::KILL);
+    }
+}
