@@ -424,3 +424,17 @@ fn agents_of_a_machine_that_goes_down_are_removed_and_kept_out() {
     c.send(&a.pid, register("cpus:4;mem:1024"));
     assert!(c.received(&a.pid)[0].starts_with("SlaveRegistered"));
 }
+
+#[test]
+fn the_next_master_keeps_machines_down() {
+    let mut c = Cluster::new();
+    let a = c.agent("cpus:4;mem:1024");
+    c.operator(schedule(vec![window(&[host()], 55)]));
+    c.operator(down(&[host()]));
+    c.fail_over();
+    c.send(&a.pid, reregister(&a, "cpus:4;mem:1024"));
+    assert_eq!(c.received(&a.pid), ["Shutdown: Machine is `DOWN`"]);
+    assert_eq!(c.operator(up(&[host()])), Answer::ok());
+    c.send(&a.pid, register("cpus:4;mem:1024"));
+    assert!(c.received(&a.pid)[0].starts_with("SlaveRegistered"));
+}
