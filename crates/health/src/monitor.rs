@@ -61,6 +61,11 @@ pub enum Event {
         agent: AgentId,
         keeps_out: bool,
     },
+    /// An ordered drain cannot be, and why.
+    DrainRefused {
+        agent: AgentId,
+        reason: String,
+    },
     FrameworkDisconnected {
         framework: FrameworkId,
         name: String,
@@ -153,6 +158,7 @@ impl Monitor {
             Event::TaskEnded { agent, failed } => self.task_ended(now, &agent, failed, orders),
             Event::ExecutorCrashed { agent, framework } => self.executor_crashed(now, &agent, framework, orders),
             Event::OperatorDecided { agent, keeps_out } => self.operator_decided(now, &agent, keeps_out, orders),
+            Event::DrainRefused { agent, reason } => self.drain_refused(now, &agent, &reason, orders),
             Event::FrameworkDisconnected { framework, name } => self.framework_left(now, framework, &name, orders),
             Event::FrameworkConnected(framework) | Event::FrameworkRemoved(framework) => {
                 self.over(now, Kind::FrameworkDisconnected, &Subject::Framework(framework), orders);

@@ -106,6 +106,20 @@ impl Monitor {
         orders.push(Order::Drain(agent.clone()));
     }
 
+    /// It is not tried again for what is wrong now.
+    pub(crate) fn drain_refused(&mut self, now: Now, agent: &AgentId, reason: &str, orders: &mut Vec<Order>) {
+        self.treatments.drained.remove(agent);
+        for incident in self.book.open_about(agent) {
+            if self.policy.remedy(&incident) != Remedy::Drain {
+                continue;
+            }
+            if let Some(patient) = self.patients.get_mut(agent) {
+                patient.overruled.insert(incident.kind);
+            }
+            self.act(now, incident.number, "not_drained", reason.to_owned(), orders);
+        }
+    }
+
     fn refuse(&mut self, now: Now, incident: &Incident, action: &'static str, orders: &mut Vec<Order>) {
         let reason = format!("no more than {:.0} % of the agents at once", self.policy.max_share * 100.0);
         if self.act(now, incident.number, action, reason, orders) {

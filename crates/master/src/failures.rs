@@ -38,7 +38,7 @@ impl Master {
     /// As DRAIN_AGENT, when an operator's own call would not be refused.
     fn drain_by_policy(&mut self, cx: &mut Cx<'_>, agent: AgentId) {
         if let Some(refusal) = self.cannot_drain(&agent) {
-            return tracing::warn!(%agent, reason = refusal.body, "a recovery policy cannot drain an agent");
+            return self.observe(cx, health::Event::DrainRefused { agent, reason: refusal.body });
         }
         let config = v1::DrainConfig { max_grace_period: None, mark_gone: Some(false) };
         let operation = RegistryOperation::DrainAgent { agent: agent.clone(), config };

@@ -198,6 +198,20 @@ fn an_agent_under_pressure_is_drained_when_that_is_configured() {
 }
 
 #[test]
+fn an_agent_that_cannot_drain_takes_nobodys_place() {
+    let policy =
+        r#"{"max_share": 0.25, "rules": [{"type": "disk_pressure", "severity": "critical", "action": "drain"}]}"#;
+    let mut c = cluster(policy);
+    let mut unable = reregister(&peer(1), "cpus:4;mem:1024");
+    unable.agent_capabilities.retain(|c| c.r#type() != v1::agent_info::capability::Type::AgentDraining);
+    c.send(&peer(1).pid, unable);
+    c.send(&peer(1).pid, says(&peer(1), 0.99));
+    c.send(&peer(2).pid, says(&peer(2), 0.99));
+    let expect = ["disk_pressure agent m-S1 open [drain not_drained]", "disk_pressure agent m-S2 open [drain]"];
+    assert_eq!(incidents(&c), expect);
+}
+
+#[test]
 fn nobody_speaks_for_another_agent() {
     let mut c = cluster(HALF);
     let stranger: Upid = "slave(1)@127.0.0.1:9999".parse().unwrap();
