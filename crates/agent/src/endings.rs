@@ -16,7 +16,8 @@ use crate::limits::executor_limits;
 use crate::operations::container_volumes;
 use crate::outbox::{ContainerCommand, Effect, Record, Timer};
 use crate::paths;
-use crate::state::{Executor, Link, Termination, task_state};
+use crate::state::{Executor, Framework, Link, Termination, task_state};
+use crate::streams::Origin;
 use crate::updates::Report;
 
 impl Agent {
@@ -73,12 +74,15 @@ impl Agent {
         id: &ExecutorId,
         exit: ContainerExit,
     ) {
-        let Some(framework) = self.frameworks.get_mut(framework_id) else { return };
+        let Some(framework) = self.frameworks.get(framework_id) else { return };
         let framework_terminating = framework.terminating;
-        let Some(executor) = framework.executors.get_mut(id) else { return };
-        if executor.state == ExecutorState::Terminated {
+        if framework.executors.get(id).is_none_or(|executor| executor.state == ExecutorState::Terminated) {
             return;
         }
+        self.take_last_updates(step, framework_id, id, &exit);
+        let Some(executor) = self.frameworks.get_mut(framework_id).and_then(|f| f.executors.get_mut(id)) else {
+            return;
+        };
         executor.enter(ExecutorState::Terminated, &self.metrics);
         step.disarm(Timer::ExecutorRegistration(executor.container.clone()));
         step.disarm(Timer::ExecutorShutdown(executor.container.clone()));
@@ -117,6 +121,30 @@ impl Agent {
             self.remove_executor(step, framework_id, id);
         }
         self.remove_framework_if_idle(step, framework_id);
+    }
+
+    /// Of tasks that are not known to be over: what else was said has arrived, and may be acknowledged and forgotten.
+    fn take_last_updates(
+        &mut self,
+        step: &mut Step<'_>,
+        framework_id: &FrameworkId,
+        id: &ExecutorId,
+        exit: &ContainerExit,
+    ) {
+        for status in &exit.last_updates {
+            let task = TaskId::from(&status.task_id);
+            let live = |framework: &&Framework| {
+                let entry = framework.executors.get(id).and_then(|executor| executor.tasks.get(&task));
+                !framework.terminating && entry.is_some_and(|entry| !is_terminal(task_state(entry.state)))
+            };
+            if self.frameworks.get(framework_id).filter(live).is_none() {
+                continue;
+            }
+            let update = self.http_update(step, framework_id, status.clone());
+            if let Err(refused) = self.status_update(step, update, Origin::Http) {
+                tracing::warn!("dropped the last update of task {task:?} of framework {framework_id}: {refused}");
+            }
+        }
     }
 
     pub(crate) fn send_exited(

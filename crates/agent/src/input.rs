@@ -85,6 +85,8 @@ pub struct ContainerExit {
     pub status: Option<i32>,
     /// Set when the containerizer ended the container because it broke a limit.
     pub limitation: Option<Limitation>,
+    /// What the executor had to say and could not, in its order: it has left it in writing.
+    pub last_updates: Vec<v1::TaskStatus>,
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -394,7 +394,7 @@ impl World {
                         message: "too much".to_owned(),
                         resources: Vec::new(),
                     });
-                    let exit = ContainerExit { status: Some(0), limitation };
+                    let exit = ContainerExit { status: Some(0), limitation, ..Default::default() };
                     self.input(Input::Container(ContainerEvent::Exited { container, exit }));
                 }
             }

@@ -238,12 +238,17 @@ impl World {
 
     fn exit(&mut self, container: ContainerId) {
         self.containers.remove(&container);
-        let exit = ContainerExit { status: Some(0), limitation: None };
+        let exit = ContainerExit { status: Some(0), ..Default::default() };
         self.input(Input::Container(ContainerEvent::Exited { container, exit }));
     }
 
     /// What was on its way to the disk is gone, and so is what the agent knew.
     fn crash(&mut self) {
+        self.crash_leaving(BTreeMap::new());
+    }
+
+    /// With what is known of containers that ended meanwhile.
+    fn crash_leaving(&mut self, ended: BTreeMap<ContainerId, ContainerExit>) {
         self.writing.clear();
         self.in_flight.clear();
         let chronicle: Chronicle = self.disk.iter().cloned().collect();
@@ -255,7 +260,7 @@ impl World {
         self.processes += 1;
         self.agent = new_agent(self.processes);
         self.outbox = Outbox::default();
-        let recovery = Recovery { chronicle, alive, ..Default::default() };
+        let recovery = Recovery { chronicle, alive, ended, ..Default::default() };
         self.agent.recover(self.now, recovery, &mut self.outbox).unwrap();
         self.agent.start(self.now, &mut self.outbox);
         self.observe();
@@ -305,6 +310,62 @@ proptest! {
         let left: Chronicle = world.disk.iter().cloned().collect();
         prop_assert_eq!(left.containers().count(), 0);
     }
+}
+
+/// One task whose container has ended while there was no agent.
+fn ended_meanwhile(exit: impl FnOnce(&mut World) -> ContainerExit) -> World {
+    let mut world = World::new();
+    let mut message = run_task(command("t"));
+    message.framework.checkpoint = Some(true);
+    world.says(message);
+    world.store(usize::MAX);
+    let (container, _) = world.containers.pop_first().expect("a container");
+    let exit = exit(&mut world);
+    world.crash_leaving(BTreeMap::from([(container, exit)]));
+    world.store(usize::MAX);
+    world
+}
+
+/// What the framework is told of the end of the task.
+fn told(world: &World) -> v1::TaskStatus {
+    let told = world.disk.iter().rev().find_map(|record| match record {
+        Record::Update { status, .. } => Some(status.clone()),
+        _ => None,
+    });
+    (*told.expect("an update")).clone()
+}
+
+#[test]
+fn what_an_executor_left_in_writing_is_how_its_task_ended() {
+    let mut world = ended_meanwhile(|world| {
+        let uuid = vec![7; 16];
+        world.made.insert(uuid.clone());
+        let status = v1::TaskStatus {
+            task_id: v1::TaskId { value: "t".into() },
+            executor_id: Some(v1::ExecutorId { value: "t".into() }),
+            state: v1::TaskState::TaskFinished as i32,
+            uuid: Some(uuid),
+            ..Default::default()
+        };
+        // Of a task that it never had.
+        let strange = v1::TaskStatus { task_id: v1::TaskId { value: "u".into() }, ..status.clone() };
+        ContainerExit { last_updates: vec![strange, status], ..Default::default() }
+    });
+    let status = told(&world);
+    assert_eq!((status.state(), status.source()), (v1::TaskState::TaskFinished, v1::task_status::Source::Executor));
+    world.acknowledge("t");
+    world.store(usize::MAX);
+    assert!(world.over.contains("t"));
+    let left: Chronicle = world.disk.iter().cloned().collect();
+    assert_eq!(left.containers().count(), 0);
+}
+
+#[test]
+fn an_executor_whose_end_is_on_record_is_not_unknown() {
+    let known = ended_meanwhile(|_| ContainerExit { status: Some(256), ..Default::default() });
+    assert_eq!(told(&known).message(), "Executor terminated");
+    let unknown = ended_meanwhile(|_| ContainerExit::default());
+    assert_eq!(told(&unknown).message(), "Abnormal executor termination: unknown container");
 }
 
 /// Not a bound on any machine, only on what is absurd.

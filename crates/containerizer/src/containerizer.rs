@@ -10,7 +10,7 @@ use crate::cgroups::LimitOptions;
 use crate::isolation::Isolation;
 use crate::kernel::{Kernel, System};
 use crate::runtime::Runtime;
-use crate::worker::{Command, Known, Poller, QUEUE, Shared, Waker, Worker};
+use crate::worker::{Command, Known, Poller, QUEUE, Recovered, Shared, Waker, Worker};
 use crate::{Bind, Config, Error, Event, Launch, Limits, Usage, binds, sessions};
 
 /// Starts, watches, limits and ends containers.
@@ -22,7 +22,7 @@ pub struct Containerizer {
     options: LimitOptions,
     missing: Vec<String>,
     separates_mounts: bool,
-    recovered: Vec<(String, u32)>,
+    recovered: Recovered,
     shared: Shared,
     /// `None` once it has been stopped.
     commands: Mutex<Option<SyncSender<Command>>>,
@@ -81,10 +81,10 @@ impl Containerizer {
         self.separates_mounts
     }
 
-    /// The containers of an earlier process of this agent that were alive at the start, with the pid of their first
-    /// process. They are watched again: `Exited` follows for each as for any other, without a status, which only its
-    /// parent would learn. Those unknown to the agent are its to destroy.
-    pub fn recovered(&self) -> Vec<(String, u32)> {
+    /// The containers of an earlier process of this agent. Those that were alive at the start are watched again: `Exited`
+    /// follows for each as for any other, mostly without a status, which only its parent would learn. Those unknown to
+    /// the agent are its to destroy.
+    pub fn recovered(&self) -> Recovered {
         self.recovered.clone()
     }
 

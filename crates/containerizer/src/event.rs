@@ -10,7 +10,8 @@ pub enum Event {
     /// The container is over and leaves no process, mount or cgroup behind.
     Exited {
         id: String,
-        /// The wait status of its first process; `None` for a container of an earlier agent process.
+        /// The wait status of its first process; `None` for a container of an earlier agent process, unless its parent
+        /// has written it down.
         status: Option<i32>,
         /// Set when the container ended because it broke a limit.
         limitation: Option<Limitation>,

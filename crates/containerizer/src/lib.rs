@@ -36,3 +36,4 @@ pub use launch::{Launch, Limits, Output, Program, Rlimit, RlimitKind, Rotation};
 pub use runtime::adopt;
 pub use sealed::SealedProgram;
 pub use user::{User, resolve_user};
+pub use worker::Recovered;

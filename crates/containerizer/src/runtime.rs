@@ -58,6 +58,12 @@ impl Runtime {
         fs::rename(temporary, directory.join("state"))
     }
 
+    /// How the first process has ended, where somebody was there to write it down: a wait status in decimal, as
+    /// `mesos-containerizer launch` leaves it.
+    pub(crate) fn exit_status(&self, id: &str) -> Option<i32> {
+        fs::read_to_string(self.containers.join(id).join("status")).ok()?.trim().parse().ok()
+    }
+
     /// After nothing of the container exists any more.
     pub(crate) fn forget(&self, id: &str) -> io::Result<()> {
         match fs::remove_dir_all(self.containers.join(id)) {
@@ -85,8 +91,10 @@ impl Runtime {
 /// another's by now.
 pub fn adopt(runtime_dir: &Path, id: &str, pid: i32) -> io::Result<()> {
     let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    // The executor itself, or `mesos-containerizer launch`, which waits for it to write down how it ended.
+    let names: [&[u8]; 2] = [b"MESOS_DIRECTORY=", b"MESOS_CONTAINERIZER_RUNTIME_DIRECTORY="];
     let names_it = |variable: &[u8]| {
-        variable.starts_with(b"MESOS_DIRECTORY=") && variable.ends_with(id.as_bytes()) && !id.is_empty()
+        names.iter().any(|name| variable.starts_with(name)) && variable.ends_with(format!("/{id}").as_bytes())
     };
     let state = State::of(pid, [&Output::Discard, &Output::Discard]);
     if !environment.split(|byte| *byte == 0).any(names_it) || !state.is_alive() {

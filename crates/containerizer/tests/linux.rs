@@ -164,7 +164,7 @@ fn a_restarted_agent_takes_up_what_lives_and_sweeps_what_does_not() {
     rustix::process::kill_process(goes, rustix::process::Signal::KILL).unwrap();
     until(|| (!is_alive(goes.as_raw_nonzero().get().cast_unsigned())).then_some(()));
     host.restart();
-    assert_eq!(host.the().recovered(), [("stays".to_owned(), stays)]);
+    assert_eq!(host.the().recovered().alive, [("stays".to_owned(), stays)]);
     until(|| host.cgroups().iter().all(|path| path.ends_with("stays")).then_some(()));
     host.the().destroy("stays").unwrap();
     host.exited("stays");

@@ -124,7 +124,7 @@ fn a_restarted_agent_finds_its_containers() {
     .unwrap();
     until(|| (!is_alive(gone)).then_some(()));
     host.restart();
-    assert_eq!(host.the().recovered(), [("stays".to_owned(), pid)]);
+    assert_eq!(host.the().recovered().alive, [("stays".to_owned(), pid)]);
     assert_eq!(host.the().containers(), ["stays"]);
     host.the().destroy("stays").unwrap();
     host.exited("stays");

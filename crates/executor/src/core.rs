@@ -132,6 +132,10 @@ impl Executor {
         self.call(call::Type::Subscribe, |c| c.subscribe = Some(Box::new(subscribe)))
     }
 
+    pub fn has_unacknowledged(&self) -> bool {
+        !self.unacknowledged.is_empty()
+    }
+
     pub fn heartbeat(&self) -> Call {
         self.call(call::Type::Heartbeat, |_| {})
     }

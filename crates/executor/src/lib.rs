@@ -7,6 +7,7 @@
 //! | `connection` | blocking HTTP to the agent: calls, and the event stream |
 //! | `chunked` | the transfer coding of that stream |
 //! | `command` | what exactly is executed for a task |
+//! | `last_words` | the updates of an executor that ends before its agent has confirmed them |
 //! | `memory` | being small while waiting |
 //! | `probe` | looking at the task, for its checks |
 //! | `process` | starting, signalling and reaping the task |
@@ -19,6 +20,7 @@ mod command;
 mod connection;
 mod core;
 mod environment;
+mod last_words;
 mod memory;
 mod probe;
 mod process;

@@ -1,10 +1,11 @@
 //! The loop of the command executor: waits for the agent, the task and timers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::Read;
 use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use messages::v1::executor::Call;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal};
 
@@ -12,6 +13,7 @@ use crate::command::execution;
 use crate::connection::{Caller, Error, Subscription};
 use crate::core::{Action, Checker, Clock, Executor, Exit, Outcome, Timer};
 use crate::environment::Environment;
+use crate::last_words;
 use crate::memory;
 use crate::probe::Probes;
 use crate::process::{self, ChildSignal};
@@ -63,6 +65,10 @@ struct Loop {
     retry_at: Option<Instant>,
     heartbeat_at: Instant,
     timers: BTreeMap<Timer, Instant>,
+    /// Calls that a busy agent would not take, in their order, and when they are tried again. Each is also among what
+    /// the executor keeps for its next SUBSCRIBE.
+    refused: VecDeque<Box<Call>>,
+    resend_at: Option<Instant>,
     task: Option<Pid>,
     probes: Probes,
     /// Nothing has happened since the memory was given back.
@@ -88,6 +94,8 @@ impl Loop {
             retry_at: None,
             heartbeat_at: Instant::now() + HEARTBEAT,
             timers: BTreeMap::new(),
+            refused: VecDeque::new(),
+            resend_at: None,
             task: None,
             probes: Probes::new()?,
             small: false,
@@ -113,7 +121,17 @@ impl Loop {
         }
         // What the task left behind has lost its parent to this process, and is not found without it.
         process::kill_descendants();
+        self.leave_behind();
         Ok(())
+    }
+
+    /// Nobody has confirmed these updates: the next agent reads them where it finds the container gone.
+    fn leave_behind(&self) {
+        if self.executor.has_unacknowledged()
+            && let Err(error) = last_words::write(&self.executor.subscribe())
+        {
+            eprintln!("executor: the last updates are lost: {error}");
+        }
     }
 
     fn reap(&mut self) {
@@ -175,6 +193,7 @@ impl Loop {
             .values()
             .copied()
             .chain(self.retry_at)
+            .chain(self.resend_at)
             .chain([self.heartbeat_at])
             .chain(self.probes.deadline())
             .min();
@@ -215,12 +234,18 @@ impl Loop {
             // A heartbeat only keeps the connection warm; the event stream tells of a lost agent.
             let _ = self.caller.send(&self.executor.heartbeat());
         }
+        if self.resend_at.is_some_and(|at| at <= now) {
+            self.resend();
+        }
         if self.retry_at.is_some_and(|at| at <= now) && !self.done {
             match Subscription::open(&self.environment, &self.executor.subscribe()) {
                 Ok(subscription) => {
                     self.subscription = Some(subscription);
                     self.retry_at = None;
                     self.timers.remove(&Timer::Recovery);
+                    // They have gone with the SUBSCRIBE.
+                    self.refused.clear();
+                    self.resend_at = None;
                 }
                 Err(_) => self.retry_at = Some(now + RETRY),
             }
@@ -230,12 +255,7 @@ impl Loop {
     fn perform(&mut self, actions: Vec<Action>) {
         for action in actions {
             match action {
-                // A call that fails is not lost: it stays unacknowledged and goes with the next SUBSCRIBE.
-                Action::Send(call) => {
-                    if let Err(error) = self.caller.send(&call) {
-                        eprintln!("executor: an update was not taken: {error}");
-                    }
-                }
+                Action::Send(call) => self.send(call),
                 Action::Start(task) => self.start(&task),
                 Action::Terminate => process::signal_descendants(Signal::TERM),
                 Action::Kill => process::kill_descendants(),
@@ -248,6 +268,39 @@ impl Loop {
                     }
                 }
                 Action::Exit => self.done = true,
+            }
+        }
+    }
+
+    /// A call that fails is not lost: it stays unacknowledged and goes with the next SUBSCRIBE. A busy agent does not end
+    /// the subscription, so it is asked again.
+    fn send(&mut self, call: Box<Call>) {
+        if !self.refused.is_empty() {
+            self.refused.push_back(call);
+            return;
+        }
+        let Err(error) = self.caller.send(&call) else { return };
+        eprintln!("executor: an update was not taken: {error}");
+        if error.is_transient() {
+            self.refused.push_back(call);
+            self.resend_at = Some(Instant::now() + RETRY);
+        }
+    }
+
+    fn resend(&mut self) {
+        self.resend_at = None;
+        // Without a subscription there is an agent that has to recover first.
+        if self.subscription.is_none() {
+            return;
+        }
+        while let Some(call) = self.refused.front() {
+            match self.caller.send(call) {
+                Err(error) if error.is_transient() => {
+                    self.resend_at = Some(Instant::now() + RETRY);
+                    return;
+                }
+                // An agent that does not want it will not want it later.
+                Ok(()) | Err(_) => drop(self.refused.pop_front()),
             }
         }
     }

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode};
 use std::time::{Duration, Instant};
 
+use containerizer::Launcher;
 use serde_json::{Value, json};
 use server::Running;
 use server::agent::{AgentOptions, ExecutorProgram, start};
@@ -26,15 +27,54 @@ fn main() -> ExitCode {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     runtime.expect("a runtime").block_on(async {
-        a_task_outlives_the_agent_and_its_output_is_whole().await;
-        a_task_that_ends_meanwhile_is_reported().await;
-        an_unacknowledged_update_comes_again_with_the_same_uuid().await;
+        for launcher in launchers() {
+            a_task_outlives_the_agent_and_its_output_is_whole(launcher).await;
+            a_task_that_ends_meanwhile_is_reported(launcher).await;
+            an_executor_that_did_not_wait_for_the_agent_is_reported(launcher).await;
+            an_executor_that_was_killed_meanwhile_is_missed(launcher).await;
+            an_unacknowledged_update_comes_again_with_the_same_uuid(launcher).await;
+        }
         a_kill_at_any_moment_of_a_launch_forgets_nothing().await;
         without_checkpointing_nothing_is_left().await;
         an_executor_that_hangs_is_ended().await;
         another_configuration_is_refused().await;
     });
     ExitCode::SUCCESS
+}
+
+/// Linux needs root, and cgroups to write to.
+fn launchers() -> Vec<Launcher> {
+    let directory = tempfile::tempdir().expect("a directory");
+    let config = containerizer::Config {
+        launcher: Launcher::Linux,
+        runtime_dir: directory.path().join("run"),
+        cgroups_root: cgroups_root(directory.path()),
+        ..containerizer::Config::default()
+    };
+    match containerizer::Containerizer::new(config, |_| {}) {
+        Ok(containerizer) => {
+            containerizer.stop();
+            vec![Launcher::Posix, Launcher::Linux]
+        }
+        Err(error) => {
+            eprintln!("SKIPPED: the linux launcher: {error}");
+            vec![Launcher::Posix]
+        }
+    }
+}
+
+fn cgroups_root(work: &Path) -> String {
+    let name = work.file_name().and_then(|name| name.to_str()).expect("a name");
+    format!("tepui-test-{}", name.trim_start_matches('.'))
+}
+
+/// The cgroups of the containers of an agent, in all hierarchies.
+fn cgroups(work: &Path) -> Vec<PathBuf> {
+    let top = Path::new("/sys/fs/cgroup");
+    let hierarchies = std::fs::read_dir(top).into_iter().flatten().flatten().map(|entry| entry.path());
+    let roots = hierarchies.chain([top.to_owned()]).map(|path| path.join(cgroups_root(work)));
+    let below = roots.flat_map(|root| std::fs::read_dir(root).into_iter().flatten().flatten());
+    below.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
 }
 
 /// The agent's process.
@@ -44,8 +84,17 @@ fn agent(master: &str, work: &Path, port: u16) -> ExitCode {
     let pid: Upid = "slave(1)@127.0.0.1:0".parse().expect("a pid");
     let mut config = agent::Config::new(pid, "localhost", work, resources);
     config.registration_backoff_factor = Duration::from_millis(1);
+    if work.join("impatient").exists() {
+        config.recovery_timeout = Duration::from_secs(2);
+    }
     let mut options = AgentOptions::new(Ipv4Addr::LOCALHOST, port, master, config);
-    options.containerizer.launcher = containerizer::Launcher::Posix;
+    options.containerizer.launcher = Launcher::Posix;
+    if work.join("linux").exists() {
+        let isolation = ["cgroups/cpu", "cgroups/mem", "cgroups/pids", "namespaces/pid", "filesystem/linux"];
+        options.containerizer.launcher = Launcher::Linux;
+        options.containerizer.isolation = isolation.map(str::to_owned).to_vec();
+        options.containerizer.cgroups_root = cgroups_root(work);
+    }
     let path = std::env::current_exe().expect("this program");
     options.executor = Some(ExecutorProgram { path, argv: vec!["recovery".to_owned(), "executor".to_owned()] });
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
@@ -75,7 +124,19 @@ struct Cluster {
 
 impl Cluster {
     async fn start(checkpoint: bool) -> Self {
+        Self::start_with(checkpoint, &[]).await
+    }
+
+    async fn start_on(launcher: Launcher) -> Self {
+        Self::start_with(true, if launcher == Launcher::Linux { &["linux"] } else { &[] }).await
+    }
+
+    /// The marks tell the agent's process what is special.
+    async fn start_with(checkpoint: bool, marks: &[&str]) -> Self {
         let work = tempfile::tempdir().expect("a directory");
+        for mark in marks {
+            std::fs::write(work.path().join(mark), "").expect("written");
+        }
         let master = master();
         let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").port();
         let agent = spawn(&master, work.path(), port);
@@ -170,6 +231,7 @@ impl Cluster {
         // Its executors hear of it, and end.
         let _ = self.scheduler.call(self.master.address, r#""type":"TEARDOWN""#).await;
         until(|| (find(&self.work.path().join("run/containers"), "state").is_none()).then_some(())).await;
+        assert_eq!(cgroups(self.work.path()), Vec::<PathBuf>::new());
         self.kill();
     }
 }
@@ -187,7 +249,44 @@ impl Drop for Cluster {
                 .map(|pid| rustix::process::kill_process_group(pid, rustix::process::Signal::KILL));
             let _ = std::fs::remove_file(path);
         }
+        self.remove_cgroups();
     }
+}
+
+impl Cluster {
+    fn remove_cgroups(&self) {
+        let groups = cgroups(self.work.path());
+        for group in &groups {
+            for pid in std::fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default().lines() {
+                let pid = pid.parse().ok().and_then(rustix::process::Pid::from_raw);
+                let _ = pid.map(|pid| rustix::process::kill_process(pid, rustix::process::Signal::KILL));
+            }
+        }
+        let deadline = Instant::now() + PATIENCE;
+        while groups.iter().any(|group| group.exists() && std::fs::remove_dir(group).is_err())
+            && Instant::now() < deadline
+        {
+            std::thread::yield_now();
+        }
+        let top = Path::new("/sys/fs/cgroup");
+        let hierarchies = std::fs::read_dir(top).into_iter().flatten().flatten().map(|entry| entry.path());
+        for root in hierarchies.chain([top.to_owned()]).map(|path| path.join(cgroups_root(self.work.path()))) {
+            let _ = std::fs::remove_dir(root);
+        }
+    }
+
+    /// The first process of the one container.
+    fn executor(&self) -> rustix::process::Pid {
+        let state = find(&self.work.path().join("run/containers"), "state").expect("a container");
+        let state = std::fs::read_to_string(state).expect("its state");
+        let pid = state.lines().find_map(|line| line.strip_prefix("pid ")?.parse().ok()).expect("a pid");
+        rustix::process::Pid::from_raw(pid).expect("a pid")
+    }
+}
+
+fn is_alive(pid: rustix::process::Pid) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
 }
 
 fn spawn(master: &Running, work: &Path, port: u16) -> Child {
@@ -224,8 +323,8 @@ async fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
 /// Writes numbers until the file `end` appears.
 const COUNTING: &str = "i=0; while [ ! -e end ]; do i=$((i+1)); echo $i; sleep 0.01; done; echo last";
 
-async fn a_task_outlives_the_agent_and_its_output_is_whole() {
-    let mut cluster = Cluster::start(true).await;
+async fn a_task_outlives_the_agent_and_its_output_is_whole(launcher: Launcher) {
+    let mut cluster = Cluster::start_on(launcher).await;
     cluster.launch(COUNTING).await;
     cluster.until("TASK_RUNNING").await;
     let before = cluster.agent_id().await;
@@ -243,11 +342,11 @@ async fn a_task_outlives_the_agent_and_its_output_is_whole() {
     assert!(numbers.zip(1..).all(|(line, number)| line == number.to_string()), "{text}");
     assert!(text.ends_with("last\n"), "{text}");
     cluster.stop().await;
-    println!("a task outlives the agent ... ok");
+    println!("a task outlives the agent ({launcher:?}) ... ok");
 }
 
-async fn a_task_that_ends_meanwhile_is_reported() {
-    let mut cluster = Cluster::start(true).await;
+async fn a_task_that_ends_meanwhile_is_reported(launcher: Launcher) {
+    let mut cluster = Cluster::start_on(launcher).await;
     cluster.launch(COUNTING).await;
     cluster.until("TASK_RUNNING").await;
     let stdout = cluster.sandbox("stdout");
@@ -258,11 +357,46 @@ async fn a_task_that_ends_meanwhile_is_reported() {
     let finished = cluster.until("TASK_FINISHED").await;
     assert_eq!(finished["message"], "Command exited with status 0");
     cluster.stop().await;
-    println!("a task that ends meanwhile ... ok");
+    println!("a task that ends meanwhile ({launcher:?}) ... ok");
 }
 
-async fn an_unacknowledged_update_comes_again_with_the_same_uuid() {
-    let mut cluster = Cluster::start(true).await;
+/// It ends after the recovery timeout, and leaves in writing what it could not say.
+async fn an_executor_that_did_not_wait_for_the_agent_is_reported(launcher: Launcher) {
+    let marks: &[&str] = if launcher == Launcher::Linux { &["impatient", "linux"] } else { &["impatient"] };
+    for (status, state) in [(0, "TASK_FINISHED"), (3, "TASK_FAILED")] {
+        let mut cluster = Cluster::start_with(true, marks).await;
+        cluster.launch(&format!("echo begun; while [ ! -e end ]; do sleep 0.01; done; exit {status}")).await;
+        cluster.until("TASK_RUNNING").await;
+        let (stdout, executor) = (cluster.sandbox("stdout"), cluster.executor());
+        cluster.kill();
+        std::fs::write(stdout.with_file_name("end"), "").expect("written");
+        until(|| (!is_alive(executor)).then_some(())).await;
+        cluster.restart();
+        let ended = cluster.until(state).await;
+        assert_eq!(ended["message"], format!("Command exited with status {status}"), "{ended}");
+        assert_eq!(ended["source"], "SOURCE_EXECUTOR", "{ended}");
+        cluster.stop().await;
+    }
+    println!("an executor that did not wait ({launcher:?}) ... ok");
+}
+
+async fn an_executor_that_was_killed_meanwhile_is_missed(launcher: Launcher) {
+    let mut cluster = Cluster::start_on(launcher).await;
+    cluster.launch("sleep 1000").await;
+    cluster.until("TASK_RUNNING").await;
+    let executor = cluster.executor();
+    cluster.kill();
+    rustix::process::kill_process(executor, rustix::process::Signal::KILL).expect("killed");
+    until(|| (!is_alive(executor)).then_some(())).await;
+    cluster.restart();
+    let failed = cluster.until("TASK_FAILED").await;
+    assert_eq!(failed["reason"], "REASON_EXECUTOR_TERMINATED", "{failed}");
+    cluster.stop().await;
+    println!("an executor that was killed meanwhile ({launcher:?}) ... ok");
+}
+
+async fn an_unacknowledged_update_comes_again_with_the_same_uuid(launcher: Launcher) {
+    let mut cluster = Cluster::start_on(launcher).await;
     cluster.acknowledges = false;
     cluster.launch("exit 3").await;
     let starting = cluster.status().await;
@@ -283,7 +417,7 @@ async fn an_unacknowledged_update_comes_again_with_the_same_uuid() {
     }
     assert_eq!(seen[0], starting["uuid"]);
     cluster.stop().await;
-    println!("unacknowledged updates ... ok");
+    println!("unacknowledged updates ({launcher:?}) ... ok");
 }
 
 async fn a_kill_at_any_moment_of_a_launch_forgets_nothing() {
@@ -294,14 +428,14 @@ async fn a_kill_at_any_moment_of_a_launch_forgets_nothing() {
         cluster.kill();
         cluster.restart();
         // Finished where the executor had it, else dropped, lost or failed: but told.
-        let end = loop {
+        let last = loop {
             let status = cluster.status().await;
-            let state = status["state"].as_str().expect("a state").to_owned();
-            if !["TASK_STARTING", "TASK_RUNNING"].contains(&state.as_str()) {
-                break state;
+            if !["TASK_STARTING", "TASK_RUNNING"].iter().any(|early| status["state"] == *early) {
+                break status;
             }
         };
-        assert!(["TASK_FINISHED", "TASK_DROPPED", "TASK_FAILED", "TASK_GONE"].contains(&end.as_str()), "{end}");
+        let end = last["state"].as_str().expect("a state");
+        assert!(["TASK_FINISHED", "TASK_DROPPED", "TASK_FAILED", "TASK_GONE"].contains(&end), "{last}");
         println!("killed {delay} ms after the launch: {end}");
         cluster.stop().await;
     }

@@ -29,6 +29,8 @@ pub struct Recovery {
     pub chronicle: Chronicle,
     /// The containers that still run, with the pid of their first process.
     pub alive: BTreeMap<ContainerId, u32>,
+    /// What is known of the end of others.
+    pub ended: BTreeMap<ContainerId, ContainerExit>,
     /// Sandboxes on the disk, for those that nobody knows any more to be removed in time.
     pub sandboxes: Vec<PathBuf>,
     /// Records that could not be read, where that is not fatal (`--no-strict`).
@@ -40,7 +42,7 @@ impl Agent {
     ///
     /// Fails where the agent may not go on under its id; then nothing may be done for it at all.
     pub fn recover(&mut self, now: Now, recovery: Recovery, out: &mut Outbox) -> Result<(), Incompatible> {
-        let Recovery { chronicle, alive, sandboxes, errors } = recovery;
+        let Recovery { chronicle, alive, mut ended, sandboxes, errors } = recovery;
         let step = &mut Step { now, out };
         self.metrics.recovery_errors.add(errors);
         let rebooted =
@@ -56,7 +58,7 @@ impl Agent {
             self.restore_updates(&framework, &task, updates);
         }
         for (id, framework) in chronicle.frameworks {
-            self.restore_framework(step, &id, framework, &alive);
+            self.restore_framework(step, &id, framework, &alive, &mut ended);
         }
         for container in alive.keys().filter(|container| !self.containers.contains_key(*container)) {
             tracing::warn!("ending container {container}: nothing on record goes on in it");
@@ -138,6 +140,7 @@ impl Agent {
         id: &FrameworkId,
         logged: LoggedFramework,
         alive: &BTreeMap<ContainerId, u32>,
+        exits: &mut BTreeMap<ContainerId, ContainerExit>,
     ) {
         let LoggedFramework { info, pid, executors, tasks } = logged;
         let about = Arc::new(FrameworkSnapshot { id: id.clone(), info, pid });
@@ -148,13 +151,13 @@ impl Agent {
         for (executor_id, executor) in executors {
             let done = executor.done;
             if done || !alive.contains_key(&executor.container) {
-                ended.push((executor_id.clone(), done));
+                ended.push((executor_id.clone(), done, exits.remove(&executor.container)));
             }
             self.restore_executor(step, id, &executor_id, executor, alive);
         }
         // When all are there: the end of the last executor is the end of its framework.
-        for (executor, done) in ended {
-            self.found_ended(step, id, &executor, done);
+        for (executor, done, exit) in ended {
+            self.found_ended(step, id, &executor, done, exit.unwrap_or_default());
         }
         self.remove_framework_if_idle(step, id);
     }
@@ -224,11 +227,21 @@ impl Agent {
     }
 
     /// Its container has ended, before or after the agent did. Whatever of it was not yet said is said now.
-    fn found_ended(&mut self, step: &mut Step<'_>, framework: &FrameworkId, id: &ExecutorId, done: bool) {
-        if !done && let Some(executor) = self.frameworks.get_mut(framework).and_then(|f| f.executors.get_mut(id)) {
+    fn found_ended(
+        &mut self,
+        step: &mut Step<'_>,
+        framework: &FrameworkId,
+        id: &ExecutorId,
+        done: bool,
+        exit: ContainerExit,
+    ) {
+        if !done
+            && exit.status.is_none()
+            && let Some(executor) = self.frameworks.get_mut(framework).and_then(|f| f.executors.get_mut(id))
+        {
             executor.pending_termination = Some(super::reconnect::unknown_container());
         }
-        self.container_ended(step, framework, id, ContainerExit::default());
+        self.container_ended(step, framework, id, exit);
     }
 
     /// The earlier process has forgotten when these were to go, so their time begins anew.

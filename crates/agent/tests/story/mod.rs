@@ -327,13 +327,13 @@ impl Story {
     }
 
     pub fn exits(&mut self, name: &str, status: i32) -> &mut Self {
-        let exit = ContainerExit { status: Some(status), limitation: None };
+        let exit = ContainerExit { status: Some(status), ..Default::default() };
         self.container(name, |container| ContainerEvent::Exited { container, exit })
     }
 
     pub fn breaks_limit(&mut self, name: &str, reason: v1::task_status::Reason, message: &str) -> &mut Self {
         let limitation = Limitation { reason, message: message.to_owned(), resources: scalar_resources(0.0, 64.0) };
-        let exit = ContainerExit { status: Some(9), limitation: Some(limitation) };
+        let exit = ContainerExit { status: Some(9), limitation: Some(limitation), ..Default::default() };
         self.container(name, |container| ContainerEvent::Exited { container, exit })
     }
 

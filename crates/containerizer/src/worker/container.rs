@@ -150,6 +150,13 @@ impl Container {
         Progress::Later
     }
 
+    /// The status of a process that is not our child may be on record.
+    pub(super) fn learn_status(&mut self, look_up: impl FnOnce(&str) -> Option<i32>) {
+        if self.status.is_none() {
+            self.status = look_up(&self.id);
+        }
+    }
+
     /// What to tell once nothing is left; a leftover is nobody's business.
     pub(super) fn farewell(self) -> Option<Event> {
         self.process?;

@@ -8,4 +8,5 @@ mod starter;
 mod thread;
 
 pub(crate) use poller::{Poller, Waker};
+pub use thread::Recovered;
 pub(crate) use thread::{Command, Known, QUEUE, Shared, Worker};

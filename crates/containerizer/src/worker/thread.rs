@@ -26,6 +26,16 @@ pub(crate) enum Command {
     Destroy(String),
 }
 
+/// What an earlier process of this agent has left.
+#[derive(Debug, Clone, Default)]
+pub struct Recovered {
+    /// The containers that run, with the pid of their first process.
+    pub alive: Vec<(String, u32)>,
+    /// Those that do not, with the wait status of their first process. Only who was its parent has learned it, so
+    /// most are missing here.
+    pub ended: Vec<(String, i32)>,
+}
+
 /// What callers of the handle may look at.
 pub(crate) type Shared = Arc<Mutex<BTreeMap<String, Known>>>;
 
@@ -115,9 +125,9 @@ impl Worker {
     }
 
     /// Takes up the containers of an earlier process of this agent and cleans up what is left of those that ended
-    /// meanwhile. Returns the live ones.
-    pub(crate) fn recover(&mut self) -> Vec<(String, u32)> {
-        let mut alive = Vec::new();
+    /// meanwhile.
+    pub(crate) fn recover(&mut self) -> Recovered {
+        let mut recovered = Recovered::default();
         for (id, state) in self.starter.runtime.all() {
             let adopted = state.filter(State::is_alive).and_then(|state| {
                 let pid = Pid::from_raw(state.pid)?;
@@ -127,14 +137,15 @@ impl Worker {
             });
             let group = self.starter.group(&id);
             let Some((state, process)) = adopted else {
+                recovered.ended.extend(self.starter.runtime.exit_status(&id).map(|status| (id.clone(), status)));
                 self.sweep(&id, group.as_ref());
                 continue;
             };
             let pid = process.pid;
             self.admit(&id, process, group, Limits::default(), state);
-            alive.push((id, pid.as_raw_nonzero().get().cast_unsigned()));
+            recovered.alive.push((id, pid.as_raw_nonzero().get().cast_unsigned()));
         }
-        alive
+        recovered
     }
 
     /// Removes what a container left of which no process is known.
@@ -278,7 +289,8 @@ impl Worker {
         }
     }
 
-    fn over(&mut self, container: Container) {
+    fn over(&mut self, mut container: Container) {
+        container.learn_status(|id| self.starter.runtime.exit_status(id));
         if let Some(watch) = &container.memory {
             self.poller.forget(Some(watch));
         }

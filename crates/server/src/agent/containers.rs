@@ -1,13 +1,13 @@
 //! Containers between the core's commands and the containerizer: sandboxes and fetching come first, on threads that
 //! may wait, and a container may be destroyed meanwhile.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ::agent::{ContainerCommand, ContainerEvent, ContainerExit, ContainerLaunch, ContainerVolume, Input, Limitation};
-use containerizer::{Containerizer, Event, LimitationKind, Limits, User};
+use containerizer::{Containerizer, Event, LimitationKind, Limits, Recovered, User};
 use messages::v1;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
@@ -17,8 +17,8 @@ use vocabulary::ContainerId;
 use super::fetch::{self, Fetches};
 use super::host::AgentHost;
 use super::launch::{self, Settings};
-use super::sandbox;
 use super::volumes::{self, Place, VolumeError};
+use super::{last_words, sandbox};
 use crate::edge::core_thread::{Inbox, Mail};
 
 pub struct Containers {
@@ -68,23 +68,22 @@ impl Containers {
         runtime: Handle,
         inbox: Arc<Inbox<AgentHost>>,
         sandbox_of: impl Fn(&str) -> Option<PathBuf>,
-    ) -> Result<(Arc<Self>, BTreeMap<ContainerId, u32>), containerizer::Error> {
+    ) -> Result<(Arc<Self>, Recovered), containerizer::Error> {
         let shared = Arc::new(Shared { inbox, live: Mutex::new(HashMap::new()) });
         let reporter = shared.clone();
         // Held until those that are found again are known here: what is reported of them meanwhile waits for it.
         let mut live = shared.lock();
         let containerizer = Containerizer::new(config, move |event| reporter.report(event))?;
-        let alive: BTreeMap<ContainerId, u32> =
-            containerizer.recovered().into_iter().map(|(id, pid)| (ContainerId::new(id), pid)).collect();
-        for id in alive.keys() {
+        let recovered = containerizer.recovered();
+        for (id, _) in &recovered.alive {
             let found = Live {
                 phase: Phase::Found,
                 cancelled: Arc::default(),
-                sandbox: sandbox_of(id.as_str()).unwrap_or_default(),
+                sandbox: sandbox_of(id).unwrap_or_default(),
                 volumes: Vec::new(),
                 shares: Vec::new(),
             };
-            live.insert(id.to_string(), found);
+            live.insert(id.clone(), found);
         }
         drop(live);
         for missing in containerizer.missing_isolation() {
@@ -99,7 +98,7 @@ impl Containers {
             runtime,
             fetches: Fetches::default(),
         };
-        Ok((Arc::new(containers), alive))
+        Ok((Arc::new(containers), recovered))
     }
 
     pub fn carry_out(self: &Arc<Self>, command: ContainerCommand) {
@@ -315,8 +314,13 @@ impl Shared {
             }
             Event::LaunchFailed { id, reason } => self.failed(&id, reason),
             Event::Exited { id, status, limitation } => {
-                if self.lock().remove(&id).is_some() {
-                    let exit = ContainerExit { status, limitation: limitation.map(describe_limitation) };
+                let ended = self.lock().remove(&id);
+                if let Some(ended) = ended {
+                    let exit = ContainerExit {
+                        status,
+                        limitation: limitation.map(describe_limitation),
+                        last_updates: last_words::read(&ended.sandbox),
+                    };
                     self.tell(ContainerEvent::Exited { container: ContainerId::new(&id), exit });
                 }
             }

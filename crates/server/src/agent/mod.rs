@@ -6,6 +6,7 @@ mod detector;
 mod executor_api;
 mod fetch;
 mod host;
+mod last_words;
 mod launch;
 mod machine;
 mod media;

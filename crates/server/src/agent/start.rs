@@ -1,11 +1,12 @@
 //! From options to a running agent.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use ::agent::{Agent, Input, Metrics, Outbox, Recovery};
-use containerizer::SealedProgram;
+use ::agent::{Agent, Chronicle, ContainerExit, Input, Metrics, Outbox, Recovery};
+use containerizer::{Recovered, SealedProgram};
 use election::Detector;
 use views::agent::{Facts, View};
 use vocabulary::{ContainerId, Upid};
@@ -14,6 +15,7 @@ use super::app::AgentApp;
 use super::containers::Containers;
 use super::detector::follow;
 use super::host::AgentHost;
+use super::last_words;
 use super::launch::Settings;
 use super::options::{AgentOptions, ExecutorProgram};
 use super::publisher::Publisher;
@@ -59,7 +61,7 @@ pub fn start(options: AgentOptions) -> Result<Running, Error> {
         }
     }
     let sandbox_of = |id: &str| opened.chronicle.sandbox(&work_dir, &ContainerId::new(id));
-    let (containers, alive) =
+    let (containers, recovered) =
         Containers::start(options.containerizer, settings, runtime.clone(), inbox.clone(), sandbox_of)
             .map_err(|error| Error::Containerizer(error.to_string()))?;
 
@@ -77,18 +79,25 @@ pub fn start(options: AgentOptions) -> Result<Running, Error> {
     let mut core = Agent::new(config, seed()?, core_metrics.clone());
     let mut outbox = Outbox::default();
     let chronicle = opened.chronicle.clone();
-    let found =
-        Recovery { chronicle: chronicle.clone(), alive, sandboxes: store::sandboxes(&work_dir), errors: opened.errors };
+    let found = Recovery {
+        ended: ended(&chronicle, &recovered, &work_dir),
+        alive: recovered.alive.into_iter().map(|(id, pid)| (ContainerId::new(id), pid)).collect(),
+        chronicle: chronicle.clone(),
+        sandboxes: store::sandboxes(&work_dir),
+        errors: opened.errors,
+    };
     core.recover(clock.now(), found, &mut outbox).map_err(|incompatible| Error::Recovery {
         reason: incompatible.to_string(),
         records: work_dir.join("records").display().to_string(),
     })?;
     core.start(clock.now(), &mut outbox);
     let (ended, end) = end_channel();
+    let told = inbox.clone();
+    let stored = move |input| told.send_control(Mail::Input(input));
     let host = AgentHost {
         core,
         process: Arc::from(PROCESS),
-        store: opened.write(chronicle, inbox.clone())?,
+        store: opened.write(chronicle, stored)?,
         publisher: publisher.clone(),
         containers: containers.clone(),
         work_dir,
@@ -122,6 +131,18 @@ pub fn start(options: AgentOptions) -> Result<Running, Error> {
 
 fn directory(path: &Path) -> Result<(), Error> {
     std::fs::create_dir_all(path).map_err(|source| Error::Directory { path: path.to_owned(), source })
+}
+
+/// What those have left that ended while no agent ran.
+fn ended(chronicle: &Chronicle, recovered: &Recovered, work_dir: &Path) -> BTreeMap<ContainerId, ContainerExit> {
+    let alive: BTreeSet<&str> = recovered.alive.iter().map(|(id, _)| id.as_str()).collect();
+    let statuses: BTreeMap<&str, i32> = recovered.ended.iter().map(|(id, status)| (id.as_str(), *status)).collect();
+    let exit = |id: &ContainerId| ContainerExit {
+        status: statuses.get(id.as_str()).copied(),
+        limitation: None,
+        last_updates: chronicle.sandbox(work_dir, id).map(|path| last_words::read(&path)).unwrap_or_default(),
+    };
+    chronicle.containers().filter(|id| !alive.contains(id.as_str())).map(|id| (id.clone(), exit(id))).collect()
 }
 
 /// Another one after every start of the machine (random(4)).

@@ -7,6 +7,8 @@
 //! | `import` | what a C++ Mesos agent has left in `<work_dir>/meta` |
 
 mod codec;
+#[cfg(test)]
+mod figure;
 mod import;
 mod records;
 

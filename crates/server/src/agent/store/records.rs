@@ -1,7 +1,6 @@
 //! The log of an agent's records.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use ::agent::{Chronicle, Input, Record, StoreToken};
 use store::log::{Journal, Log, LogError, Trouble, Writer};
@@ -10,8 +9,6 @@ use vocabulary::ContainerId;
 
 use super::{codec, import};
 use crate::Error;
-use crate::agent::host::AgentHost;
-use crate::edge::core_thread::{Inbox, Mail};
 
 /// A log that has been read.
 pub struct Opened {
@@ -74,8 +71,8 @@ fn first_time(work_dir: &Path, directory: &Path, strict: bool) -> Result<Opened,
 
 impl Opened {
     /// From now on records are written.
-    pub fn write(self, chronicle: Chronicle, inbox: Arc<Inbox<AgentHost>>) -> Result<Records, Error> {
-        let journal = Told { chronicle, inbox };
+    pub fn write(self, chronicle: Chronicle, tell: impl Fn(Input) + Send + 'static) -> Result<Records, Error> {
+        let journal = Told { chronicle, tell };
         Ok(Records(Writer::start(self.log, journal).map_err(Error::Thread)?))
     }
 }
@@ -89,15 +86,20 @@ impl Records {
         // A writer that has failed has said so, and the agent is about to end.
         let _ = self.0.write((token, record));
     }
+
+    #[cfg(test)]
+    pub fn statistics(&self) -> &store::log::Statistics {
+        self.0.statistics()
+    }
 }
 
 /// Knows what is in the log, and tells the core what is durable.
-struct Told {
+struct Told<F> {
     chronicle: Chronicle,
-    inbox: Arc<Inbox<AgentHost>>,
+    tell: F,
 }
 
-impl Journal for Told {
+impl<F: Fn(Input) + Send + 'static> Journal for Told<F> {
     type Entry = (StoreToken, Record);
 
     fn encode(&mut self, (_, record): &Self::Entry) -> Option<Vec<u8>> {
@@ -107,7 +109,7 @@ impl Journal for Told {
 
     fn durable(&mut self, entries: Vec<Self::Entry>) {
         for (token, _) in entries {
-            self.inbox.send_control(Mail::Input(Input::Stored(token)));
+            (self.tell)(Input::Stored(token));
         }
     }
 
@@ -126,7 +128,7 @@ impl Journal for Told {
             Trouble::Resumed => info!("there is room on the disk again"),
             Trouble::Failed(failed) => {
                 let reason = format!("cannot write records: {}", with_source(&failed));
-                self.inbox.send_control(Mail::Input(Input::StoreFailed(reason)));
+                (self.tell)(Input::StoreFailed(reason));
             }
         }
     }
