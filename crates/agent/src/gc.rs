@@ -20,9 +20,22 @@ pub(crate) struct Gc {
     delay: Duration,
     headroom: f64,
     usage: f64,
-    /// In the order of scheduling; an entry counts only if `since` agrees with it.
-    order: VecDeque<(Monotonic, PathBuf)>,
-    since: BTreeMap<PathBuf, Monotonic>,
+    /// The oldest first; an entry counts only if `since` agrees with it.
+    order: VecDeque<(Since, PathBuf)>,
+    since: BTreeMap<PathBuf, Since>,
+}
+
+/// When a path was scheduled, and how old it was by then: this process may be younger than what it removes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Since {
+    at: Monotonic,
+    before: Duration,
+}
+
+impl Since {
+    fn age(self, now: Monotonic) -> Duration {
+        now.since(self.at) + self.before
+    }
 }
 
 impl Gc {
@@ -50,9 +63,16 @@ impl Gc {
         self.since.len()
     }
 
-    pub fn schedule(&mut self, now: Monotonic, path: PathBuf) {
-        self.since.insert(path.clone(), now);
-        self.order.push_back((now, path));
+    /// `age`: of what an earlier process of the agent has scheduled.
+    pub fn schedule(&mut self, now: Monotonic, path: PathBuf, age: Duration) {
+        let since = Since { at: now, before: age };
+        self.since.insert(path.clone(), since);
+        let at = if age.is_zero() {
+            self.order.len()
+        } else {
+            self.order.partition_point(|(other, _)| other.age(now) >= age)
+        };
+        self.order.insert(at, (since, path));
     }
 
     /// The directory is in use again.
@@ -64,7 +84,7 @@ impl Gc {
     pub fn due(&mut self, now: Monotonic) -> Option<PathBuf> {
         self.drop_stale();
         let (since, _) = self.order.front()?;
-        if self.since.len() <= MAX_SCHEDULED && now.since(*since) < self.max_age() {
+        if self.since.len() <= MAX_SCHEDULED && since.age(now) < self.max_age() {
             return None;
         }
         let (_, path) = self.order.pop_front()?;
@@ -76,7 +96,7 @@ impl Gc {
     pub fn next(&mut self) -> Option<Monotonic> {
         self.drop_stale();
         let (since, _) = self.order.front()?;
-        Some(*since + self.max_age())
+        Some(since.at + self.max_age().saturating_sub(since.before))
     }
 
     fn drop_stale(&mut self) {
@@ -88,8 +108,13 @@ impl Gc {
 
 impl Agent {
     pub(crate) fn schedule_removal(&mut self, step: &mut Step<'_>, path: PathBuf) {
+        self.schedule_removal_of(step, path, Duration::ZERO);
+    }
+
+    /// Of something that has been waiting for so long.
+    pub(crate) fn schedule_removal_of(&mut self, step: &mut Step<'_>, path: PathBuf, age: Duration) {
         let first = self.gc.len() == 0;
-        self.gc.schedule(step.now.monotonic, path);
+        self.gc.schedule(step.now.monotonic, path, age);
         self.metrics.gc_path_removals_pending.set(self.gc.len() as i64);
         if first || self.gc.len() > MAX_SCHEDULED {
             self.arm_gc(step);
@@ -112,7 +137,7 @@ impl Agent {
         self.arm_gc(step);
     }
 
-    fn arm_gc(&mut self, step: &mut Step<'_>) {
+    pub(crate) fn arm_gc(&mut self, step: &mut Step<'_>) {
         match self.gc.next() {
             Some(at) => step.out.push(Effect::Arm { timer: Timer::Gc, at: at.max(step.now.monotonic) }),
             None => step.disarm(Timer::Gc),

@@ -368,6 +368,36 @@ fn an_executor_whose_end_is_on_record_is_not_unknown() {
     assert_eq!(told(&unknown).message(), "Abnormal executor termination: unknown container");
 }
 
+#[test]
+fn what_is_forgotten_is_removed_when_it_would_have_been() {
+    const HOUR: Duration = Duration::from_secs(3600);
+    let run = |executor: &str| format!("/w/slaves/S/frameworks/F/executors/{executor}/runs/C").into();
+    let (mut agent, mut outbox, now) = (new_agent(1), Outbox::default(), World::new().now);
+    let sandboxes = vec![(run("young"), 120 * HOUR), (run("old"), 144 * HOUR)];
+    agent.recover(now, Recovery { sandboxes, ..Default::default() }, &mut outbox).unwrap();
+    // A week less the headroom, on an empty disk.
+    let due = |agent: &mut Agent, outbox: &mut Outbox, now: Now| {
+        agent.step(now, Input::Timer(Timer::Gc), outbox);
+        let removed = outbox.drain().filter_map(|effect| match effect {
+            Effect::RemoveTree(path) => Some(path.display().to_string().replace("/w/slaves/S/frameworks/", "")),
+            _ => None,
+        });
+        removed.collect::<Vec<_>>().join(" ")
+    };
+    let armed = |outbox: &Outbox| {
+        outbox.effects().iter().rev().find_map(|effect| match effect {
+            Effect::Arm { timer: Timer::Gc, at } => Some(*at),
+            _ => None,
+        })
+    };
+    let after = |hours: f64| now.monotonic + HOUR.mul_f64(hours);
+    assert!(armed(&outbox).is_some_and(|at| at > after(7.1) && at < after(7.3)), "{:?}", armed(&outbox));
+    let at = |hours: f64| Now { monotonic: after(hours), ..now };
+    assert_eq!(due(&mut agent, &mut outbox, at(7.3)), "F/executors/old/runs/C F/executors/old");
+    assert_eq!(due(&mut agent, &mut outbox, at(31.0)), "");
+    assert_eq!(due(&mut agent, &mut outbox, at(31.3)), "F/executors/young/runs/C F/executors/young F");
+}
+
 /// Not a bound on any machine, only on what is absurd.
 #[test]
 fn a_thousand_containers_are_recovered_in_no_time() {

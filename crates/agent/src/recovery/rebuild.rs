@@ -1,8 +1,9 @@
 //! Frameworks, executors, tasks and updates as they were when the earlier process of this agent ended.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use messages::{internal, v1};
 use resources::Resources;
@@ -31,8 +32,9 @@ pub struct Recovery {
     pub alive: BTreeMap<ContainerId, u32>,
     /// What is known of the end of others.
     pub ended: BTreeMap<ContainerId, ContainerExit>,
-    /// Sandboxes on the disk, for those that nobody knows any more to be removed in time.
-    pub sandboxes: Vec<PathBuf>,
+    /// Sandboxes on the disk, and for how long nothing has changed in them: those that nobody knows any more are removed in
+    /// time.
+    pub sandboxes: Vec<(PathBuf, Duration)>,
     /// Records that could not be read, where that is not fatal (`--no-strict`).
     pub errors: u64,
 }
@@ -244,15 +246,28 @@ impl Agent {
         self.container_ended(step, framework, id, exit);
     }
 
-    /// The earlier process has forgotten when these were to go, so their time begins anew.
-    fn schedule_forgotten(&mut self, step: &mut Step<'_>, sandboxes: Vec<PathBuf>) {
-        let mut kept: std::collections::BTreeSet<&PathBuf> = std::collections::BTreeSet::new();
-        for framework in self.frameworks.values() {
-            kept.extend(framework.executors.values().map(|executor| &executor.sandbox));
+    /// No record says since when these wait; the disk does, nearly (as in Mesos). The directories above a run go with the
+    /// youngest of what is in them.
+    fn schedule_forgotten(&mut self, step: &mut Step<'_>, sandboxes: Vec<(PathBuf, Duration)>) {
+        let executors = self.frameworks.values().flat_map(|framework| framework.executors.values());
+        let kept: BTreeSet<&Path> = executors.flat_map(|executor| with_owners(&executor.sandbox)).collect();
+        let mut forgotten: BTreeMap<&Path, Duration> = BTreeMap::new();
+        for (run, age) in &sandboxes {
+            for path in with_owners(run).filter(|path| !kept.contains(path)) {
+                forgotten.entry(path).and_modify(|youngest| *youngest = (*youngest).min(*age)).or_insert(*age);
+            }
         }
-        let forgotten: Vec<PathBuf> = sandboxes.iter().filter(|path| !kept.contains(path)).cloned().collect();
-        for path in forgotten {
-            self.schedule_removal(step, path);
+        // What is inside goes first.
+        let mut forgotten: Vec<(&Path, Duration)> = forgotten.into_iter().rev().collect();
+        forgotten.sort_by(|(_, one), (_, other)| other.cmp(one));
+        for (path, age) in forgotten {
+            self.schedule_removal_of(step, path.to_owned(), age);
         }
+        self.arm_gc(step);
     }
+}
+
+/// The directory of a run, and those of its executor and its framework.
+fn with_owners(run: &Path) -> impl Iterator<Item = &Path> {
+    run.ancestors().step_by(2).take(3)
 }

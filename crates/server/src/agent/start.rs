@@ -86,10 +86,8 @@ pub fn start(options: AgentOptions) -> Result<Running, Error> {
         sandboxes: store::sandboxes(&work_dir),
         errors: opened.errors,
     };
-    core.recover(clock.now(), found, &mut outbox).map_err(|incompatible| Error::Recovery {
-        reason: incompatible.to_string(),
-        records: work_dir.join("records").display().to_string(),
-    })?;
+    core.recover(clock.now(), found, &mut outbox)
+        .map_err(|incompatible| Error::Recovery { reason: incompatible.to_string(), records: memory(&work_dir) })?;
     core.start(clock.now(), &mut outbox);
     let (ended, end) = end_channel();
     let told = inbox.clone();
@@ -131,6 +129,15 @@ pub fn start(options: AgentOptions) -> Result<Running, Error> {
 
 fn directory(path: &Path) -> Result<(), Error> {
     std::fs::create_dir_all(path).map_err(|source| Error::Directory { path: path.to_owned(), source })
+}
+
+/// All that makes an agent go on as the one it was: without its own records it would take those of a Mesos agent again.
+fn memory(work_dir: &Path) -> String {
+    let (records, imported) = (work_dir.join("records"), work_dir.join("meta/slaves/latest"));
+    match imported.symlink_metadata() {
+        Ok(_) => format!("{} {}", records.display(), imported.display()),
+        Err(_) => records.display().to_string(),
+    }
 }
 
 /// What those have left that ended while no agent ran.

@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
 use ::agent::{
@@ -43,7 +43,8 @@ impl Machine {
     fn new(work: &std::path::Path) -> Self {
         let resources = resources::Resources::parse("cpus:1000;mem:1000000", "*").expect("resources");
         let config = Config::new("slave(1)@10.0.0.2:5051".parse().expect("a pid"), "host", work, resources);
-        let (told, stored) = channel();
+        // Never full: what waits is bounded by the tasks.
+        let (told, stored) = sync_channel(TASKS * 16);
         let opened = open(work, true).expect("a log");
         let chronicle = opened.chronicle.clone();
         let store = opened.write(chronicle, move |input| drop(told.send(input))).expect("a writer");

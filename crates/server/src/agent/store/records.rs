@@ -1,6 +1,7 @@
 //! The log of an agent's records.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use ::agent::{Chronicle, Input, Record, StoreToken};
 use store::log::{Journal, Log, LogError, Trouble, Writer};
@@ -141,8 +142,8 @@ fn with_source(error: &LogError) -> String {
     }
 }
 
-/// Directories of runs of executors, whoever they were of.
-pub fn sandboxes(work_dir: &Path) -> Vec<PathBuf> {
+/// Directories of runs of executors, whoever they were of, and for how long nothing has come or gone in them.
+pub fn sandboxes(work_dir: &Path) -> Vec<(PathBuf, Duration)> {
     let mut level = vec![work_dir.join("slaves")];
     for below in ["", "frameworks", "", "executors", "", "runs"] {
         level = match below {
@@ -150,7 +151,11 @@ pub fn sandboxes(work_dir: &Path) -> Vec<PathBuf> {
             name => level.into_iter().map(|path| path.join(name)).collect(),
         };
     }
-    level.iter().flat_map(|path| directories(path)).collect()
+    let now = SystemTime::now();
+    let age = |path: &Path| now.duration_since(path.metadata().ok()?.modified().ok()?).ok();
+    let runs = level.iter().flat_map(|path| directories(path));
+    // A clock that was set back makes them young, not old.
+    runs.map(|path| (age(&path).unwrap_or_default(), path)).map(|(age, path)| (path, age)).collect()
 }
 
 /// Not those that links lead to.
