@@ -16,7 +16,7 @@ use rustix::io::Errno;
 use crate::kernel::ProcessEntry;
 use crate::{Error, Output, Rotation};
 
-const LOCK_PATIENCE: Duration = Duration::from_millis(500);
+const LOCK_PATIENCE: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(crate) struct Runtime {

@@ -1,9 +1,10 @@
 //! What starting a master and starting an agent have in common.
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
 use std::sync::Arc;
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -33,16 +34,31 @@ pub struct Bound {
     pub advertised: SocketAddrV4,
 }
 
+const BIND_PATIENCE: Duration = Duration::from_secs(1);
+
 pub fn bind(listen: &Listen) -> Result<Bound, Error> {
     let wanted = SocketAddrV4::new(listen.ip, listen.port);
     let failed = |source| Error::listen(wanted, source);
-    let listener = TcpListener::bind(wanted).map_err(failed)?;
+    let listener = patiently_bind(wanted).map_err(failed)?;
     listener.set_nonblocking(true).map_err(failed)?;
     let port = listener.local_addr().map_err(failed)?.port();
     let local = SocketAddrV4::new(listen.ip, port);
     let ip = listen.advertise_ip.unwrap_or(listen.ip);
     let advertised = SocketAddrV4::new(ip, listen.advertise_port.unwrap_or(port));
     Ok(Bound { listener, local, advertised })
+}
+
+/// A process that a killed agent was just making holds its sockets until it runs its program, so one refusal is none.
+fn patiently_bind(address: SocketAddrV4) -> io::Result<TcpListener> {
+    let deadline = Instant::now() + BIND_PATIENCE;
+    loop {
+        match TcpListener::bind(address) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && Instant::now() < deadline => {
+                thread::sleep(BIND_PATIENCE / 50);
+            }
+            outcome => return outcome,
+        }
+    }
 }
 
 /// From the operating system: ids and stream ids authorise calls.

@@ -453,7 +453,8 @@ async fn a_kill_at_any_moment_of_a_launch_forgets_nothing() {
         let end = last["state"].as_str().expect("a state");
         // Lost with its agent, where that was killed before its own id was on the disk.
         let ends = ["TASK_FINISHED", "TASK_DROPPED", "TASK_FAILED", "TASK_GONE", "TASK_LOST"];
-        assert!(ends.contains(&end), "{last}");
+        let refused = std::fs::read_to_string(cluster.work.path().join("refused")).unwrap_or_default();
+        assert!(ends.contains(&end), "{last} {refused}");
         println!("killed {delay} ms after the launch: {end}");
         cluster.stop().await;
     }

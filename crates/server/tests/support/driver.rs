@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
@@ -33,7 +33,7 @@ pub fn main() -> ExitCode {
     let variable = |name: &str| std::env::var(name).expect("a variable of the agent");
     let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
     let own = format!("executor(1)@{}", listener.local_addr().expect("an address"));
-    let (sender, messages) = channel();
+    let (sender, messages) = sync_channel(16);
     let incoming = sender.clone();
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
@@ -66,7 +66,7 @@ pub fn main() -> ExitCode {
 }
 
 /// Requests of one connection, which the agent keeps open.
-fn receive(stream: TcpStream, sender: &Sender<Message>) -> Option<()> {
+fn receive(stream: TcpStream, sender: &SyncSender<Message>) -> Option<()> {
     let mut reader = BufReader::new(stream);
     loop {
         let mut line = String::new();
@@ -106,7 +106,7 @@ fn decode<T: Described>(body: &[u8]) -> T {
 }
 
 impl Driver {
-    fn received(&mut self, message: &Message, sender: &Sender<Message>) {
+    fn received(&mut self, message: &Message, sender: &SyncSender<Message>) {
         match message.name.as_str() {
             "mesos.internal.RunTaskMessage" => {
                 let run: internal::RunTaskMessage = decode(&message.body);
@@ -182,7 +182,7 @@ impl Driver {
     }
 }
 
-fn count(sender: &Sender<Message>) {
+fn count(sender: &SyncSender<Message>) {
     let mut number = 0;
     while !Path::new("end").exists() {
         number += 1;
