@@ -4,7 +4,7 @@
 # make soak SEEDS=N   N simulated clusters with faults, on all cores
 # make build          target/release/tepui
 
-.PHONY: run test build soak tools fmt clippy unit pymesos smoke conformance
+.PHONY: run test build soak tools fmt clippy unit zookeeper pymesos smoke conformance
 
 TEPUI = target/release/tepui
 SEEDS = 10000
@@ -29,7 +29,11 @@ fmt:
 clippy:
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 
-unit:
+# For the tests of masters that take over from each other; where it cannot be installed they say so and are skipped.
+zookeeper:
+	@tests/zookeeper/zookeeper.sh install || [ $$? -eq 77 ]
+
+unit: zookeeper
 	cargo test --workspace --locked
 
 # The whole thing from the outside: start, run, look, stop, and nothing is left behind.
