@@ -246,7 +246,12 @@ impl Cluster {
     async fn stop(mut self) {
         // Its executors hear of it, and end.
         let _ = self.scheduler.call(self.master.address, r#""type":"TEARDOWN""#).await;
-        until(|| (find(&self.work.path().join("run/containers"), "state").is_none()).then_some(())).await;
+        // A thousand containers take longer than one.
+        let deadline = Instant::now() + 3 * PATIENCE;
+        while find(&self.work.path().join("run/containers"), "state").is_some() {
+            assert!(Instant::now() < deadline, "containers are left");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
         assert_eq!(cgroups(self.work.path()), Vec::<PathBuf>::new());
         self.kill();
     }
