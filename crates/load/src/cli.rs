@@ -26,6 +26,28 @@ pub struct Cli {
 pub enum Command {
     Run(Run),
     Incremental(Incremental),
+    Freed(Freed),
+    Failover(Failover),
+}
+
+impl Command {
+    pub fn targets(&self) -> Vec<Target> {
+        match self {
+            Command::Run(options) => options.masters.targets(),
+            Command::Incremental(options) => options.masters.targets(),
+            Command::Freed(options) => options.masters.targets(),
+            Command::Failover(options) => vec![Target { address: options.master, pid: None }],
+        }
+    }
+
+    pub fn json(&self) -> bool {
+        match self {
+            Command::Run(options) => options.masters.json,
+            Command::Incremental(options) => options.masters.json,
+            Command::Freed(options) => options.masters.json,
+            Command::Failover(options) => options.json,
+        }
+    }
 }
 
 /// Measures one master, or two of them one after the other.
@@ -92,6 +114,62 @@ pub struct Incremental {
     pub step: usize,
 }
 
+/// Measures how long resources that were freed take to be offered again.
+///
+/// First, tasks that take a whole agent each are launched at a fixed rate: measured is the time from an agent's
+/// TASK_FINISHED to the next offer of that agent. Then a second framework subscribes, and both decline their oldest offers
+/// at that rate, with a refusal of 0 s: measured is the time from a DECLINE to the offer of the same agent (to the other
+/// framework: masters keep a refusal of 0 s for an allocation interval).
+#[derive(Debug, Clone, Args)]
+pub struct Freed {
+    #[command(flatten)]
+    pub masters: Masters,
+
+    /// Agents to simulate
+    #[arg(long, default_value_t = 1000)]
+    pub agents: usize,
+
+    /// Tasks launched, then offers declined, per second
+    #[arg(long, default_value_t = 100)]
+    pub rate: usize,
+
+    /// How long each of the two goes on
+    #[arg(long, default_value_t = 10)]
+    pub seconds: u64,
+}
+
+/// Measures how long the agents of a master that is killed take to be back at the next one.
+///
+/// Starts the master with the command given after `--`, which has to listen on `--master`; has agents register and run
+/// tasks that never end; kills it (SIGKILL), starts the same command again, and lets all agents re-register at once as soon
+/// as it leads. The master is killed at the end.
+#[derive(Debug, Clone, Args)]
+pub struct Failover {
+    /// Where the command's master listens, as ip:port
+    #[arg(long)]
+    pub master: SocketAddrV4,
+
+    /// Agents to simulate
+    #[arg(long, default_value_t = 10_000)]
+    pub agents: usize,
+
+    /// Tasks that each of them runs
+    #[arg(long, default_value_t = 10)]
+    pub tasks_per_agent: usize,
+
+    /// Print JSON instead of a table
+    #[arg(long)]
+    pub json: bool,
+
+    /// Seconds after which a phase is given up
+    #[arg(long, default_value_t = 120)]
+    pub timeout: u64,
+
+    /// The master's command line, e.g. `-- tepui master --ip=127.0.0.1 --port=5050 --work_dir=/tmp/master`
+    #[arg(last = true, required = true)]
+    pub command: Vec<String>,
+}
+
 #[derive(Debug, Clone, Args)]
 pub struct Masters {
     /// The master to measure, as ip:port
@@ -142,6 +220,16 @@ mod tests {
     fn the_command_line_is_sound() {
         use clap::CommandFactory as _;
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_failover_needs_a_command() {
+        let arguments = "load failover --master 127.0.0.1:1 -- tepui master --port=1";
+        let command = Cli::parse_from(arguments.split(' ')).command;
+        assert_eq!(command.targets().len(), 1);
+        let Command::Failover(failover) = command else { panic!("not a failover") };
+        assert_eq!(failover.command, ["tepui", "master", "--port=1"]);
+        assert!(Cli::try_parse_from(["load", "failover", "--master", "127.0.0.1:1"]).is_err());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddrV4;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use bytes::BytesMut;
@@ -30,17 +30,43 @@ const ACCEPTED: &[u8] = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n";
 
 pub type Outgoing = Sender<Vec<u8>>;
 
+/// The fleet's way to its master, which may be another process from one moment to the next.
+pub struct Link(Mutex<Outgoing>);
+
+impl Link {
+    pub async fn send(&self, batch: Vec<u8>) -> io::Result<()> {
+        let outgoing = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        outgoing.send(batch).await.map_err(io::Error::other)
+    }
+
+    /// To the master that listens there now.
+    pub async fn reconnect(&self, master: SocketAddrV4) -> io::Result<()> {
+        let outgoing = connect_fleet(master).await?;
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = outgoing;
+        Ok(())
+    }
+}
+
 /// Connects the fleet to its master and serves the master's connections to the fleet.
-pub async fn run_fleet(listener: TcpListener, fleet: Arc<Shared<Fleet>>, master: SocketAddrV4) -> io::Result<Outgoing> {
-    let (reader, outgoing) = connect(master).await?;
-    tokio::spawn(log_end("connection to the master", skip_responses(reader)));
-    let replies = outgoing.clone();
+pub async fn run_fleet(
+    listener: TcpListener,
+    fleet: Arc<Shared<Fleet>>,
+    master: SocketAddrV4,
+) -> io::Result<Arc<Link>> {
+    let link = Arc::new(Link(Mutex::new(connect_fleet(master).await?)));
+    let replies = Arc::clone(&link);
     tokio::spawn(async move {
         while let Ok((socket, _)) = listener.accept().await {
-            let serving = serve_master(socket, Arc::clone(&fleet), replies.clone());
+            let serving = serve_master(socket, Arc::clone(&fleet), Arc::clone(&replies));
             tokio::spawn(log_end("connection from the master", serving));
         }
     });
+    Ok(link)
+}
+
+async fn connect_fleet(master: SocketAddrV4) -> io::Result<Outgoing> {
+    let (reader, outgoing) = connect(master).await?;
+    tokio::spawn(log_end("connection to the master", skip_responses(reader)));
     Ok(outgoing)
 }
 
@@ -79,7 +105,7 @@ async fn write_batches(mut writer: OwnedWriteHalf, mut batches: Receiver<Vec<u8>
     Ok(())
 }
 
-async fn serve_master(mut socket: TcpStream, fleet: Arc<Shared<Fleet>>, outgoing: Outgoing) -> io::Result<()> {
+async fn serve_master(mut socket: TcpStream, fleet: Arc<Shared<Fleet>>, link: Arc<Link>) -> io::Result<()> {
     socket.set_nodelay(true)?;
     let mut decoder = RequestDecoder::new(EnvelopeLimits::default());
     loop {
@@ -98,7 +124,7 @@ async fn serve_master(mut socket: TcpStream, fleet: Arc<Shared<Fleet>>, outgoing
         })?;
         socket.write_all(&replies).await?;
         if !answers.is_empty() {
-            outgoing.send(answers).await.map_err(io::Error::other)?;
+            link.send(answers).await?;
         }
     }
 }

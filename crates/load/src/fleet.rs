@@ -3,12 +3,15 @@
 //! Each agent is a process of its own (`slave(17)@ip:port`) behind one port. It behaves like a genuine agent whose
 //! tasks do nothing: TASK_RUNNING at once, TASK_FINISHED as soon as that is acknowledged.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddrV4;
+use std::time::Instant;
 
 use messages::schema::Described;
 use messages::v1::agent_info::Capability;
-use messages::v1::{AgentId, AgentInfo, FrameworkId, TaskId, TaskState, TaskStatus, task_status};
+use messages::v1::{
+    AgentId, AgentInfo, FrameworkId, FrameworkInfo, Task, TaskId, TaskInfo, TaskState, TaskStatus, task_status,
+};
 use messages::{Message, internal};
 use vocabulary::Upid;
 use wire::Limits;
@@ -23,7 +26,11 @@ const CAPABILITIES: std::ops::RangeInclusive<i32> = 1..=8;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Progress {
     pub registered: usize,
+    /// With the master that came after the first.
+    pub reregistered: usize,
     pub pings: usize,
+    /// Tasks whose TASK_RUNNING was acknowledged and that will not end.
+    pub tasks_running: usize,
     /// Tasks whose TASK_FINISHED was acknowledged.
     pub tasks_done: usize,
     /// Messages a fleet does not expect, e.g. the master's order to shut down.
@@ -36,13 +43,23 @@ pub struct Fleet {
     agents: Vec<Agent>,
     progress: Progress,
     uuids: Uuids,
+    /// When each agent last told of a task that ended.
+    freed: Vec<(String, Instant)>,
+    /// Tasks run for ever.
+    lasting: bool,
+    /// Of lasting tasks.
+    frameworks: BTreeMap<String, FrameworkInfo>,
 }
 
 #[derive(Default)]
 struct Agent {
     id: Option<AgentId>,
+    /// The present master knows it.
+    is_back: bool,
     /// The status update each task waits to be acknowledged.
     tasks: HashMap<(String, String), Update>,
+    /// What it tells the next master of.
+    lasting: Vec<Task>,
 }
 
 struct Update {
@@ -53,7 +70,26 @@ struct Update {
 impl Fleet {
     /// `address` is where the agents listen.
     pub fn new(master: Upid, address: SocketAddrV4) -> Self {
-        Fleet { master, address, agents: Vec::new(), progress: Progress::default(), uuids: Uuids::default() }
+        Fleet {
+            master,
+            address,
+            agents: Vec::new(),
+            progress: Progress::default(),
+            uuids: Uuids::default(),
+            freed: Vec::new(),
+            lasting: false,
+            frameworks: BTreeMap::new(),
+        }
+    }
+
+    /// From now on tasks run until the end of time.
+    pub fn let_tasks_last(&mut self) {
+        self.lasting = true;
+    }
+
+    /// The ids of the agents that freed resources, and when: since the last call.
+    pub fn take_freed(&mut self) -> Vec<(String, Instant)> {
+        std::mem::take(&mut self.freed)
     }
 
     pub fn progress(&self) -> Progress {
@@ -73,10 +109,34 @@ impl Fleet {
                 slave: self.info(index),
                 version: Some("1.11.0".to_owned()),
                 checkpointed_resources: Vec::new(),
-                agent_capabilities: CAPABILITIES.map(|kind| Capability { r#type: Some(kind) }).collect(),
+                agent_capabilities: capabilities(),
                 resource_version_uuid: Some(messages::v1::Uuid { value: self.uuids.next() }),
             };
             self.send(index, &self.master, &register, out);
+        }
+    }
+
+    /// Every agent has to come back.
+    pub fn master_is_gone(&mut self) {
+        self.progress.reregistered = 0;
+        self.agents.iter_mut().for_each(|agent| agent.is_back = false);
+    }
+
+    /// The messages of agents that are not back yet, with the tasks they run.
+    pub fn reregister(&mut self, out: &mut Vec<u8>) {
+        for (index, agent) in self.agents.iter().enumerate().filter(|(_, agent)| !agent.is_back) {
+            let mut frameworks: Vec<&str> = agent.lasting.iter().map(|task| task.framework_id.value.as_str()).collect();
+            frameworks.dedup();
+            let reregister = internal::ReregisterSlaveMessage {
+                slave: AgentInfo { id: agent.id.clone(), ..self.info(index) },
+                tasks: agent.lasting.clone(),
+                frameworks: frameworks.iter().filter_map(|id| self.frameworks.get(*id).cloned()).collect(),
+                version: Some("1.11.0".to_owned()),
+                agent_capabilities: capabilities(),
+                resource_version_uuid: Some(messages::v1::Uuid { value: self.uuids.next() }),
+                ..internal::ReregisterSlaveMessage::default()
+            };
+            self.send(index, &self.master, &reregister, out);
         }
     }
 
@@ -97,6 +157,10 @@ impl Fleet {
         };
         match wire::decode_message(&received.name, &received.body, &Limits::default()) {
             Ok(Message::SlaveRegistered(registered)) => self.registered(index, registered.slave_id, out),
+            Ok(Message::SlaveReregistered(_)) => {
+                let is_news = !std::mem::replace(&mut self.agents[index].is_back, true);
+                self.progress.reregistered += usize::from(is_news);
+            }
             Ok(Message::PingSlave(_)) => {
                 self.progress.pings += 1;
                 self.send(index, &received.from, &internal::PongSlaveMessage {}, out);
@@ -127,8 +191,12 @@ impl Fleet {
     }
 
     fn run(&mut self, index: usize, run: internal::RunTaskMessage, out: &mut Vec<u8>) {
-        let Some(framework_id) = run.framework.id else { return };
+        let Some(framework_id) = run.framework.id.clone() else { return };
         self.update(index, &framework_id, &run.task.task_id, TaskState::TaskRunning, out);
+        if self.lasting {
+            self.agents[index].lasting.push(task_of(&framework_id, run.task));
+            self.frameworks.entry(framework_id.value).or_insert(run.framework);
+        }
     }
 
     fn acknowledged(&mut self, index: usize, ack: &internal::StatusUpdateAcknowledgementMessage, out: &mut Vec<u8>) {
@@ -136,6 +204,10 @@ impl Fleet {
         let tasks = &mut self.agents[index].tasks;
         match tasks.get(&key) {
             Some(update) if update.uuid != ack.uuid => {}
+            Some(Update { state: TaskState::TaskRunning, .. }) if self.lasting => {
+                tasks.remove(&key);
+                self.progress.tasks_running += 1;
+            }
             Some(Update { state: TaskState::TaskRunning, .. }) => {
                 self.update(index, &ack.framework_id, &ack.task_id, TaskState::TaskFinished, out);
             }
@@ -150,6 +222,11 @@ impl Fleet {
     fn update(&mut self, index: usize, framework: &FrameworkId, task: &TaskId, state: TaskState, out: &mut Vec<u8>) {
         let uuid = self.uuids.next();
         let agent = &mut self.agents[index];
+        if state == TaskState::TaskFinished
+            && let Some(id) = &agent.id
+        {
+            self.freed.push((id.value.clone(), Instant::now()));
+        }
         agent.tasks.insert((framework.value.clone(), task.value.clone()), Update { uuid: uuid.clone(), state });
         let executor_id = Some(messages::v1::ExecutorId { value: task.value.clone() });
         let timestamp = unix_time();
@@ -195,6 +272,24 @@ impl Fleet {
 
     fn send<T: Described>(&self, index: usize, to: &Upid, message: &T, out: &mut Vec<u8>) {
         encode_message(&self.upid(index), to, T::desc().name, &wire::encode(message), out);
+    }
+}
+
+fn capabilities() -> Vec<Capability> {
+    CAPABILITIES.map(|kind| Capability { r#type: Some(kind) }).collect()
+}
+
+/// As an agent tells of it when it comes back.
+fn task_of(framework: &FrameworkId, info: TaskInfo) -> Task {
+    Task {
+        name: info.name,
+        task_id: info.task_id,
+        framework_id: framework.clone(),
+        agent_id: info.agent_id,
+        state: TaskState::TaskRunning.into(),
+        resources: info.resources,
+        status_update_state: Some(TaskState::TaskRunning.into()),
+        ..Task::default()
     }
 }
 

@@ -131,6 +131,46 @@ fn a_task_runs_and_ends_as_it_is_acknowledged() {
 }
 
 #[test]
+fn an_agent_tells_when_it_freed_resources() {
+    let mut story = Story::of(1);
+    story.registered(1).sent();
+    let running = story.run_task(1).sent_update(TaskState::TaskRunning);
+    assert!(story.fleet.take_freed().is_empty());
+    story.acknowledge(1, running);
+    let freed: Vec<_> = story.fleet.take_freed().into_iter().map(|(agent, _)| agent).collect();
+    assert_eq!((freed, story.fleet.take_freed().len()), (vec!["S1".to_owned()], 0));
+}
+
+#[test]
+fn agents_bring_their_lasting_tasks_to_the_next_master() {
+    let mut story = Story::of(2);
+    story.fleet.let_tasks_last();
+    story.registered(1).registered(2).sent();
+    let running = story.run_task(2).sent_update(TaskState::TaskRunning);
+    assert!(story.acknowledge(2, running).sent().is_empty(), "it does not end");
+    assert_eq!(story.fleet.progress().tasks_running, 1);
+
+    story.fleet.master_is_gone();
+    story.fleet.reregister(&mut story.out);
+    let tasks = |sent: Vec<(Received, Message)>| -> Vec<_> {
+        sent.into_iter()
+            .map(|(_, message)| match message {
+                Message::ReregisterSlave(message) => {
+                    (message.slave.id.unwrap().value, message.tasks.len(), message.frameworks.len())
+                }
+                other => panic!("not a re-registration: {other:?}"),
+            })
+            .collect()
+    };
+    assert_eq!(tasks(story.sent()), [("S1".to_owned(), 0, 0), ("S2".to_owned(), 1, 1)]);
+    let answer = internal::SlaveReregisteredMessage { slave_id: AgentId { value: "S2".into() }, ..Default::default() };
+    story.send(MASTER, "slave(2)", &answer).send(MASTER, "slave(2)", &answer);
+    assert_eq!(story.fleet.progress().reregistered, 1);
+    story.fleet.reregister(&mut story.out);
+    assert_eq!(tasks(story.sent()), [("S1".to_owned(), 0, 0)], "who is back does not repeat it");
+}
+
+#[test]
 fn strangers_and_orders_to_stop_are_counted() {
     let mut story = Story::of(1);
     let ping = internal::PingSlaveMessage { connected: true };

@@ -1,11 +1,13 @@
 //! Simulated agents and schedulers over real sockets, against any master: see `load --help`.
 //!
 //! `fleet` and `scheduler` are state machines without sockets; `connections` and `readers` are the sockets; `session`
-//! puts them together; `run` and `incremental` are what is measured.
+//! puts them together; `run`, `incremental`, `freed` and `failover` are what is measured.
 
 mod cli;
 mod connections;
+mod failover;
 mod fleet;
+mod freed;
 mod http;
 mod incremental;
 mod meter;
@@ -48,16 +50,14 @@ fn main() -> ExitCode {
 fn measure(cli: &Cli) -> Result<String, Box<dyn Error>> {
     // One thread: the master needs the other cores.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let masters = match &cli.command {
-        Command::Run(options) => &options.masters,
-        Command::Incremental(options) => &options.masters,
-    };
     let mut reports = Vec::new();
-    for target in masters.targets() {
+    for target in cli.command.targets() {
         reports.push(match &cli.command {
             Command::Run(options) => runtime.block_on(run::run(options, target))?,
             Command::Incremental(options) => runtime.block_on(incremental::run(options, target))?,
+            Command::Freed(options) => runtime.block_on(freed::run(options, target))?,
+            Command::Failover(options) => runtime.block_on(failover::run(options))?,
         });
     }
-    Ok(if masters.json { report::json(&reports)? } else { report::table(&reports) })
+    Ok(if cli.command.json() { report::json(&reports)? } else { report::table(&reports) })
 }

@@ -18,9 +18,7 @@ pub struct Reads {
 
 /// Reads `/state` over one connection until `enough`, given the number of reads so far.
 pub fn read_state(master: SocketAddrV4, enough: impl Fn(usize) -> bool) -> io::Result<Reads> {
-    let mut socket = TcpStream::connect(master)?;
-    socket.set_nodelay(true)?;
-    socket.set_read_timeout(Some(Duration::from_secs(120)))?;
+    let mut socket = connect(master)?;
     let request = format!("GET /state HTTP/1.1\r\nHost: {master}\r\n\r\n");
     let mut buffer = vec![0; 1 << 20];
     let mut reads = Reads::default();
@@ -33,6 +31,26 @@ pub fn read_state(master: SocketAddrV4, enough: impl Fn(usize) -> bool) -> io::R
         count += 1;
     }
     Ok(reads)
+}
+
+fn connect(master: SocketAddrV4) -> io::Result<TcpStream> {
+    let socket = TcpStream::connect(master)?;
+    socket.set_nodelay(true)?;
+    socket.set_read_timeout(Some(Duration::from_secs(120)))?;
+    Ok(socket)
+}
+
+/// The body of a short answer.
+pub fn get(master: SocketAddrV4, path: &str) -> io::Result<Vec<u8>> {
+    let mut socket = connect(master)?;
+    socket.write_all(format!("GET {path} HTTP/1.1\r\nHost: {master}\r\nConnection: close\r\n\r\n").as_bytes())?;
+    let mut answer = Vec::new();
+    socket.read_to_end(&mut answer)?;
+    let body = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").map(|head| head + 4);
+    match (answer.starts_with(b"HTTP/1.1 200 "), body) {
+        (true, Some(body)) => Ok(answer.split_off(body)),
+        _ => Err(io::Error::other(format!("GET {path} was not answered with 200"))),
+    }
 }
 
 /// Several clients at once, each reading again and again for so long, and at least once.

@@ -137,12 +137,12 @@ async fn idle(options: &Run, session: &Session, report: &mut Report) -> Result<(
 }
 
 /// A run takes minutes: say where it is. Standard output is for the report.
-fn announce(report: &Report, phase: &str) {
+pub fn announce(report: &Report, phase: &str) {
     eprintln!("load: {}: {phase}", report.master);
 }
 
 /// Launches tasks at a rate until `enough`.
-async fn paced(rate: usize, session: &mut Session, mut enough: impl FnMut() -> bool) -> Result<(), RunError> {
+pub async fn paced(rate: usize, session: &mut Session, mut enough: impl FnMut() -> bool) -> Result<(), RunError> {
     let begin = Instant::now();
     let mut launched = 0;
     let mut tick = tokio::time::interval(Duration::from_millis(10));
@@ -157,7 +157,7 @@ async fn paced(rate: usize, session: &mut Session, mut enough: impl FnMut() -> b
     Ok(())
 }
 
-async fn in_background<R: Send + 'static>(
+pub async fn in_background<R: Send + 'static>(
     work: impl FnOnce() -> std::io::Result<R> + Send + 'static,
 ) -> Result<R, RunError> {
     Ok(tokio::task::spawn_blocking(work).await.map_err(std::io::Error::other)??)
@@ -180,7 +180,7 @@ fn task_latencies(phase: &'static str, measured: &Measurements, report: &mut Rep
     latencies(phase, "accept to TASK_FINISHED", &measured.finished, report);
 }
 
-fn latencies(phase: &'static str, what: &str, sample: &Sample, report: &mut Report) {
+pub fn latencies(phase: &'static str, what: &str, sample: &Sample, report: &mut Report) {
     report.add(phase, format!("{what}, median"), "ms", milliseconds(sample.median()));
     report.add(phase, format!("{what}, p99"), "ms", milliseconds(sample.percentile(99)));
     report.add(phase, format!("{what}, max"), "ms", milliseconds(sample.max()));

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use messages::v1::scheduler::call::{Accept, Acknowledge, Decline, Subscribe, Type};
 use messages::v1::scheduler::{Call, Event, event};
 use messages::v1::{
-    AgentId, CommandInfo, Filters, FrameworkId, FrameworkInfo, Offer, OfferId, TaskId, TaskInfo, TaskState, TaskStatus,
-    framework_info, offer,
+    AgentId, CommandInfo, Filters, FrameworkId, FrameworkInfo, Offer, OfferId, Resource, TaskId, TaskInfo, TaskState,
+    TaskStatus, framework_info, offer,
 };
 
 use crate::http::encode_call;
@@ -34,6 +34,10 @@ pub struct Measurements {
     pub calls_refused: usize,
     /// Tasks that ended otherwise than TASK_FINISHED.
     pub tasks_failed: usize,
+    /// Agents offered to a greedy scheduler, and when.
+    pub offered: Vec<(String, Instant)>,
+    /// Agents whose offer was handed back for others to use, and when.
+    pub handed_back: Vec<(String, Instant)>,
 }
 
 /// How far the scheduler has come since it began.
@@ -52,6 +56,8 @@ pub struct Progress {
 pub struct Scheduler {
     host: String,
     tasks_per_offer: usize,
+    /// A task takes all that is offered.
+    greedy: bool,
     framework: Option<FrameworkId>,
     stream: Option<String>,
     error: Option<String>,
@@ -71,6 +77,8 @@ struct Offered {
     agent: AgentId,
     /// How many tasks have room in it: what a finished task leaves may be offered alone.
     room: usize,
+    /// All of it, for a greedy scheduler.
+    resources: Vec<Resource>,
 }
 
 impl Scheduler {
@@ -78,6 +86,7 @@ impl Scheduler {
         Scheduler {
             host,
             tasks_per_offer: tasks_per_offer.max(1),
+            greedy: false,
             framework: None,
             stream: None,
             error: None,
@@ -91,6 +100,16 @@ impl Scheduler {
             unanswered: VecDeque::new(),
             measurements: Measurements::default(),
         }
+    }
+
+    /// Its tasks take all that is offered, and leave nothing to refuse.
+    pub fn greedy(self) -> Self {
+        Scheduler { greedy: true, ..self }
+    }
+
+    /// Offers it could use now.
+    pub fn offers(&self) -> usize {
+        self.offers.len()
     }
 
     pub fn progress(&self) -> Progress {
@@ -144,6 +163,15 @@ impl Scheduler {
         self.use_offers(now, out);
     }
 
+    /// Declines the oldest offers, as far as there are any: others may have them at once.
+    pub fn hand_back(&mut self, count: usize, now: Instant, out: &mut Vec<u8>) {
+        for _ in 0..count {
+            let Some(offered) = self.offers.pop_front() else { return };
+            self.measurements.handed_back.push((offered.agent.value, now));
+            self.decline(offered.id, 0.0, now, out);
+        }
+    }
+
     /// Ends the framework and with it all of its tasks.
     pub fn teardown(&mut self, now: Instant, out: &mut Vec<u8>) {
         self.call(Call { r#type: Some(Type::Teardown.into()), ..Call::default() }, now, out);
@@ -181,9 +209,21 @@ impl Scheduler {
     fn offered(&mut self, offers: Vec<Offer>, now: Instant, out: &mut Vec<u8>) {
         for offer in offers {
             self.agents_offered.insert(offer.agent_id.value.clone());
+            if self.greedy {
+                self.measurements.offered.push((offer.agent_id.value.clone(), now));
+                self.offers.push_back(Offered {
+                    id: offer.id,
+                    agent: offer.agent_id,
+                    room: 1,
+                    resources: offer.resources,
+                });
+                continue;
+            }
             match room(&offer) {
-                0 => self.decline(offer.id, now, out),
-                room => self.offers.push_back(Offered { id: offer.id, agent: offer.agent_id, room }),
+                0 => self.decline(offer.id, REFUSE, now, out),
+                room => {
+                    self.offers.push_back(Offered { id: offer.id, agent: offer.agent_id, room, resources: Vec::new() })
+                }
             }
         }
         self.use_offers(now, out);
@@ -195,7 +235,7 @@ impl Scheduler {
         {
             let count = self.to_launch.min(self.tasks_per_offer).min(offered.room);
             self.to_launch -= count;
-            let task_infos: Vec<_> = (0..count).map(|_| self.next_task(offered.agent.clone())).collect();
+            let task_infos: Vec<_> = (0..count).map(|_| self.next_task(&offered)).collect();
             self.tasks.extend(task_infos.iter().map(|task| (task.task_id.value.clone(), now)));
             // With fewer offers than tasks, the rest of the agent is wanted again at once.
             let refuse_seconds = if self.to_launch > self.offers.len() * self.tasks_per_offer { 0.0 } else { REFUSE };
@@ -213,19 +253,24 @@ impl Scheduler {
         }
     }
 
-    fn decline(&mut self, offer: OfferId, now: Instant, out: &mut Vec<u8>) {
-        let filters = Some(Filters { refuse_seconds: Some(REFUSE) });
+    fn decline(&mut self, offer: OfferId, refuse_seconds: f64, now: Instant, out: &mut Vec<u8>) {
+        let filters = Some(Filters { refuse_seconds: Some(refuse_seconds) });
         let decline = Some(Box::new(Decline { offer_ids: vec![offer], filters }));
         self.call(Call { r#type: Some(Type::Decline.into()), decline, ..Call::default() }, now, out);
     }
 
-    fn next_task(&mut self, agent: AgentId) -> TaskInfo {
+    fn next_task(&mut self, offered: &Offered) -> TaskInfo {
         self.launched += 1;
+        let resources = if self.greedy {
+            offered.resources.clone()
+        } else {
+            TASK.iter().map(|(name, amount)| allocated(scalar(name, *amount), ROLE)).collect()
+        };
         TaskInfo {
             name: "load".to_owned(),
             task_id: TaskId { value: format!("task-{}", self.launched) },
-            agent_id: agent,
-            resources: TASK.iter().map(|(name, amount)| allocated(scalar(name, *amount), ROLE)).collect(),
+            agent_id: offered.agent.clone(),
+            resources,
             command: Some(Box::new(CommandInfo { value: Some("true".to_owned()), ..CommandInfo::default() })),
             ..TaskInfo::default()
         }

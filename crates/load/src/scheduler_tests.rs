@@ -138,6 +138,22 @@ fn an_offer_gets_no_more_tasks_than_it_has_room_for() {
 }
 
 #[test]
+fn a_greedy_task_takes_all_that_is_offered() {
+    let mut story = Story::subscribed();
+    story.scheduler.greedy = true;
+    story.offers_of(0.05, &[("O1", "S1")]).launch(2);
+    assert_eq!(story.calls(), ["accept O1: task-1 on S1, refuse 0"]);
+    story.offers(&[("O2", "S2"), ("O3", "S3")]).calls();
+    assert_eq!(story.scheduler.offers(), 1);
+    story.scheduler.hand_back(2, story.now, &mut story.out);
+    assert_eq!(story.calls(), ["Decline"], "the only offer left");
+    let measured = story.scheduler.take_measurements();
+    let agents = |moments: Vec<(String, Instant)>| moments.into_iter().map(|(agent, _)| agent).collect::<Vec<_>>();
+    assert_eq!(agents(measured.offered), ["S1", "S2", "S3"]);
+    assert_eq!(agents(measured.handed_back), ["S3"]);
+}
+
+#[test]
 fn rescinded_offers_are_not_used() {
     let mut story = Story::subscribed();
     story.offers(&[("O1", "S1"), ("O2", "S2")]);

@@ -9,12 +9,15 @@ use tokio::net::TcpListener;
 use vocabulary::Upid;
 
 use crate::cli::Target;
-use crate::connections::{Outgoing, run_fleet, run_scheduler};
+use crate::connections::{Link, Outgoing, run_fleet, run_scheduler};
 use crate::fleet::Fleet;
 use crate::meter::Meter;
 use crate::process::UsageError;
 use crate::scheduler::Scheduler;
 use crate::shared::{Overdue, Shared};
+
+/// An agent waits about so long for an answer before it registers again.
+const RETRY: Duration = Duration::from_secs(1);
 
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
@@ -28,14 +31,21 @@ pub enum RunError {
     Lost,
     #[error("the master refused the framework: {0}")]
     Refused(String),
+    #[error("{0} does not lead after {1:?}")]
+    NoLeader(SocketAddrV4, Duration),
+    #[error("the master's metrics")]
+    Metrics(#[from] serde_json::Error),
 }
+
+/// A scheduler, and where its calls go.
+pub type Connected = (Arc<Shared<Scheduler>>, Outgoing);
 
 pub struct Session {
     pub target: Target,
     limit: Duration,
     pub fleet: Arc<Shared<Fleet>>,
-    fleet_out: Outgoing,
-    scheduler: Option<(Arc<Shared<Scheduler>>, Outgoing)>,
+    link: Arc<Link>,
+    scheduler: Option<Connected>,
     tasks: usize,
 }
 
@@ -45,8 +55,8 @@ impl Session {
         let listener = TcpListener::bind((own_address(target.address)?, 0)).await?;
         let address = SocketAddrV4::new(own_address(target.address)?, listener.local_addr()?.port());
         let fleet = Arc::new(Shared::new(Fleet::new(Upid::new("master", target.address), address)));
-        let fleet_out = run_fleet(listener, Arc::clone(&fleet), target.address).await?;
-        Ok(Session { target, limit, fleet, fleet_out, scheduler: None, tasks: 0 })
+        let link = run_fleet(listener, Arc::clone(&fleet), target.address).await?;
+        Ok(Session { target, limit, fleet, link, scheduler: None, tasks: 0 })
     }
 
     pub fn meter(&self) -> Result<Meter, UsageError> {
@@ -60,7 +70,7 @@ impl Session {
             fleet.add(agents, &mut out);
             fleet.len()
         });
-        self.fleet_out.send(out).await.map_err(|_| RunError::Lost)?;
+        self.link.send(out).await?;
         let registered = self.fleet.until(self.limit, |fleet| fleet.progress().registered >= total).await;
         registered.map_err(|source| RunError::Overdue {
             doing: "registering agents",
@@ -70,10 +80,63 @@ impl Session {
     }
 
     pub async fn subscribe(&mut self, tasks_per_offer: usize) -> Result<(), RunError> {
-        let scheduler = Arc::new(Shared::new(Scheduler::new(self.target.address.to_string(), tasks_per_offer)));
-        let calls = run_scheduler(Arc::clone(&scheduler), self.target.address).await?;
-        self.scheduler = Some((scheduler, calls));
+        self.scheduler = Some(self.connect(Scheduler::new(self.host(), tasks_per_offer)).await?);
         Ok(())
+    }
+
+    /// One whose tasks take the whole of an offer.
+    pub async fn subscribe_greedy(&mut self) -> Result<(), RunError> {
+        self.scheduler = Some(self.connect_greedy().await?);
+        Ok(())
+    }
+
+    /// One more framework, which this session knows nothing of.
+    pub async fn connect_greedy(&self) -> Result<Connected, RunError> {
+        self.connect(Scheduler::new(self.host(), 1).greedy()).await
+    }
+
+    async fn connect(&self, scheduler: Scheduler) -> Result<Connected, RunError> {
+        let scheduler = Arc::new(Shared::new(scheduler));
+        let calls = run_scheduler(Arc::clone(&scheduler), self.target.address).await?;
+        Ok((scheduler, calls))
+    }
+
+    fn host(&self) -> String {
+        self.target.address.to_string()
+    }
+
+    /// After another master has taken the address: the agents come back to it, again and again until it has answered
+    /// each.
+    pub async fn reregister(&self) -> Result<(), RunError> {
+        self.link.reconnect(self.target.address).await?;
+        let total = self.fleet.change(|fleet| {
+            fleet.master_is_gone();
+            fleet.len()
+        });
+        let begin = Instant::now();
+        loop {
+            let mut out = Vec::new();
+            self.fleet.lock().reregister(&mut out);
+            self.link.send(out).await?;
+            match self.fleet.until(RETRY, |fleet| fleet.progress().reregistered >= total).await {
+                Ok(()) => return Ok(()),
+                Err(source) if begin.elapsed() > self.limit => {
+                    let progress = format!("{} of {total}", self.fleet.lock().progress().reregistered);
+                    return Err(RunError::Overdue { doing: "re-registering agents", progress, source });
+                }
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Ends when so many tasks run, and their agents know that the scheduler knows.
+    pub async fn all_running(&self, tasks: usize) -> Result<(), RunError> {
+        let running = self.fleet.until(self.limit, |fleet| fleet.progress().tasks_running >= tasks).await;
+        running.map_err(|source| RunError::Overdue {
+            doing: "starting tasks",
+            progress: format!("{:?}", self.fleet.lock().progress()),
+            source,
+        })
     }
 
     /// Ends when every agent of the fleet was offered.
@@ -133,7 +196,7 @@ impl Session {
             calls.send(std::mem::take(&mut out)).await.map_err(|_| RunError::Lost)?;
         }
         self.fleet.lock().leave(&mut out);
-        self.fleet_out.send(out).await.map_err(|_| RunError::Lost)?;
+        self.link.send(out).await?;
         // Nothing confirms either; the sockets must not close before the master has read them.
         tokio::time::sleep(Duration::from_secs(2)).await;
         Ok(())
