@@ -10,6 +10,9 @@ use crate::scheduler::Measurements;
 use crate::session::{RunError, Session};
 use crate::stats::Sample;
 
+/// For comparison with the latencies of the master.
+const OWN_DELAY: &str = "generator itself woken late";
+
 /// How long tasks are launched without readers, for comparison.
 const ALONE: Duration = Duration::from_secs(3);
 
@@ -84,11 +87,12 @@ async fn contention(options: &Run, session: &mut Session, report: &mut Report) -
     const ALONE_PHASE: &str = "5a. tasks at a fixed rate, no readers";
     announce(report, ALONE_PHASE);
     let until = Instant::now() + ALONE;
-    paced(options.rate, session, || Instant::now() >= until).await?;
+    let late = paced(options.rate, session, || Instant::now() >= until).await?;
     session.all_done().await?;
     let measured = session.scheduler()?.0.lock().take_measurements();
     report.add(ALONE_PHASE, "rate", "tasks/s", Some(options.rate as f64));
     call_latencies(ALONE_PHASE, &measured, report);
+    latencies(ALONE_PHASE, OWN_DELAY, &late, report);
     task_latencies(ALONE_PHASE, &measured, report);
     failures(ALONE_PHASE, &measured, report);
 
@@ -98,7 +102,7 @@ async fn contention(options: &Run, session: &mut Session, report: &mut Report) -
     let duration = Duration::from_secs(options.client_seconds);
     let mut meter = session.meter()?;
     let readers = tokio::task::spawn_blocking(move || read_state_together(address, clients, duration));
-    paced(options.rate, session, || {
+    let late = paced(options.rate, session, || {
         meter.look();
         readers.is_finished()
     })
@@ -114,6 +118,7 @@ async fn contention(options: &Run, session: &mut Session, report: &mut Report) -
     cost.report(PHASE, report);
     report.add(PHASE, "master resident, peak", "MB", cost.peak.map(megabytes));
     call_latencies(PHASE, &measured, report);
+    latencies(PHASE, OWN_DELAY, &late, report);
     task_latencies(PHASE, &measured, report);
     failures(PHASE, &measured, report);
     Ok(())
@@ -141,20 +146,23 @@ pub fn announce(report: &Report, phase: &str) {
     eprintln!("load: {}: {phase}", report.master);
 }
 
-/// Launches tasks at a rate until `enough`.
-pub async fn paced(rate: usize, session: &mut Session, mut enough: impl FnMut() -> bool) -> Result<(), RunError> {
+/// Launches tasks at a rate until `enough`. Returns how late the generator itself woke up each time: whatever it measures
+/// contains delays of that kind, which no master is to blame for.
+pub async fn paced(rate: usize, session: &mut Session, mut enough: impl FnMut() -> bool) -> Result<Sample, RunError> {
     let begin = Instant::now();
     let mut launched = 0;
+    let mut late = Sample::default();
     let mut tick = tokio::time::interval(Duration::from_millis(10));
     while !enough() {
-        tick.tick().await;
+        let due_at = tick.tick().await.into_std();
+        late.add(due_at.elapsed());
         let due = (begin.elapsed().as_secs_f64() * rate as f64) as usize;
         if due > launched {
             session.launch(due - launched).await?;
             launched = due;
         }
     }
-    Ok(())
+    Ok(late)
 }
 
 pub async fn in_background<R: Send + 'static>(
