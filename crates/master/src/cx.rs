@@ -106,16 +106,19 @@ impl Connection {
         }
     }
 
-    /// `pids` are the processes of the offers' agents, in the same order: a driver that
-    /// finds lists of different length aborts.
-    pub fn offers(&self, cx: &mut Cx<'_>, offers: Vec<v1::Offer>, pids: Vec<String>) {
+    /// A driver is told the processes of the offers' agents, in the same order: one that finds lists of different length
+    /// aborts.
+    pub fn offers(&self, cx: &mut Cx<'_>, offers: Vec<v1::Offer>, pid_of: impl Fn(&v1::Offer) -> String) {
         match self {
             Connection::None => {}
             Connection::Http(stream) => cx.event(
                 *stream,
                 Event { offers: Some(Box::new(event::Offers { offers })), ..event_of(event::Type::Offers) },
             ),
-            Connection::Driver(pid) => cx.send(pid, internal::ResourceOffersMessage { offers, pids }),
+            Connection::Driver(pid) => {
+                let pids = offers.iter().map(pid_of).collect();
+                cx.send(pid, internal::ResourceOffersMessage { offers, pids });
+            }
         }
     }
 
@@ -130,7 +133,7 @@ impl Connection {
         }
     }
 
-    /// `pids` as with offers.
+    /// `pids` are the processes of their agents, in the same order, as with offers.
     pub fn inverse_offers(&self, cx: &mut Cx<'_>, inverse_offers: Vec<v1::InverseOffer>, pids: Vec<String>) {
         match self {
             Connection::None => {}

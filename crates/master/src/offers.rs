@@ -37,37 +37,31 @@ impl Master {
     /// Makes offers of a framework's allocations and tells it, in events of bounded size.
     pub(crate) fn offer(&mut self, cx: &mut Cx<'_>, id: &FrameworkId, allocations: Vec<Allocation>) {
         let mut offers = Vec::with_capacity(allocations.len().min(self.config.max_offers_per_event));
-        let mut pids = Vec::with_capacity(offers.capacity());
+        self.offers.map.reserve(allocations.len());
         for allocation in allocations {
             match self.make_offer(cx, id, &allocation) {
-                Some((offer, pid)) => {
-                    offers.push(offer);
-                    pids.push(pid);
-                }
+                Some(offer) => offers.push(offer),
                 // The framework or the agent went away while the allocation was under way.
                 None => self.recover(cx, id, &allocation.agent, &allocation.resources, None),
             }
             if offers.len() >= self.config.max_offers_per_event {
-                self.send_offers(cx, id, std::mem::take(&mut offers), std::mem::take(&mut pids));
+                self.send_offers(cx, id, std::mem::take(&mut offers));
             }
         }
         if !offers.is_empty() {
-            self.send_offers(cx, id, offers, pids);
+            self.send_offers(cx, id, offers);
         }
     }
 
-    fn send_offers(&self, cx: &mut Cx<'_>, id: &FrameworkId, offers: Vec<v1::Offer>, pids: Vec<String>) {
-        if let Some(framework) = self.frameworks.get(id.as_str()) {
-            framework.listener().clone().offers(cx, offers, pids);
-        }
+    fn send_offers(&self, cx: &mut Cx<'_>, id: &FrameworkId, offers: Vec<v1::Offer>) {
+        let Some(framework) = self.frameworks.get(id.as_str()) else { return };
+        let pid_of = |offer: &v1::Offer| {
+            self.agents.get(&offer.agent_id.value).map(|agent| agent.state.pid.to_string()).unwrap_or_default()
+        };
+        framework.listener().clone().offers(cx, offers, pid_of);
     }
 
-    fn make_offer(
-        &mut self,
-        cx: &mut Cx<'_>,
-        id: &FrameworkId,
-        allocation: &Allocation,
-    ) -> Option<(v1::Offer, String)> {
+    fn make_offer(&mut self, cx: &mut Cx<'_>, id: &FrameworkId, allocation: &Allocation) -> Option<v1::Offer> {
         let framework = self.frameworks.get_mut(id.as_str()).filter(|f| f.state.connected && f.state.active)?;
         let agent = self.agents.get_mut(allocation.agent.as_str()).filter(|a| a.state.active)?;
         let snapshot = Arc::new(OfferSnapshot {
@@ -78,7 +72,7 @@ impl Master {
             resources: allocation.resources.clone(),
         });
         let window = self.allocator.unavailability(agent.id());
-        let described = (describe(&snapshot, framework, agent, window), agent.state.pid.to_string());
+        let described = describe(&snapshot, framework, agent, window);
         framework.offers.insert(snapshot.id.clone());
         agent.offers.push(snapshot.id.clone());
         self.offers.map.insert(snapshot.id.clone(), snapshot.clone());

@@ -10,7 +10,19 @@ use std::sync::Arc;
 /// chunks of 100,000 entities stays below 2,000 pointers.
 const CHUNK: usize = 64;
 
-type Chunk<V> = Arc<Vec<(u64, V)>>;
+/// Where a chunk begins is kept beside it: a search does not touch the chunks it passes by.
+#[derive(Debug)]
+struct Chunk<V> {
+    /// The key of its first entry.
+    first: u64,
+    entries: Arc<Vec<(u64, V)>>,
+}
+
+impl<V> Clone for Chunk<V> {
+    fn clone(&self) -> Self {
+        Chunk { first: self.first, entries: Arc::clone(&self.entries) }
+    }
+}
 
 #[derive(Debug)]
 pub(crate) struct Series<V> {
@@ -38,11 +50,11 @@ impl<V> Series<V> {
     }
 
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &V> + Clone {
-        self.chunks.iter().flat_map(|chunk| chunk.iter()).map(|(_, value)| value)
+        self.chunks.iter().flat_map(|chunk| chunk.entries.iter()).map(|(_, value)| value)
     }
 
     pub fn keyed(&self) -> impl Iterator<Item = (u64, &V)> {
-        self.chunks.iter().flat_map(|chunk| chunk.iter()).map(|(key, value)| (*key, value))
+        self.chunks.iter().flat_map(|chunk| chunk.entries.iter()).map(|(key, value)| (*key, value))
     }
 
     /// Every key so far is below it, every later one is not.
@@ -52,14 +64,19 @@ impl<V> Series<V> {
 
     pub fn get(&self, key: u64) -> Option<&V> {
         let (chunk, slot) = self.locate(key)?;
-        Some(&self.chunks.get(chunk)?.get(slot)?.1)
+        Some(&self.chunks.get(chunk)?.entries.get(slot)?.1)
     }
 
     fn locate(&self, key: u64) -> Option<(usize, usize)> {
-        let after = self.chunks.partition_point(|chunk| chunk.first().is_some_and(|(first, _)| *first <= key));
-        let chunk = after.checked_sub(1)?;
-        let slot = self.chunks.get(chunk)?.binary_search_by_key(&key, |(key, _)| *key).ok()?;
-        Some((chunk, slot))
+        let index = self.chunks.partition_point(|chunk| chunk.first <= key).checked_sub(1)?;
+        let chunk = self.chunks.get(index)?;
+        // Its place as long as nothing before it is removed.
+        let place = usize::try_from(key - chunk.first).ok()?;
+        if chunk.entries.get(place).is_some_and(|(found, _)| *found == key) {
+            return Some((index, place));
+        }
+        let slot = chunk.entries.binary_search_by_key(&key, |(key, _)| *key).ok()?;
+        Some((index, slot))
     }
 }
 
@@ -70,9 +87,9 @@ impl<V: Clone> Series<V> {
         self.next += 1;
         self.len += 1;
         let chunks = Arc::make_mut(&mut self.chunks);
-        match chunks.last_mut().filter(|chunk| chunk.len() < CHUNK) {
-            Some(chunk) => Arc::make_mut(chunk).push((key, value)),
-            None => chunks.push(Arc::new(vec![(key, value)])),
+        match chunks.last_mut().filter(|chunk| chunk.entries.len() < CHUNK) {
+            Some(chunk) => Arc::make_mut(&mut chunk.entries).push((key, value)),
+            None => chunks.push(Chunk { first: key, entries: Arc::new(vec![(key, value)]) }),
         }
         key
     }
@@ -80,16 +97,18 @@ impl<V: Clone> Series<V> {
     pub fn get_mut(&mut self, key: u64) -> Option<&mut V> {
         let (chunk, slot) = self.locate(key)?;
         let chunk = Arc::make_mut(&mut self.chunks).get_mut(chunk)?;
-        Some(&mut Arc::make_mut(chunk).get_mut(slot)?.1)
+        Some(&mut Arc::make_mut(&mut chunk.entries).get_mut(slot)?.1)
     }
 
     pub fn remove(&mut self, key: u64) -> Option<V> {
         let (at, slot) = self.locate(key)?;
         let chunks = Arc::make_mut(&mut self.chunks);
-        let chunk = Arc::make_mut(chunks.get_mut(at)?);
-        let (_, value) = chunk.remove(slot);
-        if chunk.is_empty() {
-            chunks.remove(at);
+        let chunk = chunks.get_mut(at)?;
+        let entries = Arc::make_mut(&mut chunk.entries);
+        let (_, value) = entries.remove(slot);
+        match entries.first() {
+            Some((first, _)) => chunk.first = *first,
+            None => drop(chunks.remove(at)),
         }
         self.len -= 1;
         Some(value)
@@ -97,14 +116,14 @@ impl<V: Clone> Series<V> {
 
     /// Looks at every entry.
     pub fn remove_where(&mut self, is_it: impl Fn(&V) -> bool) -> Option<V> {
-        let (key, _) = self.chunks.iter().flat_map(|chunk| chunk.iter()).find(|(_, value)| is_it(value))?;
+        let (key, _) = self.chunks.iter().flat_map(|chunk| chunk.entries.iter()).find(|(_, value)| is_it(value))?;
         let key = *key;
         self.remove(key)
     }
 
     pub fn pop_first(&mut self) -> Option<V> {
-        let (key, _) = self.chunks.first()?.first()?;
-        self.remove(*key)
+        let key = self.chunks.first()?.first;
+        self.remove(key)
     }
 }
 

@@ -43,6 +43,10 @@ impl Windows {
         self.dirty.insert(agent);
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.of.is_empty()
+    }
+
     pub fn unavailability(&self, agent: Ix<Agent>) -> Option<&v1::Unavailability> {
         self.of.get(&agent).map(|window| &window.unavailability)
     }

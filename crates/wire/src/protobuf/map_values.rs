@@ -2,47 +2,105 @@
 //! value may have required fields (a limit of `0.0`), and C++ protobuf then refuses the whole message as incomplete. So
 //! the value is put back before bytes leave this program.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use messages::schema::{ALL_MESSAGES, FieldDesc, Kind, Label, MessageDesc};
 
 use super::rewrite::Copy;
-use super::scan::{DURATION, Fields, Meaning, lookup, meaning, put_bytes, put_varint};
+use super::scan::{DURATION, Fields, Meaning, meaning, put_bytes, put_varint};
 
 /// Adds the left-out values to bytes that `prost` wrote.
 pub(super) fn complete_map_values(desc: &'static MessageDesc, bytes: Vec<u8>) -> Vec<u8> {
-    if !carries_map(desc) {
-        return bytes;
-    }
-    message(desc, &bytes).unwrap_or(bytes)
+    let paths = Paths::get();
+    let Some(begin) = paths.begin.get(&address(desc)) else { return bytes };
+    paths.message(*begin, &bytes).unwrap_or(bytes)
 }
 
-/// The replacement for `bytes`, if one is needed.
-fn message(desc: &MessageDesc, bytes: &[u8]) -> Option<Vec<u8>> {
-    let mut copy = Copy::new(bytes);
-    let mut fields = Fields::new(bytes);
-    loop {
-        let start = bytes.len() - fields.rest.len();
-        // `prost` writes nothing malformed.
-        let Ok(Some(field)) = fields.next_field() else { break };
-        let end = bytes.len() - fields.rest.len();
-        let Some((_, field_desc)) = lookup(desc, field.number) else { continue };
-        let Meaning::Nested(nested, payload) = meaning(field_desc, field.payload) else { continue };
-        let changed = match missing_value(field_desc, payload) {
-            Some((number, value)) => {
-                let mut entry = payload.to_vec();
-                put_bytes(number, &zero_message(value), &mut entry);
-                Some(entry)
+/// The ways through all types of messages that lead to a map of messages. Most types have none, and are left alone; of
+/// the others most messages take none.
+struct Paths {
+    /// By the address of the description of a type.
+    begin: HashMap<usize, usize>,
+    /// The fields of each of these types that lead on.
+    steps: Vec<Vec<Step>>,
+}
+
+struct Step {
+    field: &'static FieldDesc,
+    /// Where the messages in the field lead: nowhere, when they are the entries of a map and end the way.
+    next: Option<usize>,
+}
+
+impl Paths {
+    fn get() -> &'static Self {
+        static PATHS: OnceLock<Paths> = OnceLock::new();
+        PATHS.get_or_init(|| {
+            let mut begin: HashMap<usize, usize> = HashMap::new();
+            // Types refer to each other in circles: repeat until nothing is found any more.
+            loop {
+                let before = begin.len();
+                for desc in ALL_MESSAGES {
+                    if desc.fields.iter().any(|field| step(&begin, field).is_some()) {
+                        let next = begin.len();
+                        begin.entry(address(desc)).or_insert(next);
+                    }
+                }
+                if begin.len() == before {
+                    break;
+                }
             }
-            None if carries_map(nested) => message(nested, payload),
-            None => None,
-        };
-        if let Some(changed) = changed {
-            copy.replace(start, end, |out| put_bytes(field.number, &changed, out));
-        }
+            let mut steps: Vec<_> = begin.values().map(|_| Vec::new()).collect();
+            for desc in ALL_MESSAGES {
+                if let Some(steps) = begin.get(&address(desc)).and_then(|index| steps.get_mut(*index)) {
+                    *steps = desc.fields.iter().filter_map(|field| step(&begin, field)).collect();
+                }
+            }
+            Paths { begin, steps }
+        })
     }
-    copy.finish()
+
+    /// The replacement for `bytes`, if one is needed.
+    fn message(&self, at: usize, bytes: &[u8]) -> Option<Vec<u8>> {
+        let steps = self.steps.get(at)?;
+        let mut copy = Copy::new(bytes);
+        let mut fields = Fields::new(bytes);
+        loop {
+            let start = bytes.len() - fields.rest.len();
+            // `prost` writes nothing malformed.
+            let Ok(Some(field)) = fields.next_field() else { break };
+            let Some(step) = steps.iter().find(|step| step.field.number == field.number) else { continue };
+            let end = bytes.len() - fields.rest.len();
+            let Meaning::Nested(_, payload) = meaning(step.field, field.payload) else { continue };
+            let changed = match (missing_value(step.field, payload), step.next) {
+                (Some((number, value)), _) => {
+                    let mut entry = payload.to_vec();
+                    put_bytes(number, &zero_message(value), &mut entry);
+                    Some(entry)
+                }
+                (None, Some(next)) => self.message(next, payload),
+                (None, None) => None,
+            };
+            if let Some(changed) = changed {
+                copy.replace(start, end, |out| put_bytes(field.number, &changed, out));
+            }
+        }
+        copy.finish()
+    }
+}
+
+fn address(desc: &'static MessageDesc) -> usize {
+    std::ptr::from_ref(desc) as usize
+}
+
+fn step(begin: &HashMap<usize, usize>, field: &'static FieldDesc) -> Option<Step> {
+    match field.kind {
+        Kind::Map(entry) if matches!(entry.fields, [_, FieldDesc { kind: Kind::Message(_), .. }]) => {
+            Some(Step { field, next: begin.get(&address(entry)).copied() })
+        }
+        Kind::Message(nested) => Some(Step { field, next: Some(*begin.get(&address(nested))?) }),
+        _ => None,
+    }
 }
 
 /// The number and type of the message an entry of this map lacks.
@@ -86,31 +144,4 @@ pub(crate) fn zero_message(desc: &MessageDesc) -> Vec<u8> {
         }
     }
     out
-}
-
-/// Whether messages of this type may contain, at any depth, a map of messages. Most do not, and are left alone.
-fn carries_map(desc: &'static MessageDesc) -> bool {
-    static CARRIERS: OnceLock<HashSet<usize>> = OnceLock::new();
-    let address = |desc: &'static MessageDesc| std::ptr::from_ref(desc) as usize;
-    let carriers = CARRIERS.get_or_init(|| {
-        let mut carriers = HashSet::new();
-        // Types refer to each other in circles: repeat until nothing is found any more.
-        loop {
-            let before = carriers.len();
-            for desc in ALL_MESSAGES {
-                let carries = desc.fields.iter().any(|field| match field.kind {
-                    Kind::Map(MessageDesc { fields: [_, FieldDesc { kind: Kind::Message(_), .. }], .. }) => true,
-                    Kind::Message(nested) => carriers.contains(&address(nested)),
-                    _ => false,
-                });
-                if carries {
-                    carriers.insert(address(desc));
-                }
-            }
-            if carriers.len() == before {
-                return carriers;
-            }
-        }
-    });
-    carriers.contains(&address(desc))
 }
