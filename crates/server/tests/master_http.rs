@@ -154,6 +154,42 @@ async fn a_scheduler_that_hangs_up_is_gone_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn operators_who_subscribe_together_miss_nothing_and_hear_nothing_twice() {
+    let master = master();
+    let before = Scheduler::subscribe(master.address, FRAMEWORK).await;
+    let mut operators = Vec::new();
+    for _ in 0..8 {
+        operators.push(Client::connect(master.address).await);
+    }
+    for operator in &mut operators {
+        operator.send(post("/api/v1", JSON, r#"{"type":"SUBSCRIBE"}"#)).await;
+    }
+    // Anywhere between the states of those who have one and of those who wait.
+    let meanwhile = Scheduler::subscribe(master.address, FRAMEWORK).await;
+    let mut expected = vec![before.framework.clone(), meanwhile.framework.clone()];
+    expected.sort();
+    for operator in &mut operators {
+        operator.head().await.expect("a head");
+        let subscribed = operator.event().await.expect("an event");
+        let frameworks = subscribed["subscribed"]["get_state"]["get_frameworks"]["frameworks"].as_array();
+        let id = |framework: &serde_json::Value| framework["framework_info"]["id"]["value"].as_str().map(str::to_owned);
+        let mut seen: Vec<_> = frameworks.into_iter().flatten().filter_map(id).collect();
+        assert_eq!(operator.event().await.expect("an event")["type"], "HEARTBEAT");
+        if seen.len() < expected.len() {
+            let added = operator.event().await.expect("an event");
+            seen.extend(id(&added["framework_added"]["framework"]));
+        }
+        seen.sort();
+        assert_eq!(seen, expected);
+    }
+    drop(meanwhile);
+    for operator in &mut operators {
+        let removed = operator.event().await.expect("an event");
+        assert_eq!(removed["type"], "FRAMEWORK_REMOVED", "{removed}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn teardown_by_form() {
     let master = master();
     let at = master.address;

@@ -112,16 +112,18 @@ impl AgentApp {
         }
         let (app, query) = (self.clone(), request.query.meaningful());
         let key = format!("{route}?{query:?}");
-        let build = move || {
+        let depart = move || {
             let snapshot = app.publisher.snapshot();
-            let usage = match route {
-                "containers" => app.measure(&snapshot, &query).ok()?,
-                "monitor/statistics" => app.measure(&snapshot, &Query::default()).ok()?,
-                _ => BTreeMap::new(),
-            };
-            snapshot.get(route, &query, &usage)
+            move || {
+                let usage = match route {
+                    "containers" => app.measure(&snapshot, &query).ok()?,
+                    "monitor/statistics" => app.measure(&snapshot, &Query::default()).ok()?,
+                    _ => BTreeMap::new(),
+                };
+                snapshot.get(route, &query, &usage)
+            }
         };
-        match self.flights.clone().fly(key, build).await {
+        match self.flights.clone().fly(key, depart).await {
             Some(body) => respond::json(body, request.jsonp()),
             None => not_found(),
         }

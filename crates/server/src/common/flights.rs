@@ -35,18 +35,26 @@ impl Flights {
         Ok(Arc::new(Flights { boarding: Mutex::new(HashMap::new()), runway: Semaphore::new(1), builder }))
     }
 
-    /// `build` takes its snapshot when it runs. Nothing when it yields nothing or has failed.
-    pub async fn fly(self: Arc<Self>, key: String, build: impl FnOnce() -> Outcome + Send + 'static) -> Outcome {
-        let mut arrival = self.clone().board(key, build);
+    /// `depart` takes a snapshot when boarding ends, and returns what builds the answer from it. Only the latter runs at low
+    /// priority: a thread that gives way must not hold a lock that the core waits for. Nothing when the build yields
+    /// nothing or has failed.
+    pub async fn fly<B>(self: Arc<Self>, key: String, depart: impl FnOnce() -> B + Send + 'static) -> Outcome
+    where
+        B: FnOnce() -> Outcome + Send + 'static,
+    {
+        let mut arrival = self.clone().board(key, depart);
         let outcome = arrival.wait_for(Option::is_some).await.ok()?;
         outcome.clone().flatten()
     }
 
-    fn board(
+    fn board<B>(
         self: Arc<Self>,
         key: String,
-        build: impl FnOnce() -> Outcome + Send + 'static,
-    ) -> watch::Receiver<Option<Outcome>> {
+        depart: impl FnOnce() -> B + Send + 'static,
+    ) -> watch::Receiver<Option<Outcome>>
+    where
+        B: FnOnce() -> Outcome + Send + 'static,
+    {
         let mut boarding = self.lock();
         if let Some(arrival) = boarding.get(&key) {
             return arrival.clone();
@@ -58,6 +66,7 @@ impl Flights {
         tokio::spawn(async move {
             let permit = self.runway.acquire().await;
             self.lock().remove(&key);
+            let build = depart();
             let (built, outcome) = tokio::sync::oneshot::channel();
             let job = Box::new(move || {
                 // A build that panics must not end the thread; its readers get nothing.
@@ -92,9 +101,11 @@ mod tests {
         let (release, gate) = sync_channel::<()>(1);
         let (begun, first_runs) = tokio::sync::oneshot::channel();
         let first = tokio::spawn(flights.clone().fly("state".to_owned(), move || {
-            let _ = begun.send(());
-            gate.recv().ok()?;
-            Some(Bytes::from_static(b"0"))
+            move || {
+                let _ = begun.send(());
+                gate.recv().ok()?;
+                Some(Bytes::from_static(b"0"))
+            }
         }));
         first_runs.await.unwrap();
         // The first build runs, so these nine share the next one.
@@ -102,7 +113,7 @@ mod tests {
             .map(|_| {
                 let builds = builds.clone();
                 flights.clone().board("state".to_owned(), move || {
-                    Some(Bytes::from((builds.fetch_add(1, Ordering::SeqCst) + 1).to_string()))
+                    move || Some(Bytes::from((builds.fetch_add(1, Ordering::SeqCst) + 1).to_string()))
                 })
             })
             .collect();

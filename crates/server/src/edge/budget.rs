@@ -1,13 +1,15 @@
-//! The memory that unfinished requests may take, over all connections.
+//! The memory that unfinished requests may take, over all connections, and that large answers may take that somebody
+//! still reads.
 //!
-//! It is counted as bytes arrive, not as they are announced: whoever only announces much, or sends nothing more, takes
+//! A request is counted as bytes arrive, not as they are announced: whoever only announces much, or sends nothing more, takes
 //! nothing from others.
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::limits::MAX_BODIES_KIB;
+use super::limits::{MAX_ANSWERS_KIB, MAX_BODIES_KIB};
 
 /// What every request may take without asking, and the step in which shares grow.
 const STEP: usize = 64 * 1024;
@@ -24,12 +26,37 @@ pub struct Share {
 
 /// Waiting would not help: those who hold the budget may be waiting for more of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("Too much is being received at the moment")]
+#[error("Too much is being received or sent at the moment")]
 pub struct Exhausted;
 
+/// Bytes that hold their part of the budget until the last of those who share them is done.
+struct Held {
+    bytes: Vec<u8>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
 impl Budget {
+    /// Of requests.
     pub fn new() -> Self {
         Budget(Arc::new(Semaphore::new(MAX_BODIES_KIB)))
+    }
+
+    /// Of answers.
+    pub fn of_answers() -> Self {
+        Budget(Arc::new(Semaphore::new(MAX_ANSWERS_KIB)))
+    }
+
+    /// Bytes of which every clone is the same memory.
+    pub fn hold(&self, bytes: Vec<u8>) -> Result<Bytes, Exhausted> {
+        let kib = u32::try_from(bytes.len().div_ceil(KIB)).map_err(|_| Exhausted)?;
+        let permit = self.0.clone().try_acquire_many_owned(kib).map_err(|_| Exhausted)?;
+        Ok(Bytes::from_owner(Held { bytes, _permit: permit }))
     }
 
     pub fn share(&self) -> Share {
@@ -76,6 +103,21 @@ mod tests {
             assert_eq!(share.fit(bytes), Ok(()));
             assert_eq!(left(&budget), MAX_BODIES_KIB - kib, "{bytes}");
         }
+    }
+
+    #[test]
+    fn an_answer_counts_once_until_its_last_reader_is_done() {
+        let budget = Budget::of_answers();
+        let first = budget.hold(vec![7; 3 * KIB]).unwrap();
+        let second = first.clone();
+        assert_eq!((left(&budget), &*second), (MAX_ANSWERS_KIB - 3, &[7; 3 * KIB][..]));
+        drop(first);
+        assert_eq!(left(&budget), MAX_ANSWERS_KIB - 3);
+        drop(second);
+        assert_eq!(left(&budget), MAX_ANSWERS_KIB);
+        let all = budget.0.clone().try_acquire_many_owned(MAX_ANSWERS_KIB as u32).unwrap();
+        assert_eq!(budget.hold(vec![7]), Err(Exhausted));
+        drop(all);
     }
 
     #[test]

@@ -12,6 +12,10 @@ pub const MAX_BODY: usize = 64 * 1024 * 1024;
 /// Unfinished requests in memory over all connections, in KiB; at the bound those that grow are refused with 503.
 pub const MAX_BODIES_KIB: usize = 512 * 1024;
 
+/// Initial states of operators' streams that are not sent yet, in KiB; at the bound new streams are refused with 503.
+/// Subscribers who come together share one, so these are the states of slow readers, each from another moment.
+pub const MAX_ANSWERS_KIB: usize = 512 * 1024;
+
 /// Request line and headers: hyper answers 431 beyond. Queries carry paths of up to 4 KiB, percent-encoded.
 pub const MAX_HEAD: usize = 128 * 1024;
 

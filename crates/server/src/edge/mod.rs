@@ -2,7 +2,7 @@
 //! that runs a core.
 
 pub mod app;
-mod budget;
+pub mod budget;
 pub mod call;
 pub mod connection;
 pub mod core_thread;

@@ -79,21 +79,20 @@ impl<E: Described, F: FnOnce()> EventBody<E, F> {
         Self::beginning_with(Vec::new(), source, content_type, on_end)
     }
 
-    /// `first`, already encoded, go out before anything queued.
+    /// `first`, already records, go out before anything queued.
     pub fn beginning_with(
-        first: Vec<Vec<u8>>,
+        first: Vec<Bytes>,
         source: Arc<StreamQueue<E>>,
         content_type: ContentType,
         on_end: F,
     ) -> Self {
-        let first: Vec<Bytes> = first.iter().map(|payload| record(payload)).collect();
         let taken = Vec::new().into_iter();
         EventBody { source, content_type, first: first.into_iter(), taken, on_end: Some(on_end) }
     }
 
     /// Encodes no earlier than the connection has room for it.
     fn next_record(&mut self) -> Option<Bytes> {
-        let encode = |event: Arc<E>| record(&wire::encode_as(self.content_type, &*event));
+        let encode = |event: Arc<E>| Bytes::from(record(&wire::encode_as(self.content_type, &*event)));
         self.first.next().or_else(|| self.taken.next().map(encode))
     }
 }
@@ -143,10 +142,11 @@ impl<E, F: FnOnce()> Drop for EventBody<E, F> {
     }
 }
 
-fn record(payload: &[u8]) -> Bytes {
+/// A payload as it goes out.
+pub fn record(payload: &[u8]) -> Vec<u8> {
     let mut record = Vec::with_capacity(payload.len() + 12);
     wire::recordio::encode(payload, &mut record);
-    Bytes::from(record)
+    record
 }
 
 /// Ready when the peer has closed its side. Bytes it may have sent instead stay unread.

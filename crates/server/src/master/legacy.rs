@@ -16,8 +16,11 @@ pub async fn read(app: &Arc<MasterApp>, route: &'static str, request: &Request) 
     let query = request.query.meaningful();
     // Everything that decides the answer.
     let key = format!("{route}?{query:?}");
-    let built = app.flights.clone().fly(key, move || publisher.snapshot().get(route, &query)).await;
-    match built {
+    let depart = move || {
+        let snapshot = publisher.snapshot();
+        move || snapshot.get(route, &query)
+    };
+    match app.flights.clone().fly(key, depart).await {
         Some(body) => respond::json(body, request.jsonp()),
         None => not_found(),
     }

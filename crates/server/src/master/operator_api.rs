@@ -18,7 +18,7 @@ use crate::common::{files_api, info, metrics};
 use crate::edge::call;
 use crate::edge::request::Request;
 use crate::edge::respond::{Response, ResponseBody, answer, bad_request, empty, not_implemented, unavailable};
-use crate::edge::stream::{EventBody, StreamQueue};
+use crate::edge::stream::{EventBody, record};
 
 pub async fn handle(app: &Arc<MasterApp>, request: &Request) -> Response {
     match respond(app, request).await {
@@ -34,7 +34,7 @@ async fn respond(app: &Arc<MasterApp>, request: &Request) -> Result<Response, Re
     let kind = call.r#type();
     match kind {
         Type::Unknown => Ok(not_implemented()),
-        Type::Subscribe => Ok(subscribe(app, request, content_type).await),
+        Type::Subscribe => subscribe(app, request, content_type).await,
         Type::SetLoggingLevel => Ok(set_logging_level(app, call)),
         _ => match read_here(app, &call).await? {
             Some(reply) => Ok(call::encoded(content_type, &reply)),
@@ -99,16 +99,16 @@ async fn read_view(app: &Arc<MasterApp>, call: Call, content_type: ContentType) 
     // Only reads of the whole cluster come here, and their calls carry nothing but their type.
     let key = format!("{} {}", call.r#type().as_str_name(), content_type.as_str());
     let publisher = app.publisher.clone();
-    let build = move || {
+    let depart = move || {
         let snapshot = publisher.snapshot();
-        match content_type {
+        move || match content_type {
             ContentType::Json => snapshot.operator_json(&call),
             ContentType::Protobuf => {
                 snapshot.operator(&call).map(|reply| Bytes::from(wire::encode_as(content_type, &reply)))
             }
         }
     };
-    let body = app.flights.clone().fly(key, build).await.ok_or_else(not_implemented)?;
+    let body = app.flights.clone().fly(key, depart).await.ok_or_else(not_implemented)?;
     let kind = (header::CONTENT_TYPE, call::content_type(content_type));
     Ok(crate::edge::respond::respond(http::StatusCode::OK, &[kind], body))
 }
@@ -127,18 +127,25 @@ fn set_logging_level(app: &Arc<MasterApp>, call: Call) -> Response {
     empty(http::StatusCode::OK)
 }
 
-async fn subscribe(app: &Arc<MasterApp>, request: &Request, content_type: ContentType) -> Response {
-    let queue = StreamQueue::new(request.connection.clone());
-    let snapshot = app.publisher.subscribe(queue.clone());
-    let encode = move || match content_type {
-        ContentType::Json => snapshot.subscribed_json().to_vec(),
-        ContentType::Protobuf => wire::encode_as(content_type, &snapshot.subscribed()),
+/// Whoever subscribes while a state is being built shares the next one.
+async fn subscribe(app: &Arc<MasterApp>, request: &Request, content_type: ContentType) -> Result<Response, Response> {
+    let (subscription, mut beginning) = app.publisher.subscribe(request.connection.clone(), content_type);
+    let publisher = app.publisher.clone();
+    let depart = move || {
+        let beginning = publisher.begin_streams(content_type);
+        move || {
+            beginning();
+            None
+        }
     };
-    let mut first = Vec::from_iter(tokio::task::spawn_blocking(encode).await);
-    first.push(wire::encode_as(content_type, &heartbeat()));
-    let (publisher, subscriber) = (app.publisher.clone(), queue.clone());
-    let body = EventBody::beginning_with(first, queue, content_type, move || publisher.unsubscribe(&subscriber));
+    app.flights.clone().fly(format!("SUBSCRIBE {}", content_type.as_str()), depart).await;
+    // The build that has just ended, or one before it, has sent it: unless this term has ended meanwhile.
+    let state = beginning.try_recv().map_err(|_| unavailable("The stream could not begin"))?;
+    let state = state.map_err(|exhausted| unavailable(exhausted.to_string()))?;
+    let first = vec![state, Bytes::from(record(&wire::encode_as(content_type, &heartbeat())))];
+    let queue = subscription.queue.clone();
+    let body = EventBody::beginning_with(first, queue, content_type, move || drop(subscription));
     let mut response = http::Response::new(ResponseBody::stream(body));
     response.headers_mut().insert(header::CONTENT_TYPE, call::content_type(content_type));
-    response
+    Ok(response)
 }

@@ -3,20 +3,27 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ::master::Change;
+use bytes::Bytes;
 use health::Filter;
 use messages::v1;
+use tokio::sync::oneshot;
 use views::master::{Snapshot, View};
+use wire::ContentType;
 
 use super::failures::{Sinks, Watcher, Watchers};
+use crate::edge::budget::{Budget, Exhausted};
+use crate::edge::connection::Connection;
 use crate::edge::queue::Pushed;
-use crate::edge::stream::StreamQueue;
+use crate::edge::stream::{StreamQueue, record};
 
 type Subscriber = Arc<StreamQueue<v1::master::Event>>;
+type Beginning = Result<Bytes, Exhausted>;
 
 pub struct Publisher {
     state: Mutex<State>,
     max_subscribers: usize,
     sinks: Arc<Sinks>,
+    beginnings: Budget,
 }
 
 struct State {
@@ -24,12 +31,26 @@ struct State {
     watchers: Watchers,
     /// Oldest first.
     subscribers: Vec<Subscriber>,
+    waiting: Vec<Waiting>,
+}
+
+/// A stream that has not begun.
+struct Waiting {
+    subscriber: Subscriber,
+    content_type: ContentType,
+    begin: oneshot::Sender<Beginning>,
+}
+
+/// A place among the subscribers, given up when it is dropped.
+pub struct Subscription {
+    pub queue: Subscriber,
+    publisher: Arc<Publisher>,
 }
 
 impl Publisher {
     pub fn new(view: View, max_subscribers: usize, sinks: Arc<Sinks>) -> Arc<Self> {
-        let state = State { view, watchers: Watchers::default(), subscribers: Vec::new() };
-        Arc::new(Publisher { state: Mutex::new(state), max_subscribers, sinks })
+        let state = State { view, watchers: Watchers::default(), subscribers: Vec::new(), waiting: Vec::new() };
+        Arc::new(Publisher { state: Mutex::new(state), max_subscribers, sinks, beginnings: Budget::of_answers() })
     }
 
     /// Taken in no time; nobody who reads it holds up the core.
@@ -57,15 +78,38 @@ impl Publisher {
         state.wake();
     }
 
-    /// Adds a stream, which gets every change after the returned state; the oldest stream goes when there
-    /// are too many. Building the first event from the state is left to the caller: it takes time.
-    pub fn subscribe(&self, subscriber: Subscriber) -> Snapshot {
-        let mut state = self.lock();
-        if state.subscribers.len() >= self.max_subscribers && !state.subscribers.is_empty() {
-            state.subscribers.remove(0).finish();
+    /// A stream that begins with the next call of [`begin_streams`](Self::begin_streams) for its content type: what it is
+    /// to begin with will be received.
+    pub fn subscribe(
+        self: &Arc<Self>,
+        connection: Connection,
+        content_type: ContentType,
+    ) -> (Subscription, oneshot::Receiver<Beginning>) {
+        let queue = StreamQueue::new(connection);
+        let (begin, beginning) = oneshot::channel();
+        self.lock().waiting.push(Waiting { subscriber: queue.clone(), content_type, begin });
+        (Subscription { queue, publisher: self.clone() }, beginning)
+    }
+
+    /// The streams that wait get every change from now on; and before that, when the returned function runs, the state as
+    /// of now: one record, the same memory for all of them. That takes time.
+    pub fn begin_streams(&self, content_type: ContentType) -> impl FnOnce() + Send + use<> {
+        let (snapshot, begun) = self.lock().admit(content_type, self.max_subscribers);
+        let budget = self.beginnings.clone();
+        move || {
+            if begun.is_empty() {
+                return;
+            }
+            let state = match content_type {
+                ContentType::Json => record(&snapshot.subscribed_json()),
+                ContentType::Protobuf => record(&wire::encode_as(content_type, &snapshot.subscribed())),
+            };
+            let beginning = budget.hold(state);
+            for waiting in begun {
+                // Whoever has hung up meanwhile has given its place up, too.
+                let _ = waiting.begin.send(beginning.clone());
+            }
         }
-        state.subscribers.push(subscriber);
-        state.view.snapshot()
     }
 
     /// Adds a follower of failures, which gets every change after the returned state.
@@ -83,8 +127,10 @@ impl Publisher {
         &self.sinks
     }
 
-    pub fn unsubscribe(&self, subscriber: &Subscriber) {
-        self.lock().subscribers.retain(|other| !Arc::ptr_eq(other, subscriber));
+    fn unsubscribe(&self, subscriber: &Subscriber) {
+        let mut state = self.lock();
+        state.subscribers.retain(|other| !Arc::ptr_eq(other, subscriber));
+        state.waiting.retain(|other| !Arc::ptr_eq(&other.subscriber, subscriber));
     }
 
     pub fn subscribers(&self) -> usize {
@@ -95,7 +141,8 @@ impl Publisher {
     pub fn close(&self) {
         let mut state = self.lock();
         state.watchers.close();
-        for subscriber in state.subscribers.drain(..) {
+        let waiting = std::mem::take(&mut state.waiting).into_iter().map(|waiting| waiting.subscriber);
+        for subscriber in state.subscribers.drain(..).chain(waiting) {
             subscriber.finish();
         }
     }
@@ -112,7 +159,29 @@ impl Publisher {
     }
 }
 
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.publisher.unsubscribe(&self.queue);
+    }
+}
+
 impl State {
+    /// Those who wait for this content type become subscribers as of the returned snapshot; the oldest streams go when
+    /// there are too many.
+    fn admit(&mut self, content_type: ContentType, max_subscribers: usize) -> (Snapshot, Vec<Waiting>) {
+        let (begun, waiting) = std::mem::take(&mut self.waiting)
+            .into_iter()
+            .partition::<Vec<_>, _>(|waiting| waiting.content_type == content_type);
+        self.waiting = waiting;
+        for waiting in &begun {
+            if self.subscribers.len() >= max_subscribers && !self.subscribers.is_empty() {
+                self.subscribers.remove(0).finish();
+            }
+            self.subscribers.push(waiting.subscriber.clone());
+        }
+        (self.view.snapshot(), begun)
+    }
+
     /// Whoever does not read loses the connection.
     fn tell(&mut self, event: &Arc<v1::master::Event>) {
         self.subscribers.retain(|subscriber| match subscriber.push(event.clone()) {
