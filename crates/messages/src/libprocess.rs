@@ -3,8 +3,8 @@
 use prost::Message as _;
 
 use crate::internal::*;
-use crate::tepui::AgentHealth;
 use crate::schema::{Described, MessageDesc};
+use crate::tepui::AgentHealth;
 use crate::v1;
 
 /// No process of ours installs a message of this name. libprocess drops it and
