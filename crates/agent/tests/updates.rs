@@ -36,6 +36,23 @@ fn updates_of_a_task_go_one_after_the_other_with_the_latest_state() {
     );
 }
 
+/// Found by the simulator: a machine that lost its power lost the acknowledgement, and the update went again after the
+/// one behind it.
+#[test]
+fn an_update_waits_until_the_acknowledgement_before_it_is_durable() {
+    let mut story = Story::running();
+    story.updates("t1", "t1", TaskStarting).updates("t1", "t1", TaskRunning).untold();
+    story.disk_is_slow();
+    story.framework_acknowledges("t1", "U1");
+    check(&mut story, "store acknowledged U1 t1\ndisarm UpdateRetry(\"F\", \"t1\")");
+    story.disk_catches_up();
+    check(
+        &mut story,
+        "send master@10.0.0.1:5050: StatusUpdate U2 t1 RUNNING
+         arm UpdateRetry(\"F\", \"t1\") 10s",
+    );
+}
+
 #[test]
 fn an_unacknowledged_update_is_repeated_ever_more_rarely() {
     let mut story = Story::running();

@@ -374,6 +374,22 @@ fn acknowledgements_of_what_was_not_told_are_not_forwarded() {
     assert_eq!(c.metrics.invalid_status_update_acknowledgements.get(), 2);
 }
 
+/// Found by the simulator: its end, told here, would be followed by its beginning, which the agent still repeats.
+#[test]
+fn a_returning_framework_is_told_what_comes_next_and_not_the_end() {
+    let Story { mut c, a, f, offer } = story(v1::FrameworkInfo { failover_timeout: Some(600.0), ..framework_info() });
+    c.call(&f, accept(&[&offer], vec![launch(vec![task("t", &offer, "cpus:1;mem:128")])]));
+    c.hang_up(&f);
+    let mut message = update(&a, &f.id, "t", TaskRunning, 1);
+    message.update.latest_state = Some(TaskFinished as i32);
+    c.send(&a.pid, message);
+    let again = c.subscribe(returning(framework_info(), &f.id));
+    c.heard(&again);
+    c.call(&again, reconcile(&[("t", None)]));
+    let heard = c.heard(&again);
+    assert!(heard.iter().any(|line| line.starts_with("UPDATE t TASK_RUNNING")), "{heard:?}");
+}
+
 #[test]
 fn updates_of_a_disconnected_framework_are_kept_for_it_by_the_agent() {
     let Story { mut c, a, f, offer } = story(v1::FrameworkInfo { failover_timeout: Some(600.0), ..framework_info() });

@@ -46,9 +46,49 @@ pub enum Fault {
     KillContainer {
         agent: usize,
     },
+    /// An operator wants something of the leader.
+    Operator(Wish),
+    /// Another instance of a scheduler takes its framework over.
+    TakeOver {
+        scheduler: usize,
+    },
     /// The leader hands over.
     HandOver {
         master: usize,
+    },
+}
+
+/// What operators ask for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Wish {
+    Drain {
+        agent: usize,
+        mark_gone: bool,
+    },
+    Deactivate {
+        agent: usize,
+    },
+    Reactivate {
+        agent: usize,
+    },
+    MarkGone {
+        agent: usize,
+    },
+    /// No more than so many cpus for this role; any number when `None`.
+    Limit {
+        role: usize,
+        cpus: Option<u32>,
+    },
+    Weight {
+        role: usize,
+        weight: u32,
+    },
+    /// The machine of this agent will be away.
+    Maintenance {
+        agent: usize,
+    },
+    TearDown {
+        scheduler: usize,
     },
 }
 
@@ -88,7 +128,7 @@ fn fault(random: &mut Random, size: Size) -> Fault {
     let agent = random.below(size.agents as u64) as usize;
     let master = random.below(size.masters as u64) as usize;
     let mut seconds = |most: u64| Duration::from_millis(random.below(most * 1000) + 1);
-    match seconds(20).as_secs() {
+    match seconds(28).as_secs() {
         0..=4 => Fault::Crash { node, down: seconds(30) },
         5 => Fault::Crash { node, down: seconds(300) },
         6 => Fault::Crash { node: Node::Agent(agent), down: seconds(5) },
@@ -101,6 +141,26 @@ fn fault(random: &mut Random, size: Size) -> Fault {
         15 => Fault::SlowDisk { agent, factor: 1 },
         16 => Fault::ClockJump { node, seconds: seconds(7200).as_secs() as i64 - 3600 },
         17 => Fault::HandOver { master },
-        _ => Fault::KillContainer { agent },
+        18..=19 => Fault::KillContainer { agent },
+        // Longer than the master waits for pongs, or for the agent to come back.
+        20 => Fault::Cut { from: Node::Agent(agent), to: Node::Master(master), lasts: seconds(700) },
+        21 => Fault::Crash { node: Node::Agent(agent), down: seconds(900) },
+        22 => Fault::TakeOver { scheduler: random.below(size.schedulers as u64) as usize },
+        _ => Fault::Operator(wish(random, size, agent)),
+    }
+}
+
+fn wish(random: &mut Random, size: Size, agent: usize) -> Wish {
+    let role = random.below(2) as usize;
+    match random.below(12) {
+        0..=1 => Wish::Drain { agent, mark_gone: random.below(3) == 0 },
+        2 => Wish::Deactivate { agent },
+        3..=5 => Wish::Reactivate { agent },
+        6 => Wish::MarkGone { agent },
+        7 => Wish::Limit { role, cpus: Some(random.below(6) as u32) },
+        8 => Wish::Limit { role, cpus: None },
+        9 => Wish::Weight { role, weight: 1 + random.below(5) as u32 },
+        10 => Wish::Maintenance { agent },
+        _ => Wish::TearDown { scheduler: random.below(size.schedulers as u64) as usize },
     }
 }

@@ -12,6 +12,6 @@ pub enum Mutant {
     ForgetRescind,
     /// The registry says that a commit is durable, and has lost it.
     LoseCommit,
-    /// Masters take a commit for durable that was refused because another one leads.
+    /// Masters take a commit for durable that has not come through, or was refused because another one leads.
     IgnoreFence,
 }

@@ -30,8 +30,12 @@ impl World {
                 }
             }
         }
-        if leading.books.tasks() > 0 {
-            return Some(format!("the master knows of {} tasks that nobody waits for", leading.books.tasks()));
+        let tasks = leading.books.tasks(&self.ctx.checks.dead);
+        if tasks > 0 {
+            return Some(format!("the master knows of {tasks} tasks that nobody waits for"));
+        }
+        if let Some(agent) = leading.books.draining(&self.ctx.checks.dead) {
+            return Some(format!("agent {agent} is still draining"));
         }
         None
     }

@@ -7,8 +7,8 @@ use vocabulary::Random;
 
 use crate::ctx::Ctx;
 use crate::event::Event;
-use crate::faults::{Fault, Size};
-use crate::hosts::{AgentHost, MasterHost, SchedulerHost};
+use crate::faults::{Fault, Size, Wish};
+use crate::hosts::{AgentHost, Leading, MasterHost, SchedulerHost, operator_call};
 use crate::mutant::Mutant;
 use crate::network::{Network, Packet, Weather};
 use crate::node::Node;
@@ -266,6 +266,12 @@ impl World {
                     }
                 }
             }
+            Fault::Operator(wish) => self.operator(wish),
+            Fault::TakeOver { scheduler } => {
+                if let Some(scheduler) = self.schedulers.get_mut(scheduler).filter(|scheduler| scheduler.is_up) {
+                    scheduler.taken_over(ctx);
+                }
+            }
             Fault::HandOver { master } => {
                 if let Some(master) = self.masters.get_mut(master).filter(|master| master.leading.is_some()) {
                     master.hand_over(ctx);
@@ -274,6 +280,17 @@ impl World {
         }
         let alive: Vec<bool> = self.masters.iter().map(|master| master.is_up).collect();
         self.ctx.check_sessions(&alive);
+    }
+
+    /// Operators go to who leads; nobody hears them while nobody does.
+    fn operator(&mut self, wish: Wish) {
+        let agent = |index: usize| self.agents.get(index).and_then(|agent| agent.id.clone());
+        let framework = |index: usize| self.schedulers.get(index).and_then(SchedulerHost::framework);
+        let Some(call) = operator_call(wish, agent, framework) else { return };
+        let leading = self.masters.iter_mut().filter(|master| master.leading.is_some());
+        if let Some(leader) = leading.max_by_key(|master| master.leading.as_ref().map(Leading::epoch)) {
+            leader.operator(&mut self.ctx, call);
+        }
     }
 
     /// False if it is down already.

@@ -1,22 +1,27 @@
 //! A fixed set of seeds, the seeds that found something once, and the bugs that have to be found.
 
+#![allow(clippy::expect_used, reason = "helpers of tests")]
+
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use simulator::{Mutant, Options, Outcome, run};
 
-/// Seeds whose runs failed, until what they found was put right.
+/// Seeds whose runs failed, until what they found was put right. A seed means another run once the plan of faults is
+/// drawn in another way; the cores have tests of their own for what was wrong in them.
 const FOUND: &[(u64, &str)] = &[
-    (40, "a reconciliation told the end of a task whose beginning was forwarded later"),
-    (13, "as 40, while the framework was disconnected for long"),
+    (13, "a reconciliation told the end of a task whose beginning was forwarded later"),
     (21, "an update came after its successor: the machine lost the acknowledgement between them with its power"),
     (28, "a task that was known to have failed became unreachable"),
     (35, "readers still saw a task as unreachable that its returning agent knew nothing of"),
-    (52, "a master that lost its session in a short cut never candidated again (the simulator's own fault)"),
+    (52, "a torn down framework came back with an agent that was away, and kept the cluster from its rest"),
+    (93, "a role at its limit is offered what is not limited"),
+    (111, "an agent drains as long as a torn down framework owes it an acknowledgement"),
+    (182, "a second commit began before the first was answered (the simulator's own fault)"),
 ];
 
 /// As many runs as `make test` has time for; `simulate --seeds` runs any number.
-const FIXED: u64 = 300;
+const FIXED: u64 = 250;
 
 /// Runs these on all cores; the outcomes in order of their seeds, up to the first failure of each thread.
 fn runs(seeds: std::ops::Range<u64>, mutant: Option<Mutant>) -> Vec<Outcome> {
@@ -32,7 +37,7 @@ fn runs(seeds: std::ops::Range<u64>, mutant: Option<Mutant>) -> Vec<Outcome> {
                     }
                     let outcome = run(&Options { mutant, ..Options::new(seed) });
                     let failed = outcome.violation.is_some();
-                    outcomes.lock().unwrap().push(outcome);
+                    outcomes.lock().expect("no test panics with it").push(outcome);
                     if failed {
                         next.store(seeds.end, Ordering::Relaxed);
                     }
@@ -40,15 +45,13 @@ fn runs(seeds: std::ops::Range<u64>, mutant: Option<Mutant>) -> Vec<Outcome> {
             });
         }
     });
-    let mut outcomes = outcomes.into_inner().unwrap();
+    let mut outcomes = outcomes.into_inner().expect("no test panics with it");
     outcomes.sort_by_key(|outcome| outcome.seed);
     outcomes
 }
 
 fn holds(outcome: &Outcome) {
-    if let Some(violation) = &outcome.violation {
-        panic!("{violation}\nagain: simulate --seed {}", outcome.seed);
-    }
+    assert_eq!(outcome.violation, None, "again: simulate --seed {}", outcome.seed);
 }
 
 #[test]

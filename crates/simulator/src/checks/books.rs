@@ -1,11 +1,13 @@
 //! What a master's readers are told adds up: no resource is offered or used twice, nothing outlives what it stands on.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use master::{AgentDeparture, Change, Effect};
 use messages::v1;
+use messages::v1::quota::QuotaConfig;
 use resources::Resources;
-use vocabulary::{AgentId, ExecutorId, FrameworkId, OfferId, TaskId, is_terminal};
+use vocabulary::{AgentId, ExecutorId, FrameworkId, OfferId, Role, TaskId, is_terminal};
 
 #[derive(Debug, Default, PartialEq)]
 pub struct Books {
@@ -16,6 +18,7 @@ pub struct Books {
     tasks: BTreeMap<(FrameworkId, TaskId), (AgentId, Resources)>,
     executors: BTreeMap<(FrameworkId, AgentId, ExecutorId), Resources>,
     frameworks: BTreeSet<FrameworkId>,
+    quotas: Arc<BTreeMap<Role, QuotaConfig>>,
 }
 
 #[derive(Debug, Default, PartialEq)]
@@ -23,6 +26,7 @@ struct Agent {
     total: Resources,
     /// Offered, or used by tasks and executors; unallocated.
     held: Resources,
+    draining: bool,
 }
 
 impl Books {
@@ -54,8 +58,29 @@ impl Books {
         self.agents.len()
     }
 
-    pub fn tasks(&self) -> usize {
-        self.tasks.len()
+    /// How many tasks there are, but for those of frameworks that nobody speaks for any more. (An agent that was away
+    /// when its framework was torn down, and returns to the next master, brings it back; so in Mesos.)
+    pub fn tasks(&self, dead: &BTreeSet<FrameworkId>) -> usize {
+        self.tasks.keys().filter(|(framework, _)| !dead.contains(framework)).count()
+    }
+
+    /// Agents that an operator wants to be empty, and that are not known to be, although nothing keeps them.
+    pub fn draining(&self, dead: &BTreeSet<FrameworkId>) -> Option<&AgentId> {
+        let kept = |agent: &AgentId| self.tasks.iter().any(|((of, _), (on, _))| on == agent && dead.contains(of));
+        self.agents.iter().find(|(id, agent)| agent.draining && !kept(id)).map(|(id, _)| id)
+    }
+
+    /// What a role has of all agents must stay within its limit, or an offer too many was made.
+    fn check_limit(&self, role: &Role) -> Result<(), String> {
+        let Some(limit) = self.quotas.get(role).and_then(|quota| quota.limits.get("cpus")) else { return Ok(()) };
+        let offered = self.offers.values().map(|(_, _, held)| held);
+        let used = self.tasks.values().map(|(_, held)| held).chain(self.executors.values());
+        let cpus = |held: &Resources| held.allocated_to(role.as_str()).cpus();
+        let held: f64 = offered.chain(used).map(cpus).sum();
+        if held > limit.value + 1e-6 {
+            return Err(format!("role {role} is offered more than its limit: it has {held} cpus of {}", limit.value));
+        }
+        Ok(())
     }
 
     fn apply(&mut self, change: &Change, touched: &mut BTreeSet<AgentId>) -> Result<(), String> {
@@ -66,7 +91,9 @@ impl Books {
             Change::UnreachableRecovered(agents) => self.away.extend(agents.iter().cloned()),
             Change::AgentAdded(agent) | Change::AgentUpdated(agent) => {
                 self.away.remove(&agent.id);
-                self.agents.entry(agent.id.clone()).or_default().total = agent.total.clone();
+                let entry = self.agents.entry(agent.id.clone()).or_default();
+                entry.total = agent.total.clone();
+                entry.draining = agent.drain.is_some_and(|drain| drain.state() == v1::DrainState::Draining);
                 touched.insert(agent.id.clone());
             }
             Change::AgentRemoved { agent, departure, .. } => {
@@ -123,7 +150,12 @@ impl Books {
                 if self.offers.insert(offer.id.clone(), entry).is_some() {
                     return Err(format!("offer {} is added twice", offer.id));
                 }
+                // What is not limited may be offered by itself.
+                if offer.resources.cpus() > 0.0 {
+                    self.check_limit(&offer.role)?;
+                }
             }
+            Change::QuotasUpdated(quotas) => self.quotas = quotas.clone(),
             Change::OfferRemoved(id) => {
                 let (_, agent, held) = self.offers.remove(id).ok_or_else(|| format!("unknown offer {id} leaves"))?;
                 self.release(&agent, &held);

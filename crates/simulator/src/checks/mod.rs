@@ -1,5 +1,9 @@
 //! The invariants: books that are kept beside the cluster and compared with it after every step.
 
+use std::collections::BTreeSet;
+
+use vocabulary::{AgentId, FrameworkId};
+
 mod books;
 mod readers;
 mod tasks;
@@ -15,6 +19,10 @@ pub use updates::Updates;
 pub struct Checks {
     pub tasks: Tasks,
     pub updates: Updates,
+    /// Agents of which an operator was told that they will never come back.
+    pub gone: BTreeSet<AgentId>,
+    /// Frameworks that an operator tore down.
+    pub dead: BTreeSet<FrameworkId>,
     first: Option<String>,
 }
 

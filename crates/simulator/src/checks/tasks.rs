@@ -19,6 +19,8 @@ struct Task {
     /// Its machine lost everything.
     lost: bool,
     told: Option<TaskState>,
+    /// By an operator's word, which ends nothing by itself.
+    over_by_word: bool,
 }
 
 impl Tasks {
@@ -33,7 +35,7 @@ impl Tasks {
     /// An executor begins to run the task.
     pub fn started(&mut self, framework: &FrameworkId, task: &str, agent: usize) {
         let entry = self.tasks.entry((framework.clone(), task.to_owned())).or_default();
-        let (before, told) = (entry.started.replace(agent), entry.told);
+        let (before, told) = (entry.started.replace(agent), entry.told.filter(|_| !entry.over_by_word));
         if let Some(before) = before {
             self.violation(format!("task {task} is started on agent-{agent}, and was on agent-{before} before"));
         }
@@ -49,9 +51,14 @@ impl Tasks {
     }
 
     /// The framework is told a state, having been told `before` last.
-    pub fn told(&mut self, framework: &FrameworkId, id: &str, before: TaskState, status: &v1::TaskStatus) {
+    ///
+    /// Without PARTITION_AWARE it has only one word for what is away for a while and what will never come back.
+    pub fn told(&mut self, framework: &FrameworkId, id: &str, before: TaskState, status: &v1::TaskStatus, aware: bool) {
         let state = status.state();
-        let same = state == before || (is_absent(before) && is_absent(state)) || state == TaskState::TaskUnknown;
+        let same = state == before
+            || (is_absent(before) && is_absent(state))
+            || state == TaskState::TaskUnknown
+            || (!aware && (before == TaskState::TaskLost || state == TaskState::TaskLost));
         if is_terminal(before) && !same {
             self.violation(format!(
                 "task {id} was {} and is now {} ({})",
@@ -60,7 +67,16 @@ impl Tasks {
                 status.message()
             ));
         }
-        self.tasks.entry((framework.clone(), id.to_owned())).or_default().told = Some(state);
+        let entry = self.tasks.entry((framework.clone(), id.to_owned())).or_default();
+        entry.told = Some(state);
+        entry.over_by_word = state == TaskState::TaskGoneByOperator || (!aware && state == TaskState::TaskLost);
+    }
+
+    /// Nobody is left to hear of its tasks.
+    pub fn framework_gone(&mut self, framework: &FrameworkId) {
+        for task in self.tasks.iter_mut().filter(|((of, _), _)| of == framework).map(|(_, task)| task) {
+            task.lost = true;
+        }
     }
 
     /// Its updates may be lost: its machine lost what it had.
@@ -71,5 +87,5 @@ impl Tasks {
 
 /// Different words for a task that is not there, and of which nothing more is known.
 fn is_absent(state: TaskState) -> bool {
-    matches!(state, TaskState::TaskLost | TaskState::TaskDropped | TaskState::TaskGone)
+    matches!(state, TaskState::TaskLost | TaskState::TaskDropped | TaskState::TaskGone | TaskState::TaskGoneByOperator)
 }

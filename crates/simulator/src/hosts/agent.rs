@@ -11,7 +11,7 @@ use agent::{
 };
 use messages::v1;
 use resources::Resources;
-use vocabulary::{ContainerId, ReplyId, StreamId, Upid};
+use vocabulary::{AgentId, ContainerId, ReplyId, StreamId, Upid};
 
 use super::machine::{Machine, Notice};
 use crate::ctx::Ctx;
@@ -31,6 +31,8 @@ pub struct AgentHost {
     pub machine: Machine,
     disk: Disk<StoreToken, Record>,
     leader: Option<v1::MasterInfo>,
+    /// As its master knows it.
+    pub id: Option<AgentId>,
     pub running: Option<Running>,
 }
 
@@ -55,6 +57,7 @@ impl AgentHost {
             machine: Machine::new(index),
             disk: Disk::default(),
             leader: None,
+            id: None,
             running: None,
         }
     }
@@ -260,8 +263,9 @@ impl AgentHost {
             }
             Effect::RemoveTree(_) | Effect::Measure(_) => {}
             Effect::Publish(change) => {
-                if let agent::Change::Agent { registered, .. } = change {
+                if let agent::Change::Agent { registered, info, .. } = change {
                     running.registered = registered;
+                    self.id = info.id.as_ref().map(AgentId::from);
                 }
             }
             Effect::Terminate(reason) => {

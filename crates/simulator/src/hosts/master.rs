@@ -10,7 +10,7 @@ use master::{
     SchedulerCall, SchedulerSubscribe, StoreToken, Timer,
 };
 use messages::v1;
-use vocabulary::{ReplyId, StreamId};
+use vocabulary::{AgentId, ReplyId, Status, StreamId};
 
 use crate::checks::{Books, Readers};
 use crate::coordination::SESSION_TIMEOUT;
@@ -53,6 +53,8 @@ pub struct Leading {
     readers: Readers,
     /// A commit was refused because another master leads.
     fenced: bool,
+    /// Agents that operators want to be gone.
+    asked: BTreeMap<ReplyId, AgentId>,
     /// When what readers see is compared with what is so.
     compare_at: Duration,
 }
@@ -146,6 +148,7 @@ impl MasterHost {
             books: Books::default(),
             readers: Readers::default(),
             fenced: false,
+            asked: BTreeMap::new(),
             compare_at: Duration::ZERO,
         });
         self.step(ctx, Input::Elected);
@@ -185,6 +188,10 @@ impl MasterHost {
         let Some(leading) = &mut self.leading else { return };
         leading.replies += 1;
         let reply = ReplyId(leading.replies);
+        ctx.trace(|| format!("an operator asks: {}", call.r#type().as_str_name()));
+        if let Some(gone) = &call.mark_agent_gone {
+            leading.asked.insert(reply, AgentId::from(&gone.agent_id));
+        }
         self.step(ctx, Input::OperatorCall(OperatorCall { reply, caller: Caller::default(), call: Box::new(call) }));
     }
 
@@ -218,15 +225,15 @@ impl MasterHost {
     /// The commit under way reaches the coordination service.
     pub fn commit(&mut self, ctx: &mut Ctx) {
         let Some(leading) = &mut self.leading else { return };
-        let (tokens, operations): (Vec<_>, Vec<_>) = leading.committing.drain(..).unzip();
+        let (tokens, operations): (Vec<_>, Vec<_>) = leading.committing.iter().cloned().unzip();
         let node = Node::Master(self.index);
-        if ctx.network.is_cut(node, Node::Coordination) || ctx.network.is_cut(Node::Coordination, node) {
+        let cut = ctx.network.is_cut(node, Node::Coordination) || ctx.network.is_cut(Node::Coordination, node);
+        if cut && ctx.mutant != Some(Mutant::IgnoreFence) {
             // It waits, and is tried again.
-            leading.committing = tokens.into_iter().zip(operations).collect();
             return ctx.after(Duration::from_secs(1), Event::Commit { master: self.index, life: self.life });
         }
         let lost = ctx.mutant == Some(Mutant::LoseCommit) && ctx.one_in(4);
-        let accepted = lost || ctx.coordination.commit(leading.epoch, &operations);
+        let accepted = lost || !cut && ctx.coordination.commit(leading.epoch, &operations);
         let (master, life) = (self.index, self.life);
         ctx.within(Duration::from_millis(20), Event::Committed { master, life, tokens, fenced: !accepted });
     }
@@ -238,6 +245,7 @@ impl MasterHost {
         }
         if let Some(leading) = &mut self.leading {
             leading.fenced |= fenced;
+            leading.committing.clear();
         }
         for token in tokens {
             self.step(ctx, Input::Stored(token));
@@ -299,7 +307,12 @@ impl MasterHost {
         let node = self.node();
         let Some(leading) = &mut self.leading else { return };
         match effect {
-            Effect::Reply { .. } => {}
+            Effect::Reply { reply, answer } => {
+                if let Some(agent) = leading.asked.remove(&reply).filter(|_| answer.status == Status::Ok) {
+                    ctx.trace(|| format!("agent {agent} is gone for good"));
+                    ctx.checks.gone.insert(agent);
+                }
+            }
             Effect::Event { stream, event } => {
                 if ctx.mutant == Some(Mutant::ForgetRescind) && event.rescind.is_some() && ctx.one_in(2) {
                     return;
@@ -338,6 +351,11 @@ impl MasterHost {
     fn published(&mut self, ctx: &mut Ctx, change: &Change) {
         if let Change::AgentAdded(agent) = change {
             ctx.trace(|| format!("master-{}: agent {} is here", self.index, agent.id));
+            let leads =
+                self.leading.as_ref().is_some_and(|leading| ctx.coordination.registry_of(leading.epoch).is_some());
+            if leads && ctx.checks.gone.contains(&agent.id) {
+                ctx.checks.violation(format!("agent {} is back, and was gone for good", agent.id));
+            }
         }
     }
 }

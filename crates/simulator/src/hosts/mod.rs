@@ -3,8 +3,10 @@
 mod agent;
 mod machine;
 mod master;
+mod operator;
 mod scheduler;
 
 pub use agent::AgentHost;
-pub use master::MasterHost;
+pub use master::{Leading, MasterHost};
+pub use operator::call as operator_call;
 pub use scheduler::SchedulerHost;

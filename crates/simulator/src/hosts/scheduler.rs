@@ -147,9 +147,32 @@ impl SchedulerHost {
         ctx.send(self.node(), Node::Master(leader), Packet::Subscribe { stream, subscribe });
     }
 
+    /// The third of them has never heard of partitions.
+    fn is_aware(&self) -> bool {
+        self.index != 2
+    }
+
+    /// Another instance of it subscribes, while its master still talks to this one.
+    pub fn taken_over(&mut self, ctx: &mut Ctx) {
+        self.disconnect();
+        self.subscribe(ctx);
+    }
+
+    /// An operator tore its framework down: it begins anew as another one.
+    fn torn_down(&mut self, ctx: &mut Ctx) {
+        if let Some(framework) = self.framework() {
+            ctx.checks.tasks.framework_gone(&framework);
+            ctx.checks.dead.insert(framework);
+        }
+        self.framework = None;
+        self.tasks.clear();
+        self.disconnect();
+    }
+
     fn info(&self) -> v1::FrameworkInfo {
         use framework_info::capability::Type;
         let capabilities = [Type::MultiRole, Type::PartitionAware, Type::TaskKillingState];
+        let known = capabilities.into_iter().filter(|kind| self.is_aware() || *kind != Type::PartitionAware);
         let capability = |kind: Type| framework_info::Capability { r#type: Some(kind as i32) };
         v1::FrameworkInfo {
             user: "user".to_owned(),
@@ -158,7 +181,7 @@ impl SchedulerHost {
             failover_timeout: Some(FAILOVER_TIMEOUT),
             checkpoint: Some(true),
             roles: vec![format!("role-{}", self.index % 2)],
-            capabilities: capabilities.map(capability).to_vec(),
+            capabilities: known.map(capability).collect(),
             ..Default::default()
         }
     }
@@ -216,6 +239,9 @@ impl SchedulerHost {
             event::Type::Error => {
                 let message = event.error.as_ref().map(|error| error.message.clone()).unwrap_or_default();
                 ctx.trace(|| format!("scheduler-{} is told: {message}", self.index));
+                if message == "Framework has been removed" {
+                    return self.torn_down(ctx);
+                }
                 ctx.checks.violation(format!("scheduler-{} is refused: {message}", self.index));
             }
             _ => {}
@@ -313,11 +339,11 @@ impl SchedulerHost {
         let id = &status.task_id.value;
         let state = status.state();
         ctx.trace(|| format!("scheduler-{}: {id} is {} ({})", self.index, state.as_str_name(), status.message()));
-        let Some(framework) = self.framework() else { return };
+        let (Some(framework), aware) = (self.framework(), self.is_aware()) else { return };
         match self.tasks.get_mut(id) {
             Some(task) => {
-                ctx.checks.tasks.told(&framework, id, task.state, status);
-                if !is_terminal(task.state) {
+                ctx.checks.tasks.told(&framework, id, task.state, status, aware);
+                if !is_terminal(task.state) || (!aware && task.state == TaskState::TaskLost) {
                     task.state = state;
                 }
                 task.heard = ctx.time;
