@@ -67,7 +67,9 @@ impl Allocator {
         let consumed = (offered - converted).unallocated();
         let produced = (converted - offered).unallocated();
         let mut total = entry.total() - &consumed;
-        total.extend(produced.iter().filter(|new| !(new.is_shared() && entry.total().contains_resource(new))).cloned());
+        // However many copies there are, the agent has it once.
+        let new = produced.iter().map(|new| if new.is_shared() { new.once() } else { new.clone() });
+        total.extend(new.filter(|new| !(new.is_shared() && entry.total().contains_resource(new))));
         self.release(agent_ix, ix, offered);
         self.set_total(agent_ix, total);
         self.hold(agent_ix, ix, converted);

@@ -76,6 +76,11 @@ impl Resource {
         self.traits.as_ref().is_some_and(|traits| traits.revocable)
     }
 
+    /// Once, however often it is held.
+    pub fn once(&self) -> Resource {
+        Resource { copies: 1, ..self.clone() }
+    }
+
     pub fn is_shared(&self) -> bool {
         self.traits.as_ref().is_some_and(|traits| traits.shared)
     }
