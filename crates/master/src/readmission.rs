@@ -47,7 +47,7 @@ impl Master {
         let (drain, deactivated) = self.standing_of(&id);
         let state = AgentSnapshot {
             id: id.clone(),
-            info: Arc::new(message.slave),
+            info: self.registry.described(&id, message.slave),
             pid: from.clone(),
             version: message.version.unwrap_or_default(),
             capabilities,

@@ -83,7 +83,7 @@ impl Master {
         self.metrics.slave_registrations.increment();
         let state = AgentSnapshot {
             id: id.clone(),
-            info: Arc::new(slave),
+            info: self.registry.described(&id, slave),
             pid: from.clone(),
             version: version.unwrap_or_default(),
             capabilities: capability_numbers(&agent_capabilities),

@@ -15,7 +15,7 @@ const EPOCH: &str = "epoch";
 
 const FILE: &str = "registry.redb";
 /// A registry is small next to the memory of its reader.
-const CACHE: usize = 16 << 20;
+const CACHE: usize = 4 << 20;
 
 /// A clone is another contender for the same open file.
 #[derive(Debug)]

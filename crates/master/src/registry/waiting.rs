@@ -1,6 +1,7 @@
 //! Registry changes under way: what waits for which record to become durable.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use messages::{internal, v1};
 use vocabulary::{AgentId, Answer, ReplyId, Upid};
@@ -104,6 +105,14 @@ pub(crate) enum Removal {
 impl Registry {
     pub fn new(state: RegistryState) -> Self {
         Registry { state, ..Registry::default() }
+    }
+
+    /// An agent as it describes itself: where that is on record, one copy serves both.
+    pub fn described(&self, id: &AgentId, info: v1::AgentInfo) -> Arc<v1::AgentInfo> {
+        match self.state.agents.get(id) {
+            Some(record) if *record.info == info => record.info.clone(),
+            _ => Arc::new(info),
+        }
     }
 }
 
