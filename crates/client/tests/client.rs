@@ -60,15 +60,17 @@ async fn nobody_listening_is_said_plainly() {
 
 #[tokio::test]
 async fn a_status_comes_with_what_to_do() {
-    let check = async |status: &str, expect: &str| {
-        let peer = peer(vec![vec![answer(status, "", b"why")]]).await;
+    let check = async |status: &str, said: &'static [u8], expect: &str| {
+        let peer = peer(vec![vec![answer(status, "", said)]]).await;
         let error = client::get_json(&peer.address, "/state").await.expect_err("refused");
         assert!(error.to_string().contains(expect), "{error}");
         error.is_transient()
     };
-    assert!(!check("401 Unauthorized", "wants credentials").await);
-    assert!(!check("404 Not Found", "right kind of peer").await);
-    assert!(check("503 Service Unavailable", "try again").await);
+    assert!(!check("401 Unauthorized", b"why", "wants credentials").await);
+    assert!(!check("404 Not Found", b"", "right kind of peer").await);
+    // Who says something knows the path.
+    assert!(!check("404 Not Found", b"no such partition", "answered 404: no such partition").await);
+    assert!(check("503 Service Unavailable", b"why", "try again").await);
 }
 
 #[tokio::test]
