@@ -1,38 +1,13 @@
 //! The invariants: books that are kept beside the cluster and compared with it after every step.
 
-use std::collections::BTreeSet;
-
-use vocabulary::{AgentId, FrameworkId};
-
+mod all;
 mod books;
 mod readers;
 mod tasks;
 mod updates;
 
+pub use all::Checks;
 pub use books::Books;
 pub use readers::Readers;
 pub use tasks::Tasks;
 pub use updates::Updates;
-
-/// All books that are not a single master's.
-#[derive(Debug, Default)]
-pub struct Checks {
-    pub tasks: Tasks,
-    pub updates: Updates,
-    /// Agents of which an operator was told that they will never come back.
-    pub gone: BTreeSet<AgentId>,
-    /// Frameworks that an operator tore down.
-    pub dead: BTreeSet<FrameworkId>,
-    first: Option<String>,
-}
-
-impl Checks {
-    /// Only the first one counts: the others tend to follow from it.
-    pub fn violation(&mut self, what: String) {
-        self.first.get_or_insert(what);
-    }
-
-    pub fn found(&self) -> Option<String> {
-        self.first.clone().or_else(|| self.tasks.found().or_else(|| self.updates.found()))
-    }
-}

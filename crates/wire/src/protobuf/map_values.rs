@@ -2,7 +2,7 @@
 //! value may have required fields (a limit of `0.0`), and C++ protobuf then refuses the whole message as incomplete. So
 //! the value is put back before bytes leave this program.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use messages::schema::{ALL_MESSAGES, FieldDesc, Kind, Label, MessageDesc};
@@ -21,7 +21,7 @@ pub(super) fn complete_map_values(desc: &'static MessageDesc, bytes: Vec<u8>) ->
 /// the others most messages take none.
 struct Paths {
     /// By the address of the description of a type.
-    begin: HashMap<usize, usize>,
+    begin: BTreeMap<usize, usize>,
     /// The fields of each of these types that lead on.
     steps: Vec<Vec<Step>>,
 }
@@ -36,7 +36,7 @@ impl Paths {
     fn get() -> &'static Self {
         static PATHS: OnceLock<Paths> = OnceLock::new();
         PATHS.get_or_init(|| {
-            let mut begin: HashMap<usize, usize> = HashMap::new();
+            let mut begin: BTreeMap<usize, usize> = BTreeMap::new();
             // Types refer to each other in circles: repeat until nothing is found any more.
             loop {
                 let before = begin.len();
@@ -93,7 +93,7 @@ fn address(desc: &'static MessageDesc) -> usize {
     std::ptr::from_ref(desc) as usize
 }
 
-fn step(begin: &HashMap<usize, usize>, field: &'static FieldDesc) -> Option<Step> {
+fn step(begin: &BTreeMap<usize, usize>, field: &'static FieldDesc) -> Option<Step> {
     match field.kind {
         Kind::Map(entry) if matches!(entry.fields, [_, FieldDesc { kind: Kind::Message(_), .. }]) => {
             Some(Step { field, next: begin.get(&address(entry)).copied() })
