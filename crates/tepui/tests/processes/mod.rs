@@ -56,8 +56,12 @@ impl Master {
             .stderr(output)
             .spawn()
             .unwrap();
-        let master = Master { child, port, log, directory };
-        until("it serves", || master.get("/health").filter(|answer| answer.status == 200));
+        let mut master = Master { child, port, log, directory };
+        // One that may not stay can have served and ended between two questions.
+        until("it serves or has ended", || {
+            let serves = master.get("/health").is_some_and(|answer| answer.status == 200);
+            (serves || master.child.try_wait().unwrap().is_some()).then_some(())
+        });
         master
     }
 
