@@ -2,13 +2,16 @@
 # make run ONESHOT=1  the same, ending by itself
 # make test           all checks
 # make soak SEEDS=N   N simulated clusters with faults, on all cores
+# make properties ROUNDS=N  the property tests, N times with other cases
 # make build          target/release/tepui
 
-.PHONY: run test build soak tools fmt clippy unit zookeeper pymesos smoke conformance
+.PHONY: run test build soak properties tools fmt clippy unit zookeeper pymesos smoke conformance
 
 TEPUI = target/release/tepui
 SEEDS = 10000
 FROM = 0
+ROUNDS = 20
+PROPERTIES = -p agent -p allocator -p fetcher -p health -p master -p resources -p validation -p views -p wire
 PYMESOS = target/pymesos
 
 build: tools
@@ -33,8 +36,9 @@ clippy:
 zookeeper:
 	@tests/zookeeper/zookeeper.sh install || [ $$? -eq 77 ]
 
+# Properties draw the same cases each time: a check that fails here fails for what was changed. `make properties` looks further.
 unit: zookeeper
-	cargo test --workspace --locked
+	PROPTEST_RNG_SEED=1 cargo test --workspace --locked
 
 # The whole thing from the outside: start, run, look, stop, and nothing is left behind.
 smoke: build
@@ -48,6 +52,13 @@ conformance: build
 pymesos: build
 	@tests/pymesos/setup.sh $(PYMESOS)
 	@tests/pymesos/run.sh $(TEPUI) $(PYMESOS)
+
+# The properties of the pure crates with other cases than those of `make test`.
+properties: tools
+	@for seed in $$(seq $(FROM) $$(($(FROM) + $(ROUNDS) - 1))); do \
+		PROPTEST_RNG_SEED=$$seed cargo test --quiet --locked $(PROPERTIES) >target/properties.log 2>&1 \
+			&& echo "seed $$seed: passed" || { cat target/properties.log; echo "again: make properties ROUNDS=1 FROM=$$seed"; exit 1; }; \
+	done
 
 soak: tools
 	cargo build --release --locked -p simulator

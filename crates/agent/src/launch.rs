@@ -184,6 +184,15 @@ impl Agent {
         if let Err(error) = total_of(&launch.executor.resources, &launch.tasks) {
             return dropped(Reason::TaskInvalid, &format!("Invalid resources: {error}"), Aftermath::ExecutorGone);
         }
+        // An operation that made them was lost on the way, or one that takes them away came first.
+        if launch.tasks.iter().any(|task| !self.knows_checkpointed(&task.resources)) {
+            let message = "The checkpointed resources being used by the task or task group are unknown to the agent";
+            return dropped(Reason::ResourcesUnknown, message, Aftermath::ExecutorGone);
+        }
+        if !self.knows_checkpointed(&launch.executor.resources) {
+            let message = "The checkpointed resources being used by the executor are unknown to the agent";
+            return dropped(Reason::ResourcesUnknown, message, Aftermath::ExecutorGone);
+        }
         let executor = framework.and_then(|f| f.executors.get(id));
         if let Some(task) = launch.tasks.iter().find(|task| self.has_task(&launch.framework, task)) {
             let message = format!("Task has duplicate ID: {}", task.task_id.value);
@@ -213,6 +222,11 @@ impl Agent {
             }
             _ => Ok(()),
         }
+    }
+
+    fn knows_checkpointed(&self, used: &[v1::Resource]) -> bool {
+        let used = Resources::from_proto(used).unwrap_or_default().checkpointed().unallocated();
+        used.iter().all(|resource| self.ledger.total().contains_resource(resource))
     }
 
     fn has_task(&self, framework: &FrameworkId, task: &v1::TaskInfo) -> bool {

@@ -91,6 +91,30 @@ fn tasks_wait_for_the_volume_that_is_made_for_them() {
     assert!(told.contains("t2 KILLED"), "{told}");
 }
 
+/// Its data would be written to a directory that no volume is, and be lost with the sandbox.
+#[test]
+fn a_task_does_not_start_on_a_volume_that_is_not_there() {
+    let with_volume_and_task = |mut story: Story| {
+        let mut task = command("t1");
+        task.resources.push(volume("v", 10.0));
+        story.runs(task);
+        story
+    };
+    let refused = |mut story: Story| {
+        let told = story.tell();
+        assert!(!told.contains("launch"), "{told}");
+        assert!(told.contains("t1 DROPPED REASON_RESOURCES_UNKNOWN"), "{told}");
+    };
+    refused(with_volume_and_task(Story::registered()));
+    // Taken away while the task was on its way.
+    let mut story = with_volume();
+    story.applies(3, destroy(volume("v", 10.0))).untold();
+    let mut story = with_volume_and_task(story);
+    check(&mut story, "");
+    story.volumes_are_ready();
+    refused(story);
+}
+
 #[test]
 fn volumes_outside_of_the_sandbox_are_not_shown() {
     for path in ["/etc", "a/b", "..", "."] {
