@@ -5,8 +5,8 @@ mod story;
 
 use allocator::{Allocator, Partition, PartitionId};
 use resources::Quantities;
-use story::{agent, framework, holding, partition, resources, story};
-use vocabulary::Role;
+use story::{Can, agent, framework, holding, partition, resources, story};
+use vocabulary::{Monotonic, Role};
 
 fn amounts(text: &str) -> Quantities {
     resources(text).quantities()
@@ -195,4 +195,110 @@ fn a_role_has_one_partition() {
             assert_eq!(ids, ["other"]);
             assert_eq!(allocator.quota(&Role::new("day")), None);
         });
+}
+
+/// A lender whose framework is not REGION_AWARE: agents far away are none of its business.
+fn near_only(story: story::Story) -> story::Story {
+    story
+        .has_partition(partition("night", "cpus:2;mem:200", ""))
+        .has_partition(partition("day", "", ""))
+        .subscribes(&framework("f1", &["day"]).suppressing("day"))
+        .subscribes(&framework("f2", &["night"]))
+}
+
+#[test]
+fn what_the_lender_could_not_use_is_left_to_the_borrower() {
+    near_only(story())
+        .returns(&agent("a1", "cpus:2;mem:200").in_region("far"), &[("f1", "day", "cpus:2;mem:200")])
+        .preempts(&[])
+        .returns(&agent("a2", "cpus:8;mem:800"), &[("f1", "day", "cpus:8;mem:800")])
+        .preempts(&[("f1", "day", "a2", "cpus:2;mem:200")]);
+}
+
+#[test]
+fn what_is_free_elsewhere_is_no_help_to_the_lender() {
+    near_only(story())
+        .returns(&agent("a1", "cpus:9;mem:900").in_region("far"), &[("f1", "day", "cpus:2;mem:200")])
+        .returns(&agent("a2", "cpus:2;mem:200"), &[("f1", "day", "cpus:2;mem:200")])
+        .preempts(&[("f1", "day", "a2", "cpus:2;mem:200")])
+        .does(|allocator| {
+            let elsewhere = holding("f1", "day", "a1", "cpus:2;mem:200");
+            assert_eq!(allocator.preemptions(&[elsewhere]).len(), 1, "nor is what comes back there");
+        });
+}
+
+/// Nobody ends for a framework that has already said that it does not want the agent.
+#[test]
+fn what_the_lender_refused_is_not_taken_for_it() {
+    story()
+        .has_partition(partition("night", "cpus:2;mem:200", ""))
+        .has_partition(partition("day", "", ""))
+        .comes(&agent("a1", "cpus:4;mem:400"))
+        .subscribes(&framework("f2", &["night"]))
+        .offers(&[("f2", "night", "a1", "")])
+        .declines("f2", 3600)
+        .subscribes(&framework("f1", &["day"]))
+        .offers(&[("f1", "day", "a1", "cpus:2;mem:200")])
+        .has_partition(partition("night", "cpus:4;mem:400", ""))
+        .preempts(&[])
+        .revives("f2", &[])
+        .preempts(&[("f1", "day", "a1", "cpus:2;mem:200")]);
+}
+
+#[test]
+fn what_few_lenders_can_use_is_counted_for_them_first() {
+    story()
+        .has_partition(partition("night", "cpus:2;mem:200", ""))
+        .has_partition(Partition { priority: 1, ..partition("top", "cpus:2;mem:200", "") })
+        .has_partition(partition("day", "", ""))
+        .subscribes(&framework("f1", &["day"]).suppressing("day"))
+        .subscribes(&framework("f2", &["night"]))
+        .subscribes(&framework("f3", &["top"]).can(Can::RegionAware))
+        .comes(&agent("a1", "cpus:2;mem:200"))
+        .comes(&agent("a2", "cpus:2;mem:200").in_region("far"))
+        .returns(&agent("a3", "cpus:9;mem:900"), &[("f1", "day", "cpus:9;mem:900")])
+        .preempts(&[]);
+}
+
+#[test]
+fn what_is_missed_at_two_levels_is_given_back_once() {
+    story()
+        .has_partition(partition("night", "cpus:4;mem:400", ""))
+        .has_partition(partition("night/late", "cpus:2;mem:200", ""))
+        .has_partition(partition("day", "", ""))
+        .subscribes(&framework("f1", &["day"]).suppressing("day"))
+        .returns(&agent("a1", "cpus:9;mem:900"), &[("f1", "day", "cpus:9;mem:900")])
+        .subscribes(&framework("f2", &["night/late"]))
+        .preempts(&[("f1", "day", "a1", "cpus:4;mem:400")]);
+}
+
+#[test]
+fn what_a_partition_above_was_promised_stays_with_its_borrowers() {
+    let two = "cpus:2;mem:200";
+    story()
+        .has_partition(partition("day", "cpus:3;mem:300", ""))
+        .has_partition(partition("day/early", "cpus:1;mem:100", ""))
+        .has_partition(partition("day/late", "", ""))
+        .has_partition(partition("night", two, ""))
+        .subscribes(&framework("f1", &["day/early"]).suppressing("day/early"))
+        .subscribes(&framework("f2", &["day/late"]).suppressing("day/late"))
+        .returns(&agent("a1", two), &[("f1", "day/early", two)])
+        .returns(&agent("a2", two), &[("f2", "day/late", two)])
+        .subscribes(&framework("f3", &["night"]))
+        // Both hold more than is theirs, together by three; the day as a whole by one.
+        .preempts(&[("f1", "day/early", "a1", "cpus:1;mem:100")]);
+}
+
+#[test]
+fn nothing_is_taken_back_before_the_agents_are_back() {
+    story()
+        .has_partition(partition("night", "cpus:2;mem:200", ""))
+        .has_partition(partition("day", "", ""))
+        .does(|allocator| allocator.start_recovery(Monotonic::default(), 3, true))
+        .subscribes(&framework("f1", &["day"]).suppressing("day"))
+        .subscribes(&framework("f2", &["night"]))
+        .returns(&agent("a1", "cpus:2;mem:200"), &[("f1", "day", "cpus:2;mem:200")])
+        .preempts(&[])
+        .comes(&agent("a2", "cpus:1;mem:100"))
+        .preempts(&[("f1", "day", "a1", "cpus:1;mem:100")]);
 }

@@ -35,6 +35,8 @@ pub(crate) struct Recovery {
     pause: Duration,
     /// An agent came that the registry has never heard of.
     stranger: bool,
+    /// Those that are still missing have had their time.
+    overdue: bool,
 }
 
 impl Recovery {
@@ -63,6 +65,11 @@ impl Recovery {
         self.awaited.remove(id)
     }
 
+    /// Agents may be about to return, with what is free on them.
+    pub fn is_under_way(&self) -> bool {
+        !self.overdue && !self.awaited.is_empty()
+    }
+
     /// Whether it is the first one.
     pub fn note_stranger(&mut self) -> bool {
         !std::mem::replace(&mut self.stranger, true)
@@ -80,7 +87,7 @@ impl Master {
         self.recovery.awaited = registry.agents.iter().map(|(id, record)| (id.clone(), record.info.clone())).collect();
         self.recovery.expected = self.recovery.awaited.len();
         let awaited = self.recovery.expected;
-        let has_quota = !registry.quotas.is_empty();
+        let has_quota = !registry.quotas.is_empty() || !registry.partitions.is_empty();
         self.recover_unreachable(cx);
         self.allocator.start_recovery(cx.now.monotonic, self.recovery.expected, has_quota);
         cx.arm(Timer::RegistryGc, cx.now.monotonic + self.config.registry_gc_interval);
@@ -141,6 +148,8 @@ impl Master {
         if missing == 0 {
             return;
         }
+        self.recovery.overdue = true;
+        self.preempt(cx);
         let limit = self.config.recovery_agent_removal_limit;
         if self.recovery.missing_share() > limit {
             cx.arm(Timer::RecoveredAgents, cx.now.monotonic + self.config.agent_reregister_timeout);

@@ -9,9 +9,11 @@ use std::time::Duration;
 use common::calls::*;
 use common::operators::*;
 use common::*;
-use master::{AgentDeparture, Change, Effect};
+use master::{AgentDeparture, Change, Effect, Input, PartitionCall, PartitionRequest};
+use messages::tepui::registry::Partition;
+use messages::tepui::registry::partition::Share;
 use messages::{Message, v1};
-use vocabulary::{AgentId, Status};
+use vocabulary::{AgentId, ReplyId, Status};
 
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -276,6 +278,69 @@ fn draining_goes_on_under_the_next_master() {
     assert_eq!(c.operator(reactivate_agent("m-S0")).status, Status::Ok);
     assert_eq!(c.metrics.slaves_active.get(), 1);
     assert_eq!(c.sent_to(&all[0].pid).iter().filter(|m| matches!(m, Message::DrainSlave(_))).count(), 0);
+}
+
+/// A partition's framework is back before the agent is on which its minimum is free.
+fn lender_first() -> (Cluster, Vec<AgentPeer>) {
+    let mut c = Cluster::new();
+    let all = agents(&mut c, 2);
+    for (id, role, min) in [("low", "r", 1.0), ("high", "s", 4.0)] {
+        let resources = vec![Share { name: "cpus".to_owned(), min: Some(min), max: None }];
+        let (id, role, preemptible) = (id.to_owned(), role.to_owned(), Some(true));
+        let partition = Box::new(Partition { id, role, resources, preemptible, ..Partition::default() });
+        let request = PartitionRequest::Put { partition, force: false };
+        c.deliver(Input::PartitionCall(PartitionCall {
+            reply: ReplyId(1_000_000),
+            caller: Default::default(),
+            request,
+        }));
+    }
+    let borrower = c.framework();
+    let lender = c.subscribe(v1::FrameworkInfo { roles: vec!["s".to_owned()], ..framework_info() });
+    c.call(&lender, suppress(&[]));
+    let mut held = resources("cpus:4;mem:1024");
+    for resource in &mut held {
+        resource.allocation_info = Some(v1::resource::AllocationInfo { role: Some("r".to_owned()) });
+    }
+    let mut message = reregister(&all[0], "cpus:4;mem:1024");
+    message.tasks = vec![v1::Task {
+        name: "t".to_owned(),
+        task_id: task_id("t"),
+        framework_id: v1::FrameworkId { value: borrower.id.clone() },
+        agent_id: v1::AgentId { value: all[0].id.clone() },
+        state: v1::TaskState::TaskRunning as i32,
+        resources: held,
+        ..Default::default()
+    }];
+    message.frameworks = vec![returning(framework_info(), &borrower.id)];
+    c.fail_over();
+    c.subscribe(v1::FrameworkInfo { roles: vec!["s".to_owned()], ..returning(framework_info(), &lender.id) });
+    c.subscribe(returning(framework_info(), &borrower.id));
+    c.send(&all[0].pid, message);
+    c.settle();
+    (c, all)
+}
+
+fn kills(c: &Cluster) -> usize {
+    c.effects.iter().filter(|e| matches!(e, Effect::Send { message: Message::KillTask(_), .. })).count()
+}
+
+#[test]
+fn nobody_is_preempted_for_what_may_come_back() {
+    let (mut c, all) = lender_first();
+    assert_eq!(kills(&c), 0);
+    comes_back(&mut c, &all[1]);
+    c.pass(seconds(3600));
+    assert_eq!(kills(&c), 0);
+}
+
+#[test]
+fn preemption_does_not_wait_for_agents_that_stay_away() {
+    let (mut c, _) = lender_first();
+    c.pass(seconds(599));
+    assert_eq!(kills(&c), 0);
+    c.pass(seconds(2));
+    assert_eq!(kills(&c), 1);
 }
 
 #[test]

@@ -4,9 +4,11 @@
 //! | --- | --- |
 //! | `terms` | [`Partition`]: who gets how much, and on which terms it is lent |
 //! | `books` | keeping them: setting, removing, showing, and who wants what he lent |
+//! | `missing` | what lenders want of their own and cannot have of what is free |
 //! | `preempt` | what borrowers must give back |
 
 mod books;
+mod missing;
 mod preempt;
 mod terms;
 

@@ -1,15 +1,17 @@
 //! What borrowers must give back: only what no free resource can make up for, of the partitions of lowest priority
 //! first, and from as few places as possible.
 
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use resources::{Resources, roles};
 use vocabulary::{AgentId, FrameworkId, Role};
 
+use super::missing::Missing;
+use super::{Partition, PartitionId};
+use crate::agent::Agent;
 use crate::allocator::Allocator;
 use crate::amounts::{Amounts, counts_for_quota};
-use crate::partitions::{Partition, PartitionId};
+use crate::slab::Ix;
 
 /// What one framework holds in one role on one agent. Resources are allocated to the role.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,12 +32,16 @@ pub struct Preemption {
 
 /// Something that could be given back.
 struct Candidate<'a> {
-    borrower: &'a Partition,
+    /// The partitions that its role belongs to, innermost first: that one is the borrower.
+    owners: Vec<&'a Partition>,
+    agent: Ix<Agent>,
     holding: Holding,
     amounts: Amounts,
+    /// The lender that is looked at could be offered it.
+    helps: bool,
 }
 
-/// Borrowers with what each holds beyond its minimum.
+/// What each partition holds beyond its minimum.
 type Beyond<'a> = BTreeMap<&'a PartitionId, Amounts>;
 
 impl Allocator {
@@ -43,47 +49,30 @@ impl Allocator {
     /// already, offers being rescinded and tasks being killed: it is not asked for again, and nothing is asked for in
     /// its place. Whole tasks are the caller's business: it ends what covers the resources with the least loss.
     pub fn preemptions(&self, returning: &[Holding]) -> Vec<Preemption> {
-        let mut lenders: Vec<&Partition> = self.partitions.iter().filter(|partition| self.lacks(partition)).collect();
-        lenders.sort_by_key(|partition| Reverse(partition.priority));
-        if lenders.is_empty() {
+        if self.paused_until().is_some() {
+            // What is missing may be about to come back with its agents.
             return Vec::new();
         }
-        let mut spare = self.free_amounts();
-        returning.iter().for_each(|holding| spare.add(&self.counted(&holding.resources)));
-        let mut missing: Vec<(&Partition, Amounts)> = Vec::new();
-        for lender in lenders {
-            let lacking = self.ledger.lacking(&lender.role);
-            missing.push((lender, lacking.lacking(&spare)));
-            spare.subtract(&lacking);
-        }
-        missing.retain(|(_, amounts)| !amounts.is_zero());
+        let missing = self.missing(returning);
         if missing.is_empty() {
             return Vec::new();
         }
         let mut beyond = self.beyond(returning);
         let mut candidates = self.candidates_of(&beyond, returning);
-        missing
-            .into_iter()
-            .flat_map(|(lender, missing)| preempt(lender, missing, &mut beyond, &mut candidates))
-            .map(|(lender, borrower, holding, amounts)| {
-                let resources = self.cluster.at_most(&holding.resources, &amounts);
-                let holding = Holding { resources, ..holding };
-                Preemption { holding, lender: lender.id.clone(), borrower: borrower.id.clone() }
-            })
-            .collect()
-    }
-
-    fn lacks(&self, partition: &Partition) -> bool {
-        self.is_wanted(&partition.role) && !self.ledger.lacking(&partition.role).is_zero()
-    }
-
-    /// What could be offered at once.
-    fn free_amounts(&self) -> Amounts {
-        let offerable = self.agents.iter().filter(|(_, agent)| agent.is_offerable());
-        offerable.fold(Amounts::default(), |mut sum, (_, agent)| {
-            sum.add(&self.counted(agent.available()));
-            sum
-        })
+        let mut preemptions = Vec::new();
+        for Missing { lender, claimants, amounts } in missing {
+            for candidate in &mut candidates {
+                candidate.helps = self.would_help(&claimants, candidate.agent, &candidate.holding.resources);
+            }
+            let picked = preempt(lender, amounts, &mut beyond, &mut candidates);
+            preemptions.extend(picked.into_iter().filter_map(|(candidate, amounts)| {
+                let resources = self.cluster.at_most(&candidate.holding.resources, &amounts);
+                let holding = Holding { resources, ..candidate.holding };
+                let borrower = candidate.owners.first()?.id.clone();
+                Some(Preemption { holding, lender: lender.id.clone(), borrower })
+            }));
+        }
+        preemptions
     }
 
     fn counted(&self, resources: &Resources) -> Amounts {
@@ -91,28 +80,32 @@ impl Allocator {
     }
 
     fn beyond(&self, returning: &[Holding]) -> Beyond<'_> {
-        let borrowers = self.partitions.iter().filter(|partition| partition.preemptible);
         let mut beyond: Beyond<'_> =
-            borrowers.map(|partition| (&partition.id, self.ledger.beyond(&partition.role))).collect();
+            self.partitions.iter().map(|partition| (&partition.id, self.ledger.beyond(&partition.role))).collect();
         for holding in returning {
-            let owner = self.partition_over(&holding.role).and_then(|partition| beyond.get_mut(&partition.id));
-            if let Some(amounts) = owner {
-                amounts.subtract(&self.counted(&holding.resources));
+            for partition in self.partitions_over(&holding.role) {
+                if let Some(amounts) = beyond.get_mut(&partition.id) {
+                    amounts.subtract(&self.counted(&holding.resources));
+                }
             }
         }
-        beyond.retain(|_, amounts| !amounts.is_zero());
         beyond
     }
 
     /// What borrowers hold on agents that could be offered, in the order of agents, frameworks and roles.
     fn candidates_of(&self, beyond: &Beyond<'_>, returning: &[Holding]) -> Vec<Candidate<'_>> {
+        let borrows = |partition: &Partition| {
+            partition.preemptible && beyond.get(&partition.id).is_some_and(|amounts| !amounts.is_zero())
+        };
         let mut candidates = Vec::new();
-        for (_, agent) in self.agents.iter().filter(|(_, agent)| agent.active && agent.whitelisted) {
+        for (ix, agent) in self.agents.iter().filter(|(_, agent)| agent.active && agent.whitelisted) {
             for (framework, held) in agent.held() {
                 let Some(framework) = self.frameworks.get(*framework) else { continue };
                 for role in held.allocation_roles() {
-                    let owner = self.partition_over(&role).filter(|partition| beyond.contains_key(&partition.id));
-                    let Some(borrower) = owner else { continue };
+                    let owners: Vec<&Partition> = self.partitions_over(&role).collect();
+                    if !owners.first().is_some_and(|borrower| borrows(borrower)) {
+                        continue;
+                    }
                     let mut resources = held.allocated_to(role.as_str()).filter(counts_for_quota);
                     let same = |holding: &&Holding| {
                         holding.framework == framework.id && holding.role == role && holding.agent == agent.id
@@ -121,7 +114,7 @@ impl Allocator {
                     let amounts = self.counted(&resources);
                     let (framework, agent) = (framework.id.clone(), agent.id.clone());
                     let holding = Holding { framework, role, agent, resources };
-                    candidates.push(Candidate { borrower, holding, amounts });
+                    candidates.push(Candidate { owners, agent: ix, holding, amounts, helps: false });
                 }
             }
         }
@@ -129,45 +122,60 @@ impl Allocator {
         candidates
     }
 
-    /// The innermost partition that a role belongs to.
-    fn partition_over(&self, role: &Role) -> Option<&Partition> {
-        let above = roles::ancestors(role.as_str()).map(Role::new);
-        std::iter::once(role.clone()).chain(above).find_map(|role| self.partitions.of_role(&role))
+    /// The partitions that a role belongs to, innermost first.
+    fn partitions_over(&self, role: &Role) -> impl Iterator<Item = &Partition> + '_ {
+        let above: Vec<Role> = roles::ancestors(role.as_str()).map(Role::new).collect();
+        std::iter::once(role.clone()).chain(above).filter_map(|role| self.partitions.of_role(&role))
+    }
+}
+
+impl Candidate<'_> {
+    fn priority(&self) -> i32 {
+        self.owners.first().map_or(0, |borrower| borrower.priority)
+    }
+
+    /// How much of it `lender` may have: no partition loses what it was promised, unless it is promised to both.
+    fn useful(&self, lender: &Role, missing: &Amounts, beyond: &Beyond<'_>) -> Option<Amounts> {
+        let borrower = self.owners.first()?;
+        if !self.helps || roles::is_within(borrower.role.as_str(), lender.as_str()) {
+            return None;
+        }
+        let mut amounts = self.amounts.clone();
+        amounts.lower_to(missing);
+        for owner in self.owners.iter().filter(|owner| !roles::is_within(lender.as_str(), owner.role.as_str())) {
+            amounts.lower_to(beyond.get(&owner.id)?);
+        }
+        (!amounts.is_zero()).then_some(amounts)
     }
 }
 
 /// Picks until nothing is missing or nothing is left to pick: of the lowest priority first, then whatever helps most,
 /// then what is smallest.
 fn preempt<'a>(
-    lender: &'a Partition,
+    lender: &Partition,
     mut missing: Amounts,
     beyond: &mut Beyond<'a>,
     candidates: &mut Vec<Candidate<'a>>,
-) -> Vec<(&'a Partition, &'a Partition, Holding, Amounts)> {
+) -> Vec<(Candidate<'a>, Amounts)> {
     let mut picked = Vec::new();
     while !missing.is_zero() {
-        let useful = |candidate: &Candidate<'_>| {
-            let outside = !roles::is_within(candidate.borrower.role.as_str(), lender.role.as_str());
-            let beyond = beyond.get(&candidate.borrower.id).filter(|_| outside)?;
-            let mut amounts = candidate.amounts.clone();
-            amounts.lower_to(&missing);
-            amounts.lower_to(beyond);
-            (!amounts.is_zero()).then_some(amounts)
-        };
+        let useful = |candidate: &Candidate<'_>| candidate.useful(&lender.role, &missing, beyond);
         let offers =
             candidates.iter().enumerate().filter_map(|(i, candidate)| Some((i, candidate, useful(candidate)?)));
         let best = offers.min_by(|(_, left, left_use), (_, right, right_use)| {
-            (left.borrower.priority.cmp(&right.borrower.priority))
+            (left.priority().cmp(&right.priority()))
                 .then_with(|| right_use.part_of(&missing).total_cmp(&left_use.part_of(&missing)))
                 .then_with(|| left.amounts.sum().cmp(&right.amounts.sum()))
         });
         let Some((i, _, amounts)) = best else { break };
-        let candidate = candidates.swap_remove(i);
+        let candidate = candidates.remove(i);
         missing.subtract(&amounts);
-        if let Some(beyond) = beyond.get_mut(&candidate.borrower.id) {
-            beyond.subtract(&amounts);
+        for owner in &candidate.owners {
+            if let Some(beyond) = beyond.get_mut(&owner.id) {
+                beyond.subtract(&amounts);
+            }
         }
-        picked.push((lender, candidate.borrower, candidate.holding, amounts));
+        picked.push((candidate, amounts));
     }
     picked
 }

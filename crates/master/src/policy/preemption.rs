@@ -20,9 +20,10 @@ use crate::task::{Task, is_over};
 pub(crate) struct Preempting(BTreeSet<(FrameworkId, TaskId)>);
 
 impl Master {
-    /// After an allocation run. What is on its way back already is not asked for again.
+    /// After an allocation run. What is on its way back already is not asked for again. After a failover nobody ends for
+    /// what an agent that has not returned yet may still have free.
     pub(crate) fn preempt(&mut self, cx: &mut Cx<'_>) {
-        if self.registry.state.partitions.is_empty() {
+        if self.registry.state.partitions.is_empty() || self.recovery.is_under_way() {
             return;
         }
         let returning = self.returning();
