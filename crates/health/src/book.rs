@@ -1,7 +1,7 @@
 //! The open incidents and those before them. At most one is open of a kind about a subject. Both sets are bounded: of too
 //! many open incidents the newest are only counted, and of the closed the oldest are forgotten.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use vocabulary::{AgentId, Timestamp};
@@ -22,6 +22,8 @@ pub(crate) struct Book {
     incidents: BTreeMap<u64, Arc<Incident>>,
     open: BTreeMap<(Subject, Kind), u64>,
     closed: std::collections::VecDeque<u64>,
+    /// What changed and is not written down.
+    unsaved: BTreeSet<u64>,
     pub detected: u64,
     pub recovered: u64,
     /// Not recorded, because too many are open.
@@ -46,10 +48,36 @@ impl Book {
             incidents: BTreeMap::new(),
             open: BTreeMap::new(),
             closed: std::collections::VecDeque::new(),
+            unsaved: BTreeSet::new(),
             detected: 0,
             recovered: 0,
             suppressed: 0,
         }
+    }
+
+    /// What the master before knew. Numbers go on where its numbers ended.
+    pub fn restore(&mut self, incidents: impl IntoIterator<Item = Arc<Incident>>) {
+        for incident in incidents {
+            let number = incident.number;
+            self.next = self.next.max(number);
+            if incident.is_open() {
+                self.open.insert((incident.subject.clone(), incident.kind), number);
+            } else {
+                self.closed.push_back(number);
+            }
+            self.incidents.insert(number, incident);
+        }
+        self.forget_oldest();
+    }
+
+    pub fn has_unsaved(&self) -> bool {
+        !self.unsaved.is_empty()
+    }
+
+    /// The incidents as they are now; nothing of one that is forgotten.
+    pub fn take_unsaved(&mut self, most: usize) -> BTreeMap<u64, Option<Arc<Incident>>> {
+        let numbers: Vec<u64> = std::iter::from_fn(|| self.unsaved.pop_first()).take(most).collect();
+        numbers.into_iter().map(|number| (number, self.incidents.get(&number).cloned())).collect()
     }
 
     /// Something new, or the same at another severity. Nothing when it is known.
@@ -60,6 +88,7 @@ impl Book {
             let known = Arc::make_mut(incident);
             known.severity = finding.severity;
             known.details = finding.details;
+            self.unsaved.insert(*number);
             return Some((incident.clone(), News::Changed));
         }
         if self.open.len() >= MAX_OPEN {
@@ -81,6 +110,7 @@ impl Book {
             recovered: None,
         });
         self.open.insert(key, self.next);
+        self.unsaved.insert(self.next);
         self.incidents.insert(self.next, incident.clone());
         Some((incident, News::Detected))
     }
@@ -92,11 +122,17 @@ impl Book {
         let incident = self.incidents.get_mut(&number)?;
         Arc::make_mut(incident).recovered = Some(at);
         let incident = incident.clone();
+        self.unsaved.insert(number);
+        self.forget_oldest();
+        Some(incident)
+    }
+
+    fn forget_oldest(&mut self) {
         while self.closed.len() > MAX_CLOSED {
             let Some(oldest) = self.closed.pop_front() else { break };
             self.incidents.remove(&oldest);
+            self.unsaved.insert(oldest);
         }
-        Some(incident)
     }
 
     /// Enters what a policy decided. A decision that is repeated is entered once.
@@ -106,7 +142,8 @@ impl Book {
         if incident.actions.last().is_some_and(same) || incident.actions.len() >= MAX_ACTIONS {
             return None;
         }
-        Arc::make_mut(incident).actions.push(Action { at, action, reason });
+        Arc::make_mut(incident).actions.push(Action { at, action: action.into(), reason });
+        self.unsaved.insert(number);
         Some(incident.clone())
     }
 
@@ -124,6 +161,16 @@ impl Book {
         let theirs =
             self.open.range((executors, first)..).take_while(|((subject, _), _)| subject.agent() == Some(agent));
         own.chain(theirs).filter_map(|(_, number)| self.incidents.get(number).cloned()).collect()
+    }
+
+    /// All of them, in a fixed order.
+    pub fn open(&self) -> Vec<Arc<Incident>> {
+        self.open.values().filter_map(|number| self.incidents.get(number).cloned()).collect()
+    }
+
+    pub fn open_of(&self, kind: Kind) -> Vec<Arc<Incident>> {
+        let numbers = self.open.iter().filter(|((_, other), _)| *other == kind).map(|(_, number)| number);
+        numbers.filter_map(|number| self.incidents.get(number).cloned()).collect()
     }
 
     pub fn open_count(&self) -> usize {

@@ -36,7 +36,7 @@ impl Monitor {
             "policy": {
                 "enabled": self.policy.enabled,
                 "held": self.treatments.count(),
-                "allowed": self.policy.allowance(self.registered),
+                "allowed": self.allowance(),
                 "agents": self.registered,
             },
         }))

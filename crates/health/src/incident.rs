@@ -1,5 +1,6 @@
 //! The record of one failure: what, how bad, about whom, since when, what was done, and when it was over.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -146,7 +147,7 @@ impl fmt::Display for Subject {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Action {
     pub at: Timestamp,
-    pub action: &'static str,
+    pub action: Cow<'static, str>,
     pub reason: String,
 }
 

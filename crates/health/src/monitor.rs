@@ -3,7 +3,7 @@
 //! An agent is judged when something happens to it and whenever its ping is due, so no timer is needed. What it is told
 //! must be true and in order; it takes nothing on trust but that.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -109,8 +109,14 @@ pub struct Monitor {
     pub(crate) master: String,
     pub(crate) book: Book,
     pub(crate) patients: BTreeMap<AgentId, Patient>,
-    departed: VecDeque<AgentId>,
+    pub(crate) departed: VecDeque<AgentId>,
     pub(crate) registered: usize,
+    /// Agents of the master before, as long as some of them are awaited.
+    expected: usize,
+    /// Frameworks of the master before may be missed.
+    pub(crate) awaits_frameworks: bool,
+    /// Agents whose conduct changed and is not written down.
+    pub(crate) unsaved: BTreeSet<AgentId>,
     pub(crate) treatments: Treatments,
 }
 
@@ -124,6 +130,9 @@ impl Monitor {
             patients: BTreeMap::new(),
             departed: VecDeque::new(),
             registered: 0,
+            expected: 0,
+            awaits_frameworks: false,
+            unsaved: BTreeSet::new(),
             treatments: Treatments::default(),
         }
     }
@@ -139,6 +148,12 @@ impl Monitor {
         }
     }
 
+    /// So many agents may be kept from offers at once. Those that are on their way back after a failover are a part of
+    /// the cluster: the first of them may be the one that has to be held.
+    pub(crate) fn allowance(&self) -> usize {
+        self.policy.allowance(self.registered.max(self.expected))
+    }
+
     /// Whether policies keep it from offers.
     pub fn holds(&self, agent: &AgentId) -> bool {
         self.treatments.holds(agent)
@@ -147,7 +162,7 @@ impl Monitor {
     pub fn observe(&mut self, now: Now, event: Event, orders: &mut Vec<Order>) {
         match event {
             Event::TookOver { awaited } => self.took_over(now, awaited, orders),
-            Event::AllReturned => self.over(now, Kind::MasterFailover, &Subject::Master(self.master.clone()), orders),
+            Event::AllReturned => self.all_returned(now, orders),
             Event::AgentAdded { agent, hostname, operators } => self.added(now, agent, hostname, operators, orders),
             Event::AgentDisconnected(agent) => self.disconnected(now, &agent, orders),
             Event::AgentReconnected(agent) => self.reconnected(now, &agent, orders),
@@ -175,13 +190,16 @@ impl Monitor {
     pub(crate) fn over(&mut self, now: Now, kind: Kind, subject: &Subject, orders: &mut Vec<Order>) {
         if let Some(incident) = self.book.over(now.wall, kind, subject) {
             if let Some(patient) = subject.agent().and_then(|agent| self.patients.get_mut(agent)) {
-                patient.overruled.remove(&kind);
+                if patient.overruled.remove(&kind) {
+                    self.unsaved.extend(subject.agent().cloned());
+                }
             }
             orders.push(Order::Publish(incident, News::Recovered));
         }
     }
 
     fn took_over(&mut self, now: Now, awaited: usize, orders: &mut Vec<Order>) {
+        self.expected = awaited;
         if awaited > 0 {
             let finding = Finding {
                 kind: Kind::MasterFailover,
@@ -192,6 +210,12 @@ impl Monitor {
             };
             self.found(now, finding, orders);
         }
+    }
+
+    fn all_returned(&mut self, now: Now, orders: &mut Vec<Order>) {
+        self.over(now, Kind::MasterFailover, &Subject::Master(self.master.clone()), orders);
+        self.expected = 0;
+        self.keep_limits(now, orders);
     }
 
     fn framework_left(&mut self, now: Now, framework: FrameworkId, name: &str, orders: &mut Vec<Order>) {
@@ -228,11 +252,18 @@ impl Monitor {
         patient.operators = operators;
         patient.checked = None;
         patient.suspicion.excuse(now.monotonic);
-        let subject = Subject::Agent(agent.clone());
-        if self.book.get_open(Kind::AgentUnreachable, &subject).is_some() {
-            self.begin_probation(now, &agent, Kind::AgentUnreachable, orders);
+        if std::mem::take(&mut patient.awaited) && !operators && self.treatments.drained.remove(&agent) {
+            // Somebody reactivated it, or the drain was not written any more.
+            self.unsaved.insert(agent.clone());
         }
-        self.over(now, Kind::AgentUnreachable, &subject, orders);
+        let subject = Subject::Agent(agent.clone());
+        for kind in [Kind::AgentUnreachable, Kind::AgentSuspicious] {
+            if self.book.get_open(kind, &subject).is_some() {
+                self.begin_probation(now, &agent, kind, orders);
+                self.over(now, kind, &subject, orders);
+            }
+        }
+        self.over(now, Kind::AgentDisconnected, &subject, orders);
         self.treat(now, &agent, orders);
     }
 
@@ -243,6 +274,7 @@ impl Monitor {
             return;
         }
         patient.probation = Some(now.monotonic + self.policy.probation);
+        self.unsaved.insert(agent.clone());
         let subject = Subject::Agent(agent.clone());
         let Some(number) = self.book.get_open(after, &subject).map(|incident| incident.number) else { return };
         let reason = format!("it is back; leaving again within {} s is flapping", self.policy.probation.as_secs());
@@ -254,6 +286,7 @@ impl Monitor {
         let counted = self.is_suspicious(agent);
         let Some(patient) = self.patients.get_mut(agent).filter(|patient| patient.connected) else { return };
         patient.connected = false;
+        self.unsaved.insert(agent.clone());
         let flaps = !counted && patient.departed(now.monotonic, &self.policy);
         let details = "the connection to it is lost".to_owned();
         let finding = self.finding(agent, Kind::AgentDisconnected, Severity::Warning, details);
@@ -277,6 +310,7 @@ impl Monitor {
     fn flaps(&mut self, now: Now, agent: &AgentId, orders: &mut Vec<Order>) {
         let Some(patient) = self.patients.get_mut(agent) else { return };
         let length = patient.begin_quarantine(now.monotonic, &self.policy);
+        self.unsaved.insert(agent.clone());
         let details = "it comes and goes".to_owned();
         let finding = self.finding(agent, Kind::AgentFlapping, Severity::Warning, details);
         self.found(now, finding, orders);
@@ -297,10 +331,13 @@ impl Monitor {
             // One that was connected until now left just now; the others have been counted.
             let left = std::mem::take(&mut patient.connected) && !counted;
             flaps = left && loss != Loss::Gone && patient.departed(now.monotonic, &self.policy);
-            if std::mem::take(&mut patient.registered) {
-                self.registered -= 1;
+            let awaited = std::mem::take(&mut patient.awaited);
+            let registered = std::mem::take(&mut patient.registered);
+            self.registered -= usize::from(registered);
+            if registered || awaited {
                 self.departed.push_back(agent.clone());
             }
+            self.unsaved.insert(agent.clone());
             patient.signals = None;
             patient.crashes.clear();
             patient.endings.clear();
@@ -328,9 +365,10 @@ impl Monitor {
     fn forget_departed(&mut self, now: Now, orders: &mut Vec<Order>) {
         while self.departed.len() > MAX_DEPARTED {
             let Some(oldest) = self.departed.pop_front() else { break };
-            if self.patients.get(&oldest).is_some_and(|patient| !patient.registered) && !self.departed.contains(&oldest)
-            {
+            let is_away = |patient: &Patient| !patient.registered && !patient.awaited;
+            if self.patients.get(&oldest).is_some_and(is_away) && !self.departed.contains(&oldest) {
                 self.patients.remove(&oldest);
+                self.unsaved.insert(oldest.clone());
                 self.over(now, Kind::AgentFlapping, &Subject::Agent(oldest), orders);
             }
         }
@@ -373,6 +411,7 @@ impl Monitor {
         let finding = self.finding(agent, Kind::AgentSuspicious, Severity::Warning, details);
         self.found(now, finding, orders);
         let Some(patient) = self.patients.get_mut(agent) else { return };
+        self.unsaved.insert(agent.clone());
         if patient.departed(now.monotonic, &self.policy) {
             self.flaps(now, agent, orders);
         }
@@ -428,6 +467,7 @@ impl Monitor {
     /// Whether what runs on it fails more than it should.
     fn judge_work(&mut self, now: Now, agent: &AgentId, orders: &mut Vec<Order>) {
         let Some(patient) = self.patients.get(agent) else { return };
+        let has_evidence = patient.has_evidence(now.monotonic);
         let (ended, failed) = patient.task_failures(now.monotonic);
         let crashes: Vec<(FrameworkId, usize)> =
             patient.crashes.iter().map(|(id, crashes)| (id.clone(), crashes.count(now.monotonic))).collect();
@@ -443,6 +483,7 @@ impl Monitor {
                 let finding = self.finding(agent, Kind::TaskFailureRate, severity, details);
                 self.found(now, finding, orders);
             }
+            None if !has_evidence => {}
             None => self.over(now, Kind::TaskFailureRate, &subject, orders),
         }
         for (framework, count) in crashes {
@@ -455,9 +496,11 @@ impl Monitor {
                         Finding { subject, ..self.finding(agent, Kind::ExecutorCrashLoop, severity, details) };
                     self.found(now, finding, orders);
                 }
+                None if !has_evidence => {}
                 None => self.over(now, Kind::ExecutorCrashLoop, &subject, orders),
             }
             if count == 0
+                && has_evidence
                 && let Some(patient) = self.patients.get_mut(agent)
             {
                 patient.crashes.remove(&framework);
@@ -473,6 +516,7 @@ impl Monitor {
             patient.overruled.extend(open);
             patient.quarantine = None;
             self.treatments.drained.remove(agent);
+            self.unsaved.insert(agent.clone());
         }
         self.treat(now, agent, orders);
     }

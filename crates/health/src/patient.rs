@@ -12,7 +12,7 @@ use crate::recent::Recent;
 use crate::signals::Signals;
 
 /// Failures of tasks and crashes of executors count for so long.
-const WORK_SPAN: Duration = Duration::from_secs(600);
+pub(crate) const WORK_SPAN: Duration = Duration::from_secs(600);
 const MAX_TASKS: usize = 50;
 const MAX_CRASHES: usize = 50;
 /// Frameworks whose crashes on one agent are followed; crash loops are of few.
@@ -38,6 +38,11 @@ pub(crate) struct Patient {
     pub departures: Recent<()>,
     pub quarantine: Option<Quarantine>,
     pub probation: Option<Monotonic>,
+    /// It was registered with the master before, and has not come back yet.
+    pub awaited: bool,
+    /// What the master before knew of tasks and executors that failed is lost, but not what it made of it: until then,
+    /// that is not over for want of evidence.
+    pub evidence_until: Option<Monotonic>,
 }
 
 /// The last one.
@@ -45,6 +50,8 @@ pub(crate) struct Patient {
 pub(crate) struct Quarantine {
     pub until: Monotonic,
     pub length: Duration,
+    /// If the next one begins before, it is longer.
+    pub remembered: Monotonic,
 }
 
 impl Patient {
@@ -63,6 +70,8 @@ impl Patient {
             departures: Recent::new(policy.flapping.within, MAX_DEPARTURES),
             quarantine: None,
             probation: None,
+            awaited: false,
+            evidence_until: None,
         }
     }
 
@@ -83,9 +92,10 @@ impl Patient {
     /// Twice as long as the last one, unless it has behaved since.
     pub fn begin_quarantine(&mut self, now: Monotonic, policy: &Policy) -> Duration {
         let flapping = &policy.flapping;
-        let recent = self.quarantine.filter(|last| now.since(last.until) < flapping.max_quarantine);
+        let recent = self.quarantine.filter(|last| now < last.remembered);
         let length = recent.map_or(flapping.quarantine, |last| last.length * 2).min(flapping.max_quarantine);
-        self.quarantine = Some(Quarantine { until: now + length, length });
+        let until = now + length;
+        self.quarantine = Some(Quarantine { until, length, remembered: until + flapping.max_quarantine });
         self.departures.clear();
         length
     }
@@ -97,7 +107,16 @@ impl Patient {
                 return;
             }
         }
-        self.crashes.entry(framework.clone()).or_insert_with(|| Recent::new(WORK_SPAN, MAX_CRASHES)).push(now, ());
+        self.follow(framework).push(now, ());
+    }
+
+    pub fn follow(&mut self, framework: &FrameworkId) -> &mut Recent<()> {
+        self.crashes.entry(framework.clone()).or_insert_with(|| Recent::new(WORK_SPAN, MAX_CRASHES))
+    }
+
+    /// Whether an incident about its tasks may end because nothing is known of failures.
+    pub fn has_evidence(&self, now: Monotonic) -> bool {
+        self.evidence_until.is_none_or(|until| until <= now)
     }
 
     /// How many tasks ended lately, and how many of them failed.

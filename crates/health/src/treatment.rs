@@ -81,7 +81,7 @@ impl Monitor {
 
     fn has_room_for(&self, agent: &AgentId) -> bool {
         let others = self.treatments.count() - usize::from(self.treatments.holds(agent));
-        others < self.policy.allowance(self.registered)
+        others < self.allowance()
     }
 
     fn hold(&mut self, now: Now, agent: &AgentId, incident: &Incident, orders: &mut Vec<Order>) {
@@ -102,6 +102,7 @@ impl Monitor {
             return self.refuse(now, incident, "not_drained", orders);
         }
         self.treatments.drained.insert(agent.clone());
+        self.unsaved.insert(agent.clone());
         self.act(now, incident.number, "drain", format!("the policy for {}", incident.kind), orders);
         orders.push(Order::Drain(agent.clone()));
     }
@@ -109,6 +110,7 @@ impl Monitor {
     /// It is not tried again for what is wrong now.
     pub(crate) fn drain_refused(&mut self, now: Now, agent: &AgentId, reason: &str, orders: &mut Vec<Order>) {
         self.treatments.drained.remove(agent);
+        self.unsaved.insert(agent.clone());
         for incident in self.book.open_about(agent) {
             if self.policy.remedy(&incident) != Remedy::Drain {
                 continue;
@@ -135,7 +137,7 @@ impl Monitor {
 
     /// With fewer agents registered, fewer may be held: those that are held for the shortest time go first.
     pub(crate) fn keep_limits(&mut self, now: Now, orders: &mut Vec<Order>) {
-        while self.treatments.count() > self.policy.allowance(self.registered) {
+        while self.treatments.count() > self.allowance() {
             let newest = self.treatments.held.iter().max_by_key(|(_, number)| **number);
             let Some(agent) = newest.map(|(agent, _)| agent.clone()) else { break };
             self.release(now, &agent, "too large a share of the agents would be kept from offers", orders);

@@ -2,10 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a story that cannot go on fails")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
-use health::{Event, Loss, Monitor, Order, Policy, Signals};
+use health::{Conduct, Event, Incident, Legacy, Loss, Monitor, Order, Policy, Signals, Whereabouts};
 use proptest::prelude::*;
 use vocabulary::{AgentId, FrameworkId, Monotonic, Now, Timestamp};
 
@@ -14,6 +15,8 @@ const PING: Duration = Duration::from_secs(15);
 struct Ward {
     monitor: Monitor,
     seconds: u64,
+    /// Of the monotonic clock, by the wall clock.
+    ahead: u64,
     agents: usize,
     told: Vec<String>,
 }
@@ -22,7 +25,7 @@ impl Ward {
     /// So many healthy agents, of which one may be held (or as `policy` says).
     fn with(agents: usize, policy: &str) -> Self {
         let monitor = Monitor::new(Policy::parse(policy, PING).unwrap(), "m");
-        let mut ward = Ward { monitor, seconds: 1000, agents, told: Vec::new() };
+        let mut ward = Ward { monitor, seconds: 1000, ahead: 0, agents, told: Vec::new() };
         for number in 0..agents {
             ward.tell(Event::AgentAdded { agent: id(number), hostname: format!("host{number}"), operators: false });
         }
@@ -34,8 +37,8 @@ impl Ward {
     }
 
     fn now(&self) -> Now {
-        let since = Duration::from_secs(self.seconds);
-        Now { monotonic: Monotonic::from_start(since), wall: Timestamp::from_nanos(since.as_nanos() as u64) }
+        let wall = Timestamp::from_nanos((self.seconds + self.ahead) * 1_000_000_000);
+        Now { monotonic: Monotonic::from_start(Duration::from_secs(self.seconds)), wall }
     }
 
     fn tell(&mut self, event: Event) {
@@ -236,6 +239,183 @@ fn an_agent_that_was_unreachable_returns_on_probation() {
     ]);
     ward.tell(Event::AgentDisconnected(id(1)));
     assert!(ward.told.contains(&"hold S1".to_owned()), "{:?}", ward.told);
+}
+
+/// What is written down, and what a monitor makes of it that begins so many seconds later, with these agents awaited.
+struct Heir {
+    incidents: BTreeMap<u64, Arc<Incident>>,
+    conducts: BTreeMap<AgentId, Arc<Conduct>>,
+}
+
+impl Heir {
+    fn of(ward: &mut Ward) -> Self {
+        let mut heir = Heir { incidents: BTreeMap::new(), conducts: BTreeMap::new() };
+        // A few at a time, as a master does.
+        while ward.monitor.has_notes() {
+            let notes = ward.monitor.take_notes(ward.now(), 2);
+            assert!(notes.incidents.len() <= 2 && notes.conducts.len() <= 2);
+            for (number, incident) in notes.incidents {
+                heir.incidents.remove(&number);
+                heir.incidents.extend(incident.map(|incident| (number, incident)));
+            }
+            for (agent, conduct) in notes.conducts {
+                heir.conducts.remove(&agent);
+                heir.conducts.extend(conduct.map(|conduct| (agent, conduct)));
+            }
+        }
+        heir
+    }
+
+    /// Another machine: its monotonic clock has just begun.
+    fn takes_over(&self, ward: &Ward, policy: &str, after: u64, whereabouts: impl Fn(&AgentId) -> Whereabouts) -> Ward {
+        let monitor = Monitor::new(Policy::parse(policy, PING).unwrap(), "m2");
+        let wall = ward.seconds + ward.ahead + after;
+        let mut heir = Ward { monitor, seconds: 5, ahead: wall - 5, agents: ward.agents, told: Vec::new() };
+        let mut orders = Vec::new();
+        let legacy = Legacy { incidents: &self.incidents, conducts: &self.conducts };
+        heir.monitor.inherit(heir.now(), legacy, whereabouts, &mut orders);
+        heir.told.extend(orders.iter().map(show));
+        heir.tell(Event::TookOver { awaited: heir.agents });
+        heir.told.retain(|line| !line.contains("master m2"));
+        heir
+    }
+}
+
+fn awaited(_: &AgentId) -> Whereabouts {
+    Whereabouts::Awaited
+}
+
+impl Ward {
+    fn returns(&mut self, number: usize) {
+        self.tell(Event::AgentAdded { agent: id(number), hostname: format!("host{number}"), operators: false });
+    }
+}
+
+#[test]
+fn a_flapping_agent_is_not_forgiven_because_the_master_changed() {
+    let mut ward = Ward::of(5);
+    for _ in 0..3 {
+        ward.leaves_and_returns(1);
+    }
+    assert!(ward.told.contains(&"hold S1".to_owned()));
+    let notes = Heir::of(&mut ward);
+    assert!(!ward.monitor.has_notes());
+
+    // The first agent that is back is held, though it is the only one by now.
+    let mut heir = notes.takes_over(&ward, "{}", 20, awaited);
+    heir.check(&[]);
+    heir.returns(1);
+    // The decision is the one before: it is not entered again.
+    heir.check(&["hold S1"]);
+    (0..5).filter(|number| *number != 1).for_each(|number| heir.returns(number));
+    heir.rounds(2, &[]);
+    assert!(heir.monitor.holds(&id(1)), "10 of 60 seconds are left");
+    heir.rounds(2, &[]);
+    assert!(!heir.monitor.holds(&id(1)));
+    // And it is on probation: leaving once more is enough, for twice as long.
+    heir.leaves_and_returns(1);
+    let explained = heir.monitor.explain(heir.now().monotonic, &id(1)).unwrap();
+    assert_eq!((&explained["quarantine_seconds"], &explained["held"]), (&120.0.into(), &true.into()));
+
+    // Also if nobody was there while it ended.
+    let notes = Heir::of(&mut heir);
+    let mut third = notes.takes_over(&heir, "{}", 600, awaited);
+    third.returns(1);
+    third.rounds(1, &[]);
+    assert!(!third.monitor.holds(&id(1)));
+    third.leaves_and_returns(1);
+    assert_eq!(third.monitor.explain(third.now().monotonic, &id(1)).unwrap()["quarantine_seconds"], 240.0);
+}
+
+#[test]
+fn departures_before_a_failover_count() {
+    let mut ward = Ward::of(5);
+    ward.leaves_and_returns(1);
+    ward.seconds += 300;
+    ward.leaves_and_returns(1);
+    let notes = Heir::of(&mut ward);
+    let check = |after: u64, holds: bool| {
+        let mut heir = notes.takes_over(&ward, "{}", after, awaited);
+        heir.returns(1);
+        heir.leaves_and_returns(1);
+        assert_eq!(heir.monitor.holds(&id(1)), holds, "after {after} s");
+    };
+    check(100, true);
+    // The first one was more than ten minutes ago.
+    check(350, false);
+}
+
+#[test]
+fn a_clock_that_jumped_makes_no_quarantine_longer() {
+    let mut ward = Ward::of(5);
+    (0..3).for_each(|_| ward.leaves_and_returns(1));
+    let notes = Heir::of(&mut ward);
+    // The clock of the next machine is ten minutes behind.
+    ward.seconds -= 600;
+    let mut heir = notes.takes_over(&ward, "{}", 0, awaited);
+    (0..5).for_each(|number| heir.returns(number));
+    assert!(heir.monitor.holds(&id(1)));
+    heir.rounds(5, &[]);
+    assert!(!heir.monitor.holds(&id(1)));
+}
+
+#[test]
+fn incidents_go_on_under_the_next_master() {
+    let policy = r#"{"max_share": 0.8, "rules": [{"type": "task_failure_rate", "action": "stop_offering"},
+                     {"type": "disk_pressure", "severity": "critical", "action": "drain"}]}"#;
+    let mut ward = Ward::with(5, policy);
+    for _ in 0..10 {
+        ward.tell(Event::TaskEnded { agent: id(0), failed: true });
+    }
+    ward.rounds(20, &[]);
+    ward.rounds(3, &[1]);
+    ward.tell(Event::AgentDisconnected(id(2)));
+    ward.tell(Event::Reported { agent: id(3), signals: Signals { disk_used: Some(0.99), ..Signals::default() } });
+    ward.tell(Event::OperatorDecided { agent: id(3), keeps_out: true });
+    ward.tell(Event::AgentLost { agent: id(4), loss: Loss::Unreachable("x".to_owned()) });
+    ward.tell(Event::FrameworkDisconnected { framework: FrameworkId::new("F"), name: "f".to_owned() });
+    let notes = Heir::of(&mut ward);
+    let last = *notes.incidents.keys().last().unwrap();
+    let mut heir = notes.takes_over(&ward, policy, 1, |agent| match agent.as_str() {
+        "S4" => Whereabouts::Unreachable,
+        _ => Whereabouts::Awaited,
+    });
+    heir.check(&[]);
+    assert_eq!(heir.monitor.tally().held, 1, "the one that drains");
+    heir.returns(0);
+    heir.check(&["hold S0"]);
+    heir.returns(1);
+    heir.check(&["agent S1 agent_suspicious warning: probation", "agent S1 agent_suspicious over: probation"]);
+    heir.returns(2);
+    heir.check(&["agent S2 agent_disconnected over"]);
+    heir.tell(Event::AgentAdded { agent: id(3), hostname: "host3".to_owned(), operators: true });
+    heir.check(&[]);
+    heir.returns(4);
+    heir.check(&["agent S4 agent_unreachable critical: probation", "agent S4 agent_unreachable over: probation"]);
+    assert_eq!(heir.monitor.take_missed_frameworks(), [FrameworkId::new("F")]);
+    assert!(heir.monitor.take_missed_frameworks().is_empty());
+    heir.tell(Event::FrameworkConnected(FrameworkId::new("F")));
+    heir.check(&["framework F framework_disconnected over"]);
+    // Numbers go on.
+    heir.tell(Event::AgentDisconnected(id(4)));
+    let newest = heir.monitor.take_notes(heir.now(), 100).incidents.into_iter().next_back().unwrap();
+    assert!(newest.0 > last && newest.1.unwrap().id.starts_with("m2-F"), "after {last}");
+    // What is not known to be over is not, for as long as it would have counted.
+    heir.rounds(20, &[4]);
+    assert!(heir.monitor.holds(&id(0)));
+    heir.rounds(21, &[4]);
+    assert!(!heir.monitor.holds(&id(0)));
+}
+
+#[test]
+fn what_was_about_agents_that_left_for_good_is_over() {
+    let mut ward = Ward::of(5);
+    (0..3).for_each(|_| ward.leaves_and_returns(1));
+    ward.tell(Event::TookOver { awaited: 3 });
+    let notes = Heir::of(&mut ward);
+    let mut heir = notes.takes_over(&ward, "{}", 1, |_| Whereabouts::Gone);
+    heir.check(&["agent S1 agent_flapping over: stop_offering", "master m master_failover over"]);
+    assert_eq!(heir.monitor.take_notes(heir.now(), 100).conducts, [(id(1), None)].into());
 }
 
 fn event() -> impl Strategy<Value = Event> {

@@ -77,6 +77,8 @@ pub enum Change {
         role: Role,
         active: usize,
     },
+    /// What the master before knew of failures, by number.
+    IncidentsInherited(Vec<Arc<health::Incident>>),
     /// A failure was detected, something was done about it, or it is over.
     Incident(Arc<health::Incident>, health::News),
 }

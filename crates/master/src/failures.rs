@@ -1,17 +1,54 @@
 //! What goes wrong: the monitor of `health` is told what happens, and what it orders is carried out.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use health::Whereabouts;
 use messages::{tepui, v1};
 use vocabulary::{AgentId, FrameworkId, Upid};
 
 use crate::change::Change;
 use crate::cx::Cx;
 use crate::master::Master;
+use crate::outbox::Timer;
 use crate::registry::{RegistryOperation, Waiting};
+
+/// What is learnt in the meantime is written together, so that a bad day costs the registry no more than this: one commit
+/// of so many records at a time, and none for what pings and signals say as long as no incident comes of it.
+const BETWEEN_NOTES: Duration = Duration::from_secs(1);
+const MAX_NOTES: usize = 500;
 
 impl Master {
     pub(crate) fn observe(&mut self, cx: &mut Cx<'_>, event: health::Event) {
         let mut orders = Vec::new();
         self.monitor.observe(cx.now, event, &mut orders);
+        self.follow_orders(cx, orders);
+    }
+
+    /// Before anything is observed: a flapping agent is not forgiven because the master changed.
+    pub(crate) fn inherit_failures(&mut self, cx: &mut Cx<'_>) {
+        let registry = &self.registry.state;
+        if registry.incidents.is_empty() && registry.conducts.is_empty() {
+            return;
+        }
+        cx.publish(Change::IncidentsInherited(registry.incidents.values().cloned().collect()));
+        let legacy = health::Legacy { incidents: &registry.incidents, conducts: &registry.conducts };
+        let whereabouts = |agent: &AgentId| {
+            if registry.agents.contains_key(agent) {
+                Whereabouts::Awaited
+            } else if registry.unreachable.contains_key(agent) {
+                Whereabouts::Unreachable
+            } else {
+                Whereabouts::Gone
+            }
+        };
+        let mut orders = Vec::new();
+        self.monitor.inherit(cx.now, legacy, whereabouts, &mut orders);
+        self.follow_orders(cx, orders);
+    }
+
+    fn follow_orders(&mut self, cx: &mut Cx<'_>, orders: Vec<health::Order>) {
+        self.schedule_failure_notes(cx);
         if orders.is_empty() {
             return;
         }
@@ -33,6 +70,23 @@ impl Master {
         self.metrics.failures_refused.set(count(tally.refused));
         self.metrics.failures_open.set(tally.open as i64);
         self.metrics.failures_held.set(tally.held as i64);
+    }
+
+    fn schedule_failure_notes(&mut self, cx: &mut Cx<'_>) {
+        if self.monitor.has_notes() && !std::mem::replace(&mut self.failure_notes_under_way, true) {
+            cx.arm(Timer::FailureNotes, cx.now.monotonic + BETWEEN_NOTES);
+        }
+    }
+
+    /// Nobody waits for it: what is not written yet when a master ends was noticed within its last moments.
+    pub(crate) fn note_failures(&mut self, cx: &mut Cx<'_>) {
+        let notes = Arc::new(self.monitor.take_notes(cx.now, MAX_NOTES));
+        self.store(cx, RegistryOperation::NoteFailures(notes), Waiting::FailuresNoted);
+    }
+
+    pub(crate) fn failures_noted(&mut self, cx: &mut Cx<'_>) {
+        self.failure_notes_under_way = false;
+        self.schedule_failure_notes(cx);
     }
 
     /// As DRAIN_AGENT, when an operator's own call would not be refused.
@@ -80,8 +134,15 @@ impl Master {
 
     /// The agents of the master before may all be back now.
     pub(crate) fn observe_return(&mut self, cx: &mut Cx<'_>) {
-        if !self.recovery.awaits(None) {
-            self.observe(cx, health::Event::AllReturned);
+        if self.recovery.awaits(None) {
+            return;
+        }
+        self.observe(cx, health::Event::AllReturned);
+        // All agents are back that could have told of them.
+        for framework in self.monitor.take_missed_frameworks() {
+            if self.frameworks.get(framework.as_str()).is_none() {
+                self.observe(cx, health::Event::FrameworkRemoved(framework));
+            }
         }
     }
 }

@@ -45,6 +45,8 @@ pub struct Master {
     pub(crate) heartbeats: Wheel<FrameworkId>,
     pub(crate) operations: Operations,
     pub(crate) monitor: health::Monitor,
+    /// Notes of failures are due or being written.
+    pub(crate) failure_notes_under_way: bool,
     pub(crate) allocator: Allocator,
     /// An allocation run is due at this time.
     pub(crate) allocation_armed: Option<vocabulary::Monotonic>,
@@ -60,6 +62,7 @@ impl Master {
         let policy = config.recovery_policy.clone().unwrap_or_else(|| health::Policy::new(config.agent_ping_timeout));
         Master {
             monitor: health::Monitor::new(policy, id.clone()),
+            failure_notes_under_way: false,
             info: config.master_info(&id),
             name: Arc::from("master"),
             metrics,
@@ -125,6 +128,7 @@ impl Master {
             Timer::RecoveredAgents => self.recovered_agents_timed_out(cx),
             Timer::CallBack => self.call_agents_back(cx),
             Timer::AgentRemoval => self.removals_go_on(cx),
+            Timer::FailureNotes => self.note_failures(cx),
             Timer::RegistryGc => self.prune_registry(cx),
             Timer::AgentReregister(agent) => self.reregistration_timed_out(cx, &agent),
             Timer::OfferTimeout(offer) => self.offer_timed_out(cx, &offer),

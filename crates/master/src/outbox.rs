@@ -71,6 +71,8 @@ pub enum Timer {
     AgentRemoval,
     /// Unreachable and gone agents are to be looked through for old ones.
     RegistryGc,
+    /// What was learnt of failures is to be written down.
+    FailureNotes,
     /// A disconnected agent has not come back.
     AgentReregister(AgentId),
     /// An offer has been outstanding for `--offer_timeout`.

@@ -97,7 +97,9 @@ impl Master {
             cx.arm(Timer::RecoveredAgents, cx.now.monotonic + self.config.agent_reregister_timeout);
             cx.arm(Timer::CallBack, cx.now.monotonic + FIRST_CALL);
         }
+        self.inherit_failures(cx);
         self.observe(cx, health::Event::TookOver { awaited });
+        self.observe_return(cx);
     }
 
     /// A Mesos agent that is told of no new leader (a standalone master restarted) notices nothing until it has been

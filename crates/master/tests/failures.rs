@@ -11,7 +11,7 @@ use common::calls::*;
 use common::operators::*;
 use common::*;
 use health::{Kind, Policy};
-use master::{Change, Effect, Explain, Input};
+use master::{Change, Effect, Explain, Input, RegistryOperation};
 use messages::tepui::AgentHealth;
 use messages::{Message, v1};
 use vocabulary::{AgentId, ReplyId, Upid};
@@ -46,7 +46,7 @@ fn incidents(c: &Cluster) -> Vec<String> {
         }
     }
     let show = |incident: &health::Incident| {
-        let actions: Vec<&str> = incident.actions.iter().map(|action| action.action).collect();
+        let actions: Vec<&str> = incident.actions.iter().map(|action| &*action.action).collect();
         let state = if incident.is_open() { "open" } else { "over" };
         format!("{} {} {state} [{}]", incident.kind, incident.subject, actions.join(" "))
     };
@@ -141,6 +141,102 @@ fn a_flapping_agent_is_kept_from_offers_for_its_quarantine() {
     let told = incidents(&c);
     let expect = "agent_flapping agent m-S1 over [quarantine stop_offering probation offer_again]";
     assert!(told.iter().any(|line| line == expect), "{told:?}");
+}
+
+/// How many commits were asked for to keep what is known of failures.
+fn notes(c: &Cluster) -> usize {
+    let is_note =
+        |effect: &&Effect| matches!(effect, Effect::Store { operation: RegistryOperation::NoteFailures(_), .. });
+    c.effects.iter().filter(is_note).count()
+}
+
+#[test]
+fn a_flapping_agent_is_not_forgiven_because_the_master_changed() {
+    let mut c = cluster(HALF);
+    for _ in 0..3 {
+        c.exited(peer(1).pid.address);
+        c.send(&peer(1).pid, reregister(&peer(1), "cpus:4;mem:1024"));
+    }
+    c.pass(Duration::from_secs(1));
+    assert_eq!(notes(&c), 1, "what happened within a second is one commit");
+    c.fail_over();
+    let inherited = c.changes.iter().find_map(|change| match change {
+        Change::IncidentsInherited(incidents) => Some(incidents.clone()),
+        _ => None,
+    });
+    let inherited = inherited.unwrap();
+    let open: Vec<&str> = inherited.iter().filter(|i| i.is_open()).map(|i| i.kind.as_str()).collect();
+    assert_eq!((inherited.len(), open), (4, vec!["agent_flapping"]));
+
+    // It is the first to come back, and is not offered.
+    c.send(&peer(1).pid, reregister(&peer(1), "cpus:4;mem:1024"));
+    assert_eq!(c.metrics.slaves_inactive.get(), 1);
+    for number in [0, 2, 3] {
+        c.send(&peer(number).pid, reregister(&peer(number), "cpus:4;mem:1024"));
+    }
+    let f = c.framework();
+    assert_eq!(offered_agents(&mut c, &f), ["m-S0", "m-S2", "m-S3"]);
+    c.pass(5 * PING);
+    assert_eq!(c.metrics.slaves_inactive.get(), 0);
+    let told = incidents(&c);
+    let expect = "agent_flapping agent m-S1 over [quarantine stop_offering probation offer_again]";
+    assert!(told.iter().any(|line| line == expect), "{told:?}");
+}
+
+#[test]
+fn an_agent_that_stays_away_is_the_same_incident_for_the_next_master() {
+    let mut c = cluster(HALF);
+    c.silent.insert(peer(1).pid);
+    c.pass(6 * PING);
+    c.fail_over();
+    let back = reregister(&peer(1), "cpus:4;mem:1024");
+    c.send(&peer(1).pid, back);
+    let over = "agent_unreachable agent m-S1 over [probation]";
+    assert!(incidents(&c).iter().any(|line| line == over), "{:?}", incidents(&c));
+    assert_eq!(c.metrics.failures_detected.get(), 1, "the failover itself");
+}
+
+#[test]
+fn a_framework_that_nobody_knows_any_more_is_not_missed() {
+    let mut c = cluster(HALF);
+    let mut info = framework_info();
+    info.failover_timeout = Some(1000.0);
+    let f = c.subscribe(info);
+    c.hang_up(&f);
+    c.pass(PING);
+    c.fail_over();
+    for number in 0..4 {
+        c.send(&peer(number).pid, reregister(&peer(number), "cpus:4;mem:1024"));
+    }
+    let over = format!("framework_disconnected framework {} over []", f.id);
+    assert!(incidents(&c).contains(&over), "{:?}", incidents(&c));
+    c.pass(PING);
+    assert_eq!(c.registry.incidents.values().filter(|incident| incident.is_open()).count(), 0);
+}
+
+/// What agents say of themselves every few seconds costs nothing; what comes of it is written together, once a second.
+#[test]
+fn signals_cost_the_registry_nothing() {
+    let mut c = cluster(HALF);
+    let report = |c: &mut Cluster, number: u16, disk_used: f64| {
+        c.send(&peer(number).pid, says(&peer(number), disk_used));
+    };
+    for round in 0..100 {
+        (0..4).for_each(|number| report(&mut c, number, 0.5 + f64::from(round) / 1000.0));
+        c.pass(Duration::from_secs(1));
+    }
+    assert_eq!(notes(&c), 0);
+    (0..4).for_each(|number| report(&mut c, number, 0.99));
+    c.disk_is_slow = true;
+    c.pass(PING);
+    (0..4).for_each(|number| report(&mut c, number, 0.5));
+    c.pass(PING);
+    assert_eq!(notes(&c), 1, "the next one waits for the one before");
+    c.disk_is_slow = false;
+    c.confirm();
+    c.pass(PING);
+    assert_eq!(notes(&c), 2);
+    assert!(c.registry.incidents.values().all(|incident| !incident.is_open()));
 }
 
 #[test]

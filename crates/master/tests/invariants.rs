@@ -245,6 +245,7 @@ impl Reader {
             | Change::MaintenanceUpdated(_)
             | Change::InverseOffersForgotten(_)
             | Change::RefusalsCounted { .. }
+            | Change::IncidentsInherited(_)
             | Change::Incident(..) => {}
             Change::InverseOfferAnswered { agent, framework, .. } => {
                 assert!(self.totals.contains_key(agent.as_str()) && self.frameworks.contains(framework.as_str()));

@@ -1,6 +1,7 @@
 //! The durable part of a master's state: what is in it, how it changes, how it is written down, and what waits for a
 //! change to become durable.
 
+mod failures;
 mod gc;
 mod operation;
 mod records;

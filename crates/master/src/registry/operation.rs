@@ -53,6 +53,9 @@ pub enum RegistryOperation {
     /// By the partition's id.
     RemovePartition(String),
 
+    /// What has changed about failures: incidents, and how agents behaved.
+    NoteFailures(Arc<health::Notes>),
+
     /// Forgets agents that left long ago.
     Prune {
         unreachable: Vec<AgentId>,

@@ -14,6 +14,7 @@ use messages::v1::quota::QuotaConfig;
 use vocabulary::{AgentId, Role, Write};
 use wire::{DecodeError, Limits, decode, encode};
 
+use super::failures::{conduct_record, incident_record, read_conduct, read_incident};
 use super::{AgentRecord, MachineKey, RegistryOperation, RegistryState, UnreachableRecord};
 
 /// The format that this master writes, and the newest it can read.
@@ -29,6 +30,8 @@ pub enum CorruptRegistry {
     Record { key: String, source: DecodeError },
     #[error("record {key} of the registry describes something else")]
     Misplaced { key: String },
+    #[error("record {key} of the registry says what this version does not know")]
+    Meaning { key: String, source: health::UnknownName },
     #[error("record {key} of the registry is of no known kind")]
     Unknown { key: String },
     #[error("the registry has records, but does not say in which format")]
@@ -51,6 +54,8 @@ enum Key {
     Quota(Role),
     Weight(Role),
     Partition(String),
+    Incident(u64),
+    Conduct(AgentId),
 }
 
 impl Key {
@@ -66,6 +71,8 @@ impl Key {
             Key::Quota(role) => format!("quota/{role}"),
             Key::Weight(role) => format!("weights/{role}"),
             Key::Partition(id) => format!("partitions/{id}"),
+            Key::Incident(number) => format!("incidents/{number}"),
+            Key::Conduct(id) => format!("conduct/{id}"),
         }
     }
 }
@@ -108,6 +115,8 @@ impl RegistryState {
         let quotas = self.quotas.keys().cloned().map(Key::Quota);
         let weights = self.weights.keys().cloned().map(Key::Weight);
         let partitions = self.partitions.keys().cloned().map(Key::Partition);
+        let incidents = self.incidents.keys().copied().map(Key::Incident);
+        let conducts = self.conducts.keys().cloned().map(Key::Conduct);
         let single = [Key::Format, Key::Master, Key::Schedule].into_iter();
         let keys = single
             .chain(agents)
@@ -116,7 +125,9 @@ impl RegistryState {
             .chain(machines)
             .chain(quotas)
             .chain(weights)
-            .chain(partitions);
+            .chain(partitions)
+            .chain(incidents)
+            .chain(conducts);
         keys.filter_map(|key| Some((key.text(), self.value(&key)?))).collect()
     }
 
@@ -161,6 +172,15 @@ impl RegistryState {
             Op::UpdateWeights(infos) => keys.extend(infos.iter().map(|info| Key::Weight(Role::new(info.role())))),
             Op::UpdatePartition(partition) => keys.extend([Key::Partition(partition.id.clone())]),
             Op::RemovePartition(id) => keys.extend([Key::Partition(id.clone())]),
+            Op::NoteFailures(notes) => {
+                // What came and went between two notes was never written.
+                let known = |number: &u64| self.incidents.contains_key(number);
+                let incidents = notes.incidents.iter().filter(|(number, now)| now.is_some() || known(number));
+                keys.extend(incidents.map(|(number, _)| Key::Incident(*number)));
+                let known = |agent: &AgentId| self.conducts.contains_key(agent);
+                let conducts = notes.conducts.iter().filter(|(agent, now)| now.is_some() || known(agent));
+                keys.extend(conducts.map(|(agent, _)| Key::Conduct(agent.clone())));
+            }
             Op::Prune { unreachable, gone } => {
                 keys.extend(unreachable.iter().cloned().map(Key::Unreachable));
                 keys.extend(gone.iter().cloned().map(Key::Gone));
@@ -199,6 +219,8 @@ impl RegistryState {
                 encode(&v1::WeightInfo { weight, role: Some(role.as_str().to_owned()) })
             }
             Key::Partition(id) => encode(self.partitions.get(id)?),
+            Key::Incident(number) => encode(&incident_record(self.incidents.get(number)?)),
+            Key::Conduct(id) => encode(&conduct_record(id, self.conducts.get(id)?)),
         })
     }
 
@@ -249,6 +271,17 @@ impl RegistryState {
                 self.partitions.insert(id.clone(), partition);
                 Key::Partition(id)
             }
+            "incidents" => {
+                let incident = read_incident(record(&key, value)?).map_err(|source| unknown(&key, source))?;
+                let number = incident.number;
+                self.incidents.insert(number, Arc::new(incident));
+                Key::Incident(number)
+            }
+            "conduct" => {
+                let (id, conduct) = read_conduct(record(&key, value)?).map_err(|source| unknown(&key, source))?;
+                self.conducts.insert(id.clone(), conduct);
+                Key::Conduct(id)
+            }
             _ => return Err(CorruptRegistry::Unknown { key }),
         };
         if described.text() == key { Ok(()) } else { Err(CorruptRegistry::Misplaced { key }) }
@@ -278,6 +311,10 @@ impl RegistryState {
 
 fn agent_id(info: &v1::AgentInfo) -> Option<AgentId> {
     info.id.as_ref().map(AgentId::from)
+}
+
+fn unknown(key: &str, source: health::UnknownName) -> CorruptRegistry {
+    CorruptRegistry::Meaning { key: key.to_owned(), source }
 }
 
 fn record<T: Described>(key: &str, value: &[u8]) -> Result<T, CorruptRegistry> {

@@ -27,6 +27,10 @@ pub struct RegistryState {
     pub weights: BTreeMap<Role, f64>,
     /// By id.
     pub partitions: BTreeMap<String, Partition>,
+    /// The open ones and a bounded history, by number.
+    pub incidents: BTreeMap<u64, Arc<health::Incident>>,
+    /// Of agents that have something to answer for.
+    pub conducts: BTreeMap<AgentId, Arc<health::Conduct>>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -104,6 +108,14 @@ impl RegistryState {
             }
             Op::RemovePartition(id) => {
                 self.partitions.remove(id);
+            }
+            Op::NoteFailures(notes) => {
+                for (number, incident) in &notes.incidents {
+                    set(&mut self.incidents, number, incident.as_ref());
+                }
+                for (agent, conduct) in &notes.conducts {
+                    set(&mut self.conducts, agent, conduct.as_ref());
+                }
             }
             Op::Prune { unreachable, gone } => {
                 for agent in unreachable {
@@ -202,5 +214,12 @@ impl RegistryState {
                 self.quotas.insert(Role::new(&config.role), config.clone());
             }
         }
+    }
+}
+
+fn set<K: Ord + Clone, V: Clone>(map: &mut BTreeMap<K, V>, key: &K, value: Option<&V>) {
+    match value {
+        Some(value) => drop(map.insert(key.clone(), value.clone())),
+        None => drop(map.remove(key)),
     }
 }

@@ -52,6 +52,46 @@ fn partition(id: &str) -> Partition {
     Partition { id: id.to_owned(), role: "eng".to_owned(), ..Default::default() }
 }
 
+/// One incident of each subject there is, or that it is forgotten.
+fn incident(number: u64, known: bool, recovered: bool) -> Op {
+    use health::{Action, Incident, Kind, Severity, Subject};
+    let at = vocabulary::Timestamp::from_nanos;
+    let framework = vocabulary::FrameworkId::new("f");
+    let incident = Incident {
+        id: format!("m-F{number}"),
+        number,
+        kind: Kind::ALL[number as usize % Kind::ALL.len()],
+        severity: Severity::ALL[number as usize % Severity::ALL.len()],
+        subject: match number % 4 {
+            0 => Subject::Agent(agent(1)),
+            1 => Subject::Framework(framework),
+            2 => Subject::Executors(agent(1), framework),
+            _ => Subject::Master("m".to_owned()),
+        },
+        hostname: (number % 2 == 0).then(|| "host1".to_owned()),
+        details: "it comes and goes".to_owned(),
+        detected: at(number),
+        actions: vec![Action { at: at(5), action: "quarantine".into(), reason: "60 s".to_owned() }],
+        recovered: recovered.then(|| at(9)),
+    };
+    let incidents = BTreeMap::from([(number, known.then(|| Arc::new(incident)))]);
+    Op::NoteFailures(Arc::new(health::Notes { incidents, ..Default::default() }))
+}
+
+fn conduct(n: u8, known: bool, drained: bool) -> Op {
+    let at = vocabulary::Timestamp::from_nanos;
+    let conduct = health::Conduct {
+        hostname: format!("host{n}"),
+        departures: vec![at(1), at(2)],
+        quarantine: drained.then(|| (at(7), std::time::Duration::from_secs(60))),
+        probation: (!drained).then(|| at(8)),
+        overruled: [health::Kind::DiskPressure, health::Kind::Overload].into(),
+        drained,
+    };
+    let conducts = BTreeMap::from([(agent(n), known.then(|| Arc::new(conduct)))]);
+    Op::NoteFailures(Arc::new(health::Notes { conducts, ..Default::default() }))
+}
+
 fn recover() -> Op {
     Op::Recover(Box::new(v1::MasterInfo { id: "m".to_owned(), ip: 1, port: 5050, ..Default::default() }))
 }
@@ -99,6 +139,11 @@ fn a_commit_writes_what_changed() {
     check(&[Op::UpdateWeights(vec![weight("a", 2.5), weight("b", 1.0)])], &["+weights/a", "+weights/b"]);
     check(&[Op::UpdatePartition(partition("p"))], &["+partitions/p"]);
     check(&[Op::UpdatePartition(partition("p")), Op::RemovePartition("p".to_owned())], &["-partitions/p"]);
+    check(&[incident(3, true, false)], &["+incidents/3"]);
+    check(&[incident(3, true, false), incident(3, false, false)], &["-incidents/3"]);
+    check(&[incident(3, false, false)], &[]);
+    check(&[conduct(1, true, true), conduct(1, false, true)], &["-conduct/m-S1"]);
+    check(&[conduct(1, false, true)], &[]);
 }
 
 #[test]
@@ -144,6 +189,16 @@ fn a_damaged_registry_is_refused() {
         }),
         "record weights/b of the registry describes something else"
     );
+    let stranger = messages::tepui::registry::Incident {
+        number: 1,
+        r#type: "flood".to_owned(),
+        severity: "warning".to_owned(),
+        ..Default::default()
+    };
+    assert_eq!(
+        refused(&|e| e.push(("incidents/1".to_owned(), wire::encode(&stranger)))),
+        "record incidents/1 of the registry says what this version does not know"
+    );
     assert_eq!(refused(&|e| e.push(("x/y".to_owned(), vec![]))), "record x/y of the registry is of no known kind");
     assert_eq!(
         refused(&|e| e.retain(|e| e.0 != "format")),
@@ -180,6 +235,8 @@ fn operation() -> impl Strategy<Value = Op> {
         (0u8..3, 0.5..9.0).prop_map(|(n, w)| Op::UpdateWeights(vec![weight(&format!("r/{n}"), w)])),
         (0u8..3).prop_map(|n| Op::UpdatePartition(partition(&n.to_string()))),
         (0u8..3).prop_map(|n| Op::RemovePartition(n.to_string())),
+        (0u64..12, any::<bool>(), any::<bool>()).prop_map(|(n, known, recovered)| incident(n, known, recovered)),
+        (ids.clone(), any::<bool>(), any::<bool>()).prop_map(|(n, known, drained)| conduct(n, known, drained)),
         (ids.clone(), ids).prop_map(|(a, b)| Op::Prune { unreachable: vec![agent(a)], gone: vec![agent(b)] }),
     ]
 }

@@ -77,6 +77,8 @@ pub(crate) enum Waiting {
     Drained(AgentId),
     /// What a recovery policy set about an agent.
     DrainedByPolicy(AgentId),
+    /// Nothing; the next notes may be written.
+    FailuresNoted,
     Pruned {
         unreachable: Vec<AgentId>,
     },
@@ -154,6 +156,7 @@ impl Master {
             Waiting::Drained(agent) => self.became_drained(cx, &agent),
             // Nobody is owed an answer.
             Waiting::DrainedByPolicy(agent) => drop(self.standing_changed(cx, &agent, Standing::Draining)),
+            Waiting::FailuresNoted => self.failures_noted(cx),
             Waiting::Pruned { unreachable } => self.pruned(cx, &unreachable),
             Waiting::Remove { agent, cause, reason } => self.removed(cx, &agent, cause, reason),
             Waiting::Policy { reply, change } => self.policy_stored(cx, reply, change),

@@ -193,6 +193,7 @@ fn change(change: &Change) -> String {
             format!("inverse offer of {agent}: {framework} {}", status.status().as_str_name())
         }
         Change::RefusalsCounted { role, active } => format!("{active} refusals in {role}"),
+        Change::IncidentsInherited(incidents) => format!("{} incidents inherited", incidents.len()),
         Change::Incident(incident, _) => {
             let state = if incident.is_open() { incident.severity.as_str() } else { "over" };
             let last = incident.actions.last().map_or(String::new(), |last| format!(": {}", last.action));

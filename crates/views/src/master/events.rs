@@ -87,6 +87,7 @@ pub(super) fn of(view: &View, change: &Change) -> Option<Event> {
         | Change::InverseOfferAnswered { .. }
         | Change::InverseOffersForgotten(_)
         | Change::RefusalsCounted { .. }
+        | Change::IncidentsInherited(_)
         | Change::Incident(..) => None,
     }
 }

@@ -136,6 +136,11 @@ impl View {
             Change::InverseOfferAnswered { agent, framework, status } => self.policy().answer(agent, framework, status),
             Change::InverseOffersForgotten(agent) => self.policy().forget_agent(agent),
             Change::RefusalsCounted { role, active } => self.count_refusals(role, *active),
+            Change::IncidentsInherited(incidents) => {
+                for incident in incidents {
+                    self.failures.put(&mut self.current.failures, incident);
+                }
+            }
             Change::Incident(incident, _) => self.failures.put(&mut self.current.failures, incident),
         }
     }
