@@ -189,10 +189,10 @@ impl Monitor {
 
     pub(crate) fn over(&mut self, now: Now, kind: Kind, subject: &Subject, orders: &mut Vec<Order>) {
         if let Some(incident) = self.book.over(now.wall, kind, subject) {
-            if let Some(patient) = subject.agent().and_then(|agent| self.patients.get_mut(agent)) {
-                if patient.overruled.remove(&kind) {
-                    self.unsaved.extend(subject.agent().cloned());
-                }
+            if let Some(patient) = subject.agent().and_then(|agent| self.patients.get_mut(agent))
+                && patient.overruled.remove(&kind)
+            {
+                self.unsaved.extend(subject.agent().cloned());
             }
             orders.push(Order::Publish(incident, News::Recovered));
         }

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 
 use ring::hmac;
 use serde_json::Value;
-use server::master::SinkOptions;
+use server::master::{RegistryPlace, SinkOptions};
 use support::{Client, PATIENCE, Scheduler, get, master_with};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
@@ -74,6 +74,49 @@ async fn a_webhook_is_told_with_a_signature_until_it_takes_it() {
     let _scheduler = resubscribe(master.address, &info, &framework).await;
     let (_, body) = post_to(&receiver, "200 OK").await;
     check(&body, "recovered", &framework);
+}
+
+/// Until the registry has grown: what was noticed is written within a second or so.
+async fn larger(address: SocketAddr, than: f64) {
+    let begun = std::time::Instant::now();
+    while registry_size(address).await <= than {
+        assert!(begun.elapsed() < PATIENCE, "nothing is written");
+    }
+}
+
+async fn registry_size(address: SocketAddr) -> f64 {
+    let metrics = get(address, "/metrics/snapshot").await.json();
+    metrics["registrar/registry_size_bytes"].as_f64().expect("a size")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_master_knows_the_failures_of_the_one_before() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let start = || {
+        master_with(|options| {
+            options.work_dir = Some(directory.path().to_owned());
+            options.registry = RegistryPlace::Embedded;
+        })
+    };
+    let master = start();
+    let before = registry_size(master.address).await;
+    drop(Scheduler::subscribe(master.address, FRAMEWORK).await);
+    larger(master.address, before).await;
+    let told = get(master.address, "/failures").await.json()["failures"][0].clone();
+    assert!(told["recovered_at"].is_null(), "{told}");
+    master.shutdown().await;
+
+    let next = start();
+    let history = get(next.address, "/failures").await.json();
+    let inherited = &history["failures"][0];
+    assert_eq!(
+        (&inherited["id"], &inherited["type"], &inherited["detected_at"]),
+        (&told["id"], &told["type"], &told["detected_at"]),
+        "{history}"
+    );
+    // Nobody is left that could tell it of this framework.
+    assert!(inherited["recovered_at"].is_number(), "{history}");
+    next.shutdown().await;
 }
 
 async fn resubscribe(address: SocketAddr, info: &str, framework: &str) -> Client {
