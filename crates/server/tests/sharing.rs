@@ -1,5 +1,5 @@
-//! Who gets what, end to end: partitions that lend and take back, limits of quota, the whitelist, and the reasons that
-//! `/explain` gives meanwhile. Real tasks of a master and an agent, over HTTP.
+//! Who gets what, end to end: partitions that lend and take back, limits of quota, the whitelist, idle resources that are
+//! offered twice, and the reasons that `/explain` gives meanwhile. Real tasks of a master and an agent, over HTTP.
 //!
 //! Not run by the test harness, since the agent starts this program again as the executor.
 
@@ -27,6 +27,7 @@ fn main() -> ExitCode {
         a_partition_lends_and_takes_back().await;
         a_limit_ends_what_is_offered().await;
         the_whitelist_is_watched().await;
+        what_lies_idle_is_offered_again_until_the_machine_suffers().await;
     });
     ExitCode::SUCCESS
 }
@@ -40,12 +41,17 @@ struct Cluster {
 impl Cluster {
     /// One agent with four processors and 1024 MB.
     async fn start(change: impl FnOnce(&mut MasterOptions)) -> Self {
+        Self::with(change, |_| {}).await
+    }
+
+    async fn with(change: impl FnOnce(&mut MasterOptions), change_agent: impl FnOnce(&mut agent::Config)) -> Self {
         let work = tempfile::tempdir().expect("a directory");
         let master = master_with(change);
         let resources = resources::Resources::parse("cpus:4;mem:1024", "*").expect("resources");
         let pid: Upid = "slave(1)@127.0.0.1:0".parse().expect("a pid");
         let mut config = agent::Config::new(pid, "localhost", work.path(), resources);
         config.registration_backoff_factor = Duration::from_millis(1);
+        change_agent(&mut config);
         let mut options = AgentOptions::new(Ipv4Addr::LOCALHOST, 0, master.address.to_string(), config);
         options.containerizer.launcher = containerizer::Launcher::Posix;
         let path = std::env::current_exe().expect("this program");
@@ -69,11 +75,16 @@ impl Cluster {
     }
 
     async fn framework(&self, role: &str) -> Framework {
+        self.framework_that_can(role, &[]).await
+    }
+
+    async fn framework_that_can(&self, role: &str, more: &[&str]) -> Framework {
+        let capabilities = ["PARTITION_AWARE", "MULTI_ROLE"].iter().chain(more);
         let info = json!({
             "user": "root",
             "name": format!("of {role}"),
             "roles": [role],
-            "capabilities": [{ "type": "PARTITION_AWARE" }, { "type": "MULTI_ROLE" }],
+            "capabilities": capabilities.map(|capability| json!({ "type": capability })).collect::<Vec<_>>(),
         });
         let scheduler = Scheduler::subscribe(self.master.address, &info.to_string()).await;
         Framework { scheduler, master: self.master.address, role: role.to_owned() }
@@ -135,6 +146,18 @@ impl Framework {
         assert_eq!((amount("cpus"), amount("mem")), (cpus, mem), "{offers}");
         assert_eq!(offers.as_array().map(Vec::len), Some(1), "{offers}");
         offers[0].clone()
+    }
+
+    /// An offer that is followed by no better one: what was estimated from the first measurement is rescinded soon.
+    async fn is_offered_revocable_processors(&mut self) -> Value {
+        loop {
+            let offer = self.event("OFFERS").await["offers"]["offers"][0].clone();
+            let resources = offer["resources"].as_array().expect("resources");
+            let is_revocable = |name: &str| resources.iter().any(|r| r["name"] == name && r["revocable"].is_object());
+            if is_revocable("cpus") && is_revocable("mem") {
+                return offer;
+            }
+        }
     }
 
     async fn accepts(&self, offer: &Value, tasks: Vec<Value>) {
@@ -260,5 +283,49 @@ async fn the_whitelist_is_watched() {
     cluster.explains(&framework, "NOT_WHITELISTED").await;
     std::fs::write(&file, "elsewhere\nlocalhost\n").expect("written");
     framework.is_offered(4.0, 1024.0).await;
+    cluster.stop().await;
+}
+
+/// The limit is a load that any machine has on which one of the tasks never rests.
+async fn what_lies_idle_is_offered_again_until_the_machine_suffers() {
+    let cluster = Cluster::with(
+        |_| {},
+        |agent| {
+            agent.estimator = agent::Estimator::Load { margin: 0.1 };
+            agent.oversubscribed_resources_interval = Duration::from_secs(1);
+            agent.qos = agent::QosController { load_5min: Some(0.0), ..agent::QosController::default() };
+            // Time enough to launch something.
+            agent.qos_correction_interval_min = Duration::from_secs(5);
+        },
+    )
+    .await;
+    let mut owner = cluster.framework("dev").await;
+    let offer = owner.is_offered(4.0, 1024.0).await;
+    owner.accepts(&offer, vec![owner.sleeper("idle", &offer, 4.0, 1024.0)]).await;
+    owner.sees("idle", "TASK_RUNNING").await;
+
+    // Only those see it who know that it can be taken away.
+    let mut spot = cluster.framework_that_can("spot", &["REVOCABLE_RESOURCES"]).await;
+    let offer = spot.is_offered_revocable_processors().await;
+    spot.declines(&offer, 0).await;
+    let plain = cluster.framework("plain").await;
+    cluster.explains(&plain, "FRAMEWORK_LACKS_CAPABILITY").await;
+    let offer = spot.is_offered_revocable_processors().await;
+    let mut busy = spot.sleeper("busy", &offer, 1.0, 32.0);
+    for resource in busy["resources"].as_array_mut().expect("resources") {
+        resource["revocable"] = json!({});
+    }
+    busy["command"] = json!({ "value": "while :; do :; done" });
+    spot.accepts(&offer, vec![busy]).await;
+    let ended = spot.sees("busy", "TASK_GONE").await;
+    assert_eq!(ended["reason"], "REASON_CONTAINER_PREEMPTED", "{ended}");
+    assert_eq!(ended["source"], "SOURCE_AGENT", "{ended}");
+
+    let state = get(cluster.master.address, "/tasks").await.json();
+    let tasks = state["tasks"].as_array().expect("tasks").iter();
+    let idle: Vec<_> = tasks.filter(|task| task["id"] == "idle").map(|task| &task["state"]).collect();
+    assert_eq!(idle, ["TASK_RUNNING"], "what was allocated for good stays");
+    let metrics = get(cluster.agent.address, "/metrics/snapshot").await.json();
+    assert_eq!(metrics["slave/executors_preempted"], 1.0);
     cluster.stop().await;
 }
