@@ -230,6 +230,9 @@ fn masters_and_frameworks_may_ask_for_operations() {
         framework_id: None,
     });
     check(&mut story, "send master@10.0.0.1:5050: UpdateOperationStatus O7 DROPPED, not to be acknowledged");
+    // It was held up by a broken connection.
+    story.applies(7, reserve(10.0));
+    check(&mut story, "send master@10.0.0.1:5050: UpdateOperationStatus O7 DROPPED, not to be acknowledged");
     story.master_says(internal::ReconcileOperationsMessage {
         operations: vec![asked(None, Some("op1")), asked(None, Some("op7"))],
         framework_id: Some(framework_id()),

@@ -30,6 +30,8 @@ pub(crate) struct Agent {
     pub offers: Vec<OfferId>,
     /// By the id of each resource provider.
     pub providers: BTreeMap<String, Provider>,
+    /// An operation that was taken for granted has come to nothing: the next registration says what there is.
+    pub total_in_doubt: bool,
     /// When it is given up, while disconnected.
     pub deadline: Option<Monotonic>,
 }
@@ -62,6 +64,7 @@ impl Agent {
             uses: BTreeMap::new(),
             offers: Vec::new(),
             providers: BTreeMap::new(),
+            total_in_doubt: false,
             deadline: None,
         }
     }

@@ -68,6 +68,14 @@ impl Master {
         let Some(total) = total_of(&message.slave.resources, &message.checkpointed_resources) else {
             return cx.shut_down(&from, "Agent reregistered with invalid resources");
         };
+        // Its report may be of before operations that are under way: it knows of those soon.
+        let stands = self.awaits_operations(&id);
+        let (total, in_doubt) = if stands {
+            let other = *agent.state.info != message.slave;
+            (agent.state.total.non_revocable(), agent.total_in_doubt || other)
+        } else {
+            (total, false)
+        };
         let before = agent.state.pid.address;
         self.agents.rename(id.as_str(), from.clone());
         self.relink(cx, before, from.address);
@@ -77,6 +85,7 @@ impl Master {
             let capabilities = capability_numbers(&message.agent_capabilities);
             agent.capabilities = AgentCapabilities::of(&capabilities);
             agent.resource_version.clone_from(&message.resource_version_uuid);
+            agent.total_in_doubt = in_doubt;
             let total = total + agent.state.total.revocable();
             changed = total != agent.state.total;
             self.metrics.total.subtract(&agent.state.total);

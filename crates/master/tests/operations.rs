@@ -347,8 +347,41 @@ fn an_agent_is_asked_about_operations_it_does_not_report() {
     dropped.status.operation_id = None;
     s.c.send(&s.a.pid.clone(), dropped);
     assert_eq!(s.heard(), ["UPDATE_OPERATION_STATUS op OPERATION_DROPPED: "]);
+    // What had been taken for granted is not so: the agent is made to say what is.
+    let received = s.c.received(&s.a.pid);
+    assert!(received.len() == 1 && received[0].ends_with("Ping connected=false"), "{received:?}");
     s.c.send(&s.a.pid.clone(), report(&s.a, vec![]));
     assert_eq!(s.c.received(&s.a.pid), Vec::<String>::new());
+}
+
+#[test]
+fn an_operation_that_has_ended_is_not_asked_about() {
+    let mut s = story();
+    s.accept(vec![reserve_for("r", "cpus:1", Some("op"))]);
+    let applied = s.applied().remove(0);
+    s.report(&applied, v1::OperationState::OperationFinished, Some(1));
+    assert_eq!(s.heard().len(), 1);
+    s.c.forget();
+    // The agent has been told that somebody has heard of it.
+    s.c.send(&s.a.pid.clone(), report(&s.a, vec![]));
+    assert_eq!(s.c.received(&s.a.pid), Vec::<String>::new());
+    s.c.call(&s.f, reconcile_operations(&[("op", Some(&s.a.id))]));
+    assert_eq!(s.heard(), ["UPDATE_OPERATION_STATUS op OPERATION_UNKNOWN: Reconciliation: Operation is unknown"]);
+}
+
+#[test]
+fn a_registration_of_before_an_operation_does_not_take_it_back() {
+    let mut s = story();
+    s.accept(vec![reserve_for("r", "cpus:1", Some("op"))]);
+    let applied = s.applied().remove(0);
+    let before = || reregister(&s.a, "cpus:4;mem:1024;disk:1000");
+    let (first, second) = (before(), before());
+    s.c.send(&s.a.pid.clone(), first);
+    assert_eq!(s.next_offer(), AFTERWARDS);
+    // But it never came to anything.
+    s.report(&applied, v1::OperationState::OperationDropped, None);
+    s.c.send(&s.a.pid.clone(), second);
+    assert_eq!(s.next_offer(), "cpus:4; mem:1024; disk:1000");
 }
 
 #[test]

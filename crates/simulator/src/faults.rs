@@ -33,6 +33,16 @@ pub enum Fault {
         a: Node,
         b: Node,
     },
+    /// The connection that carries one direction breaks alone.
+    Snap {
+        from: Node,
+        to: Node,
+    },
+    /// A node can reach nobody, and nobody can reach it.
+    Isolate {
+        node: Node,
+        lasts: Duration,
+    },
     SlowDisk {
         agent: usize,
         factor: u32,
@@ -56,6 +66,75 @@ pub enum Fault {
     HandOver {
         master: usize,
     },
+}
+
+impl Fault {
+    /// The names of the kinds, in the order of `kind`. The end of a cut is none.
+    pub const KINDS: [&str; 12] = [
+        "crashes",
+        "reboots",
+        "cuts",
+        "breaks",
+        "snaps",
+        "isolations",
+        "disks",
+        "clock jumps",
+        "containers killed",
+        "operators",
+        "take-overs",
+        "hand-overs",
+    ];
+
+    fn kind(&self) -> Option<usize> {
+        Some(match self {
+            Fault::Heal { .. } => return None,
+            Fault::Crash { .. } => 0,
+            Fault::Reboot { .. } => 1,
+            Fault::Cut { .. } => 2,
+            Fault::Break { .. } => 3,
+            Fault::Snap { .. } => 4,
+            Fault::Isolate { .. } => 5,
+            Fault::SlowDisk { .. } => 6,
+            Fault::ClockJump { .. } => 7,
+            Fault::KillContainer { .. } => 8,
+            Fault::Operator(_) => 9,
+            Fault::TakeOver { .. } => 10,
+            Fault::HandOver { .. } => 11,
+        })
+    }
+}
+
+/// How many of each kind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Faults([u64; Fault::KINDS.len()]);
+
+impl Faults {
+    pub fn count(&mut self, fault: &Fault) {
+        if let Some(count) = fault.kind().and_then(|kind| self.0.get_mut(kind)) {
+            *count += 1;
+        }
+    }
+
+    pub fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
+}
+
+impl std::ops::AddAssign for Faults {
+    fn add_assign(&mut self, other: Faults) {
+        self.0.iter_mut().zip(other.0).for_each(|(count, more)| *count += more);
+    }
+}
+
+impl std::fmt::Display for Faults {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} faults (", self.total())?;
+        for (at, (count, kind)) in self.0.iter().zip(Fault::KINDS).enumerate() {
+            let comma = if at == 0 { "" } else { ", " };
+            write!(f, "{comma}{count} {kind}")?;
+        }
+        f.write_str(")")
+    }
 }
 
 /// What operators ask for.
@@ -89,6 +168,22 @@ pub enum Wish {
     },
     TearDown {
         scheduler: usize,
+    },
+    /// Something of an agent for a role, by hand.
+    Reserve {
+        agent: usize,
+        role: usize,
+    },
+    /// The first reservation of an agent that is not in use.
+    Unreserve {
+        agent: usize,
+    },
+    /// A volume of the first disk that is reserved.
+    CreateVolume {
+        agent: usize,
+    },
+    DestroyVolume {
+        agent: usize,
     },
 }
 
@@ -128,7 +223,7 @@ fn fault(random: &mut Random, size: Size) -> Fault {
     let agent = random.below(size.agents as u64) as usize;
     let master = random.below(size.masters as u64) as usize;
     let mut seconds = |most: u64| Duration::from_millis(random.below(most * 1000) + 1);
-    match seconds(28).as_secs() {
+    match seconds(32).as_secs() {
         0..=4 => Fault::Crash { node, down: seconds(30) },
         5 => Fault::Crash { node, down: seconds(300) },
         6 => Fault::Crash { node: Node::Agent(agent), down: seconds(5) },
@@ -146,13 +241,16 @@ fn fault(random: &mut Random, size: Size) -> Fault {
         20 => Fault::Cut { from: Node::Agent(agent), to: Node::Master(master), lasts: seconds(700) },
         21 => Fault::Crash { node: Node::Agent(agent), down: seconds(900) },
         22 => Fault::TakeOver { scheduler: random.below(size.schedulers as u64) as usize },
+        23 => Fault::Snap { from: node, to: Node::Master(master) },
+        24 => Fault::Snap { from: Node::Master(master), to: node },
+        25..=26 => Fault::Isolate { node, lasts: seconds(90) },
         _ => Fault::Operator(wish(random, size, agent)),
     }
 }
 
 fn wish(random: &mut Random, size: Size, agent: usize) -> Wish {
     let role = random.below(2) as usize;
-    match random.below(12) {
+    match random.below(16) {
         0..=1 => Wish::Drain { agent, mark_gone: random.below(3) == 0 },
         2 => Wish::Deactivate { agent },
         3..=5 => Wish::Reactivate { agent },
@@ -161,6 +259,10 @@ fn wish(random: &mut Random, size: Size, agent: usize) -> Wish {
         8 => Wish::Limit { role, cpus: None },
         9 => Wish::Weight { role, weight: 1 + random.below(5) as u32 },
         10 => Wish::Maintenance { agent },
+        11 => Wish::Reserve { agent, role },
+        12 => Wish::Unreserve { agent },
+        13 => Wish::CreateVolume { agent },
+        14 => Wish::DestroyVolume { agent },
         _ => Wish::TearDown { scheduler: random.below(size.schedulers as u64) as usize },
     }
 }

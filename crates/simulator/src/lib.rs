@@ -31,6 +31,7 @@ mod rest;
 mod run;
 mod world;
 
+pub use faults::Faults;
 pub use minimise::minimise;
 pub use mutant::Mutant;
 pub use report::{Counts, Outcome};

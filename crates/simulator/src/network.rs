@@ -2,8 +2,17 @@
 //!
 //! A cut direction delivers nothing. What is sent into it waits, as unacknowledged segments do, until the cut heals or
 //! the connection gives up; then everything under way is lost and both ends learn of it, each in its own time.
-//! Reordering and duplication happen where they happen with libprocess: a message of a broken connection is overtaken by
-//! those of the next one, or seen twice because its sender repeats it.
+//!
+//! In wild weather it also does what real transports do, and what tidy models forget:
+//!
+//! - libprocess has one connection for each direction, so one of them can break alone, and only its sender learns of it.
+//!   The two parts of an HTTP scheduler, its event stream and its calls, are two connections as well.
+//! - What a broken connection has delivered to the receiver's kernel may be read after messages of the next connection:
+//!   so messages are overtaken, but only by those of a later connection, and never among themselves.
+//! - No libprocess message is sent twice by a transport: what is seen twice there is repeated by the cores. An HTTP client
+//!   whose connection broke before the answer may repeat its call, and the first one may have come through. All calls are
+//!   repeated but ACCEPT: a second one ends tasks of the first for their framework (invalid offers), in Mesos too, so
+//!   careful clients reconcile instead.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -29,17 +38,44 @@ pub enum Packet {
     Closed(StreamId),
 }
 
-/// One connection, both directions. Its number changes when it breaks: what was sent on an older one never arrives,
-/// except for stragglers (see [`Network::send`]).
+/// The connections between two nodes. The number of a direction changes when it breaks: what was sent on an older one
+/// never arrives, except for stragglers.
 #[derive(Debug, Default)]
 struct Connection {
-    number: u64,
-    /// When the last packet of each direction arrives: nothing overtakes it.
-    last: [Duration; 2],
-    /// Sent into a cut.
-    held: [VecDeque<Packet>; 2],
+    ways: [Way; 2],
     /// Somebody has sent into a cut, and will give up.
     doomed: bool,
+}
+
+/// One direction.
+#[derive(Debug, Default)]
+struct Way {
+    number: u64,
+    /// When the last packet arrives: nothing overtakes it.
+    last: Duration,
+    /// Sent into a cut.
+    held: VecDeque<Packet>,
+    /// What was under way when the connection before this one broke is read at that time, as far as it had come.
+    stragglers: Option<(u64, Duration)>,
+}
+
+impl Way {
+    /// What was under way is lost, but for what is read at `stragglers`.
+    fn break_off(&mut self, stragglers: Option<Duration>) {
+        let before = self.number;
+        *self = Way { number: before + 1, stragglers: stragglers.map(|at| (before, at)), ..Way::default() };
+    }
+}
+
+/// What becomes of a packet that reaches its receiver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    Now,
+    /// It lies in the receiver's buffer until then.
+    Later(Duration),
+    /// It waits for a cut to heal.
+    Held,
+    Lost,
 }
 
 /// How the network behaves when nothing is cut.
@@ -51,7 +87,16 @@ pub struct Weather {
     pub stall_one_in: u64,
     /// One packet in so many sees its connection break under it; never when zero.
     pub break_one_in: u64,
+    /// Directions break alone, and stragglers are read late (see above).
+    pub wild: bool,
+    /// One call in so many is repeated by its client; never when zero.
+    pub repeat_one_in: u64,
 }
+
+/// The longest a straggler lies in its receiver's buffer.
+const STRAGGLE: Duration = Duration::from_secs(4);
+/// The longest a client waits for an answer on a connection that is broken before it repeats its call.
+const REPEAT: Duration = Duration::from_secs(8);
 
 #[derive(Debug)]
 pub struct Network {
@@ -85,62 +130,69 @@ impl Network {
     ) -> Vec<(Duration, Event)> {
         let cut = self.is_cut(from, to) || self.is_cut(to, from);
         let weather = self.weather;
-        let (pair, direction) = pair(from, to);
-        let connection = self.connections.entry(pair).or_default();
-        let number = connection.number;
         if self.down.contains(&to) {
             // Connection refused, or reset by a machine that knows nothing of it.
             return self.break_connection(now, random, from, to, Duration::from_millis(200));
         }
         if cut {
             // Without acknowledgements the way there is of no use either.
-            if let Some(held) = connection.held.get_mut(direction) {
-                held.push_back(packet);
-            }
-            if std::mem::replace(&mut connection.doomed, true) {
-                return Vec::new();
-            }
-            return vec![(now + up_to(random, GIVE_UP), Event::GiveUp { a: from, b: to, number })];
+            return self.held(now, random, from, to, packet);
         }
         if one_in(random, weather.break_one_in) {
-            return self.break_connection(now, random, from, to, Duration::from_secs(3));
+            return if weather.wild && one_in(random, 2) {
+                self.snap(now, random, from, to)
+            } else {
+                self.break_connection(now, random, from, to, Duration::from_secs(3))
+            };
         }
         let stalled = one_in(random, weather.stall_one_in);
         let delay = up_to(random, if stalled { weather.delay * 100 } else { weather.delay });
-        let mut at = now + delay;
-        if let Some(last) = connection.last.get_mut(direction) {
-            at = at.max(*last);
-            *last = at;
+        let way = self.way(from, to);
+        way.last = way.last.max(now + delay);
+        let (at, number) = (way.last, way.number);
+        let mut events = Vec::with_capacity(1);
+        if is_repeatable(&packet) && one_in(random, weather.repeat_one_in) {
+            let again = at + up_to(random, REPEAT);
+            events.push((again, Event::Arrive { from, to, number, packet: Box::new(packet.clone()) }));
         }
-        vec![(at, Event::Arrive { from, to, number, packet: Box::new(packet) })]
+        events.push((at, Event::Arrive { from, to, number, packet: Box::new(packet) }));
+        events
     }
 
-    /// True if a packet sent on that connection may still arrive.
-    pub fn delivers(&self, from: Node, to: Node, number: u64) -> bool {
-        let (pair, _) = pair(from, to);
-        !self.down.contains(&to)
-            && !self.is_cut(from, to)
-            && self.connections.get(&pair).is_some_and(|connection| connection.number == number)
+    fn way(&mut self, from: Node, to: Node) -> &mut Way {
+        let (pair, direction) = pair(from, to);
+        let [there, back] = &mut self.connections.entry(pair).or_default().ways;
+        if direction == 0 { there } else { back }
     }
 
-    /// A packet reached a cut: it waits with the others.
-    pub fn hold(
+    /// What happens to a packet of that connection when it arrives.
+    pub fn delivery(&mut self, now: Duration, from: Node, to: Node, number: u64) -> Delivery {
+        let (down, cut) = (self.down.contains(&to), self.is_cut(from, to));
+        let way = self.way(from, to);
+        match way.stragglers {
+            _ if down => Delivery::Lost,
+            _ if way.number == number && cut => Delivery::Held,
+            _ if way.number == number => Delivery::Now,
+            Some((old, at)) if old == number && now < at => Delivery::Later(at),
+            Some((old, at)) if old == number && now == at => Delivery::Now,
+            _ => Delivery::Lost,
+        }
+    }
+
+    /// A packet goes into a cut, or reached one: it waits with the others.
+    pub fn held(
         &mut self,
         now: Duration,
         random: &mut Random,
         from: Node,
         to: Node,
-        number: u64,
         packet: Packet,
     ) -> Vec<(Duration, Event)> {
-        let (pair, direction) = pair(from, to);
-        let Some(connection) = self.connections.get_mut(&pair).filter(|connection| connection.number == number) else {
-            return Vec::new();
-        };
-        if let Some(held) = connection.held.get_mut(direction) {
-            held.push_back(packet);
-        }
-        if std::mem::replace(&mut connection.doomed, true) {
+        let way = self.way(from, to);
+        way.held.push_back(packet);
+        let number = way.number;
+        let (pair, _) = pair(from, to);
+        if std::mem::replace(&mut self.connections.entry(pair).or_default().doomed, true) {
             return Vec::new();
         }
         vec![(now + up_to(random, GIVE_UP), Event::GiveUp { a: from, b: to, number })]
@@ -155,19 +207,14 @@ impl Network {
         b: Node,
         number: u64,
     ) -> Vec<(Duration, Event)> {
-        let (pair, _) = pair(a, b);
         let cut = self.is_cut(a, b) || self.is_cut(b, a);
-        match self.connections.get_mut(&pair) {
-            Some(connection) if connection.number == number && cut => {
-                // The other end sends nothing, or has its own patience.
-                self.break_connection(now, random, a, b, GIVE_UP)
-            }
-            Some(connection) => {
-                connection.doomed = false;
-                Vec::new()
-            }
-            None => Vec::new(),
+        if cut && self.way(a, b).number == number {
+            // The other end sends nothing, or has its own patience.
+            return self.break_connection(now, random, a, b, GIVE_UP);
         }
+        let (pair, _) = pair(a, b);
+        self.connections.entry(pair).or_default().doomed = false;
+        Vec::new()
     }
 
     /// Everything under way is lost. One end learns at once, the other within `lag`.
@@ -179,14 +226,35 @@ impl Network {
         second: Node,
         lag: Duration,
     ) -> Vec<(Duration, Event)> {
+        for (from, to) in [(first, second), (second, first)] {
+            let stragglers = self.stragglers(now, random);
+            self.way(from, to).break_off(stragglers);
+        }
         let (pair, _) = pair(first, second);
-        let connection = self.connections.entry(pair).or_default();
-        let number = connection.number;
-        *connection = Connection { number: number + 1, ..Connection::default() };
+        self.connections.entry(pair).or_default().doomed = false;
         vec![
             (now, Event::Broken { node: first, peer: second }),
             (now + up_to(random, lag), Event::Broken { node: second, peer: first }),
         ]
+    }
+
+    /// The connection that carries one direction breaks alone. Its sender learns of it. A scheduler knows of both of its
+    /// connections, and gives both up when it loses one; its master knows of the event stream.
+    pub fn snap(&mut self, now: Duration, random: &mut Random, from: Node, to: Node) -> Vec<(Duration, Event)> {
+        let stragglers = self.stragglers(now, random);
+        self.way(from, to).break_off(stragglers);
+        match (from, to) {
+            (Node::Scheduler(_), _) => vec![(now, Event::Broken { node: from, peer: to })],
+            (_, Node::Scheduler(_)) => {
+                let lag = up_to(random, Duration::from_secs(3));
+                vec![(now, Event::Broken { node: from, peer: to }), (now + lag, Event::Broken { node: to, peer: from })]
+            }
+            _ => vec![(now, Event::Broken { node: from, peer: to })],
+        }
+    }
+
+    fn stragglers(&self, now: Duration, random: &mut Random) -> Option<Duration> {
+        (self.weather.wild && one_in(random, 2)).then(|| now + up_to(random, STRAGGLE))
     }
 
     pub fn cut(&mut self, from: Node, to: Node) {
@@ -206,11 +274,10 @@ impl Network {
         }
         let mut events = Vec::new();
         for (from, to) in [(from, to), (to, from)] {
-            let (pair, direction) = pair(from, to);
+            let (pair, _) = pair(from, to);
             let Some(connection) = self.connections.get_mut(&pair) else { continue };
             connection.doomed = false;
-            let held = connection.held.get_mut(direction).map(std::mem::take).unwrap_or_default();
-            for packet in held {
+            for packet in std::mem::take(&mut self.way(from, to).held) {
                 events.extend(self.send(now, random, from, to, packet));
             }
         }
@@ -229,6 +296,8 @@ impl Network {
         for peer in peers {
             let lag = if self.is_cut(node, peer) { GIVE_UP } else { Duration::from_secs(1) };
             events.extend(self.break_connection(now, random, node, peer, lag));
+            // Nobody is left to read them.
+            self.way(peer, node).stragglers = None;
         }
         events
     }
@@ -236,6 +305,10 @@ impl Network {
     pub fn up(&mut self, node: Node) {
         self.down.remove(&node);
     }
+}
+
+fn is_repeatable(packet: &Packet) -> bool {
+    matches!(packet, Packet::Call { call, .. } if call.r#type() != v1::scheduler::call::Type::Accept)
 }
 
 /// Connections are kept once, under the smaller node first.

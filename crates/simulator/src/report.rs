@@ -3,16 +3,19 @@
 use std::fmt;
 use std::ops::AddAssign;
 
+use crate::faults::Faults;
+
 /// How much happened.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Steps of master and agent cores.
     pub steps: u64,
     pub messages: u64,
-    pub faults: u64,
+    pub faults: Faults,
     pub elections: u64,
     pub tasks_launched: u64,
     pub tasks_started: u64,
+    pub operations: u64,
     pub flushes: u64,
     pub records: u64,
     /// Of virtual time.
@@ -27,6 +30,7 @@ impl AddAssign for Counts {
         self.elections += other.elections;
         self.tasks_launched += other.tasks_launched;
         self.tasks_started += other.tasks_started;
+        self.operations += other.operations;
         self.flushes += other.flushes;
         self.records += other.records;
         self.seconds += other.seconds;
@@ -37,7 +41,7 @@ impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} steps, {} messages, {} faults, {} elections, {} tasks launched ({} started), {} records in {} flushes, \
+            "{} steps, {} messages, {}, {} elections, {} tasks launched ({} started), {} operations, {} records in {} flushes, \
              {} h of virtual time",
             self.steps,
             self.messages,
@@ -45,6 +49,7 @@ impl fmt::Display for Counts {
             self.elections,
             self.tasks_launched,
             self.tasks_started,
+            self.operations,
             self.records,
             self.flushes,
             self.seconds / 3600

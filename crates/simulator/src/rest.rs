@@ -23,6 +23,9 @@ impl World {
             if let Some((task, state, agent)) = scheduler.unfinished().next() {
                 return Some(format!("{task} on {agent} is {} for its scheduler", state.as_str_name()));
             }
+            if let Some((operation, state)) = scheduler.holdings.unfinished().next() {
+                return Some(format!("operation {operation} is {} for its scheduler", state.as_str_name()));
+            }
             if let Some(framework) = scheduler.framework() {
                 let (here, there) = (scheduler.offers(), leading.books.offers_of(&framework));
                 if here != there {
@@ -37,6 +40,22 @@ impl World {
         if let Some(agent) = leading.books.draining(&self.ctx.checks.dead) {
             return Some(format!("agent {agent} is still draining"));
         }
+        if let Some(agent) = leading.books.in_doubt() {
+            return Some(format!("what is used of agent {agent} is not there"));
+        }
+        for agent in &self.agents {
+            let Some(id) = &agent.id else { continue };
+            let believed = leading.books.total_of(id);
+            if believed != Some(&agent.total) {
+                let believed = believed.map(ToString::to_string).unwrap_or_default();
+                return Some(format!("agent {id} has {}, its master believes {believed}", agent.total));
+            }
+        }
         None
+    }
+
+    /// What is not there any more, once everything has come to rest.
+    pub fn missing(&self) -> Option<String> {
+        self.agents.iter().find_map(|agent| self.ctx.checks.holdings.missing(agent.id.as_ref()?, &agent.total))
     }
 }

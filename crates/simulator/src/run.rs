@@ -57,6 +57,8 @@ pub fn plan(seed: u64) -> Plan {
         delay: Duration::from_micros(100 + random.below(20_000)),
         stall_one_in: [0, 200, 50][random.below(3) as usize],
         break_one_in: [0, 0, 1000, 200][random.below(4) as usize],
+        wild: random.below(2) == 0,
+        repeat_one_in: [0, 60, 15][random.below(3) as usize],
     };
     let goal = 10 + random.below(60);
     let count = random.below(40) as usize;
@@ -96,6 +98,7 @@ fn go_on(world: &mut World, end: Duration) -> Option<String> {
 fn calm(world: &mut World) -> Option<String> {
     world.ctx.calm = true;
     world.ctx.network.weather.break_one_in = 0;
+    world.ctx.network.weather.repeat_one_in = 0;
     let mut look = TROUBLE + LOOK;
     loop {
         if let Some(violation) = go_on(world, look) {
@@ -104,11 +107,9 @@ fn calm(world: &mut World) -> Option<String> {
         world.ctx.time = look;
         match world.unrest() {
             None => {
-                return world
-                    .ctx
-                    .checks
-                    .updates
-                    .lost(|framework, task| world.ctx.checks.tasks.excuses(framework, task));
+                let checks = &world.ctx.checks;
+                let lost = checks.updates.lost(|framework, task| checks.tasks.excuses(framework, task));
+                return lost.or_else(|| world.missing());
             }
             Some(unrest) if look > TROUBLE + CALM => return Some(format!("does not come to rest: {unrest}")),
             Some(_) => look += LOOK,

@@ -8,9 +8,9 @@ use vocabulary::Random;
 use crate::ctx::Ctx;
 use crate::event::Event;
 use crate::faults::{Fault, Size, Wish};
-use crate::hosts::{AgentHost, Leading, MasterHost, SchedulerHost, operator_call};
+use crate::hosts::{AgentHost, Leading, MasterHost, SchedulerHost, operator_call, operator_deed};
 use crate::mutant::Mutant;
-use crate::network::{Network, Packet, Weather};
+use crate::network::{Delivery, Network, Packet, Weather};
 use crate::node::Node;
 
 #[derive(Debug)]
@@ -38,6 +38,7 @@ impl World {
             agents: (0..size.agents).map(AgentHost::new).collect(),
             schedulers: (0..size.schedulers).map(|index| SchedulerHost::new(index, goal)).collect(),
         };
+        world.ctx.checks.tasks.repeats = weather.repeat_one_in > 0;
         for master in &mut world.masters {
             master.start(&mut world.ctx);
         }
@@ -148,12 +149,14 @@ impl World {
 
     fn arrive(&mut self, from: Node, to: Node, number: u64, packet: Packet) {
         let ctx = &mut self.ctx;
-        if !ctx.network.delivers(from, to, number) {
-            if ctx.network.is_cut(from, to) {
-                let events = ctx.network.hold(ctx.time, &mut ctx.random, from, to, number, packet);
-                ctx.all(events);
+        match ctx.network.delivery(ctx.time, from, to, number) {
+            Delivery::Now => {}
+            Delivery::Later(at) => return ctx.at(at, Event::Arrive { from, to, number, packet: Box::new(packet) }),
+            Delivery::Held => {
+                let events = ctx.network.held(ctx.time, &mut ctx.random, from, to, packet);
+                return ctx.all(events);
             }
-            return;
+            Delivery::Lost => return,
         }
         match to {
             Node::Master(index) => {
@@ -221,7 +224,7 @@ impl World {
 
     fn fault(&mut self, fault: Fault) {
         let ctx = &mut self.ctx;
-        ctx.counts.faults += 1;
+        ctx.counts.faults.count(&fault);
         ctx.trace(|| format!("FAULT {fault:?}"));
         match fault {
             Fault::Crash { node, down } => {
@@ -252,6 +255,13 @@ impl World {
                     ctx.all(events);
                 }
             }
+            Fault::Snap { from, to } => {
+                if from != to {
+                    let events = ctx.network.snap(ctx.time, &mut ctx.random, from, to);
+                    ctx.all(events);
+                }
+            }
+            Fault::Isolate { node, lasts } => self.isolate(node, lasts),
             Fault::SlowDisk { agent, factor } => {
                 if let Some(agent) = self.agents.get_mut(agent) {
                     agent.disk_factor = factor;
@@ -282,13 +292,40 @@ impl World {
         self.ctx.check_sessions(&alive);
     }
 
-    /// Operators go to who leads; nobody hears them while nobody does.
+    /// Nothing gets to the node, and nothing comes from it.
+    fn isolate(&mut self, node: Node, lasts: Duration) {
+        let masters = (0..self.masters.len()).map(Node::Master);
+        let agents = (0..self.agents.len()).map(Node::Agent);
+        let schedulers = (0..self.schedulers.len()).map(Node::Scheduler);
+        for other in masters.chain(agents).chain(schedulers).chain([Node::Coordination]).filter(|other| *other != node)
+        {
+            for (from, to) in [(node, other), (other, node)] {
+                self.ctx.network.cut(from, to);
+                self.ctx.after(lasts, Event::Fault(Fault::Heal { from, to }));
+            }
+        }
+    }
+
+    /// Operators go to who leads; nobody hears them while nobody does. Some do not hear the answer, and ask again.
     fn operator(&mut self, wish: Wish) {
+        let number = self.ctx.between(0, 1_000_000);
         let agent = |index: usize| self.agents.get(index).and_then(|agent| agent.id.clone());
         let framework = |index: usize| self.schedulers.get(index).and_then(SchedulerHost::framework);
-        let Some(call) = operator_call(wish, agent, framework) else { return };
+        let books = self.leader().and_then(|master| master.leading.as_ref()).map(|leading| &leading.books);
+        let held = |index: usize| {
+            let total = agent(index).zip(books).and_then(|(agent, books)| books.total_of(&agent));
+            total.map(|total| total.checkpointed().to_proto()).unwrap_or_default()
+        };
+        let Some(call) = operator_call(number, wish, agent, framework, held) else { return };
+        if let Some(deed) = operator_deed(&call) {
+            self.ctx.checks.holdings.gives_up(&deed);
+        }
         let leading = self.masters.iter_mut().filter(|master| master.leading.is_some());
         if let Some(leader) = leading.max_by_key(|master| master.leading.as_ref().map(Leading::epoch)) {
+            let again = self.ctx.network.weather.wild && self.ctx.one_in(8);
+            if again {
+                leader.operator(&mut self.ctx, call.clone());
+            }
             leader.operator(&mut self.ctx, call);
         }
     }

@@ -61,7 +61,7 @@ fn nothing_is_lost_in_a_fixed_set_of_seeds() {
     assert_eq!(outcomes.len() as u64, FIXED);
     // They are not empty: each has masters, agents, tasks and trouble.
     let tasks: u64 = outcomes.iter().map(|outcome| outcome.counts.tasks_started).sum();
-    let faults: u64 = outcomes.iter().map(|outcome| outcome.counts.faults).sum();
+    let faults: u64 = outcomes.iter().map(|outcome| outcome.counts.faults.total()).sum();
     let steps: u64 = outcomes.iter().map(|outcome| outcome.counts.steps).sum();
     assert!(tasks > 20 * FIXED && faults > 10 * FIXED && steps > 2000 * FIXED, "{tasks} {faults} {steps}");
 }

@@ -46,6 +46,10 @@ impl Agent {
         if self.ledger.operations.contains_key(&uuid) {
             return;
         }
+        if self.ledger.has_dropped(uuid) {
+            tracing::info!("operation {uuid} comes after it was reported as dropped");
+            return self.send_dropped(step, message.framework_id, message.operation_uuid, None);
+        }
         match self.converted(&message.operation_info) {
             Ok(total) => {
                 let operation = self.finished(message);

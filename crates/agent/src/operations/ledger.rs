@@ -20,6 +20,9 @@ use crate::change::Draining;
 /// Messages that wait for a transition. At the bound the agent registers again, and the master tells what counts.
 const MAX_WAITING: usize = 10_000;
 
+/// What a connection holds when it breaks is less.
+const MAX_DROPPED: usize = 1000;
+
 /// What recovery finds of operations and draining: the last `Record::Resources`, the operations in such records without
 /// an `OperationDone`, and the last `Record::Drain`.
 #[derive(Debug, Clone, Default)]
@@ -38,6 +41,9 @@ pub(crate) struct Ledger {
     pub(super) operations: BTreeMap<Uuid, Entry>,
     pub(super) transition: Option<Transition>,
     waiting: VecDeque<Message>,
+    /// A master was told that they are not here: one that comes after all, on a connection that was believed broken,
+    /// comes too late.
+    dropped: VecDeque<Uuid>,
     /// Of `waiting`, so many at the front come from recovery and not from a master.
     recovered: usize,
     transitions: u64,
@@ -70,6 +76,7 @@ impl Ledger {
             operations: BTreeMap::new(),
             transition: None,
             waiting: VecDeque::new(),
+            dropped: VecDeque::new(),
             recovered: 0,
             transitions: 0,
             writes: 0,
@@ -110,6 +117,17 @@ impl Ledger {
     /// No operation is left to be acknowledged.
     pub fn is_settled(&self) -> bool {
         self.operations.is_empty()
+    }
+
+    pub(super) fn drop_operation(&mut self, uuid: Uuid) {
+        if self.dropped.len() >= MAX_DROPPED {
+            self.dropped.pop_front();
+        }
+        self.dropped.push_back(uuid);
+    }
+
+    pub(super) fn has_dropped(&self, uuid: Uuid) -> bool {
+        self.dropped.contains(&uuid)
     }
 
     /// Everything that has happened is on the disk. A master that hears of less takes the rest for lost.

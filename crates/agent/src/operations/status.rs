@@ -89,7 +89,12 @@ impl Agent {
         for asked in message.operations {
             let known = self.find_operation(framework.as_ref(), &asked);
             match (&framework, known, asked.operation_uuid) {
-                (None, None, Some(uuid)) => self.send_dropped(step, None, uuid, None),
+                (None, None, Some(uuid)) => {
+                    if let Ok(uuid) = Uuid::from_slice(&uuid.value) {
+                        self.ledger.drop_operation(uuid);
+                    }
+                    self.send_dropped(step, None, uuid, None);
+                }
                 (None, ..) => {}
                 (Some(framework), Some((uuid, status)), _) => {
                     self.send_operation_status(step, Some(framework.clone()), Some(uuid), status);

@@ -14,7 +14,9 @@ type Asked = internal::reconcile_operations_message::Operation;
 
 impl Master {
     /// Compares the agent's operations with ours: those that are new to us (after a failover) are entered, those that
-    /// the agent does not know are asked about, which it answers with OPERATION_DROPPED.
+    /// the agent does not know are asked about, which it answers with OPERATION_DROPPED. One that has ended is not asked
+    /// about: an agent forgets it only when its end is acknowledged. (A report that crossed the acknowledgement on its way
+    /// enters such an operation again. Mesos asks then, and a framework hears that what is done was dropped.)
     pub(crate) fn reconcile_operations_with(
         &mut self,
         cx: &mut Cx<'_>,
@@ -30,7 +32,8 @@ impl Master {
             .collect();
         let named: BTreeSet<&str> =
             providers.clone().filter_map(|p| p.info.as_ref()?.id.as_ref()).map(|id| id.value.as_str()).collect();
-        let asked = self.operations_to_ask_about(id, &reported, &named);
+        let (ended, missing): (Vec<Asked>, Vec<Asked>) =
+            self.operations_missing(id, &reported, &named).into_iter().partition(|asked| self.has_ended(asked));
 
         self.end_reported(cx, &reported);
         if message.resource_providers.is_some() {
@@ -39,13 +42,21 @@ impl Master {
         for (uuid, operation) in &reported {
             self.enter_reported(cx, id, *uuid, operation);
         }
-        if let Some(agent) = self.agents.get(id.as_str()).filter(|_| !asked.is_empty()) {
-            let message = internal::ReconcileOperationsMessage { operations: asked, framework_id: None };
+        for uuid in ended.iter().filter_map(|asked| uuid_of(asked)) {
+            self.remove_operation(cx, uuid);
+        }
+        if let Some(agent) = self.agents.get(id.as_str()).filter(|_| !missing.is_empty()) {
+            let message = internal::ReconcileOperationsMessage { operations: missing, framework_id: None };
             cx.send(&agent.state.pid, message);
         }
     }
 
-    fn operations_to_ask_about(
+    fn has_ended(&self, asked: &Asked) -> bool {
+        let operation = uuid_of(asked).and_then(|uuid| self.operations.get(uuid));
+        operation.is_some_and(|operation| is_terminal(operation.state()))
+    }
+
+    fn operations_missing(
         &self,
         id: &AgentId,
         reported: &BTreeMap<OperationUuid, &v1::Operation>,
@@ -80,6 +91,10 @@ impl Master {
             return;
         }
         let mut operation = Operation::new(uuid, operation.clone(), id.clone());
+        if operation.provider.is_none() && !is_terminal(operation.state()) {
+            // What will come of it is not in our total.
+            self.doubt_total(id);
+        }
         let Some(agent) = self.agents.get(id.as_str()) else { return };
         if !operation.held.is_empty() {
             let known = operation.framework.as_ref().filter(|id| self.frameworks.get(id.as_str()).is_some()).cloned();
@@ -140,4 +155,8 @@ impl Master {
             }
         }
     }
+}
+
+fn uuid_of(asked: &Asked) -> Option<OperationUuid> {
+    OperationUuid::from_proto(asked.operation_uuid.as_ref()?)
 }

@@ -10,6 +10,7 @@ mod judge;
 mod operator;
 mod reconcile;
 mod status;
+mod totals;
 
 pub use book::OperationUuid;
 pub(crate) use book::{Operations, Provider};

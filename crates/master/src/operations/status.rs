@@ -48,9 +48,16 @@ impl Master {
                 latest.operation_id = Some(name);
             }
         }
-        let uuid = operation.uuid;
+        let (uuid, id) = (operation.uuid, operation.agent.clone());
+        let own = operation.provider.is_none();
         let latest = message.latest_status.map_or_else(|| message.status.clone(), |latest| *latest);
         self.update_operation(cx, uuid, &latest, true);
+        if own && is_terminal(latest.state()) {
+            if latest.state() != OperationState::OperationFinished {
+                self.doubt_total(&id);
+            }
+            self.resolve_doubt(cx, &id);
+        }
         self.pass_on(cx, uuid, message.status);
     }
 

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use vocabulary::{AgentId, FrameworkId};
 
-use super::{Tasks, Updates};
+use super::{Holdings, Tasks, Updates};
 
 /// All books that are not a single master's.
 #[derive(Debug, Default)]
 pub struct Checks {
     pub tasks: Tasks,
     pub updates: Updates,
+    pub holdings: Holdings,
     /// Agents of which an operator was told that they will never come back.
     pub gone: BTreeSet<AgentId>,
     /// Frameworks that an operator tore down.
@@ -25,6 +26,7 @@ impl Checks {
     }
 
     pub fn found(&self) -> Option<String> {
-        self.first.clone().or_else(|| self.tasks.found().or_else(|| self.updates.found()))
+        let first = self.first.clone().or_else(|| self.tasks.found());
+        first.or_else(|| self.updates.found()).or_else(|| self.holdings.found())
     }
 }

@@ -27,6 +27,9 @@ struct Agent {
     /// Offered, or used by tasks and executors; unallocated.
     held: Resources,
     draining: bool,
+    /// It came back without what some of its tasks were launched on: what never was there cannot be taken from what is.
+    /// It ends when these tasks are dropped.
+    in_doubt: bool,
 }
 
 impl Books {
@@ -39,10 +42,12 @@ impl Books {
             }
         }
         for id in touched {
-            let Some(agent) = self.agents.get(&id) else { continue };
+            let Some(agent) = self.agents.get_mut(&id) else { continue };
             // Oversubscribed resources may be withdrawn under running tasks.
             let firm = agent.held.non_revocable();
-            if !agent.total.contains(&firm) {
+            let fits = agent.total.contains(&firm);
+            agent.in_doubt &= !fits;
+            if !fits && !agent.in_doubt {
                 return Err(format!("agent {id} has {} but {firm} is offered or used", agent.total));
             }
         }
@@ -52,6 +57,14 @@ impl Books {
     pub fn offers_of(&self, framework: &FrameworkId) -> BTreeSet<String> {
         let own = self.offers.iter().filter(|(_, (of, ..))| of == framework);
         own.map(|(id, _)| id.to_string()).collect()
+    }
+
+    pub fn total_of(&self, agent: &AgentId) -> Option<&Resources> {
+        self.agents.get(agent).map(|agent| &agent.total)
+    }
+
+    pub fn in_doubt(&self) -> Option<&AgentId> {
+        self.agents.iter().find(|(_, agent)| agent.in_doubt).map(|(id, _)| id)
     }
 
     pub fn agents(&self) -> usize {
@@ -92,6 +105,7 @@ impl Books {
             Change::AgentAdded(agent) | Change::AgentUpdated(agent) => {
                 self.away.remove(&agent.id);
                 let entry = self.agents.entry(agent.id.clone()).or_default();
+                entry.in_doubt |= entry.total != agent.total && !agent.total.contains(&entry.held.non_revocable());
                 entry.total = agent.total.clone();
                 entry.draining = agent.drain.is_some_and(|drain| drain.state() == v1::DrainState::Draining);
                 touched.insert(agent.id.clone());

@@ -2,12 +2,14 @@
 
 mod all;
 mod books;
+mod holdings;
 mod readers;
 mod tasks;
 mod updates;
 
 pub use all::Checks;
 pub use books::Books;
+pub use holdings::{Deed, Holdings};
 pub use readers::Readers;
 pub use tasks::Tasks;
 pub use updates::Updates;

@@ -9,6 +9,8 @@ use vocabulary::{FrameworkId, is_terminal};
 #[derive(Debug, Default)]
 pub struct Tasks {
     tasks: BTreeMap<(FrameworkId, String), Task>,
+    /// Clients repeat calls: an answer may be to a question of long ago.
+    pub repeats: bool,
     first: Option<String>,
 }
 
@@ -58,6 +60,7 @@ impl Tasks {
         let same = state == before
             || (is_absent(before) && is_absent(state))
             || state == TaskState::TaskUnknown
+            || (self.repeats && is_late_answer(status))
             || (!aware && (before == TaskState::TaskLost || state == TaskState::TaskLost));
         if is_terminal(before) && !same {
             self.violation(format!(
@@ -83,6 +86,11 @@ impl Tasks {
     pub fn excuses(&self, framework: &FrameworkId, task: &str) -> bool {
         self.tasks.get(&(framework.clone(), task.to_owned())).is_some_and(|task| task.lost)
     }
+}
+
+/// To a reconciliation that was repeated: by now the master has forgotten the task, whose end was acknowledged.
+fn is_late_answer(status: &v1::TaskStatus) -> bool {
+    status.reason() == v1::task_status::Reason::Reconciliation && is_absent(status.state())
 }
 
 /// Different words for a task that is not there, and of which nothing more is known.

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agent::{
-    Agent, Config, ContainerEvent, Effect, ExecutorCall, ExecutorSubscribe, Input, Metrics, Outbox, PeerMessage,
-    Record, Recovery, StoreToken, Timer,
+    Agent, Config, ContainerCommand, ContainerEvent, Effect, ExecutorCall, ExecutorSubscribe, Input, Metrics, Outbox,
+    PeerMessage, Record, Recovery, StoreToken, Timer, VolumeChange,
 };
 use messages::v1;
 use resources::Resources;
-use vocabulary::{AgentId, ContainerId, ReplyId, StreamId, Upid};
+use vocabulary::{AgentId, ContainerId, FrameworkId, ReplyId, StreamId, Upid};
 
 use super::machine::{Machine, Notice};
 use crate::ctx::Ctx;
@@ -29,6 +29,10 @@ pub struct AgentHost {
     /// How much slower than usual its disk is.
     pub disk_factor: u32,
     pub machine: Machine,
+    /// What the disk is being changed into.
+    volumes: Vec<VolumeChange>,
+    /// What it has, as its readers see it.
+    pub total: Resources,
     disk: Disk<StoreToken, Record>,
     leader: Option<v1::MasterInfo>,
     /// As its master knows it.
@@ -55,6 +59,8 @@ impl AgentHost {
             skew: 0,
             disk_factor: 1,
             machine: Machine::new(index),
+            volumes: Vec::new(),
+            total: Resources::new(),
             disk: Disk::default(),
             leader: None,
             id: None,
@@ -112,7 +118,13 @@ impl AgentHost {
     pub fn crash(&mut self, ctx: &mut Ctx) {
         self.running = None;
         self.leader = None;
+        let durable = self.disk.records().len();
         self.disk.crash(&mut ctx.random);
+        self.applied(ctx, durable);
+        let done = ctx.random.below(self.volumes.len() as u64 + 1) as usize;
+        for change in std::mem::take(&mut self.volumes).into_iter().take(done) {
+            self.change_volume(ctx, &change);
+        }
         self.machine.agent_gone(ctx);
         let events = ctx.network.down(ctx.time, &mut ctx.random, self.node());
         ctx.all(events);
@@ -151,6 +163,8 @@ impl AgentHost {
 
     pub fn flushed(&mut self, ctx: &mut Ctx) {
         let (tokens, more) = self.disk.flushed();
+        let first = self.disk.records().len().saturating_sub(tokens.len());
+        self.applied(ctx, first);
         ctx.counts.flushes += 1;
         ctx.counts.records += tokens.len() as u64;
         if more {
@@ -158,6 +172,17 @@ impl AgentHost {
         }
         for token in tokens {
             self.step(ctx, Input::Stored(token));
+        }
+    }
+
+    /// Operations in records from this one on: they survive whatever happens now.
+    fn applied(&self, ctx: &mut Ctx, first: usize) {
+        for record in self.disk.records().iter().skip(first) {
+            if let Record::Resources { operation: Some(operation), .. } = record
+                && let (Some(id), Some(framework)) = (&operation.info.id, &operation.framework_id)
+            {
+                ctx.checks.holdings.applied(&FrameworkId::from(framework), &id.value);
+            }
         }
     }
 
@@ -245,7 +270,17 @@ impl AgentHost {
                 ctx.at(at.since_start(), Event::AgentTimer { agent: self.index, life: self.life, timer, serial });
             }
             Effect::Disarm(timer) => drop(running.timers.remove(&timer)),
-            Effect::Container(command) => self.machine.command(ctx, command),
+            Effect::Container(command) => {
+                let volumes = match &command {
+                    ContainerCommand::Launch(launch) => launch.volumes.as_slice(),
+                    ContainerCommand::Update { volumes, .. } => volumes,
+                    ContainerCommand::Destroy { .. } => &[],
+                };
+                for volume in volumes {
+                    ctx.checks.holdings.used(self.index, &last(&volume.source));
+                }
+                self.machine.command(ctx, command);
+            }
             Effect::Store { token, record } => {
                 if ctx.mutant == Some(Mutant::SkipFlush) {
                     // Said to be durable, but only written: the next crash takes it.
@@ -257,35 +292,64 @@ impl AgentHost {
                     self.flush(ctx);
                 }
             }
-            Effect::Volumes { number, .. } => {
+            Effect::Volumes { number, changes } => {
+                self.volumes = changes;
                 let event = Event::Volumes { agent: self.index, life: self.life, number };
                 ctx.within(Duration::from_millis(20), event);
             }
             Effect::RemoveTree(_) | Effect::Measure(_) => {}
             Effect::Publish(change) => {
-                if let agent::Change::Agent { registered, info, .. } = change {
+                if let agent::Change::Agent { registered, info, total, .. } = change {
                     running.registered = registered;
                     self.id = info.id.as_ref().map(AgentId::from);
+                    self.total = total;
+                    if let Some(id) = &self.id {
+                        ctx.checks.holdings.identified(self.index, id);
+                    }
                 }
             }
             Effect::Terminate(reason) => {
                 ctx.trace(|| format!("{node} ends: {reason}"));
-                // Whoever supervises it starts it again, as a new agent on a clean disk.
                 self.crash(ctx);
-                self.disk.erase();
-                self.machine.reboot();
-                ctx.checks.tasks.machine_lost(self.index);
+                // Whoever supervises it starts it again: when its disk is in trouble, as it is; otherwise its time is
+                // over, and it is a new agent on a clean disk.
+                if !reason.starts_with("Failed to sync") {
+                    self.disk.erase();
+                    self.machine.reboot();
+                    ctx.checks.tasks.machine_lost(self.index);
+                    ctx.checks.holdings.machine_lost(self.index);
+                    self.total = Resources::new();
+                }
                 ctx.within(Duration::from_secs(20), Event::Start(node));
             }
         }
     }
 
     pub fn volumes(&mut self, ctx: &mut Ctx, number: u64) {
-        self.step(ctx, Input::Volumes { number, failed: None });
+        // A full disk.
+        let failed = (!ctx.calm && ctx.one_in(50)).then(|| "No space left on device".to_owned());
+        if failed.is_none() {
+            for change in std::mem::take(&mut self.volumes) {
+                self.change_volume(ctx, &change);
+            }
+        }
+        self.step(ctx, Input::Volumes { number, failed });
+    }
+
+    fn change_volume(&self, ctx: &mut Ctx, change: &VolumeChange) {
+        match change {
+            VolumeChange::Create { path } => ctx.checks.holdings.made(self.index, &last(path)),
+            VolumeChange::Remove { path, .. } => ctx.checks.holdings.removed(self.index, &last(path)),
+        }
     }
 
     /// With the planted bug: a record is confirmed before it is durable.
     pub fn stored(&mut self, ctx: &mut Ctx, token: StoreToken) {
         self.step(ctx, Input::Stored(token));
     }
+}
+
+/// The directory of a volume has its name.
+fn last(path: &std::path::Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }

@@ -1,12 +1,14 @@
 //! The processes: real cores in a simulated shell, and simulated peers around them.
 
 mod agent;
+mod holdings;
 mod machine;
 mod master;
 mod operator;
 mod scheduler;
 
 pub use agent::AgentHost;
+pub use holdings::{RESERVED, is_final, label, persistence};
 pub use master::{Leading, MasterHost};
-pub use operator::call as operator_call;
+pub use operator::{call as operator_call, deed as operator_deed};
 pub use scheduler::SchedulerHost;

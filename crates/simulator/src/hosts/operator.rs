@@ -6,14 +6,19 @@ use v1::maintenance;
 use v1::quota::QuotaConfig;
 use vocabulary::{AgentId, FrameworkId};
 
+use super::holdings::{label, persistence, reservation, volume};
+use crate::checks::Deed;
 use crate::faults::Wish;
 use crate::node::Node;
 
-/// The call for a wish; nothing while there is nobody whom it is about.
+/// The call for a wish; nothing while there is nobody whom it is about. `held` is what an agent has reserved,
+/// `number` makes a name of something new unlike all others.
 pub fn call(
+    number: u64,
     wish: Wish,
     agent: impl Fn(usize) -> Option<AgentId>,
     framework: impl Fn(usize) -> Option<FrameworkId>,
+    held: impl Fn(usize) -> Vec<v1::Resource>,
 ) -> Option<Call> {
     let agent = |index: usize| Some(agent(index)?.to_proto());
     let role = |index: usize| format!("role-{index}");
@@ -56,11 +61,45 @@ pub fn call(
             let update = call::UpdateMaintenanceSchedule { schedule: maintenance::Schedule { windows: vec![window] } };
             Call { update_maintenance_schedule: Some(Box::new(update)), ..of(call::Type::UpdateMaintenanceSchedule) }
         }
+        Wish::Reserve { agent: index, role: of_role } => {
+            let label = format!("operator-r{}", number);
+            let resources = reservation(&role(of_role), &label, false);
+            let reserve = call::ReserveResources { agent_id: agent(index)?, source: Vec::new(), resources };
+            Call { reserve_resources: Some(Box::new(reserve)), ..of(call::Type::ReserveResources) }
+        }
+        Wish::Unreserve { agent: index } => {
+            let held = held(index);
+            let disk = held.iter().find(|resource| persistence(resource).is_none())?;
+            let same: Vec<_> =
+                held.iter().filter(|r| label(r) == label(disk) && persistence(r).is_none()).cloned().collect();
+            let unreserve = call::UnreserveResources { agent_id: agent(index)?, resources: same };
+            Call { unreserve_resources: Some(Box::new(unreserve)), ..of(call::Type::UnreserveResources) }
+        }
+        Wish::CreateVolume { agent: index } => {
+            let held = held(index);
+            let disk = held.iter().find(|resource| resource.name == "disk" && persistence(resource).is_none())?;
+            let volumes = vec![volume(disk, &format!("operator-v{}", number))];
+            let create = call::CreateVolumes { agent_id: agent(index)?, volumes };
+            Call { create_volumes: Some(Box::new(create)), ..of(call::Type::CreateVolumes) }
+        }
+        Wish::DestroyVolume { agent: index } => {
+            let held = held(index);
+            let volume = held.iter().find(|resource| persistence(resource).is_some())?;
+            let destroy = call::DestroyVolumes { agent_id: agent(index)?, volumes: vec![volume.clone()] };
+            Call { destroy_volumes: Some(Box::new(destroy)), ..of(call::Type::DestroyVolumes) }
+        }
         Wish::TearDown { scheduler } => {
             let teardown = call::Teardown { framework_id: framework(scheduler)?.to_proto() };
             Call { teardown: Some(Box::new(teardown)), ..of(call::Type::Teardown) }
         }
     })
+}
+
+/// What a call gives up.
+pub fn deed(call: &Call) -> Option<Deed> {
+    let unreserved = call.unreserve_resources.as_ref().and_then(|call| label(call.resources.first()?));
+    let destroyed = call.destroy_volumes.as_ref().and_then(|call| persistence(call.volumes.first()?));
+    unreserved.map(Deed::Unreserve).or_else(|| destroyed.map(Deed::Destroy))
 }
 
 fn of(kind: call::Type) -> Call {

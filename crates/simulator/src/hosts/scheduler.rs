@@ -12,6 +12,7 @@ use v1::scheduler::{Call, Event as SchedulerEvent, call, event};
 use v1::{TaskState, framework_info, offer};
 use vocabulary::{FrameworkId, StreamId, is_terminal};
 
+use super::holdings::Holdings;
 use crate::ctx::Ctx;
 use crate::event::Event;
 use crate::network::Packet;
@@ -31,6 +32,7 @@ pub struct SchedulerHost {
     /// Durable.
     framework: Option<String>,
     tasks: BTreeMap<String, Task>,
+    pub holdings: Holdings,
     launched: u64,
     goal: u64,
     /// Of this life.
@@ -60,6 +62,7 @@ impl SchedulerHost {
             is_up: false,
             framework: None,
             tasks: BTreeMap::new(),
+            holdings: Holdings::default(),
             launched: 0,
             goal,
             leader: None,
@@ -166,12 +169,13 @@ impl SchedulerHost {
         }
         self.framework = None;
         self.tasks.clear();
+        self.holdings = Holdings::default();
         self.disconnect();
     }
 
     fn info(&self) -> v1::FrameworkInfo {
         use framework_info::capability::Type;
-        let capabilities = [Type::MultiRole, Type::PartitionAware, Type::TaskKillingState];
+        let capabilities = [Type::MultiRole, Type::PartitionAware, Type::TaskKillingState, Type::ReservationRefinement];
         let known = capabilities.into_iter().filter(|kind| self.is_aware() || *kind != Type::PartitionAware);
         let capability = |kind: Type| framework_info::Capability { r#type: Some(kind as i32) };
         v1::FrameworkInfo {
@@ -236,6 +240,13 @@ impl SchedulerHost {
                     self.update(ctx, &update.status);
                 }
             }
+            event::Type::UpdateOperationStatus => {
+                if let (Some(update), Some(framework)) = (&event.update_operation_status, self.framework())
+                    && let Some(acknowledge) = self.holdings.told(ctx, &framework, &update.status)
+                {
+                    self.call(ctx, acknowledge);
+                }
+            }
             event::Type::Error => {
                 let message = event.error.as_ref().map(|error| error.message.clone()).unwrap_or_default();
                 ctx.trace(|| format!("scheduler-{} is told: {message}", self.index));
@@ -271,13 +282,16 @@ impl SchedulerHost {
     fn consider(&mut self, ctx: &mut Ctx, id: &str) {
         let Some(offer) = self.offers.remove(id) else { return };
         let wanted = if ctx.calm { 0 } else { (self.goal - self.launched).min(ctx.between(1, 3)) };
-        let mut left = Resources::from_proto(&offer.resources).unwrap_or_default();
+        let super::holdings::Plan { mut operations, mut left, volume } = self.holdings.plan(ctx, self.index, &offer);
         let mut tasks = Vec::new();
         for _ in 0..wanted {
             let need = ["cpus:1;mem:512", "cpus:0.5;mem:256", "cpus:2;mem:64"];
             let need = need.get(ctx.random.below(3) as usize).copied().unwrap_or_default();
             let role = offer.allocation_info.as_ref().and_then(|info| info.role.clone()).unwrap_or_default();
-            let need = Resources::parse(need, "*").unwrap_or_default().allocated(&vocabulary::Role::new(role));
+            let mut need = Resources::parse(need, "*").unwrap_or_default().allocated(&vocabulary::Role::new(role));
+            if let Some(volume) = volume.as_ref().filter(|_| tasks.is_empty()) {
+                need += &Resources::from_proto(std::slice::from_ref(volume)).unwrap_or_default();
+            }
             if !left.contains(&need) {
                 break;
             }
@@ -286,7 +300,7 @@ impl SchedulerHost {
         }
         let offer_ids = vec![offer.id.clone()];
         let filters = Some(v1::Filters { refuse_seconds: Some(ctx.between(0, 20) as f64) });
-        if tasks.is_empty() {
+        if tasks.is_empty() && operations.is_empty() {
             let decline = call::Decline { offer_ids, filters };
             return self.call(ctx, Call { decline: Some(Box::new(decline)), ..of(call::Type::Decline) });
         }
@@ -300,13 +314,14 @@ impl SchedulerHost {
             self.tasks.insert(task.task_id.value.clone(), entry);
             ctx.counts.tasks_launched += 1;
         }
-        let launch = offer::operation::Launch { task_infos: tasks };
-        let operation = offer::Operation {
-            r#type: Some(offer::operation::Type::Launch as i32),
-            launch: Some(Box::new(launch)),
-            ..Default::default()
-        };
-        let accept = call::Accept { offer_ids, operations: vec![operation], filters };
+        if !tasks.is_empty() {
+            operations.push(offer::Operation {
+                r#type: Some(offer::operation::Type::Launch as i32),
+                launch: Some(Box::new(offer::operation::Launch { task_infos: tasks })),
+                ..Default::default()
+            });
+        }
+        let accept = call::Accept { offer_ids, operations, filters };
         self.call(ctx, Call { accept: Some(Box::new(accept)), ..of(call::Type::Accept) });
     }
 
@@ -373,6 +388,9 @@ impl SchedulerHost {
             let reconcile = call::Reconcile { tasks };
             self.call(ctx, Call { reconcile: Some(Box::new(reconcile)), ..of(call::Type::Reconcile) });
         }
+        if let Some(call) = self.holdings.reconcile(ctx, ctx.time) {
+            self.call(ctx, call);
+        }
     }
 
     pub fn tick(&mut self, ctx: &mut Ctx) {
@@ -395,6 +413,9 @@ impl SchedulerHost {
             let quiet = ctx.time.saturating_sub(Duration::from_secs(60));
             if self.tasks.values().any(|task| !is_terminal(task.state) && task.heard < quiet) {
                 self.reconcile(ctx);
+            }
+            if let Some(call) = self.holdings.reconcile(ctx, quiet) {
+                self.call(ctx, call);
             }
             self.kill(ctx);
             self.adjust(ctx);
