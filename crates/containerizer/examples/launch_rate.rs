@@ -37,6 +37,7 @@ fn main() {
                 id: format!("c{number}"),
                 program: Program::Path("/bin/true".into()),
                 argv: vec!["true".into()],
+                init: None,
                 environment: Vec::new(),
                 working_directory: directory.path().into(),
                 user: None,

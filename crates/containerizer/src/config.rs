@@ -1,6 +1,7 @@
 //! What an operator chose: launcher, isolators, roots.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// How processes are started and tracked (`--launcher`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -28,6 +29,8 @@ pub struct Config {
     pub cgroups_enable_cfs: bool,
     /// Limit memory and swap together (`--cgroups_limit_swap`).
     pub cgroups_limit_swap: bool,
+    /// A container that is not gone after this time is reported (`--cgroups_destroy_timeout`).
+    pub destroy_timeout: Duration,
     /// Where running containers are remembered, so that a restarted agent finds them (`--runtime_dir`).
     pub runtime_dir: PathBuf,
 }
@@ -41,6 +44,7 @@ impl Default for Config {
             cgroups_root: "mesos".into(),
             cgroups_enable_cfs: false,
             cgroups_limit_swap: false,
+            destroy_timeout: Duration::from_secs(60),
             runtime_dir: "/var/run/mesos".into(),
         }
     }

@@ -52,7 +52,8 @@ impl Containerizer {
         let waker = poller.waker();
         let mut worker =
             Worker::new(Arc::clone(&kernel), isolation, options, runtime, poller, queue, Arc::clone(&shared), events)
-                .map_err(Error::system("cannot start threads"))?;
+                .map_err(Error::system("cannot start threads"))?
+                .with_destroy_timeout(config.destroy_timeout);
         let recovered = worker.recover();
         let worker = thread::Builder::new()
             .name("containerizer".into())

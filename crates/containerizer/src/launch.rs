@@ -15,6 +15,8 @@ pub struct Launch {
     pub program: Program,
     /// Including `argv[0]`.
     pub argv: Vec<OsString>,
+    /// Used where the launcher cannot do without.
+    pub init: Option<Init>,
     /// Complete.
     pub environment: Vec<(OsString, OsString)>,
     /// Absolute; the sandbox.
@@ -35,6 +37,18 @@ pub enum Program {
     Path(PathBuf),
     /// A copy that nobody can write to, whatever the container does (CVE-2019-0204).
     Sealed(Arc<SealedProgram>),
+}
+
+/// Who starts the program where it should not be the first process of its container itself. In a namespace of processes
+/// the first one has to reap orphans, and signals that it does not handle do not reach it (pid_namespaces(7)); with the
+/// posix launcher it has to keep together what leaves the session.
+///
+/// Its arguments are `argv`, then the number of a descriptor to which it writes the wait status of the program in decimal,
+/// then the path of the program, then the program's own arguments.
+#[derive(Debug, Clone)]
+pub struct Init {
+    pub program: Arc<SealedProgram>,
+    pub argv: Vec<OsString>,
 }
 
 /// Where a stream of the container goes.

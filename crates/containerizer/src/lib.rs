@@ -5,6 +5,7 @@
 //! | [`Containerizer`] | the handle the agent's shell calls |
 //! | [`Config`] | what the operator chose |
 //! | [`Launch`], [`Limits`] | the description of one container |
+//! | [`Init`] | who starts its program, where that needs somebody |
 //! | [`Bind`] | a directory of the host inside a container |
 //! | [`Event`], [`Limitation`], [`Usage`] | what is reported |
 //! | [`User`], [`resolve_user`] | who a container runs as |
@@ -32,7 +33,7 @@ pub use config::{Config, Launcher};
 pub use containerizer::Containerizer;
 pub use error::Error;
 pub use event::{Event, Limitation, LimitationKind, Usage};
-pub use launch::{Launch, Limits, Output, Program, Rlimit, RlimitKind, Rotation};
+pub use launch::{Init, Launch, Limits, Output, Program, Rlimit, RlimitKind, Rotation};
 pub use runtime::adopt;
 pub use sealed::SealedProgram;
 pub use user::{User, resolve_user};

@@ -58,10 +58,15 @@ impl Runtime {
         fs::rename(temporary, directory.join("state"))
     }
 
-    /// How the first process has ended, where somebody was there to write it down: a wait status in decimal, as
-    /// `mesos-containerizer launch` leaves it.
+    /// Where an init writes down how the program has ended: a wait status in decimal, as `mesos-containerizer launch`
+    /// leaves it.
+    pub(crate) fn status_file(&self, id: &str) -> PathBuf {
+        self.containers.join(id).join("status")
+    }
+
+    /// How the program has ended, where somebody was there to write it down.
     pub(crate) fn exit_status(&self, id: &str) -> Option<i32> {
-        fs::read_to_string(self.containers.join(id).join("status")).ok()?.trim().parse().ok()
+        fs::read_to_string(self.status_file(id)).ok()?.trim().parse().ok()
     }
 
     /// After nothing of the container exists any more.
@@ -91,18 +96,23 @@ impl Runtime {
 /// another's by now.
 pub fn adopt(runtime_dir: &Path, id: &str, pid: i32) -> io::Result<()> {
     let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-    // The executor itself, or `mesos-containerizer launch`, which waits for it to write down how it ended.
-    let names: [&[u8]; 2] = [b"MESOS_DIRECTORY=", b"MESOS_CONTAINERIZER_RUNTIME_DIRECTORY="];
-    let names_it = |variable: &[u8]| {
-        names.iter().any(|name| variable.starts_with(name)) && variable.ends_with(format!("/{id}").as_bytes())
-    };
     let state = State::of(pid, [&Output::Discard, &Output::Discard]);
-    if !environment.split(|byte| *byte == 0).any(names_it) || !state.is_alive() {
+    if !names_container(&environment, id) || !state.is_alive() {
         return Ok(());
     }
     let directory = runtime_dir.join("containers").join(id);
     fs::create_dir_all(&directory)?;
     fs::write(directory.join("state"), state.to_text())
+}
+
+/// Whether an environment (variables, each behind a zero byte) is that of a process of a container.
+pub(crate) fn names_container(environment: &[u8], id: &str) -> bool {
+    // The executor itself and what it starts, or `mesos-containerizer launch`, which waits to write down how it ended.
+    let names: [&[u8]; 2] = [b"MESOS_DIRECTORY=", b"MESOS_CONTAINERIZER_RUNTIME_DIRECTORY="];
+    let end = format!("/{id}");
+    let names_it =
+        |variable: &[u8]| names.iter().any(|name| variable.starts_with(name)) && variable.ends_with(end.as_bytes());
+    environment.split(|byte| *byte == 0).any(names_it)
 }
 
 /// A process that an earlier agent was just making holds its lock until it runs its program, so one refusal is none.

@@ -1,12 +1,14 @@
 //! The posix launcher's idea of a container: its session, everything that descends from its first process, and the
-//! sessions those began. A daemon whose ancestors have all ended and that left the session is not found; that is what
-//! cgroups are for.
+//! sessions those began. The first process adopts orphans ([`crate::Init`]), so that also daemons descend from it. If one
+//! has killed it, what has left the session is known by its environment, which names the sandbox. Who has also cleared
+//! that escapes; that is what cgroups are for.
 
 use std::collections::BTreeSet;
 
 use rustix::process::{Pid, Signal};
 
 use crate::kernel::{Kernel, ProcessEntry};
+use crate::runtime::names_container;
 use crate::{Limits, Usage};
 
 /// User-visible clock ticks per second; fixed at 100 in the Linux ABI.
@@ -14,6 +16,8 @@ const TICKS_PER_SECOND: f64 = 100.0;
 
 #[derive(Debug, Default)]
 pub(crate) struct Sessions {
+    /// Of the container, and when its first process was started, in ticks since boot.
+    name: Option<(String, u64)>,
     leader: i32,
     known: BTreeSet<i32>,
     leader_reaped: bool,
@@ -22,7 +26,12 @@ pub(crate) struct Sessions {
 impl Sessions {
     pub(crate) fn of(leader: Pid) -> Self {
         let leader = leader.as_raw_nonzero().get();
-        Sessions { leader, known: BTreeSet::from([leader]), leader_reaped: false }
+        Sessions { name: None, leader, known: BTreeSet::from([leader]), leader_reaped: false }
+    }
+
+    /// Also knows processes by their environment.
+    pub(crate) fn named(self, id: &str, started: u64) -> Self {
+        Sessions { name: Some((id.to_owned(), started)), ..self }
     }
 
     /// From now on a process with the leader's pid is another one. A session's number is not given to a new process
@@ -57,7 +66,10 @@ impl Sessions {
 
     /// Kills all members; whether there were any.
     pub(crate) fn kill(&mut self, kernel: &dyn Kernel, table: &[ProcessEntry]) -> bool {
-        let members = self.members(table);
+        let mut members = self.members(table);
+        if members.is_empty() {
+            members = self.strays(kernel, table);
+        }
         // The first process must not see the others die: an executor would report the end of its task. Stopped it keeps
         // its children, which are thereby still found if this attempt misses some.
         let leader = Pid::from_raw(self.leader).filter(|pid| members.contains(&pid.as_raw_nonzero().get()));
@@ -69,6 +81,22 @@ impl Sessions {
             let _ = kernel.signal(pid, Signal::KILL);
         }
         !members.is_empty()
+    }
+}
+
+impl Sessions {
+    /// Processes of the container that have left its tree. Their parent is an adopter that was there before it; our own
+    /// children are first processes of containers.
+    fn strays(&self, kernel: &dyn Kernel, table: &[ProcessEntry]) -> Vec<i32> {
+        let Some((id, started)) = &self.name else { return Vec::new() };
+        let own = std::process::id().cast_signed();
+        let older: BTreeSet<i32> =
+            table.iter().filter(|entry| entry.started < *started).map(|entry| entry.pid).collect();
+        let may_be = |entry: &&ProcessEntry| {
+            !entry.zombie && entry.started >= *started && entry.parent != own && older.contains(&entry.parent)
+        };
+        let named = |entry: &&ProcessEntry| names_container(&kernel.environment(entry.pid), id);
+        table.iter().filter(may_be).filter(named).map(|entry| entry.pid).collect()
     }
 }
 

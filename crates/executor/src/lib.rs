@@ -7,6 +7,7 @@
 //! | `connection` | blocking HTTP to the agent: calls, and the event stream |
 //! | `chunked` | the transfer coding of that stream |
 //! | `command` | what exactly is executed for a task |
+//! | `init` | not the executor: who starts a custom one, which needs somebody to look after it |
 //! | `last_words` | the updates of an executor that ends before its agent has confirmed them |
 //! | `memory` | being small while waiting |
 //! | `probe` | looking at the task, for its checks |
@@ -20,6 +21,7 @@ mod command;
 mod connection;
 mod core;
 mod environment;
+mod init;
 mod last_words;
 mod memory;
 mod probe;
@@ -27,4 +29,5 @@ mod process;
 mod run;
 
 pub use environment::Environment;
+pub use init::main as init;
 pub use run::main;

@@ -22,23 +22,8 @@ const MAX_KILL_PASSES: usize = 200;
 pub struct ChildSignal(OwnedFd);
 
 impl ChildSignal {
-    #[allow(unsafe_code)]
     pub fn install() -> io::Result<Self> {
-        // SAFETY: `set` is initialised by sigemptyset before it is used, and lives through the calls.
-        let fd = unsafe {
-            let mut set = std::mem::zeroed();
-            libc::sigemptyset(&mut set);
-            libc::sigaddset(&mut set, libc::SIGCHLD);
-            if libc::sigprocmask(libc::SIG_BLOCK, &set, std::ptr::null_mut()) != 0 {
-                return Err(io::Error::last_os_error());
-            }
-            libc::signalfd(-1, &set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK)
-        };
-        if fd < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        // SAFETY: signalfd returned a new descriptor that nobody else owns.
-        Ok(ChildSignal(unsafe { OwnedFd::from_raw_fd(fd) }))
+        signal_descriptor(&[Signal::CHILD], libc::SFD_NONBLOCK).map(ChildSignal)
     }
 
     pub fn fd(&self) -> &OwnedFd {
@@ -46,12 +31,63 @@ impl ChildSignal {
     }
 
     /// Empties the descriptor; several deaths may share one signal.
-    #[allow(unsafe_code)]
     pub fn clear(&self) {
-        let mut buffer = [0u8; std::mem::size_of::<libc::signalfd_siginfo>()];
-        // SAFETY: the buffer is as long as said. The descriptor does not block.
-        while unsafe { libc::read(self.0.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len()) } > 0 {}
+        while next_signal(&self.0).is_some() {}
     }
+}
+
+/// Signals to wait for. They are blocked in this process and unblocked in what it starts.
+#[derive(Debug)]
+pub struct Signals(OwnedFd);
+
+impl Signals {
+    pub fn install(signals: &[Signal]) -> io::Result<Self> {
+        signal_descriptor(signals, 0).map(Signals)
+    }
+
+    /// Blocks until there is one.
+    pub fn wait(&self) -> Signal {
+        loop {
+            if let Some(signal) = next_signal(&self.0) {
+                return signal;
+            }
+        }
+    }
+}
+
+#[allow(unsafe_code)]
+fn signal_descriptor(signals: &[Signal], flags: libc::c_int) -> io::Result<OwnedFd> {
+    // SAFETY: `set` is initialised by sigemptyset before it is used, and lives through the calls.
+    let fd = unsafe {
+        let mut set = std::mem::zeroed();
+        libc::sigemptyset(&mut set);
+        for signal in signals {
+            libc::sigaddset(&mut set, signal.as_raw());
+        }
+        if libc::sigprocmask(libc::SIG_BLOCK, &set, std::ptr::null_mut()) != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        libc::signalfd(-1, &set, libc::SFD_CLOEXEC | flags)
+    };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: signalfd returned a new descriptor that nobody else owns.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+#[allow(unsafe_code)]
+fn next_signal(descriptor: &OwnedFd) -> Option<Signal> {
+    let mut info = MaybeUninit::<libc::signalfd_siginfo>::uninit();
+    let size = size_of::<libc::signalfd_siginfo>();
+    // SAFETY: `info` is as long as said.
+    let read = unsafe { libc::read(descriptor.as_raw_fd(), info.as_mut_ptr().cast(), size) };
+    if usize::try_from(read) != Ok(size) {
+        return None;
+    }
+    // SAFETY: the kernel fills it whole or not at all (signalfd(2)).
+    let number = unsafe { info.assume_init() }.ssi_signo;
+    Signal::from_named_raw(number.cast_signed())
 }
 
 /// Orphans below us become our children, so that everything a task starts can be found, killed and reaped.

@@ -27,6 +27,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().collect();
     match arguments.get(1).map(String::as_str) {
         Some("executor") => return executor::main(),
+        Some("container-init") => return executor::init(),
         Some("driver") => return driver::main(),
         Some("agent") => return agent(&arguments[2], Path::new(&arguments[3]), arguments[4].parse().expect("a port")),
         _ => {}

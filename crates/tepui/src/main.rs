@@ -40,6 +40,7 @@ fn program(name: &str) -> Option<Program> {
         "mesos-resolve" => Some(commands::resolve),
         // Started by the agent, never by people.
         "executor" | "mesos-executor" => Some(|_| executor::main()),
+        "container-init" => Some(|_| executor::init()),
         // Started by a master, never by people.
         server::master::LAST_WILL => Some(daemon::last_will),
         _ => None,

@@ -148,6 +148,10 @@ impl Kernel for Fake {
         Vec::new()
     }
 
+    fn environment(&self, _pid: i32) -> Vec<u8> {
+        Vec::new()
+    }
+
     fn is_root(&self) -> bool {
         !self.state().not_root
     }

@@ -30,5 +30,7 @@ pub(crate) trait Kernel: Send + Sync {
     fn reap(&self, pid: Pid) -> Option<i32>;
     /// All processes of the machine.
     fn processes(&self) -> Vec<ProcessEntry>;
+    /// The variables that a process was started with, each behind a zero byte; nothing if we may not see them.
+    fn environment(&self, pid: i32) -> Vec<u8>;
     fn is_root(&self) -> bool;
 }

@@ -63,6 +63,10 @@ impl Kernel for System {
         processes::all()
     }
 
+    fn environment(&self, pid: i32) -> Vec<u8> {
+        fs::read(format!("/proc/{pid}/environ")).unwrap_or_default()
+    }
+
     fn is_root(&self) -> bool {
         geteuid().is_root()
     }

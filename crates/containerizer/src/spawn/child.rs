@@ -100,6 +100,9 @@ fn prepare(plan: &SpawnPlan) -> Result<(), (Step, Errno)> {
     become_user(plan)?;
     enter_directory(plan)?;
     close_descriptors_on_exec().map_err(|errno| (Step::Descriptors, errno))?;
+    if let Some(report) = &plan.report {
+        rustix::io::fcntl_setfd(report, rustix::io::FdFlags::empty()).map_err(|errno| (Step::Descriptors, errno))?;
+    }
     umask(rustix::fs::Mode::from_raw_mode(0o022));
     Ok(())
 }

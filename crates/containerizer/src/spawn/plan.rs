@@ -2,7 +2,7 @@
 
 use std::ffi::{CString, OsStr, OsString, c_char};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use rustix::fs::{Mode, OFlags};
 
 use super::SpawnError;
 use crate::binds::PreparedBind;
-use crate::{Launch, Output, Program, Rlimit, RlimitKind, SealedProgram, User};
+use crate::{Init, Launch, Output, Program, Rlimit, RlimitKind, SealedProgram, User};
 
 /// Standard streams may not be moved onto themselves, so their sources live above them.
 const FIRST_SAFE_DESCRIPTOR: i32 = 3;
@@ -37,6 +37,8 @@ pub(crate) struct SpawnPlan {
     pub(super) stdin: OwnedFd,
     pub(super) stdout: OwnedFd,
     pub(super) stderr: OwnedFd,
+    /// Stays open in the program, which is an init then.
+    pub(super) report: Option<OwnedFd>,
     pub(super) namespaces: Namespaces,
     pub(super) binds: Vec<PreparedBind>,
     /// The v2 cgroup the child is born into.
@@ -54,7 +56,7 @@ pub(super) enum Executable {
 /// A null-terminated array of pointers, with what they point to.
 #[derive(Debug)]
 pub(super) struct Strings {
-    _owned: Vec<CString>,
+    owned: Vec<CString>,
     pub(super) pointers: Vec<*const c_char>,
 }
 
@@ -62,13 +64,13 @@ impl Strings {
     fn new(strings: Vec<CString>) -> Self {
         // The heap buffers the pointers refer to stay where they are when the vector moves.
         let pointers = strings.iter().map(|s| s.as_ptr()).chain([ptr::null()]).collect();
-        Strings { _owned: strings, pointers }
+        Strings { owned: strings, pointers }
     }
 }
 
 impl SpawnPlan {
     pub(crate) fn new(launch: &Launch, namespaces: Namespaces) -> Result<Self, SpawnError> {
-        let argv = launch.argv.iter().map(|argument| c_string(argument, "an argument")).collect::<Result<_, _>>()?;
+        let argv: Vec<CString> = arguments(&launch.argv)?;
         let environment = launch.environment.iter().map(variable).collect::<Result<_, _>>()?;
         Ok(SpawnPlan {
             program: executable(launch)?,
@@ -80,11 +82,27 @@ impl SpawnPlan {
             stdin: open(Path::new("/dev/null"), OFlags::RDONLY, None)?,
             stdout: output(&launch.stdout, launch.user.as_ref())?,
             stderr: output(&launch.stderr, launch.user.as_ref())?,
+            report: None,
             namespaces,
             binds: binds(launch, namespaces)?,
             cgroup: None,
             cgroup_tasks: Vec::new(),
         })
+    }
+
+    /// Has the program started by an init, which writes how it has ended into a file that is made for it.
+    pub(crate) fn set_init(&mut self, init: &Init, status: &Path) -> Result<(), SpawnError> {
+        // One of our own programs comes up to what is asked of an init.
+        let Executable::Path(program) = &self.program else { return Ok(()) };
+        let report = open(status, OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC, None)?;
+        let mut argv = arguments(&init.argv)?;
+        argv.push(c_string(OsStr::new(&report.as_raw_fd().to_string()), "an argument")?);
+        argv.push(program.clone());
+        argv.extend(self.argv.owned.iter().cloned());
+        self.argv = Strings::new(argv);
+        self.program = Executable::Sealed(Arc::clone(&init.program));
+        self.report = Some(report);
+        Ok(())
     }
 
     /// Has the child born into a v2 cgroup.
@@ -132,6 +150,10 @@ fn search(name: &Path, launch: &Launch) -> Result<PathBuf, SpawnError> {
         .map(|directory| directory.join(name))
         .find(|candidate| candidate.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0))
         .ok_or_else(|| SpawnError::NotInPath(name.to_string_lossy().into_owned()))
+}
+
+fn arguments(arguments: &[OsString]) -> Result<Vec<CString>, SpawnError> {
+    arguments.iter().map(|argument| c_string(argument, "an argument")).collect()
 }
 
 fn c_string(text: &OsStr, what: &'static str) -> Result<CString, SpawnError> {

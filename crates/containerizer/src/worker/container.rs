@@ -36,15 +36,30 @@ pub(super) struct Container {
 
 #[derive(Debug)]
 struct Ending {
+    begun: Instant,
     next: Instant,
     pause: Duration,
+    reported: bool,
+}
+
+impl Ending {
+    fn from(now: Instant) -> Self {
+        Ending { begun: now, next: now, pause: FIRST_PAUSE, reported: false }
+    }
 }
 
 impl Container {
-    pub(super) fn running(id: &str, process: Spawned, group: Option<Group>, memory: Option<OwnedFd>) -> Self {
+    /// `started`: its first process, in ticks since boot.
+    pub(super) fn running(
+        id: &str,
+        process: Spawned,
+        started: u64,
+        group: Option<Group>,
+        memory: Option<OwnedFd>,
+    ) -> Self {
         Container {
             id: id.to_owned(),
-            sessions: group.is_none().then(|| Sessions::of(process.pid)),
+            sessions: group.is_none().then(|| Sessions::of(process.pid).named(id, started)),
             process: Some(process),
             ended: false,
             status: None,
@@ -66,7 +81,7 @@ impl Container {
             sessions: None,
             memory: None,
             limitation: None,
-            ending: Some(Ending { next: Instant::now(), pause: FIRST_PAUSE }),
+            ending: Some(Ending::from(Instant::now())),
         }
     }
 
@@ -76,7 +91,7 @@ impl Container {
 
     /// The container is to end now.
     pub(super) fn end(&mut self, now: Instant) {
-        self.ending.get_or_insert(Ending { next: now, pause: FIRST_PAUSE });
+        self.ending.get_or_insert(Ending::from(now));
     }
 
     /// With its first process a container is over: whatever else is in it has lost its purpose.
@@ -89,7 +104,8 @@ impl Container {
         if let Some(sessions) = &mut self.sessions {
             sessions.leader_reaped();
         }
-        self.ending = Some(Ending { next: now, pause: FIRST_PAUSE });
+        let ending = self.ending.get_or_insert(Ending::from(now));
+        (ending.next, ending.pause) = (now, FIRST_PAUSE);
     }
 
     /// The kernel says something about the container's memory.
@@ -121,6 +137,17 @@ impl Container {
         self.next_attempt().is_some_and(|next| next <= now)
     }
 
+    /// Whether its end has begun longer ago than `patience`; says so once.
+    pub(super) fn becomes_overdue(&mut self, now: Instant, patience: Duration) -> bool {
+        match &mut self.ending {
+            Some(ending) if !ending.reported && now.saturating_duration_since(ending.begun) >= patience => {
+                ending.reported = true;
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Kills what is there and removes what can be removed.
     pub(super) fn attempt<'t>(
         &mut self,
@@ -150,16 +177,29 @@ impl Container {
         Progress::Later
     }
 
-    /// The status of a process that is not our child may be on record.
+    /// What is on record is the status of the program: the first process may have been its init, or not our child.
     pub(super) fn learn_status(&mut self, look_up: impl FnOnce(&str) -> Option<i32>) {
-        if self.status.is_none() {
-            self.status = look_up(&self.id);
-        }
+        self.status = look_up(&self.id).or(self.status);
     }
 
     /// What to tell once nothing is left; a leftover is nobody's business.
     pub(super) fn farewell(self) -> Option<Event> {
         self.process?;
         Some(Event::Exited { id: self.id, status: self.status, limitation: self.limitation })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_container_that_does_not_end_is_overdue_once() {
+        let now = Instant::now();
+        let patience = Duration::from_secs(60);
+        let mut container = Container::leftover("c", None);
+        assert!(!container.becomes_overdue(now + patience / 2, patience));
+        assert!(container.becomes_overdue(now + patience * 2, patience));
+        assert!(!container.becomes_overdue(now + patience * 3, patience));
     }
 }

@@ -75,8 +75,15 @@ impl Starter {
         Ok((process, state))
     }
 
+    fn needs_init(&self) -> bool {
+        self.isolation.namespaces.pid || matches!(self.isolation.tracking, Tracking::Sessions)
+    }
+
     fn plan(&self, launch: &Launch, group: Option<&Group>) -> Result<SpawnPlan, SpawnError> {
         let mut plan = SpawnPlan::new(launch, self.isolation.namespaces)?;
+        if let Some(init) = launch.init.as_ref().filter(|_| self.needs_init()) {
+            plan.set_init(init, &self.runtime.status_file(&launch.id))?;
+        }
         if let Some(group) = group {
             if let Some(directory) = group.v2_directory() {
                 plan.set_cgroup(directory)?;

@@ -65,6 +65,7 @@ pub(crate) struct Worker {
     /// Being started, and whether to be destroyed as soon as they are.
     starting: BTreeMap<String, bool>,
     next: u64,
+    destroy_timeout: Duration,
 }
 
 impl Worker {
@@ -93,7 +94,14 @@ impl Worker {
             by_id: BTreeMap::new(),
             starting: BTreeMap::new(),
             next: 0,
+            destroy_timeout: Duration::MAX,
         })
+    }
+
+    /// How long a container may take to be gone before that is reported.
+    pub(crate) fn with_destroy_timeout(mut self, timeout: Duration) -> Self {
+        self.destroy_timeout = timeout;
+        self
     }
 
     /// Until the handle is dropped. Containers live on: their processes do not depend on ours.
@@ -209,6 +217,7 @@ impl Worker {
     }
 
     fn admit(&mut self, id: &str, process: Spawned, group: Option<Group>, limits: Limits, state: State) {
+        let started = state.started;
         if let Err(error) = self.rotator.watch(id, state.rotated) {
             tracing::warn!(%id, %error, "outputs are not rotated");
         }
@@ -229,7 +238,7 @@ impl Worker {
         {
             tracing::warn!(%id, %error, "want of memory is only noticed at the end of the container");
         }
-        self.containers.insert(key, Container::running(id, process, group, memory));
+        self.containers.insert(key, Container::running(id, process, started, group, memory));
     }
 
     /// Lets callers see a container that runs. Limits that changed while it was being started are caught up with.
@@ -281,10 +290,17 @@ impl Worker {
         for key in due {
             let Some(container) = self.containers.get_mut(&key) else { continue };
             let processes = || table.get_or_init(|| kernel.processes()).as_slice();
-            if container.attempt(&*kernel, processes, now) == Progress::Over
-                && let Some(container) = self.containers.remove(&key)
-            {
-                self.over(container);
+            match container.attempt(&*kernel, processes, now) {
+                Progress::Over => {
+                    if let Some(container) = self.containers.remove(&key) {
+                        self.over(container);
+                    }
+                }
+                Progress::Later if container.becomes_overdue(now, self.destroy_timeout) => {
+                    let (id, timeout) = (&container.id, self.destroy_timeout);
+                    tracing::error!(%id, ?timeout, "the container does not end, killing goes on");
+                }
+                Progress::Later => {}
             }
         }
     }

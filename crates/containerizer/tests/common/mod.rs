@@ -71,6 +71,7 @@ impl Host {
             id: id.into(),
             program: Program::Path("/bin/sh".into()),
             argv: ["sh", "-c", command].map(OsString::from).to_vec(),
+            init: None,
             environment: vec![("PATH".into(), "/usr/bin:/bin".into())],
             working_directory: sandbox.clone(),
             user: None,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use ::agent::ContainerLaunch;
-use containerizer::{Launch, Limits, Output, Program, Rlimit, RlimitKind, Rotation, SealedProgram, User};
+use containerizer::{Init, Launch, Limits, Output, Program, Rlimit, RlimitKind, Rotation, SealedProgram, User};
 use messages::v1;
 
 use super::fetch::FetchOptions;
@@ -15,6 +15,8 @@ pub struct Settings {
     /// Our executor, unwritable from inside a container (CVE-2019-0204).
     pub executor: Arc<SealedProgram>,
     pub executor_argv: Vec<String>,
+    /// With these it is an init ([`containerizer::Init`]).
+    pub init_argv: Vec<String>,
     pub rotation: Option<Rotation>,
     pub fetch: FetchOptions,
     /// `--revocable_cpu_low_priority`.
@@ -62,10 +64,12 @@ pub fn describe(settings: &Settings, launch: &ContainerLaunch, user: Option<User
     };
     let output = |name: &str| Output::File { path: launch.sandbox.join(name), rotation: settings.rotation };
     let text = |(name, value): &(String, String)| (OsString::from(name), OsString::from(value));
+    let init_argv = settings.init_argv.iter().map(OsString::from).collect();
     Ok(Launch {
         id: launch.container.to_string(),
         program,
         argv,
+        init: Some(Init { program: settings.executor.clone(), argv: init_argv }),
         environment: launch.environment.iter().map(text).collect(),
         working_directory: launch.sandbox.clone(),
         user,

@@ -9,7 +9,8 @@ use views::master::Build;
 
 use super::fetch::FetchOptions;
 
-/// Our own program, run inside containers of command tasks.
+/// Our own program, run inside containers of command tasks. With the one argument `container-init` instead of those in
+/// `argv` it starts custom executors (`executor::init`).
 #[derive(Debug, Clone)]
 pub struct ExecutorProgram {
     pub path: PathBuf,

@@ -48,6 +48,7 @@ pub fn start(options: AgentOptions) -> Result<Running, Error> {
     let sealed = sealed.map_err(|source| Error::Executor { path: executor.path, source })?;
     let settings = Settings {
         executor: Arc::new(sealed),
+        init_argv: executor.argv.iter().take(1).cloned().chain(["container-init".to_owned()]).collect(),
         executor_argv: executor.argv,
         rotation: options.rotation,
         fetch: options.fetch,
