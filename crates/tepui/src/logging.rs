@@ -1,13 +1,29 @@
-//! Logs go to stderr, in the level that the Mesos flags ask for.
+//! Logs go to stderr and into `--log_dir`, in the level that the Mesos flags ask for.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
 
 use flags::Parsed;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::writer::{BoxMakeWriter, MakeWriterExt};
 
-/// `RUST_LOG` refines what `--logging_level` allows. Called once, before anything logs.
-pub fn init(flags: &Parsed) {
-    if flags.bool("quiet") {
-        return;
-    }
+use crate::commands::Failure;
+
+/// `RUST_LOG` refines what `--logging_level` allows. Called once, before anything logs. Returns the file that holds the
+/// log, where there is one: as in Mesos, `--external_log_file` is it before the one in `--log_dir`.
+pub fn init(flags: &Parsed, program: &str) -> Result<Option<PathBuf>, Failure> {
+    let own = flags.path("log_dir").map(|directory| open(&directory, program)).transpose()?;
+    let shown = flags.path("external_log_file").or_else(|| own.as_ref().map(|(path, _)| path.clone()));
+    let quiet = flags.bool("quiet");
+    // Colours are for eyes: a file is for `grep`.
+    let ansi = own.is_none() && std::io::stderr().is_terminal();
+    let writer = match own {
+        Some((_, file)) if quiet => BoxMakeWriter::new(file),
+        Some((_, file)) => BoxMakeWriter::new(std::io::stderr.and(file)),
+        None if quiet => return Ok(shown),
+        None => BoxMakeWriter::new(std::io::stderr),
+    };
     let level = match flags.get("logging_level") {
         Some("WARNING") => "warn",
         Some("ERROR") => "error",
@@ -15,9 +31,19 @@ pub fn init(flags: &Parsed) {
         _ => "info",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi).init();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(ansi).init();
     for warning in &flags.warnings {
         tracing::warn!("{warning}");
     }
+    Ok(shown)
+}
+
+/// The name is that of the link to Mesos' newest file. Lines are appended, so that a rotation by copy and truncation
+/// finds them whole.
+fn open(directory: &Path, program: &str) -> Result<(PathBuf, File), Failure> {
+    let path = directory.join(format!("{program}.INFO"));
+    let opened = fs::create_dir_all(directory)
+        .and_then(|()| OpenOptions::new().create(true).append(true).open(&path))
+        .map_err(|source| Failure::Io { doing: format!("open {}", path.display()), source });
+    Ok((path, opened?))
 }

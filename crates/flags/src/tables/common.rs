@@ -35,11 +35,14 @@ pub(super) const SECURITY: &str =
 pub(super) const LOGGING: &[Flag] = &[
     flag("quiet", Kind::Bool, "false", "Log nothing to stderr."),
     flag("logging_level", Kind::Text, "INFO", "The least severe level to log: INFO, WARNING or ERROR (or DEBUG)."),
-    unset("log_dir", Kind::Text, "Also write the log into files in this directory.").no_effect(LATER),
+    unset("log_dir", Kind::Text, "Also write the log into a file in this directory, e.g. mesos-master.INFO."),
     flag("logbufsecs", Kind::Integer, "0", "Seconds to buffer log lines before writing them.")
         .no_effect("lines are written at once"),
     flag("initialize_driver_logging", Kind::Bool, "true", "Whether drivers set up their own logging.")
         .no_effect("there is no driver in this program"),
-    unset("external_log_file", Kind::Text, "The file that stderr is redirected to, shown by the web UI and /files.")
-        .no_effect(LATER),
+    unset(
+        "external_log_file",
+        Kind::Text,
+        "The file that stderr is redirected to, shown by /files instead of the one in --log_dir.",
+    ),
 ];

@@ -32,11 +32,12 @@ const FRAMEWORK: &[Flag] = &[
     flag("checkpoint", Kind::Bool, "false", "Let the task survive a restart of the agent."),
     unset("framework_capabilities", Kind::Text, "Comma-separated framework capabilities, e.g. GPU_RESOURCES."),
     flag("partition_aware", Kind::Bool, "true", "Enable PARTITION_AWARE."),
-    flag("content_type", Kind::Text, "protobuf", "How to talk to the master: protobuf or json."),
+    flag("content_type", Kind::Text, "protobuf", "How to talk to the master: protobuf or json.")
+        .no_effect("it is always protobuf"),
 ];
 
 const CONTAINERS: &[Flag] = &[
-    flag("containerizer", Kind::Text, "mesos", "The containerizer: mesos or docker."),
+    flag("containerizer", Kind::Text, "mesos", "The containerizer: mesos or docker.").refused(LATER),
     unset("docker_image", Kind::Text, "A Docker image to run in.").refused(LATER),
     unset("appc_image", Kind::Text, "An appc image to run in.").refused(LATER),
     unset("networks", Kind::Text, "Comma-separated CNI networks.").refused(LATER),

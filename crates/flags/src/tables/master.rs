@@ -31,8 +31,7 @@ const NETWORK: &[Flag] = &[
         "ip_discovery_command",
         Kind::Text,
         "A command that prints the address to listen on; not together with --ip.",
-    )
-    .no_effect(LATER),
+    ),
     unset(
         "hostname",
         Kind::Text,

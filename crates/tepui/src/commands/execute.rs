@@ -22,7 +22,9 @@ pub fn execute(arguments: Vec<String>) -> ExitCode {
         output::print(flags::help(&flags::EXECUTE));
         return ExitCode::SUCCESS;
     }
-    logging::init(&flags);
+    if let Err(failure) = logging::init(&flags, "mesos-execute") {
+        return fail(&failure);
+    }
     block_on(async { run(&flags).await })
 }
 

@@ -8,13 +8,13 @@ use agent::{ReconfigurationPolicy, Recover};
 use containerizer::Launcher;
 use flags::Parsed;
 use messages::v1::agent_info::capability::Type as Capability;
-use server::agent::{AgentOptions, start};
+use server::agent::{AgentOptions, FetchOptions, start};
 use vocabulary::Upid;
 
-use super::common::{advertised_ip, hostname, ip, parse_or_exit, port, serve, until_end};
+use super::common::{advertised_ip, domain, hostname, ip, parse_or_exit, port, serve, until_end};
 use super::machine;
 use super::oversubscription::{self, Modules};
-use crate::commands::Failure;
+use crate::commands::{Failure, fail};
 use crate::logging;
 
 pub fn agent(arguments: Vec<String>) -> ExitCode {
@@ -22,9 +22,12 @@ pub fn agent(arguments: Vec<String>) -> ExitCode {
         Ok(flags) => flags,
         Err(code) => return code,
     };
-    logging::init(&flags);
+    let log = match logging::init(&flags, "mesos-agent") {
+        Ok(log) => log,
+        Err(failure) => return fail(&failure),
+    };
     serve(async {
-        let running = start(options(&flags)?)?;
+        let running = start(AgentOptions { log_file: log, ..options(&flags)? })?;
         tracing::info!("agent listens on {}", running.address);
         Ok(until_end(running).await)
     })
@@ -52,6 +55,10 @@ fn options(flags: &Parsed) -> Result<AgentOptions, Failure> {
         options.zk_session_timeout = timeout;
     }
     options.revocable_cpu_low_priority = flags.bool("revocable_cpu_low_priority");
+    fetcher(flags, &mut options.fetch);
+    if let Some(most) = flags.integer("max_completed_executors_per_framework") {
+        options.history.completed_executors_per_framework = usize::try_from(most).unwrap_or(usize::MAX);
+    }
     containers(flags, &mut options.containerizer)?;
     Ok(options)
 }
@@ -66,6 +73,7 @@ fn decisions(flags: &Parsed, config: &mut agent::Config) -> Result<(), Failure> 
         config.attributes =
             resources::attributes::parse(text).map_err(|e| Failure::said(format!("--attributes: {e}")))?;
     }
+    config.domain = domain(flags)?;
     config.switch_user = flags.bool("switch_user");
     config.cgroups_enable_cfs = flags.bool("cgroups_enable_cfs");
     let durations = [
@@ -161,6 +169,13 @@ fn variables(text: &str) -> Result<Vec<(String, String)>, Failure> {
     object.iter().map(pair).collect::<Option<_>>().ok_or_else(wanted)
 }
 
+fn fetcher(flags: &Parsed, options: &mut FetchOptions) {
+    options.frameworks_home = flags.path("frameworks_home").filter(|path| !path.as_os_str().is_empty());
+    if let Some(timeout) = flags.duration("fetcher_stall_timeout") {
+        options.stall_timeout = timeout;
+    }
+}
+
 fn containers(flags: &Parsed, config: &mut containerizer::Config) -> Result<(), Failure> {
     if flags.get("containerizers") != Some("mesos") {
         return Err(Failure::said("--containerizers: only mesos is built yet"));
@@ -181,6 +196,10 @@ fn containers(flags: &Parsed, config: &mut containerizer::Config) -> Result<(), 
         config.cgroups_root = root.to_owned();
     }
     config.cgroups_enable_cfs = flags.bool("cgroups_enable_cfs");
+    config.cgroups_limit_swap = flags.bool("cgroups_limit_swap");
+    if let Some(timeout) = flags.duration("cgroups_destroy_timeout") {
+        config.destroy_timeout = timeout;
+    }
     // The default is root's; without root the place below the work directory stays.
     if flags.is_set("runtime_dir") || rustix::process::geteuid().is_root() {
         config.runtime_dir = flags.path("runtime_dir").unwrap_or_else(|| config.runtime_dir.clone());

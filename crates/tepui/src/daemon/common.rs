@@ -1,9 +1,10 @@
 //! What the programs have in common: reading flags, finding out addresses and names.
 
 use std::net::{IpAddr, Ipv4Addr, ToSocketAddrs};
-use std::process::ExitCode;
+use std::process::{ExitCode, Stdio};
 
 use flags::{Definition, Parsed};
+use messages::v1;
 use server::Running;
 
 use crate::commands::{Failure, fail};
@@ -61,8 +62,14 @@ pub async fn until_end(running: Running) -> ExitCode {
     }
 }
 
-/// `--ip`, or the address of this machine's name as Mesos finds it.
+/// `--ip`, what `--ip_discovery_command` prints, or the address of this machine's name as Mesos finds it.
 pub fn ip(flags: &Parsed) -> Result<Ipv4Addr, Failure> {
+    if let Some(command) = flags.get("ip_discovery_command") {
+        if flags.is_set("ip") {
+            return Err(Failure::said("Only one of `--ip` or `--ip_discovery_command` should be specified"));
+        }
+        return discovered(command);
+    }
     if let Some(given) = flags.get("ip") {
         return given.parse().map_err(|_| Failure::said(format!("--ip={given} is not an IPv4 address")));
     }
@@ -74,6 +81,27 @@ pub fn ip(flags: &Parsed) -> Result<Ipv4Addr, Failure> {
         })
     });
     found.ok_or_else(|| Failure::said(format!("the name of this machine, '{name}', has no IPv4 address; give --ip")))
+}
+
+fn discovered(command: &str) -> Result<Ipv4Addr, Failure> {
+    let failed = |why: String| Failure::said(format!("--ip_discovery_command: '{command}' {why}"));
+    let output = std::process::Command::new("/bin/sh").args(["-c", command]).stderr(Stdio::inherit()).output();
+    let output = output.map_err(|error| failed(format!("cannot be run: {error}")))?;
+    if !output.status.success() {
+        return Err(failed(format!("has failed: {}", output.status)));
+    }
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let printed = printed.trim();
+    printed.parse().map_err(|_| failed(format!("prints '{printed}', which is not an IPv4 address")))
+}
+
+/// `--domain`: a `DomainInfo` in JSON.
+pub fn domain(flags: &Parsed) -> Result<Option<v1::DomainInfo>, Failure> {
+    let decode = |text: &str| {
+        wire::decode_as(wire::ContentType::Json, text.as_bytes(), &wire::Limits::default())
+            .map_err(|error| Failure::said(format!("--domain: {error}")))
+    };
+    flags.get("domain").map(decode).transpose()
 }
 
 pub fn advertised_ip(flags: &Parsed) -> Result<Option<Ipv4Addr>, Failure> {

@@ -1,8 +1,9 @@
 //! `tepui local`: one master and some agents, each a process of its own as in production,
 //! started, watched and stopped together.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
-use std::process::{ExitCode, Stdio};
+use std::process::{ExitCode, ExitStatus, Stdio};
 use std::time::Duration;
 
 use client::{Address, get_json};
@@ -11,12 +12,13 @@ use server::agent::detect;
 use tokio::process::{Child, Command};
 
 use super::common::parse_or_exit;
-use crate::commands::{Failure, block_on};
+use crate::commands::{Failure, block_on, fail};
 use crate::output;
 use crate::{logging, signals};
 
 /// Starting takes well under a second; a machine under load gets a margin.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
+const MASTER: &str = "master";
 const POLL: Duration = Duration::from_millis(50);
 /// Time for a process to end after SIGTERM before it is killed.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
@@ -26,7 +28,9 @@ pub fn local(arguments: Vec<String>) -> ExitCode {
         Ok(flags) => flags,
         Err(code) => return code,
     };
-    logging::init(&flags);
+    if let Err(failure) = logging::init(&flags, "mesos-local") {
+        return fail(&failure);
+    }
     block_on(async {
         let mut cluster = Cluster { processes: Vec::new() };
         let result = cluster.run(&flags).await;
@@ -41,12 +45,34 @@ struct Process {
     child: Child,
 }
 
+/// A process that has ended without being asked to by us.
+struct Exit {
+    name: String,
+    status: ExitStatus,
+    log: PathBuf,
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        let tail = lines.get(lines.len().saturating_sub(5)..).unwrap_or_default().join("\n");
+        write!(f, "the {} ended ({}); the end of {}:\n{tail}", self.name, self.status, self.log.display())
+    }
+}
+
+impl From<Exit> for Failure {
+    fn from(exit: Exit) -> Self {
+        Failure::said(exit.to_string())
+    }
+}
+
 struct Cluster {
     processes: Vec<Process>,
 }
 
 impl Cluster {
-    /// Starts everything, says how to go on, and returns when asked to stop or when a process ended.
+    /// Starts everything, says how to go on, and returns when asked to stop or when the master ended.
     async fn run(&mut self, flags: &Parsed) -> Result<(), Failure> {
         let work = work_dir(flags)?;
         let ip = flags.get("ip").unwrap_or("127.0.0.1").to_owned();
@@ -55,7 +81,7 @@ impl Cluster {
         let address = Address::new(ip.clone(), port);
 
         self.start(
-            "master",
+            MASTER,
             &work,
             &[
                 format!("--ip={ip}"),
@@ -77,7 +103,20 @@ impl Cluster {
         print_guide(&address, count, &work);
         tokio::select! {
             () = signals::terminate() => Ok(()),
-            failure = self.first_exit() => Err(failure),
+            failure = self.until_the_master_ends() => Err(failure),
+        }
+    }
+
+    /// An agent may be sent away by the master (its machine is down for maintenance, an operator gave it up), which is
+    /// what such a cluster is there to try. It is not started again: whoever sent it away does not want it back.
+    async fn until_the_master_ends(&mut self) -> Failure {
+        loop {
+            let exit = self.next_exit().await;
+            if exit.name == MASTER {
+                return exit.into();
+            }
+            let agents = self.processes.iter().filter(|process| process.name != MASTER).count();
+            eprintln!("tepui: {exit}\nThe cluster goes on, its other agents: {agents}.");
         }
     }
 
@@ -144,7 +183,7 @@ impl Cluster {
         };
         tokio::select! {
             () = wait => Ok(()),
-            failure = self.first_exit() => Err(failure),
+            exit = self.next_exit() => Err(exit.into()),
             () = signals::terminate() => Err(Failure::said("stopped while starting")),
             () = tokio::time::sleep(START_TIMEOUT) => {
                 let logs: Vec<String> = self.processes.iter().map(|p| p.log.display().to_string()).collect();
@@ -153,21 +192,17 @@ impl Cluster {
         }
     }
 
-    /// Resolves when any process ends by itself, which none should.
-    async fn first_exit(&mut self) -> Failure {
+    /// Resolves when any process ends by itself; it is none of the cluster's any more.
+    async fn next_exit(&mut self) -> Exit {
         loop {
-            for process in &mut self.processes {
-                if let Ok(Some(status)) = process.child.try_wait() {
-                    let log = std::fs::read_to_string(&process.log).unwrap_or_default();
-                    let tail: Vec<&str> = log.lines().rev().take(5).collect();
-                    let tail: Vec<&str> = tail.into_iter().rev().collect();
-                    return Failure::said(format!(
-                        "the {} ended ({status}); the end of {}:\n{}",
-                        process.name,
-                        process.log.display(),
-                        tail.join("\n")
-                    ));
-                }
+            let ended =
+                self.processes.iter_mut().enumerate().find_map(|(index, process)| match process.child.try_wait() {
+                    Ok(status) => Some((index, status?)),
+                    Err(_) => None,
+                });
+            if let Some((index, status)) = ended {
+                let Process { name, log, .. } = self.processes.remove(index);
+                return Exit { name, status, log };
             }
             tokio::time::sleep(POLL).await;
         }

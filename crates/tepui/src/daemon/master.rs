@@ -8,12 +8,11 @@ use std::time::Duration;
 use election::MasterUrl;
 use flags::Parsed;
 use health::Policy;
-use messages::v1;
 use server::master::{MasterOptions, RegistryPlace, SinkOptions, start};
 
-use super::common::{advertised_ip, hostname, ip, parse_or_exit, port, serve, until_end};
+use super::common::{advertised_ip, domain, hostname, ip, parse_or_exit, port, serve, until_end};
 use super::removal;
-use crate::commands::Failure;
+use crate::commands::{Failure, fail};
 use crate::logging;
 
 pub fn master(arguments: Vec<String>) -> ExitCode {
@@ -21,9 +20,12 @@ pub fn master(arguments: Vec<String>) -> ExitCode {
         Ok(flags) => flags,
         Err(code) => return code,
     };
-    logging::init(&flags);
+    let log = match logging::init(&flags, "mesos-master") {
+        Ok(log) => log,
+        Err(failure) => return fail(&failure),
+    };
     serve(async {
-        let running = start(options(&flags)?)?;
+        let running = start(MasterOptions { log_file: log, ..options(&flags)? })?;
         tracing::info!("master listens on {}", running.address);
         Ok(until_end(running).await)
     })
@@ -57,7 +59,7 @@ fn options(flags: &Parsed) -> Result<MasterOptions, Failure> {
     }
     config.max_agent_ping_timeouts = count(flags, "max_agent_ping_timeouts", 5) as u32;
     config.offer_timeout = flags.duration("offer_timeout");
-    config.domain = flags.get("domain").map(domain).transpose()?;
+    config.domain = domain(flags)?;
     config.require_agent_domain = flags.bool("require_agent_domain");
     config.root_submissions = flags.bool("root_submissions");
     config.roles = flags.get("roles").map(|roles| roles.split(',').map(|r| r.trim().to_owned()).collect());
@@ -72,12 +74,6 @@ fn options(flags: &Parsed) -> Result<MasterOptions, Failure> {
         options.failure_sinks = sinks.map_err(|error| Failure::said(format!("--failure_sinks: {error}")))?;
     }
     Ok(options)
-}
-
-/// A `DomainInfo` in JSON.
-fn domain(text: &str) -> Result<v1::DomainInfo, Failure> {
-    wire::decode_as(wire::ContentType::Json, text.as_bytes(), &wire::Limits::default())
-        .map_err(|error| Failure::said(format!("--domain: {error}")))
 }
 
 fn recovery_policy(flags: &Parsed, config: &master::Config) -> Result<Option<Policy>, Failure> {

@@ -170,8 +170,13 @@ pub struct Agent {
 
 impl Agent {
     pub fn start(master: &str) -> Self {
+        Self::with(master, &[])
+    }
+
+    pub fn with(master: &str, flags: &[&str]) -> Self {
         let program = Command::new(env!("CARGO_BIN_EXE_tepui"));
-        Self::run(program, &["agent", "--ip=127.0.0.1", "--hostname=localhost", "--port=0", "--launcher=posix"], master)
+        let usual = ["agent", "--ip=127.0.0.1", "--hostname=localhost", "--port=0", "--launcher=posix"];
+        Self::run(program, &[&usual, flags].concat(), master)
     }
 
     /// Of a genuine Mesos.
