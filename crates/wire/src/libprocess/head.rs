@@ -10,25 +10,28 @@ pub(super) struct HeadScanner {
 /// What the current line consists of so far.
 #[derive(Debug, Default, Clone, Copy)]
 enum Line {
-    /// The first line cannot be the empty one that ends the head.
+    /// Empty lines before the head are none of it (RFC 9112, 2.2).
     #[default]
+    Before,
     Text,
     Empty,
     CarriageReturn,
 }
 
 impl HeadScanner {
-    /// Whether the buffer holds a whole head. Between calls bytes may only be appended to it.
-    pub fn is_complete(&mut self, buffer: &[u8]) -> bool {
+    /// The head, once the buffer holds it whole. Between calls bytes may only be appended.
+    pub fn head<'a>(&mut self, buffer: &'a [u8]) -> Option<&'a [u8]> {
         for byte in buffer.get(self.scanned..).unwrap_or_default() {
             self.scanned += 1;
             self.line = match (byte, self.line) {
+                (b'\n' | b'\r', Line::Before) => Line::Before,
                 (b'\n', Line::Text) => Line::Empty,
-                (b'\n', _) => return true,
+                // What follows must not matter: it may not have arrived yet.
+                (b'\n', _) => return buffer.get(..self.scanned),
                 (b'\r', Line::Empty) => Line::CarriageReturn,
                 _ => Line::Text,
             };
         }
-        false
+        None
     }
 }

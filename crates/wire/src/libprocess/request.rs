@@ -121,11 +121,11 @@ impl RequestDecoder {
             match &mut self.state {
                 State::Failed(error) => return Err(error.clone()),
                 State::Head(scanner) => {
-                    if !scanner.is_complete(&self.buffer) {
+                    let Some(head) = scanner.head(&self.buffer) else {
                         let too_long = self.buffer.len() > self.limits.max_head;
                         return if too_long { Err(self.limits.head_too_long()) } else { Ok(None) };
-                    }
-                    let (length, pending) = parse_head(&self.buffer, &self.limits)?;
+                    };
+                    let (length, pending) = parse_head(head, &self.limits)?;
                     self.buffer.advance(length);
                     self.state = State::Body(Box::new(pending));
                 }
@@ -145,11 +145,11 @@ impl RequestDecoder {
     }
 }
 
-/// The length of the head at the front of the buffer, and what it says.
-fn parse_head(buffer: &[u8], limits: &EnvelopeLimits) -> Result<(usize, Pending), RequestError> {
+/// The length of a head and what it says.
+fn parse_head(head: &[u8], limits: &EnvelopeLimits) -> Result<(usize, Pending), RequestError> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut request = httparse::Request::new(&mut headers);
-    let length = match request.parse(buffer)? {
+    let length = match request.parse(head)? {
         httparse::Status::Complete(length) if length <= limits.max_head => length,
         _ => return Err(limits.head_too_long()),
     };

@@ -50,10 +50,10 @@ impl ResponseSkipper {
                 finished(*status);
                 self.body = None;
             }
-            if !self.head.is_complete(&self.buffer) {
+            let Some(head) = self.head.head(&self.buffer) else {
                 return if self.buffer.len() > MAX_HEAD { Err(ResponseError::HeadTooLong) } else { Ok(()) };
-            }
-            let (length, body) = parse_head(&self.buffer)?;
+            };
+            let (length, body) = parse_head(head)?;
             self.buffer.advance(length);
             self.head = HeadScanner::default();
             self.body = body;
@@ -61,11 +61,11 @@ impl ResponseSkipper {
     }
 }
 
-/// The length of the head, and its body unless the response is an interim one (1xx), after which the real one follows.
-fn parse_head(buffer: &[u8]) -> Result<(usize, Option<(u16, BodyReader)>), ResponseError> {
+/// The length of a head, and its body unless the response is an interim one (1xx), after which the real one follows.
+fn parse_head(head: &[u8]) -> Result<(usize, Option<(u16, BodyReader)>), ResponseError> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut response = httparse::Response::new(&mut headers);
-    let httparse::Status::Complete(length) = response.parse(buffer)? else {
+    let httparse::Status::Complete(length) = response.parse(head)? else {
         return Err(ResponseError::HeadTooLong);
     };
     let status = response.code.unwrap_or_default();

@@ -114,6 +114,16 @@ fn a_connection_carries_many_messages() {
     assert_eq!(decode(&bytes, EnvelopeLimits::default()), Ok(expect));
 }
 
+/// RFC 9112, 2.2: empty lines before a message are ignored, whether or not the message has arrived with them.
+#[test]
+fn empty_lines_before_a_message_are_none_of_it() {
+    for lines in ["\n", "\r\n", "\n\r\n", "\r\n\r\n\n\n"] {
+        check(&format!("{lines}{}", request("n", "Content-Length: 2\r\n", "ab")), Ok(&[("n", "ab")]));
+        check(lines, Ok(&[]));
+    }
+    check(&"\r\n".repeat(3000), Err("the request head is longer than the limit of 4096 bytes"));
+}
+
 #[test]
 fn bodies_are_chunked_or_counted() {
     check(&request("a", "Content-Length: 3\r\n", "abc"), Ok(&[("a", "abc")]));
@@ -213,6 +223,7 @@ fn responses_are_skipped() {
     assert_eq!(skip(accepted), Ok(1));
     assert_eq!(skip(&[accepted, not_found, chunked, accepted].concat()), Ok(4));
     assert_eq!(skip(&["HTTP/1.1 100 Continue\r\n\r\n", accepted].concat()), Ok(1), "an interim response is none");
+    assert_eq!(skip(&["\n\r\n", accepted, "\r\n\n", accepted].concat()), Ok(2), "empty lines are ignored");
     assert_eq!(skip(&accepted[..40]), Ok(0));
     assert_eq!(skip("nonsense\r\n\r\n"), Err("malformed response".to_owned()));
     let huge = format!("HTTP/1.1 202 Accepted\r\nA: {}", "x".repeat(70_000));
