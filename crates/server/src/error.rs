@@ -34,6 +34,11 @@ pub enum Error {
     Registry(#[source] ::master::CorruptRegistry),
     #[error("the agent's records cannot be used")]
     Records(#[source] store::log::LogError),
+    #[error(
+        "the records of this agent cannot be trusted and are kept as {}; put a good copy at {}, or start once with \
+         --no-strict, as a new agent that knows of no tasks", kept.display(), path.display()
+    )]
+    RecordsSetAside { path: PathBuf, kept: PathBuf, source: Box<dyn std::error::Error + Send + Sync> },
     #[error("a record in {directory} cannot be read; with --no-strict it is passed over")]
     Record { directory: PathBuf, source: wire::DecodeError },
     #[error("cannot take over the state of a Mesos agent: {path}: {reason}; with --no-strict it is passed over")]

@@ -32,6 +32,7 @@ fn main() -> ExitCode {
         _ => runtime.block_on(async {
             agents_and_tasks_are_back_after_a_crash().await;
             a_work_directory_has_one_master().await;
+            a_registry_that_cannot_be_trusted_is_kept_aside().await;
         }),
     }
     ExitCode::SUCCESS
@@ -196,4 +197,46 @@ async fn a_work_directory_has_one_master() {
     let refused = second.err().expect("a refusal").to_string();
     assert!(refused.ends_with("registry.redb is in use by another process"), "{refused}");
     drop(master);
+}
+
+/// Whatever a supervisor does, no cluster without a past begins in the place of the one there was.
+async fn a_registry_that_cannot_be_trusted_is_kept_aside() {
+    let refused = |work: &Path| {
+        let error = server::master::start(options(0, work)).err().expect("a refusal");
+        (error.to_string(), std::error::Error::source(&error).map(ToString::to_string))
+    };
+    type Damage = fn(&Path);
+    let damage: [(Damage, &str); 3] = [
+        (|file| std::fs::write(file, b"").unwrap(), "it is empty"),
+        (|file| std::fs::write(file, b"foreign ".repeat(1000)).unwrap(), ""),
+        (nonsense, "record agents/S0 of the registry is damaged"),
+    ];
+    for (damage, why) in damage {
+        let work = tempfile::tempdir().unwrap();
+        drop(Process::start(0, work.path()));
+        let file = work.path().join("registry/registry.redb");
+        damage(&file);
+        let (first, cause) = refused(work.path());
+        let kept = work.path().join("registry/registry.redb.damaged-1");
+        let marker = work.path().join("registry/registry.redb.refused");
+        assert!(first.contains(&format!("kept as {}", kept.display())), "{first}");
+        assert!(first.ends_with(&format!("rm {}", marker.display())), "{first}");
+        assert!(cause.is_some_and(|cause| cause.contains(why)), "{first}");
+        let (again, cause) = refused(work.path());
+        assert_eq!(again, first);
+        assert!(cause.is_some_and(|cause| cause.contains(why)), "the reason is still known");
+        assert!(kept.exists() && !file.exists());
+        // The operator does as it says.
+        std::fs::remove_file(marker).unwrap();
+        let running = server::master::start(options(0, work.path())).expect("a new beginning");
+        running.shutdown().await;
+    }
+}
+
+/// A file that is in order, and holds what no master wrote.
+fn nonsense(file: &Path) {
+    let mut store = store::Embedded::open(file.parent().unwrap()).unwrap();
+    store::Store::take_over(&mut store).unwrap();
+    let write = vocabulary::Write { key: "agents/S0".to_owned(), value: Some(b"\xff\xff".to_vec()) };
+    store::Store::commit(&mut store, &[write]).unwrap();
 }

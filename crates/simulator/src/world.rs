@@ -210,7 +210,7 @@ impl World {
         match node {
             Node::Agent(index) => {
                 if let Some(agent) = self.agents.get_mut(index) {
-                    agent.detected(ctx, info);
+                    agent.detected(ctx, info, version);
                 }
             }
             Node::Scheduler(index) => {

@@ -15,4 +15,10 @@ pub trait Store: Send {
     /// Writes all or nothing. After an error that [`is_transient`](Error::is_transient) the same commit may be tried
     /// again: writing it twice is the same as writing it once.
     fn commit(&mut self, writes: &[Write]) -> Result<(), Error>;
+
+    /// What was read makes no sense to its reader. A store that can keeps it aside, and refuses from now on; the error says
+    /// how to go on.
+    fn distrust(&mut self, _cause: &dyn std::error::Error) -> Option<Error> {
+        None
+    }
 }

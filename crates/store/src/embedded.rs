@@ -1,12 +1,12 @@
 //! One file in a directory of the master, for a master that leads alone. Every commit is on disk when it returns.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use redb::{Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableDefinition};
 
-use crate::{Entries, Error, Store, Write};
+use crate::{Entries, Error, Store, Write, aside};
 
 const RECORDS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("records");
 const TERMS: TableDefinition<'_, &str, u64> = TableDefinition::new("terms");
@@ -33,14 +33,20 @@ struct Shared {
 }
 
 impl Embedded {
-    /// Opens `registry.redb` in `directory`, or makes both. The file is locked against other processes.
+    /// Opens `registry.redb` in `directory`, or makes both. The file is locked against other processes. One that is
+    /// damaged is kept aside, and none is made in its place until an operator has decided.
     pub fn open(directory: &Path) -> Result<Self, Error> {
         let path = directory.join(FILE);
         let database = match path.try_exists() {
-            Ok(true) => open(&path)?,
-            Ok(false) => create(directory, &path)?,
+            Ok(true) => open(&path).map_err(keep_aside)?,
+            Ok(false) => match aside::refused(&path) {
+                Some(refused) => return Err(set_aside(path, refused)),
+                None => create(directory, &path)?,
+            },
             Err(source) => return Err(unusable(&path, source)),
         };
+        // Somebody has put a good copy there.
+        aside::settle(&path).map_err(|source| unusable(&path, source))?;
         Ok(Embedded { file: Arc::new(Shared { path, open: Mutex::new(Some(database)) }), epoch: 0 })
     }
 
@@ -58,6 +64,9 @@ impl Clone for Embedded {
 impl Store for Embedded {
     fn take_over(&mut self) -> Result<Entries, Error> {
         let (epoch, entries) = self.file.with(|database| {
+            // A database of another program is not written into.
+            let there = database.begin_read()?;
+            (there.open_table(RECORDS)?, there.open_table(TERMS)?);
             let transaction = database.begin_write()?;
             let epoch = {
                 let mut terms = transaction.open_table(TERMS)?;
@@ -94,6 +103,11 @@ impl Store for Embedded {
         })?;
         if written { Ok(()) } else { Err(Error::Fenced) }
     }
+
+    fn distrust(&mut self, cause: &dyn std::error::Error) -> Option<Error> {
+        self.file.close();
+        Some(keep_aside(Error::Damaged { path: self.file.path.clone(), source: with_sources(cause).into() }))
+    }
 }
 
 impl Shared {
@@ -108,10 +122,23 @@ impl Shared {
                 *open = Some(database);
                 Ok(value)
             }
-            Err(redb::Error::Corrupted(what)) => Err(Error::Damaged { path: self.path.clone(), source: what.into() }),
+            Err(error) if is_damage(&error) => {
+                drop(database);
+                Err(keep_aside(Error::Damaged { path: self.path.clone(), source: error.into() }))
+            }
             Err(error) => Err(Error::Unavailable { source: error.into() }),
         }
     }
+
+    fn close(&self) {
+        *self.open.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+fn is_damage(error: &redb::Error) -> bool {
+    use redb::Error as E;
+    let foreign = matches!(error, E::TableDoesNotExist(_) | E::TableTypeMismatch { .. } | E::TableIsMultimap(_));
+    foreign || matches!(error, E::Corrupted(_) | E::TypeDefinitionChanged { .. })
 }
 
 fn entries(database: &Database) -> Result<Entries, redb::Error> {
@@ -131,6 +158,7 @@ fn open(path: &Path) -> Result<Database, Error> {
         return Err(Error::Damaged { path: path.to_owned(), source: "it is empty".into() });
     }
     Builder::new().set_cache_size(CACHE).set_check_integrity_on_open(true).open(path).map_err(|error| match error {
+        DatabaseError::UpgradeRequired(_) => Error::TooNew { path: path.to_owned() },
         DatabaseError::DatabaseAlreadyOpen => Error::InUse { path: path.to_owned() },
         DatabaseError::Storage(StorageError::Io(source)) if source.kind() != std::io::ErrorKind::InvalidData => {
             unusable(path, source)
@@ -161,6 +189,32 @@ fn initialise(path: &Path) -> Result<Database, redb::Error> {
     transaction.open_table(TERMS)?.insert(EPOCH, 0)?;
     transaction.commit()?;
     Ok(database)
+}
+
+/// A damaged file gets another name. One that cannot be moved is found damaged again by the next start.
+fn keep_aside(error: Error) -> Error {
+    let Error::Damaged { path, source } = error else { return error };
+    // Another process may have it open, and somebody has cut it under its hands.
+    let locked = File::open(&path).map(|file| file.try_lock());
+    if matches!(locked, Ok(Err(TryLockError::WouldBlock))) {
+        return Error::InUse { path };
+    }
+    match aside::set_aside(&path, &with_sources(&*source)) {
+        Ok(refused) => Error::SetAside { path, kept: refused.kept, marker: refused.marker, source },
+        Err(error) => {
+            tracing::warn!(path = %path.display(), %error, "cannot keep a damaged file aside");
+            Error::Damaged { path, source }
+        }
+    }
+}
+
+fn set_aside(path: PathBuf, refused: aside::Refused) -> Error {
+    Error::SetAside { path, kept: refused.kept.clone(), marker: refused.marker.clone(), source: refused.into() }
+}
+
+fn with_sources(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 fn unusable(path: &Path, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {

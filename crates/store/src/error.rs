@@ -14,6 +14,15 @@ pub enum Error {
     /// It was left as it is: whether to restore or to delete it is not for a program to say.
     #[error("{} is damaged; it was left untouched: restore it from a copy, or move it away to start anew", path.display())]
     Damaged { path: PathBuf, source: Source },
+    /// Nothing takes its place by itself: that would be a cluster without a past.
+    #[error(
+        "{} cannot be trusted and is kept as {}; put a good copy in its place, or start anew without agents, quota and all \
+         else that it knew: rm {}",
+        path.display(), kept.display(), marker.display()
+    )]
+    SetAside { path: PathBuf, kept: PathBuf, marker: PathBuf, source: Source },
+    #[error("{} was written by a later version of this program; it was left untouched", path.display())]
+    TooNew { path: PathBuf },
     #[error("cannot use {}", path.display())]
     Unusable { path: PathBuf, source: Source },
     /// It may work later.

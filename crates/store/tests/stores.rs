@@ -1,8 +1,9 @@
 //! What every store has to keep, and what the file does after crashes and damage.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::unreachable, reason = "a test fails by panicking")]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use store::{Embedded, Entries, Error, Memory, Store, Write};
 
@@ -116,27 +117,125 @@ fn a_torn_commit_is_as_if_it_had_not_begun() {
     }
 }
 
+/// What may be found where the registry was.
+fn damage(good: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
+    let mut overwritten = good.to_vec();
+    overwritten[4096..].fill(0xa5);
+    vec![
+        ("empty", Vec::new()),
+        ("foreign", b"this is not a registry at all".repeat(1000)),
+        ("truncated", good[..good.len() / 2].to_vec()),
+        ("overwritten", overwritten),
+        ("of another program", {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("x.redb");
+            let database = redb::Database::create(&path).unwrap();
+            let transaction = database.begin_write().unwrap();
+            transaction.open_table(redb::TableDefinition::<u64, u64>::new("records")).unwrap();
+            transaction.commit().unwrap();
+            drop(database);
+            std::fs::read(path).unwrap()
+        }),
+    ]
+}
+
+fn set_aside(result: Result<Entries, Error>) -> (PathBuf, PathBuf) {
+    match result {
+        Err(error @ Error::SetAside { .. }) => {
+            assert!(!error.is_transient());
+            let Error::SetAside { kept, marker, .. } = error else { unreachable!() };
+            (kept, marker)
+        }
+        other => panic!("not set aside: {other:?}"),
+    }
+}
+
 #[test]
-fn damage_is_said_and_left_alone() {
+fn what_is_damaged_is_kept_aside_and_nothing_takes_its_place() {
     let directory = tempfile::tempdir().unwrap();
     drop(written(directory.path()));
     let path = directory.path().join("registry.redb");
     let good = std::fs::read(&path).unwrap();
-    let damage: [(&str, Vec<u8>); 4] = [
-        ("empty", Vec::new()),
-        ("foreign", b"this is not a registry at all".repeat(1000)),
-        ("truncated", good[..good.len() / 2].to_vec()),
-        ("overwritten", {
-            let mut bytes = good.clone();
-            bytes[4096..].fill(0xa5);
-            bytes
-        }),
-    ];
-    for (what, bytes) in damage {
+    for (number, (what, bytes)) in (1..).zip(damage(&good)) {
         std::fs::write(&path, &bytes).unwrap();
-        let refused = reopened(directory.path());
-        assert!(matches!(refused, Err(Error::Damaged { .. })), "{what}: {refused:?}");
-        assert!(!refused.unwrap_err().is_transient());
+        let (kept, marker) = set_aside(reopened(directory.path()));
+        assert_eq!(kept, directory.path().join(format!("registry.redb.damaged-{number}")), "{what}");
+        assert_eq!(std::fs::read(&kept).unwrap().len(), bytes.len(), "{what}");
+        // No restart begins a cluster without a past.
+        for _ in 0..2 {
+            assert_eq!(set_aside(reopened(directory.path())), (kept.clone(), marker.clone()), "{what}");
+            assert!(!path.exists());
+        }
+        // A good copy is put in its place.
+        std::fs::write(&path, &good).unwrap();
+        assert_eq!(reopened(directory.path()).unwrap(), entries(&[("a", "1")]), "{what}");
+        assert!(!marker.exists() && kept.exists(), "{what}");
+    }
+    // Or somebody decides to do without.
+    std::fs::write(&path, b"").unwrap();
+    let (_, marker) = set_aside(reopened(directory.path()));
+    std::fs::remove_file(marker).unwrap();
+    assert_eq!(reopened(directory.path()).unwrap(), Entries::new());
+}
+
+#[test]
+fn what_makes_no_sense_to_its_reader_is_kept_aside() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut store = written(directory.path());
+    let nonsense = std::io::Error::other("an agent without an id");
+    let error = store.distrust(&nonsense).unwrap();
+    let Error::SetAside { kept, source, .. } = error else { panic!("{error}") };
+    assert_eq!(source.to_string(), "an agent without an id");
+    assert!(store.commit(&[put("a", "2")]).is_err());
+    std::fs::rename(kept, store.path()).unwrap();
+    drop(store);
+    assert_eq!(reopened(directory.path()).unwrap(), entries(&[("a", "1")]));
+}
+
+#[test]
+fn a_file_that_a_running_master_holds_is_not_taken_from_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let held = written(directory.path());
+    std::fs::OpenOptions::new().write(true).open(held.path()).unwrap().set_len(0).unwrap();
+    assert!(matches!(Embedded::open(directory.path()), Err(Error::InUse { .. })));
+    assert!(held.path().exists());
+}
+
+/// On a file system of a few hundred kilobytes, of which the test is the only user. Only root can make one.
+#[test]
+fn a_full_disk_is_waited_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let Some(small) = Small::mount(directory.path()) else { return };
+    let mut store = written(&small.0);
+    let filler = small.0.join("filler");
+    let mut fill = std::fs::File::create(&filler).unwrap();
+    while std::io::Write::write_all(&mut fill, &[0; 4096]).is_ok() {}
+    let large = [put("b", &"x".repeat(300_000))];
+    let refused = store.commit(&large).unwrap_err();
+    assert!(refused.is_transient(), "{refused:?}");
+    let refused = store.commit(&large).unwrap_err();
+    assert!(refused.is_transient(), "{refused:?}");
+    // Somebody makes room.
+    drop(fill);
+    std::fs::remove_file(&filler).unwrap();
+    store.commit(&[put("c", "1")]).unwrap();
+    drop(store);
+    assert_eq!(reopened(&small.0).unwrap(), entries(&[("a", "1"), ("c", "1")]));
+}
+
+struct Small(PathBuf);
+
+impl Small {
+    fn mount(at: &Path) -> Option<Small> {
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"]).arg(at).output();
+        mounted.ok().filter(|output| output.status.success()).map(|_| Small(at.to_owned()))
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let unmounted = Command::new("umount").arg("-l").arg(&self.0).status();
+        assert!(unmounted.is_ok_and(|status| status.success()), "{} is still mounted", self.0.display());
     }
 }
 

@@ -42,6 +42,16 @@ pub enum CorruptRegistry {
     TooNew { required: u32 },
 }
 
+impl CorruptRegistry {
+    /// No version of this program wrote that.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            CorruptRegistry::Record { .. } | CorruptRegistry::Misplaced { .. } | CorruptRegistry::NoFormat => true,
+            CorruptRegistry::Meaning { .. } | CorruptRegistry::Unknown { .. } | CorruptRegistry::TooNew { .. } => false,
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Key {
     Format,

@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use ::master::{Input, RegistryOperation, RegistryState, StoreToken};
+use ::master::{CorruptRegistry, Input, RegistryOperation, RegistryState, StoreToken};
 use ::store::{Embedded, Entries, Memory, Store, Write};
 use election::ZooKeeperUrl;
 use messages::v1;
@@ -92,7 +92,7 @@ pub fn recover(mut store: Box<dyn Store>, patience: Duration) -> Result<Recovere
         }
     };
     let sizes = Sizes::of(&entries);
-    let state = RegistryState::from_entries(entries).map_err(Error::Registry)?;
+    let state = RegistryState::from_entries(entries).map_err(|corrupt| distrust(&mut *store, corrupt))?;
     let timings = Arc::new(RegistrarTimings::default());
     timings.fetch.record(Instant::now(), begun.elapsed());
     timings.bytes.store(sizes.total, Ordering::Relaxed);
@@ -104,6 +104,12 @@ pub fn recover(mut store: Box<dyn Store>, patience: Duration) -> Result<Recovere
         begun.elapsed()
     );
     Ok(Recovered { store, state, sizes, timings })
+}
+
+/// What a later version of this program understands is not damage.
+fn distrust(store: &mut dyn Store, corrupt: CorruptRegistry) -> Error {
+    let kept = if corrupt.is_damage() { store.distrust(&corrupt) } else { None };
+    kept.map_or_else(|| Error::Registry(corrupt), Error::Store)
 }
 
 impl Recovered {

@@ -135,6 +135,10 @@ impl Store for Leased {
         self.check()?;
         self.store.commit(writes)
     }
+
+    fn distrust(&mut self, cause: &dyn std::error::Error) -> Option<StoreError> {
+        self.store.distrust(cause)
+    }
 }
 
 impl Process {

@@ -35,6 +35,8 @@ pub struct AgentHost {
     pub total: Resources,
     disk: Disk<StoreToken, Record>,
     leader: Option<v1::MasterInfo>,
+    /// Which change of leadership it has heard of last: a watcher is never told of an older one after that.
+    heard: u64,
     /// As its master knows it.
     pub id: Option<AgentId>,
     pub running: Option<Running>,
@@ -63,6 +65,7 @@ impl AgentHost {
             total: Resources::new(),
             disk: Disk::default(),
             leader: None,
+            heard: 0,
             id: None,
             running: None,
         }
@@ -136,7 +139,11 @@ impl AgentHost {
         self.machine.reboot();
     }
 
-    pub fn detected(&mut self, ctx: &mut Ctx, leader: Option<v1::MasterInfo>) {
+    pub fn detected(&mut self, ctx: &mut Ctx, leader: Option<v1::MasterInfo>, version: u64) {
+        if version < self.heard {
+            return;
+        }
+        self.heard = version;
         self.leader.clone_from(&leader);
         self.step(ctx, Input::MasterDetected(leader.map(Box::new)));
     }

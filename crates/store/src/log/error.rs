@@ -7,8 +7,10 @@ use std::path::PathBuf;
 pub enum LogError {
     #[error("cannot {doing} '{path}'")]
     Io { doing: &'static str, path: PathBuf, source: io::Error },
-    #[error("'{path}' is no log of this program, or of a later version of it")]
+    #[error("'{path}' is no log of this program")]
     Foreign { path: PathBuf },
+    #[error("'{path}' was written by a later version of this program")]
+    TooNew { path: PathBuf },
     #[error("another process uses '{path}'")]
     InUse { path: PathBuf },
     /// What follows is intact, so this is no write that was cut short.
@@ -26,6 +28,11 @@ impl LogError {
     pub(super) fn io(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> LogError {
         let path = path.into();
         move |source| LogError::Io { doing, path, source }
+    }
+
+    /// What is there cannot be read, now or later.
+    pub fn is_damage(&self) -> bool {
+        matches!(self, LogError::Foreign { .. } | LogError::Damaged { .. })
     }
 
     /// The disk or the quota is full: worth trying again when somebody has made room.

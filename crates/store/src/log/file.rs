@@ -73,19 +73,6 @@ impl Log {
         generations(directory).is_ok_and(|generations| !generations.is_empty())
     }
 
-    /// Puts an unreadable log aside, so that the next `open` begins a new one and nothing is destroyed. Returns where
-    /// it went.
-    pub fn set_aside(directory: &Path) -> Result<Option<PathBuf>, LogError> {
-        let mut moved = None;
-        for generation in generations(directory)? {
-            let path = path_of(directory, generation);
-            let aside = path.with_extension("log.unreadable");
-            fs::rename(&path, &aside).map_err(LogError::io("rename", &path))?;
-            moved = Some(aside);
-        }
-        Ok(moved)
-    }
-
     /// Everything in `frame` is durable when it returns, or nothing of it is in the log.
     pub(super) fn append(&mut self, frame: &mut Frame) -> Result<(), LogError> {
         if self.poisoned {
@@ -203,7 +190,10 @@ fn write_new(path: &Path, records: impl IntoIterator<Item = Vec<u8>>) -> Result<
 
 /// All records, and where the last complete frame ends.
 fn replay(path: &Path, bytes: &[u8]) -> Result<(Vec<Vec<u8>>, u64), LogError> {
-    let mut rest = bytes.strip_prefix(&HEADER).ok_or_else(|| LogError::Foreign { path: path.to_owned() })?;
+    let mut rest = bytes.strip_prefix(&HEADER).ok_or_else(|| match frame::is_ours(bytes) {
+        true => LogError::TooNew { path: path.to_owned() },
+        false => LogError::Foreign { path: path.to_owned() },
+    })?;
     let mut records = Vec::new();
     while let Some((found, length)) = frame::read(rest) {
         records.extend(found.into_iter().map(<[u8]>::to_vec));

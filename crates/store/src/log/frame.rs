@@ -12,6 +12,12 @@
 use super::error::LogError;
 
 pub const HEADER: [u8; 16] = *b"TEPUILOG\x01\0\0\0\0\0\0\0";
+/// Whether it begins as every version does: with the name, and a version of which this is not one.
+pub fn is_ours(bytes: &[u8]) -> bool {
+    let version = bytes.get(8..12).and_then(|version| version.try_into().ok()).map(u32::from_le_bytes);
+    bytes.starts_with(&HEADER[..8]) && version.is_some_and(|version| version > 1)
+}
+
 /// No record becomes larger.
 pub const MAX_RECORD: usize = 64 << 20;
 

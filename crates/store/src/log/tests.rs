@@ -73,15 +73,21 @@ fn damage_before_the_end_is_not_passed_over() {
     fs::write(&path, &bytes).unwrap();
     let error = read(directory.path()).unwrap_err();
     assert!(matches!(error, LogError::Damaged { offset: 16, .. }), "{error}");
-    assert!(Log::set_aside(directory.path()).unwrap().is_some_and(|aside| aside.exists()));
-    assert_eq!(read(directory.path()).unwrap().0, Vec::<String>::new());
+    assert!(error.is_damage());
+    assert_eq!(fs::read(&path).unwrap(), bytes, "reading it changes nothing");
 }
 
 #[test]
 fn another_file_is_refused() {
     let (directory, path) = written(&[]);
-    fs::write(&path, b"something else, quite long").unwrap();
-    assert!(matches!(read(directory.path()), Err(LogError::Foreign { .. })));
+    for foreign in [&b""[..], b"TEPUI", b"something else, quite long"] {
+        fs::write(&path, foreign).unwrap();
+        let error = read(directory.path()).unwrap_err();
+        assert!(matches!(error, LogError::Foreign { .. }) && error.is_damage(), "{error}");
+    }
+    fs::write(&path, b"TEPUILOG\x02\0\0\0\0\0\0\0and more").unwrap();
+    let error = read(directory.path()).unwrap_err();
+    assert!(matches!(error, LogError::TooNew { .. }) && !error.is_damage(), "{error}");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use ::agent::{Chronicle, Input, Record, StoreToken};
+use store::aside;
 use store::log::{Journal, Log, LogError, Trouble, Writer};
 use tracing::{error, info, warn};
 use vocabulary::ContainerId;
@@ -26,18 +27,27 @@ pub struct Opened {
 pub fn open(work_dir: &Path, strict: bool) -> Result<Opened, Error> {
     let directory = work_dir.join("records");
     if !Log::exists(&directory) {
-        return first_time(work_dir, &directory, strict);
+        return match aside::refused(&directory) {
+            Some(refused) if strict => Err(set_aside(directory, refused, None)),
+            // Not what a Mesos agent has left: this agent was another since.
+            Some(refused) => begin_anew(&directory, &refused.reason),
+            None => first_time(work_dir, &directory, strict),
+        };
     }
     let (log, replay, mut errors) = match Log::open(&directory) {
         Ok((log, replay)) => (log, replay, 0),
-        Err(damaged @ LogError::Damaged { .. }) if !strict => {
-            let aside = Log::set_aside(&directory).map_err(Error::Records)?;
-            error!("starting without records: {damaged}; they are kept as {}", aside.unwrap_or_default().display());
-            let (log, replay) = Log::open(&directory).map_err(Error::Records)?;
-            (log, replay, 1)
-        }
+        Err(damage) if damage.is_damage() => match aside::set_aside(&directory, &damage.to_string()) {
+            Ok(refused) if strict => return Err(set_aside(directory, refused, Some(damage))),
+            Ok(refused) => return begin_anew(&directory, &refused.reason),
+            Err(error) => {
+                warn!(%error, "cannot keep damaged records aside");
+                return Err(Error::Records(damage));
+            }
+        },
         Err(error) => return Err(Error::Records(error)),
     };
+    // Somebody has put good records there.
+    settle(&directory)?;
     if replay.torn > 0 {
         info!("dropped {} bytes of a record that the earlier process had not finished writing", replay.torn);
     }
@@ -56,6 +66,27 @@ pub fn open(work_dir: &Path, strict: bool) -> Result<Opened, Error> {
         }
     }
     Ok(Opened { log, chronicle, errors, strangers: Vec::new() })
+}
+
+/// With --no-strict, and the records that cannot be read kept aside.
+fn begin_anew(directory: &Path, reason: &str) -> Result<Opened, Error> {
+    error!(reason, "starting without records, as a new agent: those that were there cannot be read and are kept aside");
+    let (log, _) = Log::open(directory).map_err(Error::Records)?;
+    settle(directory)?;
+    Ok(Opened { log, chronicle: Chronicle::default(), errors: 1, strangers: Vec::new() })
+}
+
+fn settle(directory: &Path) -> Result<(), Error> {
+    aside::settle(directory).map_err(|source| Error::Directory { path: directory.to_owned(), source })
+}
+
+fn set_aside(path: PathBuf, refused: aside::Refused, damage: Option<LogError>) -> Error {
+    let kept = refused.kept.clone();
+    let source: Box<dyn std::error::Error + Send + Sync> = match damage {
+        Some(damage) => damage.into(),
+        None => refused.into(),
+    };
+    Error::RecordsSetAside { path, kept, source }
 }
 
 fn first_time(work_dir: &Path, directory: &Path, strict: bool) -> Result<Opened, Error> {
@@ -162,4 +193,84 @@ pub fn sandboxes(work_dir: &Path) -> Vec<(PathBuf, Duration)> {
 fn directories(path: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
     entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// A work directory with the records of an agent, and where their log is.
+    fn written() -> (tempfile::TempDir, PathBuf) {
+        let work_dir = tempfile::tempdir().unwrap();
+        let directory = work_dir.path().join("records");
+        let (mut log, _) = Log::open(&directory).unwrap();
+        let records = [Record::BootId("b1".to_owned()), Record::BootId("b2".to_owned())];
+        log.compact(records.iter().map(codec::encode)).unwrap();
+        (work_dir, directory.join("0000000002.log"))
+    }
+
+    fn boot(opened: Result<Opened, Error>) -> Vec<Record> {
+        opened.unwrap().chronicle.records()
+    }
+
+    #[test]
+    fn damaged_records_are_kept_aside_and_no_new_agent_takes_their_place() {
+        let (work_dir, path) = written();
+        let good = fs::read(&path).unwrap();
+        let mut flipped = [good.clone(), good[16..].to_vec()].concat();
+        flipped[16 + 12 + 4] ^= 1;
+        let damage = [
+            ("empty", Vec::new()),
+            ("foreign", b"this is no log at all, but quite long".to_vec()),
+            ("truncated in its header", good[..9].to_vec()),
+            ("damaged before its end", flipped),
+        ];
+        for (number, (what, bytes)) in (1..).zip(&damage) {
+            fs::write(&path, bytes).unwrap();
+            let kept = work_dir.path().join(format!("records.damaged-{number}"));
+            for start in ["the first", "the next", "the one after"] {
+                let refused = open(work_dir.path(), true).err();
+                let is_it = matches!(&refused, Some(Error::RecordsSetAside { kept: at, .. }) if *at == kept);
+                assert!(is_it, "{what}: {start} start: {refused:?}");
+            }
+            assert_eq!(fs::read(kept.join(path.file_name().unwrap())).unwrap(), *bytes, "{what}");
+            // A good copy is put in their place.
+            fs::create_dir(path.parent().unwrap()).unwrap();
+            fs::write(&path, &good).unwrap();
+            assert_eq!(boot(open(work_dir.path(), true)).len(), 1, "{what}");
+            assert!(!work_dir.path().join("records.refused").exists(), "{what}");
+        }
+    }
+
+    #[test]
+    fn without_strictness_an_agent_begins_anew_once() {
+        for refused_before in [true, false] {
+            let (work_dir, path) = written();
+            fs::write(&path, b"nothing").unwrap();
+            if refused_before {
+                assert!(open(work_dir.path(), true).is_err());
+            }
+            let opened = open(work_dir.path(), false).unwrap();
+            assert!(opened.chronicle.is_new() && opened.errors == 1);
+            drop(opened);
+            assert!(work_dir.path().join("records.damaged-1").exists());
+            // It is an agent like any other from then on.
+            assert_eq!(open(work_dir.path(), true).unwrap().errors, 0);
+        }
+    }
+
+    #[test]
+    fn what_a_later_version_wrote_stays_where_it_is() {
+        let (work_dir, path) = written();
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[8] = 9;
+        fs::write(&path, &bytes).unwrap();
+        for strict in [true, false] {
+            let refused = open(work_dir.path(), strict).err();
+            assert!(matches!(refused, Some(Error::Records(LogError::TooNew { .. }))), "{refused:?}");
+        }
+        assert_eq!(fs::read(&path).unwrap(), bytes);
+    }
 }
