@@ -66,7 +66,8 @@ impl Store for Embedded {
         let (epoch, entries) = self.file.with(|database| {
             // A database of another program is not written into.
             let there = database.begin_read()?;
-            (there.open_table(RECORDS)?, there.open_table(TERMS)?);
+            there.open_table(RECORDS)?;
+            there.open_table(TERMS)?;
             let transaction = database.begin_write()?;
             let epoch = {
                 let mut terms = transaction.open_table(TERMS)?;

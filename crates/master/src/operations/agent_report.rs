@@ -42,7 +42,7 @@ impl Master {
         for (uuid, operation) in &reported {
             self.enter_reported(cx, id, *uuid, operation);
         }
-        for uuid in ended.iter().filter_map(|asked| uuid_of(asked)) {
+        for uuid in ended.iter().filter_map(uuid_of) {
             self.remove_operation(cx, uuid);
         }
         if let Some(agent) = self.agents.get(id.as_str()).filter(|_| !missing.is_empty()) {

@@ -68,7 +68,7 @@ fn incident(number: u64, known: bool, recovered: bool) -> Op {
             2 => Subject::Executors(agent(1), framework),
             _ => Subject::Master("m".to_owned()),
         },
-        hostname: (number % 2 == 0).then(|| "host1".to_owned()),
+        hostname: (number.is_multiple_of(2)).then(|| "host1".to_owned()),
         details: "it comes and goes".to_owned(),
         detected: at(number),
         actions: vec![Action { at: at(5), action: "quarantine".into(), reason: "60 s".to_owned() }],
