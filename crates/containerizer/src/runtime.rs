@@ -1,8 +1,9 @@
 //! What is remembered of running containers outside of this process, so that a restarted agent finds them again.
 //!
-//! `<runtime_dir>/containers/<id>/` exists before anything of the container does; its file `state` is written when the
-//! process runs. A crash in between leaves a directory without state, which means: clean up what there may be. It lives
-//! and dies with the machine (`/var/run`), as processes do, so nothing is flushed to disk.
+//! `<runtime_dir>/containers/<id>/` exists before anything of the container does. Its file `born` is written by the process
+//! itself before it runs its program, `state` by the agent when it does. A crash before both leaves an empty directory,
+//! which means: clean up what there may be. It lives and dies with the machine (`/var/run`), as processes do, so nothing is
+//! flushed to disk.
 
 use std::fs::{self, File};
 use std::io;
@@ -51,6 +52,11 @@ impl Runtime {
         }
     }
 
+    /// Where the process of a container writes its line of the process table.
+    pub(crate) fn birth_record(&self, id: &str) -> PathBuf {
+        self.containers.join(id).join("born")
+    }
+
     pub(crate) fn remember(&self, id: &str, state: &State) -> io::Result<()> {
         let directory = self.containers.join(id);
         let temporary = directory.join("state.new");
@@ -84,8 +90,10 @@ impl Runtime {
             .flatten()
             .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
             .map(|id| {
-                let state = fs::read_to_string(self.containers.join(&id).join("state")).ok();
-                (id, state.and_then(|text| State::from_text(&text)))
+                let read = |name| fs::read_to_string(self.containers.join(&id).join(name)).ok();
+                let state = read("state").and_then(|text| State::from_text(&text));
+                let state = state.or_else(|| State::from_birth(&read("born")?));
+                (id, state)
             })
             .collect()
     }
@@ -134,6 +142,13 @@ impl State {
             _ => None,
         });
         State { pid, started: ProcessEntry::of(pid).map_or(0, |entry| entry.started), rotated: rotated.collect() }
+    }
+
+    /// What a process has left of which the agent that made it knew nothing any more. How its output is rotated is lost.
+    fn from_birth(line: &str) -> Option<Self> {
+        // One that is cut short may end in half a number.
+        let entry = ProcessEntry::parse(line.strip_suffix('\n')?)?;
+        Some(State { pid: entry.pid, started: entry.started, rotated: Vec::new() })
     }
 
     /// Whether that very process still runs.
@@ -195,6 +210,20 @@ mod tests {
         runtime.forget("ran").unwrap();
         runtime.forget("ran").unwrap();
         assert_eq!(runtime.all().len(), 1);
+    }
+
+    #[test]
+    fn a_process_that_was_only_born_is_found() {
+        let directory = tempfile::tempdir().unwrap();
+        let runtime = Runtime::open(directory.path()).unwrap();
+        let own = fs::read_to_string("/proc/self/stat").unwrap();
+        for (id, line) in [("whole", own.as_str()), ("torn", own.trim_end()), ("empty", "")] {
+            runtime.begin(id).unwrap();
+            fs::write(runtime.birth_record(id), line).unwrap();
+        }
+        let found: std::collections::BTreeMap<_, _> = runtime.all().into_iter().collect();
+        assert!(found["whole"].as_ref().is_some_and(|state| state.is_alive()));
+        assert_eq!((&found["torn"], &found["empty"]), (&None, &None));
     }
 
     #[test]

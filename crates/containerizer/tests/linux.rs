@@ -171,6 +171,20 @@ fn a_restarted_agent_takes_up_what_lives_and_sweeps_what_does_not() {
     assert!(host.cgroups().is_empty());
 }
 
+/// The process sees itself as the first of its pid namespace; its record has to name it as the host does.
+#[test]
+fn a_process_that_its_agent_never_knew_of_is_found() {
+    let Some(mut host) = linux("a_process_that_its_agent_never_knew_of_is_found", &ALL) else { return };
+    let pid = host.launch(host.shell("born", "exec sleep 1000"));
+    host.containerizer = None;
+    fs::remove_file(host.directory.path().join("run/containers/born/state")).unwrap();
+    host.restart();
+    assert_eq!(host.the().recovered().alive, [("born".to_owned(), pid)]);
+    host.the().destroy("born").unwrap();
+    host.exited("born");
+    assert!(host.cgroups().is_empty());
+}
+
 #[test]
 fn directories_of_the_host_are_bound_into_a_container_only() {
     let test = "directories_of_the_host_are_bound_into_a_container_only";

@@ -131,6 +131,20 @@ fn a_restarted_agent_finds_its_containers() {
     assert!(!is_alive(pid));
 }
 
+/// As after a kill -9 of the agent when the process has begun and nobody has written that down but the process.
+#[test]
+fn a_process_that_its_agent_never_knew_of_is_found() {
+    let mut host = posix();
+    let pid = host.launch(host.shell("born", "exec sleep 1000"));
+    host.containerizer = None;
+    std::fs::remove_file(host.directory.path().join("run/containers/born/state")).unwrap();
+    host.restart();
+    assert_eq!(host.the().recovered().alive, [("born".to_owned(), pid)]);
+    host.the().destroy("born").unwrap();
+    host.exited("born");
+    assert!(!is_alive(pid));
+}
+
 #[test]
 fn usage_is_that_of_the_processes() {
     let host = posix();

@@ -20,7 +20,12 @@ pub(crate) struct ProcessEntry {
 
 impl ProcessEntry {
     pub(crate) fn of(pid: i32) -> Option<Self> {
-        parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+        ProcessEntry::parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+    }
+
+    /// The content of `/proc/<pid>/stat`.
+    pub(crate) fn parse(stat: &str) -> Option<Self> {
+        parse(stat)
     }
 }
 

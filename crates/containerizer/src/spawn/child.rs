@@ -8,11 +8,12 @@ use std::ptr;
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
 use rustix::fd::{AsFd, AsRawFd};
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
-use rustix::process::{Gid, Uid, chdir, setsid, umask};
+use rustix::process::{Gid, Uid, chdir, getppid, setsid, umask};
 
-use super::plan::{Executable, SpawnPlan};
+use super::plan::{BirthRecord, Executable, SpawnPlan};
 use crate::binds;
 
 /// What the parent reads when the child has run its program or ended. Written by the child in shared memory.
@@ -44,6 +45,8 @@ macro_rules! steps {
 
 steps! {
     Session => "begin a session",
+    Record => "record its process",
+    Orphan => "begin: the agent has ended",
     Cgroup => "enter its cgroups",
     Mounts => "separate its mounts",
     Proc => "mount /proc",
@@ -89,6 +92,9 @@ pub(super) extern "C" fn run(argument: *mut c_void) -> c_int {
 fn prepare(plan: &SpawnPlan) -> Result<(), (Step, Errno)> {
     reset_signals();
     setsid().map_err(|errno| (Step::Session, errno))?;
+    if let Some(record) = &plan.record {
+        leave_record(record)?;
+    }
     for tasks in &plan.cgroup_tasks {
         rustix::io::write(tasks, b"0").map_err(|errno| (Step::Cgroup, errno))?;
     }
@@ -103,7 +109,7 @@ fn prepare(plan: &SpawnPlan) -> Result<(), (Step, Errno)> {
     if let Some(report) = &plan.report {
         rustix::io::fcntl_setfd(report, rustix::io::FdFlags::empty()).map_err(|errno| (Step::Descriptors, errno))?;
     }
-    umask(rustix::fs::Mode::from_raw_mode(0o022));
+    umask(Mode::from_raw_mode(0o022));
     Ok(())
 }
 
@@ -124,6 +130,25 @@ fn reset_signals() {
         let no_old = ptr::null_mut::<c_void>();
         libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const EMPTY, no_old, SET_SIZE)
     };
+}
+
+/// An agent that is killed now has no record of this process, and nothing it starts may be unknown to the next agent. So
+/// the process writes the record itself, before it runs anything, and then looks whether the agent still lives: the next
+/// one, which may have looked before there was a record, can only begin after that one's end.
+fn leave_record(record: &BirthRecord) -> Result<(), (Step, Errno)> {
+    let failed = |errno| (Step::Record, errno);
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let line = rustix::fs::open(c"/proc/self/stat", flags, Mode::empty()).map_err(failed)?;
+    let mut buffer = [0u8; 1024];
+    let length = rustix::io::read(&line, &mut buffer).map_err(failed)?;
+    let line = buffer.get(..length).ok_or((Step::Record, Errno::IO))?;
+    if rustix::io::write(&record.file, line).map_err(failed)? < length {
+        return Err((Step::Record, Errno::NOSPC));
+    }
+    match record.parent {
+        Some(parent) if getppid() != Some(parent) => Err((Step::Orphan, Errno::SRCH)),
+        _ => Ok(()),
+    }
 }
 
 fn separate_mounts(plan: &SpawnPlan) -> Result<(), (Step, Errno)> {

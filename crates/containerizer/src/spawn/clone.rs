@@ -194,3 +194,50 @@ fn outcome_of(result: isize) -> io::Result<libc::pid_t> {
     }
     libc::pid_t::try_from(result).map_err(io::Error::other)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::super::Namespaces;
+    use super::*;
+    use crate::{Launch, Limits, Output, Program};
+
+    fn touch(path: &Path) -> Launch {
+        Launch {
+            id: "c".to_owned(),
+            program: Program::Path("/usr/bin/touch".into()),
+            argv: vec!["touch".into(), path.into()],
+            init: None,
+            environment: Vec::new(),
+            working_directory: "/".into(),
+            user: None,
+            stdout: Output::Discard,
+            stderr: Output::Discard,
+            rlimits: Vec::new(),
+            limits: Limits::default(),
+            binds: Vec::new(),
+        }
+    }
+
+    /// The agent that made it has ended before the child could say who it is: nobody may ever look for it.
+    #[test]
+    fn a_child_without_its_agent_runs_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let (record, trace) = (directory.path().join("born"), directory.path().join("it ran"));
+        let mut plan = SpawnPlan::new(&touch(&trace), Namespaces::default()).unwrap();
+        plan.set_record(&record).unwrap();
+        let child = spawn(&plan).unwrap();
+        rustix::process::waitpid(Some(child.pid), rustix::process::WaitOptions::empty()).unwrap();
+        let line = fs::read_to_string(&record).unwrap();
+        assert!(line.starts_with(&format!("{} (", child.pid.as_raw_nonzero())), "{line}");
+        fs::remove_file(&trace).unwrap();
+
+        plan.set_record(&record).unwrap();
+        plan.becomes_orphan();
+        let refused = spawn(&plan).unwrap_err().to_string();
+        assert_eq!(refused, "cannot begin: the agent has ended");
+        assert!(!trace.exists());
+    }
+}

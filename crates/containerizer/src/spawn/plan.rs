@@ -10,6 +10,7 @@ use std::ptr;
 use std::sync::Arc;
 
 use rustix::fs::{Mode, OFlags};
+use rustix::process::Pid;
 
 use super::SpawnError;
 use crate::binds::PreparedBind;
@@ -45,6 +46,15 @@ pub(crate) struct SpawnPlan {
     pub(super) cgroup: Option<OwnedFd>,
     /// `tasks` of the v1 cgroups it moves itself into.
     pub(super) cgroup_tasks: Vec<OwnedFd>,
+    pub(super) record: Option<BirthRecord>,
+}
+
+/// Where the child says who it is before it runs anything, and whose child it must be by then.
+#[derive(Debug)]
+pub(super) struct BirthRecord {
+    pub file: OwnedFd,
+    /// Not seen from a pid namespace of its own; there, its cgroup tells of it.
+    pub parent: Option<Pid>,
 }
 
 #[derive(Debug)]
@@ -87,6 +97,7 @@ impl SpawnPlan {
             binds: binds(launch, namespaces)?,
             cgroup: None,
             cgroup_tasks: Vec::new(),
+            record: None,
         })
     }
 
@@ -109,6 +120,22 @@ impl SpawnPlan {
     pub(crate) fn set_cgroup(&mut self, directory: &Path) -> Result<(), SpawnError> {
         self.cgroup = Some(open(directory, OFlags::RDONLY | OFlags::DIRECTORY, None)?);
         Ok(())
+    }
+
+    /// Has the child leave its line of the process table in this file.
+    pub(crate) fn set_record(&mut self, path: &Path) -> Result<(), SpawnError> {
+        let file = open(path, OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC, None)?;
+        let parent = (!self.namespaces.pid).then(rustix::process::getpid);
+        self.record = Some(BirthRecord { file, parent });
+        Ok(())
+    }
+
+    /// As if the agent ended while the child is being made.
+    #[cfg(test)]
+    pub(super) fn becomes_orphan(&mut self) {
+        if let Some(record) = &mut self.record {
+            record.parent = rustix::process::getppid();
+        }
     }
 
     /// Has the child move itself into a v1 cgroup.

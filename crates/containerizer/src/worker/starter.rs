@@ -81,6 +81,7 @@ impl Starter {
 
     fn plan(&self, launch: &Launch, group: Option<&Group>) -> Result<SpawnPlan, SpawnError> {
         let mut plan = SpawnPlan::new(launch, self.isolation.namespaces)?;
+        plan.set_record(&self.runtime.birth_record(&launch.id))?;
         if let Some(init) = launch.init.as_ref().filter(|_| self.needs_init()) {
             plan.set_init(init, &self.runtime.status_file(&launch.id))?;
         }
