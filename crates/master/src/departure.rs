@@ -132,8 +132,33 @@ impl Master {
         self.store(cx, operation, Waiting::Remove { agent: id.clone(), cause, reason });
     }
 
+    /// An agent of the master before, in whose place another has come.
+    pub(crate) fn remove_recovered(&mut self, cx: &mut Cx<'_>, id: AgentId, cause: &'static str) {
+        if !self.may_leave(&id) {
+            return;
+        }
+        self.registry.leaving.insert(id.clone(), Leaving::Removed);
+        let operation = RegistryOperation::RemoveAgent(id.clone());
+        self.store(cx, operation, Waiting::Remove { agent: id, cause, reason: Removal::Replaced });
+    }
+
+    fn recovered_removed(&mut self, cx: &mut Cx<'_>, id: &AgentId) {
+        self.registry.leaving.remove(id);
+        if self.recovery.take(id).is_none() {
+            return;
+        }
+        self.removals.cancel(id);
+        self.metrics.slave_removals.increment();
+        self.metrics.slave_removals_reason_registered.increment();
+        self.metrics.recovery_slave_removals.increment();
+        cx.publish(Change::AgentRemoved { agent: id.clone(), departure: AgentDeparture::Removed, at: cx.now.wall });
+        self.tell_agent_lost(cx, id);
+        self.observe(cx, health::Event::AgentLost { agent: id.clone(), loss: health::Loss::Gone });
+        self.observe_return(cx);
+    }
+
     pub(crate) fn removed(&mut self, cx: &mut Cx<'_>, id: &AgentId, cause: &str, reason: Removal) {
-        let Some(agent) = self.agents.get(id.as_str()) else { return };
+        let Some(agent) = self.agents.get(id.as_str()) else { return self.recovered_removed(cx, id) };
         let message = format!("Agent {} removed: {cause}", agent.state.info.hostname);
         self.metrics.slave_removals.increment();
         match reason {

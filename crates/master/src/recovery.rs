@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use messages::{internal, v1};
-use vocabulary::AgentId;
+use vocabulary::{AgentId, Upid};
 
 use crate::agent::UnreachableAgent;
 use crate::change::Change;
 use crate::cx::Cx;
 use crate::master::Master;
 use crate::outbox::Timer;
+use crate::registry::AgentRecord;
 use crate::removals::Because;
 
 /// By then those that notice the new master by themselves are back.
@@ -27,6 +28,8 @@ const BETWEEN_WAVES: Duration = Duration::from_millis(100);
 #[derive(Debug, Default)]
 pub(crate) struct Recovery {
     awaited: BTreeMap<AgentId, Arc<v1::AgentInfo>>,
+    /// Where they were reached last; of nobody once all are back.
+    processes: BTreeMap<Upid, AgentId>,
     /// How many there were at first.
     expected: usize,
     /// The last agent that was asked to come, while others still have to be.
@@ -62,7 +65,16 @@ impl Recovery {
 
     /// It is back, or is not awaited any more.
     pub fn take(&mut self, id: &AgentId) -> Option<Arc<v1::AgentInfo>> {
-        self.awaited.remove(id)
+        let taken = self.awaited.remove(id);
+        if self.awaited.is_empty() {
+            self.processes.clear();
+        }
+        taken
+    }
+
+    /// The agent that was this process and has not come back.
+    pub fn at(&self, process: &Upid) -> Option<&AgentId> {
+        self.processes.get(process).filter(|id| self.awaited.contains_key(*id))
     }
 
     /// Agents may be about to return, with what is free on them.
@@ -85,6 +97,8 @@ impl Master {
         self.take_over_policy(cx);
         let registry = &self.registry.state;
         self.recovery.awaited = registry.agents.iter().map(|(id, record)| (id.clone(), record.info.clone())).collect();
+        let process = |(id, record): (&AgentId, &AgentRecord)| Some((record.pid.clone()?, id.clone()));
+        self.recovery.processes = registry.agents.iter().filter_map(process).collect();
         self.recovery.expected = self.recovery.awaited.len();
         let awaited = self.recovery.expected;
         let has_quota = !registry.quotas.is_empty() || !registry.partitions.is_empty();

@@ -14,6 +14,9 @@ use crate::master::Master;
 use crate::registry::{RegistryOperation, Removal, Waiting};
 use crate::text::Version;
 
+/// Mesos' words.
+const REPLACED: &str = "a new agent registered at the same address";
+
 impl Master {
     /// Refusals are silent, as in Mesos: the agent keeps trying.
     pub(crate) fn register_agent(
@@ -43,7 +46,11 @@ impl Master {
                 let answer = self.registered_message(&known);
                 return cx.send(&from, answer);
             }
-            self.remove_agent(cx, &known, "a new agent registered at the same address", Removal::Replaced);
+            self.remove_agent(cx, &known, REPLACED, Removal::Replaced);
+        }
+        // It was killed before its id was on its disk, or its disk is new: the agent it was does not come any more.
+        if let Some(known) = self.recovery.at(&from).cloned() {
+            self.remove_recovered(cx, known, REPLACED);
         }
         let id = self.ids.agent();
         message.slave.id = Some(id.to_proto());

@@ -91,6 +91,47 @@ fn agents_that_notice_nothing_are_asked_to_come() {
     assert!(!c.timers().any(|timer| *timer == master::Timer::CallBack));
 }
 
+/// It was killed before its id was on its disk, and the master that gave it the id is gone, too.
+#[test]
+fn an_agent_that_begins_anew_is_not_awaited_as_the_one_it_was() {
+    let mut c = Cluster::new();
+    let all = agents(&mut c, 2);
+    c.fail_over();
+    let f = c.framework();
+    c.forget();
+    c.send(&all[0].pid, register("cpus:4;mem:1024"));
+    assert_eq!(without_pings(c.received(&all[0].pid)), ["SlaveRegistered m2-S0"]);
+    assert_eq!(departures(&c), [("m-S0".to_owned(), AgentDeparture::Removed)]);
+    assert!(without_heartbeats(c.heard(&f)).contains(&"FAILURE agent m-S0".to_owned()));
+    let known: Vec<&str> = c.registry.agents.keys().map(|id| id.as_str()).collect();
+    assert_eq!(known, ["m-S1", "m2-S0"], "the first id is in no list any more");
+    assert_eq!((c.metrics.slaves_connected.get(), c.metrics.slave_removals_reason_registered.get()), (1, 1));
+
+    // Elsewhere an agent is another one; and the first id is given up once.
+    comes_back(&mut c, &all[1]);
+    c.pass(TIMEOUT);
+    assert_eq!(departures(&c).len(), 1);
+    assert_eq!((c.metrics.slaves_connected.get(), c.metrics.slaves_unreachable.get()), (2, 0));
+}
+
+/// The answer was lost with the agent, not the registration: the same id is said again while its link holds.
+#[test]
+fn an_agent_that_asks_again_keeps_its_first_id() {
+    let mut c = Cluster::new();
+    let all = agents(&mut c, 1);
+    c.forget();
+    c.send(&all[0].pid, register("cpus:4;mem:1024"));
+    assert_eq!(without_pings(c.received(&all[0].pid)), ["SlaveRegistered m-S0"]);
+    // Its link is known to be broken: it is another one, and what the first one had is counted once.
+    c.exited(all[0].pid.address);
+    c.forget();
+    c.send(&all[0].pid, register("cpus:4;mem:1024"));
+    assert_eq!(without_pings(c.received(&all[0].pid)), ["SlaveRegistered m-S1"]);
+    assert_eq!(departures(&c), [("m-S0".to_owned(), AgentDeparture::Removed)]);
+    assert_eq!(c.registry.agents.len(), 1);
+    assert_eq!((c.metrics.slaves_connected.get(), c.metrics.slaves_disconnected.get()), (1, 0));
+}
+
 #[test]
 fn agents_that_stay_away_are_given_up() {
     let mut c = Cluster::new();
