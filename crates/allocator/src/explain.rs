@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use resources::Name;
+use resources::{Name, Quantities, Resources, Scalar};
 use vocabulary::{AgentId, FrameworkId, Monotonic, Role};
 
 use crate::agent::Agent;
@@ -35,10 +35,11 @@ pub enum Reason {
     NothingLeft,
     /// What is left is reserved to other roles.
     NothingOfferable,
-    /// A role, this or one above it, would have more than its limit of these.
+    /// A role, this or one above it, would have more than its limit of these, of which it may be given so much yet.
     QuotaLimit {
         role: Role,
         names: Vec<Name>,
+        left: Quantities,
     },
     /// These are kept free for what others were promised and lack; some of them are named.
     Headroom {
@@ -47,6 +48,10 @@ pub enum Reason {
     },
     /// What is left is too little to be offered.
     BelowMinimum,
+    /// The agent never has as much of these as is asked for.
+    TooLarge(Vec<Name>),
+    /// Less of these is left than is asked for.
+    DoesNotFit(Vec<Name>),
     /// The framework refused it.
     Filtered {
         until: Monotonic,
@@ -77,6 +82,8 @@ impl Reason {
             Reason::QuotaLimit { .. } => "QUOTA_LIMIT",
             Reason::Headroom { .. } => "KEPT_FOR_GUARANTEES",
             Reason::BelowMinimum => "TOO_LITTLE_LEFT",
+            Reason::TooLarge(_) => "DEMAND_TOO_LARGE",
+            Reason::DoesNotFit(_) => "DEMAND_DOES_NOT_FIT",
             Reason::Filtered { .. } => "REFUSED",
             Reason::Recovering { .. } => "RECOVERING",
         }
@@ -109,13 +116,19 @@ impl fmt::Display for Reason {
             }
             Reason::NothingLeft => f.write_str("nothing left: all is offered or allocated"),
             Reason::NothingOfferable => f.write_str("what is left is reserved to other roles"),
-            Reason::QuotaLimit { role, names } => {
+            Reason::QuotaLimit { role, names, left } if left.is_empty() => {
                 write!(f, "role '{role}' is at its limit of {}", list(names))
+            }
+            Reason::QuotaLimit { role, names, left } => {
+                let left: Vec<String> = names.iter().map(|name| format!("{name}:{}", left.get(name))).collect();
+                write!(f, "role '{role}' has only {} left below its limit", left.join(", "))
             }
             Reason::Headroom { roles, names } => {
                 write!(f, "{} kept free for what was guaranteed to {}", list(names), list(roles))
             }
             Reason::BelowMinimum => f.write_str("too little left to be offered"),
+            Reason::TooLarge(names) => write!(f, "smaller than the demand: even empty not enough {}", list(names)),
+            Reason::DoesNotFit(names) => write!(f, "not enough {} left for the demand", list(names)),
             Reason::Filtered { .. } => f.write_str("refused by the framework"),
             Reason::Recovering { awaited, .. } => {
                 write!(f, "the master waits for {awaited} more agents to return before it offers anything")
@@ -144,24 +157,17 @@ impl Allocator {
             .flatten()
             .collect();
         };
-        self.reasons(now, framework, role, ix, agent)
+        self.reasons(&Case { now, framework, role, ix, agent, demand: None })
     }
 
-    pub(crate) fn reasons(
-        &self,
-        now: Monotonic,
-        framework: &Framework,
-        role: &Role,
-        ix: Ix<Agent>,
-        agent: &Agent,
-    ) -> Vec<Reason> {
-        let membership = framework.roles.get(role).filter(|membership| membership.subscribed);
-        let mut reasons = willingness(framework, membership, agent);
-        reasons.extend(self.recovering(now));
-        reasons.extend(rules::agent_excluded(&self.options, agent, framework, role));
-        let unmet = membership.map(|membership| self.exclusions.unmet(membership.leaf, ix, &agent.facts));
+    /// What only somebody can change comes before what passes by itself.
+    pub(crate) fn reasons(&self, case: &Case<'_>) -> Vec<Reason> {
+        let mut reasons = willingness(case);
+        reasons.extend(self.recovering(case.now));
+        reasons.extend(rules::agent_excluded(&self.options, case.agent, case.framework, case.role));
+        let unmet = case.membership().map(|own| self.exclusions.unmet(own.leaf, case.ix, &case.agent.facts));
         reasons.extend(unmet.filter(|unmet| !unmet.is_empty()).map(Reason::Constraints));
-        reasons.extend(self.what_is_left(now, framework, role, membership, ix, agent));
+        reasons.extend(self.what_is_left(case));
         reasons
     }
 
@@ -170,55 +176,92 @@ impl Allocator {
         Some(Reason::Recovering { awaited: self.awaited_agents()?, until })
     }
 
-    fn what_is_left(
-        &self,
-        now: Monotonic,
-        framework: &Framework,
-        role: &Role,
-        membership: Option<&Membership>,
-        ix: Ix<Agent>,
-        agent: &Agent,
-    ) -> Vec<Reason> {
-        if agent.available().is_empty() {
-            return vec![Reason::NothingLeft];
+    fn what_is_left(&self, case: &Case<'_>) -> Vec<Reason> {
+        let whole = case.agent.total().allocatable_to(case.role.as_str());
+        let left = case.agent.available().allocatable_to(case.role.as_str());
+        let missing = case.missing_in(&whole);
+        let mut reasons: Vec<Reason> = missing.map(Reason::TooLarge).into_iter().collect();
+        if left.is_empty() {
+            // Were the agent free, it would be of no use.
+            reasons
+                .extend(self.limits(case, &whole).into_iter().filter(|one| matches!(one, Reason::QuotaLimit { .. })));
+            let nothing = case.agent.available().is_empty();
+            reasons.push(if nothing { Reason::NothingLeft } else { Reason::NothingOfferable });
+            return reasons;
         }
-        let for_role = agent.available().allocatable_to(role.as_str());
-        if for_role.is_empty() {
-            return vec![Reason::NothingOfferable];
+        if reasons.is_empty() {
+            reasons.extend(case.missing_in(&left).map(Reason::DoesNotFit));
         }
-        let mut reasons: Vec<Reason> = Vec::new();
-        let usable = for_role.filter(|resource| rules::missing_capability(framework, resource).is_none());
-        let minimums = framework.min_allocatable.get(role).unwrap_or(&self.options.min_allocatable);
-        if !rules::is_enough(minimums, &usable) {
-            let missing = for_role.iter().filter_map(|resource| rules::missing_capability(framework, resource));
+        let usable = left.filter(|resource| rules::missing_capability(case.framework, resource).is_none());
+        if !self.is_enough(case, &usable) {
+            let missing = left.iter().filter_map(|resource| rules::missing_capability(case.framework, resource));
+            let before = reasons.len();
             for reason in missing.map(Reason::FrameworkLacks) {
                 if !reasons.contains(&reason) {
                     reasons.push(reason);
                 }
             }
-            if reasons.is_empty() || !usable.is_empty() {
+            if reasons.len() == before || !usable.is_empty() {
                 reasons.push(Reason::BelowMinimum);
             }
         }
-        let (usable, quota) = self.within_quota(role, &usable);
-        if !quota.is_empty() && !rules::is_enough(minimums, &usable) {
-            reasons.extend(quota);
-        }
-        let until = membership
-            .and_then(|membership| self.refusals.on(ix)?.until(membership.leaf, &usable, &mut Memo::default()));
-        reasons.extend(until.filter(|until| *until > now).map(|until| Reason::Filtered { until }));
+        reasons.extend(self.limits(case, &usable));
+        reasons.extend(self.refusal(case, &usable));
         reasons
+    }
+
+    /// Quota that leaves too little of these, or so little that the framework refused it.
+    fn limits(&self, case: &Case<'_>, resources: &Resources) -> Vec<Reason> {
+        let (given, quota) = self.within_quota(case.role, resources);
+        let fits = self.is_enough(case, &given) && case.missing_in(&given).is_none();
+        if fits && self.refusal(case, resources).is_none() { Vec::new() } else { quota }
+    }
+
+    fn refusal(&self, case: &Case<'_>, resources: &Resources) -> Option<Reason> {
+        let (given, _) = self.within_quota(case.role, resources);
+        let until = self.refusals.on(case.ix)?.until(case.membership()?.leaf, &given, &mut Memo::default());
+        until.filter(|until| *until > case.now).map(|until| Reason::Filtered { until })
+    }
+
+    fn is_enough(&self, case: &Case<'_>, resources: &Resources) -> bool {
+        let minimums = case.framework.min_allocatable.get(case.role).unwrap_or(&self.options.min_allocatable);
+        rules::is_enough(minimums, resources)
+    }
+}
+
+/// A framework in a role, an agent, and what the framework would like to have of it.
+pub(crate) struct Case<'a> {
+    pub now: Monotonic,
+    pub framework: &'a Framework,
+    pub role: &'a Role,
+    pub ix: Ix<Agent>,
+    pub agent: &'a Agent,
+    pub demand: Option<&'a Quantities>,
+}
+
+impl<'a> Case<'a> {
+    fn membership(&self) -> Option<&'a Membership> {
+        self.framework.roles.get(self.role).filter(|membership| membership.subscribed)
+    }
+
+    /// What there is less of than is asked for.
+    fn missing_in(&self, resources: &Resources) -> Option<Vec<Name>> {
+        let is_short =
+            |(name, amount): &(&Name, Scalar)| !resources.covers(&Quantities::from_iter([((*name).clone(), *amount)]));
+        let missing: Vec<Name> = self.demand?.iter().filter(is_short).map(|(name, _)| name.clone()).collect();
+        (!missing.is_empty()).then_some(missing)
     }
 }
 
 /// Reasons that lie in the two parties and not in the resources.
-fn willingness(framework: &Framework, membership: Option<&Membership>, agent: &Agent) -> Vec<Reason> {
+fn willingness(case: &Case<'_>) -> Vec<Reason> {
+    let membership = case.membership();
     [
-        (!framework.active).then_some(Reason::FrameworkInactive),
+        (!case.framework.active).then_some(Reason::FrameworkInactive),
         membership.is_none().then_some(Reason::NotSubscribed),
         membership.is_some_and(|membership| membership.suppressed).then_some(Reason::Suppressed),
-        (!agent.active).then_some(Reason::AgentInactive),
-        (!agent.whitelisted).then_some(Reason::NotWhitelisted),
+        (!case.agent.active).then_some(Reason::AgentInactive),
+        (!case.agent.whitelisted).then_some(Reason::NotWhitelisted),
     ]
     .into_iter()
     .flatten()

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use resources::{Resources, roles};
+use resources::{Quantities, Resources, roles};
 use vocabulary::{AgentId, FrameworkId, Monotonic, Role};
 
 use crate::agent::Agent;
 use crate::allocator::Allocator;
-use crate::explain::Reason;
+use crate::explain::{Case, Reason};
 use crate::framework::{Framework, Membership};
 use crate::slab::Ix;
 
@@ -22,6 +22,8 @@ pub struct Question {
     pub framework: Option<FrameworkId>,
     pub role: Option<Role>,
     pub agent: Option<AgentId>,
+    /// What is to be had of one agent, by a task that waits for it.
+    pub demand: Option<Quantities>,
 }
 
 /// A framework in a role.
@@ -82,7 +84,7 @@ impl Allocator {
             if fitting.is_empty() && !agents.is_empty() {
                 break;
             }
-            answer.standings.push(self.standing(now, framework, &role, fitting));
+            answer.standings.push(self.standing(now, framework, &role, fitting, question.demand.as_ref()));
         }
         answer
     }
@@ -120,11 +122,18 @@ impl Allocator {
         pairs
     }
 
-    fn standing(&self, now: Monotonic, framework: &Framework, role: &Role, agents: &[(Ix<Agent>, &Agent)]) -> Standing {
+    fn standing(
+        &self,
+        now: Monotonic,
+        framework: &Framework,
+        role: &Role,
+        agents: &[(Ix<Agent>, &Agent)],
+        demand: Option<&Quantities>,
+    ) -> Standing {
         let mut tallies: BTreeMap<String, Tally> = BTreeMap::new();
         let mut verdicts = Vec::new();
         for (ix, agent) in agents {
-            let reasons = self.reasons(now, framework, role, *ix, agent);
+            let reasons = self.reasons(&Case { now, framework, role, ix: *ix, agent, demand });
             if let Some(first) = reasons.first() {
                 let tally = tallies.entry(first.to_string()).or_insert(Tally { reason: first.clone(), agents: 0 });
                 tally.agents += 1;

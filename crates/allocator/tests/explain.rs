@@ -5,8 +5,9 @@ mod story;
 
 use std::time::Duration;
 
-use allocator::{Answer, Options, Question};
-use story::*;
+use allocator::{Answer, Options, Question, Reason};
+use resources::Name;
+use story::{resources, *};
 use vocabulary::{AgentId, FrameworkId, Monotonic, Role};
 
 fn about(framework: &str) -> Question {
@@ -103,6 +104,102 @@ fn a_refusal_says_how_long() {
         .tells(&about("f1"), &["f1 r: 2 × refused by the framework (40 s)"])
         .after(40)
         .tells(&about("f1"), &["f1 r: 2 open"]);
+}
+
+/// What was refused was the little that a limit had left: to wait for the refusal to end helps nobody.
+#[test]
+fn a_limit_comes_before_the_refusal_that_it_caused() {
+    story()
+        .gets_promise("r", "", "cpus:1")
+        .subscribes(&f1())
+        .comes(&a1())
+        .offers(&[("f1", "r", "a1", "cpus:1;mem:200")])
+        .declines("f1", 60)
+        .tells(&about("f1"), &["f1 r: 1 × role 'r' has only cpus:1 left below its limit"])
+        .explains(
+            "f1",
+            "r",
+            "a1",
+            &[
+                Reason::QuotaLimit {
+                    role: Role::new("r"),
+                    names: vec![Name::CPUS],
+                    left: resources("cpus:1").quantities(),
+                },
+                Reason::Filtered { until: Monotonic::default() + Duration::from_secs(60) },
+            ],
+        );
+    // A limit that cuts nothing is none of its business.
+    story()
+        .gets_promise("r", "", "cpus:2")
+        .subscribes(&f1())
+        .comes(&a1())
+        .offers(&[("f1", "r", "a1", "")])
+        .declines("f1", 60)
+        .tells(&about("f1"), &["f1 r: 1 × refused by the framework (60 s)"]);
+}
+
+#[test]
+fn what_is_kept_for_others_comes_before_the_refusal_of_the_rest() {
+    story()
+        .gets_promise("s", "cpus:1", "")
+        .subscribes(&f1())
+        .comes(&a1())
+        .offers(&[("f1", "r", "a1", "cpus:1;mem:200")])
+        .declines("f1", 60)
+        .tells(&about("f1"), &["f1 r: 1 × cpus kept free for what was guaranteed to s"]);
+}
+
+/// Agents that are full would be of no use to a role at its limit if they were not.
+#[test]
+fn a_limit_comes_before_a_full_agent() {
+    story()
+        .gets_promise("r", "", "cpus:1;mem:100")
+        .returns(&agent("a0", "cpus:1;mem:100"), &[("f1", "r", "cpus:1;mem:100")])
+        .subscribes(&framework("f2", &["s"]))
+        .comes(&a1())
+        .offers(&[("f2", "s", "a1", "")])
+        .subscribes(&f1())
+        .tells(&about("f1"), &["f1 r: 2 × role 'r' is at its limit of cpus, mem"]);
+}
+
+#[test]
+fn a_demand_is_compared_with_what_there_is() {
+    let needs = |text: &str| Question { demand: Some(resources(text).quantities()), ..about("f1") };
+    story()
+        .subscribes(&f1())
+        .comes(&agent("a1", "cpus:4;mem:400"))
+        .comes(&agent("a2", "cpus:8;mem:100"))
+        .tells(&needs("cpus:4;mem:100"), &["f1 r: 2 open"])
+        .tells(&needs("cpus:5"), &["f1 r: 1 × smaller than the demand: even empty not enough cpus, 1 open"])
+        .tells(
+            &needs("cpus:9;mem:200;gpus:1"),
+            &["f1 r: 1 × smaller than the demand: even empty not enough cpus, gpus, \
+               1 × smaller than the demand: even empty not enough cpus, gpus, mem"],
+        )
+        .subscribes(&framework("f2", &["s"]))
+        .offers_each(&[("f1", 1), ("f2", 1)])
+        .suppresses("f1", &[])
+        .suppresses("f2", &[])
+        .frees("f2", "s", "a1", "cpus:1;mem:100")
+        .frees("f1", "r", "a1", "cpus:1;mem:100")
+        .revives("f1", &[])
+        .tells(
+            &Question { agent: Some(AgentId::new("a1")), ..needs("cpus:2") },
+            &["f1 r: 1 × not enough cpus left for the demand"],
+        );
+}
+
+/// What the limit leaves would be offered, but the demand needs more than that.
+#[test]
+fn a_demand_is_compared_with_what_quota_leaves() {
+    let needs = |text: &str| Question { demand: Some(resources(text).quantities()), ..about("f1") };
+    story()
+        .gets_promise("r", "", "cpus:1")
+        .subscribes(&f1())
+        .comes(&a1())
+        .tells(&needs("cpus:1"), &["f1 r: 1 open"])
+        .tells(&needs("cpus:2"), &["f1 r: 1 × role 'r' has only cpus:1 left below its limit"]);
 }
 
 #[test]

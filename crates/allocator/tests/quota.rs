@@ -342,7 +342,11 @@ fn what_quota_keeps_back_is_explained() {
             "f1",
             "a/b",
             "a1",
-            &[Reason::QuotaLimit { role: Role::new("a"), names: vec![cpus.clone(), mem.clone()] }],
+            &[Reason::QuotaLimit {
+                role: Role::new("a"),
+                names: vec![cpus.clone(), mem.clone()],
+                left: resources::Quantities::new(),
+            }],
         )
         .explains("f2", "dev", "a1", &[Reason::Headroom { roles: vec![Role::new("prod")], names: vec![cpus, mem] }]);
 }

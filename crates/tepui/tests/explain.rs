@@ -98,6 +98,11 @@ fn what_keeps_offers_away_is_told() {
 
     cluster.does(&["partition", "remove", "web"]);
     cluster.does(&["quota", "set", "batch", "--limit=cpus:1,mem:128"]);
+    cluster
+        .says(&["explain", "role", "batch", "--needs=cpus:8"], "smaller than the demand: even empty not enough cpus");
+    cluster.says(&["explain", "role", "batch", "--needs=many"], "many");
+    let refused = get(cluster.port, "/explain?demand=x").unwrap();
+    assert_eq!(refused.status, 400, "{refused:?}");
     until("the limit is reached", || {
         let (_, text) = cluster.run(&["explain", "framework", "batch"]);
         text.contains("limit").then_some(())

@@ -1,6 +1,6 @@
 //! Why a role is given less than is there.
 
-use resources::{Name, Resources};
+use resources::{Name, Quantities, Resources, Scalar};
 use vocabulary::Role;
 
 use super::{Account, Ledger};
@@ -26,23 +26,26 @@ impl Allocator {
             let position = self.cluster.find(name).unwrap_or(usize::MAX);
             let limited_by = self.ledger.limited_by(ix, position, amount.thousandths());
             let reason = match limited_by {
-                Some(role) => Reason::QuotaLimit { role: role.clone(), names: Vec::new() },
+                Some(role) => Reason::QuotaLimit { role: role.clone(), names: Vec::new(), left: Quantities::new() },
                 None => Reason::Headroom { roles: self.ledger.needy(ix, position), names: Vec::new() },
             };
-            add_name(&mut reasons, reason, name);
+            add_name(&mut reasons, reason, name, given.get(name));
         }
         (cut, reasons)
     }
 }
 
-fn add_name(reasons: &mut Vec<Reason>, reason: Reason, name: &Name) {
+fn add_name(reasons: &mut Vec<Reason>, reason: Reason, name: &Name, given: Scalar) {
     if !reasons.iter().any(|known| known.is_same_cause(&reason)) {
         reasons.push(reason.clone());
     }
-    if let Some(Reason::QuotaLimit { names, .. } | Reason::Headroom { names, .. }) =
-        reasons.iter_mut().find(|known| known.is_same_cause(&reason))
-    {
-        names.push(name.clone());
+    match reasons.iter_mut().find(|known| known.is_same_cause(&reason)) {
+        Some(Reason::QuotaLimit { names, left, .. }) => {
+            names.push(name.clone());
+            left.add(name, given);
+        }
+        Some(Reason::Headroom { names, .. }) => names.push(name.clone()),
+        _ => {}
     }
 }
 

@@ -1,6 +1,6 @@
 //! `tepui master`: flags to options.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -8,6 +8,7 @@ use std::time::Duration;
 use election::MasterUrl;
 use flags::Parsed;
 use health::Policy;
+use resources::{Quantities, Resources};
 use server::master::{MasterOptions, RegistryPlace, SinkOptions, start};
 
 use super::common::{advertised_ip, domain, hostname, ip, parse_or_exit, port, serve, until_end};
@@ -62,7 +63,7 @@ fn options(flags: &Parsed) -> Result<MasterOptions, Failure> {
     config.domain = domain(flags)?;
     config.require_agent_domain = flags.bool("require_agent_domain");
     config.root_submissions = flags.bool("root_submissions");
-    config.roles = flags.get("roles").map(|roles| roles.split(',').map(|r| r.trim().to_owned()).collect());
+    config.roles = flags.get("roles").map(roles).transpose()?;
     config.weights = weights(flags, config)?;
     config.max_completed_frameworks = options.history.completed_frameworks;
     config.max_unreachable_tasks_per_framework = options.history.unreachable_tasks_per_framework;
@@ -74,6 +75,13 @@ fn options(flags: &Parsed) -> Result<MasterOptions, Failure> {
         options.failure_sinks = sinks.map_err(|error| Failure::said(format!("--failure_sinks: {error}")))?;
     }
     Ok(options)
+}
+
+/// The static whitelist of roles.
+fn roles(text: &str) -> Result<BTreeSet<String>, Failure> {
+    let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+    let valid = names.map(|name| resources::roles::validate(name).map(|()| name.to_owned()));
+    valid.collect::<Result<_, _>>().map_err(|error| Failure::said(format!("--roles: Failed to parse roles: {error}")))
 }
 
 fn recovery_policy(flags: &Parsed, config: &master::Config) -> Result<Option<Policy>, Failure> {
@@ -198,13 +206,41 @@ fn allocator(flags: &Parsed, config: &mut master::Config) -> Result<(), Failure>
         config.allocator.excluded_resource_names = names.split(',').map(resources::Name::new).collect();
     }
     if let Some(text) = flags.get("min_allocatable_resources") {
-        let parse = |part: &str| {
-            resources::Resources::parse(part, "*")
-                .map(|r| r.quantities())
-                .map_err(|e| Failure::said(format!("--min_allocatable_resources: {e}")))
-        };
+        let parse =
+            |part: &str| minimum(part).map_err(|why| Failure::said(format!("--min_allocatable_resources: {why}")));
         let parts = text.split('|').filter(|p| !p.is_empty()).map(parse);
         config.allocator.min_allocatable = parts.collect::<Result<_, _>>()?;
     }
     Ok(())
+}
+
+/// Amounts of scalars, as Mesos has it: with a range or set the whole minimum would mean nothing.
+fn minimum(text: &str) -> Result<Quantities, String> {
+    let resources = Resources::parse(text, "*").map_err(|error| error.to_string())?;
+    match resources.iter().find(|resource| resource.value().as_scalar().is_none()) {
+        Some(other) => Err(format!("'{text}': {} is no scalar, and only scalars can be required", other.name())),
+        None => Ok(resources.quantities()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roles_are_checked() {
+        let told = |text: &str| roles(text).map_err(|failure| failure.to_string());
+        assert_eq!(told("dev, eng/web,").unwrap(), BTreeSet::from(["dev".to_owned(), "eng/web".to_owned()]));
+        assert_eq!(told("").unwrap(), BTreeSet::new());
+        for wrong in ["a//b", ".", "a,-b", "a b"] {
+            assert!(told(wrong).unwrap_err().contains("--roles: Failed to parse roles"), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn minimums_are_scalars() {
+        assert_eq!(minimum("cpus:1;mem:2").unwrap().len(), 2);
+        assert!(minimum("ports:[1-2]").unwrap_err().contains("ports is no scalar"));
+        assert!(minimum("cpus").is_err());
+    }
 }

@@ -23,6 +23,10 @@ pub fn advice(code: &str) -> Option<&'static str> {
         "TOO_LITTLE_LEFT" => {
             "wait for tasks to end, or lower --min_allocatable_resources or the framework's offer_filters"
         }
+        "DEMAND_TOO_LARGE" => "ask for less in one piece, or add larger agents",
+        "DEMAND_DOES_NOT_FIT" => "wait for tasks to end (`tepui tasks`), ask for less in one piece, or add agents",
+        "UNKNOWN_FRAMEWORK" => "see `tepui frameworks`",
+        "UNKNOWN_AGENT" => "see `tepui agents`",
         "RECOVERING" => "wait, or start the missing agents; --allocator_recovery_timeout bounds the time",
         "QUOTA_LIMIT" => "raise the limit of the role's quota, or end tasks of the role: `tepui quota --help`",
         "KEPT_FOR_GUARANTEES" => "others were promised it: lower their guarantees, or add agents: `tepui quota --help`",
@@ -33,6 +37,44 @@ pub fn advice(code: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use allocator::Reason;
+    use resources::Quantities;
+    use vocabulary::{Monotonic, Role};
+
+    /// The one after a reason, so that a new one cannot be left out.
+    fn next(reason: &Reason) -> Option<Reason> {
+        let until = Monotonic::default();
+        Some(match reason {
+            Reason::UnknownAgent => Reason::UnknownFramework,
+            Reason::UnknownFramework => Reason::NotSubscribed,
+            Reason::NotSubscribed => Reason::FrameworkInactive,
+            Reason::FrameworkInactive => Reason::Suppressed,
+            Reason::Suppressed => Reason::AgentInactive,
+            Reason::AgentInactive => Reason::NotWhitelisted,
+            Reason::NotWhitelisted => Reason::FrameworkLacks("GPU_RESOURCES"),
+            Reason::FrameworkLacks(_) => Reason::AgentLacks("MULTI_ROLE"),
+            Reason::AgentLacks(_) => Reason::Constraints(Vec::new()),
+            Reason::Constraints(_) => Reason::NothingLeft,
+            Reason::NothingLeft => Reason::NothingOfferable,
+            Reason::NothingOfferable => {
+                Reason::QuotaLimit { role: Role::new("r"), names: Vec::new(), left: Quantities::new() }
+            }
+            Reason::QuotaLimit { .. } => Reason::Headroom { roles: Vec::new(), names: Vec::new() },
+            Reason::Headroom { .. } => Reason::BelowMinimum,
+            Reason::BelowMinimum => Reason::TooLarge(Vec::new()),
+            Reason::TooLarge(_) => Reason::DoesNotFit(Vec::new()),
+            Reason::DoesNotFit(_) => Reason::Filtered { until },
+            Reason::Filtered { .. } => Reason::Recovering { awaited: 1, until },
+            Reason::Recovering { .. } => return None,
+        })
+    }
+
+    #[test]
+    fn there_is_advice_for_every_reason() {
+        let reasons = std::iter::successors(Some(Reason::UnknownAgent), next);
+        let silent: Vec<_> = reasons.map(|reason| reason.code()).filter(|code| advice(code).is_none()).collect();
+        assert_eq!(silent, [""; 0]);
+    }
 
     #[test]
     fn what_is_not_known_has_no_advice() {

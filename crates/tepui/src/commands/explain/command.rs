@@ -1,9 +1,12 @@
 //! The command: what is asked of whom.
 
+use resources::Resources;
+
 use super::standing::{Question, Standings};
 use super::{framework, health, standing, task};
 use crate::commands::cli::{Failure, Target};
 use crate::commands::find;
+use crate::commands::operate::amounts;
 use crate::commands::state::State;
 use crate::output;
 
@@ -19,6 +22,9 @@ pub struct Explain {
     /// Of a framework or agent: only in this role
     #[arg(long)]
     role: Option<String>,
+    /// What a task that waits asks for, e.g. cpus:4,mem:8GB: says where that would not fit
+    #[arg(long, value_name = "RESOURCES", value_parser = amounts::resources)]
+    needs: Option<Resources>,
     /// Print what the master says about offers as JSON
     #[arg(long)]
     json: bool,
@@ -28,6 +34,8 @@ const EXAMPLES: &str = "\
 Examples:
   tepui explain framework spark   Which agents are not offered to it, and why
   tepui explain role eng/web      The same for all frameworks of a role and below
+  tepui explain framework spark --needs cpus:4,mem:8GB
+                                  Why none of its tasks of that size starts
   tepui explain task web.1        What became of it
   tepui explain agent S3          To whom an agent is not offered, and why; how well it is";
 
@@ -54,7 +62,8 @@ pub async fn explain(args: Explain) -> Result<(), Failure> {
         }
         None => framework::question(&state, subject)?,
     };
-    let question = Question { role: args.role.or(question.role), ..question };
+    let demand = args.needs.map(|needs| needs.to_string());
+    let question = Question { role: args.role.or(question.role), demand, ..question };
     let answer = Standings::ask(&args.target.master, &question).await?;
     if args.json {
         output::line(answer.json());

@@ -15,6 +15,7 @@ pub struct Question {
     pub framework: Option<String>,
     pub role: Option<String>,
     pub agent: Option<String>,
+    pub demand: Option<String>,
 }
 
 /// The master's answer.
@@ -22,7 +23,8 @@ pub struct Standings(Value);
 
 impl Question {
     fn path(&self) -> String {
-        let parameters = [("framework", &self.framework), ("role", &self.role), ("agent", &self.agent)];
+        let parameters =
+            [("framework", &self.framework), ("role", &self.role), ("agent", &self.agent), ("demand", &self.demand)];
         let given =
             parameters.iter().filter_map(|(name, value)| Some(format!("{name}={}", output::encode(value.as_deref()?))));
         format!("/explain?{}", given.collect::<Vec<_>>().join("&"))
@@ -220,7 +222,9 @@ mod tests {
 
     #[test]
     fn questions_become_queries() {
-        let question = Question { role: Some("eng/web".to_owned()), framework: Some("a b&c".to_owned()), agent: None };
-        assert_eq!(question.path(), "/explain?framework=a%20b%26c&role=eng/web");
+        let text = |text: &str| Some(text.to_owned());
+        let demand = text("cpus:4; mem:1024");
+        let question = Question { role: text("eng/web"), framework: text("a b&c"), agent: None, demand };
+        assert_eq!(question.path(), "/explain?framework=a%20b%26c&role=eng/web&demand=cpus%3A4%3B%20mem%3A1024");
     }
 }

@@ -1,7 +1,7 @@
 //! What operators decide: who gets how much, what is set aside, which machines rest.
 
 mod advice;
-mod amounts;
+pub mod amounts;
 mod drain;
 mod holdings;
 mod machines;
