@@ -42,6 +42,7 @@ impl Traffic {
         increment(&self.0.calls, kind as i32);
     }
 
+    /// What was done, not what was asked for; a LAUNCH counts once for each task (as in Mesos).
     pub(crate) fn operated(&self, kind: Operation) {
         increment(&self.0.operations, kind as i32);
     }

@@ -5,6 +5,7 @@
 mod common;
 
 use common::calls::*;
+use common::operations::reserve_for;
 use common::*;
 use master::{Change, Traffic};
 
@@ -39,6 +40,21 @@ fn calls_events_offers_and_operations_are_counted() {
     let events = show(traffic.events());
     assert!(events.starts_with("subscribed 1, offers "), "{events}");
     assert!(events.ends_with("heartbeat 1"), "{events}");
+}
+
+#[test]
+fn operations_are_counted_that_are_done() {
+    let mut c = Cluster::new();
+    c.agent("cpus:4;mem:1024");
+    let f = c.framework();
+    let offer = c.offered(&f).remove(0);
+    let tasks = ["cpus:1;mem:32", "cpus:1;mem:32", "cpus:1000;mem:32"].iter().enumerate();
+    let tasks = tasks.map(|(n, resources)| task(&format!("t{n}"), &offer, resources)).collect();
+    c.call(
+        &f,
+        accept(&[&offer], vec![reserve_for("r", "cpus:1", None), reserve_for("r", "cpus:9", None), launch(tasks)]),
+    );
+    assert_eq!(show(traffic(&c).operations()), "launch 2, reserve 1");
 }
 
 #[test]

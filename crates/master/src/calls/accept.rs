@@ -55,7 +55,6 @@ impl Master {
         let Some(mut accepted) = self.take_offers(cx, framework, &call.offer_ids) else { return };
         if let Some(traffic) = self.traffic(framework) {
             traffic.accepted(call.offer_ids.len());
-            call.operations.iter().for_each(|operation| traffic.operated(operation.r#type()));
         }
         if !self.agents.get(accepted.agent.as_str()).is_some_and(|agent| agent.state.connected) {
             // Offers of lost agents are rescinded at once, so this needs a defect to happen.

@@ -2,7 +2,7 @@
 
 use messages::{internal, v1};
 use resources::Resources;
-use v1::offer::operation::{Launch, LaunchGroup};
+use v1::offer::operation::{Launch, LaunchGroup, Type as Operation};
 use v1::task_status::Reason;
 use validation::Invalid;
 use validation::task::{AgentFacts, Context, TaskIdUse};
@@ -125,6 +125,7 @@ impl Master {
 
     fn send_task(&self, cx: &mut Cx<'_>, accepted: &Accepted, mut task: v1::TaskInfo, launch_executor: bool) {
         let Some((framework, agent)) = self.parties(accepted) else { return };
+        framework.state.traffic.operated(Operation::Launch);
         if !agent.capabilities.reservation_refinement {
             downgrade(&mut task.resources);
             if let Some(executor) = &mut task.executor {
@@ -153,6 +154,7 @@ impl Master {
         launch_executor: bool,
     ) {
         let Some((framework, agent)) = self.parties(accepted) else { return };
+        framework.state.traffic.operated(Operation::LaunchGroup);
         if !agent.capabilities.reservation_refinement {
             downgrade(&mut executor.resources);
             for task in &mut tasks.tasks {

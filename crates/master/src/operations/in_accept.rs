@@ -78,6 +78,9 @@ impl Master {
         let after = accepted.after(operation)?;
         let total = self.total_after(&accepted.agent, operation).map_err(|error| error.to_string())?;
         *accepted = after;
+        if let Some(traffic) = self.traffic(&accepted.framework) {
+            traffic.operated(operation.r#type());
+        }
         self.apply_operation(cx, &accepted.agent, Some(&accepted.framework), operation.clone(), total);
         Ok(())
     }

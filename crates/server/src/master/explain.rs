@@ -18,7 +18,7 @@ pub async fn get(app: &Arc<MasterApp>, request: &Request) -> Response {
         return method_not_allowed(&["GET"], &request.method);
     }
     let query = &request.query;
-    let demand = match query.get("demand").map(|text| demand(text)).transpose() {
+    let demand = match query.get("demand").map(demand).transpose() {
         Ok(demand) => demand,
         Err(error) => return bad_request(format!("Failed to parse 'demand': {error}")),
     };
