@@ -4,13 +4,12 @@ use messages::internal;
 use messages::v1::TaskState;
 use messages::v1::task_status::Reason;
 use resources::Resources;
-use vocabulary::{ContainerId, ExecutorId, FrameworkId, TaskId, is_terminal};
+use vocabulary::{ContainerId, ExecutorId, FrameworkId, TaskId, format_duration, is_terminal};
 
 use messages::v1;
 
 use crate::agent::{Agent, Step};
 use crate::change::{Change, ExecutorState};
-use crate::duration;
 use crate::input::{ContainerEvent, ContainerExit};
 use crate::limits::executor_limits;
 use crate::operations::container_volumes;
@@ -171,7 +170,7 @@ impl Agent {
         if terminating || !registering {
             return;
         }
-        let timeout = duration::text(self.config.executor_registration_timeout);
+        let timeout = format_duration(self.config.executor_registration_timeout);
         self.set_termination(
             &framework,
             &id,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use messages::v1;
-use vocabulary::{AgentId, ExecutorId, Role};
+use vocabulary::{AgentId, ExecutorId, Role, format_duration};
 
 use crate::config::Config;
 use crate::duration;
@@ -54,10 +54,10 @@ pub(crate) fn of_executor(config: &Config, facts: &Facts<'_>) -> Vec<(String, St
     set("MESOS_HTTP_COMMAND_EXECUTOR", u8::from(config.http_command_executor).to_string());
     let own_grace = executor.info.shutdown_grace_period.as_ref().map(duration::from_proto);
     let grace = own_grace.unwrap_or(config.executor_shutdown_grace_period);
-    set("MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD", duration::text(grace));
+    set("MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD", format_duration(grace));
     if checkpoint {
-        set("MESOS_RECOVERY_TIMEOUT", duration::text(config.recovery_timeout));
-        set("MESOS_SUBSCRIPTION_BACKOFF_MAX", duration::text(config.executor_reregistration_timeout));
+        set("MESOS_RECOVERY_TIMEOUT", format_duration(config.recovery_timeout));
+        set("MESOS_SUBSCRIPTION_BACKOFF_MAX", format_duration(config.executor_reregistration_timeout));
     }
     if let Some(role) = facts.role {
         set("MESOS_ALLOCATION_ROLE", role.to_string());

@@ -7,12 +7,9 @@ use std::collections::BTreeSet;
 
 use rustix::process::{Pid, Signal};
 
-use crate::kernel::{Kernel, ProcessEntry};
+use crate::kernel::{Kernel, ProcessEntry, TICKS_PER_SECOND};
 use crate::runtime::names_container;
 use crate::{Limits, Usage};
-
-/// User-visible clock ticks per second; fixed at 100 in the Linux ABI.
-const TICKS_PER_SECOND: f64 = 100.0;
 
 #[derive(Debug, Default)]
 pub(crate) struct Sessions {

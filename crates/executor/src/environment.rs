@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use vocabulary::parse_duration;
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Environment {
     pub framework: String,
@@ -32,7 +34,7 @@ impl Environment {
         let needed = |name| get(name).filter(|v| !v.is_empty()).ok_or(Error::Missing(name));
         let duration = |name: &'static str, default| match get(name) {
             None => Ok(default),
-            Some(value) => parse_duration(&value).ok_or(Error::Duration { name, value }),
+            Some(value) => parse_duration(&value).map_err(|_| Error::Duration { name, value }),
         };
         let process = get("MESOS_SLAVE_PID").and_then(|pid| pid.rsplit_once('@').map(|(id, _)| id.to_owned()));
         let checkpoint = get("MESOS_CHECKPOINT").is_some_and(|v| v == "1");
@@ -49,25 +51,6 @@ impl Environment {
             shutdown_grace: duration("MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD", Duration::from_secs(5))?,
         })
     }
-}
-
-/// `5secs`, `15mins`: what agents print.
-fn parse_duration(text: &str) -> Option<Duration> {
-    let split = text.find(|c: char| c.is_ascii_alphabetic())?;
-    let (number, unit) = text.split_at(split);
-    let number: f64 = number.parse().ok()?;
-    let seconds = match unit {
-        "ns" => 1e-9,
-        "us" => 1e-6,
-        "ms" => 1e-3,
-        "secs" => 1.0,
-        "mins" => 60.0,
-        "hrs" => 3600.0,
-        "days" => 86400.0,
-        "weeks" => 604_800.0,
-        _ => return None,
-    };
-    Duration::try_from_secs_f64(number * seconds).ok()
 }
 
 #[cfg(test)]

@@ -15,4 +15,4 @@ pub use error::Error;
 pub use help::help;
 pub use parse::{Parsed, parse};
 pub use tables::{AGENT, EXECUTE, LOCAL, MASTER};
-pub use value::{format_bytes, format_duration, parse_bool, parse_bytes, parse_duration};
+pub use value::{format_bytes, parse_bool, parse_bytes};

@@ -6,9 +6,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use vocabulary::parse_duration;
+
 use crate::definition::{Definition, Flag, Kind, Support};
 use crate::error::Error;
-use crate::value::{parse_bool, parse_bytes, parse_duration};
+use crate::value::{parse_bool, parse_bytes};
 
 /// The values of one program's flags; every value has been checked against its kind.
 #[derive(Debug, Clone)]
@@ -214,7 +216,7 @@ fn from_file(flag: &'static Flag, text: String) -> Result<String, Error> {
 fn check(flag: &'static Flag, text: &str) -> Result<(), Error> {
     let result = match flag.kind {
         Kind::Bool => parse_bool(text).map(drop),
-        Kind::Duration => parse_duration(text).map(drop),
+        Kind::Duration => parse_duration(text).map(drop).map_err(|error| error.to_string()),
         Kind::Bytes => parse_bytes(text).map(drop),
         Kind::Integer => text.parse::<u64>().map(drop).map_err(|_| "expected a whole number".to_owned()),
         Kind::Float => match text.parse::<f64>() {

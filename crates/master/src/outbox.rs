@@ -79,30 +79,11 @@ pub enum Timer {
     OfferTimeout(vocabulary::OfferId),
 }
 
-/// Collects the effects of a step, in order.
-#[derive(Debug, Default)]
-pub struct Outbox {
-    effects: Vec<Effect>,
-}
+/// The effects of a step.
+pub type Outbox = vocabulary::Outbox<Effect>;
 
-impl Outbox {
-    pub fn push(&mut self, effect: Effect) {
-        self.effects.push(effect);
-    }
-
-    pub fn publish(&mut self, change: Change) {
-        self.effects.push(Effect::Publish(change));
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.effects.is_empty()
-    }
-
-    pub fn effects(&self) -> &[Effect] {
-        &self.effects
-    }
-
-    pub fn drain(&mut self) -> std::vec::Drain<'_, Effect> {
-        self.effects.drain(..)
+impl From<Change> for Effect {
+    fn from(change: Change) -> Self {
+        Effect::Publish(change)
     }
 }

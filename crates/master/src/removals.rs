@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use vocabulary::{AgentId, Monotonic};
+use vocabulary::{AgentId, Monotonic, format_duration};
 
 use crate::cx::Cx;
 use crate::master::Master;
@@ -106,7 +106,7 @@ impl Master {
     }
 
     fn lose(&mut self, cx: &mut Cx<'_>, id: &AgentId, because: Because) {
-        let timeout = text::duration(self.config.agent_reregister_timeout);
+        let timeout = format_duration(self.config.agent_reregister_timeout);
         match because {
             Because::Silent => self.mark_unreachable(cx, id, "health check timed out".to_owned()),
             Because::Disconnected => {

@@ -1,24 +1,5 @@
 //! Texts that clients see, in the form Mesos prints them.
 
-use std::time::Duration;
-
-/// As stout prints a duration: the largest unit that fits, e.g. `10mins`.
-pub(crate) fn duration(duration: Duration) -> String {
-    const UNITS: [(&str, f64); 8] = [
-        ("weeks", 604_800.0),
-        ("days", 86_400.0),
-        ("hrs", 3_600.0),
-        ("mins", 60.0),
-        ("secs", 1.0),
-        ("ms", 1e-3),
-        ("us", 1e-6),
-        ("ns", 1e-9),
-    ];
-    let seconds = duration.as_secs_f64();
-    let (unit, size) = UNITS.into_iter().find(|(_, size)| seconds >= *size).unwrap_or(("ns", 1e-9));
-    format!("{}{unit}", seconds / size)
-}
-
 pub(crate) fn time_info(at: vocabulary::Timestamp) -> messages::v1::TimeInfo {
     messages::v1::TimeInfo { nanoseconds: i64::try_from(at.nanos()).unwrap_or(i64::MAX) }
 }
@@ -58,14 +39,6 @@ impl Version {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn durations_print_as_in_stout() {
-        let cases = [(600_000, "10mins"), (90_000, "1.5mins"), (1_000, "1secs"), (250, "250ms"), (0, "0ns")];
-        for (millis, expect) in cases {
-            assert_eq!(duration(Duration::from_millis(millis)), expect);
-        }
-    }
 
     #[test]
     fn versions_compare() {

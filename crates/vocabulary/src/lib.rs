@@ -2,7 +2,9 @@
 
 mod answer;
 mod clock;
+mod duration;
 mod ids;
+mod outbox;
 mod random;
 mod task_state;
 mod upid;
@@ -10,7 +12,9 @@ mod write;
 
 pub use answer::{Answer, Status};
 pub use clock::{Monotonic, Now, Timestamp};
+pub use duration::{InvalidDuration, format_duration, parse_duration};
 pub use ids::{AgentId, ContainerId, ExecutorId, FrameworkId, OfferId, Principal, ReplyId, Role, StreamId, TaskId};
+pub use outbox::Outbox;
 pub use random::Random;
 pub use task_state::is_terminal;
 pub use upid::{InvalidUpid, Upid};

@@ -5,12 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use messages::v1::TaskState;
 use messages::v1::task_status::Reason;
 use messages::{internal, v1};
-use vocabulary::{ContainerId, ExecutorId, FrameworkId, Monotonic, Now, Upid};
+use vocabulary::{ContainerId, ExecutorId, FrameworkId, Monotonic, Now, Upid, format_duration};
 
 use crate::agent::{Agent, Step};
 use crate::change::ExecutorState;
 use crate::config::Recover;
-use crate::duration;
 use crate::endings::destroy;
 use crate::outbox::Timer;
 use crate::registration::Phase;
@@ -70,7 +69,7 @@ impl Agent {
     pub(crate) fn executors_had_their_time(&mut self, step: &mut Step<'_>) {
         let Some(recovering) = &mut self.recovering else { return };
         let waiting = std::mem::take(&mut recovering.waiting);
-        let timeout = duration::text(self.config.executor_reregistration_timeout);
+        let timeout = format_duration(self.config.executor_reregistration_timeout);
         for container in waiting {
             let Some((framework_id, id)) = self.containers.get(&container).cloned() else { continue };
             let Some(framework) = self.frameworks.get_mut(&framework_id) else { continue };

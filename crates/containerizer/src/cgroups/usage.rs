@@ -5,11 +5,8 @@ use std::path::Path;
 
 use super::mounts::{Controller, Version};
 use super::tree::Group;
-use crate::kernel::Kernel;
+use crate::kernel::{Kernel, TICKS_PER_SECOND};
 use crate::{Limits, Usage};
-
-/// User-visible clock ticks per second; fixed at 100 in the Linux ABI.
-const TICKS_PER_SECOND: f64 = 100.0;
 
 /// v1 says so by the largest multiple of a page, v2 by a word.
 const UNLIMITED: u64 = i64::MAX as u64 & !0xffff;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::process::{Pid, Signal};
 
-pub(crate) use processes::ProcessEntry;
+pub(crate) use processes::{ProcessEntry, TICKS_PER_SECOND};
 pub(crate) use system::System;
 
 use crate::spawn::{SpawnError, SpawnPlan, Spawned};

@@ -2,6 +2,9 @@
 
 use std::fs;
 
+/// User-visible clock ticks per second; fixed at 100 in the Linux ABI.
+pub(crate) const TICKS_PER_SECOND: f64 = 100.0;
+
 /// A line of the process table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ProcessEntry {

@@ -63,7 +63,7 @@ impl Logging {
         let Ok(level) = level.parse::<u32>() else {
             return bad_request(format!("Failed to convert '{level}' to number.\n"));
         };
-        match flags::parse_duration(duration) {
+        match vocabulary::parse_duration(duration) {
             Ok(duration) => {
                 self.set(level, duration);
                 empty(StatusCode::OK)

@@ -19,7 +19,7 @@ where
     F: FnOnce() -> Metrics + Send + 'static,
 {
     if let Some(timeout) = request.query.get("timeout")
-        && let Err(error) = flags::parse_duration(timeout)
+        && let Err(error) = vocabulary::parse_duration(timeout)
     {
         return bad_request(format!("Invalid timeout '{timeout}': {error}.\n"));
     }

@@ -195,7 +195,7 @@ pub fn resolve(arguments: Vec<String>) -> ExitCode {
         return ExitCode::FAILURE;
     };
     let timeout = arguments.iter().find_map(|argument| argument.strip_prefix("--timeout="));
-    let timeout = match timeout.map(flags::parse_duration).transpose() {
+    let timeout = match timeout.map(vocabulary::parse_duration).transpose() {
         Ok(timeout) => timeout.unwrap_or(DETECTION),
         Err(error) => return fail(&Failure::said(format!("--timeout: {error}"))),
     };

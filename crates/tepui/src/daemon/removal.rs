@@ -35,7 +35,7 @@ pub fn apply(flags: &Parsed, config: &mut master::Config) -> Result<(), Failure>
 fn interval(text: &str) -> Option<Duration> {
     let (agents, time) = text.split_once('/')?;
     let agents: u32 = agents.trim().parse().ok().filter(|agents| *agents > 0)?;
-    Some(flags::parse_duration(time.trim()).ok()? / agents)
+    Some(vocabulary::parse_duration(time.trim()).ok()? / agents)
 }
 
 fn share(text: &str) -> Option<f64> {
