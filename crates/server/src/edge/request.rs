@@ -66,6 +66,8 @@ pub fn decode(text: &str) -> Result<String, MalformedQuery> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -79,6 +81,20 @@ mod tests {
             ("a=b=c", "a", Some("b=c")),
         ] {
             assert_eq!(parse_query(text).unwrap().get(key), value, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_query_is_read_or_refused(text in ".*") {
+            let _ = parse_query(&text);
+        }
+
+        #[test]
+        fn what_is_escaped_is_read(value in ".*") {
+            let escaped: String = value.bytes().map(|byte| format!("%{byte:02X}")).collect();
+            let query = parse_query(&format!("a={escaped}")).unwrap();
+            prop_assert_eq!(query.get("a"), Some(value.as_str()));
         }
     }
 

@@ -165,7 +165,34 @@ fn take<'a>(packed: &mut &'a [u8]) -> Option<&'a [u8]> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        /// Others write below the same path.
+        #[test]
+        fn any_node_is_read_or_passed_over(name in ".*", data: Vec<u8>) {
+            let _ = parse(&name);
+            let _ = first_part(&data);
+            let _ = unpack(&data);
+        }
+
+        #[test]
+        fn any_key_comes_back(key in ".*", part: u32) {
+            let node = node(&key, part);
+            let (_, name) = node.split_once('/').unwrap();
+            prop_assert_eq!(parse(name), Some((key, part)));
+        }
+
+        #[test]
+        fn a_torn_journal_is_none(at: prop::sample::Index) {
+            let packed = pack(&operations(&write("k", Some(30)), 3));
+            let torn = &packed[..at.index(packed.len())];
+            // Cut between two operations it is a shorter one.
+            prop_assert!(unpack(torn).is_none_or(|operations| pack(&operations) == torn));
+        }
+    }
 
     fn write(key: &str, length: Option<usize>) -> Write {
         Write { key: key.to_owned(), value: length.map(|length| vec![7; length]) }

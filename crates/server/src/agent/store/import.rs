@@ -207,6 +207,8 @@ fn text(path: &Path) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn write<T: Described>(path: PathBuf, messages: &[T]) {
@@ -218,10 +220,8 @@ mod tests {
         fs::write(path, framed.collect::<Vec<u8>>()).unwrap();
     }
 
-    #[test]
-    fn what_a_mesos_agent_left_is_understood() {
-        let directory = tempfile::tempdir().unwrap();
-        let meta = directory.path();
+    /// A framework with an executor that runs a task.
+    fn left(meta: &Path) {
         let agent = meta.join("slaves/S0");
         write(agent.join("slave.info"), &[v1::AgentInfo { hostname: "h".into(), ..Default::default() }]);
         std::os::unix::fs::symlink(&agent, meta.join("slaves/latest")).unwrap();
@@ -239,6 +239,62 @@ mod tests {
         std::os::unix::fs::symlink(&run, executor.join("runs/latest")).unwrap();
         let id = v1::TaskId { value: "t".into() };
         write(run.join("tasks/t/task.info"), &[v1::Task { task_id: id.clone(), ..Default::default() }]);
+        let status = v1::TaskStatus { task_id: id, uuid: Some(vec![1; 16]), ..Default::default() };
+        let update = StatusUpdateRecord {
+            r#type: status_update_record::Type::Update as i32,
+            update: Some(Box::new(messages::internal::StatusUpdate {
+                framework_id: v1::FrameworkId { value: "F".into() },
+                status,
+                ..Default::default()
+            })),
+            ..Default::default()
+        };
+        write(run.join("tasks/t/task.updates"), &[update.clone(), update]);
+        let resource =
+            v1::Resource { name: "cpus".into(), scalar: Some(v1::value::Scalar { value: 1.0 }), ..Default::default() };
+        write(meta.join("resources/resources.info"), &[resource]);
+    }
+
+    /// All files below, in the order of their names.
+    fn files(directory: &Path) -> Vec<PathBuf> {
+        let mut entries: Vec<fs::DirEntry> = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap()).collect();
+        entries.sort_by_key(fs::DirEntry::file_name);
+        let of = |entry: fs::DirEntry| match entry.file_type().unwrap() {
+            kind if kind.is_dir() => files(&entry.path()),
+            kind if kind.is_file() => vec![entry.path()],
+            _ => Vec::new(),
+        };
+        entries.into_iter().flat_map(of).collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(128))]
+        /// Whatever a disk has made of the files: what can be read is taken over, the rest is counted or refused.
+        #[test]
+        fn no_damage_is_too_much(which: prop::sample::Index, at: prop::sample::Index, bytes: [u8; 3], cut: bool) {
+            let directory = tempfile::tempdir().unwrap();
+            left(directory.path());
+            let path = which.get(&files(directory.path())).clone();
+            let mut content = fs::read(&path).unwrap();
+            let at = at.index(content.len());
+            if cut {
+                content.truncate(at);
+            } else {
+                content.splice(at..content.len().min(at + 2), bytes);
+            }
+            fs::write(&path, content).unwrap();
+            let imported = read(directory.path(), false).unwrap();
+            let _: ::agent::Chronicle = imported.records.into_iter().collect();
+            prop_assert_eq!(read(directory.path(), true).is_err(), imported.errors > 0);
+        }
+    }
+
+    #[test]
+    fn what_a_mesos_agent_left_is_understood() {
+        let directory = tempfile::tempdir().unwrap();
+        let meta = directory.path();
+        left(meta);
+        let framework = meta.join("slaves/S0/frameworks/F");
         let imported = read(meta, true).unwrap();
         assert_eq!(imported.pids, [(ContainerId::new("C"), 42)]);
         let chronicle: ::agent::Chronicle = imported.records.into_iter().collect();
