@@ -108,7 +108,8 @@ pub struct Monitor {
     pub(crate) policy: Policy,
     pub(crate) master: String,
     pub(crate) book: Book,
-    pub(crate) patients: BTreeMap<AgentId, Patient>,
+    /// Boxed: nodes of the map are half empty, and there are ten thousand.
+    pub(crate) patients: BTreeMap<AgentId, Box<Patient>>,
     pub(crate) departed: VecDeque<AgentId>,
     pub(crate) registered: usize,
     /// Agents of the master before, as long as some of them are awaited.
@@ -243,7 +244,8 @@ impl Monitor {
 
     fn added(&mut self, now: Now, agent: AgentId, hostname: String, operators: bool, orders: &mut Vec<Order>) {
         let policy = &self.policy;
-        let patient = self.patients.entry(agent.clone()).or_insert_with(|| Patient::new(hostname.clone(), policy));
+        let patient =
+            self.patients.entry(agent.clone()).or_insert_with(|| Box::new(Patient::new(hostname.clone(), policy)));
         if !std::mem::replace(&mut patient.registered, true) {
             self.registered += 1;
         }

@@ -81,8 +81,8 @@ impl Agent {
         self.uses.get(framework)?.executors.get(executor)
     }
 
-    pub fn executor_ids(&self, framework: &str) -> Vec<v1::ExecutorId> {
-        self.uses.get(framework).map(|u| u.executors.keys().map(ExecutorId::to_proto).collect()).unwrap_or_default()
+    pub fn executor_ids(&self, framework: &FrameworkId) -> Vec<ExecutorId> {
+        self.uses.get(framework).map(|u| u.executors.keys().cloned().collect()).unwrap_or_default()
     }
 
     pub fn resource_versions(&self) -> Vec<internal::ResourceVersionUuid> {

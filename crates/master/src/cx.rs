@@ -9,6 +9,7 @@ use vocabulary::{Answer, Monotonic, Now, ReplyId, StreamId, Upid};
 
 use crate::change::Change;
 use crate::framework::Connection;
+use crate::offered::{Offered, OffersEvent};
 use crate::outbox::{Effect, Outbox, Timer};
 
 pub(crate) struct Cx<'a> {
@@ -108,15 +109,15 @@ impl Connection {
 
     /// A driver is told the processes of the offers' agents, in the same order: one that finds lists of different length
     /// aborts.
-    pub fn offers(&self, cx: &mut Cx<'_>, offers: Vec<v1::Offer>, pid_of: impl Fn(&v1::Offer) -> String) {
+    pub fn offers(&self, cx: &mut Cx<'_>, offers: Vec<Offered>) {
         match self {
             Connection::None => {}
-            Connection::Http(stream) => cx.event(
-                *stream,
-                Event { offers: Some(Box::new(event::Offers { offers })), ..event_of(event::Type::Offers) },
-            ),
+            Connection::Http(stream) => {
+                cx.out.push(Effect::Offers { stream: *stream, offers: OffersEvent::new(offers) });
+            }
             Connection::Driver(pid) => {
-                let pids = offers.iter().map(pid_of).collect();
+                let pids = offers.iter().map(Offered::pid).collect();
+                let offers = offers.iter().map(Offered::to_proto).collect();
                 cx.send(pid, internal::ResourceOffersMessage { offers, pids });
             }
         }

@@ -25,6 +25,7 @@ mod input;
 mod links;
 mod master;
 pub mod metrics;
+mod offered;
 mod offers;
 mod operations;
 mod operator;
@@ -56,6 +57,7 @@ pub use input::{
 };
 pub use master::Master;
 pub use metrics::Metrics;
+pub use offered::{Offered, OffersEvent};
 pub use operations::OperationUuid;
 pub use outbox::{Effect, Outbox, StoreToken, Timer};
 pub use registry::{

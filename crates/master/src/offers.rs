@@ -3,16 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use messages::v1;
 use resources::Resources;
 use rustc_hash::FxHashMap;
 use vocabulary::{AgentId, FrameworkId, OfferId, Role};
 
-use crate::agent::Agent;
-use crate::change::{AgentSnapshot, Change, OfferSnapshot};
+use crate::change::{Change, OfferSnapshot};
 use crate::cx::Cx;
-use crate::framework::Framework;
 use crate::master::Master;
+use crate::offered::{Format, Offered};
 use crate::outbox::Timer;
 
 #[derive(Debug, Default)]
@@ -38,6 +36,7 @@ impl Master {
     pub(crate) fn offer(&mut self, cx: &mut Cx<'_>, id: &FrameworkId, allocations: Vec<Allocation>) {
         let mut offers = Vec::with_capacity(allocations.len().min(self.config.max_offers_per_event));
         self.offers.map.reserve(allocations.len());
+        cx.out.reserve(allocations.len());
         for allocation in allocations {
             match self.make_offer(cx, id, &allocation) {
                 Some(offer) => offers.push(offer),
@@ -53,15 +52,12 @@ impl Master {
         }
     }
 
-    fn send_offers(&self, cx: &mut Cx<'_>, id: &FrameworkId, offers: Vec<v1::Offer>) {
+    fn send_offers(&self, cx: &mut Cx<'_>, id: &FrameworkId, offers: Vec<Offered>) {
         let Some(framework) = self.frameworks.get(id.as_str()) else { return };
-        let pid_of = |offer: &v1::Offer| {
-            self.agents.get(&offer.agent_id.value).map(|agent| agent.state.pid.to_string()).unwrap_or_default()
-        };
-        framework.listener().clone().offers(cx, offers, pid_of);
+        framework.listener().clone().offers(cx, offers);
     }
 
-    fn make_offer(&mut self, cx: &mut Cx<'_>, id: &FrameworkId, allocation: &Allocation) -> Option<v1::Offer> {
+    fn make_offer(&mut self, cx: &mut Cx<'_>, id: &FrameworkId, allocation: &Allocation) -> Option<Offered> {
         let framework = self.frameworks.get_mut(id.as_str()).filter(|f| f.state.connected && f.state.active)?;
         let agent = self.agents.get_mut(allocation.agent.as_str()).filter(|a| a.state.active)?;
         let snapshot = Arc::new(OfferSnapshot {
@@ -71,8 +67,13 @@ impl Master {
             role: allocation.role.clone(),
             resources: allocation.resources.clone(),
         });
-        let window = self.allocator.unavailability(agent.id());
-        let described = describe(&snapshot, framework, agent, window);
+        let described = Offered::new(
+            snapshot.clone(),
+            agent.state.clone(),
+            agent.executor_ids(framework.id()),
+            self.allocator.unavailability(agent.id()).copied(),
+            Format::of(framework),
+        );
         framework.offers.insert(snapshot.id.clone());
         agent.offers.push(snapshot.id.clone());
         self.offers.map.insert(snapshot.id.clone(), snapshot.clone());
@@ -165,53 +166,5 @@ impl Master {
 
     fn offers_of_framework(&self, id: &FrameworkId) -> Vec<OfferId> {
         self.frameworks.get(id.as_str()).map(|f| f.offers.iter().cloned().collect()).unwrap_or_default()
-    }
-}
-
-/// The offer in the format this framework understands.
-fn describe(
-    offer: &OfferSnapshot,
-    framework: &Framework,
-    agent: &Agent,
-    unavailability: Option<&v1::Unavailability>,
-) -> v1::Offer {
-    let info = &agent.state.info;
-    // The network port mapping isolator hands these out itself.
-    let offered = offer.resources.filter(|r| r.name().as_str() != "ephemeral_ports");
-    let multi_role = framework.capabilities.multi_role;
-    // A framework without MULTI_ROLE has never heard of allocation.
-    let offered = if multi_role { offered } else { offered.unallocated() };
-    let resources = if framework.capabilities.reservation_refinement {
-        offered.to_proto()
-    } else {
-        crate::allocation::pre_refinement(&offered)
-    };
-    v1::Offer {
-        id: offer.id.to_proto(),
-        framework_id: offer.framework.to_proto(),
-        agent_id: offer.agent.to_proto(),
-        hostname: info.hostname.clone(),
-        resources,
-        executor_ids: agent.executor_ids(offer.framework.as_str()),
-        attributes: info.attributes.clone(),
-        url: Some(Box::new(url_of(&agent.state))),
-        unavailability: unavailability.copied().map(Box::new),
-        allocation_info: multi_role
-            .then(|| v1::resource::AllocationInfo { role: Some(offer.role.as_str().to_owned()) }),
-        domain: info.domain.clone(),
-    }
-}
-
-/// Where an agent is reached, as offers tell it.
-pub(crate) fn url_of(agent: &AgentSnapshot) -> v1::Url {
-    v1::Url {
-        scheme: "http".to_owned(),
-        address: v1::Address {
-            hostname: Some(agent.info.hostname.clone()),
-            ip: Some(agent.pid.address.ip().to_string()),
-            port: i32::from(agent.pid.address.port()),
-        },
-        path: Some(format!("/{}", agent.pid.id)),
-        ..Default::default()
     }
 }

@@ -7,6 +7,7 @@ use messages::{Message, v1};
 use vocabulary::{AgentId, Answer, FrameworkId, Monotonic, ReplyId, StreamId, Upid};
 
 use crate::change::Change;
+use crate::offered::OffersEvent;
 use crate::registry::RegistryOperation;
 
 #[derive(Debug, Clone)]
@@ -20,6 +21,11 @@ pub enum Effect {
     Event {
         stream: StreamId,
         event: Arc<v1::scheduler::Event>,
+    },
+    /// The same for an OFFERS event, which is described when it is encoded.
+    Offers {
+        stream: StreamId,
+        offers: OffersEvent,
     },
     /// End a scheduler's stream after the events before it. The core forgets the stream
     /// with this effect: no `StreamClosed` need follow (one that does is ignored).

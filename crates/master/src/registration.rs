@@ -56,8 +56,10 @@ impl Master {
         message.slave.id = Some(id.to_proto());
         upgrade(&mut message.slave.resources);
         self.registry.registering.insert(from.clone());
-        let operation = RegistryOperation::AdmitAgent(Arc::new(message.slave.clone()), from.clone());
-        self.store(cx, operation, Waiting::Admit { from, message });
+        // A burst of registrations waits for the disk: one copy of each serves the record and, later, the agent.
+        let info = Arc::new(std::mem::take(&mut message.slave));
+        let operation = RegistryOperation::AdmitAgent(info.clone(), from.clone());
+        self.store(cx, operation, Waiting::Admit { from, info, message });
     }
 
     /// What has to hold of every agent that wants to be one.
@@ -76,21 +78,28 @@ impl Master {
         false
     }
 
-    pub(crate) fn admitted(&mut self, cx: &mut Cx<'_>, from: Upid, message: internal::RegisterSlaveMessage) {
+    /// `message` says everything but `info`.
+    pub(crate) fn admitted(
+        &mut self,
+        cx: &mut Cx<'_>,
+        from: Upid,
+        info: Arc<v1::AgentInfo>,
+        message: internal::RegisterSlaveMessage,
+    ) {
         self.registry.registering.remove(&from);
         let internal::RegisterSlaveMessage {
-            slave,
+            slave: _,
             version,
             checkpointed_resources,
             agent_capabilities,
             resource_version_uuid,
         } = message;
-        let Some(id) = slave.id.as_ref().map(AgentId::from) else { return };
-        let Some(total) = total_of(&slave.resources, &checkpointed_resources) else { return };
+        let Some(id) = info.id.as_ref().map(AgentId::from) else { return };
+        let Some(total) = total_of(&info.resources, &checkpointed_resources) else { return };
         self.metrics.slave_registrations.increment();
         let state = AgentSnapshot {
             id: id.clone(),
-            info: self.registry.described(&id, slave),
+            info,
             pid: from.clone(),
             version: version.unwrap_or_default(),
             capabilities: capability_numbers(&agent_capabilities),

@@ -77,6 +77,7 @@ impl Master {
             (total, false)
         };
         let before = agent.state.pid.address;
+        let info = self.registry.described(&id, message.slave.clone());
         self.agents.rename(id.as_str(), from.clone());
         self.relink(cx, before, from.address);
 
@@ -91,7 +92,7 @@ impl Master {
             self.metrics.total.subtract(&agent.state.total);
             self.metrics.total.add(&total);
             let state = agent.state_mut();
-            state.info = Arc::new(message.slave.clone());
+            state.info = info;
             state.version = message.version.clone().unwrap_or_default();
             state.capabilities = capabilities;
             state.total = total;

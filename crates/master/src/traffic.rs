@@ -111,6 +111,7 @@ impl Master {
                 Effect::Event { stream, event } => {
                     (self.frameworks.by_stream(*stream), event.r#type.and_then(|number| Event::try_from(number).ok()))
                 }
+                Effect::Offers { stream, .. } => (self.frameworks.by_stream(*stream), Some(Event::Offers)),
                 Effect::Send { to, message, .. } => match event_of(message) {
                     Some(kind) => (self.frameworks.by_driver(to), Some(kind)),
                     None => continue,

@@ -11,7 +11,7 @@ use std::time::Duration;
 use common::calls::*;
 use common::operators::*;
 use common::*;
-use master::{AgentDeparture, Change, Effect};
+use master::{AgentDeparture, Change, Effect, Offered};
 use messages::{internal, v1};
 use proptest::prelude::*;
 use resources::Resources;
@@ -356,12 +356,16 @@ impl World {
                 Effect::Event { stream, event } => {
                     for party in &mut self.frameworks {
                         if party.http.as_ref().is_some_and(|http| http.stream == stream) {
-                            let offers = event.offers.iter().flat_map(|offers| offers.offers.clone());
-                            party.offers.extend(offers);
                             if let Some(subscribed) = &event.subscribed {
                                 party.id.clone_from(&subscribed.framework_id.value);
                             }
                         }
+                    }
+                }
+                Effect::Offers { stream, offers } => {
+                    let known = self.frameworks.iter_mut();
+                    for party in known.filter(|party| party.http.as_ref().is_some_and(|http| http.stream == stream)) {
+                        party.offers.extend(offers.offers().iter().map(Offered::to_proto));
                     }
                 }
                 Effect::Send { to, message, .. } => self.hear(&to, message),

@@ -11,7 +11,7 @@ use std::time::Duration;
 use common::calls::*;
 use common::operations::*;
 use common::*;
-use master::{Change, Effect};
+use master::{Change, Effect, Offered};
 use messages::{Message, internal, v1};
 use proptest::prelude::*;
 use resources::{Quantities, Resources};
@@ -257,10 +257,13 @@ impl World {
                     let Some((_, offers)) = self.frameworks.iter_mut().find(|(f, _)| f.stream == stream) else {
                         continue;
                     };
-                    offers.extend(event.offers.iter().flat_map(|event| event.offers.clone()));
                     if let Some(rescind) = &event.rescind {
                         offers.retain(|offer| offer.id != rescind.offer_id);
                     }
+                }
+                Effect::Offers { stream, offers: made } => {
+                    let known = self.frameworks.iter_mut().filter(|(f, _)| f.stream == stream);
+                    known.for_each(|(_, offers)| offers.extend(made.offers().iter().map(Offered::to_proto)));
                 }
                 Effect::Send { to, message: Message::ApplyOperation(message), .. } => {
                     let agent = self.agents.iter().position(|agent| agent.pid == to).unwrap();

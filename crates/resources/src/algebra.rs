@@ -47,6 +47,15 @@ impl Resources {
         begin..begin + same
     }
 
+    /// Whether each entry of `other` goes into the one at its own place: so it is with sums over agents that are alike.
+    fn merges_in_place(&self, other: &Resources) -> bool {
+        self.len() == other.len()
+            && self
+                .iter()
+                .zip(other)
+                .all(|(own, other)| own.cmp_descriptor(other) == Ordering::Equal && own.merges_with(other))
+    }
+
     pub fn add(&mut self, resource: Resource) {
         if resource.is_empty() {
             return;
@@ -55,8 +64,7 @@ impl Resources {
         let entries = self.entries_mut();
         let mergeable = entries[same.clone()].iter_mut().find(|own| own.merges_with(&resource));
         match mergeable {
-            Some(own) if own.is_shared() => own.copies = own.copies.saturating_add(resource.copies),
-            Some(own) => own.value.add(&resource.value),
+            Some(own) => own.merge(&resource),
             None => {
                 let position = entries[same.clone()].partition_point(|own| own.value < resource.value);
                 entries.insert(same.start + position, resource);
@@ -193,6 +201,8 @@ impl AddAssign<&Resources> for Resources {
     fn add_assign(&mut self, other: &Resources) {
         if self.is_empty() {
             self.clone_from(other);
+        } else if self.merges_in_place(other) {
+            self.entries_mut().iter_mut().zip(other).for_each(|(own, other)| own.merge(other));
         } else {
             self.extend(other.iter().cloned());
         }

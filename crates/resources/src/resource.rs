@@ -159,6 +159,15 @@ impl Resource {
         if self.is_shared() { self.value == other.value } else { !self.is_exclusive() }
     }
 
+    /// Given that it [merges](Self::merges_with).
+    pub(crate) fn merge(&mut self, other: &Resource) {
+        if self.is_shared() {
+            self.copies = self.copies.saturating_add(other.copies);
+        } else {
+            self.value.add(&other.value);
+        }
+    }
+
     fn can_subtract(&self, other: &Resource) -> bool {
         self.cmp_descriptor(other) == Ordering::Equal && self.splits_by(other)
     }

@@ -3,7 +3,6 @@
 
 use std::sync::{Arc, OnceLock};
 
-use bytes::Bytes;
 use messages::v1;
 use messages::v1::TaskState;
 use resources::Resources;
@@ -13,7 +12,7 @@ use crate::{json, legacy};
 
 /// Encoded at most once for an entity's version; every snapshot that holds it shares the result.
 #[derive(Debug, Default)]
-pub(crate) struct Fragment(OnceLock<Bytes>);
+pub(crate) struct Fragment(OnceLock<Box<[u8]>>);
 
 impl Fragment {
     /// Appends it. The first time it is encoded in place, and what is kept is a copy of exactly its size.
@@ -24,12 +23,7 @@ impl Fragment {
         let start = out.len();
         encode(out);
         // Another reader may have been faster, with the same result.
-        let _ = self.0.set(Bytes::copy_from_slice(out.get(start..).unwrap_or_default()));
-    }
-
-    /// For what is built with about the right capacity.
-    pub fn get_large(&self, build: impl FnOnce() -> Vec<u8>) -> &Bytes {
-        self.0.get_or_init(|| Bytes::from(build()))
+        let _ = self.0.set(Box::from(out.get(start..).unwrap_or_default()));
     }
 }
 

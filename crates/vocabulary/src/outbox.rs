@@ -11,6 +11,11 @@ impl<Effect> Outbox<Effect> {
         self.effects.push(effect);
     }
 
+    /// Room for what is known to come: a step may make ten thousand offers.
+    pub fn reserve(&mut self, effects: usize) {
+        self.effects.reserve(effects);
+    }
+
     /// A change for the views, which is an effect like others.
     pub fn publish<Change: Into<Effect>>(&mut self, change: Change) {
         self.effects.push(change.into());

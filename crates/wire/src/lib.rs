@@ -23,4 +23,4 @@ pub mod v0;
 
 pub use content::{BodyError, ContentType, decode_as, encode_as};
 pub use limits::Limits;
-pub use protobuf::{DecodeError, decode, decode_message, encode, encode_message};
+pub use protobuf::{DecodeError, decode, decode_message, encode, encode_message, encode_with_list};

@@ -16,7 +16,7 @@ use crate::allocation::refusal;
 use crate::change::Change;
 use crate::cx::Cx;
 use crate::master::Master;
-use crate::offers::url_of;
+use crate::offered::url_of;
 use crate::outbox::Timer;
 
 /// Those outstanding.

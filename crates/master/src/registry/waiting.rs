@@ -40,6 +40,8 @@ pub(crate) enum Leaving {
 pub(crate) enum Waiting {
     Admit {
         from: Upid,
+        info: Arc<v1::AgentInfo>,
+        /// Without `info`.
         message: Box<internal::RegisterSlaveMessage>,
     },
     /// An agent that this master does not know as registered.
@@ -138,7 +140,7 @@ impl Master {
         self.metrics.registrar_queued_operations.decrement();
         self.registry.state.apply(&operation);
         match waiting {
-            Waiting::Admit { from, message } => self.admitted(cx, from, *message),
+            Waiting::Admit { from, info, message } => self.admitted(cx, from, info, *message),
             Waiting::Readmit { from, message } => self.readmitted(cx, from, *message),
             Waiting::Update { from, message } => self.updated(cx, from, *message),
             Waiting::Unreachable { agent, since, cause } => self.became_unreachable(cx, &agent, since, &cause),

@@ -306,6 +306,7 @@ impl Cluster {
     pub fn events(&self, stream: StreamId) -> Vec<Arc<v1::scheduler::Event>> {
         let on = |effect: &Effect| match effect {
             Effect::Event { stream: other, event } if *other == stream => Some(event.clone()),
+            Effect::Offers { stream: other, offers } if *other == stream => Some(Arc::new(offers.to_proto())),
             _ => None,
         };
         self.effects.iter().filter_map(on).collect()
@@ -323,6 +324,7 @@ impl Cluster {
     pub fn heard(&mut self, scheduler: &Scheduler) -> Vec<String> {
         self.look(|effect| match effect {
             Effect::Event { stream, event } if *stream == scheduler.stream => Some(show::event(event)),
+            Effect::Offers { stream, offers } if *stream == scheduler.stream => Some(show::event(&offers.to_proto())),
             Effect::CloseStream(stream) if *stream == scheduler.stream => Some("end of stream".to_owned()),
             _ => None,
         })
@@ -369,7 +371,7 @@ impl Cluster {
     pub fn offered(&mut self, scheduler: &Scheduler) -> Vec<v1::Offer> {
         self.settle();
         let offers = self.offers(scheduler);
-        self.effects.retain(|effect| !matches!(effect, Effect::Event { event, .. } if event.offers.is_some()));
+        self.effects.retain(|effect| !matches!(effect, Effect::Offers { .. }));
         offers
     }
 }

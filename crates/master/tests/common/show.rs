@@ -139,6 +139,7 @@ pub fn effect(effect: &Effect) -> String {
     match effect {
         Effect::Reply { answer, .. } => format!("reply {:?} {}", answer.status, answer.body).trim_end().to_owned(),
         Effect::Event { event: heard, .. } => format!("event {}", event(heard)),
+        Effect::Offers { offers, .. } => format!("event {}", event(&offers.to_proto())),
         Effect::CloseStream(_) => "close the stream".to_owned(),
         Effect::Send { from, to, message: sent } => format!("send to {to}: {}", message(from, sent)),
         Effect::Link(address) => format!("link {address}"),

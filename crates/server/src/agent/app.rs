@@ -114,14 +114,16 @@ impl AgentApp {
         let key = format!("{route}?{query:?}");
         let depart = move || {
             let snapshot = app.publisher.snapshot();
-            move || {
+            let kept = snapshot.clone();
+            let build = move || {
                 let usage = match route {
                     "containers" => app.measure(&snapshot, &query).ok()?,
                     "monitor/statistics" => app.measure(&snapshot, &Query::default()).ok()?,
                     _ => BTreeMap::new(),
                 };
                 snapshot.get(route, &query, &usage)
-            }
+            };
+            (build, kept)
         };
         match self.flights.clone().fly(key, depart).await {
             Some(body) => respond::json(body, request.jsonp()),

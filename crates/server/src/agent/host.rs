@@ -101,7 +101,7 @@ impl AgentHost {
 
 impl Host for AgentHost {
     type Input = Input;
-    type Event = v1::executor::Event;
+    type Event = Arc<v1::executor::Event>;
     type Timer = Timer;
 
     fn timer(timer: Timer) -> Input {

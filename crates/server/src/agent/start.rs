@@ -93,6 +93,7 @@ pub fn start(options: AgentOptions) -> Result<Running, Error> {
     let (ended, end) = end_channel();
     let told = inbox.clone();
     let stored = move |input| told.send_control(Mail::Input(input));
+    let flights = Flights::new(runtime.clone()).map_err(Error::Thread)?;
     let host = AgentHost {
         core,
         process: Arc::from(PROCESS),
@@ -114,7 +115,7 @@ pub fn start(options: AgentOptions) -> Result<Running, Error> {
         publisher,
         containers,
         core_metrics,
-        flights: Flights::new().map_err(Error::Thread)?,
+        flights,
         logging: Logging::new(options.set_log_level),
         metrics_limit: metrics::rate_limit(),
         statistics_limit: metrics::rate_limit(),

@@ -6,6 +6,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 
 type Outcome = Option<Bytes>;
@@ -19,11 +20,13 @@ pub struct Flights {
     /// One build at a time leaves the other processors to the core and to scheduler calls.
     runway: Semaphore,
     builder: SyncSender<Job>,
+    /// Where snapshots are taken, whoever asks.
+    runtime: Handle,
 }
 
 impl Flights {
     /// The thread ends when the last handle is dropped.
-    pub fn new() -> std::io::Result<Arc<Self>> {
+    pub fn new(runtime: Handle) -> std::io::Result<Arc<Self>> {
         // Never holds more than one: who sends has the runway.
         let (builder, jobs) = sync_channel::<Job>(1);
         std::thread::Builder::new().name("readers".to_owned()).spawn(move || {
@@ -32,28 +35,32 @@ impl Flights {
             let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), own + NICE);
             jobs.iter().for_each(|job| job());
         })?;
-        Ok(Arc::new(Flights { boarding: Mutex::new(HashMap::new()), runway: Semaphore::new(1), builder }))
+        let boarding = Mutex::new(HashMap::new());
+        Ok(Arc::new(Flights { boarding, runway: Semaphore::new(1), builder, runtime }))
     }
 
-    /// `depart` takes a snapshot when boarding ends, and returns what builds the answer from it. Only the latter runs at low
-    /// priority: a thread that gives way must not hold a lock that the core waits for. Nothing when the build yields
-    /// nothing or has failed.
-    pub async fn fly<B>(self: Arc<Self>, key: String, depart: impl FnOnce() -> B + Send + 'static) -> Outcome
+    /// `depart` takes a snapshot when boarding ends, and returns what builds the answer from it, and what has to outlive
+    /// the build: a clone of the snapshot. Only the build runs at low priority: a thread that gives way must not hold a
+    /// lock that the core waits for, and one that frees what the core has allocated holds one of the allocator's.
+    /// Nothing when the build yields nothing or has failed.
+    pub async fn fly<B, K>(self: Arc<Self>, key: String, depart: impl FnOnce() -> (B, K) + Send + 'static) -> Outcome
     where
         B: FnOnce() -> Outcome + Send + 'static,
+        K: Send + 'static,
     {
         let mut arrival = self.clone().board(key, depart);
         let outcome = arrival.wait_for(Option::is_some).await.ok()?;
         outcome.clone().flatten()
     }
 
-    fn board<B>(
+    fn board<B, K>(
         self: Arc<Self>,
         key: String,
-        depart: impl FnOnce() -> B + Send + 'static,
+        depart: impl FnOnce() -> (B, K) + Send + 'static,
     ) -> watch::Receiver<Option<Outcome>>
     where
         B: FnOnce() -> Outcome + Send + 'static,
+        K: Send + 'static,
     {
         let mut boarding = self.lock();
         if let Some(arrival) = boarding.get(&key) {
@@ -63,10 +70,10 @@ impl Flights {
         boarding.insert(key.clone(), arrival.clone());
         drop(boarding);
         // A task of its own: whoever asked first may hang up, the others still wait.
-        tokio::spawn(async move {
+        self.runtime.clone().spawn(async move {
             let permit = self.runway.acquire().await;
             self.lock().remove(&key);
-            let build = depart();
+            let (build, kept) = depart();
             let (built, outcome) = tokio::sync::oneshot::channel();
             let job = Box::new(move || {
                 // A build that panics must not end the thread; its readers get nothing.
@@ -77,6 +84,7 @@ impl Flights {
             let sent = self.builder.try_send(job);
             let outcome = if sent.is_ok() { outcome.await.ok().flatten() } else { None };
             drop(permit);
+            drop(kept);
             arrived.send_replace(Some(outcome));
         });
         arrival
@@ -96,16 +104,17 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn whoever_asks_before_the_build_begins_shares_it() {
-        let flights = Flights::new().unwrap();
+        let flights = Flights::new(Handle::current()).unwrap();
         let builds = Arc::new(AtomicUsize::new(0));
         let (release, gate) = sync_channel::<()>(1);
         let (begun, first_runs) = tokio::sync::oneshot::channel();
         let first = tokio::spawn(flights.clone().fly("state".to_owned(), move || {
-            move || {
+            let build = move || {
                 let _ = begun.send(());
                 gate.recv().ok()?;
                 Some(Bytes::from_static(b"0"))
-            }
+            };
+            (build, ())
         }));
         first_runs.await.unwrap();
         // The first build runs, so these nine share the next one.
@@ -113,7 +122,7 @@ mod tests {
             .map(|_| {
                 let builds = builds.clone();
                 flights.clone().board("state".to_owned(), move || {
-                    move || Some(Bytes::from((builds.fetch_add(1, Ordering::SeqCst) + 1).to_string()))
+                    (move || Some(Bytes::from((builds.fetch_add(1, Ordering::SeqCst) + 1).to_string())), ())
                 })
             })
             .collect();

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
+use super::limits::BULKY_ANSWER;
+
 #[derive(Clone)]
 pub struct Connection(Arc<Shared>);
 
@@ -16,12 +18,14 @@ struct Shared {
     kill: Notify,
     /// Every byte received so far belongs to a request that has been received completely.
     between_requests: AtomicBool,
+    /// The last answer was, or is, a large one.
+    bulky: AtomicBool,
 }
 
 impl Connection {
     pub fn new(socket: TcpStream, peer: SocketAddr) -> Self {
-        let shared = Shared { socket, peer, kill: Notify::new(), between_requests: AtomicBool::new(true) };
-        Connection(Arc::new(shared))
+        let (between_requests, bulky) = (AtomicBool::new(true), AtomicBool::new(false));
+        Connection(Arc::new(Shared { socket, peer, kill: Notify::new(), between_requests, bulky }))
     }
 
     pub fn socket(&self) -> &TcpStream {
@@ -39,6 +43,15 @@ impl Connection {
 
     pub async fn killed(&self) {
         self.0.kill.notified().await;
+    }
+
+    /// An answer of so many bytes begins.
+    pub(super) fn answering(&self, bytes: usize) {
+        self.0.bulky.store(bytes > BULKY_ANSWER, Ordering::Release);
+    }
+
+    pub(super) fn is_bulky(&self) -> bool {
+        self.0.bulky.load(Ordering::Acquire)
     }
 
     pub fn request_complete(&self) {

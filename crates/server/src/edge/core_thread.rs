@@ -18,7 +18,7 @@ use super::stream::StreamQueue;
 pub trait Host: Sized + Send + 'static {
     type Input: Send + 'static;
     /// Of the HTTP event streams that the core feeds.
-    type Event: Send + Sync + 'static;
+    type Event: Send + 'static;
     type Timer: Ord + Clone + Send + 'static;
 
     fn timer(timer: Self::Timer) -> Self::Input;

@@ -53,7 +53,7 @@ impl<H: Host> Desk<H> {
     }
 
     /// A subscriber at the bound of its queue loses its connection; the core hears of it as of any other end.
-    pub fn event(&mut self, stream: StreamId, event: Arc<H::Event>) {
+    pub fn event(&mut self, stream: StreamId, event: H::Event) {
         let Some(queue) = self.streams.get(&stream) else { return };
         match queue.push(event) {
             Pushed::First => self.written.push(queue.clone()),

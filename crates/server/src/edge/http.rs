@@ -78,9 +78,22 @@ async fn answer<A: App>(
     let target = head.uri.path_and_query().map_or_else(|| path.clone(), ToString::to_string);
     let head_only = head.method == Method::HEAD;
     let accepts = head.headers.get(header::ACCEPT_ENCODING).cloned();
-    let request = Request { method: head.method, path, target, query, headers: head.headers, body, connection };
+    let request = Request {
+        method: head.method,
+        path,
+        target,
+        query,
+        headers: head.headers,
+        body,
+        connection: connection.clone(),
+    };
     let response = app.handle(request).await;
-    if head_only { response } else { compress(accepts.as_ref(), response).await }
+    if head_only {
+        return response;
+    }
+    let response = compress(accepts.as_ref(), response).await;
+    connection.answering(response.body().known_length());
+    response
 }
 
 /// The whole body, within the bounds.

@@ -51,6 +51,9 @@ pub const LINK_WRITE_CHUNK: usize = 256 * 1024;
 /// scheduler's call waiting for their megabytes.
 pub const WRITE_BURST: usize = 64 * 1024;
 
+/// The connection of an answer of more bytes moves to where it delays no calls.
+pub const BULKY_ANSWER: usize = 4 * WRITE_BURST;
+
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A connection nobody linked is kept this long after its last message, so that bursts share one.

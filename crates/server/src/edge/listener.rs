@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 use tracing::{debug, warn};
@@ -19,11 +20,13 @@ use super::date::Date;
 use super::http;
 use super::limits::{BODY_RATE, MAX_BODY, MAX_CONNECTIONS, MAX_HEAD, REQUEST_TIMEOUT, WRITE_STALL};
 use super::message::{Receipt, receive};
+use super::roaming::{Bulk, Roaming};
 
 /// Serves until `stop` changes.
 pub async fn serve<A: App>(listener: TcpListener, app: Arc<A>, mut stop: watch::Receiver<bool>) {
     let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let budget = Budget::new();
+    let bulk = Arc::new(Bulk::default());
     loop {
         let accepted = tokio::select! {
             _ = stop.changed() => return,
@@ -39,14 +42,16 @@ pub async fn serve<A: App>(listener: TcpListener, app: Arc<A>, mut stop: watch::
             }
         };
         let (app, budget, mut stop) = (app.clone(), budget.clone(), stop.clone());
-        tokio::spawn(async move {
+        let own = connection.clone();
+        let conversation = async move {
             tokio::select! {
-                () = converse(connection.clone(), app, budget) => {}
-                () = connection.killed() => {}
+                () = converse(own.clone(), app, budget) => {}
+                () = own.killed() => {}
                 _ = stop.changed() => {}
             }
             drop(permit);
-        });
+        };
+        tokio::spawn(Roaming::new(conversation, connection, bulk.clone(), Handle::current()));
     }
 }
 

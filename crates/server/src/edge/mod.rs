@@ -18,6 +18,7 @@ pub mod message;
 pub mod queue;
 pub mod request;
 pub mod respond;
+mod roaming;
 pub mod route;
 pub mod stream;
 mod timers;

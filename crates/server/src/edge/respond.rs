@@ -35,6 +35,14 @@ impl ResponseBody {
     {
         ResponseBody::Stream(Box::pin(http_body_util::BodyExt::map_err(body, Into::into)))
     }
+
+    /// Of a stream nothing is known.
+    pub fn known_length(&self) -> usize {
+        match self {
+            ResponseBody::Whole(bytes) => bytes.len(),
+            ResponseBody::Stream(_) => 0,
+        }
+    }
 }
 
 impl Body for ResponseBody {

@@ -14,9 +14,20 @@ use super::connection::Connection;
 use super::limits::MAX_STREAM_EVENTS;
 use super::queue::{BatchQueue, Pushed};
 
+/// An event of a stream, encoded by the task that writes it.
+pub trait StreamEvent {
+    fn encode_as(&self, content_type: ContentType) -> Vec<u8>;
+}
+
+impl<T: Described> StreamEvent for Arc<T> {
+    fn encode_as(&self, content_type: ContentType) -> Vec<u8> {
+        wire::encode_as(content_type, &**self)
+    }
+}
+
 /// The events waiting for one subscriber.
 pub struct StreamQueue<E> {
-    queue: BatchQueue<Arc<E>>,
+    queue: BatchQueue<E>,
     connection: Connection,
 }
 
@@ -25,7 +36,7 @@ impl<E> StreamQueue<E> {
         Arc::new(StreamQueue { queue: BatchQueue::new(MAX_STREAM_EVENTS), connection })
     }
 
-    pub fn push(&self, event: Arc<E>) -> Pushed {
+    pub fn push(&self, event: E) -> Pushed {
         self.queue.push(event)
     }
 
@@ -39,7 +50,7 @@ impl<E> StreamQueue<E> {
     }
 
     /// Everything queued; nothing at the end.
-    pub(super) fn poll_take(&self, cx: &mut Context<'_>, into: &mut Vec<Arc<E>>) -> Poll<Option<()>> {
+    pub(super) fn poll_take(&self, cx: &mut Context<'_>, into: &mut Vec<E>) -> Poll<Option<()>> {
         self.queue.poll_take(cx, into).map(|more| more.then_some(()))
     }
 
@@ -63,7 +74,7 @@ pub struct EventBody<E, F: FnOnce()> {
     source: Arc<StreamQueue<E>>,
     content_type: ContentType,
     first: std::vec::IntoIter<Bytes>,
-    taken: std::vec::IntoIter<Arc<E>>,
+    taken: std::vec::IntoIter<E>,
     on_end: Option<F>,
 }
 
@@ -74,7 +85,7 @@ pub enum StreamError {
     Gone,
 }
 
-impl<E: Described, F: FnOnce()> EventBody<E, F> {
+impl<E: StreamEvent, F: FnOnce()> EventBody<E, F> {
     pub fn new(source: Arc<StreamQueue<E>>, content_type: ContentType, on_end: F) -> Self {
         Self::beginning_with(Vec::new(), source, content_type, on_end)
     }
@@ -92,12 +103,12 @@ impl<E: Described, F: FnOnce()> EventBody<E, F> {
 
     /// Encodes no earlier than the connection has room for it.
     fn next_record(&mut self) -> Option<Bytes> {
-        let encode = |event: Arc<E>| Bytes::from(record(&wire::encode_as(self.content_type, &*event)));
+        let encode = |event: E| Bytes::from(record(&event.encode_as(self.content_type)));
         self.first.next().or_else(|| self.taken.next().map(encode))
     }
 }
 
-impl<E: Described, F: FnOnce()> Body for EventBody<E, F>
+impl<E: StreamEvent, F: FnOnce()> Body for EventBody<E, F>
 where
     Self: Unpin,
 {

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::Instant;
 
-use ::master::{Change, Effect, Input, Master, Outbox, Timer};
+use ::master::{Change, Effect, Input, Master, OffersEvent, Outbox, Timer};
 use election::Lease;
 use messages::v1;
 use tokio::sync::watch;
 use vocabulary::{Monotonic, Now, StreamId};
+use wire::ContentType;
 
 use super::publisher::Publisher;
 use super::sessions::Sessions;
@@ -17,6 +18,7 @@ use super::store::Registrar;
 use super::timings::Timings;
 use crate::edge::core_thread::Host;
 use crate::edge::desk::Desk;
+use crate::edge::stream::StreamEvent;
 use crate::running::Ended;
 
 pub struct MasterHost {
@@ -34,6 +36,21 @@ pub struct MasterHost {
     allocation_due: Option<Monotonic>,
     outbox: Outbox,
     changes: Vec<Change>,
+}
+
+/// What a scheduler's stream carries.
+pub enum SchedulerEvent {
+    Message(Arc<v1::scheduler::Event>),
+    Offers(OffersEvent),
+}
+
+impl StreamEvent for SchedulerEvent {
+    fn encode_as(&self, content_type: ContentType) -> Vec<u8> {
+        match self {
+            SchedulerEvent::Message(event) => wire::encode_as(content_type, &**event),
+            SchedulerEvent::Offers(offers) => offers.encode_as(content_type),
+        }
+    }
 }
 
 impl MasterHost {
@@ -79,8 +96,9 @@ impl MasterHost {
                 if let Some(subscribed) = &event.subscribed {
                     self.sessions.opened(stream, subscribed.framework_id.clone());
                 }
-                desk.event(stream, event);
+                desk.event(stream, SchedulerEvent::Message(event));
             }
+            Effect::Offers { stream, offers } => desk.event(stream, SchedulerEvent::Offers(offers)),
             Effect::CloseStream(stream) => {
                 self.sessions.closed(stream);
                 desk.close_stream(stream);
@@ -103,7 +121,7 @@ impl MasterHost {
 
 impl Host for MasterHost {
     type Input = Input;
-    type Event = v1::scheduler::Event;
+    type Event = SchedulerEvent;
     type Timer = Timer;
 
     fn timer(timer: Timer) -> Input {

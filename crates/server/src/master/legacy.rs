@@ -18,7 +18,8 @@ pub async fn read(app: &Arc<MasterApp>, route: &'static str, request: &Request) 
     let key = format!("{route}?{query:?}");
     let depart = move || {
         let snapshot = publisher.snapshot();
-        move || snapshot.get(route, &query)
+        let kept = snapshot.clone();
+        (move || snapshot.get(route, &query), kept)
     };
     match app.flights.clone().fly(key, depart).await {
         Some(body) => respond::json(body, request.jsonp()),

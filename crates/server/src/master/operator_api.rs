@@ -101,12 +101,14 @@ async fn read_view(app: &Arc<MasterApp>, call: Call, content_type: ContentType) 
     let publisher = app.publisher.clone();
     let depart = move || {
         let snapshot = publisher.snapshot();
-        move || match content_type {
+        let kept = snapshot.clone();
+        let build = move || match content_type {
             ContentType::Json => snapshot.operator_json(&call),
             ContentType::Protobuf => {
                 snapshot.operator(&call).map(|reply| Bytes::from(wire::encode_as(content_type, &reply)))
             }
-        }
+        };
+        (build, kept)
     };
     let body = app.flights.clone().fly(key, depart).await.ok_or_else(not_implemented)?;
     let kind = (header::CONTENT_TYPE, call::content_type(content_type));
@@ -132,11 +134,12 @@ async fn subscribe(app: &Arc<MasterApp>, request: &Request, content_type: Conten
     let (subscription, mut beginning) = app.publisher.subscribe(request.connection.clone(), content_type);
     let publisher = app.publisher.clone();
     let depart = move || {
-        let beginning = publisher.begin_streams(content_type);
-        move || {
-            beginning();
+        let (begin, kept) = publisher.begin_streams(content_type);
+        let build = move || {
+            begin();
             None
-        }
+        };
+        (build, kept)
     };
     app.flights.clone().fly(format!("SUBSCRIBE {}", content_type.as_str()), depart).await;
     // The build that has just ended, or one before it, has sent it: unless this term has ended meanwhile.

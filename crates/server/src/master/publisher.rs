@@ -16,7 +16,7 @@ use crate::edge::connection::Connection;
 use crate::edge::queue::Pushed;
 use crate::edge::stream::{StreamQueue, record};
 
-type Subscriber = Arc<StreamQueue<v1::master::Event>>;
+type Subscriber = Arc<StreamQueue<Arc<v1::master::Event>>>;
 type Beginning = Result<Bytes, Exhausted>;
 
 pub struct Publisher {
@@ -92,11 +92,12 @@ impl Publisher {
     }
 
     /// The streams that wait get every change from now on; and before that, when the returned function runs, the state as
-    /// of now: one record, the same memory for all of them. That takes time.
-    pub fn begin_streams(&self, content_type: ContentType) -> impl FnOnce() + Send + use<> {
+    /// of now: one record, the same memory for all of them. That takes time. The returned snapshot is what it shows.
+    pub fn begin_streams(&self, content_type: ContentType) -> (impl FnOnce() + Send + use<>, Snapshot) {
         let (snapshot, begun) = self.lock().admit(content_type, self.max_subscribers);
         let budget = self.beginnings.clone();
-        move || {
+        let shown = snapshot.clone();
+        let begin = move || {
             if begun.is_empty() {
                 return;
             }
@@ -109,7 +110,8 @@ impl Publisher {
                 // Whoever has hung up meanwhile has given its place up, too.
                 let _ = waiting.begin.send(beginning.clone());
             }
-        }
+        };
+        (begin, shown)
     }
 
     /// Adds a follower of failures, which gets every change after the returned state.

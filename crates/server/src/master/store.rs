@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -13,6 +12,8 @@ use ::master::{CorruptRegistry, Input, RegistryOperation, RegistryState, StoreTo
 use ::store::{Embedded, Entries, Memory, Store, Write};
 use election::ZooKeeperUrl;
 use messages::v1;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
 use views::metrics::Counters;
 
 use super::host::MasterHost;
@@ -24,8 +25,8 @@ use crate::start::runtime;
 /// Operations that may wait for the disk. The core bounds what agents cause (`max_pending_stores`) below this; beyond
 /// it the core's thread waits.
 const MAX_WAITING: usize = 200_000;
-/// Operations in one commit.
-const MAX_GROUP: usize = 10_000;
+/// Operations in one commit: enough to be few where each is an fsync, few enough that what is written takes little memory.
+const MAX_GROUP: usize = 2_000;
 /// For the process that had the file before to end.
 const HOLDER_ENDS: Duration = Duration::from_secs(3);
 /// Between attempts to write what could not be written.
@@ -134,7 +135,8 @@ impl Recovered {
     /// Starts writing. `patience` is `--registry_store_timeout`: where Mesos aborts after it, this says that nothing
     /// can be promised now, and goes on trying.
     pub fn serve(self, inbox: Arc<Inbox<MasterHost>>, patience: Duration) -> Result<Registrar, Error> {
-        let (to, waiting) = sync_channel(MAX_WAITING);
+        // Grows as it fills; the one of the standard library would take all of its memory now.
+        let (to, waiting) = channel(MAX_WAITING);
         let stopped = Arc::new(AtomicBool::new(false));
         let failure = Arc::new(OnceLock::new());
         let writer =
@@ -146,7 +148,7 @@ impl Recovered {
 
 /// The core's end of the thread. Dropping it ends the thread after what it was given.
 pub struct Registrar {
-    to: Option<SyncSender<(StoreToken, RegistryOperation)>>,
+    to: Option<Sender<(StoreToken, RegistryOperation)>>,
     thread: Option<JoinHandle<()>>,
     stopped: Arc<AtomicBool>,
     failure: Arc<OnceLock<String>>,
@@ -161,10 +163,10 @@ impl Registrar {
             Err(TrySendError::Full(item)) => {
                 tracing::warn!("{MAX_WAITING} changes wait for the registry: waiting");
                 // The thread has ended: so will this one.
-                let _ = to.send(item);
+                let _ = to.blocking_send(item);
             }
             // It has asked the core to stop.
-            Err(TrySendError::Disconnected(_)) => {}
+            Err(TrySendError::Closed(_)) => {}
         }
     }
 
@@ -198,8 +200,9 @@ struct Writer {
 
 impl Writer {
     fn run(mut self) {
-        while let Ok(first) = self.waiting.recv() {
-            let group: Vec<_> = std::iter::once(first).chain(self.waiting.try_iter().take(MAX_GROUP - 1)).collect();
+        while let Some(first) = self.waiting.blocking_recv() {
+            let mut group = vec![first];
+            group.extend(std::iter::from_fn(|| self.waiting.try_recv().ok()).take(MAX_GROUP - 1));
             let writes = self.recovered.state.commit(group.iter().map(|(_, operation)| operation));
             let begun = Instant::now();
             if let Err(reason) = self.commit(&writes) {

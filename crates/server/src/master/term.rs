@@ -192,7 +192,7 @@ impl Process {
             core_metrics,
             timings,
             registrar,
-            flights: Flights::new().map_err(Error::Thread)?,
+            flights: Flights::new(self.runtime.clone()).map_err(Error::Thread)?,
             files: self.files.clone(),
             logging: self.logging.clone(),
             metrics_limit: metrics::rate_limit(),

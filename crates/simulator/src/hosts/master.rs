@@ -321,6 +321,12 @@ impl MasterHost {
                     ctx.send(node, Node::Scheduler(*scheduler), Packet::Event { stream, event });
                 }
             }
+            Effect::Offers { stream, offers } => {
+                if let Some(scheduler) = leading.streams.get(&stream) {
+                    let event = Arc::new(offers.to_proto());
+                    ctx.send(node, Node::Scheduler(*scheduler), Packet::Event { stream, event });
+                }
+            }
             Effect::CloseStream(stream) => {
                 if let Some(scheduler) = leading.streams.remove(&stream) {
                     ctx.send(node, Node::Scheduler(scheduler), Packet::Closed(stream));

@@ -1,7 +1,7 @@
 //! The state of a view at one moment, for readers.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use messages::v1;
@@ -12,7 +12,6 @@ use super::policy::Policy;
 use super::tally::Tally;
 use super::{Facts, events, legacy, operator, operator_json, policy_json, roles, summary, tasks};
 use crate::Query;
-use crate::entity::Fragment;
 use crate::history::History;
 use crate::series::Series;
 
@@ -33,7 +32,7 @@ pub struct Snapshot {
     /// How many refusals are in force, by role; none where there is nothing.
     pub(crate) refusals: Arc<BTreeMap<Role, usize>>,
     /// `/state` of this moment, so that readers who come at once share one answer.
-    pub(crate) state: Arc<Fragment>,
+    pub(crate) state: Arc<OnceLock<Bytes>>,
 }
 
 impl Snapshot {
@@ -42,7 +41,7 @@ impl Snapshot {
     pub fn get(&self, path: &str, query: &Query) -> Option<Bytes> {
         let path = path.trim_matches('/');
         let json = match path.strip_prefix("master/").unwrap_or(path) {
-            "state" => return Some(self.state.get_large(|| legacy::state(self)).clone()),
+            "state" => return Some(self.state.get_or_init(|| legacy::state(self).into()).clone()),
             "state-summary" => summary::state_summary(self),
             "slaves" => legacy::slaves(self, query),
             "frameworks" => legacy::frameworks(self, query),

@@ -4,10 +4,27 @@ use messages::Message;
 use messages::schema::Described;
 
 use super::map_values::complete_map_values;
+use super::scan::put_bytes;
 
 /// Encodes a message so that C++ peers accept it; `prost` alone does not always (see `map_values`).
 pub fn encode<T: Described>(message: &T) -> Vec<u8> {
     complete_map_values(T::desc(), message.encode_to_vec())
+}
+
+/// Encodes a message like [`encode`], with a list in addition: `field` of `message` holds a message whose repeated field
+/// `items` has what `each` lends to it, one at a time. So a long list need not exist as messages all at once.
+pub fn encode_with_list<T: Described, I: Described>(
+    message: &T,
+    field: u32,
+    items: u32,
+    each: impl FnOnce(&mut dyn FnMut(&I)),
+) -> Vec<u8> {
+    let mut list = Vec::new();
+    each(&mut |item| prost::encoding::message::encode(items, item, &mut list));
+    let mut bytes = message.encode_to_vec();
+    bytes.reserve_exact(list.len() + 16);
+    put_bytes(field, &list, &mut bytes);
+    complete_map_values(T::desc(), bytes)
 }
 
 /// Encodes the body of a libprocess message.

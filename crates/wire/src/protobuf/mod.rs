@@ -13,6 +13,6 @@ mod tests;
 
 pub(crate) use check::check;
 pub use decode::{decode, decode_message};
-pub use encode::{encode, encode_message};
+pub use encode::{encode, encode_message, encode_with_list};
 pub use error::DecodeError;
 pub(crate) use map_values::zero_message;

@@ -33,15 +33,15 @@ impl Watchers {
         if self.0.is_empty() {
             return;
         }
-        let line = Arc::new(Bytes::from(line(incident, Some(news))));
+        let line = Bytes::from(line(incident, Some(news)));
         self.push(&line, |filter| filter.admits(incident));
     }
 
     pub fn heartbeat(&mut self) {
-        self.push(&Arc::new(Bytes::from_static(b"\n")), |_| true);
+        self.push(&Bytes::from_static(b"\n"), |_| true);
     }
 
-    fn push(&mut self, line: &Arc<Bytes>, wants: impl Fn(&Filter) -> bool) {
+    fn push(&mut self, line: &Bytes, wants: impl Fn(&Filter) -> bool) {
         self.0.retain(|(watcher, filter)| {
             if !wants(filter) {
                 return true;
