@@ -109,7 +109,7 @@ impl Monitor {
                 continue;
             }
             let patient = conduct.patient(now, &self.policy);
-            self.patients.insert(agent.clone(), patient);
+            self.patients.insert(agent.clone(), Box::new(patient));
             if conduct.drained {
                 self.treatments.drained.insert(agent.clone());
             }
@@ -136,7 +136,7 @@ impl Monitor {
     fn inherit_about(&mut self, now: Now, agent: &AgentId, incident: &Incident) {
         let policy = &self.policy;
         let hostname = || incident.hostname.clone().unwrap_or_default();
-        let patient = self.patients.entry(agent.clone()).or_insert_with(|| Patient::new(hostname(), policy));
+        let patient = self.patients.entry(agent.clone()).or_insert_with(|| Box::new(Patient::new(hostname(), policy)));
         match (&incident.subject, incident.kind) {
             (Subject::Executors(_, framework), _) => {
                 patient.evidence_until = Some(now.monotonic + WORK_SPAN);

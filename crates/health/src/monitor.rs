@@ -368,7 +368,7 @@ impl Monitor {
         while self.departed.len() > MAX_DEPARTED {
             let Some(oldest) = self.departed.pop_front() else { break };
             let is_away = |patient: &Patient| !patient.registered && !patient.awaited;
-            if self.patients.get(&oldest).is_some_and(is_away) && !self.departed.contains(&oldest) {
+            if self.patients.get(&oldest).is_some_and(|patient| is_away(patient)) && !self.departed.contains(&oldest) {
                 self.patients.remove(&oldest);
                 self.unsaved.insert(oldest.clone());
                 self.over(now, Kind::AgentFlapping, &Subject::Agent(oldest), orders);
