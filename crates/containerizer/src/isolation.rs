@@ -109,8 +109,8 @@ fn tracking(
         Ok(tree) => Ok(Tracking::Cgroups(tree)),
         Err(error) if config.launcher == Launcher::Linux => Err(error),
         Err(error) => {
-            missing
-                .push(format!("the posix launcher is used, from which a daemon can escape: {}", with_source(&error)));
+            let escape = "from which a process escapes that kills its executor and clears its environment";
+            missing.push(format!("the posix launcher is used, {escape}: {}", with_source(&error)));
             Ok(Tracking::Sessions)
         }
     }

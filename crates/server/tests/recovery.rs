@@ -298,7 +298,11 @@ impl Cluster {
 
     /// The first process of the one container.
     fn executor(&self) -> rustix::process::Pid {
-        let state = find(&self.work.path().join("run/containers"), "state").expect("a container");
+        // It is written once the process runs, which may by then have said so itself.
+        let deadline = Instant::now() + PATIENCE;
+        let look = || find(&self.work.path().join("run/containers"), "state");
+        let state = std::iter::repeat_with(look).take_while(|_| Instant::now() < deadline).flatten().next();
+        let state = state.expect("a container");
         let state = std::fs::read_to_string(state).expect("its state");
         let pid = state.lines().find_map(|line| line.strip_prefix("pid ")?.parse().ok()).expect("a pid");
         rustix::process::Pid::from_raw(pid).expect("a pid")
