@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use client::{Address, MasterOperator};
 use messages::v1;
 use messages::v1::master::response::{GetAgents, GetFrameworks, GetState, GetTasks, get_frameworks};
+use vocabulary::is_terminal;
 
 use super::cli::Failure;
 
@@ -62,8 +63,29 @@ pub fn scalar(resources: &[v1::Resource], name: &str) -> f64 {
         .fold(0.0, |a, b| a + b)
 }
 
-/// The first and last time stamps of a task's statuses.
-pub fn times(task: &v1::Task) -> Option<(f64, f64)> {
-    let times: Vec<f64> = task.statuses.iter().filter_map(|s| s.timestamp).collect();
-    Some((*times.first()?, *times.last()?))
+/// From its first status to its last, or to `now` while it is not over; all in seconds.
+pub fn age(task: &v1::Task, now: f64) -> Option<f64> {
+    let mut times = task.statuses.iter().filter_map(|s| s.timestamp);
+    let first = times.next()?;
+    let last = if is_terminal(task.state()) { times.last().unwrap_or(first) } else { now };
+    Some(last - first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_ages_as_long_as_it_is_not_over() {
+        let check = |state: v1::TaskState, stamps: &[f64], expect: Option<f64>| {
+            let status = |stamp: &f64| v1::TaskStatus { timestamp: Some(*stamp), ..Default::default() };
+            let statuses = stamps.iter().map(status).collect();
+            let task = v1::Task { state: state as i32, statuses, ..Default::default() };
+            assert_eq!(age(&task, 100.0), expect, "{state:?} {stamps:?}");
+        };
+        check(v1::TaskState::TaskRunning, &[10.0, 11.0], Some(90.0));
+        check(v1::TaskState::TaskFinished, &[10.0, 11.0, 15.0], Some(5.0));
+        check(v1::TaskState::TaskLost, &[10.0], Some(0.0));
+        check(v1::TaskState::TaskStaging, &[], None);
+    }
 }

@@ -1,9 +1,11 @@
 //! `tepui tasks`.
 
+use std::time::SystemTime;
+
 use messages::v1;
 
 use super::cli::{Failure, Target};
-use super::state::{State, short, times};
+use super::state::{State, age, short};
 use crate::output;
 use crate::table::{duration, render};
 use vocabulary::is_terminal;
@@ -37,6 +39,7 @@ pub async fn tasks(args: Tasks) -> Result<(), Failure> {
         }),
         None => true,
     };
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
     let rows: Vec<Vec<String>> = state
         .all_tasks()
         .filter(|task| !(args.running && is_terminal(task.state())))
@@ -50,7 +53,7 @@ pub async fn tasks(args: Tasks) -> Result<(), Failure> {
                     .cloned()
                     .unwrap_or_else(|| short(&task.agent_id.value).to_owned()),
                 short(&task.framework_id.value).to_owned(),
-                times(task).map(|(from, to)| duration(to - from)).unwrap_or_default(),
+                age(task, now).map(duration).unwrap_or_default(),
                 last_message(task),
             ]
         })

@@ -71,7 +71,7 @@ impl Standings {
             let Some(detail) = list(standing, "details").first() else { continue };
             if lines.is_empty() {
                 let available = text(detail, "available");
-                let left = if available.is_empty() { "nothing left" } else { available };
+                let left = if matches!(available, "" | "{}") { "nothing left" } else { available };
                 lines.push(format!("agent {} ({}) has {left}", short(text(detail, "agent")), text(detail, "hostname")));
             }
             let reasons: Vec<String> = list(detail, "reasons").iter().map(phrase).collect();
@@ -113,7 +113,17 @@ fn of(standing: &Value, named: bool) -> Vec<String> {
             100.0 * standing["role_share"].as_f64().unwrap_or_default()
         ));
     }
-    lines.extend(advise(summary.iter().map(|tally| text(tally, "code"))));
+    let full = |code: &str| matches!(code, "NOTHING_LEFT" | "DEMAND_DOES_NOT_FIT");
+    let codes: Vec<&str> = summary.iter().map(|tally| text(tally, "code")).collect();
+    if offers > 0 && codes.first().is_some_and(|code| full(code)) {
+        // What it waits for may be in its own hands.
+        lines.push(
+            "what to do: let its scheduler accept or decline the offers it has, several of one agent together"
+                .to_owned(),
+        );
+    } else {
+        lines.extend(advise(codes.into_iter()));
+    }
     lines
 }
 
@@ -198,6 +208,21 @@ mod tests {
     }
 
     #[test]
+    fn who_holds_offers_is_not_told_to_wait() {
+        let summary = json!([{"code": "NOTHING_LEFT", "text": "nothing left", "agents": 12}]);
+        check(
+            json!([standing(3, summary, 0)]),
+            &about_framework(),
+            &[
+                "in role eng: 3 offers wait for its scheduler, not for the cluster",
+                "in role eng, of 12 agents:",
+                "  12 nothing left",
+                "what to do: let its scheduler accept or decline the offers it has, several of one agent together",
+            ],
+        );
+    }
+
+    #[test]
     fn a_role_without_frameworks_is_said_to_be() {
         check(
             json!([]),
@@ -210,6 +235,9 @@ mod tests {
     fn an_agent_is_explained_for_each_framework() {
         let reason = json!([{"code": "NOT_WHITELISTED", "text": "not in the master's --whitelist", "agents": 1}]);
         let answer = Standings(json!({ "standings": [standing(0, reason, 0)] }));
+        let mut full = answer.json().clone();
+        full["standings"][0]["details"][0]["available"] = json!("{}");
+        assert_eq!(Standings(full).of_agent()[0], "agent S3 (host) has nothing left");
         assert_eq!(
             answer.of_agent(),
             [
