@@ -302,3 +302,18 @@ fn nothing_is_taken_back_before_the_agents_are_back() {
         .comes(&agent("a2", "cpus:1;mem:100"))
         .preempts(&[("f1", "day", "a1", "cpus:1;mem:100")]);
 }
+
+/// What is promised to a role above counts for those below it, and is no claim of somebody else against them.
+#[test]
+fn the_priority_of_a_role_is_that_of_those_below_it() {
+    story()
+        .has_partition(Partition { priority: 5, ..partition("top", "cpus:2;mem:200", "") })
+        .has_partition(partition("top/low", "cpus:1;mem:100", ""))
+        .has_partition(partition("mid", "cpus:3;mem:300", ""))
+        .subscribes(&framework("f1", &["top/low"]))
+        .subscribes(&framework("f2", &["mid"]))
+        .comes(&agent("a1", "cpus:2;mem:200"))
+        .offers(&[("f1", "top/low", "a1", "cpus:2;mem:200")])
+        .comes(&agent("a2", "cpus:2;mem:200"))
+        .offers(&[("f2", "mid", "a2", "cpus:2;mem:200")]);
+}

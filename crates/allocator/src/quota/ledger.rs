@@ -58,8 +58,8 @@ pub(crate) struct Ledger {
     pub(super) capacity: Amounts,
     /// How many roles have quota.
     pub(super) promises: usize,
-    /// What is lacking of the guarantees of each priority; nothing where nothing is lacking.
-    pub(super) shortfalls: BTreeMap<i32, (usize, Amounts)>,
+    /// Who lacks something of a guarantee, by its priority; nothing where nothing is lacking.
+    pub(super) shortfalls: BTreeMap<i32, BTreeSet<Ix<Account>>>,
     /// Roles that may be given more since this was asked last.
     pub(super) loosened: BTreeSet<Ix<Account>>,
 }
@@ -282,7 +282,7 @@ impl Ledger {
                 self.loosened.insert(ix);
             }
             account.full = account.is_full(self.capacity.len());
-            below = account.remeasure(&mut self.shortfalls);
+            below = account.remeasure(ix, &mut self.shortfalls);
         }
     }
 }
@@ -318,23 +318,28 @@ impl Account {
     }
 
     /// The need before and after, when it may have changed.
-    fn remeasure(&mut self, shortfalls: &mut BTreeMap<i32, (usize, Amounts)>) -> Option<(Amounts, Amounts)> {
+    fn remeasure(
+        &mut self,
+        ix: Ix<Account>,
+        shortfalls: &mut BTreeMap<i32, BTreeSet<Ix<Account>>>,
+    ) -> Option<(Amounts, Amounts)> {
         if !self.has_promise() && self.children_need.is_zero() && self.need.is_zero() && self.shortfall.is_zero() {
             return None;
         }
         let used = self.used();
         let shortfall = if self.lends { Amounts::default() } else { self.guarantees.lacking(&used) };
-        if shortfall != self.shortfall {
-            let (count, sum) = shortfalls.entry(self.priority).or_default();
-            *count =
-                (*count + usize::from(!shortfall.is_zero())).saturating_sub(usize::from(!self.shortfall.is_zero()));
-            sum.subtract(&self.shortfall);
-            sum.add(&shortfall);
-            if *count == 0 {
+        if shortfall.is_zero() != self.shortfall.is_zero() {
+            let of_priority = shortfalls.entry(self.priority).or_default();
+            if shortfall.is_zero() {
+                of_priority.remove(&ix);
+            } else {
+                of_priority.insert(ix);
+            }
+            if of_priority.is_empty() {
                 shortfalls.remove(&self.priority);
             }
-            self.shortfall = shortfall;
         }
+        self.shortfall = shortfall;
         let mut need = self.shortfall.clone();
         need.raise_to(&self.children_need);
         self.limits.less(&used).cut(&mut need);

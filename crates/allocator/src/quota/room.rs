@@ -1,6 +1,9 @@
 //! How much a role may be given now: within the limits of it and all above it, and without touching what others were
 //! promised and still need.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 use super::{Account, Ledger};
 use crate::amounts::{Amounts, Caps};
 use crate::slab::Ix;
@@ -63,7 +66,9 @@ impl Ledger {
             let mut claimed = account.used();
             claimed.add(&others);
             if !account.shortfall.is_zero() {
-                guaranteed.raise_to(&account.guarantees.lacking(&claimed));
+                let mut lacking = account.guarantees.lacking(&claimed);
+                self.headroom(&self.needs_before(ix, account.priority)).cut(&mut lacking);
+                guaranteed.raise_to(&lacking);
             }
             limits.tighten(&account.limits.less(&claimed));
             current = account.parent.and_then(|parent| self.accounts.get(parent));
@@ -72,7 +77,6 @@ impl Ledger {
             return None;
         }
         limits.cut(&mut guaranteed);
-        self.spare_for_higher(own.priority, &others).cut(&mut guaranteed);
         let mut total = self.headroom(&others);
         total.tighten(&limits);
         total.loosen_to(&guaranteed);
@@ -106,16 +110,31 @@ impl Ledger {
         caps
     }
 
-    /// The guarantees of higher priorities come before a guarantee; those of the same or lower ones do not.
-    fn spare_for_higher(&self, priority: i32, others: &Amounts) -> Caps {
-        let mut higher = Amounts::default();
-        for (_, (_, lacking)) in self.shortfalls.range(priority.saturating_add(1)..) {
-            higher.add(lacking);
+    /// What has to stay free for guarantees that come before one of this priority, of roles beside the one looked at:
+    /// what those above it were promised is promised to it as well.
+    fn needs_before(&self, ix: Ix<Account>, priority: i32) -> Amounts {
+        let mut sum = Amounts::default();
+        let Some(higher) = priority.checked_add(1) else { return sum };
+        let mut short = self.shortfalls.range(higher..).flat_map(|(_, accounts)| accounts).peekable();
+        if short.peek().is_none() {
+            return sum;
         }
-        // A child's shortfall may be part of its parent's.
-        let mut all = Caps::default();
-        (0..higher.len()).for_each(|position| all.set(position, others.get(position)));
-        all.cut(&mut higher);
-        self.headroom(&higher)
+        let way: Vec<Ix<Account>> = self.upwards(ix).collect();
+        let depth = |ix: Ix<Account>| Reverse(self.upwards(ix).count());
+        let mut needs: BTreeMap<(Reverse<usize>, Ix<Account>), Amounts> =
+            short.filter(|ix| !way.contains(ix)).map(|ix| ((depth(*ix), *ix), Amounts::default())).collect();
+        // The innermost first: what a role below lacks is a part of what the role lacks, unless it is more.
+        while let Some(((_, ix), mut need)) = needs.pop_first() {
+            let Some(account) = self.accounts.get(ix) else { continue };
+            if account.priority > priority {
+                need.raise_to(&account.shortfall);
+            }
+            account.limits.less(&account.used()).cut(&mut need);
+            match account.parent.filter(|parent| !way.contains(parent)) {
+                Some(parent) => needs.entry((depth(parent), parent)).or_default().add(&need),
+                None => sum.add(&need),
+            }
+        }
+        sum
     }
 }

@@ -50,7 +50,8 @@ enum Event {
     Decline(u8, u64),
     Free(u8, bool),
     Promise(&'static str, Option<(&'static str, &'static str)>),
-    Partition(&'static str, Option<(&'static str, &'static str, bool)>),
+    /// Minimum, maximum, whether it lends and may be preempted, priority.
+    Partition(&'static str, Option<(&'static str, &'static str, bool, bool, i32)>),
     Pass(u64),
     Run,
 }
@@ -77,7 +78,10 @@ fn event() -> impl Strategy<Value = Event> {
             .prop_map(|(role, quota)| Event::Promise(role, quota)),
         2 => (
             select(&ROLES[..5]),
-            proptest::option::weighted(0.7, (select(&AMOUNTS[..]), select(&AMOUNTS[..]), any::<bool>())),
+            proptest::option::weighted(
+                0.7,
+                (select(&AMOUNTS[..]), select(&AMOUNTS[..]), any::<bool>(), any::<bool>(), 0..3i32),
+            ),
         )
             .prop_map(|(role, terms)| Event::Partition(role, terms)),
         2 => (1u64..8).prop_map(Event::Pass),
@@ -206,15 +210,17 @@ impl World {
             }
             Event::Promise(role, Some((min, max))) => {
                 allocator.set_quota(&Role::new(role), story::quota(min, max));
-                model.quotas.insert(role.to_owned(), terms(min, max, false));
+                model.quotas.insert(role.to_owned(), terms(min, max));
             }
             Event::Promise(role, None) => {
                 allocator.remove_quota(&Role::new(role));
                 model.quotas.remove(role);
             }
-            Event::Partition(role, Some((min, max, lends))) => {
-                allocator.set_partition(allocator::Partition { lends, ..story::partition(role, min, max) });
-                model.partitions.insert(role.to_owned(), terms(min, max, lends));
+            Event::Partition(role, Some((min, max, lends, preemptible, priority))) => {
+                let partition = story::partition(role, min, max);
+                allocator.set_partition(allocator::Partition { lends, preemptible, priority, ..partition });
+                let terms = Terms { lends, preemptible, priority, ..terms(min, max) };
+                model.partitions.insert(role.to_owned(), terms);
             }
             Event::Partition(role, None) => {
                 let known = allocator.remove_partition(&allocator::PartitionId::new(role));
@@ -353,8 +359,8 @@ fn framework_spec(n: u8, roles: &[&str]) -> FrameworkSpec {
 }
 
 /// A partition of the stories has weight 1.
-fn terms(min: &str, max: &str, lends: bool) -> Terms {
+fn terms(min: &str, max: &str) -> Terms {
     let amounts = |text: &str| resources(text).quantities();
     let max = amounts(max).iter().map(|(name, limit)| (name.to_string(), limit.thousandths())).collect();
-    Terms { min: amounts(min), max, weight: 1.0, lends }
+    Terms { min: amounts(min), max, weight: 1.0, lends: false, priority: 0, preemptible: false }
 }

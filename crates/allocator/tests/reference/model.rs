@@ -79,34 +79,40 @@ impl Model {
         &self.agents[agent].0 - &held.fold(Resources::new(), |sum, (_, resources)| &sum + resources)
     }
 
-    /// First stage: whoever comes nearer to a guarantee that is not kept.
+    /// First stage: whoever comes nearer to a guarantee that is not kept, of the highest priority first.
     pub fn keep_guarantees(&mut self, agent: &str) -> Vec<Allocation> {
-        self.give_away(agent, true)
+        let order = self.order(&Path::new());
+        let mut given = Vec::new();
+        for priority in self.sheet().priorities() {
+            given.extend(self.give_away(agent, &order, Some(priority)));
+        }
+        given
     }
 
     /// Second stage.
     pub fn share_fairly(&mut self, agent: &str) -> Vec<Allocation> {
-        self.give_away(agent, false)
+        let order = self.order(&Path::new());
+        self.give_away(agent, &order, None)
     }
 
     /// What the rules say, with the order taken once per agent.
-    fn give_away(&mut self, agent: &str, first_stage: bool) -> Vec<Allocation> {
+    fn give_away(&mut self, agent: &str, order: &[Leaf], priority: Option<i32>) -> Vec<Allocation> {
         if !self.agents[agent].1 {
             return Vec::new();
         }
         let mut given = Vec::new();
         let mut sheet = self.sheet();
         let mut free_of_agent = self.free(agent);
-        if free_of_agent.is_empty() || (first_stage && !sheet.is_short()) {
+        if free_of_agent.is_empty() {
             return given;
         }
-        for (role, framework) in self.order(&Path::new()) {
-            if first_stage && !sheet.works_towards_guarantee(&role) {
+        for (role, framework) in order.iter().cloned() {
+            if priority.is_some_and(|priority| !sheet.works_towards_guarantee(&role, priority)) {
                 continue;
             }
             let free = free_of_agent.allocatable_to(&role);
             let room = sheet.room(&role);
-            if first_stage && !room.helps(&free) {
+            if priority.is_some() && !room.helps(&free) {
                 continue;
             }
             let offer = cut(&free, &room);

@@ -12,6 +12,8 @@ pub struct Terms {
     pub max: BTreeMap<String, i64>,
     pub weight: f64,
     pub lends: bool,
+    pub priority: i32,
+    pub preemptible: bool,
 }
 
 /// By name: how much may be given, and how much of that brings a guarantee closer.
@@ -93,6 +95,7 @@ impl Model {
                 used: self.used(role, name),
                 limit: self.limit(role, name),
                 guarantee: self.guarantee(role, name),
+                priority: self.terms(role).map_or(0, |terms| terms.priority),
             };
             ((role.clone(), name.to_owned()), line)
         };
@@ -118,6 +121,7 @@ struct Line {
     used: i64,
     limit: Option<i64>,
     guarantee: i64,
+    priority: i32,
 }
 
 impl Sheet {
@@ -134,26 +138,39 @@ impl Sheet {
         self.roles.iter().filter(move |role| role.rsplit_once('/').map(|(parent, _)| parent) == above)
     }
 
-    fn need(&self, role: &str, name: &str) -> i64 {
-        let below: i64 = self.children(Some(role)).map(|child| self.need(child, name)).sum();
-        let need = self.shortfall(role, name).max(below);
+    /// For guarantees of higher priority than `beyond`.
+    fn need(&self, role: &str, name: &str, beyond: i32) -> i64 {
+        let below: i64 = self.children(Some(role)).map(|child| self.need(child, name, beyond)).sum();
+        let own = if self.priority(role) > beyond { self.shortfall(role, name) } else { 0 };
+        let need = own.max(below);
         let left = self.line(role, name).and_then(|line| Some((line.limit? - line.used).max(0)));
         left.map_or(need, |left| need.min(left))
     }
 
+    fn priority(&self, role: &str) -> i32 {
+        self.line(role, NAMES[0]).map_or(0, |line| line.priority)
+    }
+
     /// What has to stay free below `above` for everybody there who is not on the way to `role`.
-    fn need_beside(&self, above: Option<&str>, role: &str, name: &str) -> i64 {
+    fn need_beside(&self, above: Option<&str>, role: &str, name: &str, beyond: i32) -> i64 {
         let (way, beside): (Vec<_>, Vec<_>) = self.children(above).partition(|child| is_within(role, child));
-        let beside: i64 = beside.iter().map(|child| self.need(child, name)).sum();
-        beside + way.iter().map(|child| self.need_beside(Some(child), role, name)).sum::<i64>()
+        let beside: i64 = beside.iter().map(|child| self.need(child, name, beyond)).sum();
+        beside + way.iter().map(|child| self.need_beside(Some(child), role, name, beyond)).sum::<i64>()
     }
 
     pub fn is_short(&self) -> bool {
         self.roles.iter().any(|role| NAMES.iter().any(|name| self.shortfall(role, name) > 0))
     }
 
-    pub fn works_towards_guarantee(&self, role: &str) -> bool {
-        upwards(role).iter().any(|above| NAMES.iter().any(|name| self.shortfall(above, name) > 0))
+    /// The priorities of guarantees that are not kept, highest first.
+    pub fn priorities(&self) -> Vec<i32> {
+        let short = self.roles.iter().filter(|role| self.works_towards_own(role));
+        let priorities: BTreeSet<i32> = short.map(|role| self.priority(role)).collect();
+        priorities.into_iter().rev().collect()
+    }
+
+    pub fn works_towards_guarantee(&self, role: &str, priority: i32) -> bool {
+        upwards(role).iter().any(|above| self.priority(above) == priority && self.works_towards_own(above))
     }
 
     pub fn room(&self, role: &str) -> Room {
@@ -162,14 +179,19 @@ impl Sheet {
             let above: Vec<String> = upwards(role).into_iter().filter(|above| self.roles.contains(above)).collect();
             let left = |bound: i64, above: &String| {
                 let used = self.line(above, name).map_or(0, |line| line.used);
-                (bound - used - self.need_beside(Some(above), role, name)).max(0)
+                (bound - used - self.need_beside(Some(above), role, name, i32::MIN)).max(0)
             };
             let limits = above.iter().filter_map(|above| Some(left(self.line(above, name)?.limit?, above)));
             let limit = limits.min().unwrap_or(i64::MAX);
             let short = above.iter().filter(|above| self.works_towards_own(above));
-            let guarantees = short.filter_map(|above| Some(left(self.line(above, name)?.guarantee, above)));
+            // The guarantees of higher priorities come before this one; those of the same or lower ones do not.
+            let guarantees = short.filter_map(|above| {
+                let before = self.need_beside(None, role, name, self.priority(above));
+                let spare = if before == 0 { i64::MAX } else { (self.free[name] - before).max(0) };
+                Some(left(self.line(above, name)?.guarantee, above).min(spare))
+            });
             let guaranteed = guarantees.max().unwrap_or(0).min(limit);
-            let headroom = match self.need_beside(None, role, name) {
+            let headroom = match self.need_beside(None, role, name, i32::MIN) {
                 0 => i64::MAX,
                 needed => (self.free[name] - needed).max(0),
             };
