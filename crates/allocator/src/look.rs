@@ -179,7 +179,7 @@ impl Visitor for Look<'_> {
 
     fn takes_part(&mut self, account: Ix<Account>) -> bool {
         match self.stage {
-            Stage::Guarantees(priority) => self.ledger.upwards(account).any(|ix| self.ledger.is_short(ix, priority)),
+            Stage::Guarantees(priority) => self.ledger.is_within_short(account, priority),
             Stage::FairShare => {
                 let closed = self.only_quota && self.ledger.upwards(account).any(|ix| self.ledger.is_closed(ix));
                 self.kept_back |= closed;

@@ -317,3 +317,24 @@ fn the_priority_of_a_role_is_that_of_those_below_it() {
         .comes(&agent("a2", "cpus:2;mem:200"))
         .offers(&[("f2", "mid", "a2", "cpus:2;mem:200")]);
 }
+
+/// Where the role above the lender is at its limit, only its own roles can make room.
+#[test]
+fn what_comes_from_outside_a_limit_that_is_reached_is_no_help() {
+    let four = "cpus:4;mem:400";
+    story()
+        .gets_promise("eng", four, four)
+        .has_partition(partition("eng/prod", "cpus:2;mem:200", ""))
+        .has_partition(Partition { priority: 3, ..partition("eng/batch", "", "") })
+        .has_partition(partition("night", "", ""))
+        .subscribes(&framework("f1", &["eng/batch"]).suppressing("eng/batch"))
+        .subscribes(&framework("f2", &["night"]).suppressing("night"))
+        .comes(&agent("a0", "cpus:9;mem:900"))
+        .returns(&agent("a1", four), &[("f1", "eng/batch", four)])
+        .returns(&agent("a2", four), &[("f2", "night", four)])
+        .subscribes(&framework("f3", &["eng/prod"]))
+        .offers(&[])
+        .preempts(&[("f1", "eng/batch", "a1", "cpus:2;mem:200")])
+        .frees("f1", "eng/batch", "a1", "cpus:2;mem:200")
+        .preempts(&[]);
+}

@@ -10,7 +10,7 @@ use vocabulary::{AgentId, Role};
 use super::{Holding, Partition};
 use crate::agent::Agent;
 use crate::allocator::Allocator;
-use crate::amounts::Amounts;
+use crate::amounts::{Amounts, Caps};
 use crate::framework::Framework;
 use crate::refusals::Memo;
 use crate::rules;
@@ -21,7 +21,12 @@ pub(super) struct Missing<'a> {
     pub lender: &'a Partition,
     pub claimants: Vec<Claimant<'a>>,
     pub amounts: Amounts,
+    pub allowances: Allowances,
 }
+
+/// What limits still allow the lender and the roles above it: what comes from elsewhere in such a role changes nothing
+/// for it, all else counts.
+pub(super) struct Allowances(Vec<(Role, Caps)>);
 
 /// A framework that wants resources in a role.
 pub(super) struct Claimant<'a> {
@@ -68,15 +73,20 @@ impl Allocator {
             let mut lacking = self.ledger.lacking(&lender.partition.role);
             count_on_others(&mut lacking, &lender.partition.role, &mut served);
             served.push(Served { role: &lender.partition.role, amounts: lacking.clone(), unclaimed: lacking.clone() });
+            let mut allowances = Allowances(self.ledger.allowances(&lender.partition.role));
             let reached = order.iter().map(|(_, place)| *place).filter(|place| lender.reaches.contains(place));
             for place in reached {
                 let Some(free) = amounts.get_mut(place) else { continue };
-                let still = lacking.lacking(free);
-                free.subtract(&lacking);
-                lacking = still;
+                let mut taken = lacking.clone();
+                taken.lower_to(free);
+                allowances.cut(None, &mut taken);
+                allowances.take(None, &taken);
+                free.subtract(&taken);
+                lacking.subtract(&taken);
             }
             if !lacking.is_zero() {
-                missing.push(Missing { lender: lender.partition, claimants: lender.claimants, amounts: lacking });
+                let Lender { partition: lender, claimants, .. } = lender;
+                missing.push(Missing { lender, claimants, amounts: lacking, allowances });
             }
         }
         missing
@@ -141,6 +151,23 @@ impl Allocator {
             && !self.exclusions.excludes(*leaf, ix)
             && rules::is_enough(minimums, &usable(claimant, resources))
     }
+}
+
+impl Allowances {
+    /// At most as much as is allowed of what comes from a role, or is free.
+    pub fn cut(&self, from: Option<&Role>, amounts: &mut Amounts) {
+        self.0.iter().filter(|(role, _)| !is_from(from, role)).for_each(|(_, caps)| caps.cut(amounts));
+    }
+
+    pub fn take(&mut self, from: Option<&Role>, amounts: &Amounts) {
+        for (_, caps) in self.0.iter_mut().filter(|(role, _)| !is_from(from, role)) {
+            *caps = caps.less(amounts);
+        }
+    }
+}
+
+fn is_from(from: Option<&Role>, role: &Role) -> bool {
+    from.is_some_and(|from| roles::is_within(from.as_str(), role.as_str()))
 }
 
 fn usable(claimant: &Claimant<'_>, resources: &Resources) -> Resources {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use resources::{Resources, roles};
 use vocabulary::{AgentId, FrameworkId, Role};
 
-use super::missing::Missing;
+use super::missing::{Allowances, Missing};
 use super::{Partition, PartitionId};
 use crate::agent::Agent;
 use crate::allocator::Allocator;
@@ -60,11 +60,11 @@ impl Allocator {
         let mut beyond = self.beyond(returning);
         let mut candidates = self.candidates_of(&beyond, returning);
         let mut preemptions = Vec::new();
-        for Missing { lender, claimants, amounts } in missing {
+        for Missing { lender, claimants, amounts, allowances } in missing {
             for candidate in &mut candidates {
                 candidate.helps = self.would_help(&claimants, candidate.agent, &candidate.holding.resources);
             }
-            let picked = preempt(lender, amounts, &mut beyond, &mut candidates);
+            let picked = preempt(lender, amounts, allowances, &mut beyond, &mut candidates);
             preemptions.extend(picked.into_iter().filter_map(|(candidate, amounts)| {
                 let resources = self.cluster.at_most(&candidate.holding.resources, &amounts);
                 let holding = Holding { resources, ..candidate.holding };
@@ -135,13 +135,20 @@ impl Candidate<'_> {
     }
 
     /// How much of it `lender` may have: no partition loses what it was promised, unless it is promised to both.
-    fn useful(&self, lender: &Role, missing: &Amounts, beyond: &Beyond<'_>) -> Option<Amounts> {
+    fn useful(
+        &self,
+        lender: &Role,
+        missing: &Amounts,
+        allowances: &Allowances,
+        beyond: &Beyond<'_>,
+    ) -> Option<Amounts> {
         let borrower = self.owners.first()?;
         if !self.helps || roles::is_within(borrower.role.as_str(), lender.as_str()) {
             return None;
         }
         let mut amounts = self.amounts.clone();
         amounts.lower_to(missing);
+        allowances.cut(Some(&self.holding.role), &mut amounts);
         for owner in self.owners.iter().filter(|owner| !roles::is_within(lender.as_str(), owner.role.as_str())) {
             amounts.lower_to(beyond.get(&owner.id)?);
         }
@@ -154,12 +161,13 @@ impl Candidate<'_> {
 fn preempt<'a>(
     lender: &Partition,
     mut missing: Amounts,
+    mut allowances: Allowances,
     beyond: &mut Beyond<'a>,
     candidates: &mut Vec<Candidate<'a>>,
 ) -> Vec<(Candidate<'a>, Amounts)> {
     let mut picked = Vec::new();
     while !missing.is_zero() {
-        let useful = |candidate: &Candidate<'_>| candidate.useful(&lender.role, &missing, beyond);
+        let useful = |candidate: &Candidate<'_>| candidate.useful(&lender.role, &missing, &allowances, beyond);
         let offers =
             candidates.iter().enumerate().filter_map(|(i, candidate)| Some((i, candidate, useful(candidate)?)));
         let best = offers.min_by(|(_, left, left_use), (_, right, right_use)| {
@@ -170,6 +178,7 @@ fn preempt<'a>(
         let Some((i, _, amounts)) = best else { break };
         let candidate = candidates.remove(i);
         missing.subtract(&amounts);
+        allowances.take(Some(&candidate.holding.role), &amounts);
         for owner in &candidate.owners {
             if let Some(beyond) = beyond.get_mut(&owner.id) {
                 beyond.subtract(&amounts);

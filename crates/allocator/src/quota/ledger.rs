@@ -28,7 +28,7 @@ pub(crate) struct Account {
     pub(super) priority: i32,
     /// Its guarantee may be used by others for the time being.
     pub(super) lends: bool,
-    /// What it lacks of its own guarantee.
+    /// What it lacks of its own guarantee, as far as its limit lets it have that.
     pub(super) shortfall: Amounts,
     /// What has to be kept free for it and everything below.
     pub(super) need: Amounts,
@@ -118,6 +118,13 @@ impl Ledger {
     pub fn beyond(&self, role: &Role) -> Amounts {
         let account = self.find(role).and_then(|ix| self.accounts.get(ix));
         account.map(|account| account.used().lacking(&account.guarantees)).unwrap_or_default()
+    }
+
+    /// What the limits of the role and of those above it still allow, beside what is unlimited.
+    pub fn allowances(&self, role: &Role) -> Vec<(Role, Caps)> {
+        let way = self.find(role).into_iter().flat_map(|ix| self.upwards(ix));
+        let limited = way.filter_map(|ix| self.accounts.get(ix)).filter(|account| !account.limits.is_unlimited());
+        limited.filter_map(|account| Some((account.role.clone()?, account.limits.less(&account.used())))).collect()
     }
 
     /// The roles that have an account.
@@ -327,7 +334,8 @@ impl Account {
             return None;
         }
         let used = self.used();
-        let shortfall = if self.lends { Amounts::default() } else { self.guarantees.lacking(&used) };
+        let mut shortfall = if self.lends { Amounts::default() } else { self.guarantees.lacking(&used) };
+        self.limits.less(&used).cut(&mut shortfall);
         if shortfall.is_zero() != self.shortfall.is_zero() {
             let of_priority = shortfalls.entry(self.priority).or_default();
             if shortfall.is_zero() {

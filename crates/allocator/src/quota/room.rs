@@ -32,6 +32,12 @@ impl Ledger {
         self.accounts.get(ix).is_some_and(|account| !account.children_need.is_zero())
     }
 
+    /// The role or one above it is short, and is reached from the root where only needy children are looked at.
+    pub fn is_within_short(&self, ix: Ix<Account>, priority: i32) -> bool {
+        let is_reached = |ix: &Ix<Account>| self.upwards(*ix).skip(1).all(|above| self.has_needy_children(above));
+        self.upwards(ix).any(|ix| self.is_short(ix, priority) && is_reached(&ix))
+    }
+
     /// The role and those above it.
     pub fn upwards(&self, ix: Ix<Account>) -> impl Iterator<Item = Ix<Account>> + '_ {
         std::iter::successors(Some(ix), |ix| self.accounts.get(*ix)?.parent)

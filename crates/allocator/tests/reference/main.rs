@@ -2,10 +2,12 @@
 //!
 //! Random clusters live through random events. After each run the model, led through the agents in the order in which
 //! the allocator visited them, must give away exactly the same; agents that were not offered must have nothing to give
-//! to anybody. So nothing is offered twice, nothing is lost, nobody is forgotten, and the shares are the same.
+//! to anybody. So nothing is offered twice, nothing is lost, nobody is forgotten, and the shares are the same. What
+//! partitions take back is judged by what it is for.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code")]
 
 mod model;
+mod preemption;
 mod quota;
 #[path = "../story/mod.rs"]
 mod story;
@@ -275,6 +277,7 @@ impl World {
         assert!(!self.allocator.is_dirty());
         assert!(self.allocator.allocate(at(now)).is_empty());
         self.no_limit_is_broken(&before);
+        self.model.judge(&self.allocator.preemptions(&[]));
         self.compare_explanations();
     }
 

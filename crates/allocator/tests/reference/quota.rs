@@ -22,7 +22,7 @@ pub struct Room {
     guaranteed: BTreeMap<String, i64>,
 }
 
-const NAMES: [&str; 4] = ["cpus", "mem", "disk", "gpus"];
+pub const NAMES: [&str; 4] = ["cpus", "mem", "disk", "gpus"];
 
 impl Room {
     pub fn helps(&self, resources: &Resources) -> bool {
@@ -33,7 +33,7 @@ impl Room {
 }
 
 /// Only scalars that are not reserved (the model has no revocable ones).
-fn counts(resource: &Resource) -> bool {
+pub fn counts(resource: &Resource) -> bool {
     resource.value().as_scalar().is_some() && resource.is_unreserved()
 }
 
@@ -48,7 +48,7 @@ pub fn cut(resources: &Resources, room: &Room) -> Resources {
     resources.iter().map(part).collect()
 }
 
-fn sum<'a>(resources: impl Iterator<Item = &'a Resource>, name: &str) -> i64 {
+pub fn sum<'a>(resources: impl Iterator<Item = &'a Resource>, name: &str) -> i64 {
     resources
         .filter(|resource| resource.name().as_str() == name)
         .filter_map(|resource| resource.value().as_scalar())
@@ -56,7 +56,7 @@ fn sum<'a>(resources: impl Iterator<Item = &'a Resource>, name: &str) -> i64 {
         .sum()
 }
 
-fn is_within(role: &str, above: &str) -> bool {
+pub fn is_within(role: &str, above: &str) -> bool {
     role == above || role.starts_with(&format!("{above}/"))
 }
 
@@ -104,7 +104,7 @@ impl Model {
         Sheet { roles, lines, free: free.into() }
     }
 
-    fn free_of_all(&self, name: &str) -> i64 {
+    pub fn free_of_all(&self, name: &str) -> i64 {
         let free: Vec<Resources> = self.agents.keys().map(|agent| self.free(agent)).collect();
         sum(free.iter().flat_map(Resources::iter).filter(|resource| counts(resource)), name)
     }
@@ -130,7 +130,8 @@ impl Sheet {
     }
 
     fn shortfall(&self, role: &str, name: &str) -> i64 {
-        self.line(role, name).map_or(0, |line| (line.guarantee - line.used).max(0))
+        let lacks = |line: &Line| (line.guarantee.min(line.limit.unwrap_or(i64::MAX)) - line.used).max(0);
+        self.line(role, name).map_or(0, lacks)
     }
 
     /// `None` is the root.
@@ -158,10 +159,6 @@ impl Sheet {
         beside + way.iter().map(|child| self.need_beside(Some(child), role, name, beyond)).sum::<i64>()
     }
 
-    pub fn is_short(&self) -> bool {
-        self.roles.iter().any(|role| NAMES.iter().any(|name| self.shortfall(role, name) > 0))
-    }
-
     /// The priorities of guarantees that are not kept, highest first.
     pub fn priorities(&self) -> Vec<i32> {
         let short = self.roles.iter().filter(|role| self.works_towards_own(role));
@@ -170,7 +167,14 @@ impl Sheet {
     }
 
     pub fn works_towards_guarantee(&self, role: &str, priority: i32) -> bool {
-        upwards(role).iter().any(|above| self.priority(above) == priority && self.works_towards_own(above))
+        let is_needed = |above: Option<&str>| {
+            NAMES.iter().any(|name| self.children(above).any(|child| self.need(child, name, i32::MIN) > 0))
+        };
+        // Where a limit above lets nobody have more, nobody is short.
+        let is_reached =
+            |role: &String| is_needed(None) && resources::roles::ancestors(role).all(|above| is_needed(Some(above)));
+        let is_short = |above: &&String| self.priority(above) == priority && self.works_towards_own(above);
+        upwards(role).iter().filter(is_short).any(is_reached)
     }
 
     pub fn room(&self, role: &str) -> Room {
@@ -207,7 +211,7 @@ impl Sheet {
 }
 
 /// The role and those above it.
-fn upwards(role: &str) -> Vec<String> {
+pub fn upwards(role: &str) -> Vec<String> {
     let mut roles = vec![role.to_owned()];
     roles.extend(resources::roles::ancestors(role).map(str::to_owned));
     roles
