@@ -44,6 +44,21 @@ pub enum Change {
         framework: FrameworkId,
         task: TaskId,
     },
+    /// An earlier process of this agent had executors of a framework, which have ended as it has.
+    FrameworkRecalled {
+        framework: Arc<FrameworkSnapshot>,
+        executors: Vec<RecalledExecutor>,
+    },
+    /// The same of a framework that goes on.
+    ExecutorsRecalled {
+        framework: FrameworkId,
+        executors: Vec<RecalledExecutor>,
+    },
+    /// Tasks of an executor that goes on, whose end its framework knows since then.
+    TasksRecalled {
+        container: ContainerId,
+        tasks: Vec<Arc<v1::Task>>,
+    },
     /// A sandbox was garbage collected: its virtual paths no longer resolve.
     SandboxRemoved(PathBuf),
 }
@@ -77,6 +92,14 @@ pub struct ExecutorSnapshot {
     pub resources: Resources,
     /// The executor's process, once launched.
     pub pid: Option<u32>,
+}
+
+/// An executor that ended before this process began.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RecalledExecutor {
+    pub snapshot: Arc<ExecutorSnapshot>,
+    /// The oldest first.
+    pub tasks: Vec<Arc<v1::Task>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

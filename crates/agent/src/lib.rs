@@ -32,7 +32,7 @@ mod streams;
 mod updates;
 
 pub use agent::Agent;
-pub use change::{Change, Draining, ExecutorSnapshot, ExecutorState, FrameworkSnapshot};
+pub use change::{Change, Draining, ExecutorSnapshot, ExecutorState, FrameworkSnapshot, RecalledExecutor};
 pub use config::{Config, Recover, VERSION};
 pub use input::{ContainerEvent, ContainerExit, ExecutorCall, ExecutorSubscribe, Input, Limitation, PeerMessage};
 pub use metrics::{Counter, Gauge, Metrics, ResourceGauges};

@@ -139,6 +139,12 @@ pub enum Record {
         container: ContainerId,
         task: Arc<v1::Task>,
     },
+    /// Its framework knows that it is over. Only where records are put together: otherwise, acknowledgements say it.
+    CompletedTask {
+        framework: FrameworkId,
+        container: ContainerId,
+        task: Arc<v1::Task>,
+    },
     Update {
         framework: FrameworkId,
         task: TaskId,

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use agent::{
-    Agent, Chronicle, Config, ContainerCommand, ContainerEvent, ContainerExit, Effect, ExecutorCall, ExecutorSubscribe,
-    Input, Metrics, Outbox, PeerMessage, Record, Recovery, StoreToken, Timer,
+    Agent, Change, Chronicle, Config, ContainerCommand, ContainerEvent, ContainerExit, Effect, ExecutorCall,
+    ExecutorSubscribe, Input, Metrics, Outbox, PeerMessage, Record, Recovery, StoreToken, Timer,
 };
 use messages::v1::executor::{call, event};
 use messages::{Message, internal, v1};
@@ -366,6 +366,65 @@ fn an_executor_whose_end_is_on_record_is_not_unknown() {
     assert_eq!(told(&known).message(), "Executor terminated");
     let unknown = ended_meanwhile(|_| ContainerExit::default());
     assert_eq!(told(&unknown).message(), "Abnormal executor termination: unknown container");
+}
+
+/// What readers are told of executors that ended before, by an agent that finds the sandboxes of these.
+fn recalled(world: &World, sandboxes: &[&str]) -> Vec<String> {
+    let mut found = Vec::new();
+    for record in &world.disk {
+        if let Record::Executor { framework, container, info, .. } = record {
+            let (agent, executor) = (agent_id().value, &info.executor_id.value);
+            let path = format!("/w/slaves/{agent}/frameworks/{framework}/executors/{executor}/runs/{container}");
+            found.extend(sandboxes.contains(&executor.as_str()).then(|| (path.into(), Duration::ZERO)));
+        }
+    }
+    let chronicle: Chronicle = world.disk.iter().cloned().collect();
+    let alive: BTreeMap<ContainerId, u32> = chronicle.containers().map(|id| (id.clone(), 1)).collect();
+    let (mut agent, mut outbox) = (new_agent(9), Outbox::default());
+    agent
+        .recover(world.now, Recovery { chronicle, alive, sandboxes: found, ..Default::default() }, &mut outbox)
+        .unwrap();
+    let tasks = |tasks: &[Arc<v1::Task>]| {
+        tasks
+            .iter()
+            .map(|task| format!("{} {}", task.task_id.value, task.state().as_str_name()))
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    let told = outbox.drain().filter_map(|effect| match effect {
+        Effect::Publish(Change::FrameworkRecalled { executors, .. }) => Some(("ended", executors)),
+        Effect::Publish(Change::ExecutorsRecalled { executors, .. }) => Some(("goes on", executors)),
+        _ => None,
+    });
+    told.flat_map(|(framework, executors)| {
+        executors.into_iter().map(move |e| format!("{framework}: {} [{}]", e.snapshot.id, tasks(&e.tasks)))
+    })
+    .collect()
+}
+
+#[test]
+fn what_ended_is_remembered_as_long_as_its_sandbox_is_there() {
+    let mut world = World::new();
+    world.act(&Act::Run(0));
+    world.act(&Act::Run(1));
+    world.store(usize::MAX);
+    world.act(&Act::Subscribe(0));
+    world.act(&Act::Update(0, 2));
+    world.store(usize::MAX);
+    world.acknowledge("t0");
+    world.store(usize::MAX);
+    assert_eq!(recalled(&world, &["t0"]), [""; 0], "it has not ended");
+    let container = world.containers.iter().find(|(_, task)| *task == "t0").map(|(container, _)| container.clone());
+    world.exit(container.unwrap());
+    world.store(usize::MAX);
+    assert_eq!(recalled(&world, &["t0", "t1"]), ["goes on: t0 [t0 TASK_FINISHED]"]);
+    assert_eq!(recalled(&world, &["t1"]), [""; 0], "nothing of it can be read any more");
+
+    world.exit(world.containers.keys().next().unwrap().clone());
+    world.store(usize::MAX);
+    world.acknowledge("t1");
+    world.store(usize::MAX);
+    assert_eq!(recalled(&world, &["t0", "t1"]), ["ended: t0 [t0 TASK_FINISHED]", "ended: t1 [t1 TASK_FAILED]"]);
 }
 
 #[test]

@@ -30,6 +30,7 @@ fn main() -> ExitCode {
         for launcher in launchers() {
             a_task_outlives_the_agent_and_its_output_is_whole(launcher).await;
             a_task_that_ends_meanwhile_is_reported(launcher).await;
+            what_ended_before_is_still_shown(launcher).await;
             an_executor_that_did_not_wait_for_the_agent_is_reported(launcher).await;
             an_executor_that_was_killed_meanwhile_is_missed(launcher).await;
             an_unacknowledged_update_comes_again_with_the_same_uuid(launcher).await;
@@ -243,6 +244,21 @@ impl Cluster {
         state["slaves"].as_array()?.iter().find(|slave| slave["active"] == true)?["id"].as_str().map(str::to_owned)
     }
 
+    /// Its task, as the agent shows it once its framework is over there. What is said again is acknowledged again: the agent
+    /// may have been killed before it had that in writing.
+    async fn completed_task(&mut self) -> Value {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
+        let acknowledging = async {
+            loop {
+                self.status().await;
+            }
+        };
+        tokio::select! {
+            task = completed_task(address) => task,
+            () = acknowledging => Value::Null,
+        }
+    }
+
     async fn stop(mut self) {
         // Its executors hear of it, and end.
         let _ = self.scheduler.call(self.master.address, r#""type":"TEARDOWN""#).await;
@@ -306,6 +322,24 @@ impl Cluster {
         let state = std::fs::read_to_string(state).expect("its state");
         let pid = state.lines().find_map(|line| line.strip_prefix("pid ")?.parse().ok()).expect("a pid");
         rustix::process::Pid::from_raw(pid).expect("a pid")
+    }
+}
+
+async fn completed_task(address: SocketAddr) -> Value {
+    let begun = Instant::now();
+    loop {
+        // There is no agent yet, or it has not recovered.
+        if tokio::net::TcpStream::connect(address).await.is_ok() {
+            let text = get(address, "/state").await.text();
+            let state: Value = serde_json::from_str(&text).unwrap_or_default();
+            let task = &state["completed_frameworks"][0]["completed_executors"][0]["completed_tasks"][0];
+            if !task.is_null() {
+                return task.clone();
+            }
+            assert!(begun.elapsed() < PATIENCE, "{text}");
+        }
+        assert!(begun.elapsed() < PATIENCE, "no agent");
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
@@ -383,6 +417,19 @@ async fn a_task_that_ends_meanwhile_is_reported(launcher: Launcher) {
     assert_eq!(finished["message"], "Command exited with status 0");
     cluster.stop().await;
     println!("a task that ends meanwhile ({launcher:?}) ... ok");
+}
+
+async fn what_ended_before_is_still_shown(launcher: Launcher) {
+    let mut cluster = Cluster::start_on(launcher).await;
+    cluster.launch("echo done").await;
+    cluster.until("TASK_FINISHED").await;
+    let before = cluster.completed_task().await;
+    assert_eq!((&before["id"], &before["state"]), (&json!("t"), &json!("TASK_FINISHED")));
+    cluster.kill();
+    cluster.restart();
+    assert_eq!(cluster.completed_task().await, before);
+    cluster.stop().await;
+    println!("what ended before is still shown ({launcher:?}) ... ok");
 }
 
 /// It ends after the recovery timeout, and leaves in writing what it could not say.

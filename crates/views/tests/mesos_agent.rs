@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use agent::{Change, ExecutorSnapshot, ExecutorState, FrameworkSnapshot};
+use agent::{Change, ExecutorSnapshot, ExecutorState, FrameworkSnapshot, RecalledExecutor};
 use common::{Recording, assert_same};
 use messages::v1;
 use messages::v1::agent::{Call, Response, call};
@@ -295,6 +295,49 @@ fn sandboxes_have_the_paths_mesos_gives_them() {
     check(&view, by_ids, Some((&sandbox, "")));
     view.apply(&Change::SandboxRemoved(PathBuf::from(runs)));
     check(&view, by_ids, None);
+}
+
+/// After a restart, what an earlier process had is shown like what this one has seen end, and is not counted again.
+#[test]
+fn what_an_earlier_process_had_is_shown_as_completed() {
+    let mut view = replay(&Recording::load("agent-running"));
+    let count = |view: &View| -> BTreeMap<String, f64> {
+        metrics::agent(&view.snapshot(), &Counters::default()).into_iter().collect()
+    };
+    let counted = count(&view);
+    let executor = |framework: &str, id: &str| {
+        let snapshot = ExecutorSnapshot {
+            framework: FrameworkId::new(framework),
+            id: ExecutorId::new(id),
+            container: ContainerId::new(format!("container-of-{id}")),
+            info: Arc::default(),
+            sandbox: PathBuf::from(format!("/w/{id}")),
+            state: ExecutorState::Terminated,
+            resources: Resources::default(),
+            pid: None,
+        };
+        let id = v1::TaskId { value: format!("task of {id}") };
+        let task = v1::Task { task_id: id, state: v1::TaskState::TaskFinished as i32, ..Default::default() };
+        RecalledExecutor { snapshot: Arc::new(snapshot), tasks: vec![Arc::new(task)] }
+    };
+    let framework = FrameworkSnapshot { id: FrameworkId::new("old"), info: Arc::default(), pid: None };
+    view.apply(&Change::FrameworkRecalled { framework: Arc::new(framework), executors: vec![executor("old", "a")] });
+    let live = FrameworkId::new("master-0000");
+    view.apply(&Change::ExecutorsRecalled { framework: live, executors: vec![executor("master-0000", "b")] });
+
+    let state = view.snapshot().get("/state", &Query::default(), &BTreeMap::new()).unwrap();
+    let state: serde_json::Value = serde_json::from_slice(&state).unwrap();
+    let completed = |framework: &serde_json::Value, id: &str| {
+        let executors = framework["completed_executors"].as_array().unwrap();
+        let executor = executors.iter().find(|executor| executor["id"] == id).expect("the executor");
+        executor["completed_tasks"][0]["id"].as_str().map(str::to_owned)
+    };
+    let ended = state["completed_frameworks"].as_array().unwrap().iter().find(|framework| framework["id"] == "old");
+    assert_eq!(completed(ended.unwrap(), "a").as_deref(), Some("task of a"));
+    let live = state["frameworks"].as_array().unwrap().iter().find(|framework| framework["id"] == "master-0000");
+    assert_eq!(completed(live.unwrap(), "b").as_deref(), Some("task of b"));
+    assert!(view.snapshot().resolve("/w/a/stdout").is_some());
+    assert_eq!(count(&view), counted);
 }
 
 /// Every metric of Mesos is there under its name; those that a view knows have its value.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use messages::v1;
 use vocabulary::{AgentId, ContainerId, ExecutorId, FrameworkId, TaskId, is_terminal};
 
+use super::history::{self, History};
 use super::logged::{LoggedExecutor, LoggedFramework, LoggedResources, LoggedUpdates};
 use crate::change::Draining;
 use crate::outbox::Record;
@@ -23,6 +24,7 @@ pub struct Chronicle {
     pub(super) updates: BTreeMap<(FrameworkId, TaskId), LoggedUpdates>,
     pub(super) resources: LoggedResources,
     pub(super) draining: Option<Arc<Draining>>,
+    pub(super) history: History,
     containers: BTreeMap<ContainerId, (FrameworkId, ExecutorId)>,
     /// Those that do not checkpoint: nothing of them outlives the agent, as in Mesos.
     volatile: BTreeSet<FrameworkId>,
@@ -89,6 +91,11 @@ impl Chronicle {
                 }
             }
             Record::Task { container, task, .. } => self.add_task(container, task),
+            Record::CompletedTask { container, task, .. } => {
+                if let Some(executor) = self.executor_in(container) {
+                    history::complete(&mut executor.completed, task.clone());
+                }
+            }
             Record::Update { framework, task, status } => self.update(framework, task, status),
             Record::Acknowledged { framework, task, uuid } => return self.acknowledge(framework, task, uuid),
             Record::ContainerDone { framework, executor, container } => {
@@ -130,6 +137,7 @@ impl Chronicle {
             };
             records.extend(updates.pending.iter().map(update));
         }
+        self.history.records(&mut records);
         for (id, framework) in &self.frameworks {
             records.push(Record::Framework { info: framework.info.clone(), pid: framework.pid.clone() });
             for (executor_id, executor) in &framework.executors {
@@ -164,6 +172,7 @@ impl Chronicle {
             Record::Executor { framework, .. }
             | Record::ExecutorLink { framework, .. }
             | Record::Task { framework, .. }
+            | Record::CompletedTask { framework, .. }
             | Record::Update { framework, .. }
             | Record::Acknowledged { framework, .. }
             | Record::ContainerDone { framework, .. }
@@ -211,11 +220,17 @@ impl Chronicle {
             driver: None,
             done: false,
             tasks: BTreeMap::new(),
+            completed: Default::default(),
         };
         if let Some(old) = framework.executors.insert(id.clone(), executor) {
             self.containers.remove(&old.container);
         }
         self.containers.insert(container.clone(), (framework_id.clone(), id));
+    }
+
+    fn executor_in(&mut self, container: &ContainerId) -> Option<&mut LoggedExecutor> {
+        let (framework, executor) = self.containers.get(container)?;
+        self.frameworks.get_mut(framework)?.executors.get_mut(executor)
     }
 
     fn add_task(&mut self, container: &ContainerId, task: &Arc<v1::Task>) {
@@ -266,7 +281,9 @@ impl Chronicle {
         let Some(executor) = framework.tasks.get(task).and_then(|id| framework.executors.get_mut(id)) else { return };
         // The id may have been used again since the update that is acknowledged.
         if executor.tasks.get(task).is_some_and(|entry| is_terminal(task_state(entry.state))) {
-            executor.tasks.remove(task);
+            if let Some(entry) = executor.tasks.remove(task) {
+                history::complete(&mut executor.completed, entry);
+            }
             framework.tasks.remove(task);
         }
     }
@@ -277,15 +294,18 @@ impl Chronicle {
         }
         self.containers.remove(container);
         if let Some(framework) = self.frameworks.get_mut(framework) {
-            framework.executors.remove(id);
             framework.tasks.retain(|_, owner| owner != id);
+            if let Some(executor) = framework.executors.remove(id) {
+                self.history.push(framework.info.clone(), executor);
+            }
         }
     }
 
     fn remove_framework(&mut self, id: &FrameworkId) {
         if let Some(framework) = self.frameworks.remove(id) {
-            for executor in framework.executors.values() {
+            for executor in framework.executors.into_values() {
                 self.containers.remove(&executor.container);
+                self.history.push(framework.info.clone(), executor);
             }
         }
         self.updates.retain(|(framework, _), updates| framework != id || !updates.pending.is_empty());

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use messages::v1;
 use vocabulary::{ContainerId, ExecutorId, FrameworkId, TaskId, Upid, is_terminal};
 
+use super::history::CompletedTasks;
 use crate::change::Draining;
 use crate::operations::RecoveredResources;
 use crate::outbox::Record;
@@ -30,6 +31,7 @@ pub(super) struct LoggedExecutor {
     pub driver: Option<Upid>,
     pub done: bool,
     pub tasks: BTreeMap<TaskId, Arc<v1::Task>>,
+    pub completed: CompletedTasks,
 }
 
 /// What operations have made of the agent's resources.
@@ -112,6 +114,12 @@ impl LoggedExecutor {
                 pid: Some(pid.clone()),
             });
         }
+        let completed = |task: &Arc<v1::Task>| Record::CompletedTask {
+            framework: framework.clone(),
+            container: container.clone(),
+            task: task.clone(),
+        };
+        records.extend(self.completed.iter().map(completed));
         let task = |task: &Arc<v1::Task>| Record::Task {
             framework: framework.clone(),
             container: container.clone(),

@@ -14,7 +14,7 @@ use super::compatibility::Incompatible;
 use super::logged::{LoggedExecutor, LoggedFramework, LoggedUpdates};
 use super::reconnect::Recovering;
 use crate::agent::{Agent, Step};
-use crate::change::{Change, ExecutorState, FrameworkSnapshot};
+use crate::change::{Change, ExecutorState, FrameworkSnapshot, RecalledExecutor};
 use crate::config::Recover;
 use crate::endings::destroy;
 use crate::input::ContainerExit;
@@ -56,11 +56,14 @@ impl Agent {
         self.recovering = Some(Recovering::new(now));
         self.metrics.recovering.set(1);
 
+        let live = chronicle.frameworks.keys().cloned().collect();
+        let mut recalled = self.recall(step, chronicle.history, &sandboxes, &live);
         for ((framework, task), updates) in chronicle.updates {
             self.restore_updates(&framework, &task, updates);
         }
         for (id, framework) in chronicle.frameworks {
-            self.restore_framework(step, &id, framework, &alive, &mut ended);
+            let recalled = recalled.remove(&id).unwrap_or_default();
+            self.restore_framework(step, &id, framework, recalled, &alive, &mut ended);
         }
         for container in alive.keys().filter(|container| !self.containers.contains_key(*container)) {
             tracing::warn!("ending container {container}: nothing on record goes on in it");
@@ -141,12 +144,16 @@ impl Agent {
         step: &mut Step<'_>,
         id: &FrameworkId,
         logged: LoggedFramework,
+        recalled: Vec<RecalledExecutor>,
         alive: &BTreeMap<ContainerId, u32>,
         exits: &mut BTreeMap<ContainerId, ContainerExit>,
     ) {
         let LoggedFramework { info, pid, executors, tasks } = logged;
         let about = Arc::new(FrameworkSnapshot { id: id.clone(), info, pid });
         step.publish(Change::FrameworkAdded(about.clone()));
+        if !recalled.is_empty() {
+            step.publish(Change::ExecutorsRecalled { framework: id.clone(), executors: recalled });
+        }
         self.frameworks.insert(id.clone(), Framework { tasks, ..Framework::new(about) });
         self.metrics.frameworks_active.set(self.frameworks.len() as i64);
         let mut ended = Vec::new();
@@ -174,7 +181,7 @@ impl Agent {
     ) {
         let Some(agent) = self.id() else { return };
         let Some(framework) = self.frameworks.get_mut(framework_id) else { return };
-        let LoggedExecutor { container, info, command_task, driver, done, tasks } = logged;
+        let LoggedExecutor { container, info, command_task, driver, done, tasks, completed } = logged;
         let pid = alive.get(&container).copied();
         let command_user = info.command.as_ref().and_then(|command| command.user.clone());
         let user = command_user.unwrap_or_else(|| framework.about.info.user.clone());
@@ -205,6 +212,9 @@ impl Agent {
         self.metrics.executor_entered(ExecutorState::Registering);
         self.used += &executor.allocated;
         step.publish(Change::ExecutorAdded(executor.snapshot()));
+        if !completed.is_empty() {
+            step.publish(Change::TasksRecalled { container: container.clone(), tasks: completed.into() });
+        }
         for task in executor.tasks.values() {
             step.publish(Change::TaskAdded { container: container.clone(), task: task.clone() });
         }

@@ -74,6 +74,10 @@ fn story() -> Vec<Record> {
         update("w", 5, TaskFinished),
         done("f", "C2"),
         update("stranger", 6, TaskFinished),
+        acknowledged("w", 5),
+        removed("f", "C2"),
+        executor("f", "C3"),
+        removed("f", "C3"),
     ]
 }
 
@@ -90,23 +94,58 @@ fn the_short_list_says_what_the_long_one_says() {
     assert_eq!(chronicle.containers().collect::<Vec<_>>(), [&ContainerId::new("C1")]);
 }
 
+fn removed(executor: &str, container: &str) -> Record {
+    Record::ExecutorRemoved {
+        framework: FrameworkId::new("F"),
+        executor: ExecutorId::new(executor),
+        container: ContainerId::new(container),
+    }
+}
+
 #[test]
-fn what_ended_and_was_acknowledged_leaves_nothing() {
+fn what_ended_and_was_acknowledged_is_history() {
     let mut chronicle: Chronicle = [framework("F", true), executor("e", "C1"), task("t", "C1")].into_iter().collect();
     for record in [
         update("t", 1, TaskFinished),
         acknowledged("t", 1),
         done("e", "C1"),
-        Record::ExecutorRemoved {
-            framework: FrameworkId::new("F"),
-            executor: ExecutorId::new("e"),
-            container: ContainerId::new("C1"),
-        },
+        removed("e", "C1"),
         Record::FrameworkRemoved(FrameworkId::new("F")),
     ] {
         assert!(chronicle.apply(&record));
     }
+    assert_eq!(chronicle.containers().count(), 0);
+    let history = chronicle.records();
+    assert_eq!(history.len(), 5, "{history:?}");
+    assert!(matches!(&history[2], Record::CompletedTask { task, .. } if task.task_id.value == "t"));
+    assert_eq!(history.into_iter().collect::<Chronicle>(), chronicle);
+    // A new agent has none.
+    chronicle.apply(&Record::Reset);
     assert_eq!(chronicle, Chronicle::default());
+}
+
+#[test]
+fn history_is_bounded() {
+    let mut chronicle: Chronicle = [framework("F", true)].into_iter().collect();
+    for run in 0..1_500 {
+        let (e, c) = (format!("e{run}"), format!("C{run}"));
+        chronicle.apply(&executor(&e, &c));
+        for t in 0..if run == 1_000 { 300 } else { 15 } {
+            chronicle.apply(&task(&format!("t{run}.{t}"), &c));
+        }
+        chronicle.apply(&removed(&e, &c));
+    }
+    let records = chronicle.records();
+    let tasks = |of: &str| {
+        let is =
+            |record: &&Record| matches!(record, Record::CompletedTask { container, .. } if container.as_str() == of);
+        records.iter().filter(is).count()
+    };
+    let executors = records.iter().filter(|record| matches!(record, Record::Executor { .. })).count();
+    assert_eq!((tasks("C1499"), tasks("C1000"), tasks("C0")), (15, 200, 0));
+    // 10,000 tasks: 200 of one, 15 of each of the others.
+    assert_eq!(executors, 1 + (10_000 - 200) / 15);
+    assert_eq!(records.into_iter().collect::<Chronicle>(), chronicle);
 }
 
 #[test]

@@ -70,8 +70,25 @@ pub fn change(effect: &Effect, names: &mut Names) -> Option<String> {
         Change::ExecutorRemoved { executor, .. } => format!("executor {executor} removed"),
         Change::TaskAdded { task: t, .. } | Change::TaskUpdated { task: t, .. } => format!("task {}", task(t)),
         Change::TaskCompleted { task, .. } => format!("task {task} completed"),
+        Change::FrameworkRecalled { framework, executors } => {
+            format!("framework {} had {}", framework.id, recalled(executors))
+        }
+        Change::ExecutorsRecalled { framework, executors } => {
+            format!("framework {framework} had {}", recalled(executors))
+        }
+        Change::TasksRecalled { tasks, .. } => format!("tasks {} were completed", task_names(tasks)),
         Change::SandboxRemoved(path) => format!("removed {}", known(&path.to_string_lossy(), names)),
     })
+}
+
+fn recalled(executors: &[agent::RecalledExecutor]) -> String {
+    let one = |e: &agent::RecalledExecutor| format!("executor {} with {}", e.snapshot.id, task_names(&e.tasks));
+    executors.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+fn task_names(tasks: &[std::sync::Arc<v1::Task>]) -> String {
+    let one = |task: &std::sync::Arc<v1::Task>| format!("{} {}", task.task_id.value, short(task.state));
+    tasks.iter().map(one).collect::<Vec<_>>().join(" ")
 }
 
 /// What is on record only to be forgotten in time is not worth a line.
@@ -101,6 +118,7 @@ fn record(record: &Record, names: &mut Names) -> Option<String> {
         Record::Drain(None) => "not draining".to_owned(),
         Record::BootId(id) => format!("boot {id}"),
         Record::Reset => "reset".to_owned(),
+        Record::CompletedTask { task, .. } => format!("completed {}", task.task_id.value),
         Record::ExecutorLink { .. }
         | Record::ExecutorRemoved { .. }
         | Record::FrameworkRemoved(_)

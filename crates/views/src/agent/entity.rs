@@ -71,6 +71,13 @@ impl Executor {
         self.snapshot = Arc::clone(snapshot);
     }
 
+    /// Tasks that were completed before this process began.
+    pub fn recall(&mut self, tasks: &[Arc<v1::Task>]) {
+        for task in tasks {
+            self.completed.push(Arc::new(Task::new(Arc::clone(task))));
+        }
+    }
+
     /// Waiting for their executor to register.
     pub fn queued(&self) -> impl Iterator<Item = &Arc<Task>> {
         self.tasks.iter().filter(|task| self.is_queued(task))

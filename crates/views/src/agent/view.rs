@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use agent::{Change, ExecutorSnapshot, FrameworkSnapshot};
+use agent::{Change, ExecutorSnapshot, FrameworkSnapshot, RecalledExecutor};
 use messages::v1;
 use rustc_hash::FxHashMap;
 use vocabulary::{ContainerId, FrameworkId, TaskId};
@@ -76,6 +76,17 @@ impl View {
                 self.put_task(container, task);
             }
             Change::TaskCompleted { container, task, .. } => self.complete_task(container, task),
+            Change::FrameworkRecalled { framework, executors } => {
+                let mut entry = Framework::new(Arc::clone(framework), self.current.facts.limits);
+                self.recall(&mut entry, executors);
+                self.current.completed.push(entry);
+            }
+            Change::ExecutorsRecalled { framework, executors } => self.recall_executors(framework, executors),
+            Change::TasksRecalled { container, tasks } => {
+                if let Some((executor, _)) = self.executor_mut(container) {
+                    executor.recall(tasks);
+                }
+            }
             Change::SandboxRemoved(path) => self.remove_sandboxes(path),
         }
     }
@@ -114,6 +125,24 @@ impl View {
         self.tally().executors_terminated += framework.executors.len() as u64;
         framework.become_history();
         self.current.completed.push(framework);
+    }
+
+    fn recall_executors(&mut self, id: &FrameworkId, executors: &[RecalledExecutor]) {
+        let Some(mut framework) = self.framework_mut(id).cloned() else { return };
+        self.recall(&mut framework, executors);
+        if let Some(entry) = self.framework_mut(id) {
+            *entry = framework;
+        }
+    }
+
+    /// They ended before this process began, whose statistics do not count them.
+    fn recall(&mut self, framework: &mut Framework, executors: &[RecalledExecutor]) {
+        for RecalledExecutor { snapshot, tasks } in executors {
+            let mut executor = Executor::new(Arc::clone(snapshot), self.current.facts.limits);
+            executor.recall(tasks);
+            framework.completed.push(executor);
+            self.current.sandboxes.push(Sandbox::of(snapshot));
+        }
     }
 
     fn put_executor(&mut self, snapshot: &Arc<ExecutorSnapshot>) {

@@ -57,6 +57,13 @@ fn message(record: &Record) -> AgentRecord {
                 task: (**task).clone(),
             }));
         }
+        Record::CompletedTask { framework, container, task } => {
+            message.completed_task = Some(Box::new(TaskRecord {
+                framework: framework.to_string(),
+                container: container.to_string(),
+                task: (**task).clone(),
+            }));
+        }
         Record::Update { framework, task, status } => {
             message.update = Some(Box::new(UpdateRecord {
                 framework: framework.to_string(),
@@ -115,6 +122,7 @@ fn record(message: AgentRecord) -> Option<Record> {
         operation_done,
         drain,
         reset,
+        completed_task,
     } = message;
     // An address that cannot be read is as good as none: the executor is asked to come back, or it does so itself.
     let address = |pid: Option<String>| pid.and_then(|pid| pid.parse::<Upid>().ok());
@@ -141,6 +149,13 @@ fn record(message: AgentRecord) -> Option<Record> {
     }
     if let Some(task) = task {
         return Some(Record::Task {
+            framework: FrameworkId::new(task.framework),
+            container: ContainerId::new(task.container),
+            task: Arc::new(task.task),
+        });
+    }
+    if let Some(task) = completed_task {
+        return Some(Record::CompletedTask {
             framework: FrameworkId::new(task.framework),
             container: ContainerId::new(task.container),
             task: Arc::new(task.task),
