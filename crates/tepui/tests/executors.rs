@@ -5,81 +5,50 @@
 mod processes;
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
-use processes::{agents, free_port, signal, until};
+use processes::{Local, agents, until};
 
-/// `tepui local` with one agent.
-struct Cluster {
-    child: Child,
-    port: u16,
-    work: tempfile::TempDir,
+/// What is said of a task whose executor is this command, until it has ended.
+fn execute(cluster: &Local, command: &str) -> String {
+    let resources = r#"[{"name":"cpus","type":"SCALAR","scalar":{"value":0.1}},{"name":"mem","type":"SCALAR","scalar":{"value":32}}]"#;
+    let command = serde_json::Value::from(command);
+    let task = format!(
+        r#"{{"name":"t","task_id":{{"value":"t"}},"agent_id":{{"value":""}},"resources":{resources},"executor":
+        {{"type":"CUSTOM","executor_id":{{"value":"e"}},"resources":{resources},"command":{{"value":{command}}}}}}}"#
+    );
+    let output = Command::new(env!("CARGO_BIN_EXE_tepui"))
+        .args(["mesos-execute", &format!("--master=127.0.0.1:{}", cluster.port), &format!("--task={task}")])
+        .output()
+        .unwrap();
+    [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat()
 }
 
-impl Cluster {
-    fn start(launcher: &str) -> Self {
-        let (work, port) = (tempfile::tempdir().unwrap(), free_port());
-        let child = Command::new(env!("CARGO_BIN_EXE_tepui"))
-            .args(["local", "--num_slaves=1", "--resources=cpus:1;mem:128", &format!("--port={port}")])
-            .args([format!("--launcher={launcher}"), format!("--work_dir={}", work.path().display())])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        until("its agent is there", || (agents(port).len() == 1).then_some(()));
-        Cluster { child, port, work }
+/// What a file of the one sandbox says.
+fn read(cluster: &Local, name: &str) -> String {
+    fn find(folder: &Path, name: &str) -> Option<PathBuf> {
+        let entries = std::fs::read_dir(folder).ok()?.flatten();
+        entries.into_iter().find_map(|entry| match entry.file_type().ok()? {
+            kind if kind.is_dir() => find(&entry.path(), name),
+            _ => (entry.file_name() == name).then(|| entry.path()),
+        })
     }
-
-    /// What is said of a task whose executor is this command, until it has ended.
-    fn execute(&self, command: &str) -> String {
-        let resources = r#"[{"name":"cpus","type":"SCALAR","scalar":{"value":0.1}},{"name":"mem","type":"SCALAR","scalar":{"value":32}}]"#;
-        let command = serde_json::Value::from(command);
-        let task = format!(
-            r#"{{"name":"t","task_id":{{"value":"t"}},"agent_id":{{"value":""}},"resources":{resources},"executor":
-            {{"type":"CUSTOM","executor_id":{{"value":"e"}},"resources":{resources},"command":{{"value":{command}}}}}}}"#
-        );
-        let output = Command::new(env!("CARGO_BIN_EXE_tepui"))
-            .args(["mesos-execute", &format!("--master=127.0.0.1:{}", self.port), &format!("--task={task}")])
-            .output()
-            .unwrap();
-        [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat()
-    }
-
-    /// What a file of the one sandbox says.
-    fn read(&self, name: &str) -> String {
-        fn find(folder: &Path, name: &str) -> Option<PathBuf> {
-            let entries = std::fs::read_dir(folder).ok()?.flatten();
-            entries.into_iter().find_map(|entry| match entry.file_type().ok()? {
-                kind if kind.is_dir() => find(&entry.path(), name),
-                _ => (entry.file_name() == name).then(|| entry.path()),
-            })
-        }
-        let path = until("the file is there", || find(&self.work.path().join("agent-1"), name));
-        std::fs::read_to_string(path).unwrap().trim().to_owned()
-    }
-}
-
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        // It stops everything that it has started.
-        signal(self.child.id(), "-TERM");
-        let _ = self.child.wait();
-    }
+    let path = until("the file is there", || find(&cluster.work.path().join("agent-1"), name));
+    std::fs::read_to_string(path).unwrap().trim().to_owned()
 }
 
 /// It has a daemon, which has left its session and parents, and ends by a signal that it does nothing about.
 #[test]
 fn a_careless_executor_ends_and_leaves_nothing() {
     for launcher in launchers() {
-        let cluster = Cluster::start(launcher);
+        let cluster = Local::start(1, &["--resources=cpus:1;mem:128", &format!("--launcher={launcher}")]);
         let command = "setsid sh -c 'setsid sleep 1234.5 & :'; cat /proc/1/comm > first; kill -TERM $$; sleep 1000";
-        let said = cluster.execute(command);
+        let said = execute(&cluster, command);
         assert!(said.contains("TASK_FAILED") && said.contains("Executor terminated"), "{launcher}: {said}");
         let own = format!("/agent-1/slaves/{}", agents(cluster.port)[0]);
         assert_eq!(sleepers(&own), Vec::<u32>::new(), "{launcher}");
         if *launcher == "linux" {
-            assert_ne!(cluster.read("first"), "sh", "the first process of its namespace is not itself");
+            assert_ne!(read(&cluster, "first"), "sh", "the first process of its namespace is not itself");
         }
     }
 }

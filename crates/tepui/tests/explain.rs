@@ -6,39 +6,23 @@ mod processes;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
-use processes::{free_port, get, until};
+use processes::{Local, get, until};
 
-/// `tepui local` with one agent of four processors.
-struct Cluster {
-    child: Child,
-    port: u16,
-    _work: tempfile::TempDir,
-}
+/// One agent of four processors.
+struct Cluster(Local);
 
 impl Cluster {
     fn start() -> Self {
-        let (work, port) = (tempfile::tempdir().unwrap(), free_port());
-        let child = Command::new(env!("CARGO_BIN_EXE_tepui"))
-            .args(["local", "--num_slaves=1", "--resources=cpus:4;mem:1024", &format!("--port={port}")])
-            .arg(format!("--work_dir={}", work.path().display()))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let cluster = Cluster { child, port, _work: work };
-        let has_agent = |body: &str| body.contains("\"active\":true");
-        until("an agent is there", || get(port, "/slaves").filter(|answer| has_agent(&answer.body)));
-        cluster
+        Cluster(Local::start(1, &["--resources=cpus:4;mem:1024"]))
     }
 
     /// What a command prints, and whether it went well.
     fn run(&self, arguments: &[&str]) -> (bool, String) {
         let output = Command::new(env!("CARGO_BIN_EXE_tepui"))
             .args(arguments)
-            .arg(format!("--master=127.0.0.1:{}", self.port))
+            .arg(format!("--master=127.0.0.1:{}", self.0.port))
             .output()
             .unwrap();
         let text = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
@@ -60,7 +44,7 @@ impl Cluster {
         let info =
             format!(r#"{{"user":"root","name":"{name}","roles":["{role}"],"capabilities":[{{"type":"MULTI_ROLE"}}]}}"#);
         let body = format!(r#"{{"type":"SUBSCRIBE","subscribe":{{"framework_info":{info}}}}}"#);
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        let mut stream = TcpStream::connect(("127.0.0.1", self.0.port)).unwrap();
         let length = body.len();
         write!(
             stream,
@@ -75,14 +59,6 @@ impl Cluster {
             text += &String::from_utf8_lossy(&buffer[..read]);
         }
         stream
-    }
-}
-
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        // Asked to end it takes its master and agent along.
-        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
-        let _ = self.child.wait();
     }
 }
 
@@ -101,7 +77,7 @@ fn what_keeps_offers_away_is_told() {
     cluster
         .says(&["explain", "role", "batch", "--needs=cpus:8"], "smaller than the demand: even empty not enough cpus");
     cluster.says(&["explain", "role", "batch", "--needs=many"], "many");
-    let refused = get(cluster.port, "/explain?demand=x").unwrap();
+    let refused = get(cluster.0.port, "/explain?demand=x").unwrap();
     assert_eq!(refused.status, 400, "{refused:?}");
     until("the limit is reached", || {
         let (_, text) = cluster.run(&["explain", "framework", "batch"]);

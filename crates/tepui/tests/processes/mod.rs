@@ -162,6 +162,16 @@ pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
+/// The first of some that were all free a moment ago. They are below those that the kernel gives to connections, of which
+/// one beside a free one is often taken.
+fn free_row(count: usize) -> u16 {
+    until("there are free ports", || {
+        let first = 10_000 + free_port() % 20_000;
+        let is_free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
+        (first..).take(count).all(is_free).then_some(first)
+    })
+}
+
 /// An agent, ours or a genuine one, killed at the end.
 pub struct Agent {
     child: Child,
@@ -235,6 +245,50 @@ pub fn agents(port: u16) -> Vec<String> {
     let value: serde_json::Value = serde_json::from_str(&answer.body[from..=to]).unwrap();
     let active = value["slaves"].as_array().into_iter().flatten().filter(|agent| agent["active"] == true);
     active.map(|agent| agent["id"].as_str().unwrap().to_owned()).collect()
+}
+
+/// `tepui local`, which takes everything along that it has started.
+pub struct Local {
+    pub child: Child,
+    pub port: u16,
+    pub work: tempfile::TempDir,
+}
+
+impl Local {
+    /// With this many agents, which are there.
+    pub fn start(count: usize, flags: &[&str]) -> Self {
+        let (work, port) = (tempfile::tempdir().unwrap(), free_row(count + 1));
+        let said = std::fs::File::create(work.path().join("said")).unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_tepui"))
+            .args(["local", &format!("--port={port}"), &format!("--num_slaves={count}")])
+            .arg(format!("--work_dir={}", work.path().display()))
+            .args(flags)
+            .stdin(Stdio::null())
+            .stdout(said.try_clone().unwrap())
+            .stderr(said)
+            .spawn()
+            .unwrap();
+        let local = Local { child, port, work };
+        until("all agents are there", || local.said().contains("A cluster is running").then_some(()));
+        local
+    }
+
+    pub fn said(&self) -> String {
+        std::fs::read_to_string(self.work.path().join("said")).unwrap_or_default()
+    }
+}
+
+impl Drop for Local {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- local cluster on {}:\n{}", self.port, self.said());
+        }
+        // Only if it has not ended by itself: its number may be another's.
+        if let Ok(None) = self.child.try_wait() {
+            signal(self.child.id(), "-TERM");
+        }
+        let _ = self.child.wait();
+    }
 }
 
 /// The master of a genuine Mesos, killed at the end. It is not elected by itself: its build has no ZooKeeper.
