@@ -67,7 +67,7 @@ pub fn scalar(resources: &[v1::Resource], name: &str) -> f64 {
 pub fn age(task: &v1::Task, now: f64) -> Option<f64> {
     let mut times = task.statuses.iter().filter_map(|s| s.timestamp);
     let first = times.next()?;
-    let last = if is_terminal(task.state()) { times.last().unwrap_or(first) } else { now };
+    let last = if is_terminal(task.state()) { times.next_back().unwrap_or(first) } else { now };
     Some(last - first)
 }
 
