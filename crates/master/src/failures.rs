@@ -80,8 +80,15 @@ impl Master {
 
     /// Nobody waits for it: what is not written yet when a master ends was noticed within its last moments.
     pub(crate) fn note_failures(&mut self, cx: &mut Cx<'_>) {
-        let notes = Arc::new(self.monitor.take_notes(cx.now, MAX_NOTES));
-        self.store(cx, RegistryOperation::NoteFailures(notes), Waiting::FailuresNoted);
+        let mut notes = self.monitor.take_notes(cx.now, MAX_NOTES);
+        let durable = &self.registry.state;
+        notes.incidents.retain(|number, now| now.as_ref() != durable.incidents.get(number));
+        notes.conducts.retain(|agent, now| now.as_ref() != durable.conducts.get(agent));
+        // An agent that leaves in good order has never done anything.
+        if notes.incidents.is_empty() && notes.conducts.is_empty() {
+            return self.failures_noted(cx);
+        }
+        self.store(cx, RegistryOperation::NoteFailures(Arc::new(notes)), Waiting::FailuresNoted);
     }
 
     pub(crate) fn failures_noted(&mut self, cx: &mut Cx<'_>) {

@@ -236,6 +236,10 @@ fn signals_cost_the_registry_nothing() {
     c.confirm();
     c.pass(PING);
     assert_eq!(notes(&c), 2);
+    // Nor does an agent that leaves in good order.
+    c.send(&peer(3).pid, messages::internal::UnregisterSlaveMessage { slave_id: v1::AgentId { value: peer(3).id } });
+    c.pass(PING);
+    assert_eq!(notes(&c), 2);
     assert!(c.registry.incidents.values().all(|incident| !incident.is_open()));
 }
 
