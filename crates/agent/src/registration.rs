@@ -220,9 +220,22 @@ impl Agent {
             }
             Phase::Registered => {}
         }
+        let missing: Vec<_> = message.reconciliations.iter().map(|asked| self.missing(asked)).collect();
+        if missing.iter().any(|(_, tasks, _)| !tasks.is_empty()) {
+            // One of these that comes after all, held up by a connection that broke, was decided upon an older state.
+            self.resource_version = self.random.uuid().as_bytes().to_vec();
+        }
         self.update_slave(step);
-        for reconciliation in &message.reconciliations {
-            self.reconcile(step, reconciliation);
+        for (framework, tasks, state) in missing {
+            for task in tasks {
+                let report = Report {
+                    state,
+                    reason: v1::task_status::Reason::Reconciliation,
+                    message: "Reconciliation: task unknown to the agent".to_owned(),
+                    limitation: Vec::new(),
+                };
+                self.report_unknown_task(step, &framework, &task, report);
+            }
         }
     }
 
@@ -258,24 +271,17 @@ impl Agent {
         self.resume_operations(step);
     }
 
-    /// Tasks that the master believes to be here, and that this agent did not list, have never arrived.
-    fn reconcile(&mut self, step: &mut Step<'_>, message: &internal::ReconcileTasksMessage) {
+    /// Tasks that the master believes to be here, and that this agent did not list, have never arrived. What is told of
+    /// them follows.
+    fn missing(&self, message: &internal::ReconcileTasksMessage) -> (FrameworkId, Vec<TaskId>, v1::TaskState) {
         let framework = FrameworkId::from(&message.framework_id);
-        for status in &message.statuses {
-            let task = TaskId::from(&status.task_id);
-            let known = self.frameworks.get(&framework).is_some_and(|f| f.tasks.contains_key(&task));
-            if known || self.streams.has(&framework, &task) {
-                continue;
-            }
-            let state = message.framework.as_deref().map_or(v1::TaskState::TaskLost, dropped_state);
-            let report = Report {
-                state,
-                reason: v1::task_status::Reason::Reconciliation,
-                message: "Reconciliation: task unknown to the agent".to_owned(),
-                limitation: Vec::new(),
-            };
-            self.report_unknown_task(step, &framework, &task, report);
-        }
+        let is_missing = |task: &TaskId| {
+            let known = self.frameworks.get(&framework).is_some_and(|f| f.tasks.contains_key(task));
+            !known && !self.streams.has(&framework, task) && !self.ledger.awaits_task(framework.as_str(), task.as_str())
+        };
+        let tasks = message.statuses.iter().map(|status| TaskId::from(&status.task_id)).filter(is_missing).collect();
+        let state = message.framework.as_deref().map_or(v1::TaskState::TaskLost, dropped_state);
+        (framework, tasks, state)
     }
 
     /// Pings come from the master's observer of this agent, and the pong goes back to it.

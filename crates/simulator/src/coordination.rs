@@ -35,13 +35,16 @@ pub struct Coordination {
     leader: Option<u64>,
     /// Of the last master that took over.
     epoch: u64,
+    /// Who took over in it, and in which life.
+    holder: Option<(usize, u64)>,
     registry: RegistryState,
 }
 
 impl Coordination {
     /// The new leader fences all before it.
-    pub fn take_over(&mut self) -> (u64, RegistryState) {
+    pub fn take_over(&mut self, master: usize, life: u64) -> (u64, RegistryState) {
         self.epoch += 1;
+        self.holder = Some((master, life));
         (self.epoch, self.registry.clone())
     }
 
@@ -59,6 +62,15 @@ impl Coordination {
     /// What the epoch's master has made of it; nothing for one that is deposed.
     pub fn registry_of(&self, epoch: u64) -> Option<&RegistryState> {
         (epoch == self.epoch).then_some(&self.registry)
+    }
+
+    /// Whether this one took over last: nobody else acts in its epoch.
+    pub fn is_held_by(&self, master: usize, life: u64) -> bool {
+        self.holder == Some((master, life))
+    }
+
+    pub fn epoch(&self) -> u64 {
+        self.epoch
     }
 
     pub fn leading_master(&self) -> Option<usize> {

@@ -26,9 +26,10 @@ pub enum Event {
         node: Node,
         peer: Node,
     },
+    /// Of its term in this epoch, as all that a leader's core is told.
     MasterTimer {
         master: usize,
-        life: u64,
+        epoch: u64,
         timer: master::Timer,
         serial: u64,
     },
@@ -49,6 +50,12 @@ pub enum Event {
         life: u64,
         number: u64,
     },
+    /// The machine of an agent is measured.
+    Measured {
+        agent: usize,
+        life: u64,
+        timer: agent::Timer,
+    },
     /// A record is said to be durable (see `Mutant::SkipFlush`).
     Stored {
         agent: usize,
@@ -58,12 +65,12 @@ pub enum Event {
     /// A master's registry commit reaches the coordination service.
     Commit {
         master: usize,
-        life: u64,
+        epoch: u64,
     },
     /// The answer to it reaches the master.
     Committed {
         master: usize,
-        life: u64,
+        epoch: u64,
         tokens: Vec<master::StoreToken>,
         fenced: bool,
     },

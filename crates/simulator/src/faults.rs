@@ -47,6 +47,20 @@ pub enum Fault {
         agent: usize,
         factor: u32,
     },
+    /// The registry of a master, or the way to it.
+    SlowStore {
+        master: usize,
+        factor: u32,
+    },
+    FullStore {
+        master: usize,
+        lasts: Duration,
+    },
+    /// How full an agent's disk is, and how busy it is.
+    Pressure {
+        agent: usize,
+        percent: u8,
+    },
     /// A wall clock jumps by seconds.
     ClockJump {
         node: Node,
@@ -70,7 +84,7 @@ pub enum Fault {
 
 impl Fault {
     /// The names of the kinds, in the order of `kind`. The end of a cut is none.
-    pub const KINDS: [&str; 12] = [
+    pub const KINDS: [&str; 14] = [
         "crashes",
         "reboots",
         "cuts",
@@ -83,6 +97,8 @@ impl Fault {
         "operators",
         "take-overs",
         "hand-overs",
+        "registries",
+        "pressure",
     ];
 
     fn kind(&self) -> Option<usize> {
@@ -100,6 +116,8 @@ impl Fault {
             Fault::Operator(_) => 9,
             Fault::TakeOver { .. } => 10,
             Fault::HandOver { .. } => 11,
+            Fault::SlowStore { .. } | Fault::FullStore { .. } => 12,
+            Fault::Pressure { .. } => 13,
         })
     }
 }
@@ -166,6 +184,13 @@ pub enum Wish {
     Maintenance {
         agent: usize,
     },
+    /// It is away, and back.
+    StartMaintenance {
+        agent: usize,
+    },
+    StopMaintenance {
+        agent: usize,
+    },
     TearDown {
         scheduler: usize,
     },
@@ -223,7 +248,7 @@ fn fault(random: &mut Random, size: Size) -> Fault {
     let agent = random.below(size.agents as u64) as usize;
     let master = random.below(size.masters as u64) as usize;
     let mut seconds = |most: u64| Duration::from_millis(random.below(most * 1000) + 1);
-    match seconds(32).as_secs() {
+    match seconds(38).as_secs() {
         0..=4 => Fault::Crash { node, down: seconds(30) },
         5 => Fault::Crash { node, down: seconds(300) },
         6 => Fault::Crash { node: Node::Agent(agent), down: seconds(5) },
@@ -244,13 +269,17 @@ fn fault(random: &mut Random, size: Size) -> Fault {
         23 => Fault::Snap { from: node, to: Node::Master(master) },
         24 => Fault::Snap { from: Node::Master(master), to: node },
         25..=26 => Fault::Isolate { node, lasts: seconds(90) },
+        27 => Fault::SlowStore { master, factor: 100 },
+        28 => Fault::SlowStore { master, factor: 1 },
+        29 => Fault::FullStore { master, lasts: seconds(60) },
+        30..=31 => Fault::Pressure { agent, percent: 50 + random.below(51) as u8 },
         _ => Fault::Operator(wish(random, size, agent)),
     }
 }
 
 fn wish(random: &mut Random, size: Size, agent: usize) -> Wish {
     let role = random.below(2) as usize;
-    match random.below(16) {
+    match random.below(19) {
         0..=1 => Wish::Drain { agent, mark_gone: random.below(3) == 0 },
         2 => Wish::Deactivate { agent },
         3..=5 => Wish::Reactivate { agent },
@@ -263,6 +292,8 @@ fn wish(random: &mut Random, size: Size, agent: usize) -> Wish {
         12 => Wish::Unreserve { agent },
         13 => Wish::CreateVolume { agent },
         14 => Wish::DestroyVolume { agent },
+        15..=16 => Wish::StartMaintenance { agent },
+        17 => Wish::StopMaintenance { agent },
         _ => Wish::TearDown { scheduler: random.below(size.schedulers as u64) as usize },
     }
 }

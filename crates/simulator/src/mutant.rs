@@ -14,4 +14,14 @@ pub enum Mutant {
     LoseCommit,
     /// Masters take a commit for durable that has not come through, or was refused because another one leads.
     IgnoreFence,
+    /// A deposed master goes on writing, and the registry takes it.
+    WriteAfterTerm,
+    /// Agents say that what operations made is durable before it is.
+    TellOperationsEarly,
+    /// Agents forget to say that operations were dropped.
+    ForgetDropped,
+    /// Masters do not undo what dropped operations had been expected to make.
+    ForgetUndo,
+    /// Policies keep as many agents from offers as they like.
+    IgnoreShare,
 }

@@ -16,6 +16,8 @@ pub struct Counts {
     pub tasks_launched: u64,
     pub tasks_started: u64,
     pub operations: u64,
+    /// Of executors to their schedulers.
+    pub framework_messages: u64,
     pub flushes: u64,
     pub records: u64,
     /// Of virtual time.
@@ -31,6 +33,7 @@ impl AddAssign for Counts {
         self.tasks_launched += other.tasks_launched;
         self.tasks_started += other.tasks_started;
         self.operations += other.operations;
+        self.framework_messages += other.framework_messages;
         self.flushes += other.flushes;
         self.records += other.records;
         self.seconds += other.seconds;
@@ -41,7 +44,7 @@ impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} steps, {} messages, {}, {} elections, {} tasks launched ({} started), {} operations, {} records in {} flushes, \
+            "{} steps, {} messages, {}, {} elections, {} tasks launched ({} started), {} operations, {} framework messages, {} records in {} flushes, \
              {} h of virtual time",
             self.steps,
             self.messages,
@@ -50,6 +53,7 @@ impl fmt::Display for Counts {
             self.tasks_launched,
             self.tasks_started,
             self.operations,
+            self.framework_messages,
             self.records,
             self.flushes,
             self.seconds / 3600

@@ -1,5 +1,8 @@
 //! Whether everything has come to rest, as it must some time after the last fault.
 
+use messages::v1::{OperationState, TaskState};
+use vocabulary::FrameworkId;
+
 use crate::world::World;
 
 impl World {
@@ -20,10 +23,18 @@ impl World {
             if !scheduler.is_subscribed() {
                 return Some(format!("scheduler-{} is not subscribed", scheduler.index));
             }
-            if let Some((task, state, agent)) = scheduler.unfinished().next() {
+            // What was on an agent that will never come back stays away.
+            let exists =
+                |agent: &str| self.agents.iter().any(|host| host.id.as_ref().is_some_and(|id| id.as_str() == agent));
+            let stays_away = |state: TaskState, agent: &str| state == TaskState::TaskUnreachable && !exists(agent);
+            let unfinished = scheduler.unfinished().find(|(_, state, agent)| !stays_away(*state, agent));
+            if let Some((task, state, agent)) = unfinished {
                 return Some(format!("{task} on {agent} is {} for its scheduler", state.as_str_name()));
             }
-            if let Some((operation, state)) = scheduler.holdings.unfinished().next() {
+            let unreachable = OperationState::OperationUnreachable;
+            let mut operations = scheduler.holdings.unfinished();
+            let unfinished = operations.find(|(_, state, agent)| *state != unreachable || exists(agent));
+            if let Some((operation, state, _)) = unfinished {
                 return Some(format!("operation {operation} is {} for its scheduler", state.as_str_name()));
             }
             if let Some(framework) = scheduler.framework() {
@@ -32,6 +43,12 @@ impl World {
                     return Some(format!("scheduler-{} holds offers {here:?}, the master {there:?}", scheduler.index));
                 }
             }
+        }
+        let is_subscribed = |framework: &FrameworkId| {
+            self.schedulers.iter().any(|scheduler| scheduler.framework().as_ref() == Some(framework))
+        };
+        if let Some(stale) = leading.conduct.stale(is_subscribed) {
+            return Some(stale);
         }
         let tasks = leading.books.tasks(&self.ctx.checks.dead);
         if tasks > 0 {

@@ -31,6 +31,8 @@ const TROUBLE: Duration = Duration::from_secs(900);
 /// After it, the longest anything takes that is given up by a timeout: ten minutes for agents that do not come back, and
 /// the slowest repetitions of updates and registrations.
 const CALM: Duration = Duration::from_secs(2400);
+/// Core steps that each seed has at least: the trouble goes on until then.
+pub const LEAST_STEPS: u64 = 2000;
 /// More events than any cluster of this size has: something goes round in circles.
 const MOST_EVENTS: u64 = 3_000_000;
 /// While it is calm, whether everything has come to rest is asked this often.
@@ -42,8 +44,11 @@ pub struct Plan {
     pub size: Size,
     pub weather: Weather,
     pub goal: u64,
+    /// How much policies may do at once, and whether they drain.
+    pub share: f64,
+    pub drains: bool,
     pub faults: Vec<(Duration, Fault)>,
-    random: Random,
+    pub random: Random,
 }
 
 pub fn plan(seed: u64) -> Plan {
@@ -61,15 +66,17 @@ pub fn plan(seed: u64) -> Plan {
         repeat_one_in: [0, 60, 15][random.below(3) as usize],
     };
     let goal = 10 + random.below(60);
+    let share = [0.2, 0.5, 1.0][random.below(3) as usize];
+    let drains = random.below(3) == 0;
     let count = random.below(40) as usize;
     let faults = faults::plan(&mut random, size, TROUBLE, count);
-    Plan { size, weather, goal, faults, random }
+    Plan { size, weather, goal, share, drains, faults, random }
 }
 
 pub fn run(options: &Options) -> Outcome {
-    let Plan { size, weather, goal, faults, random } = plan(options.seed);
-    let mut world = World::new(random, size, weather, goal, options.mutant, options.traced);
-    for (number, (at, fault)) in faults.into_iter().enumerate() {
+    let plan = plan(options.seed);
+    let mut world = World::new(&plan, options.mutant, options.traced);
+    for (number, (at, fault)) in plan.faults.into_iter().enumerate() {
         if options.only.as_ref().is_none_or(|only| only.contains(&number)) {
             world.ctx.at(at, Event::Fault(fault));
         }
@@ -79,8 +86,17 @@ pub fn run(options: &Options) -> Outcome {
     Outcome { seed: options.seed, counts: world.ctx.counts, violation, trace: world.ctx.take_trace() }
 }
 
+/// Until as much has happened as one seed is to stand for.
 fn trouble(world: &mut World) -> Option<String> {
-    go_on(world, TROUBLE)
+    let mut end = TROUBLE;
+    loop {
+        let violation = go_on(world, end);
+        if violation.is_some() || world.ctx.counts.steps >= LEAST_STEPS {
+            world.ctx.time = end;
+            return violation;
+        }
+        end += LOOK;
+    }
 }
 
 fn go_on(world: &mut World, end: Duration) -> Option<String> {
@@ -99,7 +115,9 @@ fn calm(world: &mut World) -> Option<String> {
     world.ctx.calm = true;
     world.ctx.network.weather.break_one_in = 0;
     world.ctx.network.weather.repeat_one_in = 0;
-    let mut look = TROUBLE + LOOK;
+    world.all_is_over();
+    let begun = world.ctx.time;
+    let mut look = begun + LOOK;
     loop {
         if let Some(violation) = go_on(world, look) {
             return Some(violation);
@@ -111,8 +129,11 @@ fn calm(world: &mut World) -> Option<String> {
                 let lost = checks.updates.lost(|framework, task| checks.tasks.excuses(framework, task));
                 return lost.or_else(|| world.missing());
             }
-            Some(unrest) if look > TROUBLE + CALM => return Some(format!("does not come to rest: {unrest}")),
-            Some(_) => look += LOOK,
+            Some(unrest) if look > begun + CALM => return Some(format!("does not come to rest: {unrest}")),
+            Some(_) => {
+                world.all_is_over();
+                look += LOOK;
+            }
         }
     }
 }

@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use messages::v1;
-use vocabulary::Random;
+use vocabulary::{FrameworkId, Random};
 
 use crate::ctx::Ctx;
 use crate::event::Event;
-use crate::faults::{Fault, Size, Wish};
+use crate::faults::{Fault, Wish};
 use crate::hosts::{AgentHost, Leading, MasterHost, SchedulerHost, operator_call, operator_deed};
 use crate::mutant::Mutant;
-use crate::network::{Delivery, Network, Packet, Weather};
+use crate::network::{Delivery, Network, Packet};
 use crate::node::Node;
+use crate::run::Plan;
 
 #[derive(Debug)]
 pub struct World {
@@ -22,19 +23,13 @@ pub struct World {
 }
 
 impl World {
-    pub fn new(
-        mut random: Random,
-        size: Size,
-        weather: Weather,
-        goal: u64,
-        mutant: Option<Mutant>,
-        traced: bool,
-    ) -> Self {
+    pub fn new(plan: &Plan, mutant: Option<Mutant>, traced: bool) -> Self {
+        let (mut random, size, weather, goal) = (plan.random.clone(), plan.size, plan.weather, plan.goal);
         let seed = random.next_u64();
         let ctx = Ctx::new(Random::from_u64(seed), Network::new(weather), mutant, traced);
         let mut world = World {
             ctx,
-            masters: (0..size.masters).map(MasterHost::new).collect(),
+            masters: (0..size.masters).map(|index| MasterHost::new(index, plan.share, plan.drains)).collect(),
             agents: (0..size.agents).map(AgentHost::new).collect(),
             schedulers: (0..size.schedulers).map(|index| SchedulerHost::new(index, goal)).collect(),
         };
@@ -76,8 +71,8 @@ impl World {
                 ctx.all(events);
             }
             Event::Broken { node, peer } => self.broken(node, peer),
-            Event::MasterTimer { master, life, timer, serial } => {
-                if let Some(master) = self.masters.get_mut(master).filter(|master| master.life == life) {
+            Event::MasterTimer { master, epoch, timer, serial } => {
+                if let Some(master) = self.masters.get_mut(master).filter(|master| master.leads_in(epoch)) {
                     master.timer(ctx, timer, serial);
                 }
             }
@@ -101,13 +96,13 @@ impl World {
                     agent.volumes(ctx, number);
                 }
             }
-            Event::Commit { master, life } => {
-                if let Some(master) = self.masters.get_mut(master).filter(|master| master.life == life) {
+            Event::Commit { master, epoch } => {
+                if let Some(master) = self.masters.get_mut(master).filter(|master| master.leads_in(epoch)) {
                     master.commit(ctx);
                 }
             }
-            Event::Committed { master, life, tokens, fenced } => {
-                if let Some(master) = self.masters.get_mut(master).filter(|master| master.life == life) {
+            Event::Committed { master, epoch, tokens, fenced } => {
+                if let Some(master) = self.masters.get_mut(master).filter(|master| master.leads_in(epoch)) {
                     master.committed(ctx, tokens, fenced);
                 }
             }
@@ -127,6 +122,11 @@ impl World {
                 }
             }
             Event::Detected { node, leader, version } => self.detected(node, leader, version),
+            Event::Measured { agent, life, timer } => {
+                if let Some(agent) = self.agents.get_mut(agent).filter(|agent| agent.life == life && agent.is_up()) {
+                    agent.measured(ctx, timer);
+                }
+            }
             Event::Container { agent, boot, container, act } => {
                 if let Some(agent) = self.agents.get_mut(agent).filter(|agent| agent.machine.boot == boot) {
                     agent.container(ctx, &container, act);
@@ -267,6 +267,21 @@ impl World {
                     agent.disk_factor = factor;
                 }
             }
+            Fault::SlowStore { master, factor } => {
+                if let Some(master) = self.masters.get_mut(master) {
+                    master.store_factor = factor;
+                }
+            }
+            Fault::FullStore { master, lasts } => {
+                if let Some(master) = self.masters.get_mut(master) {
+                    master.store_full = ctx.time + lasts;
+                }
+            }
+            Fault::Pressure { agent, percent } => {
+                if let Some(agent) = self.agents.get_mut(agent) {
+                    agent.pressure = percent;
+                }
+            }
             Fault::ClockJump { node, seconds } => self.jump(node, seconds),
             Fault::KillContainer { agent } => {
                 if let Some(agent) = self.agents.get_mut(agent) {
@@ -292,6 +307,19 @@ impl World {
         self.ctx.check_sessions(&alive);
     }
 
+    /// Operators clear away what would keep the cluster from its rest, as often as it takes.
+    pub fn all_is_over(&mut self) {
+        for agent in 0..self.agents.len() {
+            self.operator(Wish::StopMaintenance { agent });
+            if let Some(agent) = self.agents.get_mut(agent) {
+                agent.pressure = 10;
+            }
+        }
+        for master in &mut self.masters {
+            (master.store_factor, master.store_full) = (1, Duration::ZERO);
+        }
+    }
+
     /// Nothing gets to the node, and nothing comes from it.
     fn isolate(&mut self, node: Node, lasts: Duration) {
         let masters = (0..self.masters.len()).map(Node::Master);
@@ -308,6 +336,9 @@ impl World {
 
     /// Operators go to who leads; nobody hears them while nobody does. Some do not hear the answer, and ask again.
     fn operator(&mut self, wish: Wish) {
+        if let Wish::StartMaintenance { agent } = wish {
+            self.operator(Wish::Maintenance { agent });
+        }
         let number = self.ctx.between(0, 1_000_000);
         let agent = |index: usize| self.agents.get(index).and_then(|agent| agent.id.clone());
         let framework = |index: usize| self.schedulers.get(index).and_then(SchedulerHost::framework);
@@ -317,6 +348,10 @@ impl World {
             total.map(|total| total.checkpointed().to_proto()).unwrap_or_default()
         };
         let Some(call) = operator_call(number, wish, agent, framework, held) else { return };
+        if let Some(teardown) = &call.teardown {
+            // Its agents forget what nobody is to be told, whether the framework hears of it or not.
+            self.ctx.checks.tasks.framework_gone(&FrameworkId::from(&teardown.framework_id));
+        }
         if let Some(deed) = operator_deed(&call) {
             self.ctx.checks.holdings.gives_up(&deed);
         }

@@ -93,6 +93,11 @@ fn planted_bugs_are_found() {
         Mutant::ForgetRescind,
         Mutant::LoseCommit,
         Mutant::IgnoreFence,
+        Mutant::WriteAfterTerm,
+        Mutant::TellOperationsEarly,
+        Mutant::ForgetDropped,
+        Mutant::ForgetUndo,
+        Mutant::IgnoreShare,
     ];
     for mutant in mutants {
         let outcomes = runs(0..200, Some(mutant));

@@ -166,7 +166,7 @@ impl Ledger {
 
     /// Takes a message that has to wait; gives it back if it can be attended to now.
     pub fn hold(&mut self, message: Message) -> Result<Held, Message> {
-        if self.transition.is_none() || !waits(&message) {
+        if self.transition.is_none() || !self.waits(&message) {
             return Err(message);
         }
         if self.waiting.len() >= MAX_WAITING {
@@ -174,6 +174,38 @@ impl Ledger {
         }
         self.waiting.push_back(message);
         Ok(Held::Waits)
+    }
+
+    /// A task may need the volume that is being made, and what follows on it must not overtake it. A kill that does not
+    /// follow on such a task must not wait: the task could be over and acknowledged by then, and would be reported again.
+    fn waits(&self, message: &Message) -> bool {
+        match message {
+            Message::KillTask(kill) => self.awaits_task(&kill.framework_id.value, &kill.task_id.value),
+            Message::RunTask(_)
+            | Message::RunTaskGroup(_)
+            | Message::ShutdownExecutor(_)
+            | Message::ShutdownFramework(_)
+            | Message::UpdateFramework(_)
+            | Message::DrainSlave(_)
+            | Message::ApplyOperation(_)
+            | Message::CheckpointResources(_)
+            | Message::ReconcileOperations(_) => true,
+            _ => false,
+        }
+    }
+
+    /// The task is here, and will be launched when its turn comes.
+    pub fn awaits_task(&self, framework: &str, task: &str) -> bool {
+        let is_it = |of: Option<&v1::FrameworkId>, info: &v1::TaskInfo| {
+            of.is_some_and(|id| id.value == framework) && info.task_id.value == task
+        };
+        self.waiting.iter().any(|message| match message {
+            Message::RunTask(run) => is_it(run.framework.id.as_ref(), &run.task),
+            Message::RunTaskGroup(run) => {
+                run.task_group.tasks.iter().any(|info| is_it(run.framework.id.as_ref(), info))
+            }
+            _ => false,
+        })
     }
 
     /// The next message whose turn has come.
@@ -212,21 +244,4 @@ fn again(operation: &v1::Operation) -> Message {
         ..Default::default()
     };
     message.into()
-}
-
-/// A task may need the volume that is being made, and what follows on it must not overtake it.
-fn waits(message: &Message) -> bool {
-    matches!(
-        message,
-        Message::RunTask(_)
-            | Message::RunTaskGroup(_)
-            | Message::KillTask(_)
-            | Message::ShutdownExecutor(_)
-            | Message::ShutdownFramework(_)
-            | Message::UpdateFramework(_)
-            | Message::DrainSlave(_)
-            | Message::ApplyOperation(_)
-            | Message::CheckpointResources(_)
-            | Message::ReconcileOperations(_)
-    )
 }

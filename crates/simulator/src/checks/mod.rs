@@ -2,6 +2,7 @@
 
 mod all;
 mod books;
+mod conduct;
 mod holdings;
 mod readers;
 mod tasks;
@@ -9,6 +10,7 @@ mod updates;
 
 pub use all::Checks;
 pub use books::Books;
+pub use conduct::Conduct;
 pub use holdings::{Deed, Holdings};
 pub use readers::Readers;
 pub use tasks::Tasks;

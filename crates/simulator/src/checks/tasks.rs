@@ -23,6 +23,8 @@ struct Task {
     told: Option<TaskState>,
     /// By an operator's word, which ends nothing by itself.
     over_by_word: bool,
+    /// An operator said that the machine is down; it need not be, and its agent may come back with the task.
+    machine_down: bool,
 }
 
 impl Tasks {
@@ -57,7 +59,9 @@ impl Tasks {
     /// Without PARTITION_AWARE it has only one word for what is away for a while and what will never come back.
     pub fn told(&mut self, framework: &FrameworkId, id: &str, before: TaskState, status: &v1::TaskStatus, aware: bool) {
         let state = status.state();
+        let entry = self.tasks.entry((framework.clone(), id.to_owned())).or_default();
         let same = state == before
+            || entry.machine_down
             || (is_absent(before) && is_absent(state))
             || state == TaskState::TaskUnknown
             || (self.repeats && is_late_answer(status))
@@ -71,8 +75,10 @@ impl Tasks {
             ));
         }
         let entry = self.tasks.entry((framework.clone(), id.to_owned())).or_default();
+        entry.machine_down |= status.message().ends_with("'Machine DOWN'");
         entry.told = Some(state);
-        entry.over_by_word = state == TaskState::TaskGoneByOperator || (!aware && state == TaskState::TaskLost);
+        entry.over_by_word =
+            entry.machine_down || state == TaskState::TaskGoneByOperator || (!aware && state == TaskState::TaskLost);
     }
 
     /// Nobody is left to hear of its tasks.

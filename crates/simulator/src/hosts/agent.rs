@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agent::{
-    Agent, Config, ContainerCommand, ContainerEvent, Effect, ExecutorCall, ExecutorSubscribe, Input, Metrics, Outbox,
-    PeerMessage, Record, Recovery, StoreToken, Timer, VolumeChange,
+    Agent, Config, ContainerCommand, ContainerEvent, Effect, ExecutorCall, ExecutorSubscribe, Input, LoadAverage,
+    MachineUsage, Metrics, Outbox, PeerMessage, Record, Recovery, StoreToken, Timer, VolumeChange,
 };
-use messages::v1;
+use messages::{Message, v1};
 use resources::Resources;
 use vocabulary::{AgentId, ContainerId, FrameworkId, ReplyId, StreamId, Upid};
 
@@ -29,6 +29,8 @@ pub struct AgentHost {
     /// How much slower than usual its disk is.
     pub disk_factor: u32,
     pub machine: Machine,
+    /// How full the disk is, in percent.
+    pub pressure: u8,
     /// What the disk is being changed into.
     volumes: Vec<VolumeChange>,
     /// What it has, as its readers see it.
@@ -51,6 +53,10 @@ pub struct Running {
     replies: u64,
     outbox: Outbox,
     registered: bool,
+    /// The master that it has detected.
+    follows: Option<SocketAddrV4>,
+    /// What it has done to containers and its disk.
+    deeds: u64,
 }
 
 impl AgentHost {
@@ -61,6 +67,7 @@ impl AgentHost {
             skew: 0,
             disk_factor: 1,
             machine: Machine::new(index),
+            pressure: 10,
             volumes: Vec::new(),
             total: Resources::new(),
             disk: Disk::default(),
@@ -112,6 +119,8 @@ impl AgentHost {
             replies: 0,
             outbox: Outbox::default(),
             registered: false,
+            follows: None,
+            deeds: 0,
         });
         self.carry_out_all(ctx, &mut outbox);
         ctx.notify(self.node());
@@ -145,12 +154,22 @@ impl AgentHost {
         }
         self.heard = version;
         self.leader.clone_from(&leader);
+        if let Some(running) = &mut self.running {
+            let address = leader.as_ref().and_then(|leader| leader.pid.as_deref()?.parse::<Upid>().ok());
+            running.follows = address.map(|pid| pid.address);
+        }
         self.step(ctx, Input::MasterDetected(leader.map(Box::new)));
     }
 
     pub fn arrive(&mut self, ctx: &mut Ctx, packet: Packet) {
-        if let Packet::Process { from, to, message } = packet {
-            self.step(ctx, Input::Message(PeerMessage { from, to, message }));
+        let Packet::Process { from, to, message } = packet else { return };
+        let Some(running) = &self.running else { return };
+        // It obeys the master that it follows, and nobody else.
+        let (before, stranger) = (running.deeds, running.follows != Some(from.address));
+        let name = message.name();
+        self.step(ctx, Input::Message(PeerMessage { from, to, message }));
+        if stranger && self.running.as_ref().is_some_and(|running| running.deeds != before) {
+            ctx.checks.violation(format!("{} obeys a {name} of a master that it does not follow", self.node()));
         }
     }
 
@@ -245,6 +264,8 @@ impl AgentHost {
     fn carry_out(&mut self, ctx: &mut Ctx, effect: Effect) {
         let node = self.node();
         let Some(running) = &mut self.running else { return };
+        let is_deed = matches!(effect, Effect::Store { .. } | Effect::Container(_) | Effect::Volumes { .. });
+        running.deeds += u64::from(is_deed);
         match effect {
             Effect::Reply { .. } => {}
             Effect::Event { stream, event } => {
@@ -261,6 +282,9 @@ impl AgentHost {
                 }
             }
             Effect::CloseStream(stream) => self.machine.stream_closed(ctx, stream),
+            Effect::Send { message: Message::UpdateOperationStatus(message), .. }
+                if ctx.mutant == Some(Mutant::ForgetDropped)
+                    && message.status.state() == v1::OperationState::OperationDropped => {}
             Effect::Send { to, message } => {
                 if let Some(peer) = Node::at(to.address) {
                     ctx.trace(|| format!("{node} -> {peer}: {}", crate::network::brief(&message)));
@@ -289,7 +313,12 @@ impl AgentHost {
                 self.machine.command(ctx, command);
             }
             Effect::Store { token, record } => {
-                if ctx.mutant == Some(Mutant::SkipFlush) {
+                let early = match ctx.mutant {
+                    Some(Mutant::SkipFlush) => true,
+                    Some(Mutant::TellOperationsEarly) => matches!(record, Record::Resources { .. }),
+                    _ => false,
+                };
+                if early {
                     // Said to be durable, but only written: the next crash takes it.
                     if self.disk.write(token, record) {
                         ctx.after(Duration::from_secs(5), Event::Flushed { agent: self.index, life: self.life });
@@ -304,7 +333,10 @@ impl AgentHost {
                 let event = Event::Volumes { agent: self.index, life: self.life, number };
                 ctx.within(Duration::from_millis(20), event);
             }
-            Effect::RemoveTree(_) | Effect::Measure(_) => {}
+            Effect::Measure(timer) => {
+                ctx.after(Duration::from_millis(1), Event::Measured { agent: self.index, life: self.life, timer });
+            }
+            Effect::RemoveTree(_) => {}
             Effect::Publish(change) => {
                 if let agent::Change::Agent { registered, info, total, .. } = change {
                     running.registered = registered;
@@ -330,6 +362,18 @@ impl AgentHost {
                 ctx.within(Duration::from_secs(20), Event::Start(node));
             }
         }
+    }
+
+    pub fn measured(&mut self, ctx: &mut Ctx, due: Timer) {
+        let full = f64::from(self.pressure) / 100.0;
+        let usage = MachineUsage {
+            load: Some(LoadAverage { five_minutes: full * 8.0, fifteen_minutes: full * 8.0 }),
+            processors: Some(4),
+            memory_available: Some(1.0 - full / 2.0),
+            ..MachineUsage::default()
+        };
+        self.step(ctx, Input::DiskUsage(full));
+        self.step(ctx, Input::Usage { due, usage });
     }
 
     pub fn volumes(&mut self, ctx: &mut Ctx, number: u64) {

@@ -47,9 +47,9 @@ pub struct Plan {
 
 impl Holdings {
     /// What an operation may still become.
-    pub fn unfinished(&self) -> impl Iterator<Item = (&str, OperationState)> {
+    pub fn unfinished(&self) -> impl Iterator<Item = (&str, OperationState, &str)> {
         let operations = self.operations.iter().filter(|(_, operation)| !is_over(operation.state));
-        operations.map(|(id, operation)| (id.as_str(), operation.state))
+        operations.map(|(id, operation)| (id.as_str(), operation.state, operation.agent.value.as_str()))
     }
 
     pub fn plan(&mut self, ctx: &mut Ctx, scheduler: usize, offer: &v1::Offer) -> Plan {

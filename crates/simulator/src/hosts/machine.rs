@@ -220,7 +220,10 @@ impl Machine {
             event::Type::Kill => {
                 if let Some(kill) = &event.kill {
                     let act = Act::TaskEnds { task: kill.task_id.value.clone(), killed: true };
-                    self.soon(ctx, Duration::from_secs(1), container.clone(), act);
+                    // All of the time that it is given, at worst.
+                    let grace = kill.kill_policy.as_ref().and_then(|policy| policy.grace_period.as_ref());
+                    let longest = grace.map_or(1, |grace| grace.nanoseconds / 1_000_000_000).clamp(1, 60);
+                    self.soon(ctx, Duration::from_secs(longest.unsigned_abs()), container.clone(), act);
                 }
             }
             event::Type::Acknowledged => {
@@ -234,6 +237,21 @@ impl Machine {
                         self.soon(ctx, Duration::from_secs(1), container.clone(), Act::Exit { status: 0 });
                     }
                 }
+            }
+            event::Type::Message => {
+                let own = entry.launch.executor.as_str().to_owned();
+                if event.message.as_ref().is_none_or(|message| message.data != format!("{own}?").into_bytes()) {
+                    return ctx.checks.violation(format!("executor {own} gets a message that is not its own"));
+                }
+                let message = call::Message { data: format!("{own}!").into_bytes() };
+                let call = Call { message: Some(message), ..entry.call(call::Type::Message) };
+                let event = Event::Container {
+                    agent: self.agent,
+                    boot: self.boot,
+                    container: container.clone(),
+                    act: Act::Call(Box::new(call)),
+                };
+                ctx.after(Duration::from_millis(1), event);
             }
             event::Type::Shutdown => {
                 self.soon(ctx, Duration::from_secs(1), container.clone(), Act::Exit { status: 0 });

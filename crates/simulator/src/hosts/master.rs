@@ -5,14 +5,15 @@ use std::net::SocketAddrV4;
 use std::sync::Arc;
 use std::time::Duration;
 
+use health::{Kind, Policy, Remedy, Rule, Severity};
 use master::{
     Caller, Change, Config, Effect, Input, Master, Metrics, OperatorCall, Outbox, PeerMessage, RegistryOperation,
     SchedulerCall, SchedulerSubscribe, StoreToken, Timer,
 };
-use messages::v1;
+use messages::{Message, v1};
 use vocabulary::{AgentId, ReplyId, Status, StreamId};
 
-use crate::checks::{Books, Readers};
+use crate::checks::{Books, Conduct, Readers};
 use crate::coordination::SESSION_TIMEOUT;
 use crate::ctx::Ctx;
 use crate::event::Event;
@@ -22,6 +23,8 @@ use crate::node::Node;
 
 /// What readers see is compared with what is so about this often: it takes as long as some hundred steps.
 const COMPARE: Duration = Duration::from_secs(40);
+/// A master whose registry takes nothing for so long gives up.
+const STORE_PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
 pub struct MasterHost {
@@ -30,6 +33,13 @@ pub struct MasterHost {
     pub is_up: bool,
     /// Seconds its wall clock is off.
     pub skew: i64,
+    /// Its disk, or the way of its commits, is so many times slower than usual.
+    pub store_factor: u32,
+    /// Until then the registry takes nothing more: its disk is full.
+    pub store_full: Duration,
+    /// How much its policies may do at once, and whether they drain.
+    share: f64,
+    drains: bool,
     session: Option<u64>,
     pub leading: Option<Leading>,
 }
@@ -47,9 +57,12 @@ pub struct Leading {
     /// Registry operations that wait for the commit under way to end.
     waiting: Vec<(StoreToken, RegistryOperation)>,
     committing: Vec<(StoreToken, RegistryOperation)>,
+    /// They are durable, and the answer is on its way.
+    committed: bool,
     replies: u64,
     outbox: Outbox,
     pub books: Books,
+    pub conduct: Conduct,
     readers: Readers,
     /// A commit was refused because another master leads.
     fenced: bool,
@@ -66,8 +79,29 @@ impl Leading {
 }
 
 impl MasterHost {
-    pub fn new(index: usize) -> Self {
-        MasterHost { index, life: 0, is_up: false, skew: 0, session: None, leading: None }
+    pub fn new(index: usize, share: f64, drains: bool) -> Self {
+        MasterHost {
+            index,
+            life: 0,
+            is_up: false,
+            skew: 0,
+            store_factor: 1,
+            store_full: Duration::ZERO,
+            share,
+            drains,
+            session: None,
+            leading: None,
+        }
+    }
+
+    fn policy(&self, ping_interval: Duration) -> Policy {
+        let mut policy = Policy::new(ping_interval);
+        policy.max_share = self.share;
+        if self.drains {
+            let kinds = [Kind::DiskPressure, Kind::ExecutorCrashLoop];
+            policy.rules.extend(kinds.map(|kind| Rule { kind, severity: Severity::Critical, action: Remedy::Drain }));
+        }
+        policy
     }
 
     fn node(&self) -> Node {
@@ -82,8 +116,16 @@ impl MasterHost {
         self.session = Some(session);
     }
 
+    /// Of a group that was being committed a first part may have come through: it travels in several requests.
     pub fn crash(&mut self, ctx: &mut Ctx) {
         self.is_up = false;
+        if let Some(leading) = &self.leading {
+            let sent = ctx.between(0, leading.committing.len() as u64) as usize;
+            let sent: Vec<_> = leading.committing.iter().take(sent).map(|(_, operation)| operation.clone()).collect();
+            if !leading.committed && self.can_write(ctx) && ctx.one_in(2) {
+                ctx.coordination.commit(leading.epoch, &sent);
+            }
+        }
         self.leading = None;
         self.session = None;
         let events = ctx.network.down(ctx.time, &mut ctx.random, self.node());
@@ -129,9 +171,12 @@ impl MasterHost {
         if self.session != Some(session) || !self.is_up || self.leading.is_some() {
             return;
         }
-        let (epoch, registry) = ctx.coordination.take_over();
+        let (epoch, registry) = ctx.coordination.take_over(self.index, self.life);
         let mut config = Config::new(self.node().address(), format!("master-{}", self.index));
         config.agent_reregister_timeout = Duration::from_secs(600);
+        let policy = self.policy(config.agent_ping_timeout);
+        let share = if ctx.mutant == Some(Mutant::IgnoreShare) { 1.0 } else { policy.max_share };
+        config.recovery_policy = Some(Policy { max_share: share, ..policy.clone() });
         let core = Master::new(config, ctx.seed(), Arc::new(Metrics::default()), registry);
         ctx.trace(|| format!("master-{} leads in epoch {epoch} as {}", self.index, core.master_id()));
         self.leading = Some(Leading {
@@ -143,15 +188,21 @@ impl MasterHost {
             streams: BTreeMap::new(),
             waiting: Vec::new(),
             committing: Vec::new(),
+            committed: false,
             replies: 0,
             outbox: Outbox::default(),
             books: Books::default(),
+            conduct: Conduct::new(policy),
             readers: Readers::default(),
             fenced: false,
             asked: BTreeMap::new(),
             compare_at: Duration::ZERO,
         });
         self.step(ctx, Input::Elected);
+    }
+
+    pub fn leads_in(&self, epoch: u64) -> bool {
+        self.leading.as_ref().is_some_and(|leading| leading.epoch == epoch)
     }
 
     pub fn info(&self) -> Option<&v1::MasterInfo> {
@@ -226,16 +277,38 @@ impl MasterHost {
     pub fn commit(&mut self, ctx: &mut Ctx) {
         let Some(leading) = &mut self.leading else { return };
         let (tokens, operations): (Vec<_>, Vec<_>) = leading.committing.iter().cloned().unzip();
-        let node = Node::Master(self.index);
-        let cut = ctx.network.is_cut(node, Node::Coordination) || ctx.network.is_cut(Node::Coordination, node);
-        if cut && ctx.mutant != Some(Mutant::IgnoreFence) {
-            // It waits, and is tried again.
-            return ctx.after(Duration::from_secs(1), Event::Commit { master: self.index, life: self.life });
+        let (epoch, writable) = (leading.epoch, self.can_write(ctx));
+        if !writable && ctx.mutant != Some(Mutant::IgnoreFence) {
+            // It waits, and is tried again, but not for ever.
+            if self.store_full > ctx.time + STORE_PATIENCE {
+                ctx.trace(|| format!("master-{} cannot write", self.index));
+                return self.give_up_term(ctx);
+            }
+            return ctx.after(Duration::from_secs(1), Event::Commit { master: self.index, epoch });
         }
         let lost = ctx.mutant == Some(Mutant::LoseCommit) && ctx.one_in(4);
-        let accepted = lost || !cut && ctx.coordination.commit(leading.epoch, &operations);
         let (master, life) = (self.index, self.life);
-        ctx.within(Duration::from_millis(20), Event::Committed { master, life, tokens, fenced: !accepted });
+        // A planted bug: the fence is open.
+        let claimed = if ctx.mutant == Some(Mutant::WriteAfterTerm) { ctx.coordination.epoch() } else { epoch };
+        let accepted = lost || writable && ctx.coordination.commit(claimed, &operations);
+        if accepted && !lost && !ctx.coordination.is_held_by(master, life) {
+            ctx.checks.violation(format!("master-{master} writes in the epoch of another"));
+        }
+        if let Some(leading) = &mut self.leading {
+            leading.committed = true;
+        }
+        ctx.within(Duration::from_millis(20), Event::Committed { master, epoch, tokens, fenced: !accepted });
+    }
+
+    fn can_write(&self, ctx: &Ctx) -> bool {
+        let node = self.node();
+        let cut = ctx.network.is_cut(node, Node::Coordination) || ctx.network.is_cut(Node::Coordination, node);
+        !cut && ctx.time >= self.store_full
+    }
+
+    /// It leads no more, and stands again.
+    fn give_up_term(&mut self, ctx: &mut Ctx) {
+        self.hand_over(ctx);
     }
 
     pub fn committed(&mut self, ctx: &mut Ctx, tokens: Vec<StoreToken>, fenced: bool) {
@@ -246,6 +319,7 @@ impl MasterHost {
         if let Some(leading) = &mut self.leading {
             leading.fenced |= fenced;
             leading.committing.clear();
+            leading.committed = false;
         }
         for token in tokens {
             self.step(ctx, Input::Stored(token));
@@ -275,7 +349,10 @@ impl MasterHost {
         let Some(leading) = &mut self.leading else { return };
         if leading.committing.is_empty() && !leading.waiting.is_empty() {
             leading.committing = std::mem::take(&mut leading.waiting);
-            ctx.within(Duration::from_millis(50), Event::Commit { master: self.index, life: self.life });
+            ctx.within(
+                Duration::from_millis(50) * self.store_factor,
+                Event::Commit { master: self.index, epoch: leading.epoch },
+            );
         }
     }
 
@@ -288,6 +365,9 @@ impl MasterHost {
         let mut effects: Vec<Effect> = outbox.drain().collect();
         leading.outbox = outbox;
         if let Err(violation) = leading.books.read(&effects) {
+            ctx.checks.violation(format!("master-{}: {violation}", self.index));
+        }
+        if let Err(violation) = leading.conduct.read(ctx.time, &effects) {
             ctx.checks.violation(format!("master-{}: {violation}", self.index));
         }
         leading.readers.read(&effects);
@@ -332,6 +412,8 @@ impl MasterHost {
                     ctx.send(node, Node::Scheduler(scheduler), Packet::Closed(stream));
                 }
             }
+            Effect::Send { message: Message::PingSlave(ping), .. }
+                if ctx.mutant == Some(Mutant::ForgetUndo) && !ping.connected => {}
             Effect::Send { from, to, message } => {
                 if let Some(peer) = Node::at(to.address) {
                     ctx.trace(|| format!("{node} -> {peer}: {}", crate::network::brief(&message)));
@@ -345,8 +427,8 @@ impl MasterHost {
                 leading.serial += 1;
                 let serial = leading.serial;
                 leading.timers.insert(timer.clone(), serial);
-                let (master, life) = (self.index, self.life);
-                ctx.at(at.since_start(), Event::MasterTimer { master, life, timer, serial });
+                let (master, epoch) = (self.index, leading.epoch);
+                ctx.at(at.since_start(), Event::MasterTimer { master, epoch, timer, serial });
             }
             Effect::Disarm(timer) => drop(leading.timers.remove(&timer)),
             Effect::Store { token, operation } => leading.waiting.push((token, operation)),

@@ -51,15 +51,20 @@ pub fn call(
             Call { update_weights: Some(Box::new(update)), ..of(call::Type::UpdateWeights) }
         }
         Wish::Maintenance { agent: index } => {
-            let machine = v1::MachineId {
-                hostname: Some(format!("agent-{index}")),
-                ip: Some(Node::Agent(index).address().ip().to_string()),
-            };
             let unavailability =
                 v1::Unavailability { start: v1::TimeInfo { nanoseconds: i64::MAX / 2 }, duration: None };
-            let window = maintenance::Window { machine_ids: vec![machine], unavailability };
+            let window = maintenance::Window { machine_ids: vec![machine(index)], unavailability };
             let update = call::UpdateMaintenanceSchedule { schedule: maintenance::Schedule { windows: vec![window] } };
             Call { update_maintenance_schedule: Some(Box::new(update)), ..of(call::Type::UpdateMaintenanceSchedule) }
+        }
+        // Operators announce it first: a call for a machine that is not in the schedule is refused.
+        Wish::StartMaintenance { agent: index } => {
+            let start = call::StartMaintenance { machines: vec![machine(index)] };
+            Call { start_maintenance: Some(Box::new(start)), ..of(call::Type::StartMaintenance) }
+        }
+        Wish::StopMaintenance { agent: index } => {
+            let stop = call::StopMaintenance { machines: vec![machine(index)] };
+            Call { stop_maintenance: Some(Box::new(stop)), ..of(call::Type::StopMaintenance) }
         }
         Wish::Reserve { agent: index, role: of_role } => {
             let label = format!("operator-r{}", number);
@@ -93,6 +98,10 @@ pub fn call(
             Call { teardown: Some(Box::new(teardown)), ..of(call::Type::Teardown) }
         }
     })
+}
+
+fn machine(agent: usize) -> v1::MachineId {
+    v1::MachineId { hostname: Some(format!("agent-{agent}")), ip: Some(Node::Agent(agent).address().ip().to_string()) }
 }
 
 /// What a call gives up.

@@ -17,6 +17,7 @@ use crate::ctx::Ctx;
 use crate::event::Event;
 use crate::network::Packet;
 use crate::node::Node;
+use crate::run::LEAST_STEPS;
 
 const TICK: Duration = Duration::from_secs(10);
 /// Masters send heartbeats every 15 seconds.
@@ -247,6 +248,14 @@ impl SchedulerHost {
                     self.call(ctx, acknowledge);
                 }
             }
+            event::Type::Message => {
+                let answer = event.message.as_ref().map(|message| (&message.executor_id.value, &message.data));
+                let expected = self.executor();
+                if answer.is_none_or(|(from, data)| *from != expected || *data != format!("{expected}!").into_bytes()) {
+                    ctx.checks.violation(format!("scheduler-{} gets a message that is not its own", self.index));
+                }
+                ctx.counts.framework_messages += 1;
+            }
             event::Type::Error => {
                 let message = event.error.as_ref().map(|error| error.message.clone()).unwrap_or_default();
                 ctx.trace(|| format!("scheduler-{} is told: {message}", self.index));
@@ -281,7 +290,7 @@ impl SchedulerHost {
 
     fn consider(&mut self, ctx: &mut Ctx, id: &str) {
         let Some(offer) = self.offers.remove(id) else { return };
-        let wanted = if ctx.calm { 0 } else { (self.goal - self.launched).min(ctx.between(1, 3)) };
+        let wanted = if self.has_enough(ctx) { 0 } else { ctx.between(1, 3) };
         let super::holdings::Plan { mut operations, mut left, volume } = self.holdings.plan(ctx, self.index, &offer);
         let mut tasks = Vec::new();
         for _ in 0..wanted {
@@ -334,12 +343,13 @@ impl SchedulerHost {
             task_id: v1::TaskId { value: id },
             agent_id: offer.agent_id.clone(),
             resources: need.to_proto(),
+            kill_policy: ctx.one_in(3).then(|| Box::new(grace(3))),
             ..Default::default()
         };
         if ctx.one_in(2) {
             // One executor for many tasks of this agent.
             task.executor = Some(Box::new(v1::ExecutorInfo {
-                executor_id: v1::ExecutorId { value: format!("s{}-executor", self.index) },
+                executor_id: v1::ExecutorId { value: self.executor() },
                 framework_id: offer.framework_id.clone().into(),
                 command: Some(Box::new(command)),
                 ..Default::default()
@@ -418,6 +428,9 @@ impl SchedulerHost {
                 self.call(ctx, call);
             }
             self.kill(ctx);
+            if ctx.one_in(3) && !ctx.calm {
+                self.talk(ctx);
+            }
             self.adjust(ctx);
         }
         ctx.within(TICK * 2, Event::Tick { scheduler: self.index, life: self.life });
@@ -432,14 +445,36 @@ impl SchedulerHost {
         let kill = call::Kill {
             task_id: v1::TaskId { value: id.clone() },
             agent_id: Some(task.agent.clone()),
-            ..Default::default()
+            kill_policy: ctx.one_in(2).then(|| Box::new(grace(5))),
         };
         self.call(ctx, Call { kill: Some(Box::new(kill)), ..of(call::Type::Kill) });
     }
 
+    /// It has, or nothing new is to begin.
+    fn has_enough(&self, ctx: &Ctx) -> bool {
+        ctx.calm || (self.launched >= self.goal && ctx.counts.steps >= LEAST_STEPS)
+    }
+
+    /// Asks an executor of its own something; whether it comes through is left to chance.
+    fn talk(&mut self, ctx: &mut Ctx) {
+        let executor = self.executor();
+        let Some(task) = self.tasks.values().find(|task| task.state == TaskState::TaskRunning) else { return };
+        let message = call::Message {
+            agent_id: task.agent.clone(),
+            executor_id: v1::ExecutorId { value: executor.clone() },
+            data: format!("{executor}?").into_bytes(),
+        };
+        self.call(ctx, Call { message: Some(Box::new(message)), ..of(call::Type::Message) });
+    }
+
+    /// The one that its custom tasks share on each agent.
+    fn executor(&self) -> String {
+        format!("s{}-executor", self.index)
+    }
+
     /// Suppresses offers when nothing is left to launch.
     fn adjust(&mut self, ctx: &mut Ctx) {
-        let enough = self.launched >= self.goal || ctx.calm;
+        let enough = self.has_enough(ctx);
         if enough == self.suppressed {
             return;
         }
@@ -451,4 +486,8 @@ impl SchedulerHost {
 
 fn of(kind: call::Type) -> Call {
     Call { r#type: Some(kind as i32), ..Default::default() }
+}
+
+fn grace(seconds: i64) -> v1::KillPolicy {
+    v1::KillPolicy { grace_period: Some(v1::DurationInfo { nanoseconds: seconds * 1_000_000_000 }) }
 }
