@@ -295,6 +295,62 @@ fn what_waited_for_the_disk_is_as_if_it_had_not_been() {
     assert_eq!(c.answers(reply), []);
 }
 
+/// What an operator decides shows nowhere, neither to readers nor to frameworks nor in offers, before it is durable.
+#[test]
+fn a_decision_that_is_not_durable_is_none() {
+    use v1::master::call::{Type, UpdateMaintenanceSchedule, UpdateQuota, UpdateWeights};
+    let of = |kind: Type| v1::master::Call { r#type: Some(kind as i32), ..Default::default() };
+    let limits = [("cpus".to_owned(), v1::value::Scalar { value: 0.0 })].into();
+    let none = v1::quota::QuotaConfig { role: "r".to_owned(), guarantees: Default::default(), limits };
+    let heavy = v1::WeightInfo { weight: 5.0, role: Some("r".to_owned()) };
+    let window = v1::maintenance::Window {
+        machine_ids: vec![v1::MachineId { hostname: Some("host".to_owned()), ip: Some("127.0.0.1".to_owned()) }],
+        unavailability: v1::Unavailability { start: v1::TimeInfo { nanoseconds: 1 }, duration: None },
+    };
+    let schedule = v1::maintenance::Schedule { windows: vec![window] };
+    let decisions = [
+        v1::master::Call {
+            update_quota: Some(Box::new(UpdateQuota { force: Some(true), quota_configs: vec![none] })),
+            ..of(Type::UpdateQuota)
+        },
+        v1::master::Call {
+            update_weights: Some(Box::new(UpdateWeights { weight_infos: vec![heavy] })),
+            ..of(Type::UpdateWeights)
+        },
+        v1::master::Call {
+            update_maintenance_schedule: Some(Box::new(UpdateMaintenanceSchedule { schedule })),
+            ..of(Type::UpdateMaintenanceSchedule)
+        },
+        deactivate_agent("m-S0"),
+        mark_agent_gone("m-S0"),
+    ];
+    for decision in decisions {
+        let mut c = Cluster::new();
+        let all = agents(&mut c, 1);
+        let f = c.framework();
+        let offer = c.offered(&f).remove(0);
+        c.call(&f, decline(&offer, 0.0));
+        c.forget();
+        let durable = c.registry.entries();
+        c.disk_is_slow = true;
+        let kind = decision.r#type();
+        let reply = c.ask(decision);
+        assert!(c.effects.iter().any(|effect| matches!(effect, Effect::Store { .. })), "{kind:?} is not stored");
+        assert!(c.changes.is_empty(), "{kind:?}: {:?}", c.changes);
+        assert_eq!(c.heard(&f), [""; 0], "{kind:?}");
+        c.pass(seconds(2));
+        assert_eq!(c.answers(reply), [], "{kind:?}");
+        assert_eq!(c.offers(&f).len(), 1, "{kind:?}");
+
+        c.fail_over();
+        c.disk_is_slow = false;
+        assert_eq!(c.registry.entries(), durable, "{kind:?}");
+        comes_back(&mut c, &all[0]);
+        let f = c.subscribe(returning(framework_info(), &f.id));
+        assert_eq!(c.offered(&f).len(), 1, "{kind:?}");
+    }
+}
+
 #[test]
 fn draining_goes_on_under_the_next_master() {
     let mut c = Cluster::new();
