@@ -189,6 +189,26 @@ proptest! {
         prop_assert_eq!(parse(&plain.to_string()), plain);
     }
 
+    /// The JSON form of `--resources`, in both formats of reservations, says whatever an agent may have from the start.
+    #[test]
+    fn the_json_form_means_the_same(a in low()) {
+        let given = a.unallocated().filter(|resource| {
+            !(resource.is_revocable() || resource.is_persistent_volume() || resource.is_dynamically_reserved())
+        });
+        let json = |protos: &[v1::Resource]| {
+            let each: Vec<String> =
+                protos.iter().map(|proto| String::from_utf8(wire::json::encode(proto)).unwrap()).collect();
+            format!("[{}]", each.join(","))
+        };
+        prop_assert_eq!(&Resources::parse(&json(&given.to_proto()), "*").unwrap(), &given);
+        let old = given.to_proto_pre_refinement().unwrap();
+        prop_assert_eq!(&Resources::parse(&json(&old), "*").unwrap(), &given);
+        // What names no role is the default role's, and only that.
+        let by_default = Resources::parse(&json(&given.unreserved().to_proto()), "eng").unwrap();
+        prop_assert_eq!(by_default.quantities(), given.unreserved().quantities());
+        prop_assert!(by_default.unreserved().is_empty());
+    }
+
     #[test]
     fn filters_divide(a in low()) {
         let check = |left: Resources, right: Resources| assert_eq!(&(&left + &right), &a);
