@@ -258,8 +258,8 @@ async fn a_limit_ends_what_is_offered() {
     let offer = dev.is_offered(1.0, 256.0).await;
     dev.accepts(&offer, vec![dev.sleeper("t", &offer, 0.5, 128.0)]).await;
     dev.sees("t", "TASK_RUNNING").await;
-    // Declined with the launch: only that much was offered.
-    cluster.explains(&dev, "REFUSED").await;
+    // What the launch left over was declined with it: only that much had been offered.
+    cluster.explains(&dev, "QUOTA_LIMIT").await;
     dev.calls("REVIVE", "revive", json!({})).await;
     dev.is_offered(0.5, 128.0).await;
     let reason = cluster.explains(&dev, "QUOTA_LIMIT").await;
