@@ -17,11 +17,17 @@ const FOUND: &[(u64, &str)] = &[
     (52, "a torn down framework came back with an agent that was away, and kept the cluster from its rest"),
     (93, "a role at its limit is offered what is not limited"),
     (111, "an agent drains as long as a torn down framework owes it an acknowledgement"),
+    (29, "a report that crossed an acknowledgement made a finished operation end as dropped"),
+    (44, "a repeated re-registration took back what operations under way were making"),
+    (250, "an operation held up by a broken connection was done after it had been reported as dropped"),
+    (160, "a task that waited for a volume was reported as dropped, and then run"),
+    (229, "a kill that waited for a volume was answered after the end of its task had been acknowledged"),
+    (358, "a launch held up by a broken connection was carried out after it had been reported as dropped"),
     (182, "a second commit began before the first was answered (the simulator's own fault)"),
 ];
 
 /// As many runs as `make test` has time for; `simulate --seeds` runs any number.
-const FIXED: u64 = 250;
+const FIXED: u64 = 150;
 
 /// Runs these on all cores; the outcomes in order of their seeds, up to the first failure of each thread.
 fn runs(seeds: std::ops::Range<u64>, mutant: Option<Mutant>) -> Vec<Outcome> {
@@ -59,11 +65,13 @@ fn nothing_is_lost_in_a_fixed_set_of_seeds() {
     let outcomes = runs(0..FIXED, None);
     outcomes.iter().for_each(holds);
     assert_eq!(outcomes.len() as u64, FIXED);
+    // A seed stands for a certain amount of trouble.
+    assert!(outcomes.iter().all(|outcome| outcome.counts.steps >= 2000));
     // They are not empty: each has masters, agents, tasks and trouble.
     let tasks: u64 = outcomes.iter().map(|outcome| outcome.counts.tasks_started).sum();
     let faults: u64 = outcomes.iter().map(|outcome| outcome.counts.faults.total()).sum();
     let steps: u64 = outcomes.iter().map(|outcome| outcome.counts.steps).sum();
-    assert!(tasks > 20 * FIXED && faults > 10 * FIXED && steps > 2000 * FIXED, "{tasks} {faults} {steps}");
+    assert!(tasks > 20 * FIXED && faults > 10 * FIXED && steps > 3000 * FIXED, "{tasks} {faults} {steps}");
 }
 
 #[test]
