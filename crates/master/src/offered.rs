@@ -224,7 +224,7 @@ mod tests {
     fn what_was_described_before_does_not_show() {
         let fault_domain = v1::domain_info::FaultDomain::default();
         let domain = v1::DomainInfo { fault_domain: Some(Box::new(fault_domain)) };
-        let mut offers = vec![
+        let mut offers = [
             offered(0, |_, _| {}),
             offered(1, |info, _| info.attributes = vec![attribute("x"), attribute("y")]),
             offered(2, |info, _| info.attributes = vec![attribute("x")]),

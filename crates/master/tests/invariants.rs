@@ -355,10 +355,10 @@ impl World {
             match effect {
                 Effect::Event { stream, event } => {
                     for party in &mut self.frameworks {
-                        if party.http.as_ref().is_some_and(|http| http.stream == stream) {
-                            if let Some(subscribed) = &event.subscribed {
-                                party.id.clone_from(&subscribed.framework_id.value);
-                            }
+                        if party.http.as_ref().is_some_and(|http| http.stream == stream)
+                            && let Some(subscribed) = &event.subscribed
+                        {
+                            party.id.clone_from(&subscribed.framework_id.value);
                         }
                     }
                 }

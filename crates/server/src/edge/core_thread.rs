@@ -144,8 +144,9 @@ impl<H: Host> Inbox<H> {
         Ok(())
     }
 
-    /// Swaps the waiting mail into `batch`; returns without any at `deadline`.
+    /// Swaps the waiting mail into `batch`, which is empty; returns without any at `deadline`.
     pub fn take(&self, batch: &mut Vec<Mail<H>>, deadline: Option<Instant>) {
+        give_back(batch);
         let mut waiting = self.lock();
         while waiting.mail.is_empty() {
             let patience = deadline.map(|at| at.saturating_duration_since(Instant::now()));
@@ -177,6 +178,13 @@ impl<H: Host> Inbox<H> {
 
     fn lock(&self) -> MutexGuard<'_, Waiting<H>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Gives back the memory of a burst; what ordinary batches need stays.
+pub fn give_back<T>(emptied: &mut Vec<T>) {
+    if emptied.capacity() > 4 * MAX_BATCH {
+        emptied.shrink_to(MAX_BATCH);
     }
 }
 
@@ -278,4 +286,18 @@ fn deliver<H: Host>(mail: Mail<H>, now: Now, host: &mut H, desk: &mut Desk<H>) -
         Mail::Stop => return true,
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_memory_of_a_burst_is_given_back() {
+        for (burst, stays) in [(MAX_BATCH, true), (100 * MAX_BATCH, false)] {
+            let mut batch: Vec<usize> = Vec::with_capacity(burst);
+            give_back(&mut batch);
+            assert_eq!(batch.capacity() >= burst, stays, "{burst}");
+        }
+    }
 }

@@ -16,7 +16,7 @@ use super::publisher::Publisher;
 use super::sessions::Sessions;
 use super::store::Registrar;
 use super::timings::Timings;
-use crate::edge::core_thread::Host;
+use crate::edge::core_thread::{Host, give_back};
 use crate::edge::desk::Desk;
 use crate::edge::stream::StreamEvent;
 use crate::running::Ended;
@@ -164,6 +164,7 @@ impl Host for MasterHost {
     fn publish(&mut self) {
         if !self.changes.is_empty() {
             self.publisher.publish(&mut self.changes);
+            give_back(&mut self.changes);
         }
         if let Some(ready) = self.ready.take() {
             // There is room for the only word it says.
