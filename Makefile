@@ -3,14 +3,16 @@
 # make test           all checks
 # make soak SEEDS=N   N simulated clusters with faults, on all cores
 # make properties ROUNDS=N  the property tests, N times with other cases
+# make fuzz SECONDS=N  each decoder with random bytes; needs a nightly toolchain and cargo-fuzz
 # make build          target/release/tepui
 
-.PHONY: run test build soak properties tools fmt clippy unit zookeeper pymesos smoke conformance
+.PHONY: run test build soak properties fuzz tools fmt clippy unit zookeeper pymesos smoke conformance
 
 TEPUI = target/release/tepui
 SEEDS = 10000
 FROM = 0
 ROUNDS = 20
+SECONDS = 60
 PROPERTIES = -p agent -p allocator -p fetcher -p health -p master -p resources -p validation -p views -p wire
 PYMESOS = target/pymesos
 
@@ -58,6 +60,13 @@ properties: tools
 	@for seed in $$(seq $(FROM) $$(($(FROM) + $(ROUNDS) - 1))); do \
 		PROPTEST_RNG_SEED=$$seed cargo test --quiet --locked $(PROPERTIES) >target/properties.log 2>&1 \
 			&& echo "seed $$seed: passed" || { cat target/properties.log; echo "again: make properties ROUNDS=1 FROM=$$seed"; exit 1; }; \
+	done
+
+fuzz: tools
+	@for target in $$(cargo +nightly fuzz list); do \
+		mkdir -p fuzz/corpus/$$target; \
+		cargo +nightly fuzz run $$target fuzz/corpus/$$target fuzz/seeds/$$target -- \
+			-max_total_time=$(SECONDS) -rss_limit_mb=3000 || exit 1; \
 	done
 
 soak: tools
