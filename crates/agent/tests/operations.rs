@@ -91,6 +91,21 @@ fn tasks_wait_for_the_volume_that_is_made_for_them() {
     assert!(told.contains("t2 KILLED"), "{told}");
 }
 
+#[test]
+fn a_kill_that_waited_is_not_answered_for_a_task_that_is_over() {
+    let mut story = Story::registered();
+    story.applies(1, reserve(20.0)).acknowledges_operation(1);
+    story.applies(2, create(volume("v", 10.0))).runs(command("t1")).master_kills("t1");
+    story.applies(3, create(volume("w", 10.0))).master_kills("t1").untold();
+    story.volumes_are_ready();
+    let told = story.tell();
+    assert!(told.contains("t1 KILLED") && told.ends_with("/w"), "{told}");
+    story.framework_acknowledges("t1", "U1").untold();
+    story.volumes_are_ready();
+    let told = story.tell();
+    assert!(told.contains("O3 FINISHED") && !told.contains("t1"), "{told}");
+}
+
 /// Its data would be written to a directory that no volume is, and be lost with the sandbox.
 #[test]
 fn a_task_does_not_start_on_a_volume_that_is_not_there() {

@@ -32,6 +32,7 @@ pub(crate) struct Framework {
     pub constraints: Option<Arc<OfferConstraints>>,
     pub tasks: BTreeMap<TaskId, Task>,
     pub unreachable: UnreachableTasks,
+    pub ended: EndedTasks,
     pub offers: BTreeSet<OfferId>,
     /// Agents on which it has tasks or executors.
     pub agents: BTreeSet<AgentId>,
@@ -50,6 +51,7 @@ impl Framework {
             constraints: None,
             tasks: BTreeMap::new(),
             unreachable: UnreachableTasks::default(),
+            ended: EndedTasks::default(),
             offers: BTreeSet::new(),
             agents: BTreeSet::new(),
             deadline: None,
@@ -154,6 +156,28 @@ impl UnreachableTasks {
     pub fn drain(&mut self) -> impl Iterator<Item = (TaskId, Arc<v1::Task>)> {
         self.order.clear();
         std::mem::take(&mut self.tasks).into_iter()
+    }
+}
+
+/// Tasks whose end their framework has acknowledged lately, and where they were. What their agents still say of them has
+/// been overtaken.
+#[derive(Debug, Default)]
+pub(crate) struct EndedTasks(VecDeque<(TaskId, AgentId)>);
+
+impl EndedTasks {
+    /// A connection that broke holds less.
+    const MAX: usize = 1000;
+
+    pub fn add(&mut self, task: TaskId, agent: AgentId) {
+        if self.0.len() >= Self::MAX {
+            self.0.pop_front();
+        }
+        self.0.push_back((task, agent));
+    }
+
+    /// Only asked about tasks that nothing is known of.
+    pub fn contains(&self, task: &str, agent: &str) -> bool {
+        self.0.iter().any(|(id, on)| id.as_str() == task && on.as_str() == agent)
     }
 }
 

@@ -83,6 +83,14 @@ fn seen(update: &internal::StatusUpdate) -> v1::TaskStatus {
     status
 }
 
+/// An update that was read late, from a connection that broke: its framework has heard of it, and then of the task's end.
+/// An agent that still waits for the acknowledgement gets it (Mesos forwards the update: the task comes back to life).
+fn settle_overtaken(cx: &mut Cx<'_>, agent: &Upid, update: internal::StatusUpdate) {
+    let (Some(slave_id), Some(uuid)) = (update.slave_id, update.uuid) else { return };
+    let (framework_id, task_id) = (update.framework_id, update.status.task_id);
+    cx.send(agent, internal::StatusUpdateAcknowledgementMessage { slave_id, framework_id, task_id, uuid });
+}
+
 impl Master {
     pub(crate) fn status_update(&mut self, cx: &mut Cx<'_>, from: &Upid, message: internal::StatusUpdateMessage) {
         self.metrics.messages_status_update.increment();
@@ -108,7 +116,16 @@ impl Master {
         let Some(framework) = self.frameworks.get_mut(&update.framework_id.value) else { return false };
         let (framework_id, connected) = (framework.id().clone(), framework.state.connected);
         let known = framework.tasks.get_key_value(update.status.task_id.value.as_str());
-        let task = known.filter(|(_, task)| task.agent.as_str() == agent).map(|(id, _)| id.clone());
+        let known = known.filter(|(_, task)| task.agent.as_str() == agent);
+        let overtaken = match known {
+            Some((_, task)) => task.proto.status_update_uuid.is_some() && vocabulary::is_terminal(task.told_state()),
+            None => framework.ended.contains(&update.status.task_id.value, agent),
+        };
+        let task = known.map(|(id, _)| id.clone());
+        if overtaken && !v1::TaskState::try_from(update.status.state).is_ok_and(vocabulary::is_terminal) {
+            settle_overtaken(cx, from, update);
+            return true;
+        }
 
         let seen = Arc::new(seen(&update));
         let latest = update.latest_state.and_then(|state| v1::TaskState::try_from(state).ok());
@@ -209,6 +226,9 @@ impl Master {
         let limit = self.config.max_unreachable_tasks_per_framework;
         let Some(entry) = self.frameworks.get_mut(framework.as_str()) else { return };
         let Some(task) = entry.tasks.remove(id) else { return };
+        if departure == TaskDeparture::Completed && vocabulary::is_terminal(task.told_state()) {
+            entry.ended.add(id.clone(), task.agent.clone());
+        }
         if departure == TaskDeparture::Unreachable {
             let forgotten = entry.unreachable.add(id.clone(), task.proto.clone(), limit);
             self.metrics.tasks_unreachable.add(1 - forgotten as i64);

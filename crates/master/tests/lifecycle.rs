@@ -39,6 +39,33 @@ fn a_task_lives_and_dies() {
     assert_eq!(c.metrics.tasks_finished.get(), 1);
 }
 
+/// Its agent's connection broke, and what it had delivered is read after what came on the next one.
+#[test]
+fn an_update_that_was_overtaken_brings_no_task_back() {
+    for acknowledged in [false, true] {
+        let mut c = Cluster::new();
+        let f = c.framework();
+        let a = c.agent("cpus:4;mem:1024");
+        c.settle();
+        let offer = c.offers(&f).remove(0);
+        c.call(&f, accept(&[&offer], vec![launch(vec![task("t", &offer, "cpus:1;mem:128")])]));
+        for (state, uuid) in [(TaskRunning, 1), (TaskFinished, 2)] {
+            c.update(&a, &f.id, "t", state, uuid);
+            if acknowledged || uuid == 1 {
+                c.call(&f, acknowledge(&a.id, "t", uuid));
+            }
+        }
+        c.settle();
+        c.heard(&f);
+        c.received(&a.pid);
+        c.update(&a, &f.id, "t", TaskRunning, 1);
+        assert_eq!(c.heard(&f), [""; 0], "acknowledged: {acknowledged}");
+        assert_eq!(c.received(&a.pid), ["Acknowledgement t uuid 1"], "an agent that waits for it goes on");
+        c.update(&a, &f.id, "t", TaskFinished, 2);
+        assert_eq!(c.heard(&f), ["UPDATE t TASK_FINISHED SOURCE_EXECUTOR on m-S0 uuid 2"], "the end may be repeated");
+    }
+}
+
 /// The order of effects is a promise: a record before the message that relies on it,
 /// changes as they are made, the answer to a call when its work is done.
 #[test]

@@ -23,6 +23,8 @@ const FOUND: &[(u64, &str)] = &[
     (160, "a task that waited for a volume was reported as dropped, and then run"),
     (229, "a kill that waited for a volume was answered after the end of its task had been acknowledged"),
     (358, "a launch held up by a broken connection was carried out after it had been reported as dropped"),
+    (2503, "an update that its agent's broken connection still held brought an ended task back to life"),
+    (2895, "a second kill that waited for a volume was answered after the end of its task had been acknowledged"),
     (182, "a second commit began before the first was answered (the simulator's own fault)"),
 ];
 

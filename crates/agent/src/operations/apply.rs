@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use messages::v1::OperationState;
-use messages::{internal, v1};
+use messages::{Message, internal, v1};
 use resources::{Conversion, Resources, conversions};
 use uuid::Uuid;
 
@@ -148,8 +148,18 @@ impl Agent {
 
     fn attend_to_waiting(&mut self, step: &mut Step<'_>) {
         while let Some(message) = self.ledger.next_waiting() {
-            self.master_message(step, message);
+            if !self.is_moot(&message) {
+                self.master_message(step, message);
+            }
         }
+    }
+
+    /// A kill that waited with the launch of its task, and finds that the task has ended since: its end has been told, and
+    /// may have been acknowledged.
+    fn is_moot(&self, message: &Message) -> bool {
+        let Message::KillTask(kill) = message else { return false };
+        let framework = self.frameworks.get(kill.framework_id.value.as_str());
+        framework.is_none_or(|framework| !framework.tasks.contains_key(kill.task_id.value.as_str()))
     }
 
     fn commit(

@@ -8,11 +8,20 @@ use health::{Incident, Kind, News, Policy, Subject};
 use master::{Change, Effect};
 use vocabulary::{AgentId, FrameworkId};
 
+/// What is decided about an agent.
+#[derive(Debug, Clone, Copy)]
+struct Standing {
+    /// Offers may be made of it.
+    active: bool,
+    drains: bool,
+    /// It drains or is deactivated.
+    kept_out: bool,
+}
+
 #[derive(Debug)]
 pub struct Conduct {
     policy: Policy,
-    /// Whether offers may be made of it, and whether it drains.
-    agents: BTreeMap<AgentId, (bool, bool)>,
+    agents: BTreeMap<AgentId, Standing>,
     /// Agents of the master before that have not come back, and how many it had, until all have.
     awaited: BTreeSet<AgentId>,
     expected: usize,
@@ -22,6 +31,8 @@ pub struct Conduct {
     open: BTreeMap<u64, Arc<Incident>>,
     /// When each agent was put in quarantine last, and for how long.
     quarantines: BTreeMap<AgentId, (Duration, Duration)>,
+    /// Operators have put these to use again: what was before is forgiven.
+    forgiven: BTreeSet<AgentId>,
 }
 
 impl Conduct {
@@ -35,6 +46,7 @@ impl Conduct {
             drained: BTreeSet::new(),
             open: BTreeMap::new(),
             quarantines: BTreeMap::new(),
+            forgiven: BTreeSet::new(),
         }
     }
 
@@ -70,10 +82,17 @@ impl Conduct {
             }
             Change::AgentAdded(agent) | Change::AgentUpdated(agent) => {
                 self.returned(&agent.id);
-                let drains = agent.drain.is_some();
-                let before = self.agents.insert(agent.id.clone(), (agent.active, drains));
-                if !drains && before.is_some_and(|(_, drained)| drained) {
+                let now = Standing {
+                    active: agent.active,
+                    drains: agent.drain.is_some(),
+                    kept_out: agent.drain.is_some() || agent.deactivated,
+                };
+                let before = self.agents.insert(agent.id.clone(), now);
+                if !now.drains && before.is_some_and(|before| before.drains) {
                     self.drained.remove(&agent.id);
+                }
+                if !now.kept_out && before.is_some_and(|before| before.kept_out) {
+                    self.forgiven.insert(agent.id.clone());
                 }
             }
             Change::AgentRemoved { agent, .. } => {
@@ -86,7 +105,7 @@ impl Conduct {
                 if self.held.contains_key(&offer.agent) {
                     return Err(format!("agent {} is offered, and a policy keeps it from offers", offer.agent));
                 }
-                if !self.agents.get(&offer.agent).is_some_and(|(active, _)| *active) {
+                if !self.agents.get(&offer.agent).is_some_and(|standing| standing.active) {
                     return Err(format!("agent {} is offered, and is not active", offer.agent));
                 }
                 return Ok(false);
@@ -138,6 +157,7 @@ impl Conduct {
         let seconds = reason.split_whitespace().filter_map(|word| word.parse().ok()).next_back().unwrap_or(0);
         let length = Duration::from_secs(seconds);
         let flapping = &self.policy.flapping;
+        let forgiven = self.forgiven.remove(agent);
         let expected = match self.quarantines.insert(agent.clone(), (time, length)) {
             Some((at, before)) if time < at + before + flapping.max_quarantine => {
                 (before * 2).min(flapping.max_quarantine)
@@ -146,7 +166,7 @@ impl Conduct {
             // The master before may have known one.
             None => length.max(flapping.quarantine),
         };
-        if length != expected {
+        if length != expected && !(forgiven && length == flapping.quarantine) {
             return Err(format!("agent {agent} is in quarantine for {length:?}, and not for {expected:?}"));
         }
         Ok(())

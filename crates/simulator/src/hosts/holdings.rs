@@ -46,6 +46,11 @@ pub struct Plan {
 }
 
 impl Holdings {
+    /// Those of the next instance, whose names are others: what the one before made is still there.
+    pub fn successor(&self) -> Self {
+        Holdings { made: self.made, ..Holdings::default() }
+    }
+
     /// What an operation may still become.
     pub fn unfinished(&self) -> impl Iterator<Item = (&str, OperationState, &str)> {
         let operations = self.operations.iter().filter(|(_, operation)| !is_over(operation.state));

@@ -170,7 +170,7 @@ impl SchedulerHost {
         }
         self.framework = None;
         self.tasks.clear();
-        self.holdings = Holdings::default();
+        self.holdings = self.holdings.successor();
         self.disconnect();
     }
 
