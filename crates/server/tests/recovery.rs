@@ -551,7 +551,7 @@ async fn without_checkpointing_nothing_is_left() {
     let mut cluster = Cluster::start(false).await;
     cluster.launch("sleep 1000").await;
     cluster.until("TASK_RUNNING").await;
-    assert!(find(&cluster.work.path().join("run/containers"), "state").is_some());
+    cluster.executor();
     cluster.kill();
     cluster.restart();
     let run = cluster.work.path().join("run/containers");
@@ -564,10 +564,7 @@ async fn an_executor_that_hangs_is_ended() {
     let mut cluster = Cluster::start(true).await;
     cluster.launch("sleep 1000").await;
     cluster.until("TASK_RUNNING").await;
-    let state = std::fs::read_to_string(find(&cluster.work.path().join("run/containers"), "state").unwrap());
-    let pid: i32 = state.unwrap().lines().find_map(|line| line.strip_prefix("pid ")?.parse().ok()).expect("a pid");
-    let pid = rustix::process::Pid::from_raw(pid).expect("a pid");
-    rustix::process::kill_process(pid, rustix::process::Signal::STOP).expect("stopped");
+    rustix::process::kill_process(cluster.executor(), rustix::process::Signal::STOP).expect("stopped");
     cluster.kill();
     cluster.restart();
     let gone = cluster.until("TASK_GONE").await;
