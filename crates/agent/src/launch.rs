@@ -138,6 +138,7 @@ impl Agent {
         let framework = launch.framework.clone();
         let id = ExecutorId::from(&launch.executor.executor_id);
         launch.executor.framework_id.get_or_insert_with(|| framework.to_proto());
+        self.end_drain_of_nothing(step);
         match self.check_launch(&launch, &id) {
             Ok(()) => {
                 if self.executor(&framework, &id).is_none() {

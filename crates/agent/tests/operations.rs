@@ -388,3 +388,18 @@ fn a_drain_waits_for_operations() {
     });
     assert!(story.tell().ends_with("store not draining"));
 }
+
+#[test]
+fn an_agent_that_was_reactivated_takes_tasks_while_operations_go_on() {
+    let mut story = Story::launching();
+    story.applies(1, reserve(10.0)).untold();
+    story.master_says(internal::DrainSlaveMessage { config: v1::DrainConfig::default() }).untold();
+    story.runs(command("early"));
+    assert!(story.tell().contains("REASON_AGENT_DRAINING"), "what ran is not gone");
+    let mut story = Story::registered();
+    story.applies(1, reserve(10.0));
+    story.master_says(internal::DrainSlaveMessage { config: v1::DrainConfig::default() }).untold();
+    story.runs(command("t1"));
+    let told = story.tell();
+    assert!(told.starts_with("store framework F\nstore not draining") && !told.contains("DRAINING"), "{told}");
+}

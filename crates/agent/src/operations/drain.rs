@@ -64,6 +64,15 @@ impl Agent {
         }
     }
 
+    /// A task comes while nothing runs here: its master takes the agent for drained, and an operator has reactivated it.
+    /// (A Mesos agent refuses tasks until also all feedback of operations is acknowledged; where operations go on, that may
+    /// be never.)
+    pub(crate) fn end_drain_of_nothing(&mut self, step: &mut Step<'_>) {
+        if self.drain.is_some() && self.frameworks.values().all(|framework| framework.executors.is_empty()) {
+            self.set_draining(step, None);
+        }
+    }
+
     fn set_draining(&mut self, step: &mut Step<'_>, draining: Option<Draining>) {
         self.drain = draining.map(Arc::new);
         self.stores.store(step, Record::Drain(self.drain.clone()));
