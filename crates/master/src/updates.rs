@@ -83,8 +83,9 @@ fn seen(update: &internal::StatusUpdate) -> v1::TaskStatus {
     status
 }
 
-/// An update that was read late, from a connection that broke: its framework has heard of it, and then of the task's end.
-/// An agent that still waits for the acknowledgement gets it (Mesos forwards the update: the task comes back to life).
+/// An update that was read late, from a connection that broke, or the answer to a kill that was: its framework has heard of
+/// the task's end already. An agent that still waits for the acknowledgement gets it. (Mesos forwards such updates: the task
+/// comes back to life, or ends a second time in another way.)
 fn settle_overtaken(cx: &mut Cx<'_>, agent: &Upid, update: internal::StatusUpdate) {
     let (Some(slave_id), Some(uuid)) = (update.slave_id, update.uuid) else { return };
     let (framework_id, task_id) = (update.framework_id, update.status.task_id);
@@ -117,12 +118,17 @@ impl Master {
         let (framework_id, connected) = (framework.id().clone(), framework.state.connected);
         let known = framework.tasks.get_key_value(update.status.task_id.value.as_str());
         let known = known.filter(|(_, task)| task.agent.as_str() == agent);
+        let is_end = v1::TaskState::try_from(update.status.state).is_ok_and(vocabulary::is_terminal);
         let overtaken = match known {
-            Some((_, task)) => task.proto.status_update_uuid.is_some() && vocabulary::is_terminal(task.told_state()),
+            Some((_, task)) => {
+                let ended = task.proto.status_update_uuid.is_some() && vocabulary::is_terminal(task.told_state());
+                // An end that is not acknowledged is repeated.
+                ended && !is_end
+            }
             None => framework.ended.contains(&update.status.task_id.value, agent),
         };
         let task = known.map(|(id, _)| id.clone());
-        if overtaken && !v1::TaskState::try_from(update.status.state).is_ok_and(vocabulary::is_terminal) {
+        if overtaken {
             settle_overtaken(cx, from, update);
             return true;
         }

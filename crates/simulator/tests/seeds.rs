@@ -25,6 +25,7 @@ const FOUND: &[(u64, &str)] = &[
     (358, "a launch held up by a broken connection was carried out after it had been reported as dropped"),
     (2503, "an update that its agent's broken connection still held brought an ended task back to life"),
     (2895, "a second kill that waited for a volume was answered after the end of its task had been acknowledged"),
+    (16855, "a kill that was read late had an ended task end a second time, as dropped"),
     (182, "a second commit began before the first was answered (the simulator's own fault)"),
 ];
 
