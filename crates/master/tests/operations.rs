@@ -77,6 +77,14 @@ impl Story {
         let update = operation_update(&self.a, operation, state, uuid);
         self.c.send(&self.a.pid.clone(), update);
     }
+
+    /// The agent answers that it does not know an operation: it names neither the operation nor its framework.
+    fn deny(&mut self, operation: &internal::ApplyOperationMessage) {
+        let mut dropped = operation_update(&self.a, operation, v1::OperationState::OperationDropped, None);
+        dropped.framework_id = None;
+        dropped.status.operation_id = None;
+        self.c.send(&self.a.pid.clone(), dropped);
+    }
 }
 
 const RESERVED: &str = "cpus(reservations: [(DYNAMIC,r)]):1";
@@ -341,11 +349,7 @@ fn an_agent_is_asked_about_operations_it_does_not_report() {
     s.c.forget();
     s.c.send(&s.a.pid.clone(), report(&s.a, vec![]));
     assert_eq!(s.c.received(&s.a.pid), ["ReconcileOperations 1"]);
-    // It does not know it: it names neither operation nor framework.
-    let mut dropped = operation_update(&s.a, &applied, v1::OperationState::OperationDropped, None);
-    dropped.framework_id = None;
-    dropped.status.operation_id = None;
-    s.c.send(&s.a.pid.clone(), dropped);
+    s.deny(&applied);
     assert_eq!(s.heard(), ["UPDATE_OPERATION_STATUS op OPERATION_DROPPED: "]);
     // What had been taken for granted is not so: the agent is made to say what is.
     let received = s.c.received(&s.a.pid);
@@ -365,6 +369,31 @@ fn an_operation_that_has_ended_is_not_asked_about() {
     // The agent has been told that somebody has heard of it.
     s.c.send(&s.a.pid.clone(), report(&s.a, vec![]));
     assert_eq!(s.c.received(&s.a.pid), Vec::<String>::new());
+    s.c.call(&s.f, reconcile_operations(&[("op", Some(&s.a.id))]));
+    assert_eq!(s.heard(), ["UPDATE_OPERATION_STATUS op OPERATION_UNKNOWN: Reconciliation: Operation is unknown"]);
+}
+
+#[test]
+fn what_has_finished_is_not_dropped_by_an_answer_to_an_old_question() {
+    let mut s = story();
+    s.accept(vec![reserve_for("r", "cpus:1", Some("op"))]);
+    let applied = s.applied().remove(0);
+    // Asked while the agent still writes the result down.
+    s.c.forget();
+    s.c.send(&s.a.pid.clone(), report(&s.a, vec![]));
+    assert_eq!(s.c.received(&s.a.pid), ["ReconcileOperations 1"]);
+    s.report(&applied, v1::OperationState::OperationFinished, Some(1));
+    assert_eq!(s.heard(), ["UPDATE_OPERATION_STATUS op OPERATION_FINISHED uuid 1: "]);
+    // This report was made before the acknowledgement arrived, the answer after it.
+    let operation = known_operation(&s.a, &applied, v1::OperationState::OperationFinished, Some(1));
+    s.c.call(&s.f, acknowledge_operation(&s.a.id, "op", 1));
+    s.c.send(&s.a.pid.clone(), report(&s.a, vec![operation]));
+    s.c.forget();
+    s.deny(&applied);
+    assert_eq!(s.heard(), Vec::<String>::new());
+    // Nothing is in doubt, and the operation is over.
+    assert_eq!(s.c.received(&s.a.pid), Vec::<String>::new());
+    assert_eq!(s.next_offer(), AFTERWARDS);
     s.c.call(&s.f, reconcile_operations(&[("op", Some(&s.a.id))]));
     assert_eq!(s.heard(), ["UPDATE_OPERATION_STATUS op OPERATION_UNKNOWN: Reconciliation: Operation is unknown"]);
 }

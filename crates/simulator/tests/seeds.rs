@@ -27,6 +27,8 @@ const FOUND: &[(u64, &str)] = &[
     (2895, "a second kill that waited for a volume was answered after the end of its task had been acknowledged"),
     (16855, "a kill that was read late had an ended task end a second time, as dropped"),
     (182, "a second commit began before the first was answered (the simulator's own fault)"),
+    (27026, "an agent asked early about an operation dropped it after its end had been acknowledged"),
+    (28036, "as 27026, with a connection that broke and held several reports back"),
 ];
 
 /// As many runs as `make test` has time for; `simulate --seeds` runs any number.

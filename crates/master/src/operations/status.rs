@@ -41,6 +41,13 @@ impl Master {
             return;
         };
         self.metrics.valid_operation_status_updates.increment();
+        if denies(&message) && is_terminal(operation.state()) {
+            // It was asked before its update told the end, and answers after the acknowledgement made it forget the
+            // operation; a report that crossed the acknowledgement entered it here again. The end that was told stays.
+            // (Mesos tells the framework OPERATION_DROPPED after OPERATION_FINISHED.)
+            let uuid = operation.uuid;
+            return self.remove_operation(cx, uuid);
+        }
         // An agent that does not know the operation any more knows neither its name nor its framework.
         if let Some(name) = operation.name().cloned() {
             message.status.operation_id = Some(name.clone());
@@ -244,4 +251,11 @@ impl Master {
         let status = operation.proto.statuses.iter().find(has_uuid)?;
         (can && operation.agent == agent).then(|| (operation.uuid, status.state()))
     }
+}
+
+/// An agent's answer to a question of ours: it does not know the operation. It names no framework, and does not wait for
+/// an acknowledgement.
+fn denies(message: &internal::UpdateOperationStatusMessage) -> bool {
+    let status = &message.status;
+    message.framework_id.is_none() && status.uuid.is_none() && status.state() == OperationState::OperationDropped
 }
