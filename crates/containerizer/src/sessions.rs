@@ -18,12 +18,14 @@ pub(crate) struct Sessions {
     leader: i32,
     known: BTreeSet<i32>,
     leader_reaped: bool,
+    /// The first process was stopped by an earlier attempt.
+    stopped: bool,
 }
 
 impl Sessions {
     pub(crate) fn of(leader: Pid) -> Self {
         let leader = leader.as_raw_nonzero().get();
-        Sessions { name: None, leader, known: BTreeSet::from([leader]), leader_reaped: false }
+        Sessions { leader, known: BTreeSet::from([leader]), ..Sessions::default() }
     }
 
     /// Also knows processes by their environment.
@@ -61,20 +63,24 @@ impl Sessions {
         }
     }
 
-    /// Kills all members; whether there were any.
+    /// Kills the members; whether there were any.
+    ///
+    /// The first process must not see the others die: an executor would report the end of its task. It is stopped, and dies
+    /// by a later attempt that finds nobody else: what it began just before it was stopped is not in this table, and
+    /// orphans that an init adopts would escape with its end.
     pub(crate) fn kill(&mut self, kernel: &dyn Kernel, table: &[ProcessEntry]) -> bool {
         let mut members = self.members(table);
         if members.is_empty() {
             members = self.strays(kernel, table);
         }
-        // The first process must not see the others die: an executor would report the end of its task. Stopped it keeps
-        // its children, which are thereby still found if this attempt misses some.
         let leader = Pid::from_raw(self.leader).filter(|pid| members.contains(&pid.as_raw_nonzero().get()));
+        let others: Vec<Pid> =
+            members.iter().filter(|pid| **pid != self.leader).filter_map(|pid| Pid::from_raw(*pid)).collect();
         if let Some(leader) = leader {
-            let _ = kernel.signal(leader, Signal::STOP);
+            let last = std::mem::replace(&mut self.stopped, true) && others.is_empty();
+            let _ = kernel.signal(leader, if last { Signal::KILL } else { Signal::STOP });
         }
-        let others = members.iter().filter(|pid| **pid != self.leader).filter_map(|pid| Pid::from_raw(*pid));
-        for pid in others.chain(leader) {
+        for pid in others {
             let _ = kernel.signal(pid, Signal::KILL);
         }
         !members.is_empty()
@@ -120,6 +126,8 @@ pub(crate) fn usage(kernel: &dyn Kernel, leader: Pid, limits: &Limits) -> Usage 
 
 #[cfg(test)]
 mod tests {
+    use crate::kernel::fake::Fake;
+
     use super::*;
 
     fn entry(pid: i32, parent: i32, session: i32) -> ProcessEntry {
@@ -168,5 +176,18 @@ mod tests {
         sessions.leader_reaped();
         assert_eq!(sessions.members(&[entry(11, 1, 10)]), [11]);
         assert!(sessions.members(&[entry(10, 1, 10), entry(12, 10, 10)]).is_empty());
+    }
+
+    #[test]
+    fn the_first_process_dies_last_and_alone() {
+        let kernel = Fake::with_mounts("");
+        let mut sessions = sessions(10);
+        let alone = [entry(10, 1, 10)];
+        // It began the other one after the table was read, and before it was stopped.
+        let child = [entry(10, 1, 10), entry(11, 10, 11)];
+        for table in [&alone[..], &child, &alone, &[]] {
+            sessions.kill(&kernel, table);
+        }
+        assert_eq!(kernel.log(), ["kill 10 19", "kill 10 19", "kill 11 9", "kill 10 9"]);
     }
 }

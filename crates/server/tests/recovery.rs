@@ -273,6 +273,19 @@ impl Cluster {
     }
 }
 
+/// What a task began may be in a session of its own, but knows where its sandbox is.
+fn kill_those_of(work: &Path) {
+    let names_it = |entry: &std::fs::DirEntry| {
+        let environment = std::fs::read(entry.path().join("environ")).unwrap_or_default();
+        let sandbox = format!("MESOS_SANDBOX={}/", work.display());
+        environment.split(|byte| *byte == 0).any(|variable| variable.starts_with(sandbox.as_bytes()))
+    };
+    for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten().filter(names_it) {
+        let pid = entry.file_name().to_str().and_then(|pid| pid.parse().ok()).and_then(rustix::process::Pid::from_raw);
+        let _ = pid.map(|pid| rustix::process::kill_process(pid, rustix::process::Signal::KILL));
+    }
+}
+
 /// Also on failure nothing is left behind.
 impl Drop for Cluster {
     fn drop(&mut self) {
@@ -286,6 +299,7 @@ impl Drop for Cluster {
                 .map(|pid| rustix::process::kill_process_group(pid, rustix::process::Signal::KILL));
             let _ = std::fs::remove_file(path);
         }
+        kill_those_of(self.work.path());
         self.remove_cgroups();
     }
 }
