@@ -122,6 +122,22 @@ async fn a_scheduler_subscribes_and_is_torn_down() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_has_seen_the_head_of_a_stream_finds_its_framework() {
+    let master = master();
+    let at = master.address;
+    let mut streams = Vec::new();
+    for number in 1..=30 {
+        let mut stream = Client::connect(at).await;
+        let body = format!(r#"{{"type":"SUBSCRIBE","subscribe":{{"framework_info":{FRAMEWORK}}}}}"#);
+        stream.send(post("/api/v1/scheduler", JSON, body)).await;
+        assert_eq!(stream.head().await.expect("a head").status, 200);
+        streams.push(stream);
+        let state = get(at, "/state").await.json();
+        assert_eq!(state["frameworks"].as_array().map(Vec::len), Some(number));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refused_subscription_is_an_event() {
     let master = master();
     let mut client = Client::connect(master.address).await;

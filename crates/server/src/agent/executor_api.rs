@@ -11,7 +11,7 @@ use vocabulary::{Status, StreamId};
 
 use super::app::AgentApp;
 use crate::edge::call;
-use crate::edge::core_thread::Mail;
+use crate::edge::core_thread::{Mail, Opening};
 use crate::edge::request::Request;
 use crate::edge::respond::{Response, ResponseBody, answer, bad_request, empty, unavailable};
 use crate::edge::stream::{EventBody, StreamQueue};
@@ -47,7 +47,7 @@ async fn subscribe(app: &Arc<AgentApp>, request: &Request, call: Call) -> Result
     let body = EventBody::new(queue.clone(), content_type, move || inbox.send_control(Mail::StreamClosed(stream)));
     let (reply, to, answered) = app.inbox.reply();
     let input = Input::ExecutorSubscribe(ExecutorSubscribe { reply, stream, call: Box::new(call) });
-    app.inbox.send(Mail::Open { stream, queue, ask: Some((reply, to)), input }).await.map_err(stopping)?;
+    app.inbox.send(Mail::Open { stream, queue, ask: Opening::Answer(reply, to), input }).await.map_err(stopping)?;
     let answered = answered.await.map_err(|_| stopping(crate::edge::core_thread::Stopped))?;
     if answered.status != Status::Ok {
         return Err(answer(answered));

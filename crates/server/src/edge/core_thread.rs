@@ -44,11 +44,11 @@ pub enum Mail<H: Host> {
         to: oneshot::Sender<Answer>,
         input: H::Input,
     },
-    /// The core will feed this stream; an executor's also owes an answer.
+    /// The core will feed this stream.
     Open {
         stream: StreamId,
         queue: Arc<StreamQueue<H::Event>>,
-        ask: Option<(ReplyId, oneshot::Sender<Answer>)>,
+        ask: Opening,
         input: H::Input,
     },
     StreamClosed(StreamId),
@@ -57,6 +57,14 @@ pub enum Mail<H: Host> {
         generation: u64,
     },
     Stop,
+}
+
+/// What the one who opens a stream is told before anything of the stream.
+pub enum Opening {
+    /// The core's answer.
+    Answer(ReplyId, oneshot::Sender<Answer>),
+    /// That the core has seen to it, and that readers see that it has.
+    Handled(oneshot::Sender<Answer>),
 }
 
 /// The bounded queue in front of a core.
@@ -267,11 +275,17 @@ fn deliver<H: Host>(mail: Mail<H>, now: Now, host: &mut H, desk: &mut Desk<H>) -
             host.step(now, input, desk);
         }
         Mail::Open { stream, queue, ask, input } => {
-            if let Some((reply, to)) = ask {
-                desk.owe(reply, to);
-            }
             desk.open(stream, queue);
-            host.step(now, input, desk);
+            match ask {
+                Opening::Answer(reply, to) => {
+                    desk.owe(reply, to);
+                    host.step(now, input, desk);
+                }
+                Opening::Handled(to) => {
+                    host.step(now, input, desk);
+                    desk.handled(to);
+                }
+            }
         }
         Mail::StreamClosed(stream) => {
             if desk.forget(stream) {

@@ -44,6 +44,11 @@ impl<H: Host> Desk<H> {
         }
     }
 
+    /// Goes out with the answers, when the changes of this batch are visible.
+    pub(super) fn handled(&mut self, to: oneshot::Sender<Answer>) {
+        self.answers.push((to, Answer::accepted()));
+    }
+
     pub fn reply(&mut self, reply: ReplyId, answer: Answer) {
         match self.owed.remove(&reply) {
             Some(to) => self.answers.push((to, answer)),

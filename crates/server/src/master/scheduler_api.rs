@@ -6,12 +6,13 @@ use ::master::{Input, SchedulerCall, SchedulerSubscribe};
 use http::{HeaderValue, StatusCode, header};
 use messages::v1;
 use messages::v1::scheduler::call::Type;
+use tokio::sync::oneshot;
 use uuid::Uuid;
 use vocabulary::StreamId;
 
 use super::app::MasterApp;
 use crate::edge::call;
-use crate::edge::core_thread::{Mail, Stopped};
+use crate::edge::core_thread::{Mail, Opening, Stopped};
 use crate::edge::desk::UNOWED;
 use crate::edge::request::Request;
 use crate::edge::respond::{Response, ResponseBody, answer, bad_request, empty, unavailable};
@@ -62,10 +63,12 @@ async fn subscribe(
     let stream = StreamId(Uuid::new_v4());
     let queue = StreamQueue::new(request.connection.clone());
     let input = Input::SchedulerSubscribe(SchedulerSubscribe { stream, caller: app.caller(), subscribe });
-    app.inbox
-        .send(Mail::Open { stream, queue: queue.clone(), ask: None, input })
-        .await
-        .map_err(|stopped| unavailable(stopped.to_string()))?;
+    let (to, handled) = oneshot::channel();
+    let stopping = || unavailable(Stopped.to_string());
+    let open = Mail::Open { stream, queue: queue.clone(), ask: Opening::Handled(to), input };
+    app.inbox.send(open).await.map_err(|_| stopping())?;
+    // Whoever has seen the head of the response may ask about the framework.
+    handled.await.map_err(|_| stopping())?;
     let inbox = app.inbox.clone();
     let body = EventBody::new(queue, content_type, move || inbox.send_control(Mail::StreamClosed(stream)));
     let mut response = http::Response::new(ResponseBody::stream(body));
