@@ -4,7 +4,7 @@ use messages::v1;
 use resources::{Conversion, Resources, conversions};
 use v1::offer::Operation;
 use v1::offer::operation::Type;
-use vocabulary::{FrameworkId, OfferId};
+use vocabulary::{AgentId, FrameworkId, OfferId};
 
 use super::book::{consumed, each_list, provider_of};
 use crate::calls::{Accepted, complete};
@@ -73,7 +73,7 @@ impl Master {
     fn try_operation(&mut self, cx: &mut Cx<'_>, accepted: &mut Accepted, operation: &Operation) -> Result<(), String> {
         self.check_offered_operation(accepted, operation)?;
         if operation.r#type() == Type::Destroy {
-            self.rescind_offers_of_volumes(cx, accepted, operation);
+            self.rescind_offers_of_volumes(cx, &accepted.agent, operation);
         }
         let after = accepted.after(operation)?;
         let total = self.total_after(&accepted.agent, operation).map_err(|error| error.to_string())?;
@@ -104,8 +104,8 @@ impl Master {
     }
 
     /// Others may have been offered a shared volume that now ends.
-    fn rescind_offers_of_volumes(&mut self, cx: &mut Cx<'_>, accepted: &Accepted, operation: &Operation) {
-        let Some(agent) = self.agents.get(accepted.agent.as_str()) else { return };
+    pub(super) fn rescind_offers_of_volumes(&mut self, cx: &mut Cx<'_>, agent: &AgentId, operation: &Operation) {
+        let Some(agent) = self.agents.get(agent.as_str()) else { return };
         let volumes = consumed(operation).unallocated();
         let has_volume = |offer: &&OfferId| {
             let offer = self.offers.get(offer.as_str()).map(|offer| offer.resources.shared().unallocated());

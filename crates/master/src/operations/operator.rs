@@ -84,6 +84,9 @@ impl Master {
                 break;
             }
         }
+        if operation.r#type() == Type::Destroy {
+            self.rescind_offers_of_volumes(cx, id, operation);
+        }
         let total = self.total_after(id, operation)?.unwrap_or_default();
         self.allocator.update_available(id, &steps)?;
         Ok(total)
