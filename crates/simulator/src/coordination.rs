@@ -1,7 +1,8 @@
 //! The coordination service: sessions, an order of candidates, and the registry, fenced by the leader's epoch.
 //!
 //! It stands for ZooKeeper and for the store above it, with their promises: a session ends when its master has been out of
-//! reach for its whole timeout; the oldest session leads; a commit counts only in the epoch of the last who took over.
+//! reach for its whole timeout, and lives on when it was out of reach for less; the oldest session leads; a commit counts
+//! only in the epoch of the last who took over.
 
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use crate::ctx::Ctx;
 use crate::event::Event;
 use crate::node::Node;
 
-pub const SESSION_TIMEOUT: Duration = Duration::from_secs(10);
+const SESSION_TIMEOUT: Duration = Duration::from_secs(10);
 /// Watchers hear of a change within this.
 const NOTICE: Duration = Duration::from_secs(2);
 
@@ -20,8 +21,8 @@ struct Session {
     id: u64,
     master: usize,
     life: u64,
-    /// Its expiry is on the queue.
-    doomed: bool,
+    /// Since when nothing has been heard from its master; its expiry is on the queue.
+    silent_since: Option<Duration>,
     /// Its master believes it lost, and keeps it alive no more.
     abandoned: bool,
 }
@@ -84,7 +85,7 @@ impl Ctx {
     pub fn open_session(&mut self, master: usize, life: u64) -> u64 {
         self.coordination.last_session += 1;
         let id = self.coordination.last_session;
-        self.coordination.sessions.push(Session { id, master, life, doomed: false, abandoned: false });
+        self.coordination.sessions.push(Session { id, master, life, silent_since: None, abandoned: false });
         self.trace(|| format!("session {id} of master-{master} begins"));
         self.elect();
         id
@@ -96,40 +97,35 @@ impl Ctx {
         self.elect();
     }
 
-    /// Called when masters crash and when ways are cut: sessions that are out of touch run out.
-    pub fn check_sessions(&mut self, alive: &[bool]) {
-        let mut doomed = Vec::new();
+    /// Called when masters crash and when ways are cut or heal: sessions that are out of touch run out. `lives` has the
+    /// present life of each master that is up.
+    pub fn check_sessions(&mut self, lives: &[Option<u64>]) {
+        let now = self.time;
         for index in 0..self.coordination.sessions.len() {
             let Some(session) = self.coordination.sessions.get(index).copied() else { continue };
-            if !session.doomed && !self.in_touch(session, alive) {
-                if let Some(session) = self.coordination.sessions.get_mut(index) {
-                    session.doomed = true;
-                }
-                doomed.push(session);
+            let silent_since = (!self.in_touch(session, lives)).then_some(session.silent_since.unwrap_or(now));
+            if let Some(session) = self.coordination.sessions.get_mut(index) {
+                session.silent_since = silent_since;
             }
-        }
-        for session in doomed {
-            self.after(SESSION_TIMEOUT, Event::SessionExpires { session: session.id });
-            // A client counts by its own clock, and may be slow to notice.
-            let notice = Duration::from_millis(self.between(6_000, 14_000));
-            self.after(notice, Event::SessionLost { master: session.master, life: session.life, session: session.id });
+            if silent_since.is_none() || session.silent_since.is_some() {
+                continue;
+            }
+            let (master, life, session) = (session.master, session.life, session.id);
+            self.after(SESSION_TIMEOUT, Event::SessionExpires { session, since: now });
+            // A client counts by its own clock, and one that is paused meanwhile is slow to notice: then two lead, and only
+            // the fence of the registry is between them.
+            let notice = Duration::from_millis(self.between(6_000, 30_000));
+            self.after(notice, Event::SessionLost { master, life, session, since: now });
         }
     }
 
-    /// True if the session is over.
-    pub fn session_expires(&mut self, id: u64, alive: &[bool]) -> bool {
-        let Some(index) = self.coordination.sessions.iter().position(|session| session.id == id) else { return true };
-        let Some(session) = self.coordination.sessions.get(index).copied() else { return true };
-        if self.in_touch(session, alive) {
-            if let Some(session) = self.coordination.sessions.get_mut(index) {
-                session.doomed = false;
-            }
-            return false;
-        }
-        self.coordination.sessions.remove(index);
+    /// Unless something has been heard from its master since.
+    pub fn session_expires(&mut self, id: u64, since: Duration) {
+        let index = self.coordination.sessions.iter().position(|s| s.id == id && s.silent_since == Some(since));
+        let Some(index) = index else { return };
+        let session = self.coordination.sessions.remove(index);
         self.trace(|| format!("session {id} of master-{} expires", session.master));
         self.elect();
-        true
     }
 
     /// Its master gives a session up without being able to say so.
@@ -139,28 +135,26 @@ impl Ctx {
         }
     }
 
-    /// The session goes on, and its master can reach it again.
     pub fn has_session(&self, id: u64) -> bool {
-        let session = self.coordination.sessions.iter().find(|session| session.id == id);
-        session.is_some_and(|session| {
-            let node = Node::Master(session.master);
-            !session.abandoned
-                && !self.network.is_cut(node, Node::Coordination)
-                && !self.network.is_cut(Node::Coordination, node)
-        })
+        self.coordination.sessions.iter().any(|session| session.id == id)
     }
 
-    fn in_touch(&self, session: Session, alive: &[bool]) -> bool {
-        let node = Node::Master(session.master);
-        !session.abandoned
-            && alive.get(session.master).copied().unwrap_or(false)
-            && self
-                .coordination
-                .sessions
-                .iter()
-                .all(|other| other.master != session.master || other.life <= session.life)
-            && !self.network.is_cut(node, Node::Coordination)
-            && !self.network.is_cut(Node::Coordination, node)
+    /// Whether a master that has heard nothing since then has to take its session for lost. It has not if it was in touch
+    /// meanwhile, and the session goes on.
+    pub fn is_session_lost(&self, id: u64, since: Duration) -> bool {
+        let session = self.coordination.sessions.iter().find(|session| session.id == id);
+        session.is_none_or(|session| session.silent_since == Some(since))
+    }
+
+    /// Whether a master can reach the coordination service, and hears its answers.
+    pub fn reaches_coordination(&self, master: usize) -> bool {
+        let node = Node::Master(master);
+        !self.network.is_cut(node, Node::Coordination) && !self.network.is_cut(Node::Coordination, node)
+    }
+
+    fn in_touch(&self, session: Session, lives: &[Option<u64>]) -> bool {
+        let lives_on = lives.get(session.master) == Some(&Some(session.life));
+        lives_on && !session.abandoned && self.reaches_coordination(session.master)
     }
 
     fn elect(&mut self) {

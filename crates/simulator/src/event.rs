@@ -1,5 +1,7 @@
 //! What happens at a moment of virtual time.
 
+use std::time::Duration;
+
 use vocabulary::ContainerId;
 
 use crate::faults::Fault;
@@ -74,15 +76,22 @@ pub enum Event {
         tokens: Vec<master::StoreToken>,
         fenced: bool,
     },
-    /// A session with the coordination service ends unless its master is in touch.
+    /// A session with the coordination service ends unless its master was in touch meanwhile.
     SessionExpires {
         session: u64,
+        since: Duration,
     },
     /// A master that could not reach the coordination service considers its session lost.
     SessionLost {
         master: usize,
         life: u64,
         session: u64,
+        since: Duration,
+    },
+    /// A master without a session tries to become a candidate.
+    Stand {
+        master: usize,
+        life: u64,
     },
     /// A master learns that it leads.
     Elected {

@@ -106,14 +106,17 @@ impl World {
                     master.committed(ctx, tokens, fenced);
                 }
             }
-            Event::SessionExpires { session } => {
-                let alive: Vec<bool> = self.masters.iter().map(|master| master.is_up).collect();
-                ctx.session_expires(session, &alive);
-            }
-            Event::SessionLost { master, life, session } => {
+            Event::SessionExpires { session, since } => ctx.session_expires(session, since),
+            Event::SessionLost { master, life, session, since } => {
                 if let Some(master) = self.masters.get_mut(master).filter(|master| master.life == life && master.is_up)
                 {
-                    master.session_lost(ctx, session);
+                    master.session_lost(ctx, session, since);
+                }
+            }
+            Event::Stand { master, life } => {
+                if let Some(master) = self.masters.get_mut(master).filter(|master| master.life == life && master.is_up)
+                {
+                    master.stand(ctx);
                 }
             }
             Event::Elected { master, life, session } => {
@@ -303,8 +306,8 @@ impl World {
                 }
             }
         }
-        let alive: Vec<bool> = self.masters.iter().map(|master| master.is_up).collect();
-        self.ctx.check_sessions(&alive);
+        let lives: Vec<_> = self.masters.iter().map(|master| master.is_up.then_some(master.life)).collect();
+        self.ctx.check_sessions(&lives);
     }
 
     /// Operators clear away what would keep the cluster from its rest, as often as it takes.

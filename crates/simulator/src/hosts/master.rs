@@ -14,7 +14,6 @@ use messages::{Message, v1};
 use vocabulary::{AgentId, ReplyId, Status, StreamId};
 
 use crate::checks::{Books, Conduct, Readers};
-use crate::coordination::SESSION_TIMEOUT;
 use crate::ctx::Ctx;
 use crate::event::Event;
 use crate::mutant::Mutant;
@@ -23,6 +22,8 @@ use crate::node::Node;
 
 /// What readers see is compared with what is so about this often: it takes as long as some hundred steps.
 const COMPARE: Duration = Duration::from_secs(40);
+/// Before a request to the coordination service that failed is made again.
+const AGAIN: Duration = Duration::from_secs(2);
 /// A master whose registry takes nothing for so long gives up.
 const STORE_PATIENCE: Duration = Duration::from_secs(30);
 
@@ -112,8 +113,19 @@ impl MasterHost {
         self.life += 1;
         self.is_up = true;
         ctx.network.up(self.node());
-        let session = ctx.open_session(self.index, self.life);
-        self.session = Some(session);
+        self.stand(ctx);
+    }
+
+    /// Becomes a candidate, as soon as the coordination service can be reached.
+    pub fn stand(&mut self, ctx: &mut Ctx) {
+        if self.session.is_some() {
+            return;
+        }
+        if ctx.reaches_coordination(self.index) {
+            self.session = Some(ctx.open_session(self.index, self.life));
+        } else {
+            ctx.after(AGAIN, Event::Stand { master: self.index, life: self.life });
+        }
     }
 
     /// Of a group that was being committed a first part may have come through: it travels in several requests.
@@ -134,27 +146,26 @@ impl MasterHost {
 
     /// A planned hand-over: the session ends at once, the process goes on as a follower.
     pub fn hand_over(&mut self, ctx: &mut Ctx) {
-        if let Some(session) = self.session.take() {
-            self.step_down(ctx);
+        self.step_down(ctx);
+        let Some(session) = self.session.take() else { return };
+        if ctx.reaches_coordination(self.index) {
             ctx.close_session(session);
-            self.session = Some(ctx.open_session(self.index, self.life));
+        } else {
+            ctx.abandon_session(session);
         }
+        self.stand(ctx);
     }
 
-    pub fn session_lost(&mut self, ctx: &mut Ctx, session: u64) {
-        if self.session != Some(session) || ctx.has_session(session) {
+    /// Nothing was heard from the coordination service since then.
+    pub fn session_lost(&mut self, ctx: &mut Ctx, session: u64, since: Duration) {
+        if self.session != Some(session) || !ctx.is_session_lost(session, since) {
             return;
         }
         ctx.trace(|| format!("master-{} lost its session", self.index));
         self.step_down(ctx);
         ctx.abandon_session(session);
-        let node = self.node();
-        if ctx.network.is_cut(node, Node::Coordination) || ctx.network.is_cut(Node::Coordination, node) {
-            // Tries again until it gets through.
-            ctx.after(SESSION_TIMEOUT / 5, Event::SessionLost { master: self.index, life: self.life, session });
-        } else {
-            self.session = Some(ctx.open_session(self.index, self.life));
-        }
+        self.session = None;
+        self.stand(ctx);
     }
 
     /// The core goes, and with it every effect it might have had. Connections of its peers end.
@@ -168,8 +179,12 @@ impl MasterHost {
     }
 
     pub fn elected(&mut self, ctx: &mut Ctx, session: u64) {
-        if self.session != Some(session) || !self.is_up || self.leading.is_some() {
+        if self.session != Some(session) || !self.is_up || self.leading.is_some() || !ctx.has_session(session) {
             return;
+        }
+        if !ctx.reaches_coordination(self.index) {
+            // Nobody leads who cannot have it confirmed.
+            return ctx.after(AGAIN, Event::Elected { master: self.index, life: self.life, session });
         }
         let (epoch, registry) = ctx.coordination.take_over(self.index, self.life);
         let mut config = Config::new(self.node().address(), format!("master-{}", self.index));
@@ -282,7 +297,7 @@ impl MasterHost {
             // It waits, and is tried again, but not for ever.
             if self.store_full > ctx.time + STORE_PATIENCE {
                 ctx.trace(|| format!("master-{} cannot write", self.index));
-                return self.give_up_term(ctx);
+                return self.hand_over(ctx);
             }
             return ctx.after(Duration::from_secs(1), Event::Commit { master: self.index, epoch });
         }
@@ -301,20 +316,14 @@ impl MasterHost {
     }
 
     fn can_write(&self, ctx: &Ctx) -> bool {
-        let node = self.node();
-        let cut = ctx.network.is_cut(node, Node::Coordination) || ctx.network.is_cut(Node::Coordination, node);
-        !cut && ctx.time >= self.store_full
-    }
-
-    /// It leads no more, and stands again.
-    fn give_up_term(&mut self, ctx: &mut Ctx) {
-        self.hand_over(ctx);
+        ctx.reaches_coordination(self.index) && ctx.time >= self.store_full
     }
 
     pub fn committed(&mut self, ctx: &mut Ctx, tokens: Vec<StoreToken>, fenced: bool) {
         if fenced && ctx.mutant != Some(Mutant::IgnoreFence) {
             ctx.trace(|| format!("master-{} is fenced", self.index));
-            return self.step_down(ctx);
+            // Whoever cannot lead does not stay first in line.
+            return self.hand_over(ctx);
         }
         if let Some(leading) = &mut self.leading {
             leading.fenced |= fenced;
