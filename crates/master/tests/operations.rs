@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use common::calls::*;
 use common::operations::*;
+use common::operators::drain_agent;
 use common::*;
 use messages::{Message, internal, v1};
 use v1::framework_info::capability::Type as Capability;
@@ -396,6 +397,28 @@ fn what_has_finished_is_not_dropped_by_an_answer_to_an_old_question() {
     assert_eq!(s.next_offer(), AFTERWARDS);
     s.c.call(&s.f, reconcile_operations(&[("op", Some(&s.a.id))]));
     assert_eq!(s.heard(), ["UPDATE_OPERATION_STATUS op OPERATION_UNKNOWN: Reconciliation: Operation is unknown"]);
+}
+
+#[test]
+fn a_report_that_crossed_an_acknowledgement_keeps_no_operation() {
+    let mut s = story();
+    s.accept(vec![reserve_for("r", "cpus:1", None)]);
+    let applied = s.applied().remove(0);
+    s.report(&applied, v1::OperationState::OperationFinished, Some(1));
+    // The agent said so before it was told that somebody has heard of it.
+    let operation = known_operation(&s.a, &applied, v1::OperationState::OperationFinished, Some(1));
+    s.c.forget();
+    s.c.send(&s.a.pid.clone(), report(&s.a, vec![operation]));
+    assert_eq!(s.c.received(&s.a.pid), ["ReconcileOperations 1"]);
+    s.c.operator(drain_agent(&s.a.id, false));
+    let drain = |s: &Story| s.c.registry.agents.values().next().and_then(|a| Some(a.drain.as_ref()?.state()));
+    assert_eq!(drain(&s), Some(v1::DrainState::Draining));
+    // By now it knows nothing of it any more.
+    s.c.forget();
+    s.deny(&applied);
+    assert_eq!(drain(&s), Some(v1::DrainState::Drained));
+    assert_eq!(s.heard(), Vec::<String>::new());
+    assert_eq!(s.c.received(&s.a.pid), Vec::<String>::new(), "it is not doubted what the agent has");
 }
 
 #[test]

@@ -54,6 +54,10 @@ impl World {
         if tasks > 0 {
             return Some(format!("the master knows of {tasks} tasks that nobody waits for"));
         }
+        let operations = leading.books.operations();
+        if operations > 0 {
+            return Some(format!("the master knows of {operations} operations that nobody waits for"));
+        }
         if let Some(agent) = leading.books.draining(&self.ctx.checks.dead) {
             return Some(format!("agent {agent} is still draining"));
         }

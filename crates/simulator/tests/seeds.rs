@@ -30,6 +30,7 @@ const FOUND: &[(u64, &str)] = &[
     (27026, "an agent asked early about an operation dropped it after its end had been acknowledged"),
     (28036, "as 27026, with a connection that broke and held several reports back"),
     (25435, "a master led on a session it had given up; who was fenced kept its place (the simulator's own fault)"),
+    (17961, "a report that crossed an acknowledgement made its master keep an operation, and its agent drain for ever"),
     (20365, "a candidate that was cut off took over from the leader (the simulator's own fault)"),
     (19654, "two short cuts ended a session, and its master never heard of it (the simulator's own fault)"),
 ];

@@ -15,8 +15,9 @@ type Asked = internal::reconcile_operations_message::Operation;
 impl Master {
     /// Compares the agent's operations with ours: those that are new to us (after a failover) are entered, those that
     /// the agent does not know are asked about, which it answers with OPERATION_DROPPED. One that has ended is not asked
-    /// about: an agent forgets it only when its end is acknowledged. (A report that crossed the acknowledgement on its way
-    /// enters such an operation again. Mesos asks then, and a framework hears that what is done was dropped.)
+    /// about: an agent forgets it only when its end is acknowledged. (Mesos asks, and a framework hears that what is done
+    /// was dropped.) A report may have crossed an acknowledgement on its way, and enters such an operation again: so what is
+    /// new to us and has ended is asked about as well. Who has forgotten it says so, and who has not repeats its end.
     pub(crate) fn reconcile_operations_with(
         &mut self,
         cx: &mut Cx<'_>,
@@ -32,21 +33,24 @@ impl Master {
             .collect();
         let named: BTreeSet<&str> =
             providers.clone().filter_map(|p| p.info.as_ref()?.id.as_ref()).map(|id| id.value.as_str()).collect();
-        let (ended, missing): (Vec<Asked>, Vec<Asked>) =
+        let (ended, mut asked): (Vec<Asked>, Vec<Asked>) =
             self.operations_missing(id, &reported, &named).into_iter().partition(|asked| self.has_ended(asked));
 
         self.end_reported(cx, &reported);
         if message.resource_providers.is_some() {
             self.replace_providers(cx, id, providers.cloned().collect());
         }
-        for (uuid, operation) in &reported {
-            self.enter_reported(cx, id, *uuid, operation);
+        for (uuid, operation) in reported {
+            if self.operations.get(uuid).is_none() {
+                self.enter_reported(cx, id, uuid, operation);
+                asked.extend(self.is_own_and_ended(uuid).then(|| question(uuid, None)));
+            }
         }
         for uuid in ended.iter().filter_map(uuid_of) {
             self.remove_operation(cx, uuid);
         }
-        if let Some(agent) = self.agents.get(id.as_str()).filter(|_| !missing.is_empty()) {
-            let message = internal::ReconcileOperationsMessage { operations: missing, framework_id: None };
+        if let Some(agent) = self.agents.get(id.as_str()).filter(|_| !asked.is_empty()) {
+            let message = internal::ReconcileOperationsMessage { operations: asked, framework_id: None };
             cx.send(&agent.state.pid, message);
         }
     }
@@ -54,6 +58,11 @@ impl Master {
     fn has_ended(&self, asked: &Asked) -> bool {
         let operation = uuid_of(asked).and_then(|uuid| self.operations.get(uuid));
         operation.is_some_and(|operation| is_terminal(operation.state()))
+    }
+
+    fn is_own_and_ended(&self, uuid: OperationUuid) -> bool {
+        let operation = self.operations.get(uuid);
+        operation.is_some_and(|operation| operation.provider.is_none() && is_terminal(operation.state()))
     }
 
     fn operations_missing(
@@ -67,11 +76,7 @@ impl Master {
             let provider = operation.provider.clone();
             // Those of a provider that is not there now wait for it.
             let there = provider.as_ref().is_none_or(|id| providers.contains(id.value.as_str()));
-            there.then(|| Asked {
-                operation_uuid: Some(uuid.to_proto()),
-                operation_id: None,
-                resource_provider_id: provider,
-            })
+            there.then(|| question(uuid, provider))
         };
         self.operations.on_agent(id.as_str()).into_iter().filter_map(missing).collect()
     }
@@ -87,9 +92,6 @@ impl Master {
     }
 
     fn enter_reported(&mut self, cx: &mut Cx<'_>, id: &AgentId, uuid: OperationUuid, operation: &v1::Operation) {
-        if self.operations.get(uuid).is_some() {
-            return;
-        }
         let mut operation = Operation::new(uuid, operation.clone(), id.clone());
         if operation.provider.is_none() && !is_terminal(operation.state()) {
             // What will come of it is not in our total.
@@ -155,6 +157,10 @@ impl Master {
             }
         }
     }
+}
+
+fn question(uuid: OperationUuid, provider: Option<v1::ResourceProviderId>) -> Asked {
+    Asked { operation_uuid: Some(uuid.to_proto()), operation_id: None, resource_provider_id: provider }
 }
 
 fn uuid_of(asked: &Asked) -> Option<OperationUuid> {

@@ -42,9 +42,9 @@ impl Master {
         };
         self.metrics.valid_operation_status_updates.increment();
         if denies(&message) && is_terminal(operation.state()) {
-            // It was asked before its update told the end, and answers after the acknowledgement made it forget the
-            // operation; a report that crossed the acknowledgement entered it here again. The end that was told stays.
-            // (Mesos tells the framework OPERATION_DROPPED after OPERATION_FINISHED.)
+            // A report that crossed the acknowledgement of its end entered it here again, and the agent was asked about it,
+            // then or even before its update told the end. The end that was told stays. (Mesos tells the
+            // framework OPERATION_DROPPED after OPERATION_FINISHED.)
             let uuid = operation.uuid;
             return self.remove_operation(cx, uuid);
         }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use master::{AgentDeparture, Change, Effect};
+use master::{AgentDeparture, Change, Effect, OperationUuid};
 use messages::v1;
 use messages::v1::quota::QuotaConfig;
 use resources::Resources;
@@ -18,6 +18,8 @@ pub struct Books {
     tasks: BTreeMap<(FrameworkId, TaskId), (AgentId, Resources)>,
     executors: BTreeMap<(FrameworkId, AgentId, ExecutorId), Resources>,
     frameworks: BTreeSet<FrameworkId>,
+    /// Under way, or their end is not acknowledged.
+    operations: BTreeSet<OperationUuid>,
     quotas: Arc<BTreeMap<Role, QuotaConfig>>,
 }
 
@@ -75,6 +77,10 @@ impl Books {
     /// when its framework was torn down, and returns to the next master, brings it back; so in Mesos.)
     pub fn tasks(&self, dead: &BTreeSet<FrameworkId>) -> usize {
         self.tasks.keys().filter(|(framework, _)| !dead.contains(framework)).count()
+    }
+
+    pub fn operations(&self) -> usize {
+        self.operations.len()
     }
 
     /// Agents that an operator wants to be empty, and that are not known to be, although nothing keeps them.
@@ -169,6 +175,8 @@ impl Books {
                     self.check_limit(&offer.role)?;
                 }
             }
+            Change::OperationAdded(operation) => self.operations.extend(OperationUuid::from_proto(&operation.uuid)),
+            Change::OperationRemoved(uuid) => drop(self.operations.remove(uuid)),
             Change::QuotasUpdated(quotas) => self.quotas = quotas.clone(),
             Change::OfferRemoved(id) => {
                 let (_, agent, held) = self.offers.remove(id).ok_or_else(|| format!("unknown offer {id} leaves"))?;
