@@ -8,7 +8,8 @@
 //! - libprocess has one connection for each direction, so one of them can break alone, and only its sender learns of it.
 //!   The two parts of an HTTP scheduler, its event stream and its calls, are two connections as well.
 //! - What a broken connection has delivered to the receiver's kernel may be read after messages of the next connection:
-//!   so messages are overtaken, but only by those of a later connection, and never among themselves.
+//!   so messages are overtaken, but only by those of a later connection, and never among themselves. Events of
+//!   schedulers are not: a stream is one response on one connection.
 //! - No libprocess message is sent twice by a transport: what is seen twice there is repeated by the cores. An HTTP client
 //!   whose connection broke before the answer may repeat its call, and the first one may have come through. All calls are
 //!   repeated but ACCEPT: a second one ends tasks of the first for their framework (invalid offers), in Mesos too, so
@@ -227,7 +228,7 @@ impl Network {
         lag: Duration,
     ) -> Vec<(Duration, Event)> {
         for (from, to) in [(first, second), (second, first)] {
-            let stragglers = self.stragglers(now, random);
+            let stragglers = self.stragglers(now, random, to);
             self.way(from, to).break_off(stragglers);
         }
         let (pair, _) = pair(first, second);
@@ -241,7 +242,7 @@ impl Network {
     /// The connection that carries one direction breaks alone. Its sender learns of it. A scheduler knows of both of its
     /// connections, and gives both up when it loses one; its master knows of the event stream.
     pub fn snap(&mut self, now: Duration, random: &mut Random, from: Node, to: Node) -> Vec<(Duration, Event)> {
-        let stragglers = self.stragglers(now, random);
+        let stragglers = self.stragglers(now, random, to);
         self.way(from, to).break_off(stragglers);
         match (from, to) {
             (Node::Scheduler(_), _) => vec![(now, Event::Broken { node: from, peer: to })],
@@ -253,8 +254,11 @@ impl Network {
         }
     }
 
-    fn stragglers(&self, now: Duration, random: &mut Random) -> Option<Duration> {
-        (self.weather.wild && one_in(random, 2)).then(|| now + up_to(random, STRAGGLE))
+    /// A scheduler reads its events from one response, which ends with its connection: what it has not read by then is
+    /// lost to it. Its master may go on writing to the broken one meanwhile.
+    fn stragglers(&self, now: Duration, random: &mut Random, to: Node) -> Option<Duration> {
+        let at = (self.weather.wild && one_in(random, 2)).then(|| now + up_to(random, STRAGGLE));
+        at.filter(|_| !matches!(to, Node::Scheduler(_)))
     }
 
     pub fn cut(&mut self, from: Node, to: Node) {
