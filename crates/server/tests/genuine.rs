@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use server::agent::{AgentOptions, ExecutorProgram, start};
-use support::{Client, JSON, PATIENCE, Scheduler, get, master, post};
+use support::{Client, JSON, PATIENCE, Scheduler, find, get, master, post, until};
 use vocabulary::Upid;
 
 const RESOURCES: &str = "cpus:4;mem:2048;disk:4096;ports:[31000-31100]";
@@ -312,32 +312,6 @@ fn genuine(mut command: Command, port: u16) -> Process {
         std::thread::sleep(Duration::from_millis(20));
     }
     process
-}
-
-fn find(directory: &Path, name: &str) -> Option<PathBuf> {
-    let mut later = Vec::new();
-    for entry in std::fs::read_dir(directory).ok()?.flatten() {
-        let kind = entry.file_type().ok()?;
-        if entry.file_name() == name && kind.is_file() {
-            return Some(entry.path());
-        }
-        if kind.is_dir() {
-            later.push(entry.path());
-        }
-    }
-    later.iter().find_map(|directory| find(directory, name))
-}
-
-/// For what another process does in its own time.
-async fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "it has not come to pass");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
 }
 
 async fn a_task_goes_on(mesos: &Path, kind: Kind, masters: Masters) {

@@ -15,7 +15,7 @@ use containerizer::Launcher;
 use serde_json::{Value, json};
 use server::Running;
 use server::agent::{AgentOptions, ExecutorProgram, start};
-use support::{PATIENCE, Scheduler, get, master};
+use support::{PATIENCE, Scheduler, find, get, master, until};
 use vocabulary::Upid;
 
 fn main() -> ExitCode {
@@ -366,31 +366,6 @@ fn spawn(master: &Running, work: &Path, port: u16) -> Child {
     let mut command = Command::new(std::env::current_exe().expect("this program"));
     command.arg("agent").arg(master.address.to_string()).arg(work).arg(port.to_string());
     command.spawn().expect("an agent")
-}
-
-fn find(directory: &Path, name: &str) -> Option<PathBuf> {
-    let mut later = Vec::new();
-    for entry in std::fs::read_dir(directory).ok()?.flatten() {
-        if entry.file_name() == name && entry.file_type().is_ok_and(|kind| kind.is_file()) {
-            return Some(entry.path());
-        }
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            later.push(entry.path());
-        }
-    }
-    later.iter().find_map(|directory| find(directory, name))
-}
-
-/// For what another process does in its own time.
-async fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "it has not come to pass");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
 }
 
 /// Writes numbers until the file `end` appears.

@@ -76,14 +76,8 @@ impl Master {
                 _ => Some((OperationState::OperationUnknown, "Operation is unknown")),
             };
         }
-        if self.recovery.contains(id) {
-            return Some((OperationState::OperationRecovering, "Agent is recovered but has not re-registered"));
-        }
         if self.agents.unreachable(id).is_some() {
             return Some((OperationState::OperationUnreachable, "Agent is unreachable"));
-        }
-        if self.registry.state.gone.contains_key(id) {
-            return Some((OperationState::OperationGoneByOperator, "Agent marked gone by operator"));
         }
         if self.registry.state.gone.contains_key(id) {
             return Some((OperationState::OperationGoneByOperator, "Agent marked gone by operator"));

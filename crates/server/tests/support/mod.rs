@@ -3,7 +3,8 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use server::Running;
 use server::master::{MasterOptions, start};
@@ -204,5 +205,31 @@ impl Scheduler {
         let body = format!(r#"{{"framework_id":{{"value":"{}"}},{rest}}}"#, self.framework);
         let headers = format!("{JSON}Mesos-Stream-Id: {}\r\n", self.stream_id);
         request(address, post("/api/v1/scheduler", &headers, body)).await
+    }
+}
+
+/// The first file of that name below a directory; nearer ones first.
+pub fn find(directory: &Path, name: &str) -> Option<PathBuf> {
+    let mut later = Vec::new();
+    for entry in std::fs::read_dir(directory).ok()?.flatten() {
+        if entry.file_name() == name && entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            return Some(entry.path());
+        }
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            later.push(entry.path());
+        }
+    }
+    later.iter().find_map(|directory| find(directory, name))
+}
+
+/// For what another process does in its own time.
+pub async fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "it has not come to pass");
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
