@@ -23,7 +23,10 @@ impl Agent {
         let state = framework.dropped_state();
         let Some(executor) = framework.executor_of(&task) else {
             let report = Report::new(state, Reason::ExecutorTerminated, "Cannot find executor");
-            return self.report(step, &framework_id, &task, None, report);
+            self.report(step, &framework_id, &task, None, report);
+            // The kill may have overtaken the launch, which must not succeed any more.
+            self.refuse_stragglers();
+            return self.update_slave(step);
         };
         if let Some((group, tasks)) = executor.queued_with(&task) {
             let executor = executor.id.clone();

@@ -100,6 +100,7 @@ impl Agent {
 
     /// The connection to the master is of no use any more: register (again) with whoever leads now.
     pub(crate) fn disconnect(&mut self, step: &mut Step<'_>) {
+        self.refuse_stragglers();
         if self.master.phase != Phase::Terminating {
             self.master.phase = Phase::Disconnected;
         }
@@ -153,9 +154,13 @@ impl Agent {
 
     /// A task as its framework gets to see it: updates that were made while no master was there are forwarded next. A
     /// master that took its latest state for told would answer a reconciliation with the end of the task, and forward
-    /// its beginning later (as Mesos does).
+    /// its beginning later (as Mesos does). What is not durable yet is not told: were it lost in a crash, the framework
+    /// would have heard of an end that never was.
     fn as_forwarded(&self, framework: &FrameworkId, id: &TaskId, task: &v1::Task) -> v1::Task {
         let mut task = task.clone();
+        if let Some(durable) = self.streams.durable_state(framework, id) {
+            task.state = durable as i32;
+        }
         if let Some(next) = self.streams.next(framework, id) {
             task.status_update_state = Some(next.status.state);
             task.status_update_uuid.clone_from(&next.uuid);
@@ -222,8 +227,8 @@ impl Agent {
         }
         let missing: Vec<_> = message.reconciliations.iter().map(|asked| self.missing(asked)).collect();
         if missing.iter().any(|(_, tasks, _)| !tasks.is_empty()) {
-            // One of these that comes after all, held up by a connection that broke, was decided upon an older state.
-            self.resource_version = self.random.uuid().as_bytes().to_vec();
+            // They are about to be told as dropped, and must not come after all.
+            self.refuse_stragglers();
         }
         self.update_slave(step);
         for (framework, tasks, state) in missing {
@@ -376,6 +381,13 @@ impl Agent {
     fn capabilities(&self) -> Vec<v1::agent_info::Capability> {
         let of = |kind: &v1::agent_info::capability::Type| v1::agent_info::Capability { r#type: Some(*kind as i32) };
         self.config.capabilities.iter().map(of).collect()
+    }
+
+    /// What a connection that broke still holds was decided upon a state that the master has left since: it may have
+    /// told frameworks that these tasks are gone, and may offer the same again. (Mesos runs them.) Of the resource
+    /// version that the master is told next they know nothing.
+    pub(crate) fn refuse_stragglers(&mut self) {
+        self.resource_version = self.random.uuid().as_bytes().to_vec();
     }
 
     fn resource_version(&self) -> v1::Uuid {

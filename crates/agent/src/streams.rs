@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use messages::internal::StatusUpdate;
+use messages::v1::TaskState;
 use vocabulary::{FrameworkId, TaskId, Upid, is_terminal};
 
 use crate::state::task_state;
@@ -49,6 +50,8 @@ struct Stream {
 #[derive(Debug)]
 struct Pending {
     update: Arc<StatusUpdate>,
+    /// The state of the task until this update.
+    before: TaskState,
     origin: Origin,
     stored: bool,
 }
@@ -75,13 +78,20 @@ pub(crate) enum Acknowledged {
 }
 
 impl Streams {
-    /// The update of a task that its framework sees next.
+    /// The update of a task that its framework sees next, once it is durable.
     pub fn next(&self, framework: &FrameworkId, task: &TaskId) -> Option<&StatusUpdate> {
         let stream = self.by_task.get(&(framework.clone(), task.clone())).filter(|stream| stream.unrecorded == 0)?;
-        stream.pending.front().map(|pending| &*pending.update)
+        stream.pending.front().filter(|pending| pending.stored).map(|pending| &*pending.update)
     }
 
-    pub fn push(&mut self, update: Arc<StatusUpdate>, origin: Origin) -> Pushed {
+    /// The state of a task that a crash would leave, if it is not the one that the task is in.
+    pub fn durable_state(&self, framework: &FrameworkId, task: &TaskId) -> Option<TaskState> {
+        let stream = self.by_task.get(&(framework.clone(), task.clone()))?;
+        stream.pending.iter().find(|pending| !pending.stored).map(|pending| pending.before)
+    }
+
+    /// `before`: the state of the task until now.
+    pub fn push(&mut self, update: Arc<StatusUpdate>, before: TaskState, origin: Origin) -> Pushed {
         let key = key(&update);
         if !self.by_task.contains_key(&key) && self.by_task.len() >= MAX_STREAMS {
             return Pushed::Full;
@@ -97,7 +107,7 @@ impl Streams {
         if stream.pending.len() >= MAX_PENDING && origin != Origin::Agent {
             return Pushed::Full;
         }
-        stream.pending.push_back(Pending { update, origin, stored: false });
+        stream.pending.push_back(Pending { update, before, origin, stored: false });
         Pushed::New
     }
 
@@ -109,7 +119,12 @@ impl Streams {
         pending: impl Iterator<Item = StatusUpdate>,
         acknowledged: VecDeque<Vec<u8>>,
     ) {
-        let durable = |update| Pending { update: Arc::new(update), origin: Origin::Agent, stored: true };
+        let durable = |update: StatusUpdate| Pending {
+            before: task_state(update.status.state),
+            update: Arc::new(update),
+            origin: Origin::Agent,
+            stored: true,
+        };
         let stream = Stream { pending: pending.map(durable).collect(), acknowledged, ..Stream::default() };
         self.by_task.insert((framework.clone(), task.clone()), stream);
     }

@@ -68,7 +68,7 @@ impl Agent {
     ) {
         let update = self.agent_update(step, framework, task, None, report);
         // The agent's own updates are never refused.
-        let _ = self.push_update(step, update, Origin::Agent);
+        let _ = self.push_update(step, update, TaskState::TaskUnknown, Origin::Agent);
     }
 
     fn agent_update(
@@ -136,7 +136,7 @@ impl Agent {
     ) -> Result<(), Refused> {
         let result = self.accept_update(step, &mut update, &origin);
         match result {
-            Ok(Fate::Push) => self.push_update(step, update, origin),
+            Ok(Fate::Push { before }) => self.push_update(step, update, before, origin),
             Ok(Fate::Done) => Ok(()),
             // The task is over, or the executor was told so: nothing is forwarded, yet the sender can forget it.
             Ok(Fate::Superseded) => {
@@ -172,8 +172,9 @@ impl Agent {
             return Err(Refused::Invalid("status update for a terminating framework"));
         }
         let task = TaskId::from(&update.status.task_id);
+        let of_none = Fate::Push { before: TaskState::TaskUnknown };
         if self.streams.knows(&framework_id, &task, &uuid) {
-            return Ok(Fate::Push);
+            return Ok(of_none);
         }
         let status = &mut update.status;
         status.uuid = Some(uuid);
@@ -188,7 +189,7 @@ impl Agent {
         let state = task_state(status.state);
         let Some(executor) = framework.executor_of(&task) else {
             self.metrics.valid_status_updates.increment();
-            return Ok(Fate::Push);
+            return Ok(of_none);
         };
         if *origin != Origin::Agent && state == TaskState::TaskStaging {
             // Only the agent may call a task staging; an executor that does so is broken.
@@ -221,9 +222,11 @@ impl Agent {
         status: &v1::TaskStatus,
     ) -> Fate {
         let Some(executor) = self.frameworks.get_mut(framework).and_then(|f| f.executors.get_mut(executor)) else {
-            return Fate::Push;
+            return Fate::Push { before: TaskState::TaskUnknown };
         };
-        let Some(entry) = executor.tasks.get_mut(task) else { return Fate::Push };
+        let Some(entry) = executor.tasks.get_mut(task) else {
+            return Fate::Push { before: TaskState::TaskUnknown };
+        };
         let before = task_state(entry.state);
         let after = task_state(status.state);
         if is_terminal(before) {
@@ -244,7 +247,7 @@ impl Agent {
             let (executor, resources) = (executor.id.clone(), executor.tasks.get(task).map(|t| t.resources.clone()));
             self.release(step, framework, &executor, &resources.unwrap_or_default());
         }
-        Fate::Push
+        Fate::Push { before }
     }
 
     /// Into the task's stream, and to the disk.
@@ -252,10 +255,11 @@ impl Agent {
         &mut self,
         step: &mut Step<'_>,
         update: internal::StatusUpdate,
+        before: TaskState,
         origin: Origin,
     ) -> Result<(), Refused> {
         let update = Arc::new(update);
-        match self.streams.push(update.clone(), origin.clone()) {
+        match self.streams.push(update.clone(), before, origin.clone()) {
             Pushed::New => {
                 let framework = FrameworkId::from(&update.framework_id);
                 let task = TaskId::from(&update.status.task_id);
@@ -336,7 +340,7 @@ impl Agent {
         }
     }
 
-    /// To the master, with the state the task has by now: the update may be an old one.
+    /// To the master, with the state the task has by now, as far as that is durable: the update may be an old one.
     fn forward(
         &mut self,
         step: &mut Step<'_>,
@@ -350,7 +354,8 @@ impl Agent {
         if let Some(executor) = self.frameworks.get_mut(framework).and_then(|f| f.executor_of(task))
             && let Some(entry) = executor.tasks.get_mut(task)
         {
-            update.latest_state = Some(entry.state);
+            let durable = self.streams.durable_state(framework, task);
+            update.latest_state = Some(durable.map_or(entry.state, |state| state as i32));
             // A repeated update tells readers nothing new.
             if entry.status_update_uuid != update.uuid {
                 let task = Arc::make_mut(entry);
@@ -431,7 +436,10 @@ impl Agent {
 /// What becomes of an update that was accepted.
 #[derive(Debug, PartialEq, Eq)]
 enum Fate {
-    Push,
+    Push {
+        /// The state of the task until this update; TASK_UNKNOWN if it is not here.
+        before: TaskState,
+    },
     /// Consumed without a trace.
     Done,
     /// Not forwarded: the task has already ended in another way.

@@ -85,12 +85,28 @@ fn a_kill_of_a_task_that_is_not_here_is_answered() {
     check(
         &mut story,
         "store update U1 t9 DROPPED
+         send master@10.0.0.1:5050: UpdateSlave
          send master@10.0.0.1:5050: StatusUpdate U1 t9 DROPPED REASON_EXECUTOR_TERMINATED 'Cannot find executor'
          arm UpdateRetry(\"F\", \"t9\") 10s",
     );
     let mut story = Story::registered();
     story.master_kills("t9");
     check(&mut story, "");
+}
+
+#[test]
+fn a_launch_that_its_kill_has_overtaken_is_refused() {
+    let mut story = Story::running();
+    story.master_reregisters_it();
+    let before = story.resource_version();
+    story.master_kills("t9");
+    let after = story.resource_version();
+    story.untold();
+    story.master_says(run_task_as_of(before, command("t9")));
+    let told = story.tell();
+    assert!(told.contains("store update U2 t9 DROPPED") && !told.contains("start"), "{told}");
+    story.master_says(run_task_as_of(after, command("t10")));
+    assert!(story.tell().contains("start"));
 }
 
 #[test]

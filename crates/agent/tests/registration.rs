@@ -179,6 +179,41 @@ fn tasks_that_never_arrived_are_reported_dropped_after_reregistration() {
 }
 
 #[test]
+fn what_a_broken_connection_still_holds_is_refused() {
+    // The master may have told the framework that the task is gone: it did not find it in the registration.
+    let mut story = Story::new();
+    story.master_is(MASTER).fires(Timer::Register).master_registers_it();
+    let before = story.resource_version();
+    story.input(Input::Exited(address("10.0.0.1:5050"))).untold();
+    story.fires(Timer::Register).master_reregisters_it();
+    let after = story.resource_version();
+    story.untold();
+    story.master_says(run_task_as_of(before, command("t1")));
+    let told = story.tell();
+    assert!(told.contains("t1 DROPPED REASON_INVALID_OFFERS") && !told.contains("start"), "{told}");
+    story.master_says(run_task_as_of(after, command("t2")));
+    assert!(story.tell().contains("start"));
+}
+
+#[test]
+fn a_state_that_a_crash_would_take_back_is_not_told() {
+    let mut story = Story::running();
+    story.updates("t1", "t1", v1::TaskState::TaskRunning).framework_acknowledges("t1", "U1");
+    story.disk_is_slow().updates("t1", "t1", v1::TaskState::TaskFinished);
+    story.input(Input::Exited(address("10.0.0.1:5050"))).untold();
+    story.fires(Timer::Register);
+    check(
+        &mut story,
+        "link 10.0.0.1:5050
+         send master@10.0.0.1:5050: ReregisterSlave tasks [t1 RUNNING] executors []
+         arm Register",
+    );
+    story.disk_catches_up().untold();
+    story.fires(Timer::Register);
+    assert!(story.tell().contains("ReregisterSlave tasks [t1 FINISHED]"));
+}
+
+#[test]
 fn another_id_from_the_master_ends_the_agent() {
     let mut story = Story::registered();
     story.master_says(internal::SlaveReregisteredMessage {

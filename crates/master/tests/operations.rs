@@ -456,6 +456,28 @@ fn a_new_master_learns_of_operations_from_their_agent() {
 }
 
 #[test]
+fn what_ended_for_a_framework_that_does_not_come_back_is_acknowledged_in_time() {
+    let mut s = story();
+    s.accept(vec![reserve_for("r", "cpus:1", Some("op"))]);
+    let applied = s.applied().remove(0);
+
+    // The framework was torn down while the agent was away, which the next master does not know.
+    let mut next = Cluster::new();
+    let a = next.agent("cpus:4;mem:1024;disk:1000");
+    next.send(&a.pid, reregister(&a, "cpus:4;mem:1024;disk:1000"));
+    let operation = known_operation(&a, &applied, v1::OperationState::OperationFinished, Some(1));
+    next.send(&a.pid, report(&a, vec![operation]));
+    let repeated = || operation_update(&a, &applied, v1::OperationState::OperationFinished, Some(1));
+    for (wait, answer) in [(599, None), (2, Some("AcknowledgeOperationStatus uuid 1")), (2, None)] {
+        next.pass(Duration::from_secs(wait));
+        next.forget();
+        next.send(&a.pid, repeated());
+        let heard = next.received(&a.pid);
+        assert_eq!(heard.iter().map(String::as_str).collect::<Vec<_>>(), answer.into_iter().collect::<Vec<_>>());
+    }
+}
+
+#[test]
 fn drivers_operate_without_feedback() {
     let mut c = Cluster::new();
     let a = c.agent("cpus:4");

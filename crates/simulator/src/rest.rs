@@ -54,7 +54,7 @@ impl World {
         if tasks > 0 {
             return Some(format!("the master knows of {tasks} tasks that nobody waits for"));
         }
-        let operations = leading.books.operations();
+        let operations = leading.books.operations(&self.ctx.checks.dead);
         if operations > 0 {
             return Some(format!("the master knows of {operations} operations that nobody waits for"));
         }

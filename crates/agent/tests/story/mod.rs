@@ -403,6 +403,17 @@ impl Story {
         })
     }
 
+    /// The version of its resources that the agent told its master last, since the last telling.
+    pub fn resource_version(&self) -> v1::Uuid {
+        let told = self.sent().filter_map(|message| match message {
+            Message::RegisterSlave(message) => message.resource_version_uuid.clone(),
+            Message::ReregisterSlave(message) => message.resource_version_uuid.clone(),
+            Message::UpdateSlave(message) => message.resource_version_uuid.clone(),
+            _ => None,
+        });
+        told.last().expect("a version was told")
+    }
+
     pub fn launched(&self) -> &agent::ContainerLaunch {
         let launch = |effect: &Effect| matches!(effect, Effect::Container(ContainerCommand::Launch(_)));
         match self.effects().find(|effect| launch(effect)) {
@@ -493,6 +504,12 @@ pub fn executor_info(id: &str) -> v1::ExecutorInfo {
 
 pub fn run_task(task: v1::TaskInfo) -> internal::RunTaskMessage {
     internal::RunTaskMessage { framework: framework(), pid: Some(Upid::none().to_string()), task, ..Default::default() }
+}
+
+/// A launch that was decided upon when the agent's resources had this version.
+pub fn run_task_as_of(version: v1::Uuid, task: v1::TaskInfo) -> internal::RunTaskMessage {
+    let version = internal::ResourceVersionUuid { resource_provider_id: None, uuid: version };
+    internal::RunTaskMessage { resource_version_uuids: vec![version], ..run_task(task) }
 }
 
 pub fn run_group(executor: &str, tasks: &[&str]) -> internal::RunTaskGroupMessage {

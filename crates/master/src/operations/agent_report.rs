@@ -98,19 +98,17 @@ impl Master {
             self.doubt_total(id);
         }
         let Some(agent) = self.agents.get(id.as_str()) else { return };
+        let known = operation.framework.as_ref().filter(|id| self.frameworks.get(id.as_str()).is_some()).cloned();
+        operation.orphan = known.is_none();
         if !operation.held.is_empty() {
-            let known = operation.framework.as_ref().filter(|id| self.frameworks.get(id.as_str()).is_some()).cloned();
             let total = &agent.state.total - &operation.held.unallocated();
             // Taken out of the total first: the books then hold it, or nobody does.
             let whole = agent.state.total.clone();
             self.set_total(cx, id, total);
             self.allocator_update_agent(id);
-            match known {
-                Some(framework) => {
-                    self.allocator.update_allocation(&framework, id, &Resources::new(), &operation.held);
-                    self.set_total(cx, id, whole);
-                }
-                None => operation.orphan = true,
+            if let Some(framework) = known {
+                self.allocator.update_allocation(&framework, id, &Resources::new(), &operation.held);
+                self.set_total(cx, id, whole);
             }
         }
         self.add_operation(cx, operation);

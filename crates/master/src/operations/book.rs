@@ -43,7 +43,8 @@ pub(crate) struct Operation {
     /// What it holds until it ends, allocated to its framework: nothing of an operation whose result is taken for
     /// granted at once.
     pub held: Resources,
-    /// Its framework is not known (any more), so nobody is charged for what it holds: the agent's total is without it.
+    /// Its framework is not known (any more): nobody is charged for what it holds (the agent's total is without it), and
+    /// nobody acknowledges its end.
     pub orphan: bool,
 }
 

@@ -43,10 +43,11 @@ impl Master {
     pub(crate) fn orphan_operations_of(&mut self, cx: &mut Cx<'_>, framework: &FrameworkId) -> Vec<AgentId> {
         let mut agents = Vec::new();
         for uuid in self.operations.of_framework(framework.as_str()) {
-            let Some(operation) = self.operations.get_mut(uuid).filter(|operation| !operation.held.is_empty()) else {
-                continue;
-            };
+            let Some(operation) = self.operations.get_mut(uuid) else { continue };
             operation.orphan = true;
+            if operation.held.is_empty() {
+                continue;
+            }
             let (id, held) = (operation.agent.clone(), operation.held.unallocated());
             let Some(total) = self.agents.get(id.as_str()).map(|agent| agent.state.total.clone()) else { continue };
             self.set_total(cx, &id, total - held);

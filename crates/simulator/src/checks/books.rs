@@ -18,8 +18,8 @@ pub struct Books {
     tasks: BTreeMap<(FrameworkId, TaskId), (AgentId, Resources)>,
     executors: BTreeMap<(FrameworkId, AgentId, ExecutorId), Resources>,
     frameworks: BTreeSet<FrameworkId>,
-    /// Under way, or their end is not acknowledged.
-    operations: BTreeSet<OperationUuid>,
+    /// Under way, or their end is not acknowledged; with the framework that wanted it.
+    operations: BTreeMap<OperationUuid, Option<FrameworkId>>,
     quotas: Arc<BTreeMap<Role, QuotaConfig>>,
 }
 
@@ -79,8 +79,10 @@ impl Books {
         self.tasks.keys().filter(|(framework, _)| !dead.contains(framework)).count()
     }
 
-    pub fn operations(&self) -> usize {
-        self.operations.len()
+    /// Likewise; but what the master keeps for frameworks that it does not know itself, it keeps in vain.
+    pub fn operations(&self, dead: &BTreeSet<FrameworkId>) -> usize {
+        let returned = |id: &FrameworkId| dead.contains(id) && self.frameworks.contains(id);
+        self.operations.values().filter(|framework| !framework.as_ref().is_some_and(returned)).count()
     }
 
     /// Agents that an operator wants to be empty, and that are not known to be, although nothing keeps them.
@@ -175,7 +177,10 @@ impl Books {
                     self.check_limit(&offer.role)?;
                 }
             }
-            Change::OperationAdded(operation) => self.operations.extend(OperationUuid::from_proto(&operation.uuid)),
+            Change::OperationAdded(operation) => {
+                let framework = operation.framework_id.as_ref().map(FrameworkId::from);
+                self.operations.extend(OperationUuid::from_proto(&operation.uuid).map(|uuid| (uuid, framework)));
+            }
             Change::OperationRemoved(uuid) => drop(self.operations.remove(uuid)),
             Change::QuotasUpdated(quotas) => self.quotas = quotas.clone(),
             Change::OfferRemoved(id) => {
