@@ -9,17 +9,22 @@ use crate::address::Address;
 use crate::error::Error;
 
 /// Of the session with ZooKeeper; as long as Mesos' drivers have.
-const SESSION_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const SESSION_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What people write as `--master`: the address of a master as it is, and for `zk://…` (or a `file://` that holds such a
 /// URL) the master that leads. Waits `patience` for one.
 pub async fn detect(given: &str, patience: Duration) -> Result<Address, Error> {
-    if !given.starts_with("zk://") && !given.starts_with("file://") {
+    if !is_elected(given) {
         return given.parse();
     }
     let detector = Detector::of(given, SESSION_TIMEOUT).map_err(Error::Undetectable)?;
     let found = tokio::time::timeout(patience, detector.detect()).await;
     found.map(|master| address_of(&master)).map_err(|_| Error::NoLeader)
+}
+
+/// Whether it has to be asked who leads.
+pub(crate) fn is_elected(given: &str) -> bool {
+    given.starts_with("zk://") || given.starts_with("file://")
 }
 
 /// Where a master listens.

@@ -8,7 +8,7 @@ use messages::v1;
 use messages::v1::scheduler::Event;
 
 use crate::address::Address;
-use crate::detect::address_of;
+use crate::detect::{SESSION_TIMEOUT, address_of, is_elected};
 use crate::error::Error;
 use crate::events::Events;
 use crate::scheduler::Scheduler;
@@ -75,6 +75,14 @@ impl Driver {
     pub fn detecting(url: &str, session_timeout: Duration, info: v1::FrameworkInfo) -> Result<Self, Error> {
         let detector = Detector::of(url, session_timeout).map_err(Error::Undetectable)?;
         Ok(Driver::of(Masters::Detected(detector), info))
+    }
+
+    /// What people write as `--master`: the address of a master, or where masters are elected.
+    pub fn at(given: &str, info: v1::FrameworkInfo) -> Result<Self, Error> {
+        if is_elected(given) {
+            return Driver::detecting(given, SESSION_TIMEOUT, info);
+        }
+        Ok(Driver::new([given.parse()?], info))
     }
 
     fn of(masters: Masters, info: v1::FrameworkInfo) -> Self {

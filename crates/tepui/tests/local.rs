@@ -6,6 +6,7 @@ mod processes;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::process::Command;
 
 use processes::{Local, agents, signal, until};
 
@@ -47,4 +48,23 @@ fn it_goes_on_without_an_agent_and_ends_with_its_master() {
     let status = until("it ends", || local.child.try_wait().unwrap());
     assert_eq!(status.code(), Some(1));
     assert!(local.said().contains("the master ended"), "{}", local.said());
+}
+
+/// It would take the answers of the cluster that is there for those of its own.
+#[test]
+fn a_second_one_at_the_same_place_leaves_the_first_alone() {
+    let first = Local::start(1, &["--resources=cpus:1;mem:64", "--launcher=posix"]);
+    let log = || std::fs::read(first.work.path().join("master.log")).unwrap();
+    let before = log();
+    let second = Command::new(env!("CARGO_BIN_EXE_tepui"))
+        .args(["local", &format!("--port={}", first.port), &format!("--work_dir={}", first.work.path().display())])
+        .output()
+        .unwrap();
+    let said = [second.stdout, second.stderr].concat();
+    let expect =
+        format!("tepui: 127.0.0.1:{} is in use: if a cluster runs there already, use it or stop it", first.port);
+    assert!(String::from_utf8_lossy(&said).starts_with(&expect), "{}", String::from_utf8_lossy(&said));
+    assert!(!second.status.success());
+    assert!(log().starts_with(&before), "the log of the first");
+    assert_eq!(agents(first.port).len(), 1);
 }

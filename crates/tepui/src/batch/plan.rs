@@ -19,11 +19,17 @@ pub struct TaskState {
     pub agent: Option<v1::AgentId>,
     pub launched: Option<f64>,
     pub ended: Option<f64>,
+    /// What became of it may have been missed.
+    doubtful: bool,
 }
 
 impl TaskState {
     pub fn is_over(&self) -> bool {
         self.state.is_some_and(is_terminal)
+    }
+
+    fn is_live(&self) -> bool {
+        self.launched.is_some() && !self.is_over()
     }
 }
 
@@ -56,6 +62,7 @@ impl Plan {
                 agent: None,
                 launched: None,
                 ended: None,
+                doubtful: false,
             });
         }
         // Popped from the end, so the first task is placed first.
@@ -111,6 +118,7 @@ impl Plan {
         let Some(task) = self.by_id.get(&status.task_id.value).and_then(|index| self.tasks.get_mut(*index)) else {
             return false;
         };
+        task.doubtful = false;
         let state = status.state();
         if task.is_over() || task.state == Some(state) {
             return false;
@@ -130,8 +138,27 @@ impl Plan {
 
     /// Ids of tasks that were launched and are not over.
     pub fn live(&self) -> Vec<v1::TaskId> {
-        let live = |t: &&TaskState| t.launched.is_some() && !t.is_over();
-        self.tasks.iter().filter(live).map(|t| t.info.task_id.clone()).collect()
+        self.tasks.iter().filter(|task| task.is_live()).map(|t| t.info.task_id.clone()).collect()
+    }
+
+    /// A connection broke: what happened to these meanwhile nobody has told.
+    pub fn doubt_live(&mut self) {
+        self.tasks.iter_mut().filter(|task| task.is_live()).for_each(|task| task.doubtful = true);
+    }
+
+    /// Nobody knows whether these were launched.
+    pub fn doubt(&mut self, tasks: &[v1::TaskInfo]) {
+        for index in tasks.iter().filter_map(|task| self.by_id.get(&task.task_id.value)) {
+            if let Some(task) = self.tasks.get_mut(*index) {
+                task.doubtful = true;
+            }
+        }
+    }
+
+    /// Those of which nothing has been heard since, and where they are.
+    pub fn doubtful(&self) -> Vec<(v1::TaskId, Option<v1::AgentId>)> {
+        let doubtful = |t: &&TaskState| t.doubtful && t.is_live();
+        self.tasks.iter().filter(doubtful).map(|t| (t.info.task_id.clone(), t.agent.clone())).collect()
     }
 }
 
@@ -238,5 +265,26 @@ mod tests {
         assert!(!plan.update(&update("unknown", State::TaskLost), 4.0));
         assert!(plan.is_over());
         assert_eq!(plan.tasks()[0].ended, Some(3.0));
+    }
+
+    #[test]
+    fn doubt_ends_with_the_next_word_about_a_task() {
+        let mut plan = Plan::new(vec![task("a", 1.0), task("b", 1.0), task("c", 1.0), task("waiting", 9.0)]);
+        placed(&mut plan, &[offer("1", 3.0)]);
+        plan.update(&update("a", State::TaskFinished), 1.0);
+        plan.update(&update("b", State::TaskRunning), 1.0);
+        let doubtful = |plan: &Plan| plan.doubtful().into_iter().map(|(id, _)| id.value).collect::<Vec<_>>();
+        assert_eq!(doubtful(&plan), Vec::<String>::new());
+
+        plan.doubt_live();
+        assert_eq!(doubtful(&plan), ["b", "c"]);
+        assert_eq!(plan.doubtful()[0].1.as_ref().map(|agent| agent.value.as_str()), Some("agent-1"));
+        assert!(!plan.update(&update("b", State::TaskRunning), 2.0));
+        assert_eq!(doubtful(&plan), ["c"], "also if it is no news");
+        assert!(plan.update(&update("c", State::TaskGone), 2.0));
+        assert_eq!(doubtful(&plan), Vec::<String>::new());
+
+        plan.doubt(&[task("b", 1.0)]);
+        assert_eq!(doubtful(&plan), ["b"]);
     }
 }

@@ -58,7 +58,7 @@ pub async fn agents(args: Agents) -> Result<(), Failure> {
     if rows.is_empty() {
         output::line(format!(
             "No agents. Start one with: tepui agent --master={} --work_dir=DIRECTORY",
-            args.target.master
+            args.target.master.given
         ));
     } else {
         let header = ["AGENT", "HOST", "CONDITION", "TASKS", "CPUS", "MEM (MB)", "DISK (MB)", "ADDRESS", "VERSION"];

@@ -1,5 +1,6 @@
 //! The command line for people: what commands there are and how they fail.
 
+use std::ops::Deref;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -32,17 +33,33 @@ Start with:  tepui local        and in another terminal:  tepui run -- echo hell
 pub struct Target {
     /// The master, as host:port, or where masters are elected, as zk://host:port,host:port/path
     #[arg(long, short, env = "TEPUI_MASTER", default_value = "127.0.0.1:5050", value_parser = master)]
-    pub master: Address,
+    pub master: Master,
+}
+
+/// A master, and how it was named: whoever stays longer than one answer has to follow the lead.
+#[derive(Debug, Clone)]
+pub struct Master {
+    pub given: String,
+    pub leader: Address,
+}
+
+impl Deref for Master {
+    type Target = Address;
+
+    fn deref(&self) -> &Address {
+        &self.leader
+    }
 }
 
 /// Time for ZooKeeper to name a leader.
 pub const DETECTION: Duration = Duration::from_secs(10);
 
 /// While the arguments are read, so that every command has an address to talk to.
-fn master(given: &str) -> Result<Address, Failure> {
+fn master(given: &str) -> Result<Master, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|source| Failure::Io { doing: "start".to_owned(), source })?;
-    Ok(runtime.block_on(client::detect(given, DETECTION))?)
+    let leader = runtime.block_on(client::detect(given, DETECTION))?;
+    Ok(Master { given: given.to_owned(), leader })
 }
 
 #[derive(Subcommand)]
@@ -82,7 +99,7 @@ enum Command {
 struct VersionArgs {
     /// Ask this master as well
     #[arg(long, short, value_parser = master)]
-    master: Option<Address>,
+    master: Option<Master>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -179,7 +196,8 @@ async fn version(args: VersionArgs) -> Result<(), Failure> {
     output::line(format!("tepui {own}"));
     if let (Some(address), Some(master)) = (&args.master, master) {
         output::line(format!(
-            "master {address} speaks Mesos {}",
+            "master {} speaks Mesos {}",
+            address.leader,
             master["version"].as_str().unwrap_or("of unknown version")
         ));
     }

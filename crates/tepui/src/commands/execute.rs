@@ -30,12 +30,17 @@ pub fn execute(arguments: Vec<String>) -> ExitCode {
 
 async fn run(flags: &Parsed) -> Result<ExitCode, Failure> {
     let given = flags.get("master").ok_or_else(|| Failure::said("--master=host:port is missing"))?;
-    let master = client::detect(given, DETECTION).await?;
+    // Says so at once, and with an end, if there is none.
+    client::detect(given, DETECTION).await?;
     if flags.is_set("task_group") {
         return Err(Failure::said("--task_group needs the default executor, which is not built yet"));
     }
     let task = task(flags)?;
-    let options = batch::Options { master, framework: framework(flags)?, kill_after: flags.duration("kill_after") };
+    let options = batch::Options {
+        master: given.to_owned(),
+        framework: framework(flags)?,
+        kill_after: flags.duration("kill_after"),
+    };
     let outcome = batch::drive(options, batch::Plan::new(vec![task]), &mut Mirror).await?;
     let ok = outcome.plan.tasks().iter().all(|t| t.state == Some(v1::TaskState::TaskFinished));
     Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })

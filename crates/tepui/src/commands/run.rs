@@ -60,13 +60,19 @@ fn pair(text: &str) -> Result<(String, String), String> {
 
 pub async fn run(args: Run) -> Result<ExitCode, Failure> {
     let plan = batch::Plan::new(tasks(&args)?);
-    let options = batch::Options { master: args.target.master.clone(), framework: framework(&args), kill_after: None };
+    let options =
+        batch::Options { master: args.target.master.given.clone(), framework: framework(&args), kill_after: None };
     let mut progress = batch::Progress::new();
     let observer: &mut dyn batch::Observer = if args.quiet { &mut batch::Silent } else { &mut progress };
     let outcome = batch::drive(options, plan, observer).await?;
-    output::print(batch::table(&args.target.master, &outcome).await);
-    if outcome.interrupted {
-        eprintln!("interrupted: what was running was killed");
+    let leader = outcome.master.as_ref().unwrap_or(&args.target.master.leader);
+    output::print(batch::table(leader, &outcome).await);
+    match (outcome.interrupted, &outcome.untold) {
+        (true, None) => eprintln!("interrupted: what was running was killed"),
+        (true, Some(error)) => eprintln!(
+            "interrupted, and the master does not know: {error}\nWhat was running ends a minute after the master is back."
+        ),
+        (false, _) => {}
     }
     let ok = outcome.plan.tasks().iter().all(|t| t.state == Some(v1::TaskState::TaskFinished));
     Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -79,6 +85,8 @@ fn framework(args: &Run) -> v1::FrameworkInfo {
         user: args.user.clone().unwrap_or_else(crate::user::current),
         name: args.name.clone(),
         roles: vec![args.role.clone()],
+        // A restart of an agent is no reason to lose what runs there.
+        checkpoint: Some(true),
         capabilities: vec![
             capability(Type::MultiRole),
             capability(Type::PartitionAware),

@@ -12,6 +12,7 @@ use server::agent::{AgentOptions, FetchOptions, start};
 use vocabulary::Upid;
 
 use super::common::{advertised_ip, domain, hostname, ip, parse_or_exit, port, serve, until_end};
+use super::companion::end_with_parent;
 use super::machine;
 use super::oversubscription::{self, Modules};
 use crate::commands::{Failure, fail};
@@ -22,6 +23,9 @@ pub fn agent(arguments: Vec<String>) -> ExitCode {
         Ok(flags) => flags,
         Err(code) => return code,
     };
+    if let Err(failure) = end_with_parent() {
+        return fail(&failure);
+    }
     let log = match logging::init(&flags, "mesos-agent") {
         Ok(log) => log,
         Err(failure) => return fail(&failure),

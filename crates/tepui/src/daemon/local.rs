@@ -2,6 +2,8 @@
 //! started, watched and stopped together.
 
 use std::fmt;
+use std::io::ErrorKind;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, ExitStatus, Stdio};
 use std::time::Duration;
@@ -12,6 +14,7 @@ use server::agent::detect;
 use tokio::process::{Child, Command};
 
 use super::common::parse_or_exit;
+use super::companion::COMPANION;
 use crate::commands::{Failure, block_on, fail};
 use crate::output;
 use crate::{logging, signals};
@@ -80,6 +83,9 @@ impl Cluster {
         let count = flags.integer("num_slaves").unwrap_or(2) as usize;
         let address = Address::new(ip.clone(), port);
 
+        for number in 0..=count {
+            must_be_free(&ip, port_of(port, number)?)?;
+        }
         self.start(
             MASTER,
             &work,
@@ -131,7 +137,7 @@ impl Cluster {
     ) -> Result<(), Failure> {
         let name = format!("agent-{}", number + 1);
         let directory = work.join(&name);
-        let port = master_port.checked_add(number as u16 + 1).ok_or_else(|| Failure::said("--port is too high"))?;
+        let port = port_of(master_port, number + 1)?;
         let mut arguments = vec![
             format!("--master={ip}:{master_port}"),
             format!("--ip={ip}"),
@@ -157,12 +163,15 @@ impl Cluster {
         let io = |doing: String| move |source| Failure::Io { doing, source };
         let program = std::env::current_exe().map_err(io("find this program".to_owned()))?;
         let log = work.join(format!("{name}.log"));
-        let file = std::fs::File::create(&log).map_err(io(format!("create {}", log.display())))?;
-        let copy = file.try_clone().map_err(io(format!("create {}", log.display())))?;
+        // What was written before a crash may be what somebody looks for after it.
+        let file = std::fs::File::options().create(true).append(true).open(&log);
+        let file = file.map_err(io(format!("open {}", log.display())))?;
+        let copy = file.try_clone().map_err(io(format!("open {}", log.display())))?;
         let role = name.split('-').next().unwrap_or(name);
         let child = Command::new(program)
             .arg(role)
             .args(arguments)
+            .env(COMPANION, std::process::id().to_string())
             .stdin(Stdio::null())
             .stdout(file)
             .stderr(copy)
@@ -230,6 +239,23 @@ async fn terminate(process: &mut Process) {
         tracing::warn!("the {} does not stop, killing it", process.name);
         // Ended in the meantime is as good as killed.
         let _ = process.child.kill().await;
+    }
+}
+
+/// The master's, and those of the agents after it.
+fn port_of(master: u16, number: usize) -> Result<u16, Failure> {
+    let port = u16::try_from(number).ok().and_then(|number| master.checked_add(number));
+    port.ok_or_else(|| Failure::said("--port is too high"))
+}
+
+/// Asked before anything is started: who listens there would answer in place of what we start.
+fn must_be_free(ip: &str, port: u16) -> Result<(), Failure> {
+    match TcpListener::bind((ip, port)) {
+        Err(error) if error.kind() == ErrorKind::AddrInUse => Err(Failure::said(format!(
+            "{ip}:{port} is in use: if a cluster runs there already, use it or stop it; else choose another --port"
+        ))),
+        // Anything else is told by the process that needs it.
+        _ => Ok(()),
     }
 }
 

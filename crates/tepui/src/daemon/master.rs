@@ -12,6 +12,7 @@ use resources::{Quantities, Resources};
 use server::master::{MasterOptions, RegistryPlace, SinkOptions, start};
 
 use super::common::{advertised_ip, domain, hostname, ip, parse_or_exit, port, serve, until_end};
+use super::companion::end_with_parent;
 use super::removal;
 use crate::commands::{Failure, fail};
 use crate::logging;
@@ -21,6 +22,9 @@ pub fn master(arguments: Vec<String>) -> ExitCode {
         Ok(flags) => flags,
         Err(code) => return code,
     };
+    if let Err(failure) = end_with_parent() {
+        return fail(&failure);
+    }
     let log = match logging::init(&flags, "mesos-master") {
         Ok(log) => log,
         Err(failure) => return fail(&failure),

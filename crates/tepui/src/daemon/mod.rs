@@ -2,6 +2,7 @@
 
 mod agent;
 mod common;
+mod companion;
 mod last_will;
 mod local;
 mod machine;

@@ -257,7 +257,10 @@ pub struct Local {
 impl Local {
     /// With this many agents, which are there.
     pub fn start(count: usize, flags: &[&str]) -> Self {
-        let (work, port) = (tempfile::tempdir().unwrap(), free_row(count + 1));
+        Self::with(tempfile::tempdir().unwrap(), free_row(count + 1), count, flags)
+    }
+
+    fn with(work: tempfile::TempDir, port: u16, count: usize, flags: &[&str]) -> Self {
         let said = std::fs::File::create(work.path().join("said")).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_tepui"))
             .args(["local", &format!("--port={port}"), &format!("--num_slaves={count}")])
@@ -271,6 +274,16 @@ impl Local {
         let local = Local { child, port, work };
         until("all agents are there", || local.said().contains("A cluster is running").then_some(()));
         local
+    }
+
+    /// kill -9, and once more with what it has left on disk.
+    pub fn restart(mut self, count: usize, flags: &[&str]) -> Self {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        let work = std::mem::replace(&mut self.work, tempfile::tempdir().unwrap());
+        // The kernel kills what it had started on another core.
+        until("its master has ended", || TcpStream::connect(("127.0.0.1", self.port)).is_err().then_some(()));
+        Self::with(work, self.port, count, flags)
     }
 
     pub fn said(&self) -> String {

@@ -175,7 +175,7 @@ fn without(mut schedule: Schedule, machines: &[MachineId]) -> Schedule {
 }
 
 async fn status(args: Show) -> Result<(), Failure> {
-    let operator = MasterOperator::new(args.target.master.clone());
+    let operator = MasterOperator::new(args.target.master.leader.clone());
     let schedule = operator.maintenance_schedule().await?;
     let status = operator.maintenance_status().await?;
     if args.json {

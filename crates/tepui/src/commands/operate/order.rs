@@ -19,7 +19,7 @@ pub struct Order {
 
 impl Order {
     pub fn operator(&self) -> MasterOperator {
-        MasterOperator::new(self.target.master.clone())
+        MasterOperator::new(self.target.master.leader.clone())
     }
 
     pub async fn give(&self, call: &Call, done: impl Into<String>) -> Result<(), Failure> {

@@ -85,7 +85,7 @@ pub async fn quota(args: Quota) -> Result<(), Failure> {
 }
 
 async fn list(args: List) -> Result<(), Failure> {
-    let status = client::MasterOperator::new(args.target.master.clone()).quotas().await?;
+    let status = client::MasterOperator::new(args.target.master.leader.clone()).quotas().await?;
     if args.json {
         output::line(String::from_utf8_lossy(&wire::json::encode(&status)));
         return Ok(());

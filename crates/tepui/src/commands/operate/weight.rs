@@ -67,7 +67,7 @@ pub async fn weight(args: Weight) -> Result<(), Failure> {
 }
 
 async fn list(args: List) -> Result<(), Failure> {
-    let mut weights = MasterOperator::new(args.target.master).weights().await?;
+    let mut weights = MasterOperator::new(args.target.master.leader).weights().await?;
     weights.sort_by(|a, b| a.role().cmp(b.role()));
     if args.json {
         let answer = messages::v1::master::response::GetWeights { weight_infos: weights };

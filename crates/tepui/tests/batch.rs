@@ -1,0 +1,130 @@
+//! `tepui run` and `mesos-execute` stay with their tasks while everything else is killed.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "../../../tests/zookeeper/ensemble.rs"]
+mod ensemble;
+mod processes;
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use ensemble::Ensemble;
+use processes::{Agent, Local, Master, until};
+
+/// A scheduler as a process, killed at the end.
+struct Batch {
+    child: Child,
+    said: PathBuf,
+}
+
+impl Batch {
+    fn start(directory: &Path, name: &str, arguments: &[&str]) -> Self {
+        let said = directory.join(name);
+        let output = std::fs::File::create(&said).unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_tepui"))
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(output.try_clone().unwrap())
+            .stderr(output)
+            .spawn()
+            .unwrap();
+        Batch { child, said }
+    }
+
+    fn said(&self) -> String {
+        std::fs::read_to_string(&self.said).unwrap()
+    }
+
+    fn says(&self, what: &str) {
+        until(what, || self.said().contains(what).then_some(()));
+    }
+
+    /// Whether it was content.
+    fn ends(&mut self) -> bool {
+        until("the batch ends", || self.child.try_wait().unwrap()).success()
+    }
+}
+
+impl Drop for Batch {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- {}:\n{}", self.said.display(), self.said());
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Tasks that tell of their start and last until somebody lets them go, or their directory is gone.
+struct Hold {
+    directory: tempfile::TempDir,
+}
+
+impl Hold {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("hold"), "").unwrap();
+        Hold { directory }
+    }
+
+    fn command(&self) -> String {
+        let at = self.directory.path().display();
+        format!("echo started >> {at}/starts; while [ -e {at}/hold ]; do sleep 0.05; done")
+    }
+
+    fn starts(&self) -> usize {
+        std::fs::read_to_string(self.directory.path().join("starts")).unwrap_or_default().lines().count()
+    }
+
+    fn started(&self, count: usize) {
+        until("the tasks have started", || (self.starts() >= count).then_some(()));
+    }
+
+    fn let_go(&self) {
+        std::fs::remove_file(self.directory.path().join("hold")).unwrap();
+    }
+}
+
+const FLAGS: [&str; 2] = ["--resources=cpus:1;mem:128", "--launcher=posix"];
+
+#[test]
+fn tasks_go_on_when_a_whole_cluster_is_killed_and_started_again() {
+    let cluster = Local::start(2, &FLAGS);
+    let master = format!("--master=127.0.0.1:{}", cluster.port);
+    let (hold, files) = (Hold::new(), tempfile::tempdir().unwrap());
+    let mut batch = Batch::start(files.path(), "run", &["run", &master, "-n", "2", "--", &hold.command()]);
+    // As with Mesos' own, an executor of a framework that does not checkpoint ends with its agent.
+    let execute = ["mesos-execute", &master, "--name=lost", "--command=sleep 1000", "--resources=cpus:0.1;mem:32"];
+    let mut lost = Batch::start(files.path(), "execute", &execute);
+    hold.started(2);
+    lost.says("TASK_RUNNING");
+
+    let cluster = cluster.restart(2, &FLAGS);
+    assert!(!lost.ends());
+    assert!(lost.said().contains("TASK_GONE"), "{}", lost.said());
+    hold.let_go();
+    assert!(batch.ends());
+    assert_eq!(batch.said().matches("TASK_FINISHED").count(), 2, "{}", batch.said());
+    assert_eq!(hold.starts(), 2, "each ran once");
+    drop(cluster);
+}
+
+#[test]
+fn a_batch_follows_the_lead() {
+    let Some(ensemble) = Ensemble::start(1) else { return };
+    let zk = ensemble.url("/mesos");
+    let mut masters: Vec<Master> = (0..2).map(|_| Master::start(&zk, "4secs")).collect();
+    let first = until("one leads", || masters.iter().position(Master::leads));
+    let _agent = Agent::start(&zk);
+    let (hold, files) = (Hold::new(), tempfile::tempdir().unwrap());
+    let mut batch = Batch::start(files.path(), "run", &["run", "--master", &zk, "--", &hold.command()]);
+    hold.started(1);
+
+    masters[first].kill();
+    until("the other one leads", || masters[1 - first].leads().then_some(()));
+    hold.let_go();
+    assert!(batch.ends());
+    assert!(batch.said().contains("TASK_FINISHED"), "{}", batch.said());
+    assert_eq!(hold.starts(), 1);
+}
