@@ -23,6 +23,7 @@ impl Agent {
             processors: usage.processors.map(f64::from),
             memory_available: usage.memory_available,
             disk_used: self.gc.usage(),
+            cpu_waiting: usage.cpu_waiting,
         };
         step.send(&master, message);
     }

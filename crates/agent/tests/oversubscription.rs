@@ -171,6 +171,7 @@ fn when_memory_is_short_the_largest_ends() {
             .into(),
         memory_available: Some(0.05),
         load: None,
+        cpu_waiting: None,
     };
     story.measures(Timer::QosCorrection, usage.clone());
     let told = story.tell();
@@ -185,9 +186,11 @@ fn masters_are_told_how_the_machine_is() {
     story.input(Input::DiskUsage(0.75));
     story.tell();
     let load = Some(LoadAverage { five_minutes: 2.5, fifteen_minutes: 0.0 });
-    let usage = MachineUsage { load, processors: Some(4), memory_available: Some(0.5), ..MachineUsage::default() };
+    let cpu_waiting = Some(0.125);
+    let usage =
+        MachineUsage { load, processors: Some(4), cpu_waiting, memory_available: Some(0.5), ..MachineUsage::default() };
     story.measures(Timer::DiskWatch, usage.clone());
-    check(&mut story, "send master@10.0.0.1:5050: tepui.AgentHealth load 2.5 of 4, memory 0.5, disk 0.75");
+    check(&mut story, "send master@10.0.0.1:5050: tepui.AgentHealth load 2.5 of 4, cpu 0.125, memory 0.5, disk 0.75");
     // Nobody, while there is none.
     story.input(Input::MasterDetected(None));
     story.tell();

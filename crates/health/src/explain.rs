@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use vocabulary::{AgentId, Monotonic};
 
+use crate::incident::Kind;
 use crate::monitor::Monitor;
 
 impl Monitor {
@@ -12,6 +13,8 @@ impl Monitor {
         let left =
             |until: Option<Monotonic>| until.filter(|until| *until > now).map(|until| until.since(now).as_secs_f64());
         let (ended, failed) = patient.task_failures(now);
+        let is_lifted = patient.overruled.contains(&Kind::AgentFlapping);
+        let quarantine = patient.quarantine.filter(|_| !is_lifted);
         let incidents: Vec<Value> = self.book.open_about(agent).iter().map(|incident| incident.to_json()).collect();
         Some(json!({
             "connected": patient.connected,
@@ -20,13 +23,14 @@ impl Monitor {
             "silent_seconds": patient.suspicion.silence(now).as_secs_f64(),
             "signals": patient.signals.map(|signals| json!({
                 "load_per_processor": signals.load,
+                "cpu_waiting": signals.cpu_waiting,
                 "memory_available": signals.memory_available,
                 "disk_used": signals.disk_used,
             })),
             "tasks_ended": ended,
             "tasks_failed": failed,
             "departures": patient.departures.count(now),
-            "quarantine_seconds": left(patient.quarantine.map(|quarantine| quarantine.until)),
+            "quarantine_seconds": left(quarantine.map(|quarantine| quarantine.until)),
             "probation_seconds": left(patient.probation),
             "held": self.treatments.holds(agent),
             "drained_by_policy": self.treatments.drained.contains(agent),

@@ -7,7 +7,7 @@ pub struct Filter {
     pub kind: Option<Kind>,
     /// And what is worse.
     pub severity: Option<Severity>,
-    /// The id of what it is about.
+    /// The id of what it is about, the end of that, or its host.
     pub object: Option<String>,
     pub open_only: bool,
     /// The newest so many.
@@ -48,7 +48,7 @@ impl Filter {
     pub fn admits(&self, incident: &Incident) -> bool {
         self.kind.is_none_or(|kind| incident.kind == kind)
             && self.severity.is_none_or(|least| incident.severity >= least)
-            && self.object.as_ref().is_none_or(|id| incident.subject.is(id))
+            && self.object.as_ref().is_none_or(|name| incident.is_about(name))
             && (!self.open_only || incident.is_open())
     }
 }

@@ -62,6 +62,7 @@ names! {
         AgentFlapping = "agent_flapping",
         DiskPressure = "disk_pressure",
         MemoryPressure = "memory_pressure",
+        CpuPressure = "cpu_pressure",
         Overload = "overload",
         TaskFailureRate = "task_failure_rate",
         ExecutorCrashLoop = "executor_crash_loop",
@@ -90,6 +91,24 @@ names! {
     }
 }
 
+impl Kind {
+    /// Only those can be kept from offers or drained.
+    pub(crate) fn is_of_registered_agents(self) -> bool {
+        match self {
+            Kind::AgentUnreachable | Kind::FrameworkDisconnected | Kind::MasterFailover => false,
+            Kind::AgentSuspicious
+            | Kind::AgentDisconnected
+            | Kind::AgentFlapping
+            | Kind::DiskPressure
+            | Kind::MemoryPressure
+            | Kind::CpuPressure
+            | Kind::Overload
+            | Kind::TaskFailureRate
+            | Kind::ExecutorCrashLoop => true,
+        }
+    }
+}
+
 /// Whom an incident is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Subject {
@@ -108,13 +127,14 @@ impl Subject {
         }
     }
 
-    /// Whether this is the id of what it is about.
-    pub fn is(&self, id: &str) -> bool {
+    /// Whether this is the id of what it is about, or what is behind the master's in it (`S3`).
+    fn is(&self, name: &str) -> bool {
+        let is = |id: &str| id == name || id.rsplit_once('-').is_some_and(|(_, number)| number == name);
         match self {
-            Subject::Agent(agent) => agent.as_str() == id,
-            Subject::Framework(framework) => framework.as_str() == id,
-            Subject::Executors(agent, framework) => agent.as_str() == id || framework.as_str() == id,
-            Subject::Master(master) => master == id,
+            Subject::Agent(agent) => is(agent.as_str()),
+            Subject::Framework(framework) => is(framework.as_str()),
+            Subject::Executors(agent, framework) => is(agent.as_str()) || is(framework.as_str()),
+            Subject::Master(master) => is(master),
         }
     }
 
@@ -173,6 +193,11 @@ impl Incident {
         self.recovered.is_none()
     }
 
+    /// Whether it is about what people call so: by its id, the end of that, or its host.
+    pub fn is_about(&self, name: &str) -> bool {
+        self.subject.is(name) || self.hostname.as_ref().is_some_and(|hostname| hostname.eq_ignore_ascii_case(name))
+    }
+
     pub fn to_json(&self) -> Value {
         let mut object = self.subject.json();
         if let (Some(hostname), Some(members)) = (&self.hostname, object.as_object_mut()) {
@@ -209,5 +234,32 @@ mod tests {
             assert_eq!(serde_json::from_value::<Kind>(kind.as_str().into()).unwrap(), *kind);
         }
         assert_eq!("bad".parse::<Severity>().unwrap_err().to_string(), "'bad' is none of info, warning, critical");
+    }
+
+    #[test]
+    fn it_is_about_what_people_call_so() {
+        let (agent, framework) = (AgentId::new("8d0f-11-S3"), FrameworkId::new("8d0f-11-0007"));
+        let check = |subject: &Subject, hostname: Option<&str>, named: &[&str]| {
+            let incident = Incident {
+                id: "8d0f-11-F1".to_owned(),
+                number: 1,
+                kind: Kind::AgentSuspicious,
+                severity: Severity::Warning,
+                subject: subject.clone(),
+                hostname: hostname.map(str::to_owned),
+                details: String::new(),
+                detected: Timestamp::from_nanos(0),
+                actions: Vec::new(),
+                recovered: None,
+            };
+            let names = ["8d0f-11-S3", "S3", "8d0f-11-0007", "0007", "8d0f-11", "11", "Node3", "3", ""];
+            let found: Vec<&str> = names.into_iter().filter(|name| incident.is_about(name)).collect();
+            assert_eq!(found, named, "{subject}");
+        };
+        check(&Subject::Agent(agent.clone()), Some("node3"), &["8d0f-11-S3", "S3", "Node3"]);
+        check(&Subject::Framework(framework.clone()), None, &["8d0f-11-0007", "0007"]);
+        let executors = Subject::Executors(agent, framework);
+        check(&executors, Some("node3"), &["8d0f-11-S3", "S3", "8d0f-11-0007", "0007", "Node3"]);
+        check(&Subject::Master("8d0f-11".to_owned()), None, &["8d0f-11", "11"]);
     }
 }

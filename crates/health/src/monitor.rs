@@ -56,7 +56,8 @@ pub enum Event {
         agent: AgentId,
         framework: FrameworkId,
     },
-    /// An operator changed what may become of it: `keeps_out` while it drains or is deactivated.
+    /// An operator changed what may become of it: `keeps_out` while it drains or is deactivated. Otherwise he wants it
+    /// offered, whatever policies say.
     OperatorDecided {
         agent: AgentId,
         keeps_out: bool,
@@ -513,12 +514,22 @@ impl Monitor {
     /// What an operator wants goes before what policies want, also when that is an agent back in spite of everything.
     fn operator_decided(&mut self, now: Now, agent: &AgentId, keeps_out: bool, orders: &mut Vec<Order>) {
         let open: Vec<Kind> = self.book.open_about(agent).iter().map(|incident| incident.kind).collect();
+        let is_held = self.treatments.holds(agent);
         let Some(patient) = self.patients.get_mut(agent) else { return };
-        if std::mem::replace(&mut patient.operators, keeps_out) && !keeps_out {
+        let kept_out = std::mem::replace(&mut patient.operators, keeps_out);
+        if !keeps_out && (kept_out || is_held) {
             patient.overruled.extend(open);
-            patient.quarantine = None;
-            self.treatments.drained.remove(agent);
+            match &mut patient.quarantine {
+                // It is over; that it was is remembered, for the next one.
+                Some(quarantine) if is_held => quarantine.until = quarantine.until.min(now.monotonic),
+                quarantine => *quarantine = None,
+            }
+            // A drain that is under way goes on, and is the operator's then.
+            if kept_out {
+                self.treatments.drained.remove(agent);
+            }
             self.unsaved.insert(agent.clone());
+            self.release(now, agent, "an operator wants it back", orders);
         }
         self.treat(now, agent, orders);
     }

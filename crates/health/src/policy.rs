@@ -118,11 +118,21 @@ impl Policy {
         if !(1..=100).contains(&self.flapping.departures) {
             return Err(InvalidPolicy::Value("flapping.departures has to be between 1 and 100"));
         }
-        let Thresholds { disk_used, memory_used, load, task_failures, executor_crashes, .. } = &self.thresholds;
-        if ![disk_used, memory_used, load, task_failures, executor_crashes].into_iter().all(Bounds::is_sane) {
+        if self.flapping.quarantine.is_zero() || self.flapping.quarantine > self.flapping.max_quarantine {
+            return Err(InvalidPolicy::Value(
+                "0 < flapping.quarantine_secs <= flapping.max_quarantine_secs has to hold",
+            ));
+        }
+        let Thresholds { disk_used, memory_used, load, cpu_waiting, task_failures, executor_crashes, .. } =
+            &self.thresholds;
+        let bounds = [disk_used, memory_used, load, cpu_waiting, task_failures, executor_crashes];
+        if !bounds.into_iter().all(Bounds::is_sane) {
             return Err(InvalidPolicy::Value("of thresholds, 0 < warning <= critical has to hold"));
         }
-        Ok(())
+        match self.rules.iter().find(|rule| rule.action != Remedy::Report && !rule.kind.is_of_registered_agents()) {
+            Some(rule) => Err(InvalidPolicy::Rule(rule.kind)),
+            None => Ok(()),
+        }
     }
 }
 
@@ -132,6 +142,10 @@ pub enum InvalidPolicy {
     Json(#[from] serde_json::Error),
     #[error("{0}")]
     Value(&'static str),
+    #[error(
+        "nothing can be done about {0} but report it: there is no registered agent to be kept from offers or drained"
+    )]
+    Rule(Kind),
 }
 
 #[derive(Deserialize, Default)]
@@ -219,6 +233,13 @@ mod tests {
             (r#"{"max_share": 2}"#, "max_share has to be"),
             (r#"{"rules": [{"type": "x", "action": "drain"}]}"#, "unknown variant"),
             (r#"{"thresholds": {"load": {"warning": 2, "critical": 1}}}"#, "0 < warning <= critical"),
+            (r#"{"thresholds": {"cpu_waiting": {"warning": 0, "critical": 1}}}"#, "0 < warning <= critical"),
+            (r#"{"flapping": {"max_quarantine_secs": 59}}"#, "quarantine_secs <= flapping.max_quarantine_secs"),
+            (r#"{"flapping": {"quarantine_secs": 0}}"#, "0 < flapping.quarantine_secs"),
+            (
+                r#"{"rules": [{"type": "agent_unreachable", "action": "drain"}]}"#,
+                "about agent_unreachable but report it",
+            ),
         ] {
             let error = Policy::parse(text, PING).unwrap_err().to_string();
             assert!(error.contains(expect), "{text}: {error}");

@@ -9,6 +9,8 @@ use crate::incident::{Kind, Severity};
 pub struct Signals {
     /// Five-minute load average per processor.
     pub load: Option<f64>,
+    /// Share of the last five minutes in which something waited for a processor, 0..1.
+    pub cpu_waiting: Option<f64>,
     /// Share of memory that is available without swapping, 0..1.
     pub memory_available: Option<f64>,
     /// Share of the file system of the work directory in use, 0..1.
@@ -32,6 +34,8 @@ pub struct Thresholds {
     pub memory_used: Bounds,
     /// Load average per processor.
     pub load: Bounds,
+    /// Share of the time in which something waited for a processor.
+    pub cpu_waiting: Bounds,
     /// Share of the tasks that ended in the last ten minutes that failed, of at least `least_tasks`.
     pub task_failures: Bounds,
     pub least_tasks: usize,
@@ -46,6 +50,9 @@ impl Default for Thresholds {
             disk_used: bounds(0.85, 0.95),
             memory_used: bounds(0.90, 0.97),
             load: bounds(4.0, 10.0),
+            // All processors busy with somebody waiting is a good day for batch work; for five minutes without a pause it
+            // is not.
+            cpu_waiting: bounds(0.95, 0.99),
             task_failures: bounds(0.5, 0.9),
             least_tasks: 10,
             executor_crashes: bounds(5.0, 20.0),
@@ -96,7 +103,11 @@ impl Signals {
         let load = self.load.map(|load| {
             (Kind::Overload, load, &thresholds.load, format!("its load average is {load:.1} for each processor"))
         });
-        [disk, memory, load].into_iter().flatten().filter(|(_, value, ..)| value.is_finite())
+        let cpu = self.cpu_waiting.map(|waiting| {
+            let words = format!("something waits for a processor {} of the time", percent(waiting));
+            (Kind::CpuPressure, waiting, &thresholds.cpu_waiting, words)
+        });
+        [disk, memory, cpu, load].into_iter().flatten().filter(|(_, value, ..)| value.is_finite())
     }
 }
 

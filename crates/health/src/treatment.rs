@@ -129,7 +129,7 @@ impl Monitor {
         }
     }
 
-    fn release(&mut self, now: Now, agent: &AgentId, why: &str, orders: &mut Vec<Order>) {
+    pub(crate) fn release(&mut self, now: Now, agent: &AgentId, why: &str, orders: &mut Vec<Order>) {
         let Some(number) = self.treatments.held.remove(agent) else { return };
         self.act(now, number, "offer_again", why.to_owned(), orders);
         orders.push(Order::Release(agent.clone()));

@@ -179,6 +179,26 @@ fn operators_go_before_policies() {
     assert!(ward.told.contains(&"release S1".to_owned()), "{:?}", ward.told);
 }
 
+/// He need not deactivate it first.
+#[test]
+fn an_operator_ends_a_quarantine_and_the_next_is_longer_nevertheless() {
+    let mut ward = Ward::of(5);
+    let quarantine =
+        |ward: &Ward| ward.monitor.explain(ward.now().monotonic, &id(1)).unwrap()["quarantine_seconds"].clone();
+    for _ in 0..3 {
+        ward.leaves_and_returns(1);
+    }
+    ward.told.clear();
+    ward.tell(Event::OperatorDecided { agent: id(1), keeps_out: false });
+    ward.check(&["agent S1 agent_flapping warning: offer_again", "release S1"]);
+    assert!(quarantine(&ward).is_null());
+    ward.rounds(1, &[]);
+    ward.check(&["agent S1 agent_flapping warning: probation", "agent S1 agent_flapping over: probation"]);
+    ward.leaves_and_returns(1);
+    assert!(ward.told.contains(&"hold S1".to_owned()), "{:?}", ward.told);
+    assert_eq!(quarantine(&ward), 120.0);
+}
+
 #[test]
 fn pressure_is_reported_and_drained_only_when_configured() {
     let full = |disk_used| Signals { disk_used: Some(disk_used), ..Signals::default() };
@@ -187,6 +207,17 @@ fn pressure_is_reported_and_drained_only_when_configured() {
     ward.tell(Event::Reported { agent: id(1), signals: full(0.96) });
     ward.tell(Event::Reported { agent: id(1), signals: full(0.5) });
     ward.check(&["agent S1 disk_pressure warning", "agent S1 disk_pressure critical", "agent S1 disk_pressure over"]);
+
+    // Each signal has its incident.
+    let signals =
+        Signals { disk_used: Some(0.86), memory_available: Some(0.02), load: Some(4.5), cpu_waiting: Some(0.96) };
+    ward.tell(Event::Reported { agent: id(2), signals });
+    ward.check(&[
+        "agent S2 disk_pressure warning",
+        "agent S2 memory_pressure critical",
+        "agent S2 cpu_pressure warning",
+        "agent S2 overload warning",
+    ]);
 
     let policy = r#"{"rules": [{"type": "disk_pressure", "severity": "critical", "action": "drain"}]}"#;
     let mut ward = Ward::with(5, policy);
@@ -434,7 +465,7 @@ fn event() -> impl Strategy<Value = Event> {
         2 => agent.clone().prop_map(Event::Answered),
         2 => (agent.clone(), 0.5..1.0_f64).prop_map(|(agent, share)| Event::Reported {
             agent,
-            signals: Signals { disk_used: Some(share), memory_available: Some(1.0 - share), load: Some(share * 8.0) },
+            signals: Signals { disk_used: Some(share), memory_available: Some(1.0 - share), load: Some(share * 8.0), cpu_waiting: Some(share) },
         }),
         2 => (agent.clone(), any::<bool>()).prop_map(|(agent, failed)| Event::TaskEnded { agent, failed }),
         2 => (agent.clone(), framework).prop_map(|(agent, framework)| Event::ExecutorCrashed { agent, framework }),

@@ -2,7 +2,7 @@
 
 use allocator::{Question, Reason, Standing, Tally, Verdict};
 use serde_json::{Map, Value, json};
-use vocabulary::{Answer, Monotonic, Status};
+use vocabulary::{AgentId, Answer, Monotonic, Status};
 
 use crate::cx::Cx;
 use crate::framework::Framework;
@@ -22,7 +22,7 @@ impl Master {
             return Answer::new(Status::NotFound, format!("No framework {id}"));
         }
         if let Some(id) = &question.agent
-            && self.agents.get(id.as_str()).is_none()
+            && !self.is_known(id)
         {
             return Answer::new(Status::NotFound, format!("No agent {id}"));
         }
@@ -31,9 +31,21 @@ impl Master {
         let document = json!({
             "standings": standings,
             "truncated": answer.truncated,
+            "condition": question.agent.as_ref().map(|id| self.condition(id)),
             "health": question.agent.as_ref().and_then(|id| self.monitor.explain(now, id)),
         });
         Answer::new(Status::Ok, document.to_string())
+    }
+
+    /// Of an agent that is known. Of those that are away the allocator knows nothing, but the monitor may.
+    fn condition(&self, id: &AgentId) -> &'static str {
+        if self.agents.get(id.as_str()).is_some() {
+            "registered"
+        } else if self.recovery.contains(id.as_str()) {
+            "awaited"
+        } else {
+            "unreachable"
+        }
     }
 
     fn standing(&self, now: Monotonic, standing: &Standing) -> Value {

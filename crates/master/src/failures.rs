@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use health::Whereabouts;
 use messages::{tepui, v1};
-use vocabulary::{AgentId, FrameworkId, Upid};
+use vocabulary::{AgentId, FrameworkId, ReplyId, Upid};
 
 use crate::change::Change;
 use crate::cx::Cx;
@@ -106,6 +106,14 @@ impl Master {
         self.store(cx, operation, Waiting::DrainedByPolicy(agent));
     }
 
+    /// Mesos has no policies: there, an agent that nobody deactivated cannot be reactivated. The agent is offered at once;
+    /// the answer waits until the next master would know of it, too.
+    pub(crate) fn reactivate_held(&mut self, cx: &mut Cx<'_>, agent: AgentId, reply: ReplyId) {
+        self.observe(cx, health::Event::OperatorDecided { agent, keeps_out: false });
+        let notes = self.monitor.take_notes(cx.now, MAX_NOTES);
+        self.store(cx, RegistryOperation::NoteFailures(Arc::new(notes)), Waiting::Overruled { reply });
+    }
+
     pub(crate) fn agent_health(&mut self, cx: &mut Cx<'_>, from: &Upid, message: &tepui::AgentHealth) {
         let agent = AgentId::from(&message.agent_id);
         if !self.is_process_of(from, agent.as_str()) {
@@ -115,6 +123,7 @@ impl Master {
             load: message.load.zip(message.processors).map(|(load, processors)| load / processors.max(1.0)),
             memory_available: message.memory_available,
             disk_used: message.disk_used,
+            cpu_waiting: message.cpu_waiting,
         };
         self.observe(cx, health::Event::Reported { agent, signals });
     }

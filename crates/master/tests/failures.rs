@@ -14,7 +14,7 @@ use health::{Kind, Policy};
 use master::{Change, Effect, Explain, Input, RegistryOperation};
 use messages::tepui::AgentHealth;
 use messages::{Message, v1};
-use vocabulary::{AgentId, ReplyId, Upid};
+use vocabulary::{AgentId, Answer, ReplyId, Upid};
 
 const PING: Duration = Duration::from_secs(15);
 
@@ -60,13 +60,17 @@ fn offered_agents(c: &mut Cluster, f: &Scheduler) -> Vec<String> {
 }
 
 fn explain(c: &mut Cluster, agent: &str) -> serde_json::Value {
+    explained(c, agent)["health"].clone()
+}
+
+fn explained(c: &mut Cluster, agent: &str) -> serde_json::Value {
     let question = Question { agent: Some(AgentId::new(agent)), ..Question::default() };
     c.deliver(Input::Explain(Explain { reply: ReplyId(777), question }));
     let mut answers = c.effects.iter().rev().filter_map(|effect| match effect {
         Effect::Reply { reply: ReplyId(777), answer } => Some(answer.body.clone()),
         _ => None,
     });
-    serde_json::from_str::<serde_json::Value>(&answers.next().unwrap()).unwrap()["health"].clone()
+    serde_json::from_str(&answers.next().unwrap()).unwrap()
 }
 
 #[test]
@@ -270,6 +274,42 @@ fn an_operator_takes_over_what_a_policy_holds() {
     assert_eq!(c.metrics.slaves_inactive.get(), 1);
     c.operator(reactivate_agent("m-S1"));
     assert_eq!(c.metrics.slaves_inactive.get(), 0);
+}
+
+/// Mesos has no policies, and refuses it.
+#[test]
+fn an_operator_reactivates_what_a_policy_holds() {
+    let mut c = cluster(HALF);
+    let f = c.framework();
+    let refused = c.operator(reactivate_agent("m-S1"));
+    assert_eq!(refused, Answer::bad_request("Agent is not deactivated"));
+    for _ in 0..3 {
+        c.exited(peer(1).pid.address);
+        let back = reregister(&peer(1), "cpus:4;mem:1024");
+        c.send(&peer(1).pid, back);
+    }
+    assert_eq!(c.metrics.slaves_inactive.get(), 1);
+    c.offered(&f);
+    assert_eq!(c.operator(reactivate_agent("m-S1")), Answer::ok());
+    assert_eq!((c.metrics.slaves_inactive.get(), c.metrics.failures_held.get()), (0, 0));
+    assert_eq!(offered_agents(&mut c, &f), ["m-S1"]);
+    let told = incidents(&c);
+    let expect = "agent_flapping agent m-S1 open [quarantine stop_offering offer_again]";
+    assert!(told.iter().any(|line| line == expect), "{told:?}");
+    // The next master knows of it: the answer waited for that.
+    let conduct = &c.registry.conducts[&AgentId::new("m-S1")];
+    assert!(conduct.overruled.contains(&Kind::AgentFlapping), "{conduct:?}");
+}
+
+#[test]
+fn an_agent_that_is_away_is_explained() {
+    let mut c = cluster(HALF);
+    c.silent.insert(peer(1).pid);
+    c.pass(6 * PING);
+    let answer = explained(&mut c, "m-S1");
+    assert_eq!((&answer["condition"], &answer["standings"]), (&"unreachable".into(), &serde_json::json!([])));
+    assert_eq!(answer["health"]["incidents"][0]["type"], "agent_unreachable");
+    assert_eq!(explained(&mut c, "m-S2")["condition"], "registered");
 }
 
 fn says(agent: &AgentPeer, disk_used: f64) -> AgentHealth {

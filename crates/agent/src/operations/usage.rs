@@ -10,6 +10,8 @@ pub struct MachineUsage {
     pub containers: BTreeMap<ContainerId, ContainerUsage>,
     pub load: Option<LoadAverage>,
     pub processors: Option<u32>,
+    /// Share of the last five minutes in which something waited for a processor, 0..1.
+    pub cpu_waiting: Option<f64>,
     /// Share of the machine's memory that is available without swapping, 0..1.
     pub memory_available: Option<f64>,
 }

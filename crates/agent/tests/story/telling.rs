@@ -168,9 +168,10 @@ fn message(message: &Message, names: &mut Names) -> String {
         }
         Message::RunTask(m) => format!("{name} {}", m.task.task_id.value),
         Message::AgentHealth(m) => format!(
-            "{name} load {} of {}, memory {}, disk {}",
+            "{name} load {} of {}, cpu {}, memory {}, disk {}",
             m.load(),
             m.processors(),
+            m.cpu_waiting(),
             m.memory_available(),
             m.disk_used()
         ),

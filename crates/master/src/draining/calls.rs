@@ -95,6 +95,9 @@ impl Master {
     fn reactivate_agent(&mut self, cx: &mut Cx<'_>, reply: ReplyId, call: &call::ReactivateAgent) {
         let id = AgentId::from(&call.agent_id);
         let (drain, deactivated) = self.standing_of(&id);
+        if !deactivated && self.monitor.holds(&id) {
+            return self.reactivate_held(cx, id, reply);
+        }
         if !deactivated {
             return cx.reply(reply, Answer::bad_request("Agent is not deactivated"));
         }
@@ -106,7 +109,7 @@ impl Master {
     }
 
     /// Registered, awaited after a failover, or unreachable.
-    fn is_known(&self, id: &AgentId) -> bool {
+    pub(crate) fn is_known(&self, id: &AgentId) -> bool {
         let id = id.as_str();
         self.agents.get(id).is_some() || self.recovery.contains(id) || self.agents.unreachable(id).is_some()
     }

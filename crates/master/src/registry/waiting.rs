@@ -81,6 +81,10 @@ pub(crate) enum Waiting {
     DrainedByPolicy(AgentId),
     /// Nothing; the next notes may be written.
     FailuresNoted,
+    /// An operator goes before a recovery policy, and is to be told that it is so.
+    Overruled {
+        reply: ReplyId,
+    },
     Pruned {
         unreachable: Vec<AgentId>,
     },
@@ -159,6 +163,7 @@ impl Master {
             // Nobody is owed an answer.
             Waiting::DrainedByPolicy(agent) => drop(self.standing_changed(cx, &agent, Standing::Draining)),
             Waiting::FailuresNoted => self.failures_noted(cx),
+            Waiting::Overruled { reply } => cx.reply(reply, Answer::ok()),
             Waiting::Pruned { unreachable } => self.pruned(cx, &unreachable),
             Waiting::Remove { agent, cause, reason } => self.removed(cx, &agent, cause, reason),
             Waiting::Policy { reply, change } => self.policy_stored(cx, reply, change),

@@ -36,6 +36,7 @@ pub fn system() -> MachineUsage {
     let system = System::read();
     MachineUsage {
         processors: Some(system.cpus as u32),
+        cpu_waiting: system.cpu_waiting,
         containers: BTreeMap::new(),
         load: system.load.map(|[_, five_minutes, fifteen_minutes]| LoadAverage { five_minutes, fifteen_minutes }),
         memory_available: system.memory_available.zip(system.memory_total).map(|(available, total)| available / total),

@@ -42,11 +42,14 @@ pub fn flag_list(flags: &[(String, String)]) -> Vec<v1::Flag> {
     flags.iter().map(|(name, value)| v1::Flag { name: name.clone(), value: Some(value.clone()) }).collect()
 }
 
-/// Load and memory of the machine; what `/proc` does not tell is left out.
+/// Load, pressure and memory of the machine; what `/proc` does not tell is left out.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct System {
     pub cpus: f64,
     pub load: Option<[f64; 3]>,
+    /// Share of the last five minutes in which something waited for a processor. Kernels may be built without it, or have
+    /// it switched off (`psi=0`).
+    pub cpu_waiting: Option<f64>,
     pub memory_total: Option<f64>,
     pub memory_free: Option<f64>,
     /// Without swapping.
@@ -56,10 +59,12 @@ pub struct System {
 impl System {
     pub fn read() -> Self {
         let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+        let pressure = std::fs::read_to_string("/proc/pressure/cpu").unwrap_or_default();
         let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
         System {
             cpus: std::thread::available_parallelism().map_or(1.0, |count| count.get() as f64),
             load: parse_load(&load),
+            cpu_waiting: parse_pressure(&pressure),
             memory_total: parse_memory(&memory, "MemTotal:"),
             memory_free: parse_memory(&memory, "MemFree:"),
             memory_available: parse_memory(&memory, "MemAvailable:"),
@@ -101,6 +106,13 @@ fn parse_load(text: &str) -> Option<[f64; 3]> {
     Some([numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?.ok()?])
 }
 
+/// Documentation/accounting/psi.rst: percentages of the time in which some task waited.
+fn parse_pressure(text: &str) -> Option<f64> {
+    let some = text.lines().find_map(|line| line.strip_prefix("some "))?;
+    let percent: f64 = some.split_whitespace().find_map(|field| field.strip_prefix("avg300="))?.parse().ok()?;
+    Some(percent / 100.0)
+}
+
 fn parse_memory(text: &str, key: &str) -> Option<f64> {
     let line = text.lines().find_map(|line| line.strip_prefix(key))?;
     let kib: f64 = line.split_whitespace().next()?.parse().ok()?;
@@ -115,6 +127,10 @@ mod tests {
     fn proc_files_are_understood() {
         assert_eq!(parse_load("0.12 0.08 0.06 1/234 567\n"), Some([0.12, 0.08, 0.06]));
         assert_eq!(parse_load("0.12"), None);
+        let pressure =
+            "some avg10=1.53 avg60=1.87 avg300=12.50 total=188\nfull avg10=0.00 avg60=0.00 avg300=99.00 total=0\n";
+        assert_eq!(parse_pressure(pressure), Some(0.125));
+        assert_eq!(parse_pressure(""), None);
         assert_eq!(parse_memory("MemTotal:       16 kB\nMemFree: 8 kB\n", "MemFree:"), Some(8192.0));
         assert_eq!(parse_memory("", "MemFree:"), None);
     }

@@ -1,9 +1,11 @@
 //! `tepui agents`.
 
+use messages::v1;
 use messages::v1::DrainState;
 
 use super::cli::{Failure, Target};
 use super::state::{State, scalar};
+use super::troubles::Troubles;
 use crate::output;
 use crate::table::render;
 
@@ -22,7 +24,8 @@ pub async fn agents(args: Agents) -> Result<(), Failure> {
         output::line(String::from_utf8_lossy(&wire::json::encode(&state.agents)));
         return Ok(());
     }
-    let rows: Vec<Vec<String>> = state
+    let troubles = Troubles::get(&args.target.master).await;
+    let mut rows: Vec<Vec<String>> = state
         .agents
         .agents
         .iter()
@@ -35,17 +38,18 @@ pub async fn agents(args: Agents) -> Result<(), Failure> {
                 format!("{allocated}/{total}")
             };
             let drain = agent.drain_info.as_ref().map(|drain| drain.state());
+            let held = || troubles.holding(id).map(|failure| format!("held ({failure})"));
             let condition = match (agent.active, agent.deactivated(), drain) {
-                (_, _, Some(DrainState::Drained)) => "drained",
-                (_, _, Some(_)) => "draining",
-                (_, true, None) => "deactivated",
-                (true, ..) => "active",
-                (false, ..) => "disconnected",
+                (_, _, Some(DrainState::Drained)) => "drained".to_owned(),
+                (_, _, Some(_)) => "draining".to_owned(),
+                (_, true, None) => "deactivated".to_owned(),
+                (true, ..) => "active".to_owned(),
+                (false, ..) => held().unwrap_or_else(|| "disconnected".to_owned()),
             };
             vec![
                 id.to_owned(),
                 agent.agent_info.hostname.clone(),
-                condition.to_owned(),
+                condition,
                 tasks.to_string(),
                 used("cpus"),
                 used("mem"),
@@ -55,6 +59,8 @@ pub async fn agents(args: Agents) -> Result<(), Failure> {
             ]
         })
         .collect();
+    rows.extend(state.agents.recovered_agents.iter().map(|info| away(info, "awaited")));
+    rows.extend(troubles.unreachable().iter().map(|info| away(info, "unreachable")));
     if rows.is_empty() {
         output::line(format!(
             "No agents. Start one with: tepui agent --master={} --work_dir=DIRECTORY",
@@ -65,4 +71,12 @@ pub async fn agents(args: Agents) -> Result<(), Failure> {
         output::print(render(&header, &rows));
     }
     Ok(())
+}
+
+fn away(info: &v1::AgentInfo, condition: &str) -> Vec<String> {
+    let id = info.id.as_ref().map_or("", |id| id.value.as_str());
+    let unknown = "-".to_owned();
+    let mut row = vec![id.to_owned(), info.hostname.clone(), condition.to_owned()];
+    row.resize(9, unknown);
+    row
 }

@@ -1,19 +1,24 @@
 //! `tepui failures`.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use client::{Address, get_json, lines};
 use serde_json::Value;
 
 use super::cli::{Failure, Target};
+use super::operate::when::Moment;
 use super::state::short;
 use crate::output;
 use crate::table::{duration, render};
 
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Failures {
     #[command(flatten)]
     target: Target,
+    /// Only this one, e.g. F7, with everything that was done about it
+    #[arg(conflicts_with_all = ["follow", "kind", "severity", "object", "open", "limit"])]
+    failure: Option<String>,
     /// Go on with those to come
     #[arg(long, short)]
     follow: bool,
@@ -23,7 +28,7 @@ pub struct Failures {
     /// Only as severe as this, or more: info, warning or critical
     #[arg(long)]
     severity: Option<String>,
-    /// Only about the agent, framework or master with this id
+    /// Only about this agent, framework or master: its id, the end of it, or a host name
     #[arg(long)]
     object: Option<String>,
     /// Only those that are not over
@@ -37,7 +42,18 @@ pub struct Failures {
     json: bool,
 }
 
+const EXAMPLES: &str = "\
+Examples:
+  tepui failures --open                       What is wrong now
+  tepui failures F7                           All about one of them, and what was done about it
+  tepui failures --object node7               What happened to an agent
+  tepui failures --severity critical --follow What will go wrong";
+
 impl Failures {
+    fn is_filtered(&self) -> bool {
+        self.kind.is_some() || self.severity.is_some() || self.object.is_some() || self.open
+    }
+
     fn path(&self) -> String {
         let limit = self.limit.map(|limit| limit.to_string());
         let given = [
@@ -58,6 +74,9 @@ pub async fn failures(args: Failures) -> Result<(), Failure> {
         return follow(&args.target.master, &args).await;
     }
     let answer = get_json(&args.target.master, &args.path()).await?;
+    if let Some(named) = &args.failure {
+        return one(&answer, named, args.json);
+    }
     if args.json {
         output::line(answer);
         return Ok(());
@@ -65,12 +84,50 @@ pub async fn failures(args: Failures) -> Result<(), Failure> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
     let failures = answer["failures"].as_array().map(Vec::as_slice).unwrap_or_default();
     if failures.is_empty() {
-        output::line("no failures are known");
+        output::line(if args.is_filtered() { "no such failures are known" } else { "no failures are known" });
         return Ok(());
     }
     let rows: Vec<Vec<String>> = failures.iter().map(|failure| row(failure, now)).collect();
     output::print(render(&["FAILURE", "SEVERITY", "TYPE", "OBJECT", "SINCE", "LASTED", "DONE", "DETAILS"], &rows));
     Ok(())
+}
+
+fn one(answer: &Value, named: &str, as_json: bool) -> Result<(), Failure> {
+    let is_named = |failure: &&Value| [text(failure, "id"), short(text(failure, "id"))].contains(&named);
+    let failure = answer["failures"].as_array().into_iter().flatten().find(is_named).ok_or_else(|| {
+        Failure::said(format!("no failure '{named}': `tepui failures` lists them; the oldest are forgotten"))
+    })?;
+    if as_json {
+        output::line(failure);
+    } else {
+        output::print(at_length(failure).into_iter().map(|line| line + "\n").collect::<String>());
+    }
+    Ok(())
+}
+
+fn at_length(failure: &Value) -> Vec<String> {
+    let object = &failure["object"];
+    let also = |key: &str| object[key].as_str();
+    let of_framework = also("framework").map(|id| format!(" of framework {id}")).unwrap_or_default();
+    let on_host = also("hostname").map(|name| format!(" ({name})")).unwrap_or_default();
+    let at = |value: &Value| value.as_f64().map_or("-".to_owned(), moment);
+    let mut lines = vec![
+        format!("failure    {}", text(failure, "id")),
+        format!("type       {}", text(failure, "type")),
+        format!("severity   {}", text(failure, "severity")),
+        format!("object     {} {}{on_host}{of_framework}", text(object, "type"), text(object, "id")),
+        format!("details    {}", text(failure, "details")),
+        format!("detected   {}", at(&failure["detected_at"])),
+    ];
+    for action in failure["actions"].as_array().into_iter().flatten() {
+        lines.push(format!("action     {} {}: {}", at(&action["at"]), text(action, "action"), text(action, "reason")));
+    }
+    lines.push(format!("recovered  {}", at(&failure["recovered_at"])));
+    lines
+}
+
+fn moment(seconds: f64) -> String {
+    Moment::from(Duration::try_from_secs_f64(seconds).unwrap_or_default()).to_the_second()
 }
 
 fn row(failure: &Value, now: f64) -> Vec<String> {
@@ -103,21 +160,29 @@ async fn follow(master: &Address, args: &Failures) -> Result<(), Failure> {
             continue;
         }
         let Ok(news) = serde_json::from_str::<Value>(&line) else { continue };
-        let failure = &news["failure"];
-        let what = news["news"].as_str().unwrap_or("known");
-        let detail = match (what, failure["actions"].as_array().and_then(|actions| actions.last())) {
-            ("acted", Some(action)) => format!("{}: {}", text(action, "action"), text(action, "reason")),
-            _ => text(failure, "details").to_owned(),
-        };
-        output::line(format!(
-            "{} {what} {} {} of {}: {detail}",
-            short(text(failure, "id")),
-            text(failure, "severity"),
-            text(failure, "type"),
-            object(failure)
-        ));
+        output::line(told(&news));
     }
     Ok(())
+}
+
+/// One line of the stream.
+fn told(news: &Value) -> String {
+    let failure = &news["failure"];
+    let what = news["news"].as_str().unwrap_or("known");
+    let last = failure["actions"].as_array().and_then(|actions| actions.last());
+    let (at, detail) = match (what, last) {
+        ("acted", Some(action)) => (&action["at"], format!("{}: {}", text(action, "action"), text(action, "reason"))),
+        ("recovered", _) => (&failure["recovered_at"], text(failure, "details").to_owned()),
+        _ => (&failure["detected_at"], text(failure, "details").to_owned()),
+    };
+    format!(
+        "{} {} {what} {} {} of {}: {detail}",
+        moment(at.as_f64().unwrap_or_default()),
+        short(text(failure, "id")),
+        text(failure, "severity"),
+        text(failure, "type"),
+        object(failure)
+    )
 }
 
 fn text<'a>(value: &'a Value, key: &str) -> &'a str {
@@ -129,13 +194,43 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    #[test]
-    fn a_row_says_who_and_what_was_done() {
-        let failure = json!({
+    fn failure() -> Value {
+        json!({
             "id": "m-F7", "severity": "warning", "type": "agent_suspicious", "details": "silent",
             "object": {"type": "agent", "id": "m-S1", "hostname": "h"}, "detected_at": 100.0, "recovered_at": 130.0,
-            "actions": [{"at": 100.0, "action": "stop_offering", "reason": "r"}],
-        });
+            "actions": [{"at": 101.5, "action": "stop_offering", "reason": "r"}],
+        })
+    }
+
+    #[test]
+    fn one_is_shown_with_all_that_was_done() {
+        let expect = [
+            "failure    m-F7",
+            "type       agent_suspicious",
+            "severity   warning",
+            "object     agent m-S1 (h)",
+            "details    silent",
+            "detected   1970-01-01 00:01:40 UTC",
+            "action     1970-01-01 00:01:41 UTC stop_offering: r",
+            "recovered  1970-01-01 00:02:10 UTC",
+        ];
+        assert_eq!(at_length(&failure()), expect);
+        assert!(one(&json!({"failures": [failure()]}), "F7", false).is_ok());
+        assert!(one(&json!({"failures": [failure()]}), "F8", false).is_err());
+    }
+
+    #[test]
+    fn the_stream_says_when() {
+        let check = |news: Value, expect: &str| assert_eq!(told(&json!({"news": news, "failure": failure()})), expect);
+        let who = "warning agent_suspicious of agent S1 (h)";
+        check(Value::Null, &format!("1970-01-01 00:01:40 UTC F7 known {who}: silent"));
+        check("acted".into(), &format!("1970-01-01 00:01:41 UTC F7 acted {who}: stop_offering: r"));
+        check("recovered".into(), &format!("1970-01-01 00:02:10 UTC F7 recovered {who}: silent"));
+    }
+
+    #[test]
+    fn a_row_says_who_and_what_was_done() {
+        let failure = failure();
         let expect =
             ["F7", "warning", "agent_suspicious", "agent S1 (h)", "1m00s ago", "30s", "stop_offering", "silent"];
         assert_eq!(row(&failure, 160.0), expect);

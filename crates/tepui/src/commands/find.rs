@@ -6,6 +6,7 @@ use messages::v1::master::response::get_agents::Agent;
 
 use super::cli::Failure;
 use super::state::{State, short};
+use super::troubles::Troubles;
 
 /// The task with this id (or the only one whose id ends in it); of equal ids the latest.
 pub fn task<'a>(state: &'a State, given: &str) -> Result<&'a v1::Task, Failure> {
@@ -40,7 +41,18 @@ pub fn agent<'a>(state: &'a State, given: &str) -> Result<&'a Agent, Failure> {
     one_of(infos, given)
 }
 
-/// As [`agent`], of agents as well that are awaited after a master's start, or unreachable: these by the whole id.
+/// As [`agent_id`], of unreachable agents as well.
+pub async fn agent_id_anywhere(master: &Address, state: &State, given: &str) -> Result<v1::AgentId, Failure> {
+    let failure = match agent_id(state, given) {
+        Err(failure) => failure,
+        found => return found,
+    };
+    let unreachable = Troubles::get(master).await.unreachable();
+    let found = one_of(unreachable.iter().map(|info| (info, info)), given);
+    found.map(|info| info.id.clone().unwrap_or_default()).map_err(|_| failure)
+}
+
+/// As [`agent`], of agents as well that are awaited after a master's start; and any by its whole id.
 pub fn agent_id(state: &State, given: &str) -> Result<v1::AgentId, Failure> {
     let registered = state.agents.agents.iter().map(|agent| &agent.agent_info);
     let infos = registered.chain(&state.agents.recovered_agents).map(|info| (info, info));

@@ -12,6 +12,7 @@ mod operate;
 mod run;
 mod state;
 mod tasks;
+mod troubles;
 
 pub use cli::{Failure, block_on, fail, main};
 pub use execute::{execute, resolve};

@@ -69,10 +69,12 @@ const MAX_CONCURRENCY: usize = 16;
 pub enum InvalidSinks {
     #[error("it is not the JSON of a list of sinks: {0}")]
     Json(#[from] serde_json::Error),
-    #[error("'{0}' is no http or https URL")]
+    #[error("'{0}' is no http or https URL, which a webhook needs as its url")]
     Url(String),
     #[error("an exec sink needs the absolute path of a program, and a concurrency between 1 and {MAX_CONCURRENCY}")]
     Command,
+    #[error("cannot run {path}")]
+    Program { path: PathBuf, source: std::io::Error },
     #[error("timeouts have to be positive")]
     Timeout,
     #[error("cannot read the secret in {path}")]

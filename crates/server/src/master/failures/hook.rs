@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 use tokio::sync::mpsc::Receiver;
 use tracing::warn;
 
+use super::config::InvalidSinks;
 use super::sinks::{Deliveries, Notice};
 
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -34,8 +35,14 @@ enum Failed {
 }
 
 impl Hook {
-    pub fn new(command: Vec<String>, timeout: Duration, concurrency: usize) -> Self {
-        Hook { command, timeout, running: Arc::new(Semaphore::new(concurrency)) }
+    /// A program that cannot be run is found now, and not with the first failure.
+    pub fn new(command: Vec<String>, timeout: Duration, concurrency: usize) -> Result<Self, InvalidSinks> {
+        if let Some(program) = command.first() {
+            let program = std::path::Path::new(program);
+            let runs = rustix::fs::access(program, rustix::fs::Access::EXEC_OK);
+            runs.map_err(|error| InvalidSinks::Program { path: program.to_owned(), source: error.into() })?;
+        }
+        Ok(Hook { command, timeout, running: Arc::new(Semaphore::new(concurrency)) })
     }
 
     pub async fn run(self, mut news: Receiver<Arc<Notice>>, deliveries: Arc<Deliveries>) {

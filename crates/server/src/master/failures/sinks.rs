@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use health::{Incident, News};
 use serde_json::json;
@@ -22,6 +23,8 @@ const MAX_WAITING: usize = 1_000;
 pub struct Sinks {
     sinks: Vec<Sink>,
     deliveries: Arc<Deliveries>,
+    /// Of the next notice. It begins with the time, so that no master of a cluster uses those of another.
+    next: AtomicU64,
 }
 
 struct Sink {
@@ -31,7 +34,7 @@ struct Sink {
 
 /// What a sink is told.
 pub struct Notice {
-    /// The same for every repetition: `<incident>-<news>`, with the number of actions for those.
+    /// The same for every repetition, and of nothing else: `<incident>-<news>-<number>`.
     pub id: String,
     pub body: Vec<u8>,
     incident: Arc<Incident>,
@@ -59,19 +62,22 @@ impl Sinks {
                     runtime.spawn(webhook.run(news, deliveries.clone()));
                 }
                 Target::Exec { command, timeout, concurrency } => {
-                    let hook = Hook::new(command.clone(), *timeout, *concurrency);
+                    let hook = Hook::new(command.clone(), *timeout, *concurrency)?;
                     runtime.spawn(hook.run(news, deliveries.clone()));
                 }
             }
             sinks.push(Sink { options: options.clone(), queue });
         }
-        Ok(Arc::new(Sinks { sinks, deliveries }))
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let next = AtomicU64::new(u64::try_from(since_1970.as_micros()).unwrap_or_default());
+        Ok(Arc::new(Sinks { sinks, deliveries, next }))
     }
 
     pub fn tell(&self, incident: &Arc<Incident>, news: News) {
         let mut notice = None;
         for sink in self.sinks.iter().filter(|sink| sink.options.wants(incident, news)) {
-            let notice = notice.get_or_insert_with(|| Arc::new(Notice::new(incident, news)));
+            let number = || self.next.fetch_add(1, Ordering::Relaxed);
+            let notice = notice.get_or_insert_with(|| Arc::new(Notice::new(incident, news, number())));
             if sink.queue.try_send(notice.clone()).is_err() {
                 let dropped = self.deliveries.dropped.fetch_add(1, Ordering::Relaxed) + 1;
                 warn!(failure = incident.id, dropped, "a failure sink does not keep up: it is not told of everything");
@@ -88,13 +94,13 @@ impl Sinks {
 }
 
 impl Notice {
-    fn new(incident: &Arc<Incident>, news: News) -> Self {
+    fn new(incident: &Arc<Incident>, news: News, number: u64) -> Self {
         let body = json!({
             "news": news.as_str(),
             "failure": incident.to_json(),
         });
         Notice {
-            id: format!("{}-{news}-{}", incident.id, incident.actions.len()),
+            id: format!("{}-{news}-{number}", incident.id),
             body: body.to_string().into_bytes(),
             incident: incident.clone(),
             news,
@@ -107,5 +113,56 @@ async fn log(mut news: Receiver<Arc<Notice>>, deliveries: Arc<Deliveries>) {
         let Incident { id, kind, severity, subject, details, .. } = &*notice.incident;
         info!(failure = id, %severity, "{}: {kind} of {subject}: {details}", notice.news);
         deliveries.sent.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use health::{Kind, Severity, Subject};
+    use vocabulary::{AgentId, Timestamp};
+
+    use super::*;
+
+    fn incident(severity: Severity) -> Arc<Incident> {
+        Arc::new(Incident {
+            id: "m-F7".to_owned(),
+            number: 7,
+            kind: Kind::DiskPressure,
+            severity,
+            subject: Subject::Agent(AgentId::new("m-S1")),
+            hostname: None,
+            details: String::new(),
+            detected: Timestamp::from_nanos(0),
+            actions: Vec::new(),
+            recovered: None,
+        })
+    }
+
+    /// A receiver that passes over what it has seen must not miss that it is worse now, or better again.
+    #[test]
+    fn no_two_notices_have_one_id() {
+        let options = SinkOptions::parse(r#"[{"type": "log"}]"#).unwrap();
+        let (queue, mut told) = channel(10);
+        let sinks = options.into_iter().map(|options| Sink { options, queue: queue.clone() }).collect();
+        let sinks = Sinks { sinks, ..Sinks::default() };
+        for severity in [Severity::Critical, Severity::Warning, Severity::Critical] {
+            sinks.tell(&incident(severity), News::Changed);
+        }
+        sinks.tell(&incident(Severity::Info), News::Changed);
+        let ids: std::collections::BTreeSet<String> =
+            std::iter::from_fn(|| told.try_recv().ok()).map(|notice| notice.id.clone()).collect();
+        assert_eq!(ids.len(), 3, "{ids:?}");
+        assert!(ids.iter().all(|id| id.starts_with("m-F7-changed-")), "{ids:?}");
+    }
+
+    #[tokio::test]
+    async fn a_program_that_cannot_be_run_is_found_at_the_start() {
+        let start = |text: &str| Sinks::start(&SinkOptions::parse(text).unwrap(), &Handle::current()).err();
+        let error = start(r#"[{"type": "exec", "command": ["/nonexistent/page"]}]"#).unwrap();
+        assert_eq!(error.to_string(), "cannot run /nonexistent/page");
+        assert!(start(r#"[{"type": "exec", "command": ["/dev/null"]}]"#).is_some(), "not executable");
+        assert!(start(r#"[{"type": "exec", "command": ["/bin/sh"]}]"#).is_none());
     }
 }

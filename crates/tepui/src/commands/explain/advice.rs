@@ -10,7 +10,8 @@ pub fn advice(code: &str) -> Option<&'static str> {
         "FRAMEWORK_INACTIVE" => "start its scheduler again: it must subscribe with the id of the framework",
         "NOT_SUBSCRIBED" => "let it subscribe with the role, or add the role with UPDATE_FRAMEWORK",
         "AGENT_INACTIVE" => {
-            "see `tepui agents`: start agents that are gone, reactivate those that were deactivated or drained"
+            "see `tepui agents`: start agents that are gone, reactivate those that were deactivated or drained; `tepui explain agent` \
+             tells why one is held"
         }
         "NOT_WHITELISTED" => "add their host names to the file of the master's --whitelist",
         "FRAMEWORK_LACKS_CAPABILITY" => "let it subscribe with that capability, if it can deal with what it is for",

@@ -48,7 +48,7 @@ pub async fn explain(args: Explain) -> Result<(), Failure> {
     let state = State::get(&args.target.master).await?;
     let question = match kind {
         Some("framework") => framework::question(&state, subject)?,
-        Some("agent") => standing::agent(&state, subject)?,
+        Some("agent") => standing::agent(&args.target.master, &state, subject).await?,
         Some("role") => Question { role: Some(subject.to_owned()), ..Question::default() },
         Some("task") => return print(task::lines(&state, find::task(&state, subject)?)),
         Some(other) => {
@@ -71,7 +71,7 @@ pub async fn explain(args: Explain) -> Result<(), Failure> {
     }
     if kind == Some("agent") {
         let mut lines = answer.of_agent();
-        lines.extend(health::lines(&answer.json()["health"]));
+        lines.extend(health::lines(answer.json()));
         return print(lines);
     }
     let mut lines = question.framework.as_deref().map(|id| framework::lines(&state, id)).unwrap_or_default();

@@ -4,12 +4,14 @@ use serde_json::Value;
 
 use crate::table::duration;
 
-/// Of `health` in the master's answer; nothing from a master that says nothing of it.
-pub fn lines(health: &Value) -> Vec<String> {
+/// Of `health` in the master's answer about an agent; nothing from a master that says nothing of it.
+pub fn lines(answer: &Value) -> Vec<String> {
+    let health = &answer["health"];
     if !health.is_object() {
         return Vec::new();
     }
-    let mut lines = vec![standing(health)];
+    let is_registered = matches!(answer["condition"].as_str(), None | Some("registered"));
+    let mut lines = if is_registered { vec![standing(health)] } else { vec!["health:".to_owned()] };
     lines.extend(signals(&health["signals"]));
     if let Some(failed) = health["tasks_failed"].as_u64().filter(|failed| *failed > 0) {
         lines.push(format!("  {failed} of the last {} tasks on it failed", health["tasks_ended"]));
@@ -30,7 +32,10 @@ pub fn lines(health: &Value) -> Vec<String> {
             lines.push(format!("    {}: {}", text(action, "action"), text(action, "reason")));
         }
     }
-    lines.extend(decision(health));
+    if is_registered {
+        lines.extend(overruled(health));
+        lines.extend(decision(health));
+    }
     lines
 }
 
@@ -47,9 +52,21 @@ fn standing(health: &Value) -> String {
 fn signals(signals: &Value) -> Option<String> {
     let percent = |key: &str, words: &str| signals[key].as_f64().map(|share| format!("{words} {:.0} %", share * 100.0));
     let load = signals["load_per_processor"].as_f64().map(|load| format!("load {load:.1} for each processor"));
-    let said = [load, percent("memory_available", "memory available"), percent("disk_used", "disk used")];
+    let said = [
+        load,
+        percent("cpu_waiting", "waiting for cpu"),
+        percent("memory_available", "memory available"),
+        percent("disk_used", "disk used"),
+    ];
     let said: Vec<String> = said.into_iter().flatten().collect();
     (!said.is_empty()).then(|| format!("  it says: {}", said.join(", ")))
+}
+
+fn overruled(health: &Value) -> Option<String> {
+    let kinds: Vec<&str> = health["overruled"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let first = kinds.first()?;
+    let others = kinds.get(1..).unwrap_or_default().iter().map(|kind| format!(", {kind}")).collect::<String>();
+    Some(format!("  an operator wants it offered in spite of {first}{others}"))
 }
 
 fn decision(health: &Value) -> Option<String> {
@@ -57,10 +74,14 @@ fn decision(health: &Value) -> Option<String> {
     let limit = format!("{} of at most {} agents are", policy["held"], policy["allowed"]);
     if policy["enabled"] == false {
         Some("  recovery policies are switched off".to_owned())
+    } else if health["drained_by_policy"] == true {
+        Some("  a recovery policy has it drained; what to do: once it is well, `tepui reactivate` it".to_owned())
     } else if health["operator_decides"] == true {
         Some("  an operator drains it or has deactivated it: recovery policies leave it alone".to_owned())
     } else if health["held"] == true {
-        Some(format!("  a recovery policy keeps it from offers ({limit})"))
+        Some(format!(
+            "  a recovery policy keeps it from offers ({limit}); `tepui reactivate` has it offered nevertheless"
+        ))
     } else if health["incidents"].as_array().is_some_and(|incidents| !incidents.is_empty()) {
         Some(format!("  no recovery policy keeps it from offers ({limit})"))
     } else {
@@ -81,24 +102,31 @@ mod tests {
     fn the_reasoning_is_told() {
         let health = json!({
             "phi": 9.25, "phi_threshold": 8.0, "silent_seconds": 45.0, "held": true, "operator_decides": false,
-            "signals": {"load_per_processor": 0.5, "memory_available": 0.25, "disk_used": null},
+            "signals": {"load_per_processor": 0.5, "cpu_waiting": 0.5, "memory_available": 0.25, "disk_used": null},
+            "overruled": ["overload", "cpu_pressure"],
             "tasks_ended": 10, "tasks_failed": 2, "quarantine_seconds": null, "probation_seconds": 100.0,
             "incidents": [{"severity": "warning", "type": "agent_suspicious", "details": "silent",
                            "actions": [{"action": "stop_offering", "reason": "the policy"}]}],
             "policy": {"enabled": true, "held": 1, "allowed": 2, "agents": 10},
         });
         assert_eq!(
-            lines(&health),
+            lines(&json!({"condition": "registered", "health": health})),
             [
                 "health: phi 9.2 of 8.0, it answered 45s ago",
-                "  it says: load 0.5 for each processor, memory available 25 %",
+                "  it says: load 0.5 for each processor, waiting for cpu 50 %, memory available 25 %",
                 "  2 of the last 10 tasks on it failed",
                 "  on probation for 1m40s: leaving again is flapping",
                 "  warning agent_suspicious: silent",
                 "    stop_offering: the policy",
-                "  a recovery policy keeps it from offers (1 of at most 2 agents are)",
+                "  an operator wants it offered in spite of overload, cpu_pressure",
+                "  a recovery policy keeps it from offers (1 of at most 2 agents are); `tepui reactivate` has it offered \
+                 nevertheless",
             ]
         );
         assert_eq!(lines(&Value::Null), Vec::<String>::new());
+        let away =
+            json!({"phi": null, "incidents": [{"severity": "critical", "type": "agent_unreachable", "details": "d"}]});
+        let away = json!({"condition": "unreachable", "health": away});
+        assert_eq!(lines(&away), ["health:", "  critical agent_unreachable: d"]);
     }
 }

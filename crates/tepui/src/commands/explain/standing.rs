@@ -31,8 +31,8 @@ impl Question {
     }
 }
 
-pub fn agent(state: &State, subject: &str) -> Result<Question, Failure> {
-    let id = find::agent_id(state, subject)?;
+pub async fn agent(master: &Address, state: &State, subject: &str) -> Result<Question, Failure> {
+    let id = find::agent_id_anywhere(master, state, subject).await?;
     Ok(Question { agent: Some(id.value), ..Question::default() })
 }
 
@@ -65,6 +65,9 @@ impl Standings {
 
     /// One agent, for all frameworks.
     pub fn of_agent(&self) -> Vec<String> {
+        if let Some(condition @ ("unreachable" | "awaited")) = self.0["condition"].as_str() {
+            return away(condition);
+        }
         let standings = list(&self.0, "standings");
         let mut lines = Vec::new();
         for standing in standings {
@@ -85,6 +88,20 @@ impl Standings {
         lines.extend(advise(codes));
         lines
     }
+}
+
+fn away(condition: &str) -> Vec<String> {
+    let (how, advice) = match condition {
+        "awaited" => (
+            "it was registered with the master before, and has not come back yet",
+            "wait, or start it again; after --agent_reregister_timeout it is unreachable",
+        ),
+        _ => (
+            "it is unreachable",
+            "start it again, and it comes back with its tasks; if it never will, say so: `tepui gone`",
+        ),
+    };
+    vec![format!("{how}, so nothing of it can be offered"), format!("what to do: {advice}")]
 }
 
 fn of(standing: &Value, named: bool) -> Vec<String> {
@@ -246,6 +263,17 @@ mod tests {
                 "what to do: add their host names to the file of the master's --whitelist",
             ]
         );
+    }
+
+    #[test]
+    fn an_agent_that_is_away_is_said_to_be() {
+        for condition in ["awaited", "unreachable"] {
+            let lines = Standings(json!({"standings": [], "condition": condition, "health": null})).of_agent();
+            assert!(
+                lines[0].ends_with("so nothing of it can be offered") && lines[1].contains("start it"),
+                "{lines:?}"
+            );
+        }
     }
 
     #[test]

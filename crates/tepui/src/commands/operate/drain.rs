@@ -61,7 +61,8 @@ pub struct Deactivate {
 
 /// Offer an agent again that was deactivated or drained
 ///
-/// One that is still draining has to be drained first.
+/// One that is still draining has to be drained first. One that a recovery policy keeps from offers is offered again as
+/// well, until something new is wrong with it: `tepui explain agent` tells why it is.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -83,7 +84,7 @@ pub struct Reactivate {
 #[command(after_help = "\
 Examples:
   tepui gone S3
-  tepui gone 5a0f2c6e-1d7b-4f3e-9f51-8a8b0c3a1f00-S3     unreachable agents: by the whole id")]
+  tepui gone node7.example")]
 pub struct Gone {
     #[command(flatten)]
     agent: Named,
@@ -100,7 +101,7 @@ struct Named {
 impl Named {
     async fn id(&self, order: &Order) -> Result<AgentId, Failure> {
         let state = State::get(&order.target.master).await?;
-        find::agent_id(&state, &self.agent)
+        find::agent_id_anywhere(&order.target.master, &state, &self.agent).await
     }
 }
 

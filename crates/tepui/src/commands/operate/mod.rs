@@ -13,7 +13,7 @@ mod reserve;
 mod role;
 mod volume;
 mod weight;
-mod when;
+pub(super) mod when;
 
 pub use drain::{Deactivate, Drain, Gone, Reactivate, deactivate, drain, gone, reactivate};
 pub use maintenance::{Maintenance, maintenance};

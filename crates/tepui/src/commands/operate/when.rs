@@ -103,6 +103,12 @@ impl Moment {
         Moment::from(Duration::from_secs(day.saturating_mul(DAY).saturating_add(second)))
     }
 
+    /// `2026-11-21 18:00:07 UTC`.
+    pub fn to_the_second(self) -> String {
+        let seconds = u64::try_from(self.0).unwrap_or_default() / 1_000_000_000;
+        format!("{}:{:02} UTC", self.to_string().trim_end_matches(" UTC"), seconds % 60)
+    }
+
     /// `in 2h10m`, `2h10m ago`.
     pub fn distance(self) -> String {
         let apart = Duration::from_nanos(self.0.abs_diff(Moment::from(now()).0)).as_secs_f64();
@@ -207,6 +213,11 @@ mod tests {
         {
             check(wrong, None);
         }
+    }
+
+    #[test]
+    fn a_record_is_shown_to_the_second() {
+        assert_eq!(moment("2026-11-21T18:00:07Z").unwrap().to_the_second(), "2026-11-21 18:00:07 UTC");
     }
 
     #[test]
