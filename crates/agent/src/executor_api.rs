@@ -63,6 +63,7 @@ impl Agent {
         executor.enter(ExecutorState::Running, &self.metrics);
         step.disarm(Timer::ExecutorRegistration(executor.container.clone()));
         self.http_executors.insert(stream, (framework.clone(), id.clone()));
+        self.executor_is_back(step);
         if !self.heartbeat_armed {
             self.heartbeat_armed = true;
             step.arm(Timer::ExecutorHeartbeat, HEARTBEAT_INTERVAL);

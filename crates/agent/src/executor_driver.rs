@@ -96,6 +96,7 @@ impl Agent {
             pid: Some(from.clone()),
         };
         self.stores.store(step, record);
+        self.executor_is_back(step);
         true
     }
 

@@ -57,7 +57,8 @@ pub enum Effect {
     /// with the same purpose.
     Measure(Timer),
     Publish(Change),
-    /// The agent is done (unregistered or told to shut down): end the process with this message.
+    /// The agent is done (unregistered or told to shut down): end the process with this message. An empty one is a
+    /// success: it has done what it was started for.
     Terminate(String),
 }
 

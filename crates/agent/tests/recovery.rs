@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use agent::{
     Agent, Change, Chronicle, Config, ContainerCommand, ContainerEvent, ContainerExit, Effect, ExecutorCall,
-    ExecutorSubscribe, Input, Metrics, Outbox, PeerMessage, Record, Recovery, StoreToken, Timer,
+    ExecutorSubscribe, Incompatible, Input, Metrics, Outbox, PeerMessage, Record, Recovery, StoreToken, Timer,
 };
 use messages::v1::executor::{call, event};
 use messages::{Message, internal, v1};
@@ -73,12 +73,26 @@ struct World {
     /// Tasks whose end the framework knows.
     over: BTreeSet<String>,
     ends: BTreeMap<Uuid, String>,
+    /// Containers that the agent wants to end.
+    ending: BTreeSet<ContainerId>,
+    /// When the agent stops waiting for executors.
+    patient_until: Option<Monotonic>,
+    /// What the agent last sent to register.
+    registers: Option<&'static str>,
+    terminated: bool,
+    /// Executors that were told to end.
+    shut_down: usize,
+}
+
+fn config() -> Config {
+    let resources = Resources::parse("cpus:4;mem:4096", "*").unwrap();
+    let config = Config::new(upid(AGENT), "host", "/w", resources);
+    Config { boot_id: Some("first boot".to_owned()), ..config }
 }
 
 /// Each process draws its own ids.
 fn new_agent(seed: u8) -> Agent {
-    let resources = Resources::parse("cpus:4;mem:4096", "*").unwrap();
-    Agent::new(Config::new(upid(AGENT), "host", "/w", resources), [seed; 32], Arc::new(Metrics::default()))
+    Agent::new(config(), [seed; 32], Arc::new(Metrics::default()))
 }
 
 impl World {
@@ -100,6 +114,11 @@ impl World {
             in_flight: BTreeMap::new(),
             over: BTreeSet::new(),
             ends: BTreeMap::new(),
+            ending: BTreeSet::new(),
+            patient_until: None,
+            registers: None,
+            terminated: false,
+            shut_down: 0,
         };
         world.agent.start(world.now, &mut world.outbox);
         world.register();
@@ -123,7 +142,13 @@ impl World {
                 }
                 Effect::Container(ContainerCommand::Destroy { container }) => {
                     assert!(self.containers.contains_key(&container));
+                    self.ending.insert(container);
                 }
+                Effect::Arm { timer: Timer::ExecutorReregistration, at } => self.patient_until = Some(at),
+                Effect::Event { event, .. } if event.r#type() == event::Type::Shutdown => self.shut_down += 1,
+                Effect::Terminate(_) => self.terminated = true,
+                Effect::Send { message: Message::RegisterSlave(_), .. } => self.registers = Some("a new one"),
+                Effect::Send { message: Message::ReregisterSlave(_), .. } => self.registers = Some("as before"),
                 Effect::Event { event, .. } if event.r#type() == event::Type::Acknowledged => {
                     let acknowledged = event.acknowledged.as_ref().unwrap();
                     self.confirmed.insert(acknowledged.uuid.clone(), acknowledged.task_id.value.clone());
@@ -249,8 +274,19 @@ impl World {
 
     /// With what is known of containers that ended meanwhile.
     fn crash_leaving(&mut self, ended: BTreeMap<ContainerId, ContainerExit>) {
+        self.restart(config(), ended).unwrap();
+        for task in self.containers.values().cloned().collect::<Vec<_>>() {
+            self.subscribe(&task);
+        }
+        self.register();
+    }
+
+    /// kill -9, and another process with this configuration.
+    fn restart(&mut self, config: Config, ended: BTreeMap<ContainerId, ContainerExit>) -> Result<(), Incompatible> {
         self.writing.clear();
         self.in_flight.clear();
+        self.ending.clear();
+        (self.patient_until, self.registers, self.terminated) = (None, None, false);
         let chronicle: Chronicle = self.disk.iter().cloned().collect();
         assert_eq!(chronicle.records().into_iter().collect::<Chronicle>(), chronicle);
         let alive: BTreeMap<ContainerId, u32> = self.containers.keys().map(|id| (id.clone(), 1)).collect();
@@ -258,16 +294,13 @@ impl World {
             assert!(chronicle.containers().any(|known| known == container), "a running container is forgotten");
         }
         self.processes += 1;
-        self.agent = new_agent(self.processes);
+        self.agent = Agent::new(config, [self.processes; 32], Arc::new(Metrics::default()));
         self.outbox = Outbox::default();
         let recovery = Recovery { chronicle, alive, ended, ..Default::default() };
-        self.agent.recover(self.now, recovery, &mut self.outbox).unwrap();
+        self.agent.recover(self.now, recovery, &mut self.outbox)?;
         self.agent.start(self.now, &mut self.outbox);
         self.observe();
-        for task in self.containers.values().cloned().collect::<Vec<_>>() {
-            self.subscribe(&task);
-        }
-        self.register();
+        Ok(())
     }
 
     /// Everything ends, everybody hears of it.
@@ -366,6 +399,106 @@ fn an_executor_whose_end_is_on_record_is_not_unknown() {
     assert_eq!(told(&known).message(), "Executor terminated");
     let unknown = ended_meanwhile(|_| ContainerExit::default());
     assert_eq!(told(&unknown).message(), "Abnormal executor termination: unknown container");
+}
+
+/// Tasks that run in executors which checkpoint.
+fn with_tasks(tasks: &[&str]) -> World {
+    let mut world = World::new();
+    for task in tasks {
+        let mut message = run_task(command(task));
+        message.framework.checkpoint = Some(true);
+        world.says(message);
+        world.store(usize::MAX);
+        world.subscribe(task);
+    }
+    world
+}
+
+fn smaller() -> Config {
+    Config { resources: Resources::parse("cpus:1;mem:512", "*").unwrap(), ..config() }
+}
+
+#[test]
+fn executors_are_waited_for_as_long_as_others_come_back() {
+    let mut world = with_tasks(&["a", "b", "c"]);
+    world.restart(config(), BTreeMap::new()).unwrap();
+    let begun = world.now.monotonic;
+    let at = |seconds: f64| begun + Duration::from_secs_f64(seconds);
+    let back = |world: &mut World, seconds: f64, task: &str| {
+        world.now.monotonic = at(seconds);
+        world.subscribe(task);
+    };
+    let patience_ends = |world: &mut World| {
+        world.now.monotonic = world.patient_until.take().unwrap();
+        world.input(Input::Timer(Timer::ExecutorReregistration));
+    };
+    back(&mut world, 1.5, "b");
+    patience_ends(&mut world);
+    assert_eq!(world.patient_until, Some(at(3.5)), "two seconds after the last one");
+    back(&mut world, 3.0, "c");
+    patience_ends(&mut world);
+    assert_eq!((world.ending.len(), world.patient_until), (0, Some(at(5.0))));
+    patience_ends(&mut world);
+    let ending: Vec<&String> = world.ending.iter().map(|container| &world.containers[container]).collect();
+    assert_eq!(ending, ["a"]);
+    assert_eq!(world.patient_until, None);
+
+    // One that comes again and again is no reason to wait for ever.
+    world.restart(config(), BTreeMap::new()).unwrap();
+    let begun = world.now.monotonic;
+    while world.ending.is_empty() {
+        world.now.monotonic = world.now.monotonic + Duration::from_secs(1);
+        world.subscribe("b");
+        patience_ends(&mut world);
+    }
+    assert_eq!(world.now.monotonic.since(begun), Duration::from_secs(60));
+}
+
+#[test]
+fn cleaning_up_ends_everything_whatever_the_configuration_has_become() {
+    let mut world = with_tasks(&["a", "b"]);
+    let refused = world.restart(smaller(), BTreeMap::new()).unwrap_err();
+    assert!(refused.to_string().starts_with("Incompatible agent info detected"), "{refused}");
+
+    world.restart(Config { recover: agent::Recover::Cleanup, ..smaller() }, BTreeMap::new()).unwrap();
+    world.subscribe("a");
+    world.subscribe("b");
+    assert_eq!(world.shut_down, 2);
+    while let Some(container) = world.containers.keys().next().cloned() {
+        assert!(!world.terminated);
+        world.exit(container);
+    }
+    world.store(usize::MAX);
+    assert!(world.terminated);
+    world.restart(smaller(), BTreeMap::new()).unwrap();
+    world.register();
+    assert_eq!(world.registers, Some("a new one"));
+}
+
+#[test]
+fn what_ran_before_a_reboot_has_ended_and_the_agent_is_the_same() {
+    for (config, registers) in [(config(), "as before"), (smaller(), "a new one")] {
+        let mut world = with_tasks(&["a"]);
+        world.crash();
+        world.store(usize::MAX);
+        world.containers.clear();
+        let rebooted = Config { boot_id: Some("second boot".to_owned()), ..config };
+        world.restart(rebooted.clone(), BTreeMap::new()).unwrap();
+        world.register();
+        world.store(usize::MAX);
+        assert_eq!(world.registers, Some(registers));
+        if registers == "as before" {
+            let told = told(&world);
+            assert_eq!(told.state(), v1::TaskState::TaskFailed);
+            assert_eq!(told.message(), "Abnormal executor termination: the machine has been restarted");
+        }
+        // The next restart of the agent alone is none of the machine.
+        let before = world.disk.len();
+        world.restart(rebooted, BTreeMap::new()).unwrap();
+        world.store(usize::MAX);
+        let again = world.disk[before..].iter().filter(|record| matches!(record, Record::BootId(_) | Record::Reset));
+        assert_eq!(again.count(), 0);
+    }
 }
 
 /// What readers are told of executors that ended before, by an agent that finds the sandboxes of these.

@@ -48,7 +48,8 @@ pub enum Error {
         "Failed to perform recovery: {reason}\nIf recovery failed due to a change in configuration and you want to\n\
          keep the current agent id, you might want to change the\n\
          `--reconfiguration_policy` flag to a more permissive value.\n\n\
-         To restart this agent with a new agent id instead, remove its records:\nrm -rf {records}\n\
+         To restart this agent with a new agent id instead, start it once with\n\
+         `--recover=cleanup`: that ends what runs here and forgets the old id. By hand:\nrm -rf {records}\n\
          This ensures that the agent does not recover old live executors."
     )]
     Recovery { reason: String, records: String },

@@ -94,9 +94,6 @@ fn agent(master: &str, work: &Path, port: u16) -> ExitCode {
     if work.join("impatient").exists() {
         config.recovery_timeout = Duration::from_secs(2);
     }
-    if work.join("large").exists() {
-        config.executor_reregistration_timeout = Duration::from_secs(15);
-    }
     let mut options = AgentOptions::new(Ipv4Addr::LOCALHOST, port, master, config);
     options.containerizer.launcher = Launcher::Posix;
     if work.join("linux").exists() {

@@ -12,7 +12,7 @@ use vocabulary::{ContainerId, ExecutorId, FrameworkId, Now, TaskId, is_terminal}
 use super::chronicle::Chronicle;
 use super::compatibility::Incompatible;
 use super::logged::{LoggedExecutor, LoggedFramework, LoggedUpdates};
-use super::reconnect::Recovering;
+use super::reconnect::{Recovering, unseen_end};
 use crate::agent::{Agent, Step};
 use crate::change::{Change, ExecutorState, FrameworkSnapshot, RecalledExecutor};
 use crate::config::Recover;
@@ -53,7 +53,7 @@ impl Agent {
         self.restore_resources(&chronicle)?;
         let boot_id = self.config.boot_id.clone().filter(|id| chronicle.boot_id.as_ref() != Some(id));
         self.publish_agent(step);
-        self.recovering = Some(Recovering::new(now));
+        self.recovering = Some(Recovering::new(now, rebooted));
         self.metrics.recovering.set(1);
 
         let live = chronicle.frameworks.keys().cloned().collect();
@@ -110,19 +110,27 @@ impl Agent {
                 chronicle.apply(&Record::Reset);
                 Ok(chronicle)
             }
+            // What runs is ended, and nothing goes on under the id. (Mesos refuses, although this is what its operators are
+            // told to do before such a change.)
+            Err(_) if self.config.recover == Recover::Cleanup => {
+                self.info = previous;
+                Ok(chronicle)
+            }
             Err(incompatible) => Err(incompatible),
         }
     }
 
     fn restore_resources(&mut self, chronicle: &Chronicle) -> Result<(), Incompatible> {
         let found = chronicle.resources.found(chronicle.draining.clone());
-        self.recover_resources(&found).map_err(|error| {
-            let checkpointed = Resources::from_proto(&found.resources).unwrap_or_default();
-            let flags = &self.config.resources;
-            Incompatible(format!(
-                "Checkpointed resources {checkpointed} are incompatible with agent resources {flags}: {error}"
-            ))
-        })
+        let Err(error) = self.recover_resources(&found) else { return Ok(()) };
+        if self.config.recover == Recover::Cleanup {
+            return Ok(());
+        }
+        let checkpointed = Resources::from_proto(&found.resources).unwrap_or_default();
+        let flags = &self.config.resources;
+        Err(Incompatible(format!(
+            "Checkpointed resources {checkpointed} are incompatible with agent resources {flags}: {error}"
+        )))
     }
 
     fn restore_updates(&mut self, framework: &FrameworkId, task: &TaskId, updates: LoggedUpdates) {
@@ -251,7 +259,8 @@ impl Agent {
             && exit.status.is_none()
             && let Some(executor) = self.frameworks.get_mut(framework).and_then(|f| f.executors.get_mut(id))
         {
-            executor.pending_termination = Some(super::reconnect::unknown_container());
+            let rebooted = self.recovering.as_ref().is_some_and(|recovering| recovering.rebooted);
+            executor.pending_termination = Some(unseen_end(rebooted));
         }
         self.container_ended(step, framework, id, exit);
     }

@@ -1,23 +1,31 @@
 //! Waiting for executors to come back, and the end of it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use messages::v1::TaskState;
 use messages::v1::task_status::Reason;
 use messages::{internal, v1};
-use vocabulary::{ContainerId, ExecutorId, FrameworkId, Monotonic, Now, Upid, format_duration};
+use vocabulary::{ContainerId, FrameworkId, Monotonic, Now, Upid, format_duration};
 
 use crate::agent::{Agent, Step};
 use crate::change::ExecutorState;
 use crate::config::Recover;
 use crate::endings::destroy;
-use crate::outbox::Timer;
+use crate::outbox::{Effect, Timer};
 use crate::registration::Phase;
 use crate::state::{Termination, is_partition_aware};
+
+/// How long executors that come back one after the other may keep the agent from its master.
+const MAX_RECONNECTING: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
 pub(crate) struct Recovering {
     since: Monotonic,
+    /// With the machine: nothing that ran has seen its end.
+    pub(super) rebooted: bool,
+    /// When an executor came back last.
+    progress: Monotonic,
     /// Executors that have neither come back nor ended.
     pub(super) waiting: BTreeSet<ContainerId>,
     /// Where those that speak the driver protocol were reached last.
@@ -27,21 +35,35 @@ pub(crate) struct Recovering {
 }
 
 impl Recovering {
-    pub(super) fn new(now: Now) -> Self {
-        Recovering { since: now.monotonic, waiting: BTreeSet::new(), drivers: BTreeMap::new(), detected: None }
+    pub(super) fn new(now: Now, rebooted: bool) -> Self {
+        Recovering {
+            since: now.monotonic,
+            rebooted,
+            progress: now.monotonic,
+            waiting: BTreeSet::new(),
+            drivers: BTreeMap::new(),
+            detected: None,
+        }
     }
 }
 
-/// Mesos' words for a container that its containerizer has never heard of.
-pub(super) fn unknown_container() -> Termination {
+/// A container whose end nobody has seen; where nothing more is known of it, in Mesos' words.
+pub(super) fn unseen_end(rebooted: bool) -> Termination {
+    let why = if rebooted { "the machine has been restarted" } else { "unknown container" };
     Termination {
         state: TaskState::TaskFailed,
         reason: Reason::ExecutorTerminated,
-        message: "Abnormal executor termination: unknown container".to_owned(),
+        message: format!("Abnormal executor termination: {why}"),
     }
 }
 
 impl Agent {
+    pub(crate) fn executor_is_back(&mut self, step: &Step<'_>) {
+        if let Some(recovering) = &mut self.recovering {
+            recovering.progress = step.now.monotonic;
+        }
+    }
+
     /// v0 executors are told that the agent is back; those over HTTP look after it themselves.
     pub(super) fn wait_for_executors(&mut self, step: &mut Step<'_>) {
         if self.recovering.as_ref().is_none_or(|recovering| recovering.waiting.is_empty()) {
@@ -65,9 +87,15 @@ impl Agent {
         }
     }
 
-    /// Who has not come back by now hangs: had it ended, its container would have, too.
+    /// Who has not come back by now hangs: had it ended, its container would have, too. While others do come back the
+    /// machine is slow, and nobody is to blame. (Mesos ends them.)
     pub(crate) fn executors_had_their_time(&mut self, step: &mut Step<'_>) {
         let Some(recovering) = &mut self.recovering else { return };
+        let latest = recovering.since + MAX_RECONNECTING.max(self.config.executor_reregistration_timeout);
+        let until = (recovering.progress + self.config.executor_reregistration_timeout).min(latest);
+        if until > step.now.monotonic {
+            return step.out.push(Effect::Arm { timer: Timer::ExecutorReregistration, at: until });
+        }
         let waiting = std::mem::take(&mut recovering.waiting);
         let timeout = format_duration(self.config.executor_reregistration_timeout);
         for container in waiting {
@@ -89,17 +117,17 @@ impl Agent {
         }
     }
 
-    /// `--recover=cleanup`.
+    /// `--recover=cleanup`. Nobody is registered who could be told how the tasks end.
     pub(super) fn end_all_executors(&mut self, step: &mut Step<'_>) {
+        tracing::info!("cleaning up: what runs here is ended, and the next start is that of a new agent");
         self.master.phase = Phase::Terminating;
         let drivers = self.recovering.as_ref().map(|recovering| recovering.drivers.clone()).unwrap_or_default();
-        let owners: Vec<(ContainerId, (FrameworkId, ExecutorId))> =
-            self.containers.iter().map(|(container, owner)| (container.clone(), owner.clone())).collect();
-        for (container, (framework, id)) in owners {
-            if let Some(driver) = drivers.get(&container) {
-                step.send(driver, internal::ShutdownExecutorMessage::default());
-            }
-            self.end_executor(step, &framework, &id);
+        for driver in drivers.values() {
+            step.send(driver, internal::ShutdownExecutorMessage::default());
+        }
+        let frameworks: Vec<FrameworkId> = self.frameworks.keys().cloned().collect();
+        for framework in &frameworks {
+            self.shutdown_framework(step, framework);
         }
     }
 

@@ -57,7 +57,7 @@ impl AgentHost {
             Effect::Measure(due) => self.measure(due),
             Effect::Publish(change) => self.changes.push(change),
             Effect::Terminate(reason) => {
-                self.end = Ended { reason: Some(reason) };
+                self.end = Ended { reason: Some(reason).filter(|reason| !reason.is_empty()) };
                 desk.finish();
             }
         }
