@@ -269,7 +269,7 @@ impl Agent {
             update_oversubscribed_resources: Some(oversubscribed.is_some()),
             oversubscribed_resources: oversubscribed.map(Resources::to_proto).unwrap_or_default(),
             resource_version_uuid: Some(self.resource_version()),
-            operations: Some(Box::new(Operations { operations: self.ledger.durable_operations() })),
+            operations: Some(Box::new(Operations { operations: self.ledger.report_operations() })),
             resource_providers: Some(Box::default()),
         };
         step.send(&master, message);

@@ -4,7 +4,7 @@
 
 mod story;
 
-use agent::{ContainerCommand, Effect, RecoveredResources, Timer};
+use agent::{ContainerCommand, Effect, Input, RecoveredResources, Timer};
 use messages::{Message, internal, v1};
 use story::*;
 
@@ -194,6 +194,27 @@ fn another_master_learns_of_resources_and_operations_first() {
     let told = story.tell();
     let (update, status) = (told.find("UpdateSlave operations O1"), told.find("UpdateOperationStatus O1 FINISHED"));
     assert!(update.is_some() && update < status, "{told}");
+}
+
+#[test]
+fn an_acknowledgement_after_a_report_is_followed_by_another_report() {
+    let mut story = Story::registered();
+    story.applies(1, reserve(10.0));
+    let status = story.operation_status(1);
+    story.input(Input::Exited(address("10.0.0.1:5050"))).fires(Timer::Register).master_reregisters_it();
+    assert!(story.tell().contains("UpdateSlave operations O1"));
+    // Of the term before: the master of now has entered the operation again, and would keep it.
+    story.master_says(internal::AcknowledgeOperationStatusMessage {
+        status_uuid: status.uuid.unwrap(),
+        operation_uuid: operation_uuid(1),
+        resource_provider_id: None,
+    });
+    check(
+        &mut story,
+        "store operation O1 done
+         disarm OperationRetry(00000000-0000-0000-0000-000000000001)
+         send master@10.0.0.1:5050: UpdateSlave",
+    );
 }
 
 #[test]

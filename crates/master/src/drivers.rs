@@ -28,6 +28,10 @@ impl Master {
             }
             return;
         }
+        if call.framework_id.as_ref().is_some_and(|id| self.frameworks.is_completed(&id.value)) {
+            // Mesos is silent, and the driver of a framework that an operator tore down waits for ever.
+            return Connection::Driver(from.clone()).error(cx, "Framework has been removed");
+        }
         let framework = call.framework_id.as_ref().and_then(|id| self.frameworks.get(&id.value));
         let Some(framework) = framework.filter(|framework| framework.driver() == Some(from)) else {
             return tracing::warn!(driver = %from, call = kind.as_str_name(), "ignoring a call of a foreign framework");

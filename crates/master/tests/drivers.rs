@@ -5,6 +5,7 @@
 mod common;
 
 use common::calls::*;
+use common::operators::teardown_framework;
 use common::*;
 use messages::{Message, internal, v1};
 use vocabulary::{Answer, Upid};
@@ -61,6 +62,24 @@ fn a_driver_subscribes_runs_a_task_and_stops() {
     );
     c.driver_call(&d, &call(teardown()), false);
     assert_eq!(c.received(&a.pid), ["ShutdownFramework m-0000"]);
+}
+
+#[test]
+fn a_driver_of_a_framework_that_was_torn_down_hears_of_it() {
+    let mut c = Cluster::new();
+    let d = driver(9000);
+    c.driver_call(&d, &subscribe(patient()), false);
+    c.operator(teardown_framework("m-0000"));
+    c.forget();
+    let mut call = revive();
+    call.framework_id = Some(v1::FrameworkId { value: "m-0000".to_owned() });
+    c.driver_call(&d, &call, false);
+    assert_eq!(c.received(&d), ["FrameworkError: Framework has been removed"]);
+    // One that nobody knows may be about to register with this master.
+    c.forget();
+    call.framework_id = Some(v1::FrameworkId { value: "m-0001".to_owned() });
+    c.driver_call(&d, &call, false);
+    assert_eq!(c.received(&d), [""; 0]);
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod common;
 use std::time::Duration;
 
 use common::calls::*;
+use common::operators::teardown_framework;
 use common::*;
 use messages::v1;
 use messages::v1::scheduler::attribute_constraint::{self, predicate, selector};
@@ -378,14 +379,9 @@ fn update_framework_answers_200_and_rescinds_offers_of_left_roles() {
 fn an_operator_tears_down() {
     let mut c = Cluster::new();
     let f = c.framework();
-    let teardown = |id: &str| v1::master::Call {
-        r#type: Some(v1::master::call::Type::Teardown as i32),
-        teardown: Some(v1::master::call::Teardown { framework_id: v1::FrameworkId { value: id.to_owned() } }.into()),
-        ..Default::default()
-    };
-    assert_eq!(c.operator(teardown("nobody")), Answer::bad_request("No framework found with specified ID"));
+    assert_eq!(c.operator(teardown_framework("nobody")), Answer::bad_request("No framework found with specified ID"));
     c.forget();
-    assert_eq!(c.operator(teardown(&f.id)), Answer::ok());
+    assert_eq!(c.operator(teardown_framework(&f.id)), Answer::ok());
     assert_eq!(c.heard(&f), ["end of stream"]);
     let other = v1::master::Call { r#type: Some(v1::master::call::Type::MarkAgentGone as i32), ..Default::default() };
     assert_eq!(c.operator(other).status, vocabulary::Status::NotImplemented);

@@ -54,9 +54,8 @@ impl World {
         if tasks > 0 {
             return Some(format!("the master knows of {tasks} tasks that nobody waits for"));
         }
-        let operations = leading.books.operations(&self.ctx.checks.dead);
-        if operations > 0 {
-            return Some(format!("the master knows of {operations} operations that nobody waits for"));
+        if let Some(operation) = leading.books.operation(&self.ctx.checks.dead) {
+            return Some(format!("nobody waits for {operation}, and the master keeps it"));
         }
         if let Some(agent) = leading.books.draining(&self.ctx.checks.dead) {
             return Some(format!("agent {agent} is still draining"));

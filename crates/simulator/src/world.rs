@@ -29,11 +29,13 @@ impl World {
         let ctx = Ctx::new(Random::from_u64(seed), Network::new(weather), mutant, traced);
         let mut world = World {
             ctx,
-            masters: (0..size.masters).map(|index| MasterHost::new(index, plan.share, plan.drains)).collect(),
+            masters: (0..size.masters).map(|index| MasterHost::new(index, plan)).collect(),
             agents: (0..size.agents).map(AgentHost::new).collect(),
-            schedulers: (0..size.schedulers).map(|index| SchedulerHost::new(index, goal)).collect(),
+            schedulers: (0..size.schedulers)
+                .map(|index| SchedulerHost::new(index, goal, plan.drivers && index % 2 == 0))
+                .collect(),
         };
-        world.ctx.checks.tasks.repeats = weather.repeat_one_in > 0;
+        world.ctx.checks.tasks.late_answers = weather.repeat_one_in > 0 || (plan.drivers && weather.wild);
         for master in &mut world.masters {
             master.start(&mut world.ctx);
         }
@@ -353,7 +355,7 @@ impl World {
         let Some(call) = operator_call(number, wish, agent, framework, held) else { return };
         if let Some(teardown) = &call.teardown {
             // Its agents forget what nobody is to be told, whether the framework hears of it or not.
-            self.ctx.checks.tasks.framework_gone(&FrameworkId::from(&teardown.framework_id));
+            self.ctx.checks.tasks.framework_gone(FrameworkId::from(&teardown.framework_id));
         }
         if let Some(deed) = operator_deed(&call) {
             self.ctx.checks.holdings.gives_up(&deed);

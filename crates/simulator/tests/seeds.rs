@@ -33,6 +33,8 @@ const FOUND: &[(u64, &str)] = &[
     (17961, "a report that crossed an acknowledgement made its master keep an operation, and its agent drain for ever"),
     (20365, "a candidate that was cut off took over from the leader (the simulator's own fault)"),
     (103705, "what a returning agent still has of a torn down framework was called a leftover (the check's own fault)"),
+    (147349, "an update that came while its framework was torn down was missed (the check's own fault)"),
+    (166049, "an acknowledgement that was read after a report made the next master keep an operation for ever"),
     (31626, "a launch of an earlier term came after its task had been told as gone"),
     (32277, "a launch came after its kill had been answered"),
     (1919, "a returning agent told the end of a task that was not durable, and lost it with its machine's power"),

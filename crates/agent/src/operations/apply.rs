@@ -53,7 +53,7 @@ impl Agent {
         match self.converted(&message.operation_info) {
             Ok(total) => {
                 let operation = self.finished(message);
-                let entry = Entry { operation: operation.clone(), durable: false, retry: None };
+                let entry = Entry { operation: operation.clone(), durable: false, retry: None, reported: false };
                 self.ledger.operations.insert(uuid, entry);
                 self.publish_operations(step);
                 self.change_total(step, total, Some((uuid, operation)));

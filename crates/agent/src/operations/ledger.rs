@@ -58,6 +58,8 @@ pub(super) struct Entry {
     pub durable: bool,
     /// The wait before the next repetition of its status; `None` while it is not in flight.
     pub retry: Option<Duration>,
+    /// A master was told of it in a report.
+    pub reported: bool,
 }
 
 /// From the resources of now to others that need other volumes.
@@ -94,7 +96,9 @@ impl Ledger {
                 ledger.waiting.push_back(again(operation));
                 continue;
             }
-            ledger.operations.insert(uuid, Entry { operation: operation.clone(), durable: true, retry: None });
+            ledger
+                .operations
+                .insert(uuid, Entry { operation: operation.clone(), durable: true, retry: None, reported: false });
         }
         if let Some(target) = &found.target {
             let target = flags.with_checkpointed(&Resources::from_proto(target)?)?;
@@ -135,10 +139,14 @@ impl Ledger {
         self.transition.is_none() && self.recovered == 0 && self.writes == 0
     }
 
-    /// Whose final status a master has not acknowledged, as far as it may know of them.
-    pub fn durable_operations(&self) -> Vec<v1::Operation> {
-        let durable = self.operations.values().filter(|entry| entry.durable);
-        durable.map(|entry| (*entry.operation).clone()).collect()
+    /// Whose final status a master has not acknowledged, as far as it may know of them: for a report to it.
+    pub fn report_operations(&mut self) -> Vec<v1::Operation> {
+        let durable = self.operations.values_mut().filter(|entry| entry.durable);
+        let report = |entry: &mut Entry| {
+            entry.reported = true;
+            (*entry.operation).clone()
+        };
+        durable.map(report).collect()
     }
 
     pub fn all_operations(&self) -> Arc<[Arc<v1::Operation>]> {

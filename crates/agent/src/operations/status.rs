@@ -75,10 +75,16 @@ impl Agent {
             tracing::debug!("ignoring an acknowledgement of operation {uuid}: that status is not in flight");
             return;
         }
+        let reported = entry.reported;
         self.ledger.operations.remove(&uuid);
         self.stores.store(step, Record::OperationDone { operation: uuid });
         step.disarm(Timer::OperationRetry(uuid));
         self.publish_operations(step);
+        if reported && self.master.is_registered() {
+            // The acknowledgement may be of before the report, read late. The master would keep for ever what it has
+            // entered from the report: nobody is left to acknowledge it.
+            self.update_slave(step);
+        }
         self.drained_if_empty(step);
     }
 

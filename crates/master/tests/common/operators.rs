@@ -18,6 +18,11 @@ pub fn mark_agent_gone(id: &str) -> Call {
     }
 }
 
+pub fn teardown_framework(id: &str) -> Call {
+    let framework_id = v1::FrameworkId { value: id.to_owned() };
+    Call { teardown: Some(Box::new(call::Teardown { framework_id })), ..call_of(call::Type::Teardown) }
+}
+
 pub fn drain_agent(id: &str, mark_gone: bool) -> Call {
     let drain = call::DrainAgent { agent_id: agent_id(id), max_grace_period: None, mark_gone: Some(mark_gone) };
     Call { drain_agent: Some(Box::new(drain)), ..call_of(call::Type::DrainAgent) }

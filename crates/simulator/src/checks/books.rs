@@ -18,8 +18,8 @@ pub struct Books {
     tasks: BTreeMap<(FrameworkId, TaskId), (AgentId, Resources)>,
     executors: BTreeMap<(FrameworkId, AgentId, ExecutorId), Resources>,
     frameworks: BTreeSet<FrameworkId>,
-    /// Under way, or their end is not acknowledged; with the framework that wanted it.
-    operations: BTreeMap<OperationUuid, Option<FrameworkId>>,
+    /// Under way, or their end is not acknowledged.
+    operations: BTreeMap<OperationUuid, Arc<v1::Operation>>,
     quotas: Arc<BTreeMap<Role, QuotaConfig>>,
 }
 
@@ -79,10 +79,16 @@ impl Books {
         self.tasks.keys().filter(|(framework, _)| !dead.contains(framework)).count()
     }
 
-    /// Likewise; but what the master keeps for frameworks that it does not know itself, it keeps in vain.
-    pub fn operations(&self, dead: &BTreeSet<FrameworkId>) -> usize {
-        let returned = |id: &FrameworkId| dead.contains(id) && self.frameworks.contains(id);
-        self.operations.values().filter(|framework| !framework.as_ref().is_some_and(returned)).count()
+    /// An operation that is still there, likewise; but what the master keeps for frameworks that it does not know itself,
+    /// it keeps in vain.
+    pub fn operation(&self, dead: &BTreeSet<FrameworkId>) -> Option<String> {
+        let framework = |operation: &v1::Operation| operation.framework_id.as_ref().map(FrameworkId::from);
+        let returned = |id: FrameworkId| dead.contains(&id) && self.frameworks.contains(&id);
+        let operation = self.operations.values().find(|operation| !framework(operation).is_some_and(returned))?;
+        let name = operation.info.id.as_ref().map_or("without a name", |id| id.value.as_str());
+        let agent = operation.agent_id.as_ref().map_or("nowhere", |id| id.value.as_str());
+        let state = operation.latest_status.state().as_str_name();
+        Some(format!("{} {name} on {agent}, {state}", operation.info.r#type().as_str_name()))
     }
 
     /// Agents that an operator wants to be empty, and that are not known to be, although nothing keeps them.
@@ -178,8 +184,14 @@ impl Books {
                 }
             }
             Change::OperationAdded(operation) => {
-                let framework = operation.framework_id.as_ref().map(FrameworkId::from);
-                self.operations.extend(OperationUuid::from_proto(&operation.uuid).map(|uuid| (uuid, framework)));
+                self.operations
+                    .extend(OperationUuid::from_proto(&operation.uuid).map(|uuid| (uuid, operation.clone())));
+            }
+            Change::OperationUpdated(operation) => {
+                let known = OperationUuid::from_proto(&operation.uuid).and_then(|uuid| self.operations.get_mut(&uuid));
+                if let Some(known) = known {
+                    *known = operation.clone();
+                }
             }
             Change::OperationRemoved(uuid) => drop(self.operations.remove(uuid)),
             Change::QuotasUpdated(quotas) => self.quotas = quotas.clone(),

@@ -1,6 +1,6 @@
 //! Tasks: each runs at most once, and what is over for its framework stays over.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use messages::v1;
 use v1::TaskState;
@@ -9,8 +9,10 @@ use vocabulary::{FrameworkId, is_terminal};
 #[derive(Debug, Default)]
 pub struct Tasks {
     tasks: BTreeMap<(FrameworkId, String), Task>,
-    /// Clients repeat calls: an answer may be to a question of long ago.
-    pub repeats: bool,
+    /// Frameworks that were torn down.
+    gone: BTreeSet<FrameworkId>,
+    /// Clients repeat calls, and those of drivers may be read late: an answer may be to a question of long ago.
+    pub late_answers: bool,
     first: Option<String>,
 }
 
@@ -64,7 +66,7 @@ impl Tasks {
             || entry.machine_down
             || (is_absent(before) && is_absent(state))
             || state == TaskState::TaskUnknown
-            || (self.repeats && is_late_answer(status))
+            || (self.late_answers && is_late_answer(status))
             || (!aware && (before == TaskState::TaskLost || state == TaskState::TaskLost));
         if is_terminal(before) && !same {
             self.violation(format!(
@@ -81,16 +83,15 @@ impl Tasks {
             entry.machine_down || state == TaskState::TaskGoneByOperator || (!aware && state == TaskState::TaskLost);
     }
 
-    /// Nobody is left to hear of its tasks.
-    pub fn framework_gone(&mut self, framework: &FrameworkId) {
-        for task in self.tasks.iter_mut().filter(|((of, _), _)| of == framework).map(|(_, task)| task) {
-            task.lost = true;
-        }
+    /// Nobody is left to hear of its tasks, also of those that are still to begin.
+    pub fn framework_gone(&mut self, framework: FrameworkId) {
+        self.gone.insert(framework);
     }
 
-    /// Its updates may be lost: its machine lost what it had.
+    /// Its updates may be lost: its framework is gone, or its machine lost what it had.
     pub fn excuses(&self, framework: &FrameworkId, task: &str) -> bool {
-        self.tasks.get(&(framework.clone(), task.to_owned())).is_some_and(|task| task.lost)
+        let lost = self.tasks.get(&(framework.clone(), task.to_owned())).is_some_and(|task| task.lost);
+        lost || self.gone.contains(framework)
     }
 }
 

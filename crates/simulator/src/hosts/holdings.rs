@@ -22,8 +22,10 @@ pub const RESERVED: [(&str, f64); 2] = [("disk", 500.0), ("mem", 64.0)];
 const MOST: usize = 3;
 
 /// Durable, like the rest of a scheduler's memory.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Holdings {
+    /// Whether feedback can be asked for: drivers cannot.
+    feedback: bool,
     operations: BTreeMap<String, Operation>,
     made: u64,
 }
@@ -46,9 +48,13 @@ pub struct Plan {
 }
 
 impl Holdings {
+    pub fn new(feedback: bool) -> Self {
+        Holdings { feedback, operations: BTreeMap::new(), made: 0 }
+    }
+
     /// Those of the next instance, whose names are others: what the one before made is still there.
     pub fn successor(&self) -> Self {
-        Holdings { made: self.made, ..Holdings::default() }
+        Holdings { made: self.made, ..Holdings::new(self.feedback) }
     }
 
     /// What an operation may still become.
@@ -158,7 +164,7 @@ impl Holdings {
         self.made += 1;
         ctx.counts.operations += 1;
         let id = format!("s{scheduler}-o{}", self.made);
-        let named = !ctx.one_in(3);
+        let named = self.feedback && !ctx.one_in(3);
         ctx.trace(|| format!("scheduler-{scheduler}: {id} is to {deed:?}{}", if named { "" } else { ", unnamed" }));
         let framework = FrameworkId::from(&offer.framework_id);
         ctx.checks.holdings.begun(&framework, named.then_some(id.as_str()), &AgentId::from(&offer.agent_id), deed);

@@ -19,6 +19,7 @@ use crate::event::Event;
 use crate::mutant::Mutant;
 use crate::network::Packet;
 use crate::node::Node;
+use crate::run::Plan;
 
 /// What readers see is compared with what is so about this often: it takes as long as some hundred steps.
 const COMPARE: Duration = Duration::from_secs(40);
@@ -26,6 +27,7 @@ const COMPARE: Duration = Duration::from_secs(40);
 const AGAIN: Duration = Duration::from_secs(2);
 /// A master whose registry takes nothing for so long gives up.
 const STORE_PATIENCE: Duration = Duration::from_secs(30);
+const OFFER_TIMEOUT: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
 pub struct MasterHost {
@@ -41,6 +43,7 @@ pub struct MasterHost {
     /// How much its policies may do at once, and whether they drain.
     share: f64,
     drains: bool,
+    offer_timeout: Option<Duration>,
     session: Option<u64>,
     pub leading: Option<Leading>,
 }
@@ -80,7 +83,7 @@ impl Leading {
 }
 
 impl MasterHost {
-    pub fn new(index: usize, share: f64, drains: bool) -> Self {
+    pub fn new(index: usize, plan: &Plan) -> Self {
         MasterHost {
             index,
             life: 0,
@@ -88,8 +91,9 @@ impl MasterHost {
             skew: 0,
             store_factor: 1,
             store_full: Duration::ZERO,
-            share,
-            drains,
+            share: plan.share,
+            drains: plan.drains,
+            offer_timeout: plan.drivers.then_some(OFFER_TIMEOUT),
             session: None,
             leading: None,
         }
@@ -188,6 +192,7 @@ impl MasterHost {
         }
         let (epoch, registry) = ctx.coordination.take_over(self.index, self.life);
         let mut config = Config::new(self.node().address(), format!("master-{}", self.index));
+        config.offer_timeout = self.offer_timeout;
         config.agent_reregister_timeout = Duration::from_secs(600);
         let policy = self.policy(config.agent_ping_timeout);
         let share = if ctx.mutant == Some(Mutant::IgnoreShare) { 1.0 } else { policy.max_share };

@@ -1,6 +1,7 @@
 //! The processes: real cores in a simulated shell, and simulated peers around them.
 
 mod agent;
+mod driver;
 mod holdings;
 mod machine;
 mod master;

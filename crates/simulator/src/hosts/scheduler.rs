@@ -1,9 +1,8 @@
-//! A scheduler over HTTP: it launches finite tasks until it has had enough, and never forgets one.
+//! A scheduler, over HTTP or as a driver: it launches finite tasks until it has had enough, and never forgets one.
 //!
 //! Its memory is a database: it survives its crashes, as that of a careful framework does.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 
 use messages::v1;
@@ -12,6 +11,7 @@ use v1::scheduler::{Call, Event as SchedulerEvent, call, event};
 use v1::{TaskState, framework_info, offer};
 use vocabulary::{FrameworkId, StreamId, is_terminal};
 
+use super::driver::{DISCONNECTED, Driver};
 use super::holdings::Holdings;
 use crate::ctx::Ctx;
 use crate::event::Event;
@@ -40,6 +40,8 @@ pub struct SchedulerHost {
     leader: Option<usize>,
     version: u64,
     stream: Option<StreamId>,
+    /// In place of a stream.
+    driver: Option<Driver>,
     subscribed: bool,
     /// When the master was heard last, or was asked for a subscription.
     heard: Duration,
@@ -56,19 +58,20 @@ struct Task {
 }
 
 impl SchedulerHost {
-    pub fn new(index: usize, goal: u64) -> Self {
+    pub fn new(index: usize, goal: u64, is_driver: bool) -> Self {
         SchedulerHost {
             index,
             life: 0,
             is_up: false,
             framework: None,
             tasks: BTreeMap::new(),
-            holdings: Holdings::default(),
+            holdings: Holdings::new(!is_driver),
             launched: 0,
             goal,
             leader: None,
             version: 0,
             stream: None,
+            driver: is_driver.then(Driver::default),
             subscribed: false,
             heard: Duration::ZERO,
             offers: BTreeMap::new(),
@@ -111,7 +114,7 @@ impl SchedulerHost {
     pub fn crash(&mut self, ctx: &mut Ctx) {
         self.is_up = false;
         self.leader = None;
-        self.disconnect();
+        self.begin_anew();
         let events = ctx.network.down(ctx.time, &mut ctx.random, self.node());
         ctx.all(events);
     }
@@ -122,12 +125,21 @@ impl SchedulerHost {
         self.offers.clear();
     }
 
+    /// Of a driver nothing goes on.
+    fn begin_anew(&mut self) {
+        if let Some(driver) = &mut self.driver {
+            driver.restart();
+        }
+        self.disconnect();
+    }
+
     pub fn detected(&mut self, ctx: &mut Ctx, leader: Option<usize>, version: u64) {
         if !self.is_up || version < self.version {
             return;
         }
         self.version = version;
-        if self.leader != leader || leader.is_none() {
+        // The same master in another term tells drivers nothing by a broken stream.
+        if self.leader != leader || leader.is_none() || self.driver.is_some() {
             self.leader = leader;
             self.disconnect();
         }
@@ -143,6 +155,10 @@ impl SchedulerHost {
 
     pub fn subscribe(&mut self, ctx: &mut Ctx) {
         let (true, None, Some(leader)) = (self.is_up, self.stream, self.leader) else { return };
+        if self.driver.is_some() {
+            let subscribe = Some(Box::new(call::Subscribe { framework_info: self.info(), ..Default::default() }));
+            return self.send(ctx, Call { subscribe, ..of(call::Type::Subscribe) });
+        }
         let stream = StreamId(ctx.random.uuid());
         self.stream = Some(stream);
         self.heard = ctx.time;
@@ -158,20 +174,20 @@ impl SchedulerHost {
 
     /// Another instance of it subscribes, while its master still talks to this one.
     pub fn taken_over(&mut self, ctx: &mut Ctx) {
-        self.disconnect();
+        self.begin_anew();
         self.subscribe(ctx);
     }
 
     /// An operator tore its framework down: it begins anew as another one.
     fn torn_down(&mut self, ctx: &mut Ctx) {
         if let Some(framework) = self.framework() {
-            ctx.checks.tasks.framework_gone(&framework);
+            ctx.checks.tasks.framework_gone(framework.clone());
             ctx.checks.dead.insert(framework);
         }
         self.framework = None;
         self.tasks.clear();
         self.holdings = self.holdings.successor();
-        self.disconnect();
+        self.begin_anew();
     }
 
     fn info(&self) -> v1::FrameworkInfo {
@@ -192,11 +208,22 @@ impl SchedulerHost {
     }
 
     fn call(&self, ctx: &mut Ctx, call: Call) {
-        let (Some(leader), Some(stream), true) = (self.leader, self.stream, self.subscribed) else { return };
+        if self.subscribed {
+            self.send(ctx, call);
+        }
+    }
+
+    fn send(&self, ctx: &mut Ctx, call: Call) {
+        let Some(leader) = self.leader else { return };
         let framework_id = self.framework.as_ref().map(|id| v1::FrameworkId { value: id.clone() });
         let call = Box::new(Call { framework_id, ..call });
         ctx.trace(|| format!("scheduler-{}: {}", self.index, call.r#type().as_str_name()));
-        ctx.send(self.node(), Node::Master(leader), Packet::Call { stream, call });
+        let packet = match (&self.driver, self.stream) {
+            (Some(driver), _) => driver.call(self.node(), &call),
+            (None, Some(stream)) => Packet::Call { stream, call },
+            (None, None) => return,
+        };
+        ctx.send(self.node(), Node::Master(leader), packet);
     }
 
     pub fn arrive(&mut self, ctx: &mut Ctx, packet: Packet) {
@@ -209,11 +236,23 @@ impl SchedulerHost {
                 self.heard = ctx.time;
                 self.event(ctx, &event);
             }
+            Packet::Process { from, to, message } => {
+                let leader = self.leader.map(Node::Master);
+                let event =
+                    self.driver.as_ref().and_then(|driver| driver.event(self.node(), leader, &from, &to, message));
+                // Until it is registered a driver hears nothing else.
+                let expected = |event: &SchedulerEvent| {
+                    self.subscribed || matches!(event.r#type(), event::Type::Subscribed | event::Type::Error)
+                };
+                if let Some(event) = event.filter(expected) {
+                    self.event(ctx, &event);
+                }
+            }
             _ => {}
         }
     }
 
-    fn event(&mut self, ctx: &mut Ctx, event: &Arc<SchedulerEvent>) {
+    fn event(&mut self, ctx: &mut Ctx, event: &SchedulerEvent) {
         match event.r#type() {
             event::Type::Subscribed => {
                 let Some(subscribed) = &event.subscribed else { return };
@@ -222,7 +261,13 @@ impl SchedulerHost {
                     ctx.checks.violation(format!("scheduler-{} subscribed as {id}", self.index));
                 }
                 self.framework = Some(id.clone());
-                self.subscribed = true;
+                // A repeated registration of a driver is answered twice.
+                if std::mem::replace(&mut self.subscribed, true) {
+                    return;
+                }
+                if let Some(driver) = &mut self.driver {
+                    driver.registered();
+                }
                 self.suppressed = false;
                 self.reconcile(ctx);
             }
@@ -262,6 +307,9 @@ impl SchedulerHost {
                 if message == "Framework has been removed" {
                     return self.torn_down(ctx);
                 }
+                if message == DISCONNECTED && self.driver.is_some() {
+                    return self.begin_anew();
+                }
                 ctx.checks.violation(format!("scheduler-{} is refused: {message}", self.index));
             }
             _ => {}
@@ -278,7 +326,8 @@ impl SchedulerHost {
             sum += &Resources::from_proto(&held.resources).unwrap_or_default().unallocated();
             sum
         });
-        if held.cpus() > 4.0 {
+        // A driver may have missed that an offer was taken back.
+        if held.cpus() > 4.0 && self.driver.is_none() {
             let agent = &offer.agent_id.value;
             ctx.checks.violation(format!("scheduler-{} is offered more of {agent} than there is", self.index));
         }
@@ -426,6 +475,10 @@ impl SchedulerHost {
             }
             if let Some(call) = self.holdings.reconcile(ctx, quiet) {
                 self.call(ctx, call);
+            }
+            if self.driver.is_some() && ctx.one_in(3) {
+                // Of everything: who never asks never hears that his master has given him up.
+                self.call(ctx, Call { reconcile: Some(Box::default()), ..of(call::Type::Reconcile) });
             }
             self.kill(ctx);
             if ctx.one_in(3) && !ctx.calm {
