@@ -9,7 +9,10 @@ pub enum Error {
     /// Somebody else took over: whoever gets this leads no more.
     #[error("another master has taken over")]
     Fenced,
-    #[error("{} is in use by another process", path.display())]
+    #[error(
+        "{} is in use by another process: stop it, or choose another --work_dir; masters that are to share a registry \
+         need --zk", path.display()
+    )]
     InUse { path: PathBuf },
     /// It was left as it is: whether to restore or to delete it is not for a program to say.
     #[error("{} is damaged; it was left untouched: restore it from a copy, or move it away to start anew", path.display())]

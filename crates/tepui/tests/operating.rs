@@ -1,4 +1,4 @@
-//! What `docs/operating.md` promises, with real processes: quota that limits, volumes that exist, machines that rest,
+//! What `docs/operating.md` and `docs/failures.md` promise, with real processes: quota that limits, volumes that exist, machines that rest,
 //! agents that drain.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -7,11 +7,13 @@
 mod cluster;
 
 use client::{Address, Events, Scheduler};
-use cluster::{Cluster, until};
+use cluster::{Cluster, blocks, until};
+use health::{Kind, Policy, SuspicionOptions};
 use messages::v1;
 use messages::v1::scheduler::call::{AcceptInverseOffers, Type};
 use messages::v1::scheduler::{Call, Event};
 use serde_json::json;
+use server::master::SinkOptions;
 
 #[test]
 fn quota_and_partitions_limit_a_role() {
@@ -190,6 +192,29 @@ fn every_help_teaches_by_examples() {
 fn the_guide_is_true() {
     let guide = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/operating.md")).unwrap();
     Cluster::with_agents(&["node7", "node8"]).follow(&guide);
+}
+
+#[test]
+fn the_guide_of_failures_is_true() {
+    let guide = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/failures.md")).unwrap();
+    let ping = std::time::Duration::from_secs(15);
+    let read = |json: &str| Policy::parse(json, ping).unwrap_or_else(|error| panic!("{json}: {error}"));
+    let [first, defaults, example, sinks] = blocks(&guide, "json")[..].try_into().unwrap();
+    let (default, shown) = (Policy::new(ping), read(defaults));
+    // Whole seconds are all that can be written.
+    let whole = |policy: &Policy| policy.suspicion.min_deviation.as_secs_f64().round();
+    assert_eq!(whole(&shown), whole(&default));
+    let suspicion = SuspicionOptions { min_deviation: default.suspicion.min_deviation, ..shown.suspicion };
+    assert_eq!(Policy { suspicion, ..shown }, default);
+    assert_eq!((read(first).rules.len(), read(example).rules.len()), (3, 4));
+    assert_eq!(SinkOptions::parse(sinks).unwrap().len(), 3);
+    for kind in Kind::ALL {
+        assert!(guide.contains(&format!("\n| `{kind}` | ")), "{kind} is not explained");
+    }
+
+    // Measurements of a busy machine are failures, too.
+    let policy = format!("--recovery_policy={first}");
+    Cluster::with_flags(&["node7"], &[policy], &["--disk_watch_interval=1hrs".to_owned()]).follow(&guide);
 }
 
 /// One that runs a task on whatever it is offered first.

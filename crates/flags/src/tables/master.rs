@@ -103,12 +103,12 @@ const AGENTS: &[Flag] = &[
     unset(
         "recovery_policy",
         Kind::Json,
-        "What is done about failures: JSON with enabled, max_share, rules, suspicion, thresholds, flapping and probation_secs, or off. Without it, suspicious and flapping agents, up to 20% of all, are not offered until they are well.",
+        "What is done about failures: JSON with enabled, max_share, rules, suspicion, thresholds, flapping and probation_secs, or off. Without it, suspicious and flapping agents, up to 20% of all, are not offered until they are well. docs/failures.md explains all of it.",
     ),
     unset(
         "failure_sinks",
         Kind::Json,
-        "Who is told of failures: a JSON list of sinks of type log, webhook (url, secret_file) or exec (command), each with severity, types and news.",
+        "Who is told of failures: a JSON list of sinks of type log, webhook (url, secret_file) or exec (command), each with severity, types and news. docs/failures.md explains all of it.",
     ),
     unset("whitelist", Kind::Text, "A file of host names whose agents are offered; all others are not. It is watched."),
 ];

@@ -11,11 +11,13 @@ pub enum LogError {
     Foreign { path: PathBuf },
     #[error("'{path}' was written by a later version of this program")]
     TooNew { path: PathBuf },
-    #[error("another process uses '{path}'")]
+    #[error("another process uses '{path}': stop it, or choose another directory")]
     InUse { path: PathBuf },
     /// What follows is intact, so this is no write that was cut short.
     #[error("'{path}' is damaged at byte {offset}: what was written there cannot be read, what follows can")]
     Damaged { path: PathBuf, offset: u64 },
+    #[error("'{path}' has been cut short: nothing that can be read is left of what it held")]
+    CutShort { path: PathBuf },
     #[error("a record of {size} bytes is larger than a log takes ({limit} bytes)")]
     TooLarge { size: usize, limit: usize },
     /// After a failed flush nobody knows what is on the disk: the kernel may have dropped what it could not write and
@@ -32,7 +34,7 @@ impl LogError {
 
     /// What is there cannot be read, now or later.
     pub fn is_damage(&self) -> bool {
-        matches!(self, LogError::Foreign { .. } | LogError::Damaged { .. })
+        matches!(self, LogError::Foreign { .. } | LogError::Damaged { .. } | LogError::CutShort { .. })
     }
 
     /// The disk or the quota is full: worth trying again when somebody has made room.

@@ -38,6 +38,11 @@ pub struct Replay {
 impl Log {
     /// Opens the log in `directory`, which is made if there is none.
     pub fn open(directory: &Path) -> Result<(Log, Replay), LogError> {
+        Log::open_known(directory, false)
+    }
+
+    /// The same; `existed`: there is other proof that something was confirmed of what it held.
+    pub fn open_known(directory: &Path, existed: bool) -> Result<(Log, Replay), LogError> {
         fs::create_dir_all(directory).map_err(LogError::io("make the directory", directory))?;
         let lock = Some(lock(directory)?);
         let generations = generations(directory)?;
@@ -49,6 +54,10 @@ impl Log {
         let (records, length) = replay(&path, &bytes)?;
         let file = OpenOptions::new().read(true).write(true).open(&path).map_err(LogError::io("open", &path))?;
         let torn = bytes.len() as u64 - length;
+        // A crash in its very first write looks the same, but only then; and what a compaction left began with records.
+        if torn > 0 && records.is_empty() && (existed || generation > 1) {
+            return Err(LogError::CutShort { path });
+        }
         if torn > 0 {
             file.set_len(length).map_err(LogError::io("cut", &path))?;
             file.sync_data().map_err(LogError::io("flush", &path))?;

@@ -14,6 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub struct Cluster {
     pub master: String,
     pub work: tempfile::TempDir,
+    agent_flags: Vec<String>,
     processes: Vec<(PathBuf, Child)>,
 }
 
@@ -36,19 +37,22 @@ impl Cluster {
 
     /// Each on a host of its own, in the order of their ids.
     pub fn with_agents(hosts: &[&str]) -> Self {
+        Cluster::with_flags(hosts, &[], &[])
+    }
+
+    pub fn with_flags(hosts: &[&str], master_flags: &[String], agent_flags: &[String]) -> Self {
         let work = tempfile::tempdir().unwrap();
         let port = free_port();
-        let mut cluster = Cluster { master: format!("127.0.0.1:{port}"), work, processes: Vec::new() };
+        let agent_flags = agent_flags.to_vec();
+        let mut cluster = Cluster { master: format!("127.0.0.1:{port}"), work, agent_flags, processes: Vec::new() };
         let directory = cluster.work.path().join("master").display().to_string();
-        cluster.spawn(
-            "master",
-            &[
-                "--ip=127.0.0.1".into(),
-                "--hostname=localhost".into(),
-                format!("--port={port}"),
-                format!("--work_dir={directory}"),
-            ],
-        );
+        let flags = [
+            "--ip=127.0.0.1".into(),
+            "--hostname=localhost".into(),
+            format!("--port={port}"),
+            format!("--work_dir={directory}"),
+        ];
+        cluster.spawn("master", &[&flags, master_flags].concat());
         until("the master serves", || cluster.try_tepui(&["agents"]).ok.then_some(()));
         for (index, host) in hosts.iter().enumerate() {
             cluster.start_agent(host, &format!("127.0.0.{}", index + 1));
@@ -60,21 +64,19 @@ impl Cluster {
     pub fn start_agent(&mut self, host: &str, ip: &str) {
         let (port, directory) = (free_port(), self.agent_directory(host).display().to_string());
         let master = self.master.clone();
-        self.spawn(
-            "agent",
-            &[
-                format!("--master={master}"),
-                format!("--port={port}"),
-                format!("--ip={ip}"),
-                format!("--hostname={host}"),
-                format!("--work_dir={directory}"),
-                format!("--runtime_dir={directory}/run"),
-                format!("--cgroups_root=tepui-operating-{port}"),
-                "--resources=cpus:4;mem:1024;disk:1024;ports:[31000-31099]".into(),
-                "--isolation=posix/cpu".into(),
-                "--registration_backoff_factor=100ms".into(),
-            ],
-        );
+        let flags = [
+            format!("--master={master}"),
+            format!("--port={port}"),
+            format!("--ip={ip}"),
+            format!("--hostname={host}"),
+            format!("--work_dir={directory}"),
+            format!("--runtime_dir={directory}/run"),
+            format!("--cgroups_root=tepui-operating-{port}"),
+            "--resources=cpus:4;mem:1024;disk:1024;ports:[31000-31099]".into(),
+            "--isolation=posix/cpu".into(),
+            "--registration_backoff_factor=100ms".into(),
+        ];
+        self.spawn("agent", &[&flags[..], &self.agent_flags].concat());
     }
 
     pub fn agent_directory(&self, host: &str) -> PathBuf {
@@ -148,6 +150,12 @@ impl Cluster {
 struct Step<'a> {
     command: &'a str,
     shown: Vec<&'a str>,
+}
+
+/// The text of the blocks of a guide that are marked so.
+pub fn blocks<'a>(guide: &'a str, mark: &str) -> Vec<&'a str> {
+    let begun = guide.split("\n```").skip(1).step_by(2);
+    begun.filter_map(|block| block.strip_prefix(mark)?.strip_prefix('\n')).collect()
 }
 
 /// The blocks marked `console`: `$ command`, and below it its output.

@@ -34,7 +34,9 @@ pub fn open(work_dir: &Path, strict: bool) -> Result<Opened, Error> {
             None => first_time(work_dir, &directory, strict),
         };
     }
-    let (log, replay, mut errors) = match Log::open(&directory) {
+    // Sandboxes are of an agent that was registered, so its records were confirmed.
+    let existed = !directories(&work_dir.join("slaves")).is_empty();
+    let (log, replay, mut errors) = match Log::open_known(&directory, existed) {
         Ok((log, replay)) => (log, replay, 0),
         Err(damage) if damage.is_damage() => match aside::set_aside(&directory, &damage.to_string()) {
             Ok(refused) if strict => return Err(set_aside(directory, refused, Some(damage))),
@@ -49,7 +51,11 @@ pub fn open(work_dir: &Path, strict: bool) -> Result<Opened, Error> {
     // Somebody has put good records there.
     settle(&directory)?;
     if replay.torn > 0 {
-        info!("dropped {} bytes of a record that the earlier process had not finished writing", replay.torn);
+        warn!(
+            "dropped {} bytes of a record that the earlier process had not finished writing; if it was not killed, the file \
+             has been cut short, and tasks may be missing",
+            replay.torn
+        );
     }
     let mut chronicle = Chronicle::default();
     for bytes in &replay.records {
@@ -225,6 +231,7 @@ mod tests {
             ("empty", Vec::new()),
             ("foreign", b"this is no log at all, but quite long".to_vec()),
             ("truncated in its header", good[..9].to_vec()),
+            ("truncated in its first records", good[..good.len() - 1].to_vec()),
             ("damaged before its end", flipped),
         ];
         for (number, (what, bytes)) in (1..).zip(&damage) {
@@ -242,6 +249,23 @@ mod tests {
             assert_eq!(boot(open(work_dir.path(), true)).len(), 1, "{what}");
             assert!(!work_dir.path().join("records.refused").exists(), "{what}");
         }
+    }
+
+    /// Nobody was told that it is durable.
+    #[test]
+    fn a_first_write_that_a_crash_cut_short_is_no_damage() {
+        let work_dir = tempfile::tempdir().unwrap();
+        drop(open(work_dir.path(), true).unwrap());
+        let path = work_dir.path().join("records/0000000001.log");
+        let torn = [fs::read(&path).unwrap(), b"tplf\x10\0".to_vec()].concat();
+        fs::write(&path, &torn).unwrap();
+        assert!(boot(open(work_dir.path(), true)).is_empty());
+        // But one that has sandboxes had its id confirmed.
+        fs::create_dir_all(work_dir.path().join("slaves/m-S1")).unwrap();
+        fs::write(&path, &torn).unwrap();
+        let refused = open(work_dir.path(), true).err();
+        assert!(matches!(&refused, Some(Error::RecordsSetAside { .. })), "{refused:?}");
+        assert_eq!(fs::read(work_dir.path().join("records.damaged-1/0000000001.log")).unwrap(), torn, "kept as it was");
     }
 
     #[test]
