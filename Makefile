@@ -54,6 +54,7 @@ conformance: build
 pymesos: build
 	@tests/pymesos/setup.sh $(PYMESOS)
 	@tests/pymesos/run.sh $(TEPUI) $(PYMESOS)
+	@tests/pymesos/failover.sh $(TEPUI) $(PYMESOS)
 
 # The properties of the pure crates with other cases than those of `make test`.
 properties: tools
