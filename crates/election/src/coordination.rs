@@ -11,7 +11,9 @@ pub enum Failure {
     Connection(String),
     #[error("the session has expired")]
     Expired,
-    #[error("not permitted: {0}")]
+    #[error(
+        "ZooKeeper does not permit it ({0}): was the path made with another user and password than those of the URL?"
+    )]
     Permission(String),
     #[error("{0}")]
     Other(String),

@@ -60,7 +60,16 @@ impl Coordinator for ZooKeeper {
 
     async fn open(&self) -> Result<ZooKeeperSession, Failure> {
         let connected = timeout(self.session_timeout, self.connect()).await;
-        let client = connected.map_err(|_| Failure::Connection("no answer".to_owned()))?.map_err(Failure::from)?;
+        let client = match connected.map_err(|_| Failure::Connection("no answer".to_owned())) {
+            Ok(connected) => connected.map_err(Failure::from),
+            Err(failure) => Err(failure),
+        };
+        let client = client.map_err(|failure| match failure {
+            Failure::Connection(reason) => {
+                Failure::Connection(format!("{reason}; does ZooKeeper run at {}?", self.url.servers))
+            }
+            other => other,
+        })?;
         let session = ZooKeeperSession { client, path: self.url.path.clone(), acls: self.acls.clone() };
         session.create_path().await?;
         Ok(session)

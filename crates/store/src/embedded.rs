@@ -36,7 +36,7 @@ impl Embedded {
     /// Opens `registry.redb` in `directory`, or makes both. The file is locked against other processes. One that is
     /// damaged is kept aside, and none is made in its place until an operator has decided.
     pub fn open(directory: &Path) -> Result<Self, Error> {
-        let path = directory.join(FILE);
+        let path = Embedded::path_in(directory);
         let database = match path.try_exists() {
             Ok(true) => open(&path).map_err(keep_aside)?,
             Ok(false) => match aside::refused(&path) {
@@ -48,6 +48,11 @@ impl Embedded {
         // Somebody has put a good copy there.
         aside::settle(&path).map_err(|source| unusable(&path, source))?;
         Ok(Embedded { file: Arc::new(Shared { path, open: Mutex::new(Some(database)) }), epoch: 0 })
+    }
+
+    /// Where it is, or would be.
+    pub fn path_in(directory: &Path) -> PathBuf {
+        directory.join(FILE)
     }
 
     pub fn path(&self) -> &Path {

@@ -19,8 +19,8 @@ pub enum Error {
     Damaged { path: PathBuf, source: Source },
     /// Nothing takes its place by itself: that would be a cluster without a past.
     #[error(
-        "{} cannot be trusted and is kept as {}; put a good copy in its place, or start anew without agents, quota and all \
-         else that it knew: rm {}",
+        "{} cannot be trusted and is kept as {}; put a good copy in its place, or remove {} and start anew, without agents, \
+         quota and all else that it knew",
         path.display(), kept.display(), marker.display()
     )]
     SetAside { path: PathBuf, kept: PathBuf, marker: PathBuf, source: Source },

@@ -132,7 +132,8 @@ fn junk_is_refused_and_left_alone() {
     let options = CreateMode::Persistent.with_acls(Acls::anyone_all());
     place.runtime.block_on(client.create(path, b"junk", &options)).unwrap();
     let error = place.store().take_over().unwrap_err();
-    assert!(matches!(error, Error::Damaged { .. }), "{error:?}");
+    let Error::Damaged { source, .. } = error else { panic!("{error:?}") };
+    assert_eq!(source.to_string(), format!("what is in {path} is no record; to delete that node forgets nothing else"));
     place.runtime.block_on(client.delete(path, None)).unwrap();
     place.runtime.block_on(client.set_data("/cluster/mesos/tepui/registry", b"tepui registry 9", None)).unwrap();
     assert!(matches!(place.store().take_over(), Err(Error::Damaged { .. })));

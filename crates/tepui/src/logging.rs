@@ -28,7 +28,8 @@ pub fn init(flags: &Parsed, program: &str) -> Result<Option<PathBuf>, Failure> {
         Some("WARNING") => "warn",
         Some("ERROR") => "error",
         Some("DEBUG") => "debug",
-        _ => "info",
+        // What a session with ZooKeeper goes through in detail says nothing to an operator.
+        _ => "info,zookeeper_client=warn",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(ansi).init();

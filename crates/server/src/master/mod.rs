@@ -6,6 +6,7 @@ mod explain;
 mod failures;
 mod host;
 mod last_will;
+mod left_behind;
 mod legacy;
 mod operator_api;
 mod options;

@@ -17,6 +17,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use views::metrics::Counters;
 
 use super::host::MasterHost;
+use super::left_behind;
 use crate::Error;
 use crate::common::timing::Timing;
 use crate::edge::core_thread::{Inbox, Mail};
@@ -47,6 +48,9 @@ pub enum RegistryPlace {
 
 /// Opens the store; it is not read yet. Must be called inside a tokio runtime.
 pub fn open(place: RegistryPlace, work_dir: Option<&Path>) -> Result<Box<dyn Store>, Error> {
+    for warning in left_behind::warnings(&place, work_dir) {
+        tracing::warn!("{warning}");
+    }
     match (place, work_dir) {
         (RegistryPlace::ZooKeeper { url, session_timeout }, _) => {
             Ok(Box::new(::store::ZooKeeper::new(url, session_timeout, runtime()?)))

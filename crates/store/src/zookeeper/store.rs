@@ -67,22 +67,24 @@ impl ZooKeeper {
         let prefix = self.nodes.path(ENTRIES).len() + 1;
         let paths: Vec<String> = self.known.iter().map(|node| self.nodes.path(&format!("{ENTRIES}/{node}"))).collect();
         let found = self.nodes.data_of(&paths).map_err(unavailable)?;
-        let mut parts: BTreeMap<String, BTreeMap<u32, Vec<u8>>> = BTreeMap::new();
+        // With a node of each, to be named.
+        let mut parts: BTreeMap<String, (String, BTreeMap<u32, Vec<u8>>)> = BTreeMap::new();
         for (path, data) in found {
             let name = path[prefix..].split_once('/').map(|(_, name)| name);
             let (key, part) = name.and_then(layout::parse).ok_or_else(|| self.damaged(&path))?;
-            parts.entry(key).or_default().insert(part, data);
+            parts.entry(key).or_insert_with(|| (path, BTreeMap::new())).1.insert(part, data);
         }
         let mut entries = Entries::new();
-        for (key, parts) in parts {
-            let value = joined(&parts).ok_or_else(|| self.damaged(&layout::node(&key, 0)))?;
+        for (key, (path, parts)) in parts {
+            let value = joined(&parts).ok_or_else(|| self.damaged(&path))?;
             entries.insert(key, value);
         }
         Ok(entries)
     }
 
-    fn damaged(&self, node: &str) -> Error {
-        Error::Damaged { path: self.nodes.place().into(), source: format!("what is in {node} is no record").into() }
+    fn damaged(&self, path: &str) -> Error {
+        let source = format!("what is in {path} is no record; to delete that node forgets nothing else");
+        Error::Damaged { path: self.nodes.place().into(), source: source.into() }
     }
 
     /// What is there when nobody else can write any more, and nothing is left half done.

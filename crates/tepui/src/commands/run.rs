@@ -70,7 +70,8 @@ pub async fn run(args: Run) -> Result<ExitCode, Failure> {
     match (outcome.interrupted, &outcome.untold) {
         (true, None) => eprintln!("interrupted: what was running was killed"),
         (true, Some(error)) => eprintln!(
-            "interrupted, and the master does not know: {error}\nWhat was running ends a minute after the master is back."
+            "interrupted, and the master does not know: {error}\nIt ends what was running once it gives this framework up: \
+             after a minute, or ten minutes after a failover of its own."
         ),
         (false, _) => {}
     }
