@@ -15,6 +15,8 @@ impl Agent {
             return;
         }
         let id = FrameworkId::from(&message.framework_id);
+        // It may have operations here, and nothing that runs.
+        self.restart_operations(step, &message.framework_id);
         let Some(framework) = self.frameworks.get_mut(&id).filter(|f| !f.terminating) else { return };
         let info = match message.framework_info {
             Some(info) => Arc::new(*info),

@@ -180,6 +180,27 @@ fn a_status_is_repeated_until_it_is_acknowledged() {
 }
 
 #[test]
+fn a_new_scheduler_gets_at_once_what_the_old_one_did_not_acknowledge() {
+    let mut story = Story::registered();
+    story.applies(1, reserve(10.0)).untold();
+    let retry = story.timers.keys().find(|timer| matches!(timer, Timer::OperationRetry(_))).unwrap().clone();
+    for _ in 0..7 {
+        story.fires(retry.clone());
+    }
+    story.untold();
+    // The framework has nothing that runs here.
+    let update = |id: v1::FrameworkId| internal::UpdateFrameworkMessage {
+        framework_id: id,
+        pid: None,
+        framework_info: Some(Box::new(framework())),
+    };
+    story.master_says(update(v1::FrameworkId { value: "another".to_owned() }));
+    check(&mut story, "");
+    story.master_says(update(framework_id()));
+    check(&mut story, &format!("send master@10.0.0.1:5050: UpdateOperationStatus O1 FINISHED\n{ARM}1) 10s"));
+}
+
+#[test]
 fn another_master_learns_of_resources_and_operations_first() {
     let mut story = Story::registered();
     story.applies(1, reserve(10.0)).untold();

@@ -8,7 +8,7 @@ use allocator::{OfferConstraints, PatternLimits};
 use messages::v1::scheduler::call::Type;
 use messages::{internal, v1};
 use validation::Invalid;
-use vocabulary::{Answer, FrameworkId, Role, StreamId, Timestamp, Upid};
+use vocabulary::{AgentId, Answer, FrameworkId, Role, StreamId, Timestamp, Upid};
 
 use crate::change::{Change, FrameworkSnapshot};
 use crate::cx::Cx;
@@ -404,11 +404,14 @@ impl Master {
         self.rescind_offers_of_left_roles(cx, id);
     }
 
-    /// Agents that run something of the framework learn where it is now. Mesos tells
-    /// every agent; the others would ignore it.
+    /// Agents that run something of the framework, or have something to tell it of its operations, learn where it is
+    /// now. Mesos tells every agent; the others would ignore it.
     fn tell_agents_of_framework(&mut self, cx: &mut Cx<'_>, id: &FrameworkId) {
         let Some(framework) = self.frameworks.get(id.as_str()) else { return };
-        for agent in &framework.agents {
+        let operations = self.operations.of_framework(id.as_str());
+        let operations = operations.into_iter().filter_map(|uuid| self.operations.get(uuid));
+        let agents: BTreeSet<&AgentId> = framework.agents.iter().chain(operations.map(|of| &of.agent)).collect();
+        for agent in agents {
             if let Some(agent) = self.agents.get(agent.as_str()) {
                 cx.send(&agent.state.pid, update_framework_message(framework));
             }

@@ -188,6 +188,27 @@ fn feedback_is_forwarded_and_ends_with_the_acknowledgement() {
     assert_eq!(s.c.metrics.invalid_operation_status_update_acknowledgements.get(), 2);
 }
 
+/// So that it repeats what the scheduler before did not acknowledge, though nothing of the framework runs there.
+#[test]
+fn an_agent_with_feedback_to_give_is_told_of_the_new_scheduler() {
+    let mut s = story();
+    s.c.agent("cpus:1");
+    s.accept(vec![reserve_for("r", "cpus:1", Some("op"))]);
+    let applied = s.applied().remove(0);
+    s.report(&applied, v1::OperationState::OperationFinished, Some(1));
+    let told = |s: &Story| {
+        let is_it = |message: &&Message| matches!(message, Message::UpdateFramework(_));
+        s.c.sent_to(&s.a.pid).iter().filter(is_it).count()
+    };
+    s.c.forget();
+    let f = s.c.subscribe(returning(info(), &s.f.id));
+    assert_eq!(told(&s), 1);
+    s.c.call(&f, acknowledge_operation(&s.a.id, "op", 1));
+    s.c.forget();
+    s.c.subscribe(returning(info(), &s.f.id));
+    assert_eq!(told(&s), 0, "there is nothing of it any more");
+}
+
 #[test]
 fn operations_without_a_name_are_acknowledged_by_the_master() {
     let mut s = story();

@@ -63,6 +63,16 @@ impl Agent {
         }
     }
 
+    /// The scheduler that was told may be gone, and the next repetition minutes away.
+    pub(crate) fn restart_operations(&mut self, step: &mut Step<'_>, framework: &v1::FrameworkId) {
+        let is_theirs = |operation: &v1::Operation| operation.framework_id.as_ref() == Some(framework);
+        let theirs = self.ledger.operations.iter_mut().filter(|(_, entry)| is_theirs(&entry.operation));
+        let in_flight: Vec<Uuid> = theirs.filter_map(|(uuid, entry)| entry.retry.take().map(|_| *uuid)).collect();
+        for uuid in in_flight {
+            self.forward_operation(step, uuid);
+        }
+    }
+
     pub(crate) fn operation_acknowledged(
         &mut self,
         step: &mut Step<'_>,
