@@ -131,6 +131,55 @@ fn a_broken_link_disconnects_and_the_driver_may_return() {
     assert_eq!(c.metrics.frameworks_connected.get(), 1);
 }
 
+/// What the old driver did not acknowledge is the new one's; what it says now counts no more.
+#[test]
+fn a_driver_that_takes_over_gets_what_was_not_acknowledged() {
+    let mut c = Cluster::new();
+    let (a, old, new) = (c.agent("cpus:4;mem:1024"), driver(9000), driver(9001));
+    c.driver_call(&old, &subscribe(patient()), false);
+    c.settle();
+    let Some(Message::ResourceOffers(offers)) = c.sent_to(&old).pop() else { panic!("no offers") };
+    let offer = &offers.offers[0];
+    let call = |mut call: v1::scheduler::Call| {
+        call.framework_id = Some(v1::FrameworkId { value: "m-0000".to_owned() });
+        call
+    };
+    let tasks = ["t1", "t2"].map(|id| task(id, offer, "cpus:1;mem:128"));
+    c.driver_call(&old, &call(accept(&[offer], vec![launch(tasks.to_vec())])), false);
+    c.update(&a, "m-0000", "t1", TaskRunning, 1);
+    c.update(&a, "m-0000", "t2", TaskRunning, 2);
+    c.driver_call(&old, &call(acknowledge(&a.id, "t1", 1)), false);
+    c.forget();
+
+    c.driver_call(&new, &subscribe(returning(patient(), "m-0000")), true);
+    let moved = c.sent_to(&a.pid);
+    let Some(Message::UpdateFramework(moved)) = moved.first() else { panic!("its agent is not told: {moved:?}") };
+    assert_eq!(moved.pid, Some(new.to_string()));
+    c.forget();
+    // So the agent repeats what is pending.
+    c.update(&a, "m-0000", "t2", TaskRunning, 2);
+    let again = format!("StatusUpdate t2 TASK_RUNNING SOURCE_EXECUTOR uuid 2, to acknowledge to {}", a.pid);
+    assert_eq!(c.received(&new), [again]);
+    assert_eq!(c.received(&old), [""; 0]);
+    c.forget();
+    c.driver_call(&old, &call(acknowledge(&a.id, "t2", 2)), false);
+    assert_eq!(c.received(&a.pid), [""; 0]);
+    c.driver_call(&new, &call(acknowledge(&a.id, "t2", 2)), false);
+    assert_eq!(c.received(&a.pid), ["Acknowledgement t2 uuid 2"]);
+
+    // Nobody is there when it ends: nothing is lost with the link.
+    c.exited(new.address);
+    c.forget();
+    c.update(&a, "m-0000", "t1", v1::TaskState::TaskFailed, 3);
+    assert_eq!(c.received(&new), [""; 0]);
+    assert_eq!(c.received(&a.pid), [""; 0], "acknowledged for nobody");
+    c.driver_call(&new, &subscribe(returning(patient(), "m-0000")), true);
+    c.forget();
+    c.update(&a, "m-0000", "t1", v1::TaskState::TaskFailed, 3);
+    let end = format!("StatusUpdate t1 TASK_FAILED SOURCE_EXECUTOR uuid 3, to acknowledge to {}", a.pid);
+    assert_eq!(c.received(&new), [end]);
+}
+
 #[test]
 fn a_framework_changes_between_http_and_v0() {
     let mut c = Cluster::new();
