@@ -87,22 +87,52 @@ impl Reader {
         let pid = text(&directory.join("framework.pid")).and_then(|pid| pid.parse().ok());
         let pid = pid.filter(|pid: &Upid| !pid.is_none());
         self.add(Record::Framework { info: Arc::new(info), pid });
-        for executor in below(&directory.join("executors")) {
-            self.executor(&FrameworkId::new(id), &executor)?;
+        let (id, executors) = (FrameworkId::new(id), below(&directory.join("executors")));
+        for executor in &executors {
+            self.ended_runs(&id, executor)?;
+        }
+        // Whose executor has ended for good owes nobody an update.
+        self.add(Record::UpdatesForgotten(id.clone()));
+        for executor in &executors {
+            self.latest_run(&id, executor)?;
         }
         Ok(())
     }
 
-    /// Only the latest run counts: earlier ones are over.
-    fn executor(&mut self, framework: &FrameworkId, directory: &Path) -> Result<(), Error> {
+    /// For readers, as long as there is a sandbox.
+    fn ended_runs(&mut self, framework: &FrameworkId, directory: &Path) -> Result<(), Error> {
+        let ended: Vec<PathBuf> = below(&directory.join("runs")).into_iter().filter(|run| has_ended(run)).collect();
+        for run in ended {
+            let (Some(executor), Some(container)) = (name(directory), name(&run)) else { continue };
+            let (executor, container) = (ExecutorId::new(executor), ContainerId::new(container));
+            self.run(framework, directory, &run)?;
+            self.add(Record::ExecutorRemoved { framework: framework.clone(), executor, container });
+        }
+        Ok(())
+    }
+
+    fn latest_run(&mut self, framework: &FrameworkId, directory: &Path) -> Result<(), Error> {
         let Ok(run) = fs::canonicalize(directory.join("runs/latest")) else { return Ok(()) };
-        let Some(info) = self.message::<v1::ExecutorInfo>(&directory.join("executor.info"))? else { return Ok(()) };
-        let (Some(id), Some(container)) = (name(directory), name(&run)) else { return Ok(()) };
-        // Terminated, and all its updates are acknowledged.
-        if run.join("executor.sentinel").exists() {
+        let (Some(executor), Some(container)) = (name(directory), name(&run)) else { return Ok(()) };
+        if has_ended(&run) {
             return Ok(());
         }
-        let (id, container) = (ExecutorId::new(id), ContainerId::new(container));
+        self.run(framework, directory, &run)?;
+        let (executor, container) = (ExecutorId::new(executor), ContainerId::new(container));
+        if let Some(pid) = text(&run.join("pids/libprocess.pid")).and_then(|pid| pid.parse().ok()) {
+            let (framework, container) = (framework.clone(), container.clone());
+            self.add(Record::ExecutorLink { framework, executor, container, pid: Some(pid) });
+        }
+        if let Some(pid) = text(&run.join("pids/forked.pid")).and_then(|pid| pid.parse().ok()) {
+            self.imported.pids.push((container, pid));
+        }
+        Ok(())
+    }
+
+    /// An executor in its container, and its tasks.
+    fn run(&mut self, framework: &FrameworkId, directory: &Path, run: &Path) -> Result<(), Error> {
+        let Some(info) = self.message::<v1::ExecutorInfo>(&directory.join("executor.info"))? else { return Ok(()) };
+        let Some(container) = name(run).map(ContainerId::new) else { return Ok(()) };
         let command_task = text(&directory.join("executor_generated_for_command_task")).map_or_else(
             // Agents before 1.5 do not say.
             || info.command.as_ref().is_some_and(|command| command.value().ends_with("mesos-executor")),
@@ -114,13 +144,6 @@ impl Reader {
             info: Arc::new(info),
             command_task,
         });
-        if let Some(pid) = text(&run.join("pids/libprocess.pid")).and_then(|pid| pid.parse().ok()) {
-            let (framework, container) = (framework.clone(), container.clone());
-            self.add(Record::ExecutorLink { framework, executor: id, container, pid: Some(pid) });
-        }
-        if let Some(pid) = text(&run.join("pids/forked.pid")).and_then(|pid| pid.parse().ok()) {
-            self.imported.pids.push((container.clone(), pid));
-        }
         for task in below(&run.join("tasks")) {
             self.task(framework, &container, &task)?;
         }
@@ -189,6 +212,11 @@ impl Reader {
     }
 }
 
+/// Terminated, and all its updates are acknowledged or of no use to anybody.
+fn has_ended(run: &Path) -> bool {
+    run.join("executor.sentinel").exists()
+}
+
 fn below(directory: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     let mut found: Vec<PathBuf> =
@@ -255,6 +283,16 @@ mod tests {
         write(meta.join("resources/resources.info"), &[resource]);
     }
 
+    /// The tasks of executors that are over.
+    fn completed(chronicle: &::agent::Chronicle) -> Vec<String> {
+        let records = chronicle.records().into_iter();
+        let told = records.filter_map(|record| match record {
+            Record::CompletedTask { container, task, .. } => Some(format!("{} in {container}", task.task_id.value)),
+            _ => None,
+        });
+        told.collect()
+    }
+
     /// All files below, in the order of their names.
     fn files(directory: &Path) -> Vec<PathBuf> {
         let mut entries: Vec<fs::DirEntry> = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap()).collect();
@@ -299,6 +337,17 @@ mod tests {
         assert_eq!(imported.pids, [(ContainerId::new("C"), 42)]);
         let chronicle: ::agent::Chronicle = imported.records.into_iter().collect();
         assert_eq!(chronicle.containers().collect::<Vec<_>>(), [&ContainerId::new("C")]);
+        assert_eq!(completed(&chronicle), [""; 0]);
+        // Of its next run; the one that is over is shown as long as its sandbox is there.
+        let runs = framework.join("executors/e/runs");
+        fs::write(runs.join("C/executor.sentinel"), "").unwrap();
+        fs::create_dir_all(runs.join("D")).unwrap();
+        fs::remove_file(runs.join("latest")).unwrap();
+        std::os::unix::fs::symlink(runs.join("D"), runs.join("latest")).unwrap();
+        let again: ::agent::Chronicle = read(meta, true).unwrap().records.into_iter().collect();
+        assert_eq!(again.containers().collect::<Vec<_>>(), [&ContainerId::new("D")]);
+        assert_eq!(completed(&again), ["t in C"]);
+        assert!(!again.records().iter().any(|record| matches!(record, Record::Update { .. })), "nobody waits for it");
         // A damaged file stops a strict agent only.
         fs::write(framework.join("framework.info"), [1, 0, 0, 0, 0xff]).unwrap();
         assert!(matches!(read(meta, true), Err(Error::Import { .. })));
