@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use health::Whereabouts;
 use messages::{tepui, v1};
-use vocabulary::{AgentId, FrameworkId, ReplyId, Upid};
+use vocabulary::{AgentId, Answer, FrameworkId, ReplyId, Upid};
 
 use crate::change::Change;
 use crate::cx::Cx;
@@ -106,10 +106,18 @@ impl Master {
         self.store(cx, operation, Waiting::DrainedByPolicy(agent));
     }
 
-    /// Mesos has no policies: there, an agent that nobody deactivated cannot be reactivated. The agent is offered at once;
-    /// the answer waits until the next master would know of it, too.
+    /// Mesos has no policies: there, an agent that nobody deactivated cannot be reactivated.
     pub(crate) fn reactivate_held(&mut self, cx: &mut Cx<'_>, agent: AgentId, reply: ReplyId) {
         self.observe(cx, health::Event::OperatorDecided { agent, keeps_out: false });
+        self.reply_when_noted(cx, reply);
+    }
+
+    /// An operator has an agent back. It is offered at once; the answer waits until the next master would know of it, too:
+    /// its policies would do again what they did.
+    pub(crate) fn reply_when_noted(&mut self, cx: &mut Cx<'_>, reply: ReplyId) {
+        if !self.monitor.has_notes() {
+            return cx.reply(reply, Answer::ok());
+        }
         let notes = self.monitor.take_notes(cx.now, MAX_NOTES);
         self.store(cx, RegistryOperation::NoteFailures(Arc::new(notes)), Waiting::Overruled { reply });
     }

@@ -337,6 +337,31 @@ fn an_agent_under_pressure_is_drained_when_that_is_configured() {
     assert_eq!(explain(&mut c, "m-S1")["signals"]["load_per_processor"], 0.5);
 }
 
+/// Also by a master that takes over in the moment after the answer, and hears of the same pressure.
+#[test]
+fn a_reactivated_agent_is_not_drained_again_by_the_next_master() {
+    let policy =
+        r#"{"max_share": 0.5, "rules": [{"type": "disk_pressure", "severity": "critical", "action": "drain"}]}"#;
+    let mut c = cluster(policy);
+    c.send(&peer(1).pid, says(&peer(1), 0.99));
+    c.pass(PING);
+    assert!(c.registry.agents[&AgentId::new("m-S1")].deactivated);
+    assert_eq!(c.operator(reactivate_agent("m-S1")), Answer::ok());
+    c.fail_over();
+    for number in 0..4 {
+        let back = reregister(&peer(number), "cpus:4;mem:1024");
+        c.send(&peer(number).pid, back);
+    }
+    c.send(&peer(1).pid, says(&peer(1), 0.99));
+    c.pass(PING);
+    assert!(!c.registry.agents[&AgentId::new("m-S1")].deactivated);
+    assert_eq!(explain(&mut c, "m-S1")["overruled"], serde_json::json!(["disk_pressure"]));
+    // What begins anew is another matter.
+    c.send(&peer(1).pid, says(&peer(1), 0.1));
+    c.send(&peer(1).pid, says(&peer(1), 0.99));
+    assert!(c.registry.agents[&AgentId::new("m-S1")].deactivated);
+}
+
 #[test]
 fn an_agent_that_cannot_drain_takes_nobodys_place() {
     let policy =

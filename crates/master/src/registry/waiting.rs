@@ -157,6 +157,9 @@ impl Master {
             }
             Waiting::Standing { agent, reply, change } => {
                 let answer = self.standing_changed(cx, &agent, change);
+                if change == Standing::Reactivated && answer == Answer::ok() {
+                    return self.reply_when_noted(cx, reply);
+                }
                 cx.reply(reply, answer);
             }
             Waiting::Drained(agent) => self.became_drained(cx, &agent),
