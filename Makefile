@@ -2,15 +2,17 @@
 # make run ONESHOT=1  the same, ending by itself
 # make test           all checks
 # make soak SEEDS=N   N simulated clusters with faults, on all cores
+# make chaos SECONDS=N SEED=N  a real cluster with ZooKeeper, whose processes are killed and frozen
 # make properties ROUNDS=N  the property tests, N times with other cases
 # make fuzz SECONDS=N  each decoder with random bytes; needs a nightly toolchain and cargo-fuzz
 # make build          target/release/tepui
 
-.PHONY: run test build soak properties fuzz tools fmt clippy unit zookeeper pymesos smoke conformance
+.PHONY: run test build soak chaos properties fuzz tools fmt clippy unit zookeeper pymesos smoke conformance
 
 TEPUI = target/release/tepui
 SEEDS = 10000
 FROM = 0
+SEED = 1
 ROUNDS = 20
 SECONDS = 60
 PROPERTIES = -p agent -p allocator -p fetcher -p health -p master -p resources -p validation -p views -p wire
@@ -73,3 +75,6 @@ fuzz: tools
 soak: tools
 	cargo build --release --locked -p simulator
 	target/release/simulate --from $(FROM) --seeds $(SEEDS)
+
+chaos: tools zookeeper
+	CHAOS_SECONDS=$(SECONDS) CHAOS_SEED=$(SEED) cargo test --locked -p tepui --test chaos -- --nocapture

@@ -89,6 +89,8 @@ impl Story {
 }
 
 const RESERVED: &str = "cpus(reservations: [(DYNAMIC,r)]):1";
+/// What a master sends whose total of the agent may be wrong.
+const PLEASE_REGISTER: &str = "slave-observer(1) Ping connected=false";
 /// All of the agent, with that reservation.
 const AFTERWARDS: &str = "cpus:3; cpus(reservations: [(DYNAMIC,r)]):1; mem:1024; disk:1000";
 
@@ -375,7 +377,7 @@ fn an_agent_is_asked_about_operations_it_does_not_report() {
     assert_eq!(s.heard(), ["UPDATE_OPERATION_STATUS op OPERATION_DROPPED: "]);
     // What had been taken for granted is not so: the agent is made to say what is.
     let received = s.c.received(&s.a.pid);
-    assert!(received.len() == 1 && received[0].ends_with("Ping connected=false"), "{received:?}");
+    assert_eq!(received, [PLEASE_REGISTER]);
     s.c.send(&s.a.pid.clone(), report(&s.a, vec![]));
     assert_eq!(s.c.received(&s.a.pid), Vec::<String>::new());
 }
@@ -430,7 +432,7 @@ fn a_report_that_crossed_an_acknowledgement_keeps_no_operation() {
     let operation = known_operation(&s.a, &applied, v1::OperationState::OperationFinished, Some(1));
     s.c.forget();
     s.c.send(&s.a.pid.clone(), report(&s.a, vec![operation]));
-    assert_eq!(s.c.received(&s.a.pid), ["ReconcileOperations 1"]);
+    assert_eq!(s.c.received(&s.a.pid), ["ReconcileOperations 1", PLEASE_REGISTER]);
     s.c.operator(drain_agent(&s.a.id, false));
     let drain = |s: &Story| s.c.registry.agents.values().next().and_then(|a| Some(a.drain.as_ref()?.state()));
     assert_eq!(drain(&s), Some(v1::DrainState::Draining));
@@ -455,6 +457,25 @@ fn a_registration_of_before_an_operation_does_not_take_it_back() {
     s.report(&applied, v1::OperationState::OperationDropped, None);
     s.c.send(&s.a.pid.clone(), second);
     assert_eq!(s.next_offer(), "cpus:4; mem:1024; disk:1000");
+}
+
+#[test]
+fn an_operation_that_was_done_after_its_agent_registered_is_not_missed() {
+    let mut s = story();
+    s.accept(vec![reserve_for("r", "cpus:1", Some("op"))]);
+    let applied = s.applied().remove(0);
+
+    // Sent by another master, it arrived between the registration and the report.
+    let mut next = Cluster::new();
+    let a = next.agent("cpus:4;mem:1024;disk:1000");
+    let operation = known_operation(&a, &applied, v1::OperationState::OperationFinished, Some(1));
+    next.forget();
+    next.send(&a.pid, report(&a, vec![operation.clone()]));
+    assert_eq!(next.received(&a.pid), ["ReconcileOperations 1", PLEASE_REGISTER]);
+    next.send(&a.pid, reregister(&a, "cpus:3;cpus(r):1;mem:1024;disk:1000"));
+    next.forget();
+    next.send(&a.pid, report(&a, vec![operation]));
+    assert_eq!(next.received(&a.pid), [""; 0], "once is enough");
 }
 
 #[test]
@@ -488,6 +509,7 @@ fn what_ended_for_a_framework_that_does_not_come_back_is_acknowledged_in_time() 
     next.send(&a.pid, reregister(&a, "cpus:4;mem:1024;disk:1000"));
     let operation = known_operation(&a, &applied, v1::OperationState::OperationFinished, Some(1));
     next.send(&a.pid, report(&a, vec![operation]));
+    next.send(&a.pid, reregister(&a, "cpus:3;cpus(r):1;mem:1024;disk:1000"));
     let repeated = || operation_update(&a, &applied, v1::OperationState::OperationFinished, Some(1));
     for (wait, answer) in [(599, None), (2, Some("AcknowledgeOperationStatus uuid 1")), (2, None)] {
         next.pass(Duration::from_secs(wait));

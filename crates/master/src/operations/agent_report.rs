@@ -40,8 +40,10 @@ impl Master {
         if message.resource_providers.is_some() {
             self.replace_providers(cx, id, providers.cloned().collect());
         }
+        let mut missed = false;
         for (uuid, operation) in reported {
             if self.operations.get(uuid).is_none() {
+                missed |= self.may_be_of_before(id, operation);
                 self.enter_reported(cx, id, uuid, operation);
                 asked.extend(self.is_own_and_ended(uuid).then(|| question(uuid, None)));
             }
@@ -53,6 +55,17 @@ impl Master {
             let message = internal::ReconcileOperationsMessage { operations: asked, framework_id: None };
             cx.send(&agent.state.pid, message);
         }
+        if missed {
+            self.doubt_total(id);
+            self.resolve_doubt(cx, id);
+        }
+    }
+
+    /// Whether the total in the agent's registration may be without the result of an operation that has ended by now: it
+    /// could be done again. The registration was sent before, and the operation was read in between.
+    fn may_be_of_before(&self, id: &AgentId, operation: &v1::Operation) -> bool {
+        let finished = operation.latest_status.state() == v1::OperationState::OperationFinished;
+        finished && self.total_after(id, &operation.info).is_ok_and(|total| total.is_some())
     }
 
     fn has_ended(&self, asked: &Asked) -> bool {

@@ -66,7 +66,7 @@ impl Tasks {
             || entry.machine_down
             || (is_absent(before) && is_absent(state))
             || state == TaskState::TaskUnknown
-            || (self.late_answers && is_late_answer(status))
+            || (is_late_answer(status) && (self.late_answers || state == TaskState::TaskGoneByOperator))
             || (!aware && (before == TaskState::TaskLost || state == TaskState::TaskLost));
         if is_terminal(before) && !same {
             self.violation(format!(
@@ -95,7 +95,8 @@ impl Tasks {
     }
 }
 
-/// To a reconciliation that was repeated: by now the master has forgotten the task, whose end was acknowledged.
+/// To a reconciliation that was repeated: by now the master has forgotten the task, whose end was acknowledged. Or to one
+/// that crossed the end of all tasks of an agent that is gone.
 fn is_late_answer(status: &v1::TaskStatus) -> bool {
     status.reason() == v1::task_status::Reason::Reconciliation && is_absent(status.state())
 }

@@ -13,6 +13,8 @@ use super::plan::Plan;
 const FAILOVER_TIMEOUT: f64 = 60.0;
 /// Offers that fit no waiting task are of no use for a while; something may free up on the same agent.
 const REFUSE_SECONDS: f64 = 2.0;
+/// The longest an election and the recovery of the elected master take, with the session timeouts that people use.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// How often to ask for tasks of which nothing is heard: right after a failover a master says nothing about those whose
 /// agent is not back yet.
 const ASK_FIRST: Duration = Duration::from_secs(1);
@@ -47,6 +49,9 @@ pub async fn drive(options: Options, mut plan: Plan, observer: &mut dyn Observer
     let mut driver = Driver::at(&options.master, info)?;
     let mut deadline = options.kill_after.map(|after| Instant::now() + after);
     let mut inquiry = Inquiry::default();
+    // A master that was never there is a mistake in the address; one that is being elected comes.
+    let (first, elected) = (Instant::now(), options.master.starts_with("zk://"));
+    let passes = |error: &Error| error.is_transient() && (elected || !matches!(error, Error::Connect { .. }));
     let mut framework = None;
     let mut leader = None;
     let mut lost = None;
@@ -74,8 +79,9 @@ pub async fn drive(options: Options, mut plan: Plan, observer: &mut dyn Observer
                         handle(scheduler, &mut plan, &mut inquiry, *event, observer).await?;
                     }
                 }
-                // A master that was never there is a mistake in the address; one that was may come back.
-                Notice::Lost { error, .. } if framework.is_none() => return Err(error),
+                Notice::Lost { error, .. } if framework.is_none() && !(first.elapsed() < PATIENCE && passes(&error)) => {
+                    return Err(error);
+                }
                 Notice::Lost { error, retry_in } => {
                     eprintln!("{error}; trying again in {retry_in:?}");
                     inquiry = Inquiry::default();

@@ -164,12 +164,28 @@ pub fn free_port() -> u16 {
 
 /// The first of some that were all free a moment ago. They are below those that the kernel gives to connections, of which
 /// one beside a free one is often taken.
-fn free_row(count: usize) -> u16 {
+pub fn free_row(count: usize) -> u16 {
     until("there are free ports", || {
         let first = 10_000 + free_port() % 20_000;
         let is_free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
         (first..).take(count).all(is_free).then_some(first)
     })
+}
+
+/// SplitMix64: what a test draws from a seed.
+pub struct Random(u64);
+
+impl Random {
+    pub fn new(seed: u64) -> Self {
+        Random(seed)
+    }
+
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % bound
+    }
 }
 
 /// An agent, ours or a genuine one, killed at the end.
