@@ -245,7 +245,7 @@ const EXECUTORS: &[Flag] = &[
         "executor_reregistration_timeout",
         Kind::Duration,
         "2secs",
-        "Time for an executor to come back after a restart of the agent.",
+        "Time for an executor to come back after a restart of the agent; it begins anew while others do, for a minute at most.",
     ),
     unset("executor_reregistration_retry_interval", Kind::Duration, "How often v0 executors are asked to come back."),
     flag("executor_shutdown_grace_period", Kind::Duration, "5secs", "Time for an executor to shut down."),
@@ -265,9 +265,19 @@ const EXECUTORS: &[Flag] = &[
 ];
 
 const RECOVERY: &[Flag] = &[
-    flag("recover", Kind::Text, "reconnect", "After a restart: reconnect to executors, or cleanup."),
+    flag(
+        "recover",
+        Kind::Text,
+        "reconnect",
+        "After a restart: reconnect to executors, or cleanup: end them, forget the agent's id, and exit.",
+    ),
     flag("recovery_timeout", Kind::Duration, "15mins", "How long executors wait for the agent to come back."),
-    flag("strict", Kind::Bool, "true", "Errors in the stored state are fatal."),
+    flag(
+        "strict",
+        Kind::Bool,
+        "true",
+        "Errors in the stored state are fatal. With --no-strict what cannot be read is passed over, or kept aside and a new agent begun.",
+    ),
 ];
 
 const SECURITY_FLAGS: &[Flag] = &[

@@ -52,17 +52,9 @@ fn options(flags: &Parsed) -> Result<MasterOptions, Failure> {
     registry(flags, zookeeper, &mut options)?;
 
     let config = &mut options.config;
-    let durations = [
-        ("agent_ping_timeout", &mut config.agent_ping_timeout),
-        ("agent_reregister_timeout", &mut config.agent_reregister_timeout),
-        ("allocation_interval", &mut config.allocation_interval),
-    ];
-    for (name, field) in durations {
-        if let Some(value) = flags.duration(name) {
-            *field = value;
-        }
+    if let Some(interval) = flags.duration("allocation_interval") {
+        config.allocation_interval = interval;
     }
-    config.max_agent_ping_timeouts = count(flags, "max_agent_ping_timeouts", 5) as u32;
     config.offer_timeout = flags.duration("offer_timeout");
     config.domain = domain(flags)?;
     config.require_agent_domain = flags.bool("require_agent_domain");
@@ -119,6 +111,9 @@ fn count(flags: &Parsed, name: &str, default: usize) -> usize {
 fn election(flags: &Parsed, options: &mut MasterOptions) -> Result<Option<RegistryPlace>, Failure> {
     let Some(text) = flags.get("zk") else { return Ok(None) };
     let session_timeout = flags.duration("zk_session_timeout").unwrap_or(Duration::from_secs(10));
+    if session_timeout.is_zero() {
+        return Err(Failure::said("Expected `--zk_session_timeout` to be more than 0"));
+    }
     let url = match MasterUrl::read(text).map_err(|error| Failure::said(format!("--zk: {}", with_source(&error))))? {
         MasterUrl::ZooKeeper(url) => url,
         MasterUrl::Standalone(_) => return Err(Failure::said("--zk: expected zk://host:port,host:port/path")),

@@ -1,4 +1,4 @@
-//! The flags that limit how many agents a master gives up.
+//! The flags that say when a master gives agents up, and how many.
 
 use std::time::Duration;
 
@@ -6,7 +6,11 @@ use flags::Parsed;
 
 use crate::commands::Failure;
 
+/// Mesos' `MIN_AGENT_REREGISTER_TIMEOUT`: agents wait up to a minute between two attempts.
+const MIN_REREGISTER: Duration = Duration::from_secs(10 * 60);
+
 pub fn apply(flags: &Parsed, config: &mut master::Config) -> Result<(), Failure> {
+    patience(flags, config)?;
     if let Some(text) = flags.get("agent_removal_rate_limit") {
         config.agent_removal_interval = Some(interval(text).ok_or_else(|| {
             Failure::said(format!("--agent_removal_rate_limit={text}: expected <agents>/<duration>, e.g. 1/10mins"))
@@ -25,8 +29,36 @@ pub fn apply(flags: &Parsed, config: &mut master::Config) -> Result<(), Failure>
             *field = value;
         }
     }
+    if config.registry_gc_interval.is_zero() {
+        return Err(Failure::said("Expected `--registry_gc_interval` to be more than 0"));
+    }
     if let Some(count) = flags.integer("registry_max_agent_count").and_then(|n| usize::try_from(n).ok()) {
         config.registry_max_agent_count = count;
+    }
+    Ok(())
+}
+
+/// Less than Mesos allows would give up agents that are well.
+fn patience(flags: &Parsed, config: &mut master::Config) -> Result<(), Failure> {
+    if let Some(timeout) = flags.duration("agent_ping_timeout") {
+        if timeout < Duration::from_secs(1) || timeout > Duration::from_secs(15 * 60) {
+            return Err(Failure::said("Expected `--agent_ping_timeout` to be between 1secs and 15mins"));
+        }
+        config.agent_ping_timeout = timeout;
+    }
+    if let Some(count) = flags.integer("max_agent_ping_timeouts") {
+        let count = u32::try_from(count).ok().filter(|count| *count > 0);
+        config.max_agent_ping_timeouts =
+            count.ok_or_else(|| Failure::said("Expected `--max_agent_ping_timeouts` to be at least 1"))?;
+    }
+    if let Some(timeout) = flags.duration("agent_reregister_timeout") {
+        if timeout < MIN_REREGISTER {
+            return Err(Failure::said(format!(
+                "Invalid value '{}' for --agent_reregister_timeout: Must be at least 10mins",
+                vocabulary::format_duration(timeout)
+            )));
+        }
+        config.agent_reregister_timeout = timeout;
     }
     Ok(())
 }
@@ -46,6 +78,27 @@ fn share(text: &str) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn agents_that_are_well_are_not_given_up_by_a_slip_of_the_pen() {
+        let check = |argument: &str, expect: Option<&str>| {
+            let flags = flags::parse(&flags::MASTER, vec![argument.to_owned()], []).unwrap();
+            let mut config = master::Config::new("127.0.0.1:5050".parse().unwrap(), "host");
+            let said = apply(&flags, &mut config).err().map(|failure| failure.to_string());
+            assert_eq!(said.as_deref(), expect, "{argument}");
+        };
+        check("--agent_ping_timeout=1secs", None);
+        check("--agent_ping_timeout=15mins", None);
+        let pings = Some("Expected `--agent_ping_timeout` to be between 1secs and 15mins");
+        check("--agent_ping_timeout=999ms", pings);
+        check("--slave_ping_timeout=16mins", pings);
+        check("--max_agent_ping_timeouts=1", None);
+        check("--max_agent_ping_timeouts=0", Some("Expected `--max_agent_ping_timeouts` to be at least 1"));
+        check("--agent_reregister_timeout=10mins", None);
+        let reregister = "Invalid value '1mins' for --agent_reregister_timeout: Must be at least 10mins";
+        check("--agent_reregister_timeout=1mins", Some(reregister));
+        check("--registry_gc_interval=0secs", Some("Expected `--registry_gc_interval` to be more than 0"));
+    }
 
     #[test]
     fn rates_and_percentages_are_read_as_mesos_reads_them() {
