@@ -18,6 +18,7 @@ use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getpid, kill_process
 use crate::command::Execution;
 use crate::memory;
 use crate::process::{self, Signals};
+use crate::say::say;
 
 /// What somebody may send to a program to tell it something. All others are errors of a program, or cannot be caught.
 const PASSED_ON: [Signal; 6] = [Signal::HUP, Signal::INT, Signal::QUIT, Signal::USR1, Signal::USR2, Signal::TERM];
@@ -31,7 +32,7 @@ pub fn main() -> ExitCode {
     match run() {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("cannot start the program of the container: {error}");
+            say(format_args!("cannot start the program of the container: {error}"));
             ExitCode::from(CANNOT_EXECUTE)
         }
     }

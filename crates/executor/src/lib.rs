@@ -13,6 +13,7 @@
 //! | `probe` | looking at the task, for its checks |
 //! | `process` | starting, signalling and reaping the task |
 //! | `run` | the loop that ties them together |
+//! | `say` | words on stderr |
 //!
 //! Everything happens on one thread, because each task pays for this process's memory.
 
@@ -27,6 +28,7 @@ mod memory;
 mod probe;
 mod process;
 mod run;
+mod say;
 
 pub use environment::Environment;
 pub use init::main as init;

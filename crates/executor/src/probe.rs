@@ -16,6 +16,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use crate::command::execution;
 use crate::core::{Checker, Exit, Outcome, Probe};
 use crate::process;
+use crate::say::say;
 
 /// One thread for each checker at most is under way.
 const RESULTS: usize = 4;
@@ -56,7 +57,7 @@ impl Probes {
                     None
                 }
                 Err(error) => {
-                    eprintln!("executor: a check cannot be run: {error}");
+                    say(format_args!("executor: a check cannot be run: {error}"));
                     Some(Outcome::Nothing)
                 }
             },

@@ -17,6 +17,7 @@ use crate::last_words;
 use crate::memory;
 use crate::probe::Probes;
 use crate::process::{self, ChildSignal};
+use crate::say::say;
 
 /// Between attempts to reach an agent that is restarting.
 const RETRY: Duration = Duration::from_millis(500);
@@ -40,8 +41,8 @@ pub fn main() -> ExitCode {
 
 fn fail(error: &dyn std::error::Error) -> ExitCode {
     match error.source() {
-        Some(source) => eprintln!("executor: {error}: {source}"),
-        None => eprintln!("executor: {error}"),
+        Some(source) => say(format_args!("executor: {error}: {source}")),
+        None => say(format_args!("executor: {error}")),
     }
     ExitCode::FAILURE
 }
@@ -130,7 +131,7 @@ impl Loop {
         if self.executor.has_unacknowledged()
             && let Err(error) = last_words::write(&self.executor.subscribe())
         {
-            eprintln!("executor: the last updates are lost: {error}");
+            say(format_args!("executor: the last updates are lost: {error}"));
         }
     }
 
@@ -280,7 +281,7 @@ impl Loop {
             return;
         }
         let Err(error) = self.caller.send(&call) else { return };
-        eprintln!("executor: an update was not taken: {error}");
+        say(format_args!("executor: an update was not taken: {error}"));
         if error.is_transient() {
             self.refused.push_back(call);
             self.resend_at = Some(Instant::now() + RETRY);

@@ -32,7 +32,10 @@ pub fn init(flags: &Parsed, program: &str) -> Result<Option<PathBuf>, Failure> {
         _ => "info,zookeeper_client=warn",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(ansi).init();
+    // Otherwise a line that cannot be written (a full disk, a closed pipe) is complained of on stderr, and that panics where
+    // stderr is what cannot be written: whichever thread has something to say ends.
+    let subscriber = tracing_subscriber::fmt().log_internal_errors(false);
+    subscriber.with_env_filter(filter).with_writer(writer).with_ansi(ansi).init();
     for warning in &flags.warnings {
         tracing::warn!("{warning}");
     }

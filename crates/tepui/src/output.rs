@@ -15,6 +15,11 @@ pub fn line(text: impl Display) {
     print(format_args!("{text}\n"));
 }
 
+/// To stderr, from programs that go on: `eprintln!` panics when nobody can hear it (a full disk, a closed pipe).
+pub fn say(text: impl Display) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
 /// Bytes that mean something in a query are written as `%xx`.
 pub fn encode(text: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~/".contains(&byte);

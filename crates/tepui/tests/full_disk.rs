@@ -74,3 +74,13 @@ fn what_is_confirmed_is_kept_and_the_rest_waits() {
     let master = master.restart(&[]);
     assert_eq!(rounds_known(&master), confirmed + 2);
 }
+
+/// Not even what it would say of that is worth a panic: the disk of the log is often that of the registry.
+#[test]
+fn a_log_that_cannot_be_written_ends_nothing() {
+    let mut master = Master::unheard(tempfile::tempdir().unwrap(), free_port());
+    let answer = put_weights(master.port, 0, PATIENCE).expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert_eq!(rounds_known(&master), 1);
+    assert!(master.child.try_wait().unwrap().is_none());
+}

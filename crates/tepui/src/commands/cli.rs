@@ -179,7 +179,7 @@ pub fn fail(failure: &dyn std::error::Error) -> ExitCode {
         }
         source = cause.source();
     }
-    eprintln!("tepui: {text}");
+    output::say(format_args!("tepui: {text}"));
     ExitCode::FAILURE
 }
 

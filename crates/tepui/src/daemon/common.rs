@@ -55,7 +55,7 @@ pub async fn until_end(running: Running) -> ExitCode {
     };
     match ended.reason {
         Some(reason) => {
-            eprintln!("tepui: {reason}");
+            crate::output::say(format_args!("tepui: {reason}"));
             ExitCode::FAILURE
         }
         None => ExitCode::SUCCESS,

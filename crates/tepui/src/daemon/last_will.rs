@@ -10,7 +10,7 @@ pub fn last_will(_: Vec<String>) -> ExitCode {
     match execute_last_will(std::io::stdin().lock()) {
         Ok(None) => ExitCode::SUCCESS,
         Ok(Some(node)) => {
-            eprintln!("tepui: the master has died: removed its node {node}");
+            crate::output::say(format_args!("tepui: the master has died: removed its node {node}"));
             ExitCode::SUCCESS
         }
         Err(error) => fail(&Failure::said(with_source(&error))),

@@ -122,7 +122,7 @@ impl Cluster {
                 return exit.into();
             }
             let agents = self.processes.iter().filter(|process| process.name != MASTER).count();
-            eprintln!("tepui: {exit}\nThe cluster goes on, its other agents: {agents}.");
+            crate::output::say(format_args!("tepui: {exit}\nThe cluster goes on, its other agents: {agents}."));
         }
     }
 

@@ -44,6 +44,13 @@ impl Master {
         Self::run(shell, directory, port, flags)
     }
 
+    /// With a log that cannot be written, because its disk is full.
+    pub fn unheard(directory: tempfile::TempDir, port: u16) -> Self {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "exec \"$0\" \"$@\" 2>/dev/full", env!("CARGO_BIN_EXE_tepui")]);
+        Self::run(shell, directory, port, &[])
+    }
+
     fn run(mut program: Command, directory: tempfile::TempDir, port: u16, flags: &[&str]) -> Self {
         let log = directory.path().join("log");
         let output = std::fs::File::create(&log).unwrap();
