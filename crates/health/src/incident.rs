@@ -68,6 +68,7 @@ names! {
         ExecutorCrashLoop = "executor_crash_loop",
         FrameworkDisconnected = "framework_disconnected",
         MasterFailover = "master_failover",
+        RegistryStalled = "registry_stalled",
     }
 }
 
@@ -95,7 +96,9 @@ impl Kind {
     /// Only those can be kept from offers or drained.
     pub(crate) fn is_of_registered_agents(self) -> bool {
         match self {
-            Kind::AgentUnreachable | Kind::FrameworkDisconnected | Kind::MasterFailover => false,
+            Kind::AgentUnreachable | Kind::FrameworkDisconnected | Kind::MasterFailover | Kind::RegistryStalled => {
+                false
+            }
             Kind::AgentSuspicious
             | Kind::AgentDisconnected
             | Kind::AgentFlapping

@@ -73,6 +73,9 @@ pub enum Event {
     },
     FrameworkConnected(FrameworkId),
     FrameworkRemoved(FrameworkId),
+    /// What has to be durable has waited for too long, and why.
+    RegistryStalled(String),
+    RegistryWritten,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -180,7 +183,22 @@ impl Monitor {
             Event::FrameworkConnected(framework) | Event::FrameworkRemoved(framework) => {
                 self.over(now, Kind::FrameworkDisconnected, &Subject::Framework(framework), orders);
             }
+            Event::RegistryStalled(reason) => self.registry_stalled(now, &reason, orders),
+            Event::RegistryWritten => {
+                self.over(now, Kind::RegistryStalled, &Subject::Master(self.master.clone()), orders);
+            }
         }
+    }
+
+    fn registry_stalled(&mut self, now: Now, reason: &str, orders: &mut Vec<Order>) {
+        let finding = Finding {
+            kind: Kind::RegistryStalled,
+            severity: Severity::Critical,
+            subject: Subject::Master(self.master.clone()),
+            hostname: None,
+            details: format!("what has to be durable waits, for the registry cannot be written: {reason}"),
+        };
+        self.found(now, finding, orders);
     }
 
     pub(crate) fn found(&mut self, now: Now, finding: Finding, orders: &mut Vec<Order>) {

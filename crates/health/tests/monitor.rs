@@ -230,6 +230,18 @@ fn pressure_is_reported_and_drained_only_when_configured() {
 }
 
 #[test]
+fn a_registry_that_cannot_be_written_is_noticed() {
+    let mut ward = Ward::of(2);
+    for _ in 0..2 {
+        ward.tell(Event::RegistryStalled("the disk is full".to_owned()));
+    }
+    ward.check(&["master m registry_stalled critical"]);
+    ward.tell(Event::RegistryWritten);
+    ward.tell(Event::RegistryWritten);
+    ward.check(&["master m registry_stalled over"]);
+}
+
+#[test]
 fn failing_work_is_noticed_and_forgotten() {
     let mut ward = Ward::of(5);
     for _ in 0..10 {

@@ -36,6 +36,8 @@ pub enum Input {
     Timer(Timer),
     /// A `Store` effect is durable.
     Stored(StoreToken),
+    /// Why the registry has not been written for longer than `--registry_store_timeout`; nothing once it is again.
+    StoreStalled(Option<String>),
 }
 
 /// Who is calling, as authenticated by the edge (nobody, when authentication is off).

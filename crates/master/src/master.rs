@@ -113,6 +113,8 @@ impl Master {
             Input::Whitelist(hostnames) => self.allocator.update_whitelist(hostnames),
             Input::Timer(timer) => self.timer(cx, timer),
             Input::Stored(token) => self.stored(cx, token),
+            Input::StoreStalled(Some(reason)) => self.observe(cx, health::Event::RegistryStalled(reason)),
+            Input::StoreStalled(None) => self.observe(cx, health::Event::RegistryWritten),
         }
         self.publish_refusals(cx);
         self.schedule_allocation(cx);

@@ -154,7 +154,7 @@ fn object(failure: &Value) -> String {
 
 async fn follow(master: &Address, args: &Failures) -> Result<(), Failure> {
     let mut lines = lines(master, &args.path()).await?;
-    while let Some(line) = lines.next().await? {
+    while let Some(line) = lines.next().await.map_err(ended)? {
         if args.json {
             output::line(line);
             continue;
@@ -162,7 +162,11 @@ async fn follow(master: &Address, args: &Failures) -> Result<(), Failure> {
         let Ok(news) = serde_json::from_str::<Value>(&line) else { continue };
         output::line(told(&news));
     }
-    Ok(())
+    Err(ended(format!("{master} has ended the stream")))
+}
+
+fn ended(how: impl std::fmt::Display) -> Failure {
+    Failure::said(format!("{how}\nwhat to do: run it again: the next master knows what this one knew"))
 }
 
 /// One line of the stream.
