@@ -26,16 +26,27 @@ pub struct Opened {
 /// has. `strict`: what cannot be read is an error.
 pub fn open(work_dir: &Path, strict: bool) -> Result<Opened, Error> {
     let directory = work_dir.join("records");
+    // Sandboxes are of an agent that was registered, so its records were confirmed.
+    let existed = !directories(&work_dir.join("slaves")).is_empty();
     if !Log::exists(&directory) {
-        return match aside::refused(&directory) {
+        let refused = match aside::refused(&directory) {
+            // Who wants a new agent removes the directory; files that are missing in it did not go by intention.
+            None if existed && directory.is_dir() => Some(
+                aside::set_aside(&directory, "its files are missing")
+                    .map_err(|source| Error::Directory { path: directory.clone(), source })?,
+            ),
+            refused => refused,
+        };
+        return match refused {
             Some(refused) if strict => Err(set_aside(directory, refused, None)),
             // Not what a Mesos agent has left: this agent was another since.
             Some(refused) => begin_anew(&directory, &refused.reason),
-            None => first_time(work_dir, &directory, strict),
+            None => {
+                let (log, _) = Log::open(&directory).map_err(Error::Records)?;
+                take_over(work_dir, log, strict)
+            }
         };
     }
-    // Sandboxes are of an agent that was registered, so its records were confirmed.
-    let existed = !directories(&work_dir.join("slaves")).is_empty();
     let (log, replay, mut errors) = match Log::open_known(&directory, existed) {
         Ok((log, replay)) => (log, replay, 0),
         Err(damage) if damage.is_damage() => match aside::set_aside(&directory, &damage.to_string()) {
@@ -50,6 +61,10 @@ pub fn open(work_dir: &Path, strict: bool) -> Result<Opened, Error> {
     };
     // Somebody has put good records there.
     settle(&directory)?;
+    // The first start was killed before it wrote anything.
+    if replay.records.is_empty() {
+        return take_over(work_dir, log, strict);
+    }
     if replay.torn > 0 {
         warn!(
             "dropped {} bytes of a record that the earlier process had not finished writing; if it was not killed, the file \
@@ -77,7 +92,9 @@ pub fn open(work_dir: &Path, strict: bool) -> Result<Opened, Error> {
 /// With --no-strict, and the records that cannot be read kept aside.
 fn begin_anew(directory: &Path, reason: &str) -> Result<Opened, Error> {
     error!(reason, "starting without records, as a new agent: those that were there cannot be read and are kept aside");
-    let (log, _) = Log::open(directory).map_err(Error::Records)?;
+    let (mut log, _) = Log::open(directory).map_err(Error::Records)?;
+    // An empty one would be that of a first start.
+    log.compact([codec::encode(&Record::Reset)]).map_err(Error::Records)?;
     settle(directory)?;
     Ok(Opened { log, chronicle: Chronicle::default(), errors: 1, strangers: Vec::new() })
 }
@@ -95,9 +112,9 @@ fn set_aside(path: PathBuf, refused: aside::Refused, damage: Option<LogError>) -
     Error::RecordsSetAside { path, kept, source }
 }
 
-fn first_time(work_dir: &Path, directory: &Path, strict: bool) -> Result<Opened, Error> {
+/// The first time.
+fn take_over(work_dir: &Path, mut log: Log, strict: bool) -> Result<Opened, Error> {
     let imported = import::read(&work_dir.join("meta"), strict)?;
-    let (mut log, _) = Log::open(directory).map_err(Error::Records)?;
     let chronicle: Chronicle = imported.records.into_iter().collect();
     if !chronicle.is_new() {
         info!("taking over the state of a Mesos agent in {}", work_dir.join("meta").display());
@@ -203,6 +220,7 @@ fn directories(path: &Path) -> Vec<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use std::error::Error as _;
     use std::fs;
 
     use super::*;
@@ -266,6 +284,41 @@ mod tests {
         let refused = open(work_dir.path(), true).err();
         assert!(matches!(&refused, Some(Error::RecordsSetAside { .. })), "{refused:?}");
         assert_eq!(fs::read(work_dir.path().join("records.damaged-1/0000000001.log")).unwrap(), torn, "kept as it was");
+    }
+
+    /// A kill between the making of the log and what is written first.
+    #[test]
+    fn a_first_start_that_was_killed_is_begun_again() {
+        let work_dir = tempfile::tempdir().unwrap();
+        fs::create_dir(work_dir.path().join("meta")).unwrap();
+        fs::write(work_dir.path().join("meta/boot_id"), "of a Mesos agent").unwrap();
+        drop(Log::open(&work_dir.path().join("records")).unwrap());
+        let boot = |opened: Opened| opened.chronicle.records();
+        let taken = boot(open(work_dir.path(), true).unwrap());
+        assert!(matches!(&taken[..], [Record::BootId(id)] if id == "of a Mesos agent"), "{taken:?}");
+
+        // But not for who has decided to begin anew.
+        let path = work_dir.path().join("records/0000000001.log");
+        for log in [path.clone(), path.with_file_name("0000000002.log")] {
+            fs::write(log, b"nothing").unwrap();
+        }
+        assert!(boot(open(work_dir.path(), false).unwrap()).is_empty());
+        assert!(boot(open(work_dir.path(), true).unwrap()).is_empty());
+    }
+
+    #[test]
+    fn records_that_are_missing_are_damage_and_no_records_are_an_operators_decision() {
+        let (work_dir, path) = written();
+        fs::create_dir_all(work_dir.path().join("slaves/m-S1")).unwrap();
+        fs::remove_file(&path).unwrap();
+        for _ in 0..2 {
+            let refused = open(work_dir.path(), true).err().and_then(|error| Some(error.source()?.to_string()));
+            assert!(refused.as_ref().is_some_and(|said| said.contains("its files are missing")), "{refused:?}");
+        }
+        fs::remove_file(work_dir.path().join("records.refused")).unwrap();
+        assert!(open(work_dir.path(), true).unwrap().chronicle.is_new());
+        fs::remove_dir_all(path.parent().unwrap()).unwrap();
+        assert!(open(work_dir.path(), true).unwrap().chronicle.is_new());
     }
 
     #[test]
