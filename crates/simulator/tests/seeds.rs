@@ -37,6 +37,7 @@ const FOUND: &[(u64, &str)] = &[
     (166049, "an acknowledgement that was read after a report made the next master keep an operation for ever"),
     (214973, "an operation that was read after its agent had registered was missing in the next master's total"),
     (212677, "a reconciliation crossed the word that its agent is gone (the check's own fault)"),
+    (231240, "operations of an earlier term were done after their framework had been told that nobody knows them"),
     (31626, "a launch of an earlier term came after its task had been told as gone"),
     (32277, "a launch came after its kill had been answered"),
     (1919, "a returning agent told the end of a task that was not durable, and lost it with its machine's power"),

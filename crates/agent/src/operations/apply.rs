@@ -50,6 +50,11 @@ impl Agent {
             tracing::info!("operation {uuid} comes after it was reported as dropped");
             return self.send_dropped(step, message.framework_id, message.operation_uuid, None);
         }
+        if self.is_outdated(&message.resource_version_uuid) {
+            tracing::warn!("operation {uuid} was decided upon before the connection to the master broke");
+            self.ledger.drop_operation(uuid);
+            return self.send_outdated(step, message);
+        }
         match self.converted(&message.operation_info) {
             Ok(total) => {
                 let operation = self.finished(message);
@@ -77,6 +82,13 @@ impl Agent {
                 self.disconnect(step);
             }
         }
+    }
+
+    /// As with tasks: the master of now may know nothing of it, and may have told the framework so. Masters of before resource
+    /// providers name no version.
+    fn is_outdated(&self, version: &internal::ResourceVersionUuid) -> bool {
+        let own = version.resource_provider_id.is_none() && !version.uuid.value.is_empty();
+        own && version.uuid.value != self.resource_version
     }
 
     fn converted(&self, operation: &v1::offer::Operation) -> Result<Resources, Refused> {

@@ -157,6 +157,16 @@ impl Agent {
         self.send_operation_status(step, framework, Some(operation), status);
     }
 
+    /// With the name of the operation: its master may not know it.
+    pub(super) fn send_outdated(&self, step: &mut Step<'_>, message: internal::ApplyOperationMessage) {
+        let status = v1::OperationStatus {
+            operation_id: message.operation_info.id,
+            message: Some("Operation assumes outdated resource state".to_owned()),
+            ..self.status(OperationState::OperationDropped)
+        };
+        self.send_operation_status(step, message.framework_id, Some(message.operation_uuid), status);
+    }
+
     fn status(&self, state: OperationState) -> v1::OperationStatus {
         v1::OperationStatus { state: state as i32, agent_id: Some(self.agent_id()), ..Default::default() }
     }

@@ -280,11 +280,17 @@ impl Story {
 
     /// The master applies an operation, whose uuid is this number.
     pub fn applies(&mut self, number: u8, operation: v1::offer::Operation) -> &mut Self {
+        // Of a master that names no version.
+        self.applies_as_of(v1::Uuid::default(), number, operation)
+    }
+
+    /// The same, decided upon when the agent's resources had this version.
+    pub fn applies_as_of(&mut self, version: v1::Uuid, number: u8, operation: v1::offer::Operation) -> &mut Self {
         let mut message = internal::ApplyOperationMessage {
             framework_id: Some(framework_id()),
             operation_info: operation,
             operation_uuid: operation_uuid(number),
-            ..Default::default()
+            resource_version_uuid: internal::ResourceVersionUuid { resource_provider_id: None, uuid: version },
         };
         message.operation_info.id = Some(v1::OperationId { value: format!("op{number}") });
         self.master_says(message)
