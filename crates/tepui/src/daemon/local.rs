@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, ExitStatus, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use client::{Address, get_json};
 use flags::Parsed;
@@ -23,6 +23,8 @@ use crate::{logging, signals};
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 const MASTER: &str = "master";
 const POLL: Duration = Duration::from_millis(50);
+/// For the processes of a cluster that was killed a moment ago to end.
+const HOLDER_ENDS: Duration = Duration::from_secs(3);
 /// Time for a process to end after SIGTERM before it is killed.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -84,7 +86,7 @@ impl Cluster {
         let address = Address::new(ip.clone(), port);
 
         for number in 0..=count {
-            must_be_free(&ip, port_of(port, number)?)?;
+            must_be_free(&ip, port_of(port, number)?).await?;
         }
         self.start(
             MASTER,
@@ -249,13 +251,20 @@ fn port_of(master: u16, number: usize) -> Result<u16, Failure> {
 }
 
 /// Asked before anything is started: who listens there would answer in place of what we start.
-fn must_be_free(ip: &str, port: u16) -> Result<(), Failure> {
-    match TcpListener::bind((ip, port)) {
-        Err(error) if error.kind() == ErrorKind::AddrInUse => Err(Failure::said(format!(
-            "{ip}:{port} is in use: if a cluster runs there already, use it or stop it; else choose another --port"
-        ))),
-        // Anything else is told by the process that needs it.
-        _ => Ok(()),
+async fn must_be_free(ip: &str, port: u16) -> Result<(), Failure> {
+    let begun = Instant::now();
+    loop {
+        match TcpListener::bind((ip, port)) {
+            Ok(_) => return Ok(()),
+            // Told by the process that needs it.
+            Err(error) if error.kind() != ErrorKind::AddrInUse => return Ok(()),
+            Err(_) if begun.elapsed() < HOLDER_ENDS => tokio::time::sleep(POLL).await,
+            Err(_) => {
+                return Err(Failure::said(format!(
+                    "{ip}:{port} is in use: if a cluster runs there already, use it or stop it; else choose another --port"
+                )));
+            }
+        }
     }
 }
 
