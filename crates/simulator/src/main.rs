@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use simulator::{Counts, Mutant, Options, Outcome, minimise, plan, run};
 
 /// Runs clusters of real master and agent cores in virtual time, with crashes, partitions, lost messages and slow disks,
@@ -25,9 +25,9 @@ struct Arguments {
     /// Repeat this one, and say what happens.
     #[arg(long, conflicts_with_all = ["seeds", "from"])]
     seed: Option<u64>,
-    /// With --seed: only these faults of its plan, by number.
-    #[arg(long, requires = "seed", value_delimiter = ',')]
-    only: Option<Vec<usize>>,
+    /// With --seed: only these faults of its plan, by number (`2,3`), or `none`.
+    #[arg(long, requires = "seed", value_parser = Faults::parse)]
+    only: Option<Faults>,
     /// Plant a bug: the run has to fail.
     #[arg(long)]
     mutant: Option<Mutant>,
@@ -42,6 +42,16 @@ struct Arguments {
     lines: usize,
 }
 
+#[derive(Debug, Clone)]
+struct Faults(Vec<usize>);
+
+impl Faults {
+    fn parse(text: &str) -> Result<Self, std::num::ParseIntError> {
+        let numbers = text.split(',').filter(|_| text != "none").map(|number| number.trim().parse());
+        numbers.collect::<Result<_, _>>().map(Faults)
+    }
+}
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match arguments.seed {
@@ -51,7 +61,8 @@ fn main() -> ExitCode {
 }
 
 fn one(arguments: &Arguments, seed: u64) -> ExitCode {
-    let options = Options { seed, mutant: arguments.mutant, only: arguments.only.clone(), traced: true };
+    let only = arguments.only.clone().map(|Faults(numbers)| numbers);
+    let options = Options { seed, mutant: arguments.mutant, only, traced: true };
     let outcome = run(&options);
     if outcome.violation.is_none() {
         println!("seed {seed} holds: {}", outcome.counts);
@@ -78,7 +89,11 @@ fn explain(options: &Options, lines: usize) {
     }
     println!("VIOLATION: {}", outcome.violation.unwrap_or_default());
     let only: Vec<String> = needed.iter().map(usize::to_string).collect();
-    println!("again: simulate --seed {} --only {}", options.seed, only.join(","));
+    let only = if only.is_empty() { "none".to_owned() } else { only.join(",") };
+    let program = std::env::args().next().unwrap_or_else(|| "simulate".to_owned());
+    let mutant = options.mutant.and_then(|mutant| mutant.to_possible_value());
+    let mutant = mutant.map(|mutant| format!(" --mutant {}", mutant.get_name())).unwrap_or_default();
+    println!("again: {program} --seed {}{mutant} --only {only}", options.seed);
 }
 
 fn many(arguments: &Arguments) -> ExitCode {

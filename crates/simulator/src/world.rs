@@ -156,6 +156,8 @@ impl World {
         let ctx = &mut self.ctx;
         match ctx.network.delivery(ctx.time, from, to, number) {
             Delivery::Now => {}
+            // Nobody waits for the answer to a subscription whose connection broke, and its server knows.
+            Delivery::Later(_) if matches!(packet, Packet::Subscribe { .. }) => return,
             Delivery::Later(at) => return ctx.at(at, Event::Arrive { from, to, number, packet: Box::new(packet) }),
             Delivery::Held => {
                 let events = ctx.network.held(ctx.time, &mut ctx.random, from, to, packet);

@@ -38,6 +38,8 @@ const FOUND: &[(u64, &str)] = &[
     (214973, "an operation that was read after its agent had registered was missing in the next master's total"),
     (212677, "a reconciliation crossed the word that its agent is gone (the check's own fault)"),
     (231240, "operations of an earlier term were done after their framework had been told that nobody knows them"),
+    (269736, "a subscription whose connection had broken took over from its own successor (the simulator's own fault)"),
+    (277687, "an agent that an operator had taken away began anew with its quarantines (the check's own fault)"),
     (31626, "a launch of an earlier term came after its task had been told as gone"),
     (32277, "a launch came after its kill had been answered"),
     (1919, "a returning agent told the end of a task that was not durable, and lost it with its machine's power"),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use health::{Incident, Kind, News, Policy, Subject};
-use master::{Change, Effect};
+use master::{AgentDeparture, Change, Effect};
 use vocabulary::{AgentId, FrameworkId};
 
 /// What is decided about an agent.
@@ -95,7 +95,11 @@ impl Conduct {
                     self.forgiven.insert(agent.id.clone());
                 }
             }
-            Change::AgentRemoved { agent, .. } => {
+            Change::AgentRemoved { agent, departure, .. } => {
+                if *departure != AgentDeparture::Unreachable {
+                    // By an operator's word, or its own: if it ever comes back nothing is held against it.
+                    self.quarantines.remove(agent);
+                }
                 self.returned(agent);
                 self.agents.remove(agent);
                 self.held.remove(agent);
