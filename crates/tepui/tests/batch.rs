@@ -1,4 +1,4 @@
-//! `tepui run` and `mesos-execute` stay with their tasks while everything else is killed.
+//! `tepui run` and `mesos-execute` stay with their tasks, and `tepui failures` with the cluster, while everything else is killed.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -127,4 +127,22 @@ fn a_batch_follows_the_lead() {
     assert!(batch.ends());
     assert!(batch.said().contains("TASK_FINISHED"), "{}", batch.said());
     assert_eq!(hold.starts(), 1);
+}
+
+#[test]
+fn a_stream_of_failures_goes_on_under_the_next_master() {
+    let Some(ensemble) = Ensemble::start(1) else { return };
+    let zk = ensemble.url("/mesos");
+    let mut masters: Vec<Master> = (0..2).map(|_| Master::start(&zk, "4secs")).collect();
+    let first = until("one leads", || masters.iter().position(Master::leads));
+    let files = tempfile::tempdir().unwrap();
+    let stream = Batch::start(files.path(), "failures", &["failures", "--follow", "--master", &zk]);
+    let agent = Agent::start(&zk);
+    until("the agent is there", || (masters[first].agents().len() == 1).then_some(()));
+    drop(agent);
+    stream.says("agent_disconnected");
+
+    masters[first].kill();
+    stream.says("looking for the master that leads now");
+    stream.says("master_failover");
 }

@@ -109,6 +109,8 @@ impl Cluster {
                 format!("--master={zk}"),
                 "--launcher=posix".to_owned(),
                 "--resources=cpus:1;mem:512;disk:512".to_owned(),
+                // What a failed test leaves behind ends soon.
+                "--recovery_timeout=1mins".to_owned(),
                 format!("--runtime_dir={}", at(format!("run-{n}"))),
             ];
             [own.as_slice(), &common(first + MASTERS + n, at(format!("agent-{n}")))].concat()

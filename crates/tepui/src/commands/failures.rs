@@ -1,15 +1,19 @@
 //! `tepui failures`.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use client::{Address, get_json, lines};
+use client::{Lines, get_json, lines};
 use serde_json::Value;
 
-use super::cli::{Failure, Target};
+use super::cli::{DETECTION, Failure, Master, Target};
 use super::operate::when::Moment;
 use super::state::short;
 use crate::output;
 use crate::table::{duration, render};
+
+/// The longest an election and the recovery of the elected master take.
+const PATIENCE: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -152,21 +156,50 @@ fn object(failure: &Value) -> String {
     format!("{} {}{name}", text(object, "type"), short(text(object, "id")))
 }
 
-async fn follow(master: &Address, args: &Failures) -> Result<(), Failure> {
+/// For as long as somebody leads: the next master knows what the one before knew.
+async fn follow(master: &Master, args: &Failures) -> Result<(), Failure> {
     let mut lines = lines(master, &args.path()).await?;
-    while let Some(line) = lines.next().await.map_err(ended)? {
-        if args.json {
-            output::line(line);
-            continue;
-        }
-        let Ok(news) = serde_json::from_str::<Value>(&line) else { continue };
-        output::line(told(&news));
+    loop {
+        let end = loop {
+            match lines.next().await {
+                Ok(Some(line)) => tell(line, args.json),
+                Ok(None) => break format!("{} has ended the stream", master.given),
+                Err(error) => break error.to_string(),
+            }
+        };
+        eprintln!("{end}; looking for the master that leads now");
+        lines = again(master, args).await.map_err(|error| ended(&end, &error))?;
     }
-    Err(ended(format!("{master} has ended the stream")))
 }
 
-fn ended(how: impl std::fmt::Display) -> Failure {
-    Failure::said(format!("{how}\nwhat to do: run it again: the next master knows what this one knew"))
+/// Once more from whoever leads by now.
+async fn again(master: &Master, args: &Failures) -> Result<Lines, client::Error> {
+    let begun = Instant::now();
+    loop {
+        let found = match client::detect(&master.given, DETECTION).await {
+            Ok(leader) => lines(&leader, &args.path()).await,
+            Err(error) => Err(error),
+        };
+        match found {
+            Err(error) if error.is_transient() && begun.elapsed() < PATIENCE => tokio::time::sleep(PAUSE).await,
+            found => return found,
+        }
+    }
+}
+
+fn ended(how: &str, error: &client::Error) -> Failure {
+    Failure::said(format!(
+        "{how}, and no master could be found again: {error}\nwhat to do: run it again when one leads"
+    ))
+}
+
+fn tell(line: String, json: bool) {
+    if json {
+        return output::line(line);
+    }
+    if let Ok(news) = serde_json::from_str::<Value>(&line) {
+        output::line(told(&news));
+    }
 }
 
 /// One line of the stream.
