@@ -240,13 +240,7 @@ fn an_acknowledgement_after_a_report_is_followed_by_another_report() {
 
 #[test]
 fn an_operation_that_a_broken_connection_still_holds_is_refused() {
-    let mut story = Story::new();
-    story.master_is(MASTER).fires(Timer::Register).master_registers_it();
-    let before = story.resource_version();
-    story.input(Input::Exited(address("10.0.0.1:5050"))).untold();
-    story.fires(Timer::Register).master_reregisters_it();
-    let after = story.resource_version();
-    story.untold();
+    let (mut story, before, after) = Story::reconnected();
     let mut apply = |number, version| story.applies_as_of(version, number, reserve(10.0)).tell();
     let told = apply(1, before.clone());
     assert_eq!(told, "send master@10.0.0.1:5050: UpdateOperationStatus O1 DROPPED, not to be acknowledged");

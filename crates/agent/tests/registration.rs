@@ -181,13 +181,7 @@ fn tasks_that_never_arrived_are_reported_dropped_after_reregistration() {
 #[test]
 fn what_a_broken_connection_still_holds_is_refused() {
     // The master may have told the framework that the task is gone: it did not find it in the registration.
-    let mut story = Story::new();
-    story.master_is(MASTER).fires(Timer::Register).master_registers_it();
-    let before = story.resource_version();
-    story.input(Input::Exited(address("10.0.0.1:5050"))).untold();
-    story.fires(Timer::Register).master_reregisters_it();
-    let after = story.resource_version();
-    story.untold();
+    let (mut story, before, after) = Story::reconnected();
     story.master_says(run_task_as_of(before, command("t1")));
     let told = story.tell();
     assert!(told.contains("t1 DROPPED REASON_INVALID_OFFERS") && !told.contains("start"), "{told}");

@@ -83,6 +83,30 @@ fn a_driver_of_a_framework_that_was_torn_down_hears_of_it() {
 }
 
 #[test]
+fn a_launch_that_is_read_after_the_question_about_its_task_comes_too_late() {
+    let mut c = Cluster::new();
+    let (a, d) = (c.agent("cpus:4;mem:1024"), driver(9000));
+    c.driver_call(&d, &subscribe(patient()), false);
+    c.settle();
+    let Some(Message::ResourceOffers(offers)) = c.sent_to(&d).pop() else { panic!("no offers") };
+    let call = |mut call: v1::scheduler::Call| {
+        call.framework_id = Some(v1::FrameworkId { value: "m-0000".to_owned() });
+        call
+    };
+    c.forget();
+    c.driver_call(&d, &call(reconcile(&[("t", Some(&a.id))])), false);
+    let heard = c.received(&d);
+    assert_eq!(heard[0], "Rescind m-O0");
+    assert!(heard[1].starts_with("StatusUpdate t TASK_LOST REASON_RECONCILIATION"), "{heard:?}");
+    c.forget();
+    let launched = accept(&[&offers.offers[0]], vec![launch(vec![task("t", &offers.offers[0], "cpus:1;mem:128")])]);
+    c.driver_call(&d, &call(launched), false);
+    assert_eq!(c.received(&a.pid), [""; 0]);
+    let heard = c.received(&d);
+    assert!(heard[0].starts_with("StatusUpdate t TASK_LOST REASON_INVALID_OFFERS"), "{heard:?}");
+}
+
+#[test]
 fn who_takes_over_must_say_so() {
     let mut c = Cluster::new();
     let (old, new) = (driver(9000), driver(9001));

@@ -459,63 +459,75 @@ fn a_registration_of_before_an_operation_does_not_take_it_back() {
     assert_eq!(s.next_offer(), "cpus:4; mem:1024; disk:1000");
 }
 
+/// The master after one that had an agent make a reservation: the agent is there, and has not reported yet.
+struct Next {
+    c: Cluster,
+    a: AgentPeer,
+    /// The framework of the reservation, at the master before.
+    framework: String,
+    applied: internal::ApplyOperationMessage,
+}
+
+impl Next {
+    fn new() -> Self {
+        let mut s = story();
+        s.accept(vec![reserve_for("r", "cpus:1", Some("op"))]);
+        let applied = s.applied().remove(0);
+        let mut c = Cluster::new();
+        let a = c.agent("cpus:4;mem:1024;disk:1000");
+        c.forget();
+        Next { c, a, framework: s.f.id, applied }
+    }
+
+    /// The agent reports the operation as finished.
+    fn report(&mut self) {
+        let operation = known_operation(&self.a, &self.applied, v1::OperationState::OperationFinished, Some(1));
+        self.c.send(&self.a.pid, report(&self.a, vec![operation]));
+    }
+
+    fn reregister(&mut self) {
+        self.c.send(&self.a.pid, reregister(&self.a, "cpus:3;cpus(r):1;mem:1024;disk:1000"));
+    }
+}
+
 #[test]
 fn an_operation_that_was_done_after_its_agent_registered_is_not_missed() {
-    let mut s = story();
-    s.accept(vec![reserve_for("r", "cpus:1", Some("op"))]);
-    let applied = s.applied().remove(0);
-
     // Sent by another master, it arrived between the registration and the report.
-    let mut next = Cluster::new();
-    let a = next.agent("cpus:4;mem:1024;disk:1000");
-    let operation = known_operation(&a, &applied, v1::OperationState::OperationFinished, Some(1));
-    next.forget();
-    next.send(&a.pid, report(&a, vec![operation.clone()]));
-    assert_eq!(next.received(&a.pid), ["ReconcileOperations 1", PLEASE_REGISTER]);
-    next.send(&a.pid, reregister(&a, "cpus:3;cpus(r):1;mem:1024;disk:1000"));
-    next.forget();
-    next.send(&a.pid, report(&a, vec![operation]));
-    assert_eq!(next.received(&a.pid), [""; 0], "once is enough");
+    let mut next = Next::new();
+    next.report();
+    assert_eq!(next.c.received(&next.a.pid), ["ReconcileOperations 1", PLEASE_REGISTER]);
+    next.reregister();
+    next.c.forget();
+    next.report();
+    assert_eq!(next.c.received(&next.a.pid), [""; 0], "once is enough");
 }
 
 #[test]
 fn a_new_master_learns_of_operations_from_their_agent() {
-    let mut s = story();
-    s.accept(vec![reserve_for("r", "cpus:1", Some("op"))]);
-    let applied = s.applied().remove(0);
-
-    let mut next = Cluster::new();
-    let a = next.agent("cpus:4;mem:1024;disk:1000");
-    let operation = known_operation(&a, &applied, v1::OperationState::OperationFinished, Some(1));
-    next.send(&a.pid, report(&a, vec![operation]));
-    let f = next.subscribe(returning(info(), &s.f.id));
-    next.forget();
-    next.call(&f, reconcile_operations(&[]));
-    assert_eq!(next.heard(&f), ["UPDATE_OPERATION_STATUS op OPERATION_FINISHED: "]);
-    next.forget();
-    next.call(&f, acknowledge_operation(&a.id, "op", 1));
-    assert_eq!(next.received(&a.pid), ["AcknowledgeOperationStatus uuid 1"]);
+    let mut next = Next::new();
+    next.report();
+    let Next { mut c, a, framework, .. } = next;
+    let f = c.subscribe(returning(info(), &framework));
+    c.forget();
+    c.call(&f, reconcile_operations(&[]));
+    assert_eq!(c.heard(&f), ["UPDATE_OPERATION_STATUS op OPERATION_FINISHED: "]);
+    c.forget();
+    c.call(&f, acknowledge_operation(&a.id, "op", 1));
+    assert_eq!(c.received(&a.pid), ["AcknowledgeOperationStatus uuid 1"]);
 }
 
 #[test]
 fn what_ended_for_a_framework_that_does_not_come_back_is_acknowledged_in_time() {
-    let mut s = story();
-    s.accept(vec![reserve_for("r", "cpus:1", Some("op"))]);
-    let applied = s.applied().remove(0);
-
     // The framework was torn down while the agent was away, which the next master does not know.
-    let mut next = Cluster::new();
-    let a = next.agent("cpus:4;mem:1024;disk:1000");
-    next.send(&a.pid, reregister(&a, "cpus:4;mem:1024;disk:1000"));
-    let operation = known_operation(&a, &applied, v1::OperationState::OperationFinished, Some(1));
-    next.send(&a.pid, report(&a, vec![operation]));
-    next.send(&a.pid, reregister(&a, "cpus:3;cpus(r):1;mem:1024;disk:1000"));
-    let repeated = || operation_update(&a, &applied, v1::OperationState::OperationFinished, Some(1));
+    let mut next = Next::new();
+    next.report();
+    next.reregister();
+    let Next { mut c, a, applied, .. } = next;
     for (wait, answer) in [(599, None), (2, Some("AcknowledgeOperationStatus uuid 1")), (2, None)] {
-        next.pass(Duration::from_secs(wait));
-        next.forget();
-        next.send(&a.pid, repeated());
-        let heard = next.received(&a.pid);
+        c.pass(Duration::from_secs(wait));
+        c.forget();
+        c.send(&a.pid, operation_update(&a, &applied, v1::OperationState::OperationFinished, Some(1)));
+        let heard = c.received(&a.pid);
         assert_eq!(heard.iter().map(String::as_str).collect::<Vec<_>>(), answer.into_iter().collect::<Vec<_>>());
     }
 }

@@ -136,6 +136,18 @@ impl Story {
         story
     }
 
+    /// One whose connection to its master broke and was made again, with the versions of its resources before and after.
+    pub fn reconnected() -> (Self, v1::Uuid, v1::Uuid) {
+        let mut story = Story::new();
+        story.master_is(MASTER).fires(Timer::Register).master_registers_it();
+        let before = story.resource_version();
+        story.input(Input::Exited(upid(MASTER).address)).untold();
+        story.fires(Timer::Register).master_reregisters_it();
+        let after = story.resource_version();
+        story.untold();
+        (story, before, after)
+    }
+
     /// A registered agent whose framework's command task `t1` waits for its executor, in container C1.
     pub fn launching() -> Self {
         let mut story = Story::registered();

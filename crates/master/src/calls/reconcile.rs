@@ -1,8 +1,10 @@
 //! RECONCILE and RECONCILE_OPERATIONS: the master says what it knows.
 
+use std::collections::BTreeSet;
+
 use messages::v1;
 use messages::v1::task_status::Reason;
-use vocabulary::FrameworkId;
+use vocabulary::{FrameworkId, OfferId};
 
 use crate::cx::Cx;
 use crate::framework::Framework;
@@ -15,6 +17,7 @@ impl Master {
     /// Naming no tasks asks for all that are not removed yet.
     pub(crate) fn reconcile(&mut self, cx: &mut Cx<'_>, framework: &FrameworkId, call: v1::scheduler::call::Reconcile) {
         self.metrics.messages_reconcile_tasks.increment();
+        self.void_late_launches(cx, framework, &call);
         let Some(framework) = self.frameworks.get(framework.as_str()) else { return };
         if call.tasks.is_empty() {
             for task in framework.tasks.values() {
@@ -30,6 +33,21 @@ impl Master {
                 None => self.unknown(framework, asked, cx),
             };
             tell(cx, framework, &status);
+        }
+    }
+
+    /// A driver's calls come on connections of their own: a launch may be read after a question about its task that was sent
+    /// later, and the task would start after it was called gone. (In Mesos it does.) So what it may have been launched on is
+    /// taken back first. Over HTTP a broken connection ends the subscription, and all its offers.
+    fn void_late_launches(&mut self, cx: &mut Cx<'_>, id: &FrameworkId, call: &v1::scheduler::call::Reconcile) {
+        let Some(framework) = self.frameworks.get(id.as_str()).filter(|f| f.driver().is_some()) else { return };
+        let lost = call.tasks.iter().filter(|asked| !framework.tasks.contains_key(asked.task_id.value.as_str()));
+        let agents: BTreeSet<&str> = lost.filter_map(|asked| Some(asked.agent_id.as_ref()?.value.as_str())).collect();
+        let on_these =
+            |offer: &OfferId| self.offers.get(offer.as_str()).is_some_and(|o| agents.contains(o.agent.as_str()));
+        let offers: Vec<OfferId> = framework.offers.iter().filter(|offer| on_these(offer)).cloned().collect();
+        for offer in offers {
+            self.rescind_offer(cx, offer.as_str());
         }
     }
 
