@@ -410,11 +410,12 @@ mod tests {
 
         /// The next so many news for the core.
         fn told(&self, count: usize) -> Vec<String> {
-            let mut batch = Vec::new();
-            while batch.len() < count {
-                let before = batch.len();
+            let (mut news, mut batch) = (Vec::new(), Vec::new());
+            while news.len() < count {
+                // It begins with an empty one each time.
                 self.inbox.take(&mut batch, Some(Instant::now() + PATIENCE));
-                assert!(batch.len() > before, "no {count} news");
+                assert!(!batch.is_empty(), "no {count} news");
+                news.append(&mut batch);
             }
             let show = |mail| match mail {
                 Mail::Input(Input::Stored(token)) => format!("stored {}", token.0),
@@ -423,7 +424,7 @@ mod tests {
                 Mail::Stop => "stop".to_owned(),
                 _ => "something else".to_owned(),
             };
-            batch.into_iter().map(show).collect()
+            news.into_iter().map(show).collect()
         }
 
         fn is_quiet(&self) -> bool {
