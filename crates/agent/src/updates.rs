@@ -172,9 +172,8 @@ impl Agent {
             return Err(Refused::Invalid("status update for a terminating framework"));
         }
         let task = TaskId::from(&update.status.task_id);
-        let of_none = Fate::Push { before: TaskState::TaskUnknown };
         if self.streams.knows(&framework_id, &task, &uuid) {
-            return Ok(of_none);
+            return Ok(Fate::PUSH_OF_NONE);
         }
         let status = &mut update.status;
         status.uuid = Some(uuid);
@@ -189,7 +188,7 @@ impl Agent {
         let state = task_state(status.state);
         let Some(executor) = framework.executor_of(&task) else {
             self.metrics.valid_status_updates.increment();
-            return Ok(of_none);
+            return Ok(Fate::PUSH_OF_NONE);
         };
         if *origin != Origin::Agent && state == TaskState::TaskStaging {
             // Only the agent may call a task staging; an executor that does so is broken.
@@ -222,11 +221,9 @@ impl Agent {
         status: &v1::TaskStatus,
     ) -> Fate {
         let Some(executor) = self.frameworks.get_mut(framework).and_then(|f| f.executors.get_mut(executor)) else {
-            return Fate::Push { before: TaskState::TaskUnknown };
+            return Fate::PUSH_OF_NONE;
         };
-        let Some(entry) = executor.tasks.get_mut(task) else {
-            return Fate::Push { before: TaskState::TaskUnknown };
-        };
+        let Some(entry) = executor.tasks.get_mut(task) else { return Fate::PUSH_OF_NONE };
         let before = task_state(entry.state);
         let after = task_state(status.state);
         if is_terminal(before) {
@@ -437,13 +434,18 @@ impl Agent {
 #[derive(Debug, PartialEq, Eq)]
 enum Fate {
     Push {
-        /// The state of the task until this update; TASK_UNKNOWN if it is not here.
+        /// The state of the task until this update.
         before: TaskState,
     },
     /// Consumed without a trace.
     Done,
     /// Not forwarded: the task has already ended in another way.
     Superseded,
+}
+
+impl Fate {
+    /// Of a task that is not here.
+    const PUSH_OF_NONE: Fate = Fate::Push { before: TaskState::TaskUnknown };
 }
 
 /// TASK_DROPPED and TASK_LOST of the agent's own making speak of tasks that are in no container.

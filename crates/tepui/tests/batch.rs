@@ -7,10 +7,10 @@ mod ensemble;
 mod processes;
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 
 use ensemble::Ensemble;
-use processes::{Agent, Local, Master, until};
+use processes::{Agent, Local, Master, spawn, until};
 
 /// A scheduler as a process, killed at the end.
 struct Batch {
@@ -21,14 +21,8 @@ struct Batch {
 impl Batch {
     fn start(directory: &Path, name: &str, arguments: &[&str]) -> Self {
         let said = directory.join(name);
-        let output = std::fs::File::create(&said).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_tepui"))
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(output.try_clone().unwrap())
-            .stderr(output)
-            .spawn()
-            .unwrap();
+        let mut program = Command::new(env!("CARGO_BIN_EXE_tepui"));
+        let child = spawn(program.args(arguments), std::fs::File::create(&said).unwrap());
         Batch { child, said }
     }
 
@@ -110,12 +104,18 @@ fn tasks_go_on_when_a_whole_cluster_is_killed_and_started_again() {
     drop(cluster);
 }
 
+/// And which of them leads.
+fn two_masters(zk: &str) -> (Vec<Master>, usize) {
+    let masters: Vec<Master> = (0..2).map(|_| Master::start(zk, "4secs")).collect();
+    let first = until("one leads", || masters.iter().position(Master::leads));
+    (masters, first)
+}
+
 #[test]
 fn a_batch_follows_the_lead() {
     let Some(ensemble) = Ensemble::start(1) else { return };
     let zk = ensemble.url("/mesos");
-    let mut masters: Vec<Master> = (0..2).map(|_| Master::start(&zk, "4secs")).collect();
-    let first = until("one leads", || masters.iter().position(Master::leads));
+    let (mut masters, first) = two_masters(&zk);
     let _agent = Agent::start(&zk);
     let (hold, files) = (Hold::new(), tempfile::tempdir().unwrap());
     let mut batch = Batch::start(files.path(), "run", &["run", "--master", &zk, "--", &hold.command()]);
@@ -133,8 +133,7 @@ fn a_batch_follows_the_lead() {
 fn a_stream_of_failures_goes_on_under_the_next_master() {
     let Some(ensemble) = Ensemble::start(1) else { return };
     let zk = ensemble.url("/mesos");
-    let mut masters: Vec<Master> = (0..2).map(|_| Master::start(&zk, "4secs")).collect();
-    let first = until("one leads", || masters.iter().position(Master::leads));
+    let (mut masters, first) = two_masters(&zk);
     let files = tempfile::tempdir().unwrap();
     let stream = Batch::start(files.path(), "failures", &["failures", "--follow", "--master", &zk]);
     let agent = Agent::start(&zk);

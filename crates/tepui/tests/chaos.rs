@@ -11,11 +11,11 @@ mod processes;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use ensemble::Ensemble;
-use processes::{Random, free_row, get, signal, until};
+use processes::{Random, free_row, get, signal, spawn, until};
 
 /// A process that is started again with the same arguments and the same files.
 struct Server {
@@ -35,9 +35,7 @@ impl Server {
 
     fn up(&mut self) {
         let output = std::fs::OpenOptions::new().create(true).append(true).open(&self.log).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tepui"));
-        command.args(&self.arguments).stdin(Stdio::null()).stdout(output.try_clone().unwrap()).stderr(output);
-        self.child = Some(command.spawn().unwrap());
+        self.child = Some(spawn(Command::new(env!("CARGO_BIN_EXE_tepui")).args(&self.arguments), output));
     }
 
     fn down(&mut self) {
@@ -162,15 +160,11 @@ fn batch(cluster: &Cluster, number: usize, tasks: usize) -> (Child, PathBuf, Pat
     let at = |name: &str| cluster.directory.path().join(format!("{name}-{number}"));
     let (runs, said) = (at("runs"), at("said"));
     let command = format!("echo $TEPUI_INSTANCE >> {}; sleep 1.$(($TEPUI_INSTANCE % 10))", runs.display());
-    let output = std::fs::File::create(&said).unwrap();
-    let child = Command::new(env!("CARGO_BIN_EXE_tepui"))
+    let mut program = Command::new(env!("CARGO_BIN_EXE_tepui"));
+    program
         .args(["run", "--quiet", "--name=chaos", "--cpus=0.1", "--mem=16", "--master", &cluster.ensemble.url("/mesos")])
-        .args(["-n", &tasks.to_string(), "--", &command])
-        .stdin(Stdio::null())
-        .stdout(output.try_clone().unwrap())
-        .stderr(output)
-        .spawn()
-        .unwrap();
+        .args(["-n", &tasks.to_string(), "--", &command]);
+    let child = spawn(&mut program, std::fs::File::create(&said).unwrap());
     (child, runs, said)
 }
 

@@ -53,16 +53,11 @@ impl Master {
 
     fn run(mut program: Command, directory: tempfile::TempDir, port: u16, flags: &[&str]) -> Self {
         let log = directory.path().join("log");
-        let output = std::fs::File::create(&log).unwrap();
-        let child = program
+        program
             .args(["master", "--ip=127.0.0.1", "--hostname=localhost", &format!("--port={port}")])
             .arg(format!("--work_dir={}", directory.path().display()))
-            .args(flags)
-            .stdin(Stdio::null())
-            .stdout(output.try_clone().unwrap())
-            .stderr(output)
-            .spawn()
-            .unwrap();
+            .args(flags);
+        let child = spawn(&mut program, std::fs::File::create(&log).unwrap());
         let mut master = Master { child, port, log, directory };
         // One that may not stay can have served and ended between two questions.
         until("it serves or has ended", || {
@@ -148,6 +143,11 @@ pub fn get(port: u16, path: &str) -> Option<Answer> {
     Some(Answer { status, location, body: body.to_owned() })
 }
 
+/// Starts a program that asks nothing and says everything to one file.
+pub fn spawn(program: &mut Command, output: std::fs::File) -> Child {
+    program.stdin(Stdio::null()).stdout(output.try_clone().unwrap()).stderr(output).spawn().unwrap()
+}
+
 pub fn until<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
     let begun = Instant::now();
     loop {
@@ -229,16 +229,11 @@ impl Agent {
     fn run(mut program: Command, arguments: &[&str], master: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let at = |name: &str| directory.path().join(name).display().to_string();
-        let output = std::fs::File::create(at("log")).unwrap();
-        let child = program
+        program
             .args(arguments)
             .args([format!("--master={master}"), format!("--work_dir={}", at("work"))])
-            .args([format!("--runtime_dir={}", at("run")), "--resources=cpus:2;mem:512;disk:512".to_owned()])
-            .stdin(Stdio::null())
-            .stdout(output.try_clone().unwrap())
-            .stderr(output)
-            .spawn()
-            .unwrap();
+            .args([format!("--runtime_dir={}", at("run")), "--resources=cpus:2;mem:512;disk:512".to_owned()]);
+        let child = spawn(&mut program, std::fs::File::create(at("log")).unwrap());
         Agent { child, directory }
     }
 }
@@ -284,16 +279,12 @@ impl Local {
     }
 
     fn with(work: tempfile::TempDir, port: u16, count: usize, flags: &[&str]) -> Self {
-        let said = std::fs::File::create(work.path().join("said")).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_tepui"))
+        let mut program = Command::new(env!("CARGO_BIN_EXE_tepui"));
+        program
             .args(["local", &format!("--port={port}"), &format!("--num_slaves={count}")])
             .arg(format!("--work_dir={}", work.path().display()))
-            .args(flags)
-            .stdin(Stdio::null())
-            .stdout(said.try_clone().unwrap())
-            .stderr(said)
-            .spawn()
-            .unwrap();
+            .args(flags);
+        let child = spawn(&mut program, std::fs::File::create(work.path().join("said")).unwrap());
         let local = Local { child, port, work };
         until("all agents are there", || local.said().contains("A cluster is running").then_some(()));
         local
