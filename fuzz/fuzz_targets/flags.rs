@@ -3,7 +3,7 @@
 
 use flags::{AGENT, EXECUTE, LOCAL, MASTER, format_bytes, parse_bytes};
 use libfuzzer_sys::fuzz_target;
-use vocabulary::{format_duration, parse_duration};
+use model::{format_duration, parse_duration};
 
 fuzz_target!(|text: &str| {
     // A value that names a file would be read: the input must decide everything.

@@ -2,11 +2,11 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use messages::schema::{ALL_MESSAGES, Described};
+use messages::schema::{ALL_MESSAGES, HasDescriptor};
 use messages::v1::{master, scheduler};
 use wire::{Limits, json};
 
-fn check<T: Described + PartialEq + std::fmt::Debug>(bytes: &[u8]) {
+fn check<T: HasDescriptor + PartialEq + std::fmt::Debug>(bytes: &[u8]) {
     let Ok(message) = wire::decode::<T>(bytes, &Limits::default()) else { return };
     // A NaN is not equal to itself: compare what is printed.
     let again = wire::decode::<T>(&wire::encode(&message), &Limits::default()).expect("our own bytes");

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use vocabulary::Upid;
+use model::Upid;
 use wire::libprocess::{parse_path, sender};
 
 fuzz_target!(|text: &str| {

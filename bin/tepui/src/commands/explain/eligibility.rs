@@ -1,0 +1,286 @@
+//! What the master says to `GET /explain`, in words.
+
+use client::{Address, get_json};
+use serde_json::Value;
+
+use super::advice::advice;
+use crate::commands::cli::CommandError;
+use crate::commands::find;
+use crate::commands::state::{State, short};
+use crate::output;
+
+/// What is asked of the master: all that fits.
+#[derive(Debug, Default)]
+pub struct Question {
+    pub framework: Option<String>,
+    pub role: Option<String>,
+    pub agent: Option<String>,
+    pub demand: Option<String>,
+}
+
+/// The master's answer.
+pub struct Eligibility(Value);
+
+impl Question {
+    fn path(&self) -> String {
+        let parameters =
+            [("framework", &self.framework), ("role", &self.role), ("agent", &self.agent), ("demand", &self.demand)];
+        let given =
+            parameters.iter().filter_map(|(name, value)| Some(format!("{name}={}", output::encode(value.as_deref()?))));
+        format!("/explain?{}", given.collect::<Vec<_>>().join("&"))
+    }
+}
+
+pub async fn agent(master: &Address, state: &State, subject: &str) -> Result<Question, CommandError> {
+    let id = find::agent_id_anywhere(master, state, subject).await?;
+    Ok(Question { agent: Some(id.value), ..Question::default() })
+}
+
+impl Eligibility {
+    pub async fn ask(master: &Address, question: &Question) -> Result<Self, CommandError> {
+        Ok(Eligibility(get_json(master, &question.path()).await?))
+    }
+
+    pub fn json(&self) -> &Value {
+        &self.0
+    }
+
+    pub fn lines(&self, question: &Question) -> Vec<String> {
+        let standings = list(&self.0, "standings");
+        if standings.is_empty() {
+            return vec![match (&question.role, &question.framework) {
+                (Some(role), None) => {
+                    format!("no framework is subscribed to role {role} or a role below it: nobody asks for its share")
+                }
+                _ => "it is subscribed to no role, so it is offered nothing: what to do: let it subscribe with a role"
+                    .to_owned(),
+            }];
+        }
+        let mut lines: Vec<String> = standings.iter().flat_map(|one| of(one, question.framework.is_none())).collect();
+        if self.0["truncated"] == true {
+            lines.push("there is more: name one framework or one agent to see all of it".to_owned());
+        }
+        lines
+    }
+
+    /// One agent, for all frameworks.
+    pub fn of_agent(&self) -> Vec<String> {
+        if let Some(condition @ ("unreachable" | "awaited")) = self.0["condition"].as_str() {
+            return away(condition);
+        }
+        let standings = list(&self.0, "standings");
+        let mut lines = Vec::new();
+        for standing in standings {
+            let Some(detail) = list(standing, "details").first() else { continue };
+            if lines.is_empty() {
+                let available = text(detail, "available");
+                let left = if matches!(available, "" | "{}") { "nothing left" } else { available };
+                lines.push(format!("agent {} ({}) has {left}", short(text(detail, "agent")), text(detail, "hostname")));
+            }
+            let reasons: Vec<String> = list(detail, "reasons").iter().map(phrase).collect();
+            let why = if reasons.is_empty() { "may be offered it".to_owned() } else { reasons.join("; ") };
+            lines.push(format!("  {} in role {}: {why}", name(standing), text(standing, "role")));
+        }
+        if lines.is_empty() {
+            lines.push("no framework is subscribed: nobody could be offered this agent".to_owned());
+        }
+        let codes = standings.iter().flat_map(|one| list(one, "summary")).map(|one| text(one, "code"));
+        lines.extend(advise(codes));
+        lines
+    }
+}
+
+fn away(condition: &str) -> Vec<String> {
+    let (how, advice) = match condition {
+        "awaited" => (
+            "it was registered with the master before, and has not come back yet",
+            "wait, or start it again; after --agent_reregister_timeout it is unreachable",
+        ),
+        _ => (
+            "it is unreachable",
+            "start it again, and it comes back with its tasks; if it never will, say so: `tepui gone`",
+        ),
+    };
+    vec![format!("{how}, so nothing of it can be offered"), format!("what to do: {advice}")]
+}
+
+fn of(standing: &Value, named: bool) -> Vec<String> {
+    let who = if named {
+        format!("{} in role {}", name(standing), text(standing, "role"))
+    } else {
+        format!("in role {}", text(standing, "role"))
+    };
+    let agents = number(standing, "agents");
+    let offers = number(standing, "offers");
+    let open = number(standing, "open");
+    let mut lines = Vec::new();
+    if offers > 0 {
+        lines.push(format!("{who}: {offers} offers wait for its scheduler, not for the cluster"));
+    }
+    if agents == 0 {
+        lines.push(format!("{who}: no agent is registered: `tepui agents` lists them"));
+        return lines;
+    }
+    lines.push(format!("{who}, of {agents} agents:"));
+    let summary = list(standing, "summary");
+    lines.extend(summary.iter().map(|tally| format!("  {} {}", number(tally, "agents"), phrase(tally))));
+    if open > 0 {
+        lines.push(format!(
+            "  {open} nothing keeps them away; those with a smaller share are asked first (the role's is {:.1} %)",
+            100.0 * standing["role_share"].as_f64().unwrap_or_default()
+        ));
+    }
+    let full = |code: &str| matches!(code, "NOTHING_LEFT" | "DEMAND_DOES_NOT_FIT");
+    let codes: Vec<&str> = summary.iter().map(|tally| text(tally, "code")).collect();
+    if offers > 0 && codes.first().is_some_and(|code| full(code)) {
+        // What it waits for may be in its own hands.
+        lines.push(
+            "what to do: let its scheduler accept or decline the offers it has, several of one agent together"
+                .to_owned(),
+        );
+    } else {
+        lines.extend(advise(codes.into_iter()));
+    }
+    lines
+}
+
+/// For the first reason, which concerns most agents, that something can be done about.
+fn advise<'a>(mut codes: impl Iterator<Item = &'a str>) -> Option<String> {
+    codes.find_map(advice).map(|advice| format!("what to do: {advice}"))
+}
+
+fn phrase(reason: &Value) -> String {
+    match reason["seconds"].as_f64() {
+        Some(seconds) => format!("{}, for {seconds:.0} s at most", text(reason, "text")),
+        None => text(reason, "text").to_owned(),
+    }
+}
+
+fn name(standing: &Value) -> String {
+    format!("framework '{}' ({})", text(standing, "name"), short(text(standing, "framework")))
+}
+
+fn text<'a>(value: &'a Value, member: &str) -> &'a str {
+    value[member].as_str().unwrap_or_default()
+}
+
+fn number(value: &Value, member: &str) -> u64 {
+    value[member].as_u64().unwrap_or_default()
+}
+
+fn list<'a>(value: &'a Value, member: &str) -> &'a [Value] {
+    value[member].as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn standing(offers: u64, summary: Value, open: u64) -> Value {
+        json!({
+            "framework": "m-0001", "name": "spark", "role": "eng", "role_share": 0.25, "offers": offers, "agents": 12,
+            "open": open, "summary": summary,
+            "details": [{"agent": "m-S3", "hostname": "host", "available": "cpus:1", "reasons": summary}],
+        })
+    }
+
+    fn check(standings: Value, question: &Question, expected: &[&str]) {
+        assert_eq!(Eligibility(json!({ "standings": standings })).lines(question), expected);
+    }
+
+    fn about_framework() -> Question {
+        Question { framework: Some("m-0001".to_owned()), ..Question::default() }
+    }
+
+    #[test]
+    fn reasons_are_counted_and_end_in_advice() {
+        let summary = json!([
+            {"code": "REFUSED", "text": "refused by the framework", "seconds": 35.2, "agents": 7},
+            {"code": "NOTHING_LEFT", "text": "nothing left: all is offered or allocated", "agents": 5},
+        ]);
+        check(
+            json!([standing(0, summary, 0)]),
+            &about_framework(),
+            &[
+                "in role eng, of 12 agents:",
+                "  7 refused by the framework, for 35 s at most",
+                "  5 nothing left: all is offered or allocated",
+                "what to do: wait, or let its scheduler call REVIVE, which ends all refusals; a scheduler that declines for long stays without offers",
+            ],
+        );
+    }
+
+    #[test]
+    fn offers_and_open_agents_are_told() {
+        check(
+            json!([standing(2, json!([]), 12)]),
+            &Question { role: Some("eng".to_owned()), ..Question::default() },
+            &[
+                "framework 'spark' (0001) in role eng: 2 offers wait for its scheduler, not for the cluster",
+                "framework 'spark' (0001) in role eng, of 12 agents:",
+                "  12 nothing keeps them away; those with a smaller share are asked first (the role's is 25.0 %)",
+            ],
+        );
+    }
+
+    #[test]
+    fn who_holds_offers_is_not_told_to_wait() {
+        let summary = json!([{"code": "NOTHING_LEFT", "text": "nothing left", "agents": 12}]);
+        check(
+            json!([standing(3, summary, 0)]),
+            &about_framework(),
+            &[
+                "in role eng: 3 offers wait for its scheduler, not for the cluster",
+                "in role eng, of 12 agents:",
+                "  12 nothing left",
+                "what to do: let its scheduler accept or decline the offers it has, several of one agent together",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_role_without_frameworks_is_said_to_be() {
+        check(
+            json!([]),
+            &Question { role: Some("x".to_owned()), ..Question::default() },
+            &["no framework is subscribed to role x or a role below it: nobody asks for its share"],
+        );
+    }
+
+    #[test]
+    fn an_agent_is_explained_for_each_framework() {
+        let reason = json!([{"code": "NOT_WHITELISTED", "text": "not in the master's --whitelist", "agents": 1}]);
+        let answer = Eligibility(json!({ "standings": [standing(0, reason, 0)] }));
+        let mut full = answer.json().clone();
+        full["standings"][0]["details"][0]["available"] = json!("{}");
+        assert_eq!(Eligibility(full).of_agent()[0], "agent S3 (host) has nothing left");
+        assert_eq!(
+            answer.of_agent(),
+            [
+                "agent S3 (host) has cpus:1",
+                "  framework 'spark' (0001) in role eng: not in the master's --whitelist",
+                "what to do: add their host names to the file of the master's --whitelist",
+            ]
+        );
+    }
+
+    #[test]
+    fn an_agent_that_is_away_is_said_to_be() {
+        for condition in ["awaited", "unreachable"] {
+            let lines = Eligibility(json!({"standings": [], "condition": condition, "health": null})).of_agent();
+            assert!(
+                lines[0].ends_with("so nothing of it can be offered") && lines[1].contains("start it"),
+                "{lines:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn questions_become_queries() {
+        let text = |text: &str| Some(text.to_owned());
+        let demand = text("cpus:4; mem:1024");
+        let question = Question { role: text("eng/web"), framework: text("a b&c"), agent: None, demand };
+        assert_eq!(question.path(), "/explain?framework=a%20b%26c&role=eng/web&demand=cpus%3A4%3B%20mem%3A1024");
+    }
+}

@@ -1,0 +1,132 @@
+//! From what people type to the task or agent they mean, and from a task to its sandbox.
+
+use client::{Address, get_json};
+use messages::v1;
+use messages::v1::master::response::get_agents::Agent;
+
+use super::cli::CommandError;
+use super::incidents::OpenIncidents;
+use super::state::{State, short};
+
+/// The task with this id (or the only one whose id ends in it); of equal ids the latest.
+pub fn task<'a>(state: &'a State, given: &str) -> Result<&'a v1::Task, CommandError> {
+    let mut exact: Vec<&v1::Task> = state.all_tasks().filter(|t| t.task_id.value == given).collect();
+    exact.sort_by(|a, b| started(a).total_cmp(&started(b)));
+    if let Some(task) = exact.pop() {
+        return Ok(task);
+    }
+    let like: Vec<&v1::Task> =
+        state.all_tasks().filter(|t| t.task_id.value.contains(given) || t.name == given).collect();
+    match like.as_slice() {
+        [task] => Ok(task),
+        [] => Err(CommandError::message(format!("no task '{given}': `tepui tasks` lists what there is"))),
+        several => {
+            let ids: Vec<&str> = several.iter().take(5).map(|t| t.task_id.value.as_str()).collect();
+            Err(CommandError::message(format!(
+                "'{given}' could be {} tasks ({}, ...): give more of the id",
+                several.len(),
+                ids.join(", ")
+            )))
+        }
+    }
+}
+
+fn started(task: &v1::Task) -> f64 {
+    task.statuses.first().and_then(|s| s.timestamp).unwrap_or_default()
+}
+
+/// The registered agent with this id, the only one whose id ends (`S3`) or begins so, or the only one with this host name.
+pub fn agent<'a>(state: &'a State, given: &str) -> Result<&'a Agent, CommandError> {
+    let infos = state.agents.agents.iter().map(|agent| (agent, &agent.agent_info));
+    one_of(infos, given)
+}
+
+/// As [`agent_id`], of unreachable agents as well.
+pub async fn agent_id_anywhere(master: &Address, state: &State, given: &str) -> Result<v1::AgentId, CommandError> {
+    let failure = match agent_id(state, given) {
+        Err(failure) => failure,
+        found => return found,
+    };
+    let unreachable = OpenIncidents::get(master).await.unreachable();
+    let found = one_of(unreachable.iter().map(|info| (info, info)), given);
+    found.map(|info| info.id.clone().unwrap_or_default()).map_err(|_| failure)
+}
+
+/// As [`agent`], of agents as well that are awaited after a master's start; and any by its whole id.
+pub fn agent_id(state: &State, given: &str) -> Result<v1::AgentId, CommandError> {
+    let registered = state.agents.agents.iter().map(|agent| &agent.agent_info);
+    let infos = registered.chain(&state.agents.recovered_agents).map(|info| (info, info));
+    match one_of(infos, given) {
+        Ok(info) => Ok(info.id.clone().unwrap_or_default()),
+        Err(_) if short(given) != given && short(given).starts_with('S') => Ok(v1::AgentId { value: given.to_owned() }),
+        Err(failure) => Err(failure),
+    }
+}
+
+fn one_of<'a, T: Copy>(infos: impl Iterator<Item = (T, &'a v1::AgentInfo)>, given: &str) -> Result<T, CommandError> {
+    let id = |info: &'a v1::AgentInfo| info.id.as_ref().map_or("", |id| id.value.as_str());
+    let infos: Vec<(T, &v1::AgentInfo)> = infos.collect();
+    let fitting = |fits: &dyn Fn(&v1::AgentInfo) -> bool| -> Vec<(T, &'a v1::AgentInfo)> {
+        infos.iter().filter(|(_, info)| fits(info)).copied().collect()
+    };
+    let ways: [&dyn Fn(&v1::AgentInfo) -> bool; 3] = [
+        &|info| info.id.as_ref().is_some_and(|id| id.value == given || short(&id.value) == given),
+        &|info| info.hostname.eq_ignore_ascii_case(given),
+        &|info| info.id.as_ref().is_some_and(|id| id.value.starts_with(given)),
+    ];
+    let found = ways.into_iter().map(fitting).find(|found| !found.is_empty()).unwrap_or_default();
+    match found.as_slice() {
+        [(one, _)] => Ok(*one),
+        [] => Err(CommandError::message(format!("no agent '{given}': `tepui agents` lists them"))),
+        several => {
+            let ids: Vec<&str> = several.iter().take(5).map(|(_, info)| id(info)).collect();
+            Err(CommandError::message(format!(
+                "'{given}' could be {} agents: give more of the id ({})",
+                several.len(),
+                ids.join(", ")
+            )))
+        }
+    }
+}
+
+/// The agent that has (had) the task.
+pub fn agent_of(state: &State, task: &v1::Task) -> Result<Address, CommandError> {
+    let agent =
+        state.agents.agents.iter().find(|a| a.agent_info.id.as_ref() == Some(&task.agent_id)).ok_or_else(|| {
+            CommandError::message(format!(
+                "agent {} is not registered, so its files cannot be read",
+                task.agent_id.value
+            ))
+        })?;
+    let pid = agent.pid.as_deref().unwrap_or_default();
+    Ok(pid.parse()?)
+}
+
+/// The directory of the task's executor on its agent, as a virtual path of `/files`.
+pub async fn sandbox(agent: &Address, task: &v1::Task) -> Result<String, CommandError> {
+    let state = get_json(agent, "/state").await?;
+    // A command executor has the id of its task and may be named by no `executor_id`.
+    let executor = task.executor_id.as_ref().map_or(task.task_id.value.as_str(), |id| id.value.as_str());
+    for list in ["frameworks", "completed_frameworks"] {
+        for framework in state[list].as_array().into_iter().flatten() {
+            if framework["id"] != task.framework_id.value.as_str() {
+                continue;
+            }
+            for executors in ["executors", "completed_executors"] {
+                let found = framework[executors]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .rev()
+                    .find(|e| e["executor_id"] == executor || e["id"] == executor);
+                if let Some(directory) = found.and_then(|e| e["directory"].as_str()) {
+                    return Ok(directory.to_owned());
+                }
+            }
+        }
+    }
+    Err(CommandError::message(format!(
+        "agent {agent} no longer has the sandbox of task '{}': it was garbage collected",
+        task.task_id.value
+    )))
+}

@@ -1,0 +1,160 @@
+//! `tepui drain`, `tepui deactivate`, `tepui reactivate`, `tepui gone`: whether an agent takes part.
+
+use std::time::Duration;
+
+use client::operator_calls;
+use messages::v1::{AgentId, DrainState};
+
+use super::operator_call::OperatorCall;
+use super::time::duration;
+use crate::commands::cli::CommandError;
+use crate::commands::find;
+use crate::commands::state::{State, short};
+
+/// How often an agent is looked at that is waited for.
+const POLL: Duration = Duration::from_millis(300);
+
+/// End what runs on an agent, and offer nothing of it any more
+///
+/// Every task there is killed, with its own grace period or --grace if that is shorter; their frameworks start them
+/// elsewhere. When nothing runs any more the agent is DRAINED: it can be restarted, upgraded or switched off, and comes
+/// back with `tepui reactivate`. Draining survives restarts of the agent and of the master.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  tepui drain S3                   by the end of its id
+  tepui drain node7.example        by its host name
+  tepui drain S3 --grace 1m --wait no task gets more than a minute; return when it is drained
+  tepui drain S3 --gone            it will not come back: once drained it is marked gone
+  tepui agents                     shows draining and drained agents
+  tepui reactivate S3              take it back")]
+pub struct Drain {
+    #[command(flatten)]
+    agent: Named,
+    /// The longest a task may take to end, e.g. 30s or 5m [what the task itself asks for]
+    #[arg(long, value_parser = duration)]
+    grace: Option<Duration>,
+    /// Mark the agent gone once it is drained: for machines that are taken away
+    #[arg(long)]
+    gone: bool,
+    /// Return when it is drained
+    #[arg(long)]
+    wait: bool,
+    #[command(flatten)]
+    order: OperatorCall,
+}
+
+/// Offer nothing of an agent any more; what runs there goes on
+///
+/// To look at a machine in peace, or to let its tasks end by themselves. `tepui drain` ends them instead.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  tepui deactivate S3
+  tepui reactivate S3     offer it again")]
+pub struct Deactivate {
+    #[command(flatten)]
+    agent: Named,
+    #[command(flatten)]
+    order: OperatorCall,
+}
+
+/// Offer an agent again that was deactivated or drained
+///
+/// One that is still draining has to be drained first. One that a recovery policy keeps from offers is offered again as
+/// well, until something new is wrong with it: `tepui explain agent` tells why it is.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  tepui reactivate S3
+  tepui reactivate node7.example")]
+pub struct Reactivate {
+    #[command(flatten)]
+    agent: Named,
+    #[command(flatten)]
+    order: OperatorCall,
+}
+
+/// Say that an agent will never come back
+///
+/// Its tasks are over for their frameworks (TASK_GONE_BY_OPERATOR), which may safely start them elsewhere; an agent
+/// that comes nevertheless is told to end. There is no way back: on that machine an agent has to start anew, with an
+/// empty --work_dir. To end tasks in order before, use `tepui drain --gone`.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  tepui gone S3
+  tepui gone node7.example")]
+pub struct Gone {
+    #[command(flatten)]
+    agent: Named,
+    #[command(flatten)]
+    order: OperatorCall,
+}
+
+#[derive(clap::Args)]
+struct Named {
+    /// The agent: its id, the end or beginning of it, or its host name
+    agent: String,
+}
+
+impl Named {
+    async fn id(&self, order: &OperatorCall) -> Result<AgentId, CommandError> {
+        let state = State::get(&order.target.master).await?;
+        find::agent_id_anywhere(&order.target.master, &state, &self.agent).await
+    }
+}
+
+pub async fn drain(args: Drain) -> Result<(), CommandError> {
+    let id = args.agent.id(&args.order).await?;
+    let what_then = if args.gone { "; once drained it is marked gone" } else { "" };
+    let said = format!(
+        "agent {} drains: its tasks are told to end, and nothing of it is offered{what_then}",
+        short(&id.value)
+    );
+    args.order.send(&operator_calls::drain_agent(id.clone(), args.grace, args.gone), said).await?;
+    if args.wait {
+        until_drained(&args.order, &id, args.gone).await?;
+        args.order.note(format!("agent {} is {}", short(&id.value), if args.gone { "gone" } else { "drained" }));
+    }
+    Ok(())
+}
+
+async fn until_drained(order: &OperatorCall, id: &AgentId, gone: bool) -> Result<(), CommandError> {
+    loop {
+        let state = State::get(&order.target.master).await?;
+        let agent = state.agents.agents.iter().find(|agent| agent.agent_info.id.as_ref() == Some(id));
+        match agent.map(|agent| agent.drain_info.as_ref().map(|info| info.state())) {
+            None if gone => return Ok(()),
+            None => {
+                return Err(CommandError::message(format!(
+                    "agent {} is not connected now: it goes on draining when it is back, see `tepui agents`",
+                    short(&id.value)
+                )));
+            }
+            Some(Some(DrainState::Drained)) if !gone => return Ok(()),
+            Some(None) => {
+                return Err(CommandError::message(format!("agent {} was reactivated meanwhile", short(&id.value))));
+            }
+            Some(Some(_)) => tokio::time::sleep(POLL).await,
+        }
+    }
+}
+
+pub async fn deactivate(args: Deactivate) -> Result<(), CommandError> {
+    let id = args.agent.id(&args.order).await?;
+    let said = format!("agent {} is deactivated: nothing of it is offered, what runs there goes on", short(&id.value));
+    args.order.send(&operator_calls::deactivate_agent(id), said).await
+}
+
+pub async fn reactivate(args: Reactivate) -> Result<(), CommandError> {
+    let id = args.agent.id(&args.order).await?;
+    let said = format!("agent {} is offered again", short(&id.value));
+    args.order.send(&operator_calls::reactivate_agent(id), said).await
+}
+
+pub async fn gone(args: Gone) -> Result<(), CommandError> {
+    let id = args.agent.id(&args.order).await?;
+    let said = format!("agent {} is gone: its tasks are over, and it cannot come back", short(&id.value));
+    args.order.send(&operator_calls::mark_agent_gone(id), said).await
+}

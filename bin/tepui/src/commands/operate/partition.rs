@@ -1,0 +1,297 @@
+//! `tepui partition`.
+
+use std::collections::BTreeSet;
+
+use client::{Error, delete, get_json, put_json};
+use serde_json::{Map, Value, json};
+
+use super::advice::advised;
+use super::amounts::{Amounts, amounts};
+use super::operator_call::OperatorCall;
+use crate::commands::cli::{CommandError, Target};
+use crate::output;
+use crate::table::render;
+
+/// Promise parts of the cluster to roles, and lend them while they are not needed
+///
+/// A partition gives a role a minimum and a maximum. What is not used of the minimum goes to others, if the partition
+/// lends, and comes back when its frameworks want it: in the order of priorities, first by what becomes free, then by
+/// ending tasks that run on borrowed resources, if their partition is preemptible. It takes the place of quota: a role
+/// has one of the two. Mesos has nothing like it.
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Partition {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  tepui partition set prod --role web --min cpus:8,mem:32GB --priority 10
+  tepui partition set batch --role batch --min cpus:2 --max cpus:16 --preemptible true
+  tepui partition set batch --max cpus:32     changes the maximum; the rest stays
+  tepui partition list                        what each uses, lends and borrows
+  tepui partition remove batch";
+
+#[derive(clap::Subcommand)]
+enum Command {
+    /// List partitions, and what they use, lend and borrow
+    List(List),
+    /// Show one partition
+    Show(Show),
+    /// Create a partition, or change what is named of one
+    #[command(after_help = EXAMPLES)]
+    Set(Set),
+    /// Remove a partition
+    Remove(Remove),
+}
+
+#[derive(clap::Args)]
+struct List {
+    #[command(flatten)]
+    target: Target,
+    /// Print the master's answer as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(clap::Args)]
+struct Show {
+    /// Its id
+    id: String,
+    #[command(flatten)]
+    target: Target,
+    /// Print the master's answer as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(clap::Args)]
+struct Set {
+    /// Its id: letters, digits, '-', '_' and '.'
+    id: String,
+    /// Whose it is; needed for a new one
+    #[arg(long)]
+    role: Option<String>,
+    /// What the role may count on, e.g. cpus:8,mem:32GB; `none` for nothing
+    #[arg(long, value_parser = amounts)]
+    min: Option<Amounts>,
+    /// What the role never gets beyond; `none` for no bound
+    #[arg(long, value_parser = amounts)]
+    max: Option<Amounts>,
+    /// Minimums of higher priority are kept first [a new one: 0]
+    #[arg(long, allow_negative_numbers = true)]
+    priority: Option<i32>,
+    /// Its part of what is shared beyond all minimums, compared with others [a new one: 1]
+    #[arg(long)]
+    weight: Option<f64>,
+    /// Whether others may use what it does not use of its minimum [a new one: true]
+    #[arg(long, value_name = "true|false")]
+    lends: Option<bool>,
+    /// Whether its tasks on borrowed resources may be ended to give these back [a new one: false]
+    #[arg(long, value_name = "true|false")]
+    preemptible: Option<bool>,
+    /// Even if the cluster has less than all minimums, or the role uses more than the maximum
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    order: OperatorCall,
+}
+
+#[derive(clap::Args)]
+struct Remove {
+    /// Its id
+    id: String,
+    #[command(flatten)]
+    order: OperatorCall,
+}
+
+pub async fn partition(args: Partition) -> Result<(), CommandError> {
+    match args.command {
+        Command::List(args) => list(args).await,
+        Command::Show(args) => show(args).await,
+        Command::Set(args) => set(args).await,
+        Command::Remove(args) => remove(args).await,
+    }
+}
+
+async fn list(args: List) -> Result<(), CommandError> {
+    let answer = get_json(&args.target.master, "/partitions").await.map_err(advised)?;
+    if args.json {
+        output::line(answer);
+        return Ok(());
+    }
+    let rows: Vec<Vec<String>> = answer["partitions"].as_array().into_iter().flatten().map(row).collect();
+    if rows.is_empty() {
+        output::line("No partitions. Create one with: tepui partition set ID --role ROLE --min cpus:8,mem:32GB");
+    } else {
+        output::print(render(&HEADER, &rows));
+    }
+    Ok(())
+}
+
+const HEADER: [&str; 10] =
+    ["PARTITION", "ROLE", "MIN", "MAX", "PRIORITY", "WEIGHT", "LENDS", "USED", "LENT", "BORROWED"];
+
+fn row(partition: &Value) -> Vec<String> {
+    let text = |member: &str| partition[member].as_str().unwrap_or_default().to_owned();
+    let amounts = |member: &str| Amounts::from_json(&partition[member]).to_string();
+    vec![
+        text("id"),
+        text("role"),
+        bounds(partition, "min").to_string(),
+        bounds(partition, "max").to_string(),
+        partition["priority"].to_string(),
+        partition["weight"].as_f64().unwrap_or(1.0).to_string(),
+        match (partition["lends"] == true, partition["preemptible"] == true) {
+            (true, true) => "yes, preemptible",
+            (true, false) => "yes",
+            (false, true) => "no, preemptible",
+            (false, false) => "no",
+        }
+        .to_owned(),
+        amounts("used"),
+        amounts("lent"),
+        amounts("borrowed"),
+    ]
+}
+
+/// One bound of each resource.
+fn bounds(partition: &Value, bound: &str) -> Amounts {
+    let resources = partition["resources"].as_object().into_iter().flatten();
+    Amounts(resources.filter_map(|(name, bounds)| Some((name.clone(), bounds[bound].as_f64()?))).collect())
+}
+
+async fn show(args: Show) -> Result<(), CommandError> {
+    let partition = get_json(&args.target.master, &path(&args.id)?).await.map_err(advised)?;
+    if args.json {
+        output::line(partition);
+        return Ok(());
+    }
+    let rows: Vec<Vec<String>> =
+        HEADER.iter().zip(row(&partition)).map(|(name, value)| vec![name.to_lowercase(), value]).collect();
+    output::print(render(&["", ""], &rows).trim_start_matches('\n'));
+    Ok(())
+}
+
+async fn set(args: Set) -> Result<(), CommandError> {
+    let path = path(&args.id)?;
+    let before = match get_json(&args.order.target.master, &path).await {
+        Ok(partition) => partition,
+        // A master of Mesos says so when the new one is sent.
+        Err(Error::Status { status: 404, .. }) if args.role.is_some() => Value::Null,
+        Err(Error::Status { status: 404, .. }) => {
+            return Err(CommandError::message(format!(
+                "there is no partition '{}' to change: name its --role and --min to create it, or see `tepui partition list`",
+                args.id
+            )));
+        }
+        Err(error) => return Err(advised(error)),
+    };
+    let terms = terms(&args, &before);
+    let said =
+        format!("partition {}: role {} has {}", args.id, terms["role"].as_str().unwrap_or_default(), promised(&terms));
+    let force = if args.force { "?force=true" } else { "" };
+    put_json(&args.order.target.master, &format!("{path}{force}"), &terms).await.map_err(advised)?;
+    args.order.say(&terms.to_string(), said);
+    Ok(())
+}
+
+fn promised(terms: &Value) -> String {
+    let (min, max) = (bounds(terms, "min"), bounds(terms, "max"));
+    match (min.0.is_empty(), max.0.is_empty()) {
+        (true, _) => format!("no minimum, and {max} at most"),
+        (false, true) => format!("{min} at least, without a maximum"),
+        (false, false) => format!("{min} at least and {max} at most"),
+    }
+}
+
+/// What is not given stays as it is; the master has defaults for a new one.
+fn terms(args: &Set, before: &Value) -> Value {
+    let mut terms = Map::new();
+    for name in ["role", "priority", "weight", "lends", "preemptible"] {
+        terms.extend(before.get(name).map(|value| (name.to_owned(), value.clone())));
+    }
+    let given = [
+        ("role", args.role.as_deref().map(Value::from)),
+        ("priority", args.priority.map(Value::from)),
+        ("weight", args.weight.map(Value::from)),
+        ("lends", args.lends.map(Value::from)),
+        ("preemptible", args.preemptible.map(Value::from)),
+    ];
+    terms.extend(given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+    let min = args.min.clone().unwrap_or_else(|| bounds(before, "min")).0;
+    let max = args.max.clone().unwrap_or_else(|| bounds(before, "max")).0;
+    let names: BTreeSet<&String> = min.keys().chain(max.keys()).collect();
+    let shares: Map<String, Value> = names
+        .into_iter()
+        .map(|name| {
+            let bounds = [("min", min.get(name)), ("max", max.get(name))];
+            let bounds: Map<String, Value> =
+                bounds.into_iter().filter_map(|(bound, amount)| Some((bound.to_owned(), json!(amount?)))).collect();
+            (name.clone(), Value::Object(bounds))
+        })
+        .collect();
+    terms.insert("resources".to_owned(), Value::Object(shares));
+    Value::Object(terms)
+}
+
+async fn remove(args: Remove) -> Result<(), CommandError> {
+    delete(&args.order.target.master, &path(&args.id)?).await.map_err(advised)?;
+    let call = json!({ "id": args.id });
+    args.order.say(&call.to_string(), format!("partition {} is removed: its role shares what others leave", args.id));
+    Ok(())
+}
+
+fn path(id: &str) -> Result<String, CommandError> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if id.is_empty() || !id.chars().all(plain) {
+        return Err(CommandError::message(format!(
+            "'{id}' is no id of a partition: use letters, digits, '-', '_' and '.'"
+        )));
+    }
+    Ok(format!("/partitions/{id}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        set: Set,
+    }
+
+    fn check(line: &[&str], before: Value, expected: Value) {
+        let line = Line::parse_from(["set", "p"].iter().chain(line));
+        assert_eq!(terms(&line.set, &before), expected);
+    }
+
+    #[test]
+    fn a_new_one_leaves_defaults_to_the_master() {
+        check(
+            &["--role", "r", "--min", "cpus:2,mem:1GB", "--max", "cpus:4"],
+            Value::Null,
+            json!({"role": "r", "resources": {"cpus": {"min": 2.0, "max": 4.0}, "mem": {"min": 1024.0}}}),
+        );
+    }
+
+    #[test]
+    fn what_is_not_named_stays() {
+        let before = json!({
+            "id": "p", "role": "r", "resources": {"cpus": {"min": 2.0, "max": 4.0}}, "priority": 3, "weight": 2.0,
+            "lends": true, "preemptible": true, "used": {"cpus": 1.0},
+        });
+        check(
+            &["--max", "none", "--lends", "false", "--priority", "-1"],
+            before,
+            json!({
+                "role": "r", "resources": {"cpus": {"min": 2.0}}, "priority": -1, "weight": 2.0, "lends": false,
+                "preemptible": true,
+            }),
+        );
+    }
+}

@@ -1,0 +1,53 @@
+//! `--resources`, completed by what the machine has.
+
+use std::path::Path;
+
+use server::agent::detect_resources;
+
+use crate::commands::CommandError;
+
+/// The ports offered when `--resources` names none.
+const PORTS: &str = "ports:[31000-32000]";
+
+/// `--resources` with what it does not name filled in from the machine.
+pub fn complete(
+    given: Option<&str>,
+    default_role: &str,
+    work_dir: &Path,
+) -> Result<resources::Resources, CommandError> {
+    let parse = |text: &str| {
+        resources::Resources::parse(text, default_role).map_err(|e| {
+            CommandError::message(format!("--resources: {e}; expected e.g. cpus:4;mem:8192;ports:[31000-32000]"))
+        })
+    };
+    let mut resources = parse(given.unwrap_or_default())?;
+    let machine = detect_resources(work_dir);
+    let named: Vec<String> = resources.to_proto().into_iter().map(|r| r.name).collect();
+    let detected = [
+        ("cpus", format!("cpus:{}", machine.cpus)),
+        ("mem", format!("mem:{}", machine.mem_mb)),
+        ("disk", format!("disk:{}", machine.disk_mb)),
+        ("ports", PORTS.to_owned()),
+    ];
+    for (name, text) in detected {
+        if !named.iter().any(|n| n == name) {
+            resources += &parse(&text)?;
+        }
+    }
+    Ok(resources)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn named_resources_are_not_detected_over() {
+        let complete = complete(Some("cpus:0.5;mem:64"), "*", Path::new("/")).expect("valid");
+        let text: Vec<String> = complete.to_proto().into_iter().map(|r| r.name).collect();
+        assert_eq!(complete.cpus(), 0.5);
+        for name in ["disk", "mem", "ports"] {
+            assert!(text.iter().any(|n| n == name), "{name} missing in {text:?}");
+        }
+    }
+}

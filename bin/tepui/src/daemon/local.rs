@@ -1,0 +1,314 @@
+//! `tepui local`: one master and some agents, each a process of its own as in production,
+//! started, watched and stopped together.
+
+use std::fmt;
+use std::io::ErrorKind;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{ExitCode, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use client::{Address, get_json};
+use flags::Parsed;
+use server::agent::detect_resources;
+use tokio::process::{Child, Command};
+
+use super::common::parse_or_exit;
+use super::parent_death::LOCAL_PARENT;
+use crate::commands::{CommandError, block_on, fail};
+use crate::output;
+use crate::{logging, signals};
+
+/// Starting takes well under a second; a machine under load gets a margin.
+const START_TIMEOUT: Duration = Duration::from_secs(30);
+const MASTER: &str = "master";
+const POLL: Duration = Duration::from_millis(50);
+/// For the processes of a cluster that was killed a moment ago to end.
+const PORT_HOLDER_TIMEOUT: Duration = Duration::from_secs(3);
+/// Time for a process to end after SIGTERM before it is killed.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+
+pub fn local(arguments: Vec<String>) -> ExitCode {
+    let flags = match parse_or_exit(&flags::LOCAL, arguments) {
+        Ok(flags) => flags,
+        Err(code) => return code,
+    };
+    if let Err(failure) = logging::init(&flags, "mesos-local") {
+        return fail(&failure);
+    }
+    block_on(async {
+        let mut cluster = Cluster { processes: Vec::new() };
+        let result = cluster.run(&flags).await;
+        cluster.stop().await;
+        result.map(|()| ExitCode::SUCCESS)
+    })
+}
+
+struct Process {
+    name: String,
+    log: PathBuf,
+    child: Child,
+}
+
+/// A process that has ended without being asked to by us.
+struct Exit {
+    name: String,
+    status: ExitStatus,
+    log: PathBuf,
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        let tail = lines.get(lines.len().saturating_sub(5)..).unwrap_or_default().join("\n");
+        write!(f, "the {} ended ({}); the end of {}:\n{tail}", self.name, self.status, self.log.display())
+    }
+}
+
+impl From<Exit> for CommandError {
+    fn from(exit: Exit) -> Self {
+        CommandError::message(exit.to_string())
+    }
+}
+
+struct Cluster {
+    processes: Vec<Process>,
+}
+
+impl Cluster {
+    /// Starts everything, says how to go on, and returns when asked to stop or when the master ended.
+    async fn run(&mut self, flags: &Parsed) -> Result<(), CommandError> {
+        let work = work_dir(flags)?;
+        let ip = flags.get("ip").unwrap_or("127.0.0.1").to_owned();
+        let port = flags.integer("port").unwrap_or(5050) as u16;
+        let count = flags.integer("num_slaves").unwrap_or(2) as usize;
+        let address = Address::new(ip.clone(), port);
+
+        for number in 0..=count {
+            must_be_free(&ip, port_of(port, number)?).await?;
+        }
+        self.start(
+            MASTER,
+            &work,
+            &[
+                format!("--ip={ip}"),
+                format!("--port={port}"),
+                format!("--hostname={ip}"),
+                format!("--work_dir={}", work.join("master").display()),
+            ],
+        )?;
+        self.until_ready(|| async { get_json(&address, "/version").await.is_ok() }).await?;
+        for number in 0..count {
+            self.start_agent(flags, &work, &ip, port, number, count)?;
+        }
+        self.until_ready(|| async {
+            let agents = get_json(&address, "/slaves").await;
+            agents.is_ok_and(|a| a["slaves"].as_array().is_some_and(|list| list.len() >= count))
+        })
+        .await?;
+
+        print_guide(&address, count, &work);
+        tokio::select! {
+            () = signals::terminate() => Ok(()),
+            failure = self.until_the_master_ends() => Err(failure),
+        }
+    }
+
+    /// An agent may be sent away by the master (its machine is down for maintenance, an operator gave it up), which is
+    /// what such a cluster is there to try. It is not started again: whoever sent it away does not want it back.
+    async fn until_the_master_ends(&mut self) -> CommandError {
+        loop {
+            let exit = self.next_exit().await;
+            if exit.name == MASTER {
+                return exit.into();
+            }
+            let agents = self.processes.iter().filter(|process| process.name != MASTER).count();
+            crate::output::write_stderr(format_args!(
+                "tepui: {exit}\nThe cluster goes on, its other agents: {agents}."
+            ));
+        }
+    }
+
+    fn start_agent(
+        &mut self,
+        flags: &Parsed,
+        work: &Path,
+        ip: &str,
+        master_port: u16,
+        number: usize,
+        count: usize,
+    ) -> Result<(), CommandError> {
+        let name = format!("agent-{}", number + 1);
+        let directory = work.join(&name);
+        let port = port_of(master_port, number + 1)?;
+        let mut arguments = vec![
+            format!("--master={ip}:{master_port}"),
+            format!("--ip={ip}"),
+            format!("--port={port}"),
+            format!("--hostname={ip}"),
+            format!("--work_dir={}", directory.display()),
+            format!("--runtime_dir={}", directory.join("run").display()),
+            // Each agent its own: they must not clean up each other's containers.
+            format!("--cgroups_root=tepui-local-{master_port}-{}", number + 1),
+            format!("--resources={}", flags.get("resources").map_or_else(|| share(work, number, count), str::to_owned)),
+            "--registration_backoff_factor=100ms".to_owned(),
+        ];
+        for name in ["attributes", "isolation", "launcher"] {
+            if let Some(value) = flags.get(name) {
+                arguments.push(format!("--{name}={value}"));
+            }
+        }
+        self.start(&name, work, &arguments)
+    }
+
+    /// Starts `tepui <role>` with its output in a file of the work directory.
+    fn start(&mut self, name: &str, work: &Path, arguments: &[String]) -> Result<(), CommandError> {
+        let io = |doing: String| move |source| CommandError::Io { doing, source };
+        let program = std::env::current_exe().map_err(io("find this program".to_owned()))?;
+        let log = work.join(format!("{name}.log"));
+        // What was written before a crash may be what somebody looks for after it.
+        let file = std::fs::File::options().create(true).append(true).open(&log);
+        let file = file.map_err(io(format!("open {}", log.display())))?;
+        let copy = file.try_clone().map_err(io(format!("open {}", log.display())))?;
+        let role = name.split('-').next().unwrap_or(name);
+        let child = Command::new(program)
+            .arg(role)
+            .args(arguments)
+            .env(LOCAL_PARENT, std::process::id().to_string())
+            .stdin(Stdio::null())
+            .stdout(file)
+            .stderr(copy)
+            // Ctrl-C at the terminal is for this process, which then stops the others in order.
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(io(format!("start the {name}")))?;
+        self.processes.push(Process { name: name.to_owned(), log, child });
+        Ok(())
+    }
+
+    async fn until_ready<F: Future<Output = bool>>(&mut self, ready: impl Fn() -> F) -> Result<(), CommandError> {
+        let wait = async {
+            while !ready().await {
+                tokio::time::sleep(POLL).await;
+            }
+        };
+        tokio::select! {
+            () = wait => Ok(()),
+            exit = self.next_exit() => Err(exit.into()),
+            () = signals::terminate() => Err(CommandError::message("stopped while starting")),
+            () = tokio::time::sleep(START_TIMEOUT) => {
+                let logs: Vec<String> = self.processes.iter().map(|p| p.log.display().to_string()).collect();
+                Err(CommandError::message(format!("the cluster did not come up in {START_TIMEOUT:?}; see {}", logs.join(", "))))
+            }
+        }
+    }
+
+    /// Resolves when any process ends by itself; it is none of the cluster's any more.
+    async fn next_exit(&mut self) -> Exit {
+        loop {
+            let ended =
+                self.processes.iter_mut().enumerate().find_map(|(index, process)| match process.child.try_wait() {
+                    Ok(status) => Some((index, status?)),
+                    Err(_) => None,
+                });
+            if let Some((index, status)) = ended {
+                let Process { name, log, .. } = self.processes.remove(index);
+                return Exit { name, status, log };
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// Agents first, so that they can end their containers and say goodbye.
+    async fn stop(&mut self) {
+        for process in self.processes.iter_mut().rev() {
+            terminate(process).await;
+        }
+    }
+}
+
+async fn terminate(process: &mut Process) {
+    let Some(pid) = process.child.id().and_then(|id| rustix::process::Pid::from_raw(id.cast_signed())) else { return };
+    // The agent's SIGUSR1 also ends its tasks; a local cluster leaves nothing behind.
+    let signal = match process.name.starts_with("agent") {
+        true => rustix::process::Signal::USR1,
+        false => rustix::process::Signal::TERM,
+    };
+    if rustix::process::kill_process(pid, signal).is_err() {
+        return;
+    }
+    if tokio::time::timeout(STOP_TIMEOUT, process.child.wait()).await.is_err() {
+        tracing::warn!("the {} does not stop, killing it", process.name);
+        // Ended in the meantime is as good as killed.
+        let _ = process.child.kill().await;
+    }
+}
+
+/// The master's, and those of the agents after it.
+fn port_of(master: u16, number: usize) -> Result<u16, CommandError> {
+    let port = u16::try_from(number).ok().and_then(|number| master.checked_add(number));
+    port.ok_or_else(|| CommandError::message("--port is too high"))
+}
+
+/// Asked before anything is started: who listens there would answer in place of what we start.
+async fn must_be_free(ip: &str, port: u16) -> Result<(), CommandError> {
+    let begun = Instant::now();
+    loop {
+        match TcpListener::bind((ip, port)) {
+            Ok(_) => return Ok(()),
+            // Told by the process that needs it.
+            Err(error) if error.kind() != ErrorKind::AddrInUse => return Ok(()),
+            Err(_) if begun.elapsed() < PORT_HOLDER_TIMEOUT => tokio::time::sleep(POLL).await,
+            Err(_) => {
+                return Err(CommandError::message(format!(
+                    "{ip}:{port} is in use: if a cluster runs there already, use it or stop it; else choose another --port"
+                )));
+            }
+        }
+    }
+}
+
+fn work_dir(flags: &Parsed) -> Result<PathBuf, CommandError> {
+    let io = |doing: String| move |source| CommandError::Io { doing, source };
+    match flags.path("work_dir") {
+        Some(path) => {
+            std::fs::create_dir_all(&path).map_err(io(format!("create {}", path.display())))?;
+            path.canonicalize().map_err(io(format!("resolve {}", path.display())))
+        }
+        None => tempfile::Builder::new()
+            .prefix("tepui-local-")
+            .tempdir()
+            .map(tempfile::TempDir::keep)
+            .map_err(io("create a temporary directory".to_owned())),
+    }
+}
+
+/// What the machine has, divided among the agents, with ports of their own.
+fn share(work: &Path, number: usize, count: usize) -> String {
+    let machine = detect_resources(work);
+    let part = |amount: f64| (amount / count as f64 * 10.0).floor() / 10.0;
+    let first = 31_000 + number * 1_000 / count;
+    let last = 31_000 + (number + 1) * 1_000 / count - 1;
+    format!(
+        "cpus:{};mem:{};disk:{};ports:[{first}-{last}]",
+        part(machine.cpus),
+        part(machine.mem_mb).floor(),
+        part(machine.disk_mb).floor()
+    )
+}
+
+fn print_guide(address: &Address, count: usize, work: &Path) {
+    let master = if address.port == 5050 { String::new() } else { format!(" --master {address}") };
+    output::line(format!(
+        "\nA cluster is running: a master at http://{address} and {count} agents. Files and logs: {}\n\n  \
+         tepui run{master} -- echo hello        run something\n  \
+         tepui agents{master}                   look at the agents\n  \
+         tepui tasks{master}                    look at the tasks\n  \
+         tepui logs{master} TASK                see the output of a task\n  \
+         curl http://{address}/state           the whole state as Mesos shows it\n\n\
+         Frameworks for Mesos connect to {address}. Ctrl-C stops everything.",
+        work.display()
+    ));
+}

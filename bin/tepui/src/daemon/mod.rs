@@ -1,0 +1,16 @@
+//! The long-running programs: from flags to a running master, agent or local cluster.
+
+mod agent;
+mod agent_removal;
+mod agent_resources;
+mod common;
+mod local;
+mod master;
+mod node_cleanup;
+mod oversubscription;
+mod parent_death;
+
+pub use agent::agent;
+pub use local::local;
+pub use master::master;
+pub use node_cleanup::node_cleanup;

@@ -1,0 +1,53 @@
+//! Logs go to stderr and into `--log_dir`, in the level that the Mesos flags ask for.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
+use flags::Parsed;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::writer::{BoxMakeWriter, MakeWriterExt};
+
+use crate::commands::CommandError;
+
+/// `RUST_LOG` refines what `--logging_level` allows. Called once, before anything logs. Returns the file that holds the
+/// log, where there is one: as in Mesos, `--external_log_file` is it before the one in `--log_dir`.
+pub fn init(flags: &Parsed, program: &str) -> Result<Option<PathBuf>, CommandError> {
+    let own = flags.path("log_dir").map(|directory| open(&directory, program)).transpose()?;
+    let shown = flags.path("external_log_file").or_else(|| own.as_ref().map(|(path, _)| path.clone()));
+    let quiet = flags.bool("quiet");
+    // Colours are for eyes: a file is for `grep`.
+    let ansi = own.is_none() && std::io::stderr().is_terminal();
+    let writer = match own {
+        Some((_, file)) if quiet => BoxMakeWriter::new(file),
+        Some((_, file)) => BoxMakeWriter::new(std::io::stderr.and(file)),
+        None if quiet => return Ok(shown),
+        None => BoxMakeWriter::new(std::io::stderr),
+    };
+    let level = match flags.get("logging_level") {
+        Some("WARNING") => "warn",
+        Some("ERROR") => "error",
+        Some("DEBUG") => "debug",
+        // What a session with ZooKeeper goes through in detail says nothing to an operator.
+        _ => "info,zookeeper_client=warn",
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+    // Otherwise a line that cannot be written (a full disk, a closed pipe) is complained of on stderr, and that panics where
+    // stderr is what cannot be written: whichever thread has something to say ends.
+    let subscriber = tracing_subscriber::fmt().log_internal_errors(false);
+    subscriber.with_env_filter(filter).with_writer(writer).with_ansi(ansi).init();
+    for warning in &flags.warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok(shown)
+}
+
+/// The name is that of the link to Mesos' newest file. Lines are appended, so that a rotation by copy and truncation
+/// finds them whole.
+fn open(directory: &Path, program: &str) -> Result<(PathBuf, File), CommandError> {
+    let path = directory.join(format!("{program}.INFO"));
+    let opened = fs::create_dir_all(directory)
+        .and_then(|()| OpenOptions::new().create(true).append(true).open(&path))
+        .map_err(|source| CommandError::Io { doing: format!("open {}", path.display()), source });
+    Ok((path, opened?))
+}

@@ -1,0 +1,48 @@
+//! The command line of Tepui; it only assembles.
+//!
+//! One binary serves as every program: `tepui agent`, `tepui mesos-agent` and a link named
+//! `mesos-agent` are the same.
+
+mod batch;
+mod commands;
+mod daemon;
+mod logging;
+mod output;
+mod signals;
+mod table;
+mod user;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().peekable();
+    let invoked = arguments.next().unwrap_or_default();
+    let name = Path::new(&invoked).file_name().and_then(|n| n.to_str()).unwrap_or_default().to_owned();
+    if let Some(program) = program(&name) {
+        return program(arguments.collect());
+    }
+    if let Some(program) = arguments.peek().and_then(|first| program(first)) {
+        return program(arguments.skip(1).collect());
+    }
+    commands::main()
+}
+
+type Program = fn(Vec<String>) -> ExitCode;
+
+/// Programs that take Mesos flags (or none) instead of subcommands.
+fn program(name: &str) -> Option<Program> {
+    match name {
+        "master" | "mesos-master" => Some(daemon::master),
+        "agent" | "mesos-agent" | "mesos-slave" => Some(daemon::agent),
+        "local" | "mesos-local" => Some(daemon::local),
+        "mesos-execute" => Some(commands::execute),
+        "mesos-resolve" => Some(commands::resolve),
+        // Started by the agent, never by people.
+        "executor" | "mesos-executor" => Some(|_| executor::main()),
+        "container-init" => Some(|_| executor::init()),
+        // Started by a master, never by people.
+        server::master::NODE_CLEANUP => Some(daemon::node_cleanup),
+        _ => None,
+    }
+}

@@ -1,0 +1,155 @@
+//! The invariants of ARCHITECTURE.md that a reading of the sources can guard.
+
+#![allow(clippy::expect_used)]
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// Layers whose crates do no I/O, spawn no thread, read no clock and own no randomness (invariant 1).
+const PURE_LAYERS: &[&str] = &["protocol", "core"];
+
+/// The folders of the workspace that hold crates, one layer each.
+const LAYERS: &[&str] = &["protocol", "core", "shell", "state", "lib", "bin", "proof"];
+
+/// What such a crate may not name, and why.
+const IMPURE: &[(&str, &str)] = &[
+    ("std::fs", "does I/O"),
+    ("std::net::Tcp", "does I/O"),
+    ("std::net::Udp", "does I/O"),
+    ("std::process::", "starts processes"),
+    ("std::thread", "spawns threads"),
+    ("std::sync::mpsc", "passes work between threads"),
+    ("Instant::now", "reads a clock"),
+    ("SystemTime", "reads a clock"),
+    ("std::env::var", "reads the environment"),
+    ("tokio", "is an async runtime"),
+    ("HashMap::new", "iterates in an order of its own (invariant 2)"),
+    ("RandomState", "is randomness of its own"),
+    ("async fn", "is async"),
+    ("async move", "is async"),
+];
+
+/// Decisions are to be held in the head; a longer file hides several subjects.
+const MAX_LINES: usize = 800;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the workspace")
+}
+
+/// The folders of the crates of these layers, relative to the workspace.
+fn crates_of(layers: &[&str]) -> BTreeSet<String> {
+    let folders = layers.iter().flat_map(|layer| {
+        let entries = std::fs::read_dir(root().join(layer)).expect(layer);
+        entries.map(move |e| format!("{layer}/{}", e.expect("entry").file_name().to_string_lossy()))
+    });
+    folders.collect()
+}
+
+fn crates() -> BTreeSet<String> {
+    crates_of(LAYERS)
+}
+
+fn read(name: &str) -> String {
+    std::fs::read_to_string(root().join(name)).expect(name)
+}
+
+/// The sources of one crate's product, with their texts.
+fn sources(name: &str) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    let mut folders = vec![root().join(name).join("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).into_iter().flatten() {
+            let path = entry.expect("entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|e| e == "rs") && !is_test(&path) {
+                let text = std::fs::read_to_string(&path).expect("source");
+                found.push((path, text));
+            }
+        }
+    }
+    found
+}
+
+fn is_test(path: &Path) -> bool {
+    let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    name.ends_with("tests") || path.components().any(|c| c.as_os_str() == "tests")
+}
+
+/// The numbered lines of code: no comments, nothing after the unit tests begin.
+fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let lines = text.lines().enumerate().take_while(|(_, line)| !line.starts_with("#[cfg(test)]"));
+    lines.filter(|(_, line)| !line.trim_start().starts_with("//")).map(|(index, line)| (index + 1, line))
+}
+
+fn check(violations: Vec<String>) {
+    assert!(violations.is_empty(), "\n{}\n", violations.join("\n"));
+}
+
+#[test]
+fn pure_crates_only_compute() {
+    let mut violations = Vec::new();
+    for name in crates_of(PURE_LAYERS) {
+        for (path, text) in sources(&name) {
+            for (number, line) in code(&text) {
+                for (word, why) in IMPURE.iter().filter(|(word, _)| line.contains(word)) {
+                    violations.push(format!("{}:{number}: `{word}` {why}: {}", path.display(), line.trim()));
+                }
+            }
+        }
+    }
+    check(violations);
+}
+
+#[test]
+fn maps_contain_no_logic() {
+    let mut violations = Vec::new();
+    for name in crates() {
+        for (path, text) in sources(&name) {
+            if !path.file_name().is_some_and(|f| f == "lib.rs" || f == "mod.rs") {
+                continue;
+            }
+            for (number, line) in code(&text).filter(|(_, line)| line.contains("fn ") || line.starts_with("impl")) {
+                violations.push(format!("{}:{number}: logic in a map: {}", path.display(), line.trim()));
+            }
+        }
+    }
+    check(violations);
+}
+
+#[test]
+fn files_can_be_held_in_the_head() {
+    let mut violations = Vec::new();
+    for name in crates() {
+        for (path, text) in sources(&name) {
+            let lines = text.lines().count();
+            if lines > MAX_LINES {
+                violations.push(format!("{}: {lines} lines, more than {MAX_LINES}", path.display()));
+            }
+            if !text.starts_with("//!") {
+                violations.push(format!("{}: does not begin with what it owns (`//!`)", path.display()));
+            }
+        }
+    }
+    check(violations);
+}
+
+#[test]
+fn the_map_names_every_crate_and_no_other() {
+    let text = read("ARCHITECTURE.md");
+    let map = text.split("## Map").nth(1).and_then(|t| t.split("\n## ").next()).expect("a map");
+    let name = |line: &str| Some(line.strip_prefix("| `")?.split('`').next()?.to_owned());
+    let named: BTreeSet<String> = map.lines().filter_map(name).collect();
+    assert_eq!(named, crates());
+}
+
+#[test]
+fn every_dependency_has_its_reason() {
+    let architecture = read("ARCHITECTURE.md");
+    let manifest = read("Cargo.toml");
+    let section = manifest.split("[workspace.dependencies]").nth(1).and_then(|t| t.split("\n[").next());
+    let entries = section.expect("dependencies").lines().filter_map(|line| line.split_once(" = "));
+    let foreign = entries.filter(|(_, value)| !value.contains("path =")).map(|(name, _)| name);
+    let unexplained = foreign.filter(|name| !architecture.contains(&format!("`{name}`")));
+    check(unexplained.map(|name| format!("Cargo.toml: {name} is not explained in ARCHITECTURE.md")).collect());
+}

@@ -1,0 +1,147 @@
+//! `tepui run` and `mesos-execute` stay with their tasks, and `tepui failures` with the cluster, while everything else is killed.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "../../../tests/zookeeper/ensemble.rs"]
+mod ensemble;
+mod processes;
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+
+use ensemble::Ensemble;
+use processes::{Agent, Local, Master, spawn, until};
+
+/// A scheduler as a process, killed at the end.
+struct Batch {
+    child: Child,
+    said: PathBuf,
+}
+
+impl Batch {
+    fn start(directory: &Path, name: &str, arguments: &[&str]) -> Self {
+        let said = directory.join(name);
+        let mut program = Command::new(env!("CARGO_BIN_EXE_tepui"));
+        let child = spawn(program.args(arguments), std::fs::File::create(&said).unwrap());
+        Batch { child, said }
+    }
+
+    fn output(&self) -> String {
+        std::fs::read_to_string(&self.said).unwrap()
+    }
+
+    fn wait_for_output(&self, what: &str) {
+        until(what, || self.output().contains(what).then_some(()));
+    }
+
+    /// Whether it was content.
+    fn wait_for_success(&mut self) -> bool {
+        until("the batch ends", || self.child.try_wait().unwrap()).success()
+    }
+}
+
+impl Drop for Batch {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- {}:\n{}", self.said.display(), self.output());
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Tasks that tell of their start and last until somebody lets them go, or their directory is gone.
+struct TaskGate {
+    directory: tempfile::TempDir,
+}
+
+impl TaskGate {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("gate"), "").unwrap();
+        TaskGate { directory }
+    }
+
+    fn command(&self) -> String {
+        let at = self.directory.path().display();
+        format!("echo started >> {at}/starts; while [ -e {at}/gate ]; do sleep 0.05; done")
+    }
+
+    fn starts(&self) -> usize {
+        std::fs::read_to_string(self.directory.path().join("starts")).unwrap_or_default().lines().count()
+    }
+
+    fn started(&self, count: usize) {
+        until("the tasks have started", || (self.starts() >= count).then_some(()));
+    }
+
+    fn release(&self) {
+        std::fs::remove_file(self.directory.path().join("gate")).unwrap();
+    }
+}
+
+const FLAGS: [&str; 2] = ["--resources=cpus:1;mem:128", "--launcher=posix"];
+
+#[test]
+fn tasks_go_on_when_a_whole_cluster_is_killed_and_started_again() {
+    let cluster = Local::start(2, &FLAGS);
+    let master = format!("--master=127.0.0.1:{}", cluster.port);
+    let (gate, files) = (TaskGate::new(), tempfile::tempdir().unwrap());
+    let mut batch = Batch::start(files.path(), "run", &["run", &master, "-n", "2", "--", &gate.command()]);
+    // As with Mesos' own, an executor of a framework that does not checkpoint ends with its agent.
+    let execute = ["mesos-execute", &master, "--name=lost", "--command=sleep 1000", "--resources=cpus:0.1;mem:32"];
+    let mut lost = Batch::start(files.path(), "execute", &execute);
+    gate.started(2);
+    lost.wait_for_output("TASK_RUNNING");
+
+    let cluster = cluster.restart(2, &FLAGS);
+    assert!(!lost.wait_for_success());
+    assert!(lost.output().contains("TASK_GONE"), "{}", lost.output());
+    gate.release();
+    assert!(batch.wait_for_success());
+    assert_eq!(batch.output().matches("TASK_FINISHED").count(), 2, "{}", batch.output());
+    assert_eq!(gate.starts(), 2, "each ran once");
+    drop(cluster);
+}
+
+/// And which of them leads.
+fn two_masters(zk: &str) -> (Vec<Master>, usize) {
+    let masters: Vec<Master> = (0..2).map(|_| Master::start(zk, "4secs")).collect();
+    let first = until("one leads", || masters.iter().position(Master::leads));
+    (masters, first)
+}
+
+#[test]
+fn a_batch_follows_the_lead() {
+    let Some(ensemble) = Ensemble::start(1) else { return };
+    let zk = ensemble.url("/mesos");
+    let (mut masters, first) = two_masters(&zk);
+    let _agent = Agent::start(&zk);
+    let (gate, files) = (TaskGate::new(), tempfile::tempdir().unwrap());
+    let mut batch = Batch::start(files.path(), "run", &["run", "--master", &zk, "--", &gate.command()]);
+    gate.started(1);
+
+    masters[first].kill();
+    until("the other one leads", || masters[1 - first].leads().then_some(()));
+    gate.release();
+    assert!(batch.wait_for_success());
+    assert!(batch.output().contains("TASK_FINISHED"), "{}", batch.output());
+    assert_eq!(gate.starts(), 1);
+}
+
+#[test]
+fn a_stream_of_failures_goes_on_under_the_next_master() {
+    let Some(ensemble) = Ensemble::start(1) else { return };
+    let zk = ensemble.url("/mesos");
+    let (mut masters, first) = two_masters(&zk);
+    let files = tempfile::tempdir().unwrap();
+    let stream = Batch::start(files.path(), "failures", &["failures", "--follow", "--master", &zk]);
+    let agent = Agent::start(&zk);
+    until("the agent is there", || (masters[first].agents().len() == 1).then_some(()));
+    drop(agent);
+    stream.wait_for_output("agent_disconnected");
+
+    masters[first].kill();
+    stream.wait_for_output("looking for the master that leads now");
+    stream.wait_for_output("master_failover");
+}

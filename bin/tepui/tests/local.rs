@@ -1,0 +1,70 @@
+//! `tepui local`: what becomes of it when one of its processes ends.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod processes;
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::Command;
+
+use processes::{Local, agents, signal, until};
+
+/// An operator gives an agent up.
+fn mark_gone(local: &Local, agent: &str) {
+    let body = format!(r#"{{"type":"MARK_AGENT_GONE","mark_agent_gone":{{"agent_id":{{"value":"{agent}"}}}}}}"#);
+    let mut stream = TcpStream::connect(("127.0.0.1", local.port)).unwrap();
+    let length = body.len();
+    write!(
+        stream,
+        "POST /api/v1 HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+fn pid_of_master(local: &Local) -> u32 {
+    let parent = format!("PPid:\t{}", local.child.id());
+    let pids = std::fs::read_dir("/proc").unwrap().flatten().filter_map(|e| e.file_name().to_str()?.parse().ok());
+    let is_master = |pid: &u32| {
+        let read = |file: &str| std::fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
+        read("status").lines().any(|line| line == parent) && read("cmdline").split('\0').nth(1) == Some("master")
+    };
+    pids.into_iter().find(is_master).unwrap()
+}
+
+#[test]
+fn it_goes_on_without_an_agent_and_ends_with_its_master() {
+    let mut local = Local::start(2, &["--resources=cpus:1;mem:64", "--launcher=posix"]);
+    let both = agents(local.port);
+    mark_gone(&local, &both[0]);
+    until("it says so", || local.output().contains("The cluster goes on, its other agents: 1").then_some(()));
+    assert_eq!(agents(local.port), [both[1].clone()]);
+    assert_eq!(local.child.try_wait().unwrap(), None);
+
+    signal(pid_of_master(&local), "-KILL");
+    let status = until("it ends", || local.child.try_wait().unwrap());
+    assert_eq!(status.code(), Some(1));
+    assert!(local.output().contains("the master ended"), "{}", local.output());
+}
+
+/// It would take the answers of the cluster that is there for those of its own.
+#[test]
+fn a_second_one_at_the_same_place_leaves_the_first_alone() {
+    let first = Local::start(1, &["--resources=cpus:1;mem:64", "--launcher=posix"]);
+    let log = || std::fs::read(first.work.path().join("master.log")).unwrap();
+    let before = log();
+    let second = Command::new(env!("CARGO_BIN_EXE_tepui"))
+        .args(["local", &format!("--port={}", first.port), &format!("--work_dir={}", first.work.path().display())])
+        .output()
+        .unwrap();
+    let said = [second.stdout, second.stderr].concat();
+    let expect =
+        format!("tepui: 127.0.0.1:{} is in use: if a cluster runs there already, use it or stop it", first.port);
+    assert!(String::from_utf8_lossy(&said).starts_with(&expect), "{}", String::from_utf8_lossy(&said));
+    assert!(!second.status.success());
+    assert!(log().starts_with(&before), "the log of the first");
+    assert_eq!(agents(first.port).len(), 1);
+}

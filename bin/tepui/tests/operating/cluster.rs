@@ -1,0 +1,263 @@
+//! A cluster of real processes, the command line that operates it, and guides that are run line by line.
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// For what takes seconds at most on a machine that has nothing else to do.
+const TIMEOUT: Duration = Duration::from_secs(120);
+
+/// A master and agents; all are killed at the end.
+pub struct Cluster {
+    pub master: String,
+    pub work: tempfile::TempDir,
+    agent_flags: Vec<String>,
+    processes: Vec<(PathBuf, Child)>,
+}
+
+/// What a command said, and whether it was content.
+#[derive(Debug)]
+pub struct CommandOutput {
+    pub ok: bool,
+    pub out: String,
+    pub err: String,
+}
+
+/// A command that goes on; killed at the end.
+pub struct Running(Child);
+
+impl Cluster {
+    /// With one agent, on the host node7.
+    pub fn start() -> Self {
+        Cluster::with_agents(&["node7"])
+    }
+
+    /// Each on a host of its own, in the order of their ids.
+    pub fn with_agents(hosts: &[&str]) -> Self {
+        Cluster::with_flags(hosts, &[], &[])
+    }
+
+    pub fn with_flags(hosts: &[&str], master_flags: &[String], agent_flags: &[String]) -> Self {
+        let work = tempfile::tempdir().unwrap();
+        let port = free_port();
+        let agent_flags = agent_flags.to_vec();
+        let mut cluster = Cluster { master: format!("127.0.0.1:{port}"), work, agent_flags, processes: Vec::new() };
+        let directory = cluster.work.path().join("master").display().to_string();
+        let flags = [
+            "--ip=127.0.0.1".into(),
+            "--hostname=localhost".into(),
+            format!("--port={port}"),
+            format!("--work_dir={directory}"),
+        ];
+        cluster.spawn("master", &[&flags, master_flags].concat());
+        until("the master serves", || cluster.try_tepui(&["agents"]).ok.then_some(()));
+        for (index, host) in hosts.iter().enumerate() {
+            cluster.start_agent(host, &format!("127.0.0.{}", index + 1));
+            until("the agent registers", || (cluster.agents().len() > index).then_some(()));
+        }
+        cluster
+    }
+
+    pub fn start_agent(&mut self, host: &str, ip: &str) {
+        let (port, directory) = (free_port(), self.agent_directory(host).display().to_string());
+        let master = self.master.clone();
+        let flags = [
+            format!("--master={master}"),
+            format!("--port={port}"),
+            format!("--ip={ip}"),
+            format!("--hostname={host}"),
+            format!("--work_dir={directory}"),
+            format!("--runtime_dir={directory}/run"),
+            format!("--cgroups_root=tepui-operating-{port}"),
+            "--resources=cpus:4;mem:1024;disk:1024;ports:[31000-31099]".into(),
+            "--isolation=posix/cpu".into(),
+            "--registration_backoff_factor=100ms".into(),
+        ];
+        self.spawn("agent", &[&flags[..], &self.agent_flags].concat());
+    }
+
+    pub fn agent_directory(&self, host: &str) -> PathBuf {
+        self.work.path().join(host)
+    }
+
+    fn spawn(&mut self, program: &str, arguments: &[String]) {
+        let log = self.work.path().join(format!("{program}-{}.log", self.processes.len()));
+        let output = std::fs::File::create(&log).unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_tepui"))
+            .arg(program)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(output.try_clone().unwrap())
+            .stderr(output)
+            .spawn()
+            .unwrap();
+        self.processes.push((log, child));
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tepui"));
+        command.args(arguments).env("TEPUI_MASTER", &self.master).stdin(Stdio::null());
+        command
+    }
+
+    pub fn try_tepui(&self, arguments: &[&str]) -> CommandOutput {
+        let output = self.command(arguments).output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        CommandOutput { ok: output.status.success(), out: text(&output.stdout), err: text(&output.stderr) }
+    }
+
+    /// What it prints.
+    pub fn tepui(&self, arguments: &[&str]) -> String {
+        let said = self.try_tepui(arguments);
+        assert!(said.ok, "{arguments:?}: {said:?}");
+        said.out
+    }
+
+    pub fn json(&self, arguments: &[&str]) -> Value {
+        let text = self.tepui(&[arguments, &["--json"]].concat());
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {text}"))
+    }
+
+    /// The message of one that is refused.
+    pub fn refused(&self, arguments: &[&str]) -> String {
+        let said = self.try_tepui(arguments);
+        assert!(!said.ok, "{arguments:?}: {said:?}");
+        said.err
+    }
+
+    pub fn begin(&self, arguments: &[&str]) -> Running {
+        Running(self.command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+    }
+
+    pub fn agents(&self) -> Vec<Value> {
+        self.json(&["agents"])["agents"].as_array().cloned().unwrap_or_default()
+    }
+
+    /// How many tasks are in this state, of those that live and those that are over.
+    pub fn tasks(&self, state: &str) -> usize {
+        let tasks = self.json(&["tasks"]);
+        let all =
+            ["tasks", "completed_tasks"].into_iter().flat_map(|list| tasks[list].as_array().into_iter().flatten());
+        all.filter(|task| task["state"] == state).count()
+    }
+}
+
+/// A command of a guide, and what it is said to print.
+#[derive(Debug, PartialEq)]
+struct Step<'a> {
+    command: &'a str,
+    shown: Vec<&'a str>,
+}
+
+/// The text of the blocks of a guide that are marked so.
+pub fn blocks<'a>(guide: &'a str, mark: &str) -> Vec<&'a str> {
+    let begun = guide.split("\n```").skip(1).step_by(2);
+    begun.filter_map(|block| block.strip_prefix(mark)?.strip_prefix('\n')).collect()
+}
+
+/// The blocks marked `console`: `$ command`, and below it its output.
+fn steps(guide: &str) -> Vec<Step<'_>> {
+    let mut steps: Vec<Step<'_>> = Vec::new();
+    let mut inside = false;
+    for line in guide.lines() {
+        if line.starts_with("```") {
+            inside = line == "```console";
+        } else if let (true, Some(command)) = (inside, line.strip_prefix("$ ")) {
+            steps.push(Step { command, shown: Vec::new() });
+        } else if let (true, Some(step)) = (inside, steps.last_mut()) {
+            step.shown.push(line);
+        }
+    }
+    steps
+}
+
+impl Cluster {
+    /// Runs every step. `…` stands for what differs from run to run; a command that ends in `&` goes on, and the next
+    /// step comes when its tasks run.
+    pub fn follow(&self, guide: &str) {
+        let mut running = Vec::new();
+        for step in steps(guide) {
+            if let Some(command) = step.command.strip_suffix(" &") {
+                let before = self.tasks("TASK_RUNNING");
+                let mut shell = self.shell(&format!("exec {command}"));
+                running.push(Running(shell.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()));
+                until(step.command, || (self.tasks("TASK_RUNNING") > before).then_some(()));
+                continue;
+            }
+            let output = self.shell(&format!("{} 2>&1", step.command)).output().unwrap();
+            let printed = String::from_utf8(output.stdout).unwrap();
+            let lines: Vec<&str> = printed.lines().collect();
+            let as_shown = lines.len() == step.shown.len()
+                && lines.iter().zip(&step.shown).all(|(line, shown)| is_like(line, shown));
+            assert!(as_shown, "{}\nprints\n{printed}\nbut the guide shows\n{}", step.command, step.shown.join("\n"));
+        }
+    }
+
+    fn shell(&self, command: &str) -> Command {
+        let programs = PathBuf::from(env!("CARGO_BIN_EXE_tepui")).parent().unwrap().display().to_string();
+        let mut shell = Command::new("sh");
+        shell.args(["-c", command]).env("TEPUI_MASTER", &self.master).stdin(Stdio::null());
+        shell.env("PATH", format!("{programs}:{}", std::env::var("PATH").unwrap_or_default()));
+        shell
+    }
+}
+
+fn is_like(line: &str, shown: &str) -> bool {
+    let mut rest = line;
+    for (index, part) in shown.split('…').enumerate() {
+        // Blanks before what differs are as many as it needs.
+        match rest.find(part.trim_end()) {
+            Some(0) => rest = &rest[part.trim_end().len()..],
+            Some(at) if index > 0 => rest = &rest[at + part.trim_end().len()..],
+            _ => return false,
+        }
+    }
+    rest.is_empty() || shown.ends_with('…')
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        // The agent first, by the signal on which it ends its tasks too.
+        for (log, mut child) in std::mem::take(&mut self.processes).into_iter().rev() {
+            if std::thread::panicking() {
+                eprintln!("--- {}:\n{}", log.display(), std::fs::read_to_string(&log).unwrap_or_default());
+            }
+            let is_agent = log.file_name().is_some_and(|name| name.to_string_lossy().starts_with("agent"));
+            let _ = Command::new("kill").args(["-USR1", &child.id().to_string()]).stderr(Stdio::null()).status();
+            let begun = Instant::now();
+            while is_agent && begun.elapsed() < Duration::from_secs(10) && matches!(child.try_wait(), Ok(None)) {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            // It may have ended already.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Free a moment ago.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+pub fn until<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(value) = probe() {
+            return value;
+        }
+        assert!(begun.elapsed() < TIMEOUT, "never: {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}

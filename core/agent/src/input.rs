@@ -1,0 +1,98 @@
+//! Everything that can happen to an agent. Inputs are already decoded and have passed
+//! the syntactic checks of `wire` and `validation`.
+
+use std::net::SocketAddrV4;
+
+use messages::{Message, v1};
+use model::{ContainerId, ReplyId, StreamId, Upid};
+
+use crate::operations::MachineUsage;
+use crate::outbox::{StoreToken, Timer};
+
+#[derive(Debug)]
+pub enum Input {
+    /// The leading master, or that there is none now.
+    MasterDetected(Option<Box<v1::MasterInfo>>),
+    /// A libprocess message to the agent's process: from the master or from a v0 executor.
+    Message(PeerMessage),
+    /// The link to every process at this address broke.
+    Exited(SocketAddrV4),
+    /// SUBSCRIBE of an executor over HTTP. The core answers `reply` with a refusal, or with
+    /// `CallResponse::ok()`, upon which the edge opens the stream `stream`; its events follow in the
+    /// same step.
+    ExecutorSubscribe(ExecutorSubscribe),
+    /// UPDATE or MESSAGE of an executor over HTTP; an answer is owed to `reply`.
+    ExecutorCall(ExecutorCall),
+    /// The connection behind an executor's event stream has ended.
+    StreamClosed(StreamId),
+    Container(ContainerEvent),
+    Timer(Timer),
+    /// A `Store` effect is durable.
+    Stored(StoreToken),
+    /// Records can no longer be made durable, for this reason.
+    StoreFailed(String),
+    /// Fraction of the work directory's file system in use, 0..1.
+    DiskUsage(f64),
+    /// The directories of an `Effect::Volumes` are as they should be, or why not.
+    Volumes {
+        number: u64,
+        failed: Option<String>,
+    },
+    /// What the machine and the containers use now, for what was due with this timer.
+    Usage {
+        due: Timer,
+        usage: MachineUsage,
+    },
+    /// The operator asks the agent to unregister and stop (SIGUSR1).
+    Unregister,
+}
+
+#[derive(Debug)]
+pub struct PeerMessage {
+    pub from: Upid,
+    /// The process id it was addressed to: `slave(1)`.
+    pub to: String,
+    pub message: Message,
+}
+
+#[derive(Debug)]
+pub struct ExecutorSubscribe {
+    pub reply: ReplyId,
+    pub stream: StreamId,
+    pub call: Box<v1::executor::Call>,
+}
+
+#[derive(Debug)]
+pub struct ExecutorCall {
+    pub reply: ReplyId,
+    pub call: Box<v1::executor::Call>,
+}
+
+/// What the containerizer reports.
+#[derive(Debug)]
+pub enum ContainerEvent {
+    /// The executor process runs; `pid` is its pid in the agent's namespace.
+    Launched { container: ContainerId, pid: u32 },
+    /// Nothing runs: fetching or starting failed. All traces are already cleaned up.
+    LaunchFailed { container: ContainerId, reason: String },
+    /// The container is over and leaves no process, mount or cgroup behind.
+    Exited { container: ContainerId, exit: ContainerExit },
+}
+
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ContainerExit {
+    /// The wait status of the executor process, as `waitpid` gives it; `None` when unknown.
+    pub status: Option<i32>,
+    /// Set when the containerizer ended the container because it broke a limit.
+    pub limitation: Option<Limitation>,
+    /// What the executor had to say and could not, in its order: it has left it in writing.
+    pub last_updates: Vec<v1::TaskStatus>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Limitation {
+    pub reason: v1::task_status::Reason,
+    pub message: String,
+    /// The resources that were exceeded, for `TaskStatus.limitation`.
+    pub resources: Vec<v1::Resource>,
+}

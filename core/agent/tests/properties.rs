@@ -1,0 +1,585 @@
+//! What holds after any sequence of inputs, in any order, with a disk that confirms late.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a broken promise fails the test")]
+
+mod scenario;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use agent::{
+    Agent, Change, Config, ContainerCommand, ContainerEvent, ContainerExit, Effect, ExecutorCall, ExecutorSubscribe,
+    Input, Limitation, LoadAverage, MachineUsage, Metrics, Outbox, PeerMessage, QosController, Record, StoreToken,
+    Timer, VolumeChange,
+};
+use messages::v1::executor::call;
+use messages::{Message, internal, v1};
+use model::{ContainerId, FrameworkId, Monotonic, Now, ReplyId, StreamId, TaskId, Timestamp};
+use proptest::prelude::*;
+use resources::Resources;
+use scenario::*;
+
+/// Small numbers stand for tasks, executors and things seen before, so that sequences meet themselves again.
+#[derive(Debug, Clone)]
+enum Action {
+    RunCommand(u8),
+    RunCustom(u8, u8),
+    RunGroup(u8, u8),
+    LaunchHint(u8, u8, bool),
+    Kill(u8),
+    ShutdownExecutor(u8),
+    ShutdownFramework,
+    UpdateFramework(bool),
+    Subscribe(u8, bool),
+    Update(u8, u8, usize),
+    Message(u8),
+    Driver(u8),
+    DriverUpdate(u8, usize),
+    StreamClosed(u8),
+    Launched(u8),
+    LaunchFailed(u8),
+    Exited(u8, bool),
+    Acknowledge(u8),
+    AcknowledgeNonsense(u8),
+    Stored(u8),
+    StoredAll,
+    Timer(u8),
+    Pass(u8),
+    Master(bool),
+    Registered,
+    Ping(bool),
+    LinkBroke,
+    Disk(u8),
+    Drain(bool),
+    /// Which of them, and of which volume.
+    Operate(u8, u8),
+    RunWithVolume(u8, u8),
+    VolumesReady,
+    AcknowledgeOperation(u8),
+    Load(u8),
+}
+
+fn actions() -> impl Strategy<Value = Vec<Action>> {
+    let n = 0..4u8;
+    let act = prop_oneof![
+        4 => n.clone().prop_map(Action::RunCommand),
+        4 => (n.clone(), n.clone()).prop_map(|(t, e)| Action::RunCustom(t, e)),
+        2 => (n.clone(), n.clone()).prop_map(|(t, e)| Action::RunGroup(t, e)),
+        1 => (n.clone(), n.clone(), any::<bool>()).prop_map(|(t, e, l)| Action::LaunchHint(t, e, l)),
+        3 => n.clone().prop_map(Action::Kill),
+        1 => n.clone().prop_map(Action::ShutdownExecutor),
+        1 => Just(Action::ShutdownFramework),
+        1 => any::<bool>().prop_map(Action::UpdateFramework),
+        6 => (0..8u8, any::<bool>()).prop_map(|(e, u)| Action::Subscribe(e, u)),
+        8 => (0..8u8, n.clone(), 0..7usize).prop_map(|(e, t, s)| Action::Update(e, t, s)),
+        1 => (0..8u8).prop_map(Action::Message),
+        2 => n.clone().prop_map(Action::Driver),
+        2 => (n.clone(), 0..7usize).prop_map(|(t, s)| Action::DriverUpdate(t, s)),
+        1 => any::<u8>().prop_map(Action::StreamClosed),
+        3 => any::<u8>().prop_map(Action::Launched),
+        1 => any::<u8>().prop_map(Action::LaunchFailed),
+        2 => (any::<u8>(), any::<bool>()).prop_map(|(c, l)| Action::Exited(c, l)),
+        5 => any::<u8>().prop_map(Action::Acknowledge),
+        1 => n.clone().prop_map(Action::AcknowledgeNonsense),
+        6 => any::<u8>().prop_map(Action::Stored),
+        4 => Just(Action::StoredAll),
+        3 => any::<u8>().prop_map(Action::Timer),
+        1 => any::<u8>().prop_map(Action::Pass),
+        1 => any::<bool>().prop_map(Action::Master),
+        2 => Just(Action::Registered),
+        1 => any::<bool>().prop_map(Action::Ping),
+        1 => Just(Action::LinkBroke),
+        1 => (0..=100u8).prop_map(Action::Disk),
+        1 => any::<bool>().prop_map(Action::Drain),
+        5 => (0..4u8, 0..3u8).prop_map(|(o, v)| Action::Operate(o, v)),
+        3 => (n.clone(), 0..3u8).prop_map(|(t, v)| Action::RunWithVolume(t, v)),
+        4 => Just(Action::VolumesReady),
+        3 => any::<u8>().prop_map(Action::AcknowledgeOperation),
+        1 => any::<u8>().prop_map(Action::Load),
+    ];
+    proptest::collection::vec(act, 1..120)
+}
+
+const STATES: [v1::TaskState; 7] = [
+    v1::TaskState::TaskStaging,
+    v1::TaskState::TaskStarting,
+    v1::TaskState::TaskRunning,
+    v1::TaskState::TaskKilling,
+    v1::TaskState::TaskFinished,
+    v1::TaskState::TaskFailed,
+    v1::TaskState::TaskKilled,
+];
+
+type TaskKey = (FrameworkId, TaskId);
+
+struct World {
+    agent: Agent,
+    metrics: Arc<Metrics>,
+    now: Now,
+    outbox: Outbox,
+    replies: u64,
+    unanswered: BTreeSet<ReplyId>,
+    streams: Vec<StreamId>,
+    containers: Vec<ContainerId>,
+    live_containers: BTreeSet<ContainerId>,
+    stores: BTreeMap<StoreToken, Record>,
+    durable_updates: BTreeSet<Vec<u8>>,
+    durable_containers: BTreeSet<ContainerId>,
+    in_flight: BTreeMap<TaskKey, Vec<u8>>,
+    forwarded: Vec<(TaskKey, Vec<u8>)>,
+    timers: BTreeMap<Timer, Monotonic>,
+    frameworks: BTreeSet<FrameworkId>,
+    operations: u8,
+    /// Of operations whose status may be told.
+    durable_operations: BTreeSet<Vec<u8>>,
+    /// Final statuses that were told, by operation.
+    reported_operations: BTreeMap<Vec<u8>, v1::Uuid>,
+    /// The volumes on the disk, those that change now, and how.
+    volumes: BTreeSet<PathBuf>,
+    changing: Option<(u64, Vec<VolumeChange>)>,
+    /// A durable record says that volumes change.
+    announced: bool,
+    /// The operation that is done when they have changed, and once that is on the disk.
+    transition_of: Option<Vec<u8>>,
+    committing: Option<Vec<u8>>,
+}
+
+impl World {
+    fn new(seed: u8) -> Self {
+        let resources = Resources::parse("cpus:4;mem:4096;disk:40", "*").unwrap();
+        let metrics = Arc::new(Metrics::default());
+        let mut config = Config::new(upid(AGENT), "host", "/w", resources);
+        config.qos = QosController { load_5min: Some(128.0), ..QosController::default() };
+        let mut world = World {
+            agent: Agent::new(config, [seed; 32], metrics.clone()),
+            metrics,
+            now: Now { monotonic: Monotonic::default(), wall: Timestamp::from_nanos(1) },
+            outbox: Outbox::default(),
+            replies: 0,
+            unanswered: BTreeSet::new(),
+            streams: Vec::new(),
+            containers: Vec::new(),
+            live_containers: BTreeSet::new(),
+            stores: BTreeMap::new(),
+            durable_updates: BTreeSet::new(),
+            durable_containers: BTreeSet::new(),
+            in_flight: BTreeMap::new(),
+            forwarded: Vec::new(),
+            timers: BTreeMap::new(),
+            frameworks: BTreeSet::new(),
+            operations: 0,
+            durable_operations: BTreeSet::new(),
+            reported_operations: BTreeMap::new(),
+            volumes: BTreeSet::new(),
+            changing: None,
+            announced: false,
+            transition_of: None,
+            committing: None,
+        };
+        world.agent.start(world.now, &mut world.outbox);
+        world.act(Action::Master(true));
+        world.act(Action::Timer(0));
+        world.act(Action::Registered);
+        world
+    }
+
+    fn input(&mut self, input: Input) {
+        if let Input::Message(PeerMessage { message: Message::ShutdownFramework(_), .. }) = &input {
+            // Its updates are nobody's business any more.
+            self.in_flight.clear();
+        }
+        self.agent.step(self.now, input, &mut self.outbox);
+        let effects: Vec<Effect> = self.outbox.drain().collect();
+        for effect in effects {
+            self.observe(effect);
+        }
+        assert!(self.unanswered.is_empty(), "no answer to {:?}", self.unanswered);
+        for (name, value) in self.metrics.snapshot() {
+            assert!(value >= 0.0, "{name} is {value}");
+        }
+    }
+
+    fn observe(&mut self, effect: Effect) {
+        match effect {
+            Effect::Reply { reply, .. } => assert!(self.unanswered.remove(&reply), "{reply:?} is answered twice"),
+            Effect::Store { token, record } => {
+                if let Record::Acknowledged { framework, task, uuid } = &record {
+                    let acknowledged = self.in_flight.remove(&(framework.clone(), task.clone()));
+                    assert!(acknowledged.is_none_or(|in_flight| in_flight == *uuid));
+                }
+                if let Record::UpdatesForgotten(id) = &record {
+                    // Nobody acknowledges these any more. The shutdown of a framework may wait for a change of volumes.
+                    self.in_flight.retain(|(framework, _), _| framework != id);
+                }
+                if let Record::OperationDone { operation } = &record {
+                    self.reported_operations.remove(operation.as_bytes().as_slice());
+                }
+                assert!(self.stores.insert(token, record).is_none(), "{token:?} is used twice");
+            }
+            Effect::Send { message: Message::StatusUpdate(message), .. } => {
+                let update = &message.update;
+                let key = (FrameworkId::from(&update.framework_id), TaskId::from(&update.status.task_id));
+                let uuid = update.uuid.clone().expect("updates have a uuid");
+                assert!(self.durable_updates.contains(&uuid), "{key:?} is forwarded before it is stored");
+                let before = self.in_flight.insert(key.clone(), uuid.clone());
+                assert!(before.is_none_or(|before| before == uuid), "two updates of {key:?} are in flight");
+                self.forwarded.push((key, uuid));
+            }
+            Effect::Arm { timer, at } => {
+                assert!(at >= self.now.monotonic);
+                self.timers.insert(timer, at);
+            }
+            Effect::Disarm(timer) => {
+                self.timers.remove(&timer);
+            }
+            Effect::Container(ContainerCommand::Launch(launch)) => {
+                assert!(self.durable_containers.contains(&launch.container), "started before it is stored");
+                assert!(!self.containers.contains(&launch.container), "started twice");
+                for volume in &launch.volumes {
+                    assert!(self.volumes.contains(&volume.source), "started before its volume is made");
+                }
+                self.containers.push(launch.container.clone());
+                self.live_containers.insert(launch.container);
+            }
+            Effect::Container(ContainerCommand::Update { container, .. }) => {
+                assert!(self.live_containers.contains(&container), "updated while it does not run");
+            }
+            Effect::Container(ContainerCommand::Destroy { container }) => {
+                assert!(self.live_containers.contains(&container), "destroyed while it does not run");
+            }
+            Effect::Volumes { number, changes } => {
+                assert!(std::mem::take(&mut self.announced), "the disk is touched before that is written down");
+                assert!(self.changing.replace((number, changes)).is_none(), "two changes at a time");
+            }
+            Effect::Send { message: Message::UpdateOperationStatus(message), .. } if message.status.uuid.is_some() => {
+                let operation = message.operation_uuid.expect("operations have a uuid").value;
+                assert!(self.durable_operations.contains(&operation), "told before it is durable");
+                self.reported_operations.insert(operation, message.status.uuid.expect("checked"));
+            }
+            Effect::Publish(Change::FrameworkAdded(framework)) => {
+                self.frameworks.insert(framework.id.clone());
+            }
+            Effect::Publish(Change::FrameworkRemoved(id)) => {
+                assert!(self.frameworks.remove(&id));
+            }
+            _ => {}
+        }
+    }
+
+    fn confirm(&mut self, token: StoreToken) {
+        match self.stores.remove(&token) {
+            Some(Record::Update { status, .. }) => {
+                self.durable_updates.insert(status.uuid.clone().unwrap_or_default());
+            }
+            Some(Record::Resources { target: Some(_), operation, .. }) => {
+                self.announced = true;
+                self.transition_of = operation.map(|operation| operation.uuid.value.clone());
+            }
+            Some(Record::Resources { target: None, operation, .. }) => {
+                let operation = operation.map(|operation| operation.uuid.value.clone());
+                self.durable_operations.extend(operation.or_else(|| self.committing.take()));
+            }
+            Some(Record::Executor { container, .. }) => {
+                self.durable_containers.insert(container);
+            }
+            _ => {}
+        }
+        self.input(Input::Stored(token));
+    }
+
+    fn sends(&mut self, from: &str, message: impl Into<Message>) {
+        self.input(Input::Message(PeerMessage { from: upid(from), to: "slave(1)".into(), message: message.into() }));
+    }
+
+    fn reply(&mut self) -> ReplyId {
+        self.replies += 1;
+        self.unanswered.insert(ReplyId(self.replies));
+        ReplyId(self.replies)
+    }
+
+    fn pick_container(&self, number: u8) -> Option<ContainerId> {
+        let live: Vec<&ContainerId> = self.live_containers.iter().collect();
+        Some((*live.get(usize::from(number) % live.len().max(1))?).clone())
+    }
+
+    fn act(&mut self, act: Action) {
+        match act {
+            Action::RunCommand(t) => self.sends(MASTER, run_task(command(&format!("t{t}")))),
+            Action::RunCustom(t, e) => self.sends(MASTER, run_task(custom(&format!("t{t}"), &format!("e{e}")))),
+            Action::RunGroup(t, e) => {
+                let (a, b) = (format!("t{t}"), format!("g{t}"));
+                self.sends(MASTER, run_group(&format!("e{e}"), &[&a, &b]));
+            }
+            Action::LaunchHint(t, e, hint) => {
+                let message = run_task(custom(&format!("t{t}"), &format!("e{e}")));
+                self.sends(MASTER, internal::RunTaskMessage { launch_executor: Some(hint), ..message });
+            }
+            Action::Kill(t) => {
+                let task_id = v1::TaskId { value: format!("t{t}") };
+                self.sends(
+                    MASTER,
+                    internal::KillTaskMessage { framework_id: framework_id(), task_id, kill_policy: None },
+                );
+            }
+            Action::ShutdownExecutor(e) => {
+                let executor_id = Some(v1::ExecutorId { value: executor(e) });
+                let framework_id = Some(framework_id());
+                self.sends(MASTER, internal::ShutdownExecutorMessage { executor_id, framework_id });
+            }
+            Action::ShutdownFramework => {
+                self.sends(MASTER, internal::ShutdownFrameworkMessage { framework_id: framework_id() });
+            }
+            Action::UpdateFramework(v0) => {
+                let pid = Some(if v0 { SCHEDULER.to_owned() } else { "@0.0.0.0:0".to_owned() });
+                let message =
+                    internal::UpdateFrameworkMessage { framework_id: framework_id(), pid, framework_info: None };
+                self.sends(MASTER, message);
+            }
+            Action::Subscribe(e, with_updates) => {
+                let stream = StreamId(uuid::Uuid::from_u128(self.streams.len() as u128 + 1));
+                self.streams.push(stream);
+                let mut call = executor_call(&executor(e), call::Type::Subscribe);
+                let mut subscribe = call::Subscribe::default();
+                if with_updates {
+                    subscribe.unacknowledged_tasks.push(task("t0"));
+                    subscribe
+                        .unacknowledged_updates
+                        .push(call::Update { status: status("t0", v1::TaskState::TaskRunning) });
+                }
+                call.subscribe = Some(Box::new(subscribe));
+                let reply = self.reply();
+                self.input(Input::ExecutorSubscribe(ExecutorSubscribe { reply, stream, call: Box::new(call) }));
+            }
+            Action::Update(e, t, state) => {
+                let mut call = executor_call(&executor(e), call::Type::Update);
+                call.update = Some(Box::new(call::Update { status: status(&format!("t{t}"), STATES[state]) }));
+                let reply = self.reply();
+                self.input(Input::ExecutorCall(ExecutorCall { reply, call: Box::new(call) }));
+            }
+            Action::Message(e) => {
+                let mut call = executor_call(&executor(e), call::Type::Message);
+                call.message = Some(call::Message { data: vec![1] });
+                let reply = self.reply();
+                self.input(Input::ExecutorCall(ExecutorCall { reply, call: Box::new(call) }));
+            }
+            Action::Driver(e) => {
+                let executor_id = v1::ExecutorId { value: format!("e{e}") };
+                self.sends(DRIVER, internal::RegisterExecutorMessage { framework_id: framework_id(), executor_id });
+            }
+            Action::DriverUpdate(t, state) => self.sends(DRIVER, driver_update(&format!("t{t}"), STATES[state])),
+            Action::StreamClosed(number) => {
+                if let Some(stream) = self.streams.get(usize::from(number) % self.streams.len().max(1)) {
+                    self.input(Input::StreamClosed(*stream));
+                }
+            }
+            Action::Launched(number) => {
+                if let Some(container) = self.pick_container(number) {
+                    self.input(Input::Container(ContainerEvent::Launched { container, pid: 1 }));
+                }
+            }
+            Action::LaunchFailed(number) => {
+                if let Some(container) = self.pick_container(number) {
+                    self.live_containers.remove(&container);
+                    let reason = "no".to_owned();
+                    self.input(Input::Container(ContainerEvent::LaunchFailed { container, reason }));
+                }
+            }
+            Action::Exited(number, limited) => {
+                if let Some(container) = self.pick_container(number) {
+                    self.live_containers.remove(&container);
+                    let limitation = limited.then(|| Limitation {
+                        reason: v1::task_status::Reason::ContainerLimitationMemory,
+                        message: "too much".to_owned(),
+                        resources: Vec::new(),
+                    });
+                    let exit = ContainerExit { status: Some(0), limitation, ..Default::default() };
+                    self.input(Input::Container(ContainerEvent::Exited { container, exit }));
+                }
+            }
+            Action::Acknowledge(number) => {
+                let forwarded = self.forwarded.get(usize::from(number) % self.forwarded.len().max(1));
+                if let Some((key, uuid)) = forwarded.cloned() {
+                    self.acknowledge(&key, uuid);
+                }
+            }
+            Action::AcknowledgeNonsense(t) => {
+                let key = (FrameworkId::new("F"), TaskId::new(format!("t{t}")));
+                self.acknowledge(&key, vec![t; 16]);
+            }
+            Action::Stored(number) => {
+                let tokens: Vec<StoreToken> = self.stores.keys().copied().take(usize::from(number) % 4).collect();
+                for token in tokens {
+                    self.confirm(token);
+                }
+            }
+            Action::StoredAll => {
+                let tokens: Vec<StoreToken> = self.stores.keys().copied().collect();
+                for token in tokens {
+                    self.confirm(token);
+                }
+            }
+            Action::Timer(number) => {
+                let timers: Vec<Timer> = self.timers.keys().cloned().collect();
+                if let Some(timer) = timers.get(usize::from(number) % timers.len().max(1)) {
+                    if let Some(at) = self.timers.remove(timer) {
+                        self.now.monotonic = self.now.monotonic.max(at);
+                    }
+                    self.input(Input::Timer(timer.clone()));
+                }
+            }
+            Action::Pass(seconds) => self.now.monotonic = self.now.monotonic + Duration::from_secs(seconds.into()),
+            Action::Master(leading) => {
+                let info = v1::MasterInfo { id: "M".into(), pid: Some(MASTER.into()), ..Default::default() };
+                self.input(Input::MasterDetected(leading.then(|| Box::new(info))));
+            }
+            Action::Registered => {
+                let slave_id = agent_id();
+                self.sends(MASTER, internal::SlaveRegisteredMessage { slave_id: slave_id.clone(), connection: None });
+                self.sends(MASTER, internal::SlaveReregisteredMessage { slave_id, ..Default::default() });
+            }
+            Action::Ping(connected) => self.sends(OBSERVER, internal::PingSlaveMessage { connected }),
+            Action::LinkBroke => self.input(Input::Exited(upid(MASTER).address)),
+            Action::Disk(percent) => self.input(Input::DiskUsage(f64::from(percent) / 100.0)),
+            Action::Operate(kind, number) => {
+                self.operations = self.operations.wrapping_add(1);
+                let volume = volume(&format!("v{number}"), 10.0);
+                let operation = match kind {
+                    0 | 1 => reserve(10.0),
+                    2 => create(volume),
+                    _ => destroy(volume),
+                };
+                self.sends(
+                    MASTER,
+                    internal::ApplyOperationMessage {
+                        framework_id: Some(framework_id()),
+                        operation_info: operation,
+                        operation_uuid: operation_uuid(self.operations),
+                        ..Default::default()
+                    },
+                );
+            }
+            Action::RunWithVolume(t, number) => {
+                // Masters offer only what there is.
+                let volume = volume(&format!("v{number}"), 10.0);
+                if self.volumes.iter().any(|path| path.ends_with(format!("v{number}"))) {
+                    let mut task = command(&format!("t{t}"));
+                    for cpus in task.resources.iter_mut().filter(|resource| resource.name == "cpus") {
+                        cpus.revocable = Some(v1::resource::RevocableInfo::default());
+                    }
+                    task.resources.push(volume);
+                    self.sends(MASTER, run_task(task));
+                }
+            }
+            Action::VolumesReady => {
+                let Some((number, changes)) = self.changing.take() else { return };
+                for change in changes {
+                    match change {
+                        VolumeChange::Create { path } => drop(self.volumes.insert(path)),
+                        VolumeChange::Remove { path, .. } => assert!(self.volumes.remove(&path), "deleted twice"),
+                    }
+                }
+                self.committing = self.transition_of.take();
+                self.input(Input::Volumes { number, failed: None });
+            }
+            Action::AcknowledgeOperation(number) => {
+                let told: Vec<_> = self.reported_operations.clone().into_iter().collect();
+                if let Some((operation, status)) = told.get(usize::from(number) % told.len().max(1)) {
+                    self.acknowledge_operation(operation, status);
+                }
+            }
+            Action::Load(five_minutes) => {
+                let load = LoadAverage { five_minutes: f64::from(five_minutes), fifteen_minutes: 0.0 };
+                let usage = MachineUsage { load: Some(load), ..MachineUsage::default() };
+                self.input(Input::Usage { due: Timer::QosCorrection, usage });
+            }
+            Action::Drain(mark_gone) => {
+                let config = v1::DrainConfig { max_grace_period: None, mark_gone: Some(mark_gone) };
+                self.sends(MASTER, internal::DrainSlaveMessage { config });
+            }
+        }
+    }
+
+    fn acknowledge(&mut self, (framework, task): &TaskKey, uuid: Vec<u8>) {
+        let message = internal::StatusUpdateAcknowledgementMessage {
+            slave_id: agent_id(),
+            framework_id: framework.to_proto(),
+            task_id: task.to_proto(),
+            uuid,
+        };
+        self.sends(MASTER, message);
+    }
+
+    fn acknowledge_operation(&mut self, operation: &[u8], status: &v1::Uuid) {
+        self.sends(
+            MASTER,
+            internal::AcknowledgeOperationStatusMessage {
+                status_uuid: status.clone(),
+                operation_uuid: v1::Uuid { value: operation.to_vec() },
+                resource_provider_id: None,
+            },
+        );
+    }
+
+    /// The faults stop: the disk confirms, containers end, the framework acknowledges.
+    fn settle(&mut self) {
+        self.act(Action::Master(true));
+        self.act(Action::Registered);
+        for _ in 0..200 {
+            self.act(Action::StoredAll);
+            while !self.live_containers.is_empty() {
+                self.act(Action::Exited(0, false));
+            }
+            for (key, uuid) in self.in_flight.clone() {
+                self.acknowledge(&key, uuid);
+            }
+            self.act(Action::VolumesReady);
+            for (operation, status) in self.reported_operations.clone() {
+                self.acknowledge_operation(&operation, &status);
+            }
+            // An operation that did not fit had the agent register again.
+            self.act(Action::Registered);
+            let idle = self.stores.is_empty() && self.changing.is_none() && self.reported_operations.is_empty();
+            if idle && self.in_flight.is_empty() && self.live_containers.is_empty() {
+                return;
+            }
+        }
+        panic!("the agent does not settle: in flight {:?}, stores {:?}", self.in_flight, self.stores);
+    }
+}
+
+/// The first four are named as command tasks, the others as custom executors.
+fn executor(number: u8) -> String {
+    if number < 4 { format!("t{number}") } else { format!("e{}", number - 4) }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 250, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn the_promises_hold_and_everything_settles(seed in any::<u8>(), actions in actions()) {
+        let mut world = World::new(seed);
+        for act in actions {
+            world.act(act);
+        }
+        world.settle();
+        prop_assert!(world.frameworks.is_empty(), "left: {:?}", world.frameworks);
+        let left_over = |name: &str| name.contains("_used") || name.ends_with("ing") && name != "gc/path_removals_pending";
+        for (name, value) in world.metrics.snapshot() {
+            prop_assert!(!left_over(&name) || value == 0.0, "{} is {}", name, value);
+        }
+    }
+
+    #[test]
+    fn the_same_seed_and_inputs_give_the_same_effects(seed in any::<u8>(), actions in actions()) {
+        let run = || {
+            let mut world = World::new(seed);
+            for act in actions.clone() {
+                world.act(act);
+            }
+            format!("{:?} {:?} {:?}", world.forwarded, world.containers, world.timers)
+        };
+        prop_assert_eq!(run(), run());
+    }
+}

@@ -1,0 +1,608 @@
+//! A crash at any moment: the next process of the agent knows what was confirmed, and what runs is not forgotten.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a broken promise fails the test")]
+
+mod scenario;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use agent::{
+    Agent, Change, Config, ContainerCommand, ContainerEvent, ContainerExit, Effect, ExecutorCall, ExecutorSubscribe,
+    Incompatible, Input, Metrics, Outbox, PeerMessage, Record, RecoveredState, Recovery, StoreToken, Timer,
+};
+use messages::v1::executor::{call, event};
+use messages::{Message, internal, v1};
+use model::{ContainerId, Monotonic, Now, ReplyId, StreamId, Timestamp};
+use proptest::prelude::*;
+use resources::Resources;
+use scenario::*;
+
+#[derive(Debug, Clone)]
+enum Action {
+    Run(u8),
+    Subscribe(u8),
+    Update(u8, u8),
+    Exit(u8),
+    Acknowledge(u8),
+    Stored(u8),
+    Crash,
+}
+
+fn actions() -> impl Strategy<Value = Vec<Action>> {
+    let act = prop_oneof![
+        4 => (0..6u8).prop_map(Action::Run),
+        4 => (0..6u8).prop_map(Action::Subscribe),
+        8 => (0..6u8, 0..4u8).prop_map(|(task, state)| Action::Update(task, state)),
+        1 => any::<u8>().prop_map(Action::Exit),
+        5 => any::<u8>().prop_map(Action::Acknowledge),
+        8 => (1..8u8).prop_map(Action::Stored),
+        1 => Just(Action::Crash),
+    ];
+    proptest::collection::vec(act, 1..80)
+}
+
+const STATES: [v1::TaskState; 4] =
+    [v1::TaskState::TaskStarting, v1::TaskState::TaskRunning, v1::TaskState::TaskFinished, v1::TaskState::TaskFailed];
+
+type Uuid = Vec<u8>;
+
+/// What goes on outside of the agent: the disk, containers with their executors, and the framework.
+struct World {
+    agent: Agent,
+    processes: u8,
+    now: Now,
+    outbox: Outbox,
+    replies: u64,
+    streams: u128,
+    disk: Vec<Record>,
+    writing: BTreeMap<StoreToken, Record>,
+    /// With the task each was started for.
+    containers: BTreeMap<ContainerId, String>,
+    /// Made by executors.
+    made: BTreeSet<Uuid>,
+    /// Tasks whose executor has said that they are over.
+    ended: BTreeSet<String>,
+    /// The agent has told the executor that it may forget these.
+    confirmed: BTreeMap<Uuid, String>,
+    /// The framework knows these.
+    known: BTreeSet<Uuid>,
+    /// Forwarded and not acknowledged, by task.
+    in_flight: BTreeMap<String, Uuid>,
+    /// Tasks whose end the framework knows.
+    over: BTreeSet<String>,
+    ends: BTreeMap<Uuid, String>,
+    /// Containers that the agent wants to end.
+    ending: BTreeSet<ContainerId>,
+    /// When the agent stops waiting for executors.
+    reregister_deadline: Option<Monotonic>,
+    /// What the agent last sent to register.
+    registers: Option<&'static str>,
+    terminated: bool,
+    /// Executors that were told to end.
+    shut_down: usize,
+}
+
+fn config() -> Config {
+    let resources = Resources::parse("cpus:4;mem:4096", "*").unwrap();
+    let config = Config::new(upid(AGENT), "host", "/w", resources);
+    Config { boot_id: Some("first boot".to_owned()), ..config }
+}
+
+/// Each process draws its own ids.
+fn new_agent(seed: u8) -> Agent {
+    Agent::new(config(), [seed; 32], Arc::new(Metrics::default()))
+}
+
+impl World {
+    fn new() -> Self {
+        let mut world = World {
+            agent: new_agent(0),
+            processes: 0,
+            now: Now { monotonic: Monotonic::default(), wall: Timestamp::from_nanos(1) },
+            outbox: Outbox::default(),
+            replies: 0,
+            streams: 0,
+            disk: Vec::new(),
+            writing: BTreeMap::new(),
+            containers: BTreeMap::new(),
+            made: BTreeSet::new(),
+            ended: BTreeSet::new(),
+            confirmed: BTreeMap::new(),
+            known: BTreeSet::new(),
+            in_flight: BTreeMap::new(),
+            over: BTreeSet::new(),
+            ends: BTreeMap::new(),
+            ending: BTreeSet::new(),
+            reregister_deadline: None,
+            registers: None,
+            terminated: false,
+            shut_down: 0,
+        };
+        world.agent.start(world.now, &mut world.outbox);
+        world.register();
+        world.store(usize::MAX);
+        world
+    }
+
+    fn input(&mut self, input: Input) {
+        self.agent.step(self.now, input, &mut self.outbox);
+        self.observe();
+    }
+
+    fn observe(&mut self) {
+        for effect in self.outbox.drain().collect::<Vec<_>>() {
+            match effect {
+                Effect::Store { token, record } => {
+                    self.writing.insert(token, record);
+                }
+                Effect::Container(ContainerCommand::Launch(launch)) => {
+                    self.containers.insert(launch.container.clone(), launch.executor.to_string());
+                }
+                Effect::Container(ContainerCommand::Destroy { container }) => {
+                    assert!(self.containers.contains_key(&container));
+                    self.ending.insert(container);
+                }
+                Effect::Arm { timer: Timer::ExecutorReregistration, at } => self.reregister_deadline = Some(at),
+                Effect::Event { event, .. } if event.r#type() == event::Type::Shutdown => self.shut_down += 1,
+                Effect::Terminate(_) => self.terminated = true,
+                Effect::Send { message: Message::RegisterSlave(_), .. } => self.registers = Some("a new one"),
+                Effect::Send { message: Message::ReregisterSlave(_), .. } => self.registers = Some("as before"),
+                Effect::Event { event, .. } if event.r#type() == event::Type::Acknowledged => {
+                    let acknowledged = event.acknowledged.as_ref().unwrap();
+                    self.confirmed.insert(acknowledged.uuid.clone(), acknowledged.task_id.value.clone());
+                }
+                Effect::Send { message: Message::StatusUpdate(message), .. } => {
+                    let update = message.update;
+                    let (task, uuid) = (update.status.task_id.value, update.uuid.unwrap());
+                    let by_executor = update.status.source == Some(v1::task_status::Source::Executor as i32);
+                    assert!(!by_executor || self.made.contains(&uuid), "an update with a new uuid");
+                    if [2, 3].map(|at| STATES[at] as i32).contains(&update.status.state) || !by_executor {
+                        self.ends.insert(uuid.clone(), task.clone());
+                    }
+                    self.in_flight.insert(task, uuid);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn sends(&mut self, message: impl Into<Message>) {
+        let message = message.into();
+        self.input(Input::Message(PeerMessage { from: upid(MASTER), to: "slave(1)".into(), message }));
+    }
+
+    fn register(&mut self) {
+        let info = v1::MasterInfo { id: "M".into(), pid: Some(MASTER.into()), ..Default::default() };
+        self.input(Input::MasterDetected(Some(Box::new(info))));
+        self.input(Input::Timer(Timer::Register));
+        self.sends(internal::SlaveRegisteredMessage { slave_id: agent_id(), connection: None });
+        self.sends(internal::SlaveReregisteredMessage { slave_id: agent_id(), ..Default::default() });
+    }
+
+    fn store(&mut self, count: usize) {
+        for _ in 0..count {
+            let Some((token, record)) = self.writing.pop_first() else { return };
+            self.disk.push(record);
+            self.input(Input::Stored(token));
+        }
+    }
+
+    fn acknowledge(&mut self, task: &str) {
+        let Some(uuid) = self.in_flight.remove(task) else { return };
+        self.known.insert(uuid.clone());
+        if self.ends.get(&uuid).is_some_and(|ended| ended == task) {
+            self.over.insert(task.to_owned());
+        }
+        self.sends(internal::StatusUpdateAcknowledgementMessage {
+            slave_id: agent_id(),
+            framework_id: framework_id(),
+            task_id: v1::TaskId { value: task.to_owned() },
+            uuid,
+        });
+    }
+
+    fn subscribe(&mut self, executor: &str) {
+        self.replies += 1;
+        self.streams += 1;
+        let mut call = executor_call(executor, call::Type::Subscribe);
+        let held = v1::TaskInfo { ..task(executor) };
+        call.subscribe = Some(Box::new(call::Subscribe { unacknowledged_tasks: vec![held], ..Default::default() }));
+        let stream = StreamId(uuid::Uuid::from_u128(self.streams));
+        let reply = ReplyId(self.replies);
+        self.input(Input::ExecutorSubscribe(ExecutorSubscribe { reply, stream, call: Box::new(call) }));
+    }
+
+    fn act(&mut self, act: &Action) {
+        match act {
+            Action::Run(number) => {
+                let mut message = run_task(command(&format!("t{number}")));
+                message.framework.checkpoint = Some(true);
+                if !self.over.contains(&format!("t{number}")) {
+                    self.sends(message);
+                }
+            }
+            Action::Subscribe(number) if self.containers.values().any(|task| *task == format!("t{number}")) => {
+                self.subscribe(&format!("t{number}"));
+            }
+            Action::Update(number, state) if self.containers.values().any(|task| *task == format!("t{number}")) => {
+                let name = format!("t{number}");
+                // What comes after the end of a task is confirmed and passed over.
+                if self.ended.contains(&name) {
+                    return;
+                }
+                if *state > 1 {
+                    self.ended.insert(name.clone());
+                }
+                let status = status(&name, STATES[usize::from(*state)]);
+                self.made.insert(status.uuid.clone().unwrap());
+                self.replies += 1;
+                let mut call = executor_call(&name, call::Type::Update);
+                call.update = Some(Box::new(call::Update { status }));
+                self.input(Input::ExecutorCall(ExecutorCall { reply: ReplyId(self.replies), call: Box::new(call) }));
+            }
+            Action::Subscribe(_) | Action::Update(..) => {}
+            Action::Exit(number) => {
+                let container =
+                    self.containers.keys().nth(usize::from(*number) % self.containers.len().max(1)).cloned();
+                if let Some(container) = container {
+                    self.exit(container);
+                }
+            }
+            Action::Acknowledge(number) => {
+                let task = self.in_flight.keys().nth(usize::from(*number) % self.in_flight.len().max(1)).cloned();
+                if let Some(task) = task {
+                    self.acknowledge(&task);
+                }
+            }
+            Action::Stored(count) => self.store((*count).into()),
+            Action::Crash => self.crash(),
+        }
+    }
+
+    fn exit(&mut self, container: ContainerId) {
+        self.containers.remove(&container);
+        let exit = ContainerExit { status: Some(0), ..Default::default() };
+        self.input(Input::Container(ContainerEvent::Exited { container, exit }));
+    }
+
+    /// What was on its way to the disk is gone, and so is what the agent knew.
+    fn crash(&mut self) {
+        self.crash_leaving(BTreeMap::new());
+    }
+
+    /// With what is known of containers that ended meanwhile.
+    fn crash_leaving(&mut self, ended: BTreeMap<ContainerId, ContainerExit>) {
+        self.restart(config(), ended).unwrap();
+        for task in self.containers.values().cloned().collect::<Vec<_>>() {
+            self.subscribe(&task);
+        }
+        self.register();
+    }
+
+    /// kill -9, and another process with this configuration.
+    fn restart(&mut self, config: Config, ended: BTreeMap<ContainerId, ContainerExit>) -> Result<(), Incompatible> {
+        self.writing.clear();
+        self.in_flight.clear();
+        self.ending.clear();
+        (self.reregister_deadline, self.registers, self.terminated) = (None, None, false);
+        let recovered_state: RecoveredState = self.disk.iter().cloned().collect();
+        assert_eq!(recovered_state.records().into_iter().collect::<RecoveredState>(), recovered_state);
+        let alive: BTreeMap<ContainerId, u32> = self.containers.keys().map(|id| (id.clone(), 1)).collect();
+        for container in self.containers.keys() {
+            assert!(recovered_state.containers().any(|known| known == container), "a running container is forgotten");
+        }
+        self.processes += 1;
+        self.agent = Agent::new(config, [self.processes; 32], Arc::new(Metrics::default()));
+        self.outbox = Outbox::default();
+        let recovery = Recovery { recovered_state, alive, ended, ..Default::default() };
+        self.agent.recover(self.now, recovery, &mut self.outbox)?;
+        self.agent.start(self.now, &mut self.outbox);
+        self.observe();
+        Ok(())
+    }
+
+    /// Everything ends, everybody hears of it.
+    fn settle(&mut self) {
+        self.crash();
+        for _ in 0..200 {
+            self.store(usize::MAX);
+            while let Some(container) = self.containers.keys().next().cloned() {
+                self.exit(container);
+            }
+            for task in self.in_flight.keys().cloned().collect::<Vec<_>>() {
+                self.acknowledge(&task);
+            }
+            if self.writing.is_empty() && self.in_flight.is_empty() {
+                return;
+            }
+        }
+        panic!("the agent does not settle");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn a_crash_at_any_moment_loses_nothing_that_was_confirmed(actions in actions()) {
+        let mut world = World::new();
+        let mut started = BTreeSet::new();
+        for act in &actions {
+            world.act(act);
+            started.extend(world.containers.values().cloned());
+        }
+        world.settle();
+        for (uuid, task) in &world.confirmed {
+            prop_assert!(world.known.contains(uuid), "an update of {task} was confirmed and never came");
+        }
+        for task in &started {
+            prop_assert!(world.over.contains(task), "the framework never hears of the end of {task}");
+        }
+        let left: RecoveredState = world.disk.iter().cloned().collect();
+        prop_assert_eq!(left.containers().count(), 0);
+    }
+}
+
+/// One task whose container has ended while there was no agent.
+fn ended_meanwhile(exit: impl FnOnce(&mut World) -> ContainerExit) -> World {
+    let mut world = World::new();
+    let mut message = run_task(command("t"));
+    message.framework.checkpoint = Some(true);
+    world.sends(message);
+    world.store(usize::MAX);
+    let (container, _) = world.containers.pop_first().expect("a container");
+    let exit = exit(&mut world);
+    world.crash_leaving(BTreeMap::from([(container, exit)]));
+    world.store(usize::MAX);
+    world
+}
+
+/// What the framework is told of the end of the task.
+fn told(world: &World) -> v1::TaskStatus {
+    let told = world.disk.iter().rev().find_map(|record| match record {
+        Record::Update { status, .. } => Some(status.clone()),
+        _ => None,
+    });
+    (*told.expect("an update")).clone()
+}
+
+#[test]
+fn what_an_executor_left_in_writing_is_how_its_task_ended() {
+    let mut world = ended_meanwhile(|world| {
+        let uuid = vec![7; 16];
+        world.made.insert(uuid.clone());
+        let status = v1::TaskStatus {
+            task_id: v1::TaskId { value: "t".into() },
+            executor_id: Some(v1::ExecutorId { value: "t".into() }),
+            state: v1::TaskState::TaskFinished as i32,
+            uuid: Some(uuid),
+            ..Default::default()
+        };
+        // Of a task that it never had.
+        let strange = v1::TaskStatus { task_id: v1::TaskId { value: "u".into() }, ..status.clone() };
+        ContainerExit { last_updates: vec![strange, status], ..Default::default() }
+    });
+    let status = told(&world);
+    assert_eq!((status.state(), status.source()), (v1::TaskState::TaskFinished, v1::task_status::Source::Executor));
+    world.acknowledge("t");
+    world.store(usize::MAX);
+    assert!(world.over.contains("t"));
+    let left: RecoveredState = world.disk.iter().cloned().collect();
+    assert_eq!(left.containers().count(), 0);
+}
+
+#[test]
+fn an_executor_whose_end_is_on_record_is_not_unknown() {
+    let known = ended_meanwhile(|_| ContainerExit { status: Some(256), ..Default::default() });
+    assert_eq!(told(&known).message(), "Executor terminated");
+    let unknown = ended_meanwhile(|_| ContainerExit::default());
+    assert_eq!(told(&unknown).message(), "Abnormal executor termination: unknown container");
+}
+
+/// Tasks that run in executors which checkpoint.
+fn with_tasks(tasks: &[&str]) -> World {
+    let mut world = World::new();
+    for task in tasks {
+        let mut message = run_task(command(task));
+        message.framework.checkpoint = Some(true);
+        world.sends(message);
+        world.store(usize::MAX);
+        world.subscribe(task);
+    }
+    world
+}
+
+fn smaller() -> Config {
+    Config { resources: Resources::parse("cpus:1;mem:512", "*").unwrap(), ..config() }
+}
+
+#[test]
+fn executors_are_waited_for_as_long_as_others_come_back() {
+    let mut world = with_tasks(&["a", "b", "c"]);
+    world.restart(config(), BTreeMap::new()).unwrap();
+    let begun = world.now.monotonic;
+    let at = |seconds: f64| begun + Duration::from_secs_f64(seconds);
+    let back = |world: &mut World, seconds: f64, task: &str| {
+        world.now.monotonic = at(seconds);
+        world.subscribe(task);
+    };
+    let deadline_passes = |world: &mut World| {
+        world.now.monotonic = world.reregister_deadline.take().unwrap();
+        world.input(Input::Timer(Timer::ExecutorReregistration));
+    };
+    back(&mut world, 1.5, "b");
+    deadline_passes(&mut world);
+    assert_eq!(world.reregister_deadline, Some(at(3.5)), "two seconds after the last one");
+    back(&mut world, 3.0, "c");
+    deadline_passes(&mut world);
+    assert_eq!((world.ending.len(), world.reregister_deadline), (0, Some(at(5.0))));
+    deadline_passes(&mut world);
+    let ending: Vec<&String> = world.ending.iter().map(|container| &world.containers[container]).collect();
+    assert_eq!(ending, ["a"]);
+    assert_eq!(world.reregister_deadline, None);
+
+    // One that comes again and again is no reason to wait for ever.
+    world.restart(config(), BTreeMap::new()).unwrap();
+    let begun = world.now.monotonic;
+    while world.ending.is_empty() {
+        world.now.monotonic = world.now.monotonic + Duration::from_secs(1);
+        world.subscribe("b");
+        deadline_passes(&mut world);
+    }
+    assert_eq!(world.now.monotonic.since(begun), Duration::from_secs(60));
+}
+
+#[test]
+fn cleaning_up_ends_everything_whatever_the_configuration_has_become() {
+    let mut world = with_tasks(&["a", "b"]);
+    let refused = world.restart(smaller(), BTreeMap::new()).unwrap_err();
+    assert!(refused.to_string().starts_with("Incompatible agent info detected"), "{refused}");
+
+    world.restart(Config { recover: agent::Recover::Cleanup, ..smaller() }, BTreeMap::new()).unwrap();
+    world.subscribe("a");
+    world.subscribe("b");
+    assert_eq!(world.shut_down, 2);
+    while let Some(container) = world.containers.keys().next().cloned() {
+        assert!(!world.terminated);
+        world.exit(container);
+    }
+    world.store(usize::MAX);
+    assert!(world.terminated);
+    world.restart(smaller(), BTreeMap::new()).unwrap();
+    world.register();
+    assert_eq!(world.registers, Some("a new one"));
+}
+
+#[test]
+fn what_ran_before_a_reboot_has_ended_and_the_agent_is_the_same() {
+    for (config, registers) in [(config(), "as before"), (smaller(), "a new one")] {
+        let mut world = with_tasks(&["a"]);
+        world.crash();
+        world.store(usize::MAX);
+        world.containers.clear();
+        let rebooted = Config { boot_id: Some("second boot".to_owned()), ..config };
+        world.restart(rebooted.clone(), BTreeMap::new()).unwrap();
+        world.register();
+        world.store(usize::MAX);
+        assert_eq!(world.registers, Some(registers));
+        if registers == "as before" {
+            let told = told(&world);
+            assert_eq!(told.state(), v1::TaskState::TaskFailed);
+            assert_eq!(told.message(), "Abnormal executor termination: the machine has been restarted");
+        }
+        // The next restart of the agent alone is none of the machine.
+        let before = world.disk.len();
+        world.restart(rebooted, BTreeMap::new()).unwrap();
+        world.store(usize::MAX);
+        let again = world.disk[before..].iter().filter(|record| matches!(record, Record::BootId(_) | Record::Reset));
+        assert_eq!(again.count(), 0);
+    }
+}
+
+/// What readers are told of executors that ended before, by an agent that finds the sandboxes of these.
+fn recalled(world: &World, sandboxes: &[&str]) -> Vec<String> {
+    let mut found = Vec::new();
+    for record in &world.disk {
+        if let Record::Executor { framework, container, info, .. } = record {
+            let (agent, executor) = (agent_id().value, &info.executor_id.value);
+            let path = format!("/w/slaves/{agent}/frameworks/{framework}/executors/{executor}/runs/{container}");
+            found.extend(sandboxes.contains(&executor.as_str()).then(|| (path.into(), Duration::ZERO)));
+        }
+    }
+    let recovered_state: RecoveredState = world.disk.iter().cloned().collect();
+    let alive: BTreeMap<ContainerId, u32> = recovered_state.containers().map(|id| (id.clone(), 1)).collect();
+    let (mut agent, mut outbox) = (new_agent(9), Outbox::default());
+    agent
+        .recover(world.now, Recovery { recovered_state, alive, sandboxes: found, ..Default::default() }, &mut outbox)
+        .unwrap();
+    let tasks = |tasks: &[Arc<v1::Task>]| {
+        tasks
+            .iter()
+            .map(|task| format!("{} {}", task.task_id.value, task.state().as_str_name()))
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    let told = outbox.drain().filter_map(|effect| match effect {
+        Effect::Publish(Change::CompletedFrameworkRecovered { executors, .. }) => Some(("ended", executors)),
+        Effect::Publish(Change::CompletedExecutorsRecovered { executors, .. }) => Some(("goes on", executors)),
+        _ => None,
+    });
+    told.flat_map(|(framework, executors)| {
+        executors.into_iter().map(move |e| format!("{framework}: {} [{}]", e.snapshot.id, tasks(&e.tasks)))
+    })
+    .collect()
+}
+
+#[test]
+fn what_ended_is_remembered_as_long_as_its_sandbox_is_there() {
+    let mut world = World::new();
+    world.act(&Action::Run(0));
+    world.act(&Action::Run(1));
+    world.store(usize::MAX);
+    world.act(&Action::Subscribe(0));
+    world.act(&Action::Update(0, 2));
+    world.store(usize::MAX);
+    world.acknowledge("t0");
+    world.store(usize::MAX);
+    assert_eq!(recalled(&world, &["t0"]), [""; 0], "it has not ended");
+    let container = world.containers.iter().find(|(_, task)| *task == "t0").map(|(container, _)| container.clone());
+    world.exit(container.unwrap());
+    world.store(usize::MAX);
+    assert_eq!(recalled(&world, &["t0", "t1"]), ["goes on: t0 [t0 TASK_FINISHED]"]);
+    assert_eq!(recalled(&world, &["t1"]), [""; 0], "nothing of it can be read any more");
+
+    world.exit(world.containers.keys().next().unwrap().clone());
+    world.store(usize::MAX);
+    world.acknowledge("t1");
+    world.store(usize::MAX);
+    assert_eq!(recalled(&world, &["t0", "t1"]), ["ended: t0 [t0 TASK_FINISHED]", "ended: t1 [t1 TASK_FAILED]"]);
+}
+
+#[test]
+fn what_is_forgotten_is_removed_when_it_would_have_been() {
+    const HOUR: Duration = Duration::from_secs(3600);
+    let run = |executor: &str| format!("/w/slaves/S/frameworks/F/executors/{executor}/runs/C").into();
+    let (mut agent, mut outbox, now) = (new_agent(1), Outbox::default(), World::new().now);
+    let sandboxes = vec![(run("young"), 120 * HOUR), (run("old"), 144 * HOUR)];
+    agent.recover(now, Recovery { sandboxes, ..Default::default() }, &mut outbox).unwrap();
+    // A week less the headroom, on an empty disk.
+    let due = |agent: &mut Agent, outbox: &mut Outbox, now: Now| {
+        agent.step(now, Input::Timer(Timer::Gc), outbox);
+        let removed = outbox.drain().filter_map(|effect| match effect {
+            Effect::RemoveTree(path) => Some(path.display().to_string().replace("/w/slaves/S/frameworks/", "")),
+            _ => None,
+        });
+        removed.collect::<Vec<_>>().join(" ")
+    };
+    let armed = |outbox: &Outbox| {
+        outbox.effects().iter().rev().find_map(|effect| match effect {
+            Effect::Arm { timer: Timer::Gc, at } => Some(*at),
+            _ => None,
+        })
+    };
+    let after = |hours: f64| now.monotonic + HOUR.mul_f64(hours);
+    assert!(armed(&outbox).is_some_and(|at| at > after(7.1) && at < after(7.3)), "{:?}", armed(&outbox));
+    let at = |hours: f64| Now { monotonic: after(hours), ..now };
+    assert_eq!(due(&mut agent, &mut outbox, at(7.3)), "F/executors/old/runs/C F/executors/old");
+    assert_eq!(due(&mut agent, &mut outbox, at(31.0)), "");
+    assert_eq!(due(&mut agent, &mut outbox, at(31.3)), "F/executors/young/runs/C F/executors/young F");
+}
+
+/// Not a bound on any machine, only on what is absurd.
+#[test]
+fn a_thousand_containers_are_recovered_in_no_time() {
+    let mut world = World::new();
+    for number in 0..1000 {
+        let mut message = run_task(command(&format!("t{number}")));
+        message.framework.checkpoint = Some(true);
+        world.sends(message);
+    }
+    world.store(usize::MAX);
+    assert_eq!(world.containers.len(), 1000);
+    let begun = Instant::now();
+    world.crash();
+    println!("1,000 containers, folded twice and recovered in {:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(20));
+}

@@ -1,0 +1,171 @@
+//! Regular expressions that are matched in linear time by programs of bounded size.
+
+use regex_automata::nfa::thompson::pikevm::PikeVM;
+use regex_automata::nfa::thompson::{self, WhichCaptures};
+use regex_automata::util::syntax;
+use regex_automata::{Anchored, Input};
+
+use super::re2_syntax;
+
+/// A state of our programs takes about eight times the memory of an instruction of RE2.
+const MEMORY_FACTOR: u64 = 8;
+/// Groups in groups: the parser recurses.
+const MAX_NESTING: u32 = 100;
+/// What every program has besides the pattern: the ends of the whole match, the search for a beginning, the match.
+const FIXED_STATES: usize = 6;
+
+/// How large the program of a pattern may be. Mesos measures RE2's programs; ours are measured by what is closest, so
+/// that what Mesos refuses by a margin is refused here and the other way round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PatternLimits {
+    /// `--offer_constraints_re2_max_mem`: bytes that compiling may take, counted in instructions of RE2.
+    pub max_mem: u64,
+    /// `--offer_constraints_re2_max_program_size`: instructions of RE2, states of the automaton here.
+    pub max_program_size: usize,
+}
+
+impl Default for PatternLimits {
+    fn default() -> Self {
+        PatternLimits { max_mem: 4096, max_program_size: 100 }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidPattern {
+    #[error("Failed to construct regex from pattern '{pattern}': {reason}")]
+    Syntax { pattern: String, reason: String },
+    #[error("Failed to construct regex from pattern '{pattern}': pattern too large - compile failed")]
+    TooLarge { pattern: String },
+    #[error("Regex '{pattern}' is too complex: program size of {size} is larger than maximum of {maximum} allowed")]
+    TooComplex { pattern: String, size: usize, maximum: usize },
+}
+
+/// Matches whole texts only, as `RE2::FullMatch`.
+#[derive(Debug)]
+pub(crate) struct Pattern {
+    text: Box<str>,
+    program: PikeVM,
+}
+
+impl Pattern {
+    pub fn new(text: &str, limits: PatternLimits) -> Result<Self, InvalidPattern> {
+        let translated = re2_syntax::translate(text);
+        let config = syntax::Config::new().nest_limit(MAX_NESTING);
+        // Alone it must be right: `a)|(b` would be something else inside of brackets.
+        if let Err(error) = syntax::parse_with(&translated, &config) {
+            return Err(InvalidPattern::Syntax { pattern: text.to_owned(), reason: last_line(&error.to_string()) });
+        }
+        let memory = usize::try_from(limits.max_mem.saturating_mul(MEMORY_FACTOR)).unwrap_or(usize::MAX);
+        let program = PikeVM::builder()
+            .syntax(config.nest_limit(MAX_NESTING + 2))
+            .thompson(
+                thompson::Config::new().nfa_size_limit(Some(memory)).which_captures(WhichCaptures::All).shrink(false),
+            )
+            .build(&format!(r"(?:{translated})\z"))
+            .map_err(|error| match error.size_limit() {
+                Some(_) => InvalidPattern::TooLarge { pattern: text.to_owned() },
+                None => InvalidPattern::Syntax { pattern: text.to_owned(), reason: last_line(&error.to_string()) },
+            })?;
+        let size = program.get_nfa().states().len().saturating_sub(FIXED_STATES);
+        if size > limits.max_program_size {
+            let maximum = limits.max_program_size;
+            return Err(InvalidPattern::TooComplex { pattern: text.to_owned(), size, maximum });
+        }
+        Ok(Pattern { text: text.into(), program })
+    }
+
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    pub fn matches(&self, text: &str) -> bool {
+        self.program.is_match(&mut self.program.create_cache(), Input::new(text).anchored(Anchored::Yes))
+    }
+}
+
+/// The parser's messages show the pattern above the reason.
+fn last_line(message: &str) -> String {
+    message.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pattern(text: &str) -> Result<Pattern, InvalidPattern> {
+        Pattern::new(text, PatternLimits::default())
+    }
+
+    fn check(text: &str, matching: &[&str], others: &[&str]) {
+        let pattern = pattern(text).unwrap();
+        for text in matching {
+            assert!(pattern.matches(text), "{} does not match {text}", pattern.text());
+        }
+        for text in others {
+            assert!(!pattern.matches(text), "{} matches {text}", pattern.text());
+        }
+    }
+
+    #[test]
+    fn the_whole_text_must_match() {
+        check("[a-d]+", &["a", "abcd"], &["", "bcde", "xa", "a\n"]);
+        check("a|ab", &["a", "ab"], &["abb"]);
+        check("", &[""], &["a"]);
+        check("a.c", &["abc", "aüc"], &["a\nc", "ac"]);
+        check("(?i)RACK-1", &["rack-1"], &["rack-2"]);
+        check("^a$", &["a"], &["a\n"]);
+    }
+
+    #[test]
+    fn classes_are_those_of_re2() {
+        check(r"\d+", &["12"], &["٣"]);
+        check(r"[\w.]+", &["a.b_1"], &["ü"]);
+        check(r"a\b-\Bb", &[], &["a-b"]);
+        check(r"a\b-\bb", &["a-b"], &[]);
+        check(r"\Qa.b\E\d", &["a.b1"], &["axb1"]);
+    }
+
+    #[test]
+    fn what_does_not_parse_is_refused() {
+        for text in ["[a-d", "(a", "a)", "a)|(b", "*", "a{2", r"\1", "(?=a)", "(?x)a # b", "a\\"] {
+            assert!(matches!(pattern(text), Err(InvalidPattern::Syntax { .. })), "{text}");
+        }
+        assert_eq!(
+            pattern("[a-d").unwrap_err().to_string(),
+            "Failed to construct regex from pattern '[a-d': unclosed character class"
+        );
+    }
+
+    /// The three cases of Mesos' own test of its limits.
+    #[test]
+    fn programs_are_limited_as_in_mesos() {
+        assert!(pattern("(a+){10}").is_ok());
+        assert!(matches!(pattern("(a+){50}"), Err(InvalidPattern::TooComplex { maximum: 100, .. })));
+        assert_eq!(
+            pattern("(a+){500}").unwrap_err().to_string(),
+            "Failed to construct regex from pattern '(a+){500}': pattern too large - compile failed"
+        );
+    }
+
+    #[test]
+    fn limits_are_measured_without_what_every_program_has() {
+        let size_of = |text: &str| match Pattern::new(text, PatternLimits { max_program_size: 0, ..Default::default() })
+        {
+            Ok(_) => 0,
+            Err(InvalidPattern::TooComplex { size, .. }) => size,
+            Err(other) => panic!("{other}"),
+        };
+        assert_eq!(size_of("a"), 1);
+        assert_eq!(size_of("abc"), 3);
+    }
+
+    /// Patterns that explode elsewhere end quickly: the limits hold while compiling.
+    #[test]
+    fn nothing_explodes() {
+        for text in ["(((a{1000}){1000}){1000})", r"(\pL{100}){100}", "(a?){4294967295}", &"(".repeat(100_000)] {
+            assert!(pattern(text).is_err());
+        }
+        let slow = pattern("(a*)*b").unwrap();
+        assert!(!slow.matches(&"a".repeat(10_000)));
+    }
+}

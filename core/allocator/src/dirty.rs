@@ -1,0 +1,88 @@
+//! What the next run must look at.
+//!
+//! After a run no framework can be offered anything of an agent that it could not be offered before, until either of
+//! them changes. So a run looks at changed agents for everybody, at changed frameworks on every agent, at ended
+//! refusals for the one who refused, and at nothing else.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::agent::Agent;
+use crate::slab::Ix;
+use crate::tree::Node;
+
+/// With more frameworks to look at than this, going through all in order is as good.
+const MAX_LEAVES: usize = 16;
+
+#[derive(Debug, Default)]
+pub(crate) struct Dirty {
+    everything: bool,
+    agents: BTreeMap<Ix<Agent>, Recipients>,
+    /// On every agent.
+    leaves: BTreeSet<Ix<Node>>,
+}
+
+/// Whom to ask about an agent. More than necessary does no harm.
+#[derive(Debug, Clone)]
+pub(crate) enum Recipients {
+    All,
+    /// Frameworks in roles, in no order.
+    Leaves(Arc<[Ix<Node>]>),
+}
+
+impl Dirty {
+    pub fn is_empty(&self) -> bool {
+        !self.everything && self.agents.is_empty() && self.leaves.is_empty()
+    }
+
+    pub fn everything(&mut self) {
+        self.everything = true;
+    }
+
+    pub fn agent(&mut self, agent: Ix<Agent>) {
+        self.agents.insert(agent, Recipients::All);
+    }
+
+    pub fn leaf(&mut self, leaf: Ix<Node>) {
+        self.leaves.insert(leaf);
+    }
+
+    pub fn leaf_on(&mut self, agent: Ix<Agent>, leaf: Ix<Node>) {
+        let recipients = self.agents.entry(agent).or_insert_with(|| Recipients::Leaves(Arc::from([])));
+        *recipients = recipients.and(&[leaf]);
+    }
+
+    pub fn forget(&mut self, agent: Ix<Agent>) {
+        self.agents.remove(&agent);
+    }
+
+    /// Everything is clean after this. In order of agents, since the order of events must not matter beyond what they
+    /// changed.
+    pub fn take(&mut self, all: impl Iterator<Item = Ix<Agent>>) -> Vec<(Ix<Agent>, Recipients)> {
+        let Dirty { everything, mut agents, leaves } = std::mem::take(self);
+        if everything || leaves.len() > MAX_LEAVES {
+            return all.map(|agent| (agent, Recipients::All)).collect();
+        }
+        if leaves.is_empty() {
+            return agents.into_iter().collect();
+        }
+        let leaves: Arc<[Ix<Node>]> = leaves.into_iter().collect();
+        let recipients = |agent| match agents.remove(&agent) {
+            Some(recipients) => (agent, recipients.and(&leaves)),
+            None => (agent, Recipients::Leaves(leaves.clone())),
+        };
+        all.map(recipients).collect()
+    }
+}
+
+impl Recipients {
+    fn and(&self, more: &[Ix<Node>]) -> Recipients {
+        match self {
+            Recipients::Leaves(leaves) if leaves.len() + more.len() <= MAX_LEAVES => {
+                let all: BTreeSet<Ix<Node>> = leaves.iter().chain(more).copied().collect();
+                Recipients::Leaves(all.into_iter().collect())
+            }
+            _ => Recipients::All,
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Where frameworks stand: over all agents, what keeps their resources away. The answer to "why am I offered nothing?".
+
+use std::collections::BTreeMap;
+
+use model::{AgentId, FrameworkId, Monotonic, Role};
+use resources::{ResourceQuantities, Resources, roles};
+
+use crate::agent::Agent;
+use crate::allocator::Allocator;
+use crate::explain::{EligibilityCheck, IneligibilityReason};
+use crate::framework::{Framework, Membership};
+use crate::slab::Ix;
+
+/// Agents that one question looks at, all its frameworks and roles together: the core answers nobody else meanwhile.
+const MAX_AGENTS_EXAMINED: usize = 100_000;
+/// Agents that are told one by one for each framework and role; the others are only counted.
+const MAX_AGENT_DETAILS: usize = 100;
+
+/// What to explain: everything that fits what is given. A role includes those below it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ExplainQuery {
+    pub framework: Option<FrameworkId>,
+    pub role: Option<Role>,
+    pub agent: Option<AgentId>,
+    /// What is to be had of one agent, by a task that waits for it.
+    pub demand: Option<ResourceQuantities>,
+}
+
+/// A framework in a role.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OfferEligibility {
+    pub framework: FrameworkId,
+    pub role: Role,
+    pub weight: f64,
+    /// The dominant share of the role over its weight, and of the framework within the role: the smallest is served
+    /// first.
+    pub role_share: f64,
+    pub framework_share: f64,
+    /// How many agents were looked at.
+    pub agents: usize,
+    /// Agents by what stands first against each, most frequent first.
+    pub summary: Vec<ReasonCount>,
+    /// Nothing stands against these, but others may have the better claim.
+    pub open: usize,
+    /// The first ones by id.
+    pub agent_details: Vec<AgentEligibility>,
+}
+
+/// So many agents have the same thing against them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReasonCount {
+    /// The one of them that lasts longest.
+    pub reason: IneligibilityReason,
+    pub agents: usize,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct AgentEligibility {
+    pub agent: AgentId,
+    pub hostname: String,
+    /// Neither offered nor allocated.
+    pub available: Resources,
+    pub reasons: Vec<IneligibilityReason>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Explanation {
+    pub eligibilities: Vec<OfferEligibility>,
+    /// There was more to look at than one question may.
+    pub truncated: bool,
+}
+
+impl Allocator {
+    pub fn explain_query(&self, now: Monotonic, question: &ExplainQuery) -> Explanation {
+        let agents = self.agents_in_question(question.agent.as_ref());
+        let mut examinations_left = MAX_AGENTS_EXAMINED;
+        let mut answer = Explanation::default();
+        for (framework, role) in self.roles_in_question(question) {
+            let fitting = agents.get(..examinations_left.min(agents.len())).unwrap_or_default();
+            examinations_left -= fitting.len();
+            if fitting.len() < agents.len() {
+                answer.truncated = true;
+            }
+            if fitting.is_empty() && !agents.is_empty() {
+                break;
+            }
+            answer.eligibilities.push(self.offer_eligibility(now, framework, &role, fitting, question.demand.as_ref()));
+        }
+        answer
+    }
+
+    fn agents_in_question(&self, agent: Option<&AgentId>) -> Vec<(Ix<Agent>, &Agent)> {
+        match agent {
+            Some(agent) => {
+                let ix = self.agent_ids.get(agent).copied();
+                ix.and_then(|ix| Some((ix, self.agents.get(ix)?))).into_iter().collect()
+            }
+            None => {
+                let mut agents: Vec<_> = self.agents.iter().collect();
+                agents.sort_unstable_by(|(_, left), (_, right)| left.id.cmp(&right.id));
+                agents
+            }
+        }
+    }
+
+    fn roles_in_question(&self, question: &ExplainQuery) -> Vec<(&Framework, Role)> {
+        let named = |framework: &Framework| question.framework.as_ref().is_none_or(|id| *id == framework.id);
+        let asked =
+            |role: &Role| question.role.as_ref().is_none_or(|asked| roles::is_within(role.as_str(), asked.as_str()));
+        let mut pairs: Vec<(&Framework, Role)> = Vec::new();
+        for (_, framework) in self.frameworks.iter().filter(|(_, framework)| named(framework)) {
+            let subscribed = |(_, membership): &(&Role, &Membership)| membership.subscribed;
+            let own = framework.roles.iter().filter(subscribed).map(|(role, _)| role).filter(|role| asked(role));
+            let before = pairs.len();
+            pairs.extend(own.map(|role| (framework, role.clone())));
+            // Who asks about a framework in a role that it is not in is told so.
+            if let (Some(_), Some(role), true) = (&question.framework, &question.role, pairs.len() == before) {
+                pairs.push((framework, role.clone()));
+            }
+        }
+        pairs.sort_unstable_by(|left, right| (&left.0.id, &left.1).cmp(&(&right.0.id, &right.1)));
+        pairs
+    }
+
+    fn offer_eligibility(
+        &self,
+        now: Monotonic,
+        framework: &Framework,
+        role: &Role,
+        agents: &[(Ix<Agent>, &Agent)],
+        demand: Option<&ResourceQuantities>,
+    ) -> OfferEligibility {
+        let mut counts: BTreeMap<String, ReasonCount> = BTreeMap::new();
+        let mut agent_details = Vec::new();
+        for (ix, agent) in agents {
+            let reasons = self.reasons(&EligibilityCheck { now, framework, role, ix: *ix, agent, demand });
+            if let Some(first) = reasons.first() {
+                let count = counts.entry(first.to_string()).or_insert(ReasonCount { reason: first.clone(), agents: 0 });
+                count.agents += 1;
+                if first.until() > count.reason.until() {
+                    count.reason = first.clone();
+                }
+            }
+            if agent_details.len() < MAX_AGENT_DETAILS {
+                agent_details.push(AgentEligibility {
+                    agent: agent.id.clone(),
+                    hostname: agent.attributes.hostname.to_string(),
+                    available: agent.available().clone(),
+                    reasons,
+                });
+            }
+        }
+        let mut summary: Vec<ReasonCount> = counts.into_values().collect();
+        summary.sort_by_key(|count| std::cmp::Reverse(count.agents));
+        let (role_share, framework_share) = self.shares(framework, role);
+        OfferEligibility {
+            framework: framework.id.clone(),
+            role: role.clone(),
+            weight: self.tree.weight(role),
+            role_share,
+            framework_share,
+            agents: agents.len(),
+            open: agents.len() - summary.iter().map(|count| count.agents).sum::<usize>(),
+            summary,
+            agent_details,
+        }
+    }
+
+    fn shares(&self, framework: &Framework, role: &Role) -> (f64, f64) {
+        let leaf = framework.roles.get(role).and_then(|membership| self.tree.get(membership.leaf));
+        let own = leaf.and_then(|leaf| self.tree.get(leaf.parent?));
+        let whole = own.and_then(|own| self.tree.get(own.parent?));
+        let share = |node: &crate::tree::Node| self.cluster.dominant_share(&node.allocated);
+        (whole.map_or(0.0, |whole| share(whole) / whole.weight), leaf.map_or(0.0, share))
+    }
+}

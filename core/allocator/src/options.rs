@@ -1,0 +1,103 @@
+//! What the allocator is told about the cluster's policy, its agents and its frameworks.
+
+use std::collections::BTreeSet;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use messages::v1;
+use model::{AgentId, FrameworkId, Random, Role};
+use resources::{Name, ResourceQuantities, Resources, Scalar};
+
+use crate::OfferConstraintsFilter;
+
+/// How siblings in the tree of roles and frameworks are ordered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Sorter {
+    /// Dominant resource fairness: the smallest share first.
+    #[default]
+    Drf,
+    /// Another order in each run, in which a larger weight tends to come first.
+    Random,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected drf or random")]
+pub struct UnknownSorter;
+
+impl FromStr for Sorter {
+    type Err = UnknownSorter;
+
+    fn from_str(text: &str) -> Result<Self, UnknownSorter> {
+        match text {
+            "drf" => Ok(Sorter::Drf),
+            "random" => Ok(Sorter::Random),
+            _ => Err(UnknownSorter),
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Decides the order in which agents are visited.
+    pub random: Random,
+    /// `--fair_sharing_excluded_resource_names`.
+    pub excluded_resource_names: BTreeSet<Name>,
+    /// `--filter_gpu_resources`: agents with GPUs are for frameworks with GPU_RESOURCES.
+    pub filter_gpu_resources: bool,
+    /// `--min_allocatable_resources`: an offer covers at least one of these; anything will do when empty.
+    pub min_allocatable: Vec<ResourceQuantities>,
+    /// `--allocation_interval`: no refusal lasts shorter.
+    pub allocation_interval: Duration,
+    /// `--role_sorter` and `--framework_sorter`.
+    pub role_sorter: Sorter,
+    pub framework_sorter: Sorter,
+    /// `--allocator_agent_recovery_factor`.
+    pub agent_recovery_factor: f64,
+    /// `--allocator_recovery_timeout`.
+    pub recovery_timeout: Duration,
+    /// The master's region: agents of other regions are remote.
+    pub region: Option<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let at_least = |name: Name, thousandths: i64| {
+            ResourceQuantities::from_iter([(name, Scalar::from_thousandths(thousandths))])
+        };
+        Options {
+            random: Random::from_u64(0),
+            excluded_resource_names: BTreeSet::new(),
+            filter_gpu_resources: true,
+            min_allocatable: vec![at_least(Name::CPUS, 10), at_least(Name::MEM, 32_000)],
+            allocation_interval: Duration::from_secs(1),
+            role_sorter: Sorter::Drf,
+            framework_sorter: Sorter::Drf,
+            agent_recovery_factor: 0.8,
+            recovery_timeout: Duration::from_secs(600),
+            region: None,
+        }
+    }
+}
+
+/// An agent as it (re-)registers.
+#[derive(Debug, Clone)]
+pub struct AgentOptions<'a> {
+    pub id: &'a AgentId,
+    /// Host name, attributes and domain are read; its resources are not.
+    pub info: &'a v1::AgentInfo,
+    /// `agent_info::capability::Type` values as numbers.
+    pub capabilities: &'a [i32],
+    /// Unallocated.
+    pub total: Resources,
+    pub active: bool,
+}
+
+/// A framework as it subscribes or updates itself. Roles, capabilities and offer filters are read from `info`.
+#[derive(Debug, Clone)]
+pub struct FrameworkOptions<'a> {
+    pub id: &'a FrameworkId,
+    pub info: &'a v1::FrameworkInfo,
+    pub suppressed: &'a [Role],
+    pub constraints: Option<&'a Arc<OfferConstraintsFilter>>,
+}

@@ -1,0 +1,189 @@
+//! What borrowers must give back: only what no free resource can make up for, of the partitions of lowest priority
+//! first, and from as few places as possible.
+
+use std::collections::BTreeMap;
+
+use model::{AgentId, FrameworkId, Role};
+use resources::{Resources, roles};
+
+use super::shortfall::{LenderShortfall, RemainingLimits};
+use super::{Partition, PartitionId};
+use crate::agent::Agent;
+use crate::allocator::Allocator;
+use crate::amounts::{Amounts, counts_for_quota};
+use crate::slab::Ix;
+
+/// What one framework holds in one role on one agent. Resources are allocated to the role.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AllocatedResources {
+    pub framework: FrameworkId,
+    pub role: Role,
+    pub agent: AgentId,
+    pub resources: Resources,
+}
+
+/// A borrower gives back at least `holding.resources`, so that the lender has what it was promised.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Preemption {
+    pub holding: AllocatedResources,
+    pub lender: PartitionId,
+    pub borrower: PartitionId,
+}
+
+/// Something that could be given back.
+struct Victim<'a> {
+    /// The partitions that its role belongs to, innermost first: that one is the borrower.
+    owners: Vec<&'a Partition>,
+    agent: Ix<Agent>,
+    holding: AllocatedResources,
+    amounts: Amounts,
+    /// The lender that is looked at could be offered it.
+    helps: bool,
+}
+
+/// What each partition holds beyond its minimum.
+type Borrowed<'a> = BTreeMap<&'a PartitionId, Amounts>;
+
+impl Allocator {
+    /// What must be given back now for guarantees of partitions to be kept. `returning` is what is on its way back
+    /// already, offers being rescinded and tasks being killed: it is not asked for again, and nothing is asked for in
+    /// its place. Whole tasks are the caller's business: it ends what covers the resources with the least loss.
+    pub fn preemptions(&self, returning: &[AllocatedResources]) -> Vec<Preemption> {
+        if self.paused_until().is_some() {
+            // What is missing may be about to come back with its agents.
+            return Vec::new();
+        }
+        let missing = self.lender_shortfalls(returning);
+        if missing.is_empty() {
+            return Vec::new();
+        }
+        let mut beyond = self.borrowed(returning);
+        let mut victims = self.potential_victims(&beyond, returning);
+        let mut preemptions = Vec::new();
+        for LenderShortfall { lender, claimants, amounts, remaining_limits } in missing {
+            for victim in &mut victims {
+                victim.helps = self.would_be_offerable(&claimants, victim.agent, &victim.holding.resources);
+            }
+            let picked = preempt(lender, amounts, remaining_limits, &mut beyond, &mut victims);
+            preemptions.extend(picked.into_iter().filter_map(|(victim, amounts)| {
+                let resources = self.cluster.at_most(&victim.holding.resources, &amounts);
+                let holding = AllocatedResources { resources, ..victim.holding };
+                let borrower = victim.owners.first()?.id.clone();
+                Some(Preemption { holding, lender: lender.id.clone(), borrower })
+            }));
+        }
+        preemptions
+    }
+
+    fn counted(&self, resources: &Resources) -> Amounts {
+        self.cluster.quota_amounts(resources)
+    }
+
+    fn borrowed(&self, returning: &[AllocatedResources]) -> Borrowed<'_> {
+        let mut beyond: Borrowed<'_> =
+            self.partitions.iter().map(|partition| (&partition.id, self.ledger.borrowed(&partition.role))).collect();
+        for holding in returning {
+            for partition in self.partitions_over(&holding.role) {
+                if let Some(amounts) = beyond.get_mut(&partition.id) {
+                    amounts.subtract(&self.counted(&holding.resources));
+                }
+            }
+        }
+        beyond
+    }
+
+    /// What borrowers hold on agents that could be offered, in the order of agents, frameworks and roles.
+    fn potential_victims(&self, beyond: &Borrowed<'_>, returning: &[AllocatedResources]) -> Vec<Victim<'_>> {
+        let borrows = |partition: &Partition| {
+            partition.preemptible && beyond.get(&partition.id).is_some_and(|amounts| !amounts.is_zero())
+        };
+        let mut victims = Vec::new();
+        for (ix, agent) in self.agents.iter().filter(|(_, agent)| agent.active && agent.whitelisted) {
+            for (framework, held) in agent.allocated() {
+                let Some(framework) = self.frameworks.get(*framework) else { continue };
+                for role in held.allocation_roles() {
+                    let owners: Vec<&Partition> = self.partitions_over(&role).collect();
+                    if !owners.first().is_some_and(|borrower| borrows(borrower)) {
+                        continue;
+                    }
+                    let mut resources = held.allocated_to(role.as_str()).filter(counts_for_quota);
+                    let same = |holding: &&AllocatedResources| {
+                        holding.framework == framework.id && holding.role == role && holding.agent == agent.id
+                    };
+                    returning.iter().filter(same).for_each(|holding| resources -= &holding.resources);
+                    let amounts = self.counted(&resources);
+                    let (framework, agent) = (framework.id.clone(), agent.id.clone());
+                    let holding = AllocatedResources { framework, role, agent, resources };
+                    victims.push(Victim { owners, agent: ix, holding, amounts, helps: false });
+                }
+            }
+        }
+        victims.retain(|victim| !victim.amounts.is_zero());
+        victims
+    }
+
+    /// The partitions that a role belongs to, innermost first.
+    fn partitions_over(&self, role: &Role) -> impl Iterator<Item = &Partition> + '_ {
+        let above: Vec<Role> = roles::ancestors(role.as_str()).map(Role::new).collect();
+        std::iter::once(role.clone()).chain(above).filter_map(|role| self.partitions.of_role(&role))
+    }
+}
+
+impl Victim<'_> {
+    fn priority(&self) -> i32 {
+        self.owners.first().map_or(0, |borrower| borrower.priority)
+    }
+
+    /// How much of it `lender` may have: no partition loses what it was promised, unless it is promised to both.
+    fn useful(
+        &self,
+        lender: &Role,
+        missing: &Amounts,
+        remaining_limits: &RemainingLimits,
+        beyond: &Borrowed<'_>,
+    ) -> Option<Amounts> {
+        let borrower = self.owners.first()?;
+        if !self.helps || roles::is_within(borrower.role.as_str(), lender.as_str()) {
+            return None;
+        }
+        let mut amounts = self.amounts.clone();
+        amounts.lower_to(missing);
+        remaining_limits.cut(Some(&self.holding.role), &mut amounts);
+        for owner in self.owners.iter().filter(|owner| !roles::is_within(lender.as_str(), owner.role.as_str())) {
+            amounts.lower_to(beyond.get(&owner.id)?);
+        }
+        (!amounts.is_zero()).then_some(amounts)
+    }
+}
+
+/// Picks until nothing is missing or nothing is left to pick: of the lowest priority first, then whatever helps most,
+/// then what is smallest.
+fn preempt<'a>(
+    lender: &Partition,
+    mut missing: Amounts,
+    mut remaining_limits: RemainingLimits,
+    beyond: &mut Borrowed<'a>,
+    victims: &mut Vec<Victim<'a>>,
+) -> Vec<(Victim<'a>, Amounts)> {
+    let mut picked = Vec::new();
+    while !missing.is_zero() {
+        let useful = |victim: &Victim<'_>| victim.useful(&lender.role, &missing, &remaining_limits, beyond);
+        let offers = victims.iter().enumerate().filter_map(|(i, victim)| Some((i, victim, useful(victim)?)));
+        let best = offers.min_by(|(_, left, left_use), (_, right, right_use)| {
+            (left.priority().cmp(&right.priority()))
+                .then_with(|| right_use.part_of(&missing).total_cmp(&left_use.part_of(&missing)))
+                .then_with(|| left.amounts.sum().cmp(&right.amounts.sum()))
+        });
+        let Some((i, _, amounts)) = best else { break };
+        let victim = victims.remove(i);
+        missing.subtract(&amounts);
+        remaining_limits.take(Some(&victim.holding.role), &amounts);
+        for owner in &victim.owners {
+            if let Some(beyond) = beyond.get_mut(&owner.id) {
+                beyond.subtract(&amounts);
+            }
+        }
+        picked.push((victim, amounts));
+    }
+    picked
+}

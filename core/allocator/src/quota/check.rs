@@ -1,0 +1,84 @@
+//! Whether quotas make sense, each for itself and within the quotas of the roles above. Beyond Mesos, which refuses
+//! quota on nested roles: a promise to a child is part of the promise to its parent, so that whoever promises at the top
+//! knows what was promised altogether.
+
+use std::collections::BTreeMap;
+
+use model::Role;
+use resources::{Name, ResourceQuantities, Scalar, roles};
+
+use crate::Quota;
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum QuotaError {
+    #[error("role '{role}' is guaranteed {guarantee} {name}, more than its limit of {limit}")]
+    GuaranteeAboveLimit { role: Role, name: Name, guarantee: Scalar, limit: Scalar },
+    #[error(
+        "the roles below '{parent}' are guaranteed {children} {name} together, more than its guarantee of {guarantee}"
+    )]
+    ChildrenAboveParent { parent: Role, name: Name, children: Scalar, guarantee: Scalar },
+    #[error("the roles below '{parent}' are guaranteed {children} {name} together, more than its limit of {limit}")]
+    ChildrenAboveLimit { parent: Role, name: Name, children: Scalar, limit: Scalar },
+    #[error("role '{role}' has a limit of {limit} {name}, more than the limit of {above} of '{parent}' above it")]
+    LimitAboveParent { role: Role, parent: Role, name: Name, limit: Scalar, above: Scalar },
+}
+
+/// `quotas` are all that will be in force: those that exist with the change applied. A role without quota is no bound
+/// for its children, and passes what they are promised on to the next role above that has one.
+pub fn check_quotas(quotas: &BTreeMap<Role, Quota>) -> Result<(), QuotaError> {
+    for (role, quota) in quotas {
+        check_own(role, quota)?;
+        check_above(role, quota, quotas)?;
+        check_children(role, quota, quotas)?;
+    }
+    Ok(())
+}
+
+fn check_own(role: &Role, quota: &Quota) -> Result<(), QuotaError> {
+    for (name, guarantee) in quota.guarantees.iter() {
+        if let Some(limit) = quota.limits.get(name).filter(|limit| guarantee > *limit) {
+            return Err(QuotaError::GuaranteeAboveLimit { role: role.clone(), name: name.clone(), guarantee, limit });
+        }
+    }
+    Ok(())
+}
+
+fn check_above(role: &Role, quota: &Quota, quotas: &BTreeMap<Role, Quota>) -> Result<(), QuotaError> {
+    for (parent, above) in ancestors(role, quotas) {
+        for (name, limit) in quota.limits.iter() {
+            if let Some(above) = above.limits.get(name).filter(|above| limit > *above) {
+                let (role, parent, name) = (role.clone(), parent.clone(), name.clone());
+                return Err(QuotaError::LimitAboveParent { role, parent, name, limit, above });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_children(parent: &Role, quota: &Quota, quotas: &BTreeMap<Role, Quota>) -> Result<(), QuotaError> {
+    let is_child = |role: &Role| ancestors(role, quotas).next().is_some_and(|(nearest, _)| nearest == parent);
+    let mut children = ResourceQuantities::new();
+    for (_, child) in quotas.iter().filter(|(role, _)| is_child(role)) {
+        children += &child.guarantees;
+    }
+    for (name, children) in children.iter() {
+        let parent = || parent.clone();
+        let name = || name.clone();
+        if let Some(limit) = quota.limits.get(&name()).filter(|limit| children > *limit) {
+            return Err(QuotaError::ChildrenAboveLimit { parent: parent(), name: name(), children, limit });
+        }
+        let guarantee = quota.guarantees.get(&name());
+        if children > guarantee {
+            return Err(QuotaError::ChildrenAboveParent { parent: parent(), name: name(), children, guarantee });
+        }
+    }
+    Ok(())
+}
+
+/// The roles above with quota, nearest first.
+fn ancestors<'a>(
+    role: &'a Role,
+    quotas: &'a BTreeMap<Role, Quota>,
+) -> impl Iterator<Item = (&'a Role, &'a Quota)> + 'a {
+    roles::ancestors(role.as_str()).filter_map(|ancestor| quotas.get_key_value(ancestor))
+}

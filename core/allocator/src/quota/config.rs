@@ -1,0 +1,58 @@
+//! What a role is promised and what it may not exceed.
+
+use std::collections::BTreeMap;
+
+use resources::{Name, ResourceQuantities, Scalar};
+
+/// As UPDATE_QUOTA sets it. Only scalars count; revocable resources are free of quota.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Quota {
+    /// Held free for the role as long as it does not have them.
+    pub guarantees: ResourceQuantities,
+    pub limits: ResourceLimits,
+}
+
+/// Upper bounds by name. A name that is absent has none; zero allows nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ResourceLimits(BTreeMap<Name, Scalar>);
+
+impl Quota {
+    /// Neither guarantees nor limits: as if it had never been set.
+    pub fn is_default(&self) -> bool {
+        self.guarantees.is_empty() && self.limits.is_empty()
+    }
+}
+
+impl ResourceLimits {
+    pub fn new() -> Self {
+        ResourceLimits::default()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// `None`: unlimited.
+    pub fn get(&self, name: &Name) -> Option<Scalar> {
+        self.0.get(name).copied()
+    }
+
+    pub fn set(&mut self, name: Name, limit: Scalar) {
+        self.0.insert(name, limit);
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&Name, Scalar)> + '_ {
+        self.0.iter().map(|(name, limit)| (name, *limit))
+    }
+
+    /// Whether so much is allowed.
+    pub fn allow(&self, quantities: &ResourceQuantities) -> bool {
+        self.iter().all(|(name, limit)| quantities.get(name) <= limit)
+    }
+}
+
+impl FromIterator<(Name, Scalar)> for ResourceLimits {
+    fn from_iter<I: IntoIterator<Item = (Name, Scalar)>>(limits: I) -> Self {
+        ResourceLimits(limits.into_iter().collect())
+    }
+}

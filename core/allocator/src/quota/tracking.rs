@@ -1,0 +1,133 @@
+//! Setting quota and showing it.
+
+use std::collections::BTreeSet;
+
+use model::Role;
+use resources::{ResourceQuantities, Resources};
+
+use crate::Quota;
+use crate::agent::Agent;
+use crate::allocator::Allocator;
+use crate::framework::Framework;
+use crate::quota::{Account, EffectiveQuota};
+use crate::slab::Ix;
+
+/// A role with quota or with use of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QuotaView {
+    pub role: Role,
+    pub quota: Quota,
+    /// Offered to or held by the role and those below it, unreserved and not revocable, and everything reserved for
+    /// them, held or not. Mesos' `consumed` is this without what is only offered.
+    pub used: ResourceQuantities,
+}
+
+impl Allocator {
+    /// From now on, instead of what was set before; it takes back nothing that is held already. A partition of the
+    /// same role goes before it. Whether it fits is for the caller to check first, with [`check_quotas`].
+    ///
+    /// [`check_quotas`]: crate::check_quotas
+    pub fn set_quota(&mut self, role: &Role, quota: Quota) {
+        if quota.is_default() {
+            self.quotas.remove(role);
+        } else {
+            self.quotas.insert(role.clone(), quota);
+        }
+        self.apply_quota(role);
+    }
+
+    pub fn remove_quota(&mut self, role: &Role) {
+        self.set_quota(role, Quota::default());
+    }
+
+    /// `None` when it is the default: no guarantees, no limits.
+    pub fn quota(&self, role: &Role) -> Option<&Quota> {
+        self.quotas.get(role)
+    }
+
+    /// Each role that has quota or uses anything that counts for it, by name.
+    pub fn quotas(&self) -> impl Iterator<Item = QuotaView> + '_ {
+        let roles: BTreeSet<&Role> = self.quotas.keys().chain(self.ledger.roles()).collect();
+        roles.into_iter().map(|role| QuotaView {
+            role: role.clone(),
+            quota: self.quotas.get(role).cloned().unwrap_or_default(),
+            used: self.quota_used(role),
+        })
+    }
+
+    /// See [`QuotaView::used`].
+    pub fn quota_used(&self, role: &Role) -> ResourceQuantities {
+        self.cluster.quantities(&self.ledger.used(role))
+    }
+
+    /// Enters what is in force for a role: its partition, else its quota.
+    pub(crate) fn apply_quota(&mut self, role: &Role) {
+        let partition = self.partitions.of_role(role);
+        let terms = partition.map(|partition| &partition.quota).or_else(|| self.quotas.get(role));
+        let quota = terms.map(|quota| EffectiveQuota {
+            guarantees: self.cluster.of_quantities(&quota.guarantees),
+            limits: self.cluster.amount_limits(&quota.limits),
+            priority: partition.map_or(0, |partition| partition.priority),
+        });
+        self.tree.set_partition_weight(role, partition.map(|partition| partition.weight));
+        self.ledger.set_quota(role, quota);
+        self.refresh_lending();
+    }
+}
+
+/// What is held and what there is, entered in the ledger.
+impl Allocator {
+    pub(crate) fn track_quota_used(&mut self, framework: Ix<Framework>, role: &Role, resources: &Resources) {
+        let Some(account) = self.account_of(framework, role) else { return };
+        self.ledger.give(account, &self.cluster.quota_amounts(resources));
+    }
+
+    pub(crate) fn untrack_quota_used(&mut self, framework: Ix<Framework>, role: &Role, resources: &Resources) {
+        let Some(account) = self.account_of(framework, role) else { return };
+        self.ledger.take_back(account, &self.cluster.quota_amounts(resources));
+    }
+
+    fn account_of(&self, framework: Ix<Framework>, role: &Role) -> Option<Ix<Account>> {
+        self.tree.account(self.frameworks.get(framework)?.roles.get(role)?.leaf)
+    }
+
+    /// Frameworks that are not known yet use their roles' quota all the same.
+    pub(crate) fn track_unclaimed(&mut self, resources: &Resources) {
+        for role in resources.allocation_roles() {
+            let amounts = self.cluster.quota_amounts(&resources.allocated_to(role.as_str()));
+            self.ledger.give_to_role(&role, &amounts);
+        }
+    }
+
+    pub(crate) fn untrack_unclaimed(&mut self, resources: &Resources) {
+        for role in resources.allocation_roles() {
+            let amounts = self.cluster.quota_amounts(&resources.allocated_to(role.as_str()));
+            self.ledger.take_back_from_role(&role, &amounts);
+        }
+    }
+
+    pub(crate) fn track_total(&mut self, total: &Resources) {
+        for (role, amounts) in self.cluster.reserved(total) {
+            self.ledger.reserve(&role, &amounts);
+        }
+        self.ledger.grow(&self.cluster.quota_amounts(total));
+    }
+
+    pub(crate) fn untrack_total(&mut self, total: &Resources) {
+        for (role, amounts) in self.cluster.reserved(total) {
+            self.ledger.unreserve(&role, &amounts);
+        }
+        self.ledger.shrink(&self.cluster.quota_amounts(total));
+    }
+
+    /// After a change of what an agent has or what is held of it.
+    pub(crate) fn track_excess(&mut self, ix: Ix<Agent>) {
+        let Some(agent) = self.agents.get_mut(ix) else { return };
+        let excess = agent.compute_excess(&self.cluster);
+        let settled = std::mem::replace(&mut agent.excess, excess.clone());
+        if excess != settled {
+            self.ledger.grow(&excess);
+            self.ledger.shrink(&settled);
+        }
+    }
+}

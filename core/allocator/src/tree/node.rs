@@ -1,0 +1,89 @@
+//! One node of the tree and what it is compared by.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use model::Role;
+use resources::roles;
+
+use crate::amounts::{Amounts, Cluster};
+use crate::framework::Framework;
+use crate::quota::Account;
+use crate::slab::Ix;
+
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub kind: Kind,
+    /// Unique among its siblings.
+    pub name: Arc<str>,
+    pub parent: Option<Ix<Node>>,
+    pub children: BTreeMap<Arc<str>, Ix<Node>>,
+    /// The children that want resources, best claim first, as of `sorted_at`.
+    pub order: Vec<Ix<Node>>,
+    /// The version of the cluster's total that `order` was computed with; zero when it must be computed.
+    pub sorted_at: u64,
+    /// Wants resources: a leaf when its framework does, any other node when one of its children does.
+    pub active: bool,
+    pub weight: f64,
+    pub share: f64,
+    /// How often it was chosen; breaks ties so that equals take turns.
+    pub count: u64,
+    /// Of roles: what is known of their quota.
+    pub account: Option<Ix<Account>>,
+    pub allocated: Amounts,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Kind {
+    Root,
+    /// A role with everything below it.
+    Role(Role),
+    /// The frameworks of a role itself.
+    Own(Role),
+    /// A framework in a role.
+    Leaf {
+        role: Role,
+        framework: Ix<Framework>,
+    },
+}
+
+impl Node {
+    pub fn new(kind: Kind, name: Arc<str>, parent: Option<Ix<Node>>) -> Self {
+        Node {
+            kind,
+            name,
+            parent,
+            children: BTreeMap::new(),
+            order: Vec::new(),
+            sorted_at: 0,
+            active: false,
+            weight: 1.0,
+            share: 0.0,
+            count: 0,
+            account: None,
+            allocated: Amounts::default(),
+        }
+    }
+
+    pub fn update_share(&mut self, cluster: &Cluster) {
+        self.share = cluster.dominant_share(&self.allocated) / self.weight;
+    }
+
+    pub fn cmp_share(&self, other: &Node) -> Ordering {
+        self.share
+            .total_cmp(&other.share)
+            .then_with(|| self.count.cmp(&other.count))
+            .then_with(|| self.name.cmp(&other.name))
+    }
+
+    /// Whether an allocation of this framework in this role counts here.
+    pub fn covers(&self, framework: Ix<Framework>, role: &Role) -> bool {
+        match &self.kind {
+            Kind::Root => true,
+            Kind::Role(subtree) => roles::is_within(role.as_str(), subtree.as_str()),
+            Kind::Own(own) => own == role,
+            Kind::Leaf { role: own, framework: member } => own == role && *member == framework,
+        }
+    }
+}

@@ -1,0 +1,309 @@
+//! What is said to the question "why am I offered nothing?", case by case.
+#![allow(clippy::unwrap_used, reason = "test code")]
+
+mod scenario;
+
+use std::time::Duration;
+
+use allocator::{ExplainQuery, Explanation, IneligibilityReason, Options};
+use model::{AgentId, FrameworkId, Monotonic, Role};
+use resources::Name;
+use scenario::{resources, *};
+
+fn about(framework: &str) -> ExplainQuery {
+    ExplainQuery { framework: Some(FrameworkId::new(framework)), ..ExplainQuery::default() }
+}
+
+fn in_role(role: &str) -> ExplainQuery {
+    ExplainQuery { role: Some(Role::new(role)), ..ExplainQuery::default() }
+}
+
+/// `f1 r: 2 × refused by the framework (5 s), 1 open`
+fn show(now: Monotonic, answer: &Explanation) -> Vec<String> {
+    let lines = answer.eligibilities.iter().map(|eligibility| {
+        let tallies = eligibility.summary.iter().map(|tally| {
+            let until = tally.reason.until().map(|until| format!(" ({} s)", until.since(now).as_secs()));
+            format!("{} × {}{}", tally.agents, tally.reason, until.unwrap_or_default())
+        });
+        let open = (eligibility.open > 0).then(|| format!("{} open", eligibility.open));
+        let told: Vec<String> = tallies.chain(open).collect();
+        assert_eq!(eligibility.agent_details.len(), eligibility.agents);
+        format!("{} {}: {}", eligibility.framework, eligibility.role, told.join(", "))
+    });
+    lines.collect()
+}
+
+impl Scenario {
+    fn tells(self, question: &ExplainQuery, expected: &[&str]) -> Self {
+        assert_eq!(show(self.now, &self.allocator.explain_query(self.now, question)), expected);
+        self
+    }
+}
+
+/// One framework and one agent: this stands between them.
+fn check(framework: FrameworkSpec, agent: AgentSpec, expected: &str) {
+    scenario().add_framework(&framework).add_agent(&agent).tells(&about("f1"), &[&format!("f1 r: {expected}")]);
+}
+
+fn f1() -> FrameworkSpec {
+    framework("f1", &["r"])
+}
+
+fn a1() -> AgentSpec {
+    agent("a1", "cpus:2;mem:200")
+}
+
+#[test]
+fn nothing_stands_between() {
+    check(f1(), a1(), "1 open");
+}
+
+#[test]
+fn capabilities() {
+    check(f1(), agent("a1", "cpus:1;mem:100;gpus:1"), "1 × the framework lacks the capability GPU_RESOURCES");
+    check(f1(), a1().in_region("far"), "1 × the framework lacks the capability REGION_AWARE");
+    check(f1(), a1().without_capability(1), "1 × without the agent capability MULTI_ROLE");
+    let nested = framework("f1", &["r/s"]);
+    scenario()
+        .add_framework(&nested)
+        .add_agent(&a1().without_capability(2))
+        .tells(&about("f1"), &["f1 r/s: 1 × without the agent capability HIERARCHICAL_ROLE"]);
+}
+
+#[test]
+fn what_the_agent_has() {
+    check(f1(), agent("a1", "cpus:0.001;mem:1"), "1 × too little left to be offered");
+    check(f1(), agent("a1", "cpus(x):1;mem(x):100"), "1 × what is left is reserved to other roles");
+    scenario()
+        .add_framework(&framework("f2", &["r"]))
+        .add_agent(&a1())
+        .expect_offers(&[("f2", "r", "a1", "")])
+        .add_framework(&f1())
+        .tells(&about("f1"), &["f1 r: 1 × nothing left: all is offered or allocated"]);
+}
+
+#[test]
+fn what_the_framework_said() {
+    check(f1().suppressing("r"), a1(), "1 × the framework asked for no offers of this role");
+    scenario()
+        .add_framework(&f1())
+        .add_agent(&a1())
+        .with_allocator(|allocator| allocator.deactivate_framework(&FrameworkId::new("f1")))
+        .tells(&about("f1"), &["f1 r: 1 × the framework is disconnected"]);
+}
+
+#[test]
+fn a_refusal_says_how_long() {
+    scenario()
+        .add_framework(&f1())
+        .add_agent(&a1())
+        .add_agent(&agent("a2", "cpus:1;mem:100"))
+        .expect_offer_counts(&[("f1", 2)])
+        .decline("f1", 60)
+        .advance_seconds(20)
+        .tells(&about("f1"), &["f1 r: 2 × refused by the framework (40 s)"])
+        .advance_seconds(40)
+        .tells(&about("f1"), &["f1 r: 2 open"]);
+}
+
+/// What was refused was the little that a limit had left: to wait for the refusal to end helps nobody.
+#[test]
+fn a_limit_comes_before_the_refusal_that_it_caused() {
+    scenario()
+        .set_guarantees_and_limits("r", "", "cpus:1")
+        .add_framework(&f1())
+        .add_agent(&a1())
+        .expect_offers(&[("f1", "r", "a1", "cpus:1;mem:200")])
+        .decline("f1", 60)
+        .tells(&about("f1"), &["f1 r: 1 × role 'r' has only cpus:1 left below its limit"])
+        .expect_reasons(
+            "f1",
+            "r",
+            "a1",
+            &[
+                IneligibilityReason::QuotaLimit {
+                    role: Role::new("r"),
+                    names: vec![Name::CPUS],
+                    left: resources("cpus:1").quantities(),
+                },
+                IneligibilityReason::Filtered { until: Monotonic::default() + Duration::from_secs(60) },
+            ],
+        );
+    // A limit that cuts nothing is none of its business.
+    scenario()
+        .set_guarantees_and_limits("r", "", "cpus:2")
+        .add_framework(&f1())
+        .add_agent(&a1())
+        .expect_offers(&[("f1", "r", "a1", "")])
+        .decline("f1", 60)
+        .tells(&about("f1"), &["f1 r: 1 × refused by the framework (60 s)"]);
+}
+
+#[test]
+fn what_is_kept_for_others_comes_before_the_refusal_of_the_rest() {
+    scenario()
+        .set_guarantees_and_limits("s", "cpus:1", "")
+        .add_framework(&f1())
+        .add_agent(&a1())
+        .expect_offers(&[("f1", "r", "a1", "cpus:1;mem:200")])
+        .decline("f1", 60)
+        .tells(&about("f1"), &["f1 r: 1 × cpus kept free for what was guaranteed to s"]);
+}
+
+/// Agents that are full would be of no use to a role at its limit if they were not.
+#[test]
+fn a_limit_comes_before_a_full_agent() {
+    scenario()
+        .set_guarantees_and_limits("r", "", "cpus:1;mem:100")
+        .add_agent_with_used(&agent("a0", "cpus:1;mem:100"), &[("f1", "r", "cpus:1;mem:100")])
+        .add_framework(&framework("f2", &["s"]))
+        .add_agent(&a1())
+        .expect_offers(&[("f2", "s", "a1", "")])
+        .add_framework(&f1())
+        .tells(&about("f1"), &["f1 r: 2 × role 'r' is at its limit of cpus, mem"]);
+}
+
+#[test]
+fn a_demand_is_compared_with_what_there_is() {
+    let needs = |text: &str| ExplainQuery { demand: Some(resources(text).quantities()), ..about("f1") };
+    scenario()
+        .add_framework(&f1())
+        .add_agent(&agent("a1", "cpus:4;mem:400"))
+        .add_agent(&agent("a2", "cpus:8;mem:100"))
+        .tells(&needs("cpus:4;mem:100"), &["f1 r: 2 open"])
+        .tells(&needs("cpus:5"), &["f1 r: 1 × smaller than the demand: even empty not enough cpus, 1 open"])
+        .tells(
+            &needs("cpus:9;mem:200;gpus:1"),
+            &["f1 r: 1 × smaller than the demand: even empty not enough cpus, gpus, \
+               1 × smaller than the demand: even empty not enough cpus, gpus, mem"],
+        )
+        .add_framework(&framework("f2", &["s"]))
+        .expect_offer_counts(&[("f1", 1), ("f2", 1)])
+        .suppresses("f1", &[])
+        .suppresses("f2", &[])
+        .recover_resources("f2", "s", "a1", "cpus:1;mem:100")
+        .recover_resources("f1", "r", "a1", "cpus:1;mem:100")
+        .revives("f1", &[])
+        .tells(
+            &ExplainQuery { agent: Some(AgentId::new("a1")), ..needs("cpus:2") },
+            &["f1 r: 1 × not enough cpus left for the demand"],
+        );
+}
+
+/// What the limit leaves would be offered, but the demand needs more than that.
+#[test]
+fn a_demand_is_compared_with_what_quota_leaves() {
+    let needs = |text: &str| ExplainQuery { demand: Some(resources(text).quantities()), ..about("f1") };
+    scenario()
+        .set_guarantees_and_limits("r", "", "cpus:1")
+        .add_framework(&f1())
+        .add_agent(&a1())
+        .tells(&needs("cpus:1"), &["f1 r: 1 open"])
+        .tells(&needs("cpus:2"), &["f1 r: 1 × role 'r' has only cpus:1 left below its limit"]);
+}
+
+#[test]
+fn the_operator_decided() {
+    let a1_id = AgentId::new("a1");
+    scenario()
+        .add_framework(&f1())
+        .add_agent(&a1())
+        .with_allocator(|allocator| allocator.deactivate_agent(&a1_id))
+        .tells(&about("f1"), &["f1 r: 1 × disconnected, draining or deactivated"])
+        .with_allocator(|allocator| allocator.activate_agent(&a1_id))
+        .with_allocator(|allocator| allocator.update_whitelist(Some(["other".to_owned()].into())))
+        .tells(&about("f1"), &["f1 r: 1 × not in the master's --whitelist"]);
+}
+
+#[test]
+fn the_pause_after_a_failover() {
+    scenario()
+        .with_allocator(|allocator| allocator.start_recovery(Monotonic::default(), 10, true))
+        .add_framework(&f1())
+        .add_agent(&a1())
+        .advance_seconds(100)
+        .tells(
+            &about("f1"),
+            &["f1 r: 1 × the master waits for 7 more agents to return before it offers anything (500 s)"],
+        )
+        .advance_seconds(500)
+        .tells(&about("f1"), &["f1 r: 1 open"]);
+}
+
+#[test]
+fn a_role_it_is_not_in() {
+    scenario()
+        .add_framework(&f1())
+        .add_agent(&a1())
+        .tells(
+            &ExplainQuery { role: Some(Role::new("x")), ..about("f1") },
+            &["f1 x: 1 × the framework is not subscribed to the role"],
+        )
+        .tells(&in_role("x"), &[]);
+}
+
+#[test]
+fn each_role_for_itself() {
+    scenario()
+        .add_framework(&framework("f1", &["r", "s"]).suppressing("s"))
+        .add_agent(&a1())
+        .tells(&about("f1"), &["f1 r: 1 open", "f1 s: 1 × the framework asked for no offers of this role"]);
+}
+
+#[test]
+fn a_role_with_those_below_it() {
+    scenario()
+        .add_framework(&framework("f2", &["r/x"]))
+        .add_framework(&framework("f1", &["r"]))
+        .add_framework(&framework("f3", &["rx"]))
+        .add_agent(&a1())
+        .tells(&in_role("r"), &["f1 r: 1 open", "f2 r/x: 1 open"]);
+}
+
+#[test]
+fn the_most_frequent_first() {
+    scenario()
+        .add_framework(&f1())
+        .add_agent(&agent("a1", "cpus:1;mem:100;gpus:1"))
+        .add_agent(&agent("a2", "cpus:0.001;mem:1"))
+        .add_agent(&agent("a3", "cpus:0.001;mem:1"))
+        .add_agent(&agent("a4", "cpus:1;mem:100"))
+        .tells(
+            &about("f1"),
+            &["f1 r: 2 × too little left to be offered, 1 × the framework lacks the capability GPU_RESOURCES, 1 open"],
+        )
+        .tells(
+            &ExplainQuery { agent: Some(AgentId::new("a2")), ..about("f1") },
+            &["f1 r: 1 × too little left to be offered"],
+        );
+}
+
+#[test]
+fn shares_say_whose_turn_it_is() {
+    let scenario = Scenario::with(Options { random: model::Random::from_u64(1), ..Options::default() })
+        .weighs("r", 2.0)
+        .add_framework(&f1())
+        .add_agent(&a1())
+        .expect_offers(&[("f1", "r", "a1", "")])
+        .add_agent(&agent("a2", "cpus:2;mem:200"));
+    let answer = scenario.allocator.explain_query(scenario.now, &about("f1"));
+    let eligibility = &answer.eligibilities[0];
+    assert_eq!((eligibility.role_share, eligibility.framework_share, eligibility.weight), (0.25, 0.5, 2.0));
+    assert_eq!(eligibility.agent_details[1].available, resources("cpus:2;mem:200"));
+    assert!(!answer.truncated);
+}
+
+#[test]
+fn the_answer_has_an_end() {
+    let mut scenario = scenario();
+    for i in 0..400 {
+        scenario = scenario.add_agent(&agent(&format!("a{i}"), "cpus:1;mem:100"));
+    }
+    for i in 0..300 {
+        scenario = scenario.add_framework(&framework(&format!("f{i}"), &["r"]));
+    }
+    let answer = scenario.allocator.explain_query(scenario.now + Duration::from_secs(1), &in_role("r"));
+    assert!(answer.truncated);
+    assert_eq!(answer.eligibilities.iter().map(|eligibility| eligibility.agents).sum::<usize>(), 100_000);
+    assert!(answer.eligibilities.iter().all(|eligibility| eligibility.agent_details.len() == 100));
+}

@@ -1,0 +1,276 @@
+//! Whom the allocator asks to leave an agent, and the pause after a failover.
+#![allow(clippy::unwrap_used, reason = "test code")]
+
+mod scenario;
+
+use std::time::Duration;
+
+use allocator::Options;
+use messages::v1;
+use messages::v1::allocator::InverseOfferStatus;
+use messages::v1::allocator::inverse_offer_status::Status;
+use model::{AgentId, FrameworkId, Monotonic};
+use scenario::*;
+
+fn window(start: i64) -> v1::Unavailability {
+    v1::Unavailability { start: v1::TimeInfo { nanoseconds: start }, duration: None }
+}
+
+fn answer(framework: &str, status: Status) -> InverseOfferStatus {
+    InverseOfferStatus {
+        status: status as i32,
+        framework_id: FrameworkId::new(framework).to_proto(),
+        timestamp: v1::TimeInfo { nanoseconds: 0 },
+    }
+}
+
+impl Scenario {
+    fn will_be_unavailable(self, agent: &str, start: i64) -> Self {
+        self.with_allocator(|allocator| allocator.update_unavailability(&AgentId::new(agent), Some(window(start))))
+    }
+
+    fn answers(mut self, framework: &str, agent: &str, status: Option<Status>, refuse: Option<u64>) -> Self {
+        let now = self.now;
+        let status = status.map(|status| answer(framework, status));
+        let (framework, agent) = (FrameworkId::new(framework), AgentId::new(agent));
+        let refuse = refuse.map(Duration::from_secs);
+        self.allocator.update_inverse_offer(now, &agent, &framework, status, refuse);
+        self
+    }
+
+    /// Exactly these frameworks are asked to leave these agents.
+    fn asks(mut self, expected: &[(&str, &str)]) -> Self {
+        self.allocator.allocate(self.now);
+        let asked = self.allocator.inverse_offers(self.now);
+        assert!(!self.allocator.is_dirty());
+        let asked: Vec<_> = asked.iter().map(|offer| (offer.framework.as_str(), offer.agent.as_str())).collect();
+        assert_eq!(asked, expected);
+        self
+    }
+
+    fn has_statuses(self, expected: &[(&str, &str, Status)]) -> Self {
+        let statuses: Vec<_> = self
+            .allocator
+            .inverse_offer_statuses()
+            .map(|(agent, status)| (agent.to_string(), status.framework_id.value.clone(), status.status()))
+            .collect();
+        let expected: Vec<_> = expected
+            .iter()
+            .map(|(agent, framework, status)| ((*agent).to_owned(), (*framework).to_owned(), *status))
+            .collect();
+        assert_eq!(statuses, expected);
+        self
+    }
+}
+
+fn two_holders() -> Scenario {
+    scenario()
+        .add_framework(&framework("f1", &["r"]))
+        .add_framework(&framework("f2", &["r"]))
+        .add_framework(&framework("f3", &["r"]))
+        .add_agent_with_used(
+            &agent("a1", "cpus:2;mem:200"),
+            &[("f1", "r", "cpus:1;mem:100"), ("f2", "r", "cpus:1;mem:100")],
+        )
+        .add_agent_with_used(&agent("a2", "cpus:1;mem:100"), &[("f3", "r", "cpus:1;mem:100")])
+}
+
+#[test]
+fn those_that_hold_something_are_asked_once() {
+    two_holders().asks(&[]).will_be_unavailable("a1", 100).asks(&[("f1", "a1"), ("f2", "a1")]).asks(&[]);
+}
+
+#[test]
+fn who_is_offered_something_is_asked_too() {
+    scenario()
+        .add_framework(&framework("f1", &["r"]))
+        .add_agent(&agent("a1", "cpus:1;mem:100"))
+        .will_be_unavailable("a1", 100)
+        .asks(&[("f1", "a1")]);
+}
+
+#[test]
+fn nobody_is_asked_about_an_empty_agent() {
+    scenario().add_agent(&agent("a1", "cpus:1;mem:100")).will_be_unavailable("a1", 100).asks(&[]);
+}
+
+#[test]
+fn a_framework_that_comes_to_hold_something_later_is_asked_then() {
+    scenario()
+        .add_agent(&agent("a1", "cpus:1;mem:100"))
+        .will_be_unavailable("a1", 100)
+        .asks(&[])
+        .add_framework(&framework("f1", &["r"]))
+        .asks(&[("f1", "a1")]);
+}
+
+/// Mesos asks again after the filter of an answer, whatever the answer was.
+#[test]
+fn an_answer_is_kept_and_asked_for_again_after_its_filter() {
+    two_holders()
+        .will_be_unavailable("a1", 100)
+        .asks(&[("f1", "a1"), ("f2", "a1")])
+        .answers("f1", "a1", Some(Status::Accept), Some(5))
+        .answers("f2", "a1", Some(Status::Decline), Some(10))
+        .has_statuses(&[("a1", "f1", Status::Accept), ("a1", "f2", Status::Decline)])
+        .asks(&[])
+        .advance_seconds(5)
+        .asks(&[("f1", "a1")])
+        .advance_seconds(5)
+        .asks(&[("f2", "a1")]);
+}
+
+#[test]
+fn the_next_question_wakes_the_master() {
+    let scenario = two_holders()
+        .will_be_unavailable("a1", 100)
+        .asks(&[("f1", "a1"), ("f2", "a1")])
+        .answers("f1", "a1", Some(Status::Accept), Some(5))
+        .asks(&[]);
+    assert_eq!(scenario.allocator.next_wakeup(), Some(scenario.now + Duration::from_secs(5)));
+}
+
+/// A filter of zero seconds means "at the next round" in Mesos, which is the allocation interval away.
+#[test]
+fn no_filter_is_shorter_than_the_allocation_interval() {
+    two_holders()
+        .will_be_unavailable("a2", 100)
+        .asks(&[("f3", "a2")])
+        .answers("f3", "a2", Some(Status::Decline), Some(0))
+        .asks(&[])
+        .advance_seconds(1)
+        .asks(&[("f3", "a2")]);
+}
+
+#[test]
+fn a_rescinded_question_is_asked_again_at_once() {
+    two_holders()
+        .will_be_unavailable("a2", 100)
+        .asks(&[("f3", "a2")])
+        .answers("f3", "a2", None, None)
+        .has_statuses(&[])
+        .asks(&[("f3", "a2")]);
+}
+
+#[test]
+fn a_new_window_forgets_answers_and_filters() {
+    two_holders()
+        .will_be_unavailable("a2", 100)
+        .asks(&[("f3", "a2")])
+        .answers("f3", "a2", Some(Status::Accept), Some(1000))
+        .will_be_unavailable("a2", 200)
+        .has_statuses(&[])
+        .asks(&[("f3", "a2")])
+        .with_allocator(|allocator| assert_eq!(allocator.unavailability(&AgentId::new("a2")), Some(&window(200))));
+}
+
+#[test]
+fn a_cancelled_window_asks_nobody() {
+    two_holders()
+        .will_be_unavailable("a2", 100)
+        .with_allocator(|allocator| allocator.update_unavailability(&AgentId::new("a2"), None))
+        .asks(&[])
+        .with_allocator(|allocator| assert_eq!(allocator.unavailability(&AgentId::new("a2")), None));
+}
+
+/// Its answer about the old window comes late.
+#[test]
+fn an_answer_to_a_question_that_is_not_outstanding_is_ignored() {
+    two_holders()
+        .will_be_unavailable("a2", 100)
+        .answers("f3", "a2", Some(Status::Accept), None)
+        .has_statuses(&[])
+        .asks(&[("f3", "a2")]);
+}
+
+#[test]
+fn an_inactive_framework_is_asked_when_it_is_back() {
+    let f3 = FrameworkId::new("f3");
+    two_holders()
+        .with_allocator(|allocator| allocator.deactivate_framework(&f3))
+        .will_be_unavailable("a2", 100)
+        .asks(&[])
+        .with_allocator(|allocator| allocator.activate_framework(&f3))
+        .asks(&[("f3", "a2")]);
+}
+
+#[test]
+fn a_revive_forgets_that_it_did_not_want_to_be_asked() {
+    two_holders()
+        .will_be_unavailable("a2", 100)
+        .asks(&[("f3", "a2")])
+        .answers("f3", "a2", Some(Status::Decline), Some(1000))
+        .asks(&[])
+        .revives("f3", &[])
+        .asks(&[("f3", "a2")]);
+}
+
+#[test]
+fn what_is_gone_is_forgotten() {
+    two_holders()
+        .will_be_unavailable("a1", 100)
+        .asks(&[("f1", "a1"), ("f2", "a1")])
+        .answers("f1", "a1", Some(Status::Accept), Some(5))
+        .answers("f2", "a1", Some(Status::Accept), Some(5))
+        .remove_framework("f1")
+        .has_statuses(&[("a1", "f2", Status::Accept)])
+        .remove_agent("a1")
+        .has_statuses(&[])
+        .advance_seconds(5)
+        .asks(&[]);
+}
+
+fn recovering(expected: usize, has_quota: bool) -> Scenario {
+    scenario()
+        .with_allocator(|allocator| allocator.start_recovery(Monotonic::default(), expected, has_quota))
+        .add_framework(&framework("f1", &["r"]))
+        .add_agent(&agent("a1", "cpus:1;mem:100"))
+}
+
+impl Scenario {
+    fn waits(mut self) -> Self {
+        assert_eq!(self.allocator.allocate(self.now), []);
+        self
+    }
+}
+
+#[test]
+fn without_quota_nothing_waits_for_agents() {
+    recovering(10, false).expect_offer_counts(&[("f1", 1)]);
+}
+
+#[test]
+fn with_quota_most_agents_are_waited_for() {
+    recovering(3, true)
+        .waits()
+        .with_allocator(|allocator| assert_eq!(allocator.awaited_agents(), Some(1)))
+        .add_agent(&agent("a2", "cpus:1;mem:100"))
+        .with_allocator(|allocator| assert_eq!(allocator.awaited_agents(), None))
+        .expect_offer_counts(&[("f1", 2)]);
+}
+
+#[test]
+fn agents_that_stay_away_are_not_waited_for_longer_than_the_timeout() {
+    let scenario = recovering(100, true).waits();
+    assert_eq!(scenario.allocator.next_wakeup(), Some(Monotonic::from_start(Duration::from_secs(600))));
+    scenario.advance_seconds(599).waits().advance_seconds(1).expect_offer_counts(&[("f1", 1)]);
+}
+
+/// One agent times 0.8 is none.
+#[test]
+fn a_single_agent_is_not_waited_for() {
+    scenario()
+        .with_allocator(|allocator| allocator.start_recovery(Monotonic::default(), 1, true))
+        .with_allocator(|allocator| assert_eq!(allocator.awaited_agents(), None));
+}
+
+#[test]
+fn the_share_of_agents_to_wait_for_is_configurable() {
+    let options = Options { agent_recovery_factor: 0.1, ..Options::default() };
+    Scenario::with(options)
+        .with_allocator(|allocator| allocator.start_recovery(Monotonic::default(), 10, true))
+        .add_framework(&framework("f1", &["r"]))
+        .with_allocator(|allocator| assert_eq!(allocator.awaited_agents(), Some(1)))
+        .add_agent(&agent("a1", "cpus:1;mem:100"))
+        .expect_offer_counts(&[("f1", 1)]);
+}

@@ -1,0 +1,589 @@
+//! What is left of Mesos' scenarios for its hierarchical allocator, in our words; most others are in `stories`, `quota`,
+//! `maintenance` and `constraints`.
+#![allow(clippy::unwrap_used, reason = "test code")]
+
+mod scenario;
+
+use std::time::Duration;
+
+use allocator::{Allocator, IneligibilityReason, Options};
+use messages::v1::resource::{DiskInfo, ReservationInfo, disk_info};
+use model::{AgentId, FrameworkId, Monotonic, Role};
+use resources::{Conversion, Resources};
+use scenario::*;
+
+fn with(resources: &Resources, change: impl Fn(&mut messages::v1::Resource)) -> Resources {
+    let mut protos = resources.to_proto();
+    protos.iter_mut().for_each(change);
+    Resources::from_proto(&protos).unwrap()
+}
+
+fn revocable(text: &str) -> Resources {
+    with(&resources(text), |proto| proto.revocable = Some(Default::default()))
+}
+
+/// Dynamically reserved for one role after the other.
+fn reserved(text: &str, roles: &[&str]) -> Resources {
+    with(&resources(text), |proto| {
+        let reservation =
+            |role: &&str| ReservationInfo { r#type: Some(2), role: Some((*role).to_owned()), ..Default::default() };
+        proto.reservations = roles.iter().map(reservation).collect();
+    })
+}
+
+fn volume(text: &str, role: &str, shared: bool) -> Resources {
+    with(&reserved(text, &[role]), |proto| {
+        let persistence = disk_info::Persistence { id: "v".into(), principal: None };
+        proto.disk = Some(Box::new(DiskInfo { persistence: Some(persistence), ..DiskInfo::default() }));
+        proto.shared = shared.then(Default::default);
+    })
+}
+
+impl Scenario {
+    /// Framework, agent and resources of each offer of a run.
+    fn shows(mut self, expected: &[(&str, &str, Resources)]) -> Self {
+        let offers = self.allocator.allocate(self.now);
+        let mut got: Vec<_> = offers
+            .iter()
+            .map(|offer| (offer.framework.to_string(), offer.agent.to_string(), offer.resources.unallocated()))
+            .collect();
+        got.sort_by(|left, right| (&left.0, &left.1).cmp(&(&right.0, &right.1)));
+        let expected: Vec<_> = expected
+            .iter()
+            .map(|(framework, agent, resources)| ((*framework).to_owned(), (*agent).to_owned(), resources.clone()))
+            .collect();
+        assert_eq!(got, expected);
+        self.offers.extend(offers);
+        self
+    }
+
+    fn gives_back(mut self, framework: &str, role: &str, agent: &str, resources: &Resources) -> Self {
+        let resources = resources.allocated(&Role::new(role));
+        self.allocator.recover(self.now, &FrameworkId::new(framework), &AgentId::new(agent), &resources, None);
+        self
+    }
+
+    /// Everything last offered comes back without a filter.
+    fn takes_all_back(mut self) -> Self {
+        for offer in std::mem::take(&mut self.offers) {
+            self.allocator.recover(self.now, &offer.framework, &offer.agent, &offer.resources, None);
+        }
+        self
+    }
+}
+
+// Shares.
+
+/// Reserved resources weigh in the share of the role that holds them.
+#[test]
+fn reservations_count_in_shares() {
+    scenario()
+        .add_agent(&agent("a1", "cpus(r1):100;mem(r1):1024"))
+        .add_framework(&framework("f1", &["r1"]))
+        .expect_offers(&[("f1", "r1", "a1", "")])
+        .add_framework(&framework("f2", &["r2"]))
+        .add_agent(&agent("a2", "cpus:2;mem:512"))
+        .expect_offers(&[("f2", "r2", "a2", "")])
+        // r1 holds 100 of 112 cpus, r2 two.
+        .add_agent(&agent("a3", "cpus:10;mem:10"))
+        .expect_offers(&[("f2", "r2", "a3", "")]);
+}
+
+#[test]
+fn a_subtree_that_holds_more_waits() {
+    scenario()
+        .add_agent(&agent("a1", "cpus:2;mem:1024"))
+        .add_framework(&framework("f1", &["a/b"]))
+        .expect_offers(&[("f1", "a/b", "a1", "")])
+        .add_framework(&framework("f2", &["a/c"]))
+        .add_framework(&framework("f3", &["d/e"]))
+        .add_agent(&agent("a2", "cpus:1;mem:512"))
+        .expect_offers(&[("f3", "d/e", "a2", "")])
+        .add_framework(&framework("f4", &["d/f"]))
+        .add_agent(&agent("a3", "cpus:2;mem:1024"))
+        // `d` holds a third, `a` two thirds, though nothing is held in `a/c`.
+        .expect_offers(&[("f4", "d/f", "a3", "")]);
+}
+
+#[test]
+fn agents_are_given_whole() {
+    scenario()
+        .add_agent(&agent("a1", "cpus:2;mem:1024"))
+        .add_agent(&agent("a2", "cpus:2;mem:1024"))
+        .add_framework(&framework("f1", &["r1"]))
+        .expect_offer_counts(&[("f1", 2)])
+        .takes_all_back()
+        .add_framework(&framework("f2", &["r2"]))
+        .expect_offer_counts(&[("f1", 1), ("f2", 1)]);
+}
+
+#[test]
+fn equal_frameworks_alternate_for_ever() {
+    let mut scenario = scenario().add_framework(&framework("f1", &["*"])).add_framework(&framework("f2", &["*"]));
+    scenario = scenario.add_agent(&agent("a1", "cpus:2;mem:1024"));
+    for round in 0..10 {
+        let next = if round % 2 == 0 { "f1" } else { "f2" };
+        scenario = scenario.expect_offers(&[(next, "*", "a1", "cpus:2;mem:1024")]).takes_all_back();
+    }
+}
+
+#[test]
+fn a_weight_counts_before_its_role_exists() {
+    let mut scenario = scenario().add_framework(&framework("f1", &["r1"])).add_framework(&framework("f2", &["r2"]));
+    for n in 0..6 {
+        scenario = scenario.add_agent(&agent(&format!("a{n}"), "cpus:2;mem:1024"));
+    }
+    scenario
+        .expect_offer_counts(&[("f1", 3), ("f2", 3)])
+        .takes_all_back()
+        .weighs("r2", 2.0)
+        .expect_offer_counts(&[("f1", 2), ("f2", 4)])
+        .takes_all_back()
+        .weighs("r3", 3.0)
+        .add_framework(&framework("f3", &["r3"]))
+        .expect_offer_counts(&[("f1", 1), ("f2", 2), ("f3", 3)]);
+}
+
+/// MESOS-9554: the one with the smaller share cannot use what the one with the larger can.
+#[test]
+fn who_cannot_be_served_is_in_nobody_s_way() {
+    let refined = reserved("cpus:1;mem:1;disk:1", &["parent", "parent/child"]);
+    scenario()
+        .add_framework(&framework("f1", &["parent/child"]).can(Can::ReservationRefinement))
+        .add_agent(&agent("a1", "cpus:1;mem:1;disk:1"))
+        .expect_offers(&[("f1", "parent/child", "a1", "")])
+        .add_framework(&framework("f2", &["parent/child"]))
+        .expect_offers(&[])
+        .add_agent(&agent("a2", "").with(refined.clone()))
+        .shows(&[("f1", "a2", refined)]);
+}
+
+/// MESOS-9555.
+#[test]
+fn a_reservation_of_ports_only_is_kept_in_the_books() {
+    let odd = |id| agent(id, "cpus:1;mem:1;disk:1;ports(r):[1-2]");
+    scenario()
+        .add_agent(&odd("a1"))
+        .add_agent(&odd("a2"))
+        .expect_quota_used("r", "")
+        .remove_agent("a1")
+        .remove_agent("a2")
+        .with_allocator(|allocator| assert_eq!(allocator.quotas().count(), 0));
+}
+
+/// What a framework holds is counted once, whoever is told of first.
+#[test]
+fn nothing_is_counted_twice() {
+    let counted = |allocator: &mut Allocator| {
+        let shown: Vec<_> = allocator.roles().map(|view| (view.role.to_string(), view.allocated.to_string())).collect();
+        assert_eq!(shown, [("*".to_owned(), "cpus:1; mem:10".to_owned())]);
+    };
+    let (f1, used) = (framework("f1", &["*"]), [(AgentId::new("a1"), held("cpus:1;mem:10", "*"))]);
+    scenario()
+        .add_agent_with_used(&agent("a1", "cpus:1;mem:10"), &[("f1", "*", "cpus:1;mem:10")])
+        .with_allocator(|allocator| allocator.add_framework(f1.options(), true, &used))
+        .with_allocator(counted)
+        .expect_available("a1", "");
+    scenario()
+        .with_allocator(|allocator| allocator.add_framework(f1.options(), true, &[]))
+        .add_agent_with_used(&agent("a1", "cpus:1;mem:10"), &[("f1", "*", "cpus:1;mem:10")])
+        .with_allocator(counted)
+        .expect_available("a1", "");
+}
+
+// Agents.
+
+#[test]
+fn what_an_agent_learns_is_used_at_once() {
+    scenario()
+        .add_agent(&agent("a1", "cpus:1;mem:100").without_capability(1))
+        .add_framework(&framework("f1", &["r"]))
+        .expect_reasons("f1", "r", "a1", &[IneligibilityReason::AgentLacks("MULTI_ROLE")])
+        .expect_offers(&[])
+        .update_agent(&agent("a1", "cpus:1;mem:100"))
+        .expect_offers(&[("f1", "r", "a1", "")]);
+}
+
+#[test]
+fn oversubscribed_resources_come_change_and_go() {
+    let (two, four, one) = (revocable("cpus:2"), revocable("cpus:4"), revocable("cpus:1"));
+    let base = || agent("a1", "cpus:1;mem:100");
+    scenario()
+        .add_agent(&base())
+        .add_framework(&framework("f1", &["r"]).can(Can::RevocableResources))
+        .shows(&[("f1", "a1", resources("cpus:1;mem:100"))])
+        .update_agent(&base().with(two.clone()))
+        .shows(&[("f1", "a1", two.clone())])
+        .update_agent(&base().with(four.clone()))
+        .shows(&[("f1", "a1", two.clone())])
+        // Less than is held: nothing to give until enough came back.
+        .update_agent(&base().with(one.clone()))
+        .shows(&[])
+        .gives_back("f1", "r", "a1", &two)
+        .shows(&[])
+        .gives_back("f1", "r", "a1", &two)
+        .shows(&[("f1", "a1", one)]);
+}
+
+#[test]
+fn revocable_resources_come_back_with_others() {
+    let spare = revocable("cpus:2");
+    let all = &resources("cpus:1;mem:100") + &spare;
+    scenario()
+        .add_agent(&agent("a1", "cpus:1;mem:100").with(spare.clone()))
+        .add_framework(&framework("f1", &["r"]).can(Can::RevocableResources))
+        .shows(&[("f1", "a1", all)])
+        .gives_back("f1", "r", "a1", &(&resources("mem:100") + &spare))
+        .shows(&[("f1", "a1", &resources("mem:100") + &spare)]);
+}
+
+/// An agent that leaves and returns has everything to give again, though nothing was given back.
+#[test]
+fn a_returning_agent_starts_anew() {
+    scenario()
+        .add_agent(&agent("a1", "cpus:2;mem:1024"))
+        .add_framework(&framework("f1", &["r"]))
+        .expect_offers(&[("f1", "r", "a1", "")])
+        .remove_agent("a1")
+        .add_agent(&agent("a1", "cpus:2;mem:1024"))
+        .expect_offers(&[("f1", "r", "a1", "cpus:2;mem:1024")]);
+}
+
+#[test]
+fn an_operator_s_reservation_needs_free_resources() {
+    let a1 = AgentId::new("a1");
+    let reserve = || {
+        let (plain, kept) = (resources("cpus:2;mem:200"), reserved("cpus:2;mem:200", &["r"]));
+        [Conversion { consumed: plain, converted: kept }]
+    };
+    scenario()
+        .add_agent(&agent("a1", "cpus:4;mem:400"))
+        .with_allocator(|allocator| allocator.update_available(&a1, &reserve()).unwrap())
+        .add_framework(&framework("f1", &["r"]))
+        .shows(&[("f1", "a1", &resources("cpus:2;mem:200") + &reserved("cpus:2;mem:200", &["r"]))])
+        .with_allocator(|allocator| assert!(allocator.update_available(&a1, &reserve()).is_err()))
+        .expect_quota_used("r", "cpus:4;mem:400");
+}
+
+/// A disk disappears with the operation that used it up.
+#[test]
+fn an_operation_may_take_resources_away() {
+    let (f1, a1) = (FrameworkId::new("f1"), AgentId::new("a1"));
+    scenario()
+        .add_agent(&agent("a1", "cpus:100;mem:1024;disk:2048"))
+        .add_framework(&framework("f1", &["r"]))
+        .expect_offers(&[("f1", "r", "a1", "")])
+        .with_allocator(|allocator| {
+            let (before, after) = (held("cpus:100;mem:1024;disk:2048", "r"), held("cpus:100;mem:1024", "r"));
+            allocator.update_allocation(&f1, &a1, &before, &after);
+        })
+        .recover_resources("f1", "r", "a1", "cpus:100;mem:1024")
+        .expect_offers(&[("f1", "r", "a1", "cpus:100;mem:1024")]);
+}
+
+// Filters, suppressing, reviving.
+
+/// A refusal is measured from when it was made, not from the next run.
+#[test]
+fn a_short_refusal_outlives_no_interval() {
+    let options = Options { allocation_interval: Duration::from_millis(500), ..Options::default() };
+    let a1 = AgentId::new("a1");
+    let scenario = Scenario::with(options)
+        .add_agent(&agent("a1", "cpus:2;mem:1024"))
+        .add_framework(&framework("f1", &["r"]))
+        .expect_offers(&[("f1", "r", "a1", "")]);
+    let refuse = Some(Duration::from_millis(100));
+    let mut scenario = scenario.with_allocator(|allocator| {
+        let all = held("cpus:2;mem:1024", "r");
+        allocator.recover(Monotonic::default(), &FrameworkId::new("f1"), &a1, &all, refuse);
+    });
+    assert_eq!(scenario.allocator.allocate(Monotonic::from_start(Duration::from_millis(499))), []);
+    assert_eq!(scenario.allocator.allocate(Monotonic::from_start(Duration::from_millis(500))).len(), 1);
+}
+
+#[test]
+fn refusals_are_counted_by_role() {
+    let counts = |expected: &'static [(&str, usize)]| {
+        move |allocator: &mut Allocator| {
+            let expected: Vec<_> = expected.iter().map(|(role, count)| (Role::new(role), *count)).collect();
+            assert_eq!(allocator.take_changed_offer_filter_counts(), expected);
+        }
+    };
+    scenario()
+        .add_agent(&agent("a1", "cpus:4;mem:400"))
+        .add_agent(&agent("a2", "cpus:4;mem:400"))
+        .add_framework(&framework("f1", &["r", "s"]))
+        .add_framework(&framework("f2", &["r"]).suppressing("r"))
+        .expect_offer_counts(&[("f1", 2)])
+        .with_allocator(counts(&[]))
+        .decline("f1", 10)
+        .with_allocator(counts(&[("r", 1), ("s", 1)]))
+        .with_allocator(counts(&[]))
+        .expect_offer_counts(&[("f1", 2)])
+        .decline("f1", 20)
+        .with_allocator(counts(&[("r", 2), ("s", 2)]))
+        .revives("f2", &[])
+        .expect_offer_counts(&[("f2", 2)])
+        .decline("f2", 20)
+        .with_allocator(counts(&[("r", 4)]))
+        .advance_seconds(10)
+        .expect_offers(&[("f1", "r", "a1", ""), ("f1", "s", "a2", "")])
+        .with_allocator(counts(&[("r", 3), ("s", 1)]))
+        .remove_agent("a1")
+        .with_allocator(counts(&[("r", 2), ("s", 0)]))
+        .remove_framework("f2")
+        .with_allocator(counts(&[("r", 1)]))
+        .revives("f1", &[])
+        .with_allocator(counts(&[("r", 0)]));
+}
+
+#[test]
+fn suppressed_and_gone_for_a_while() {
+    let f1 = FrameworkId::new("f1");
+    scenario()
+        .add_agent(&agent("a1", "cpus:2;mem:1024"))
+        .add_framework(&framework("f1", &["r"]))
+        .expect_offers(&[("f1", "r", "a1", "")])
+        .takes_all_back()
+        .suppresses("f1", &[])
+        .with_allocator(|allocator| allocator.deactivate_framework(&f1))
+        .expect_offers(&[])
+        .with_allocator(|allocator| allocator.activate_framework(&f1))
+        .expect_reasons("f1", "r", "a1", &[IneligibilityReason::Suppressed])
+        .expect_offers(&[])
+        .revives("f1", &[])
+        .expect_offers(&[("f1", "r", "a1", "")]);
+}
+
+#[test]
+fn reviving_what_was_never_suppressed_does_no_harm() {
+    scenario()
+        .add_agent(&agent("a1", "cpus:2;mem:1024"))
+        .add_framework(&framework("f1", &["r"]))
+        .expect_offers(&[("f1", "r", "a1", "")])
+        .revives("f1", &[])
+        .expect_offers(&[])
+        .takes_all_back()
+        .suppresses("f1", &[])
+        .expect_offers(&[])
+        .suppresses("f1", &[])
+        .revives("f1", &[])
+        .expect_offers(&[("f1", "r", "a1", "")]);
+}
+
+#[test]
+fn one_role_is_suppressed_the_other_refuses() {
+    scenario()
+        .add_framework(&framework("f1", &["r1", "r2"]))
+        .suppresses("f1", &["r1"])
+        .add_agent(&agent("a1", "cpus:2;mem:1024"))
+        .expect_offers(&[("f1", "r2", "a1", "")])
+        .decline("f1", 86400)
+        .expect_offers(&[])
+        .revives("f1", &["r1"])
+        .expect_offers(&[("f1", "r1", "a1", "")])
+        .decline("f1", 86400)
+        .expect_offers(&[]);
+}
+
+#[test]
+fn whoever_asks_for_anything_is_offered_crumbs() {
+    let mut modest = framework("f1", &["r"]);
+    let minimum = messages::v1::offer_filters::MinAllocatableResources { quantities: Vec::new() };
+    let filters = messages::v1::OfferFilters { min_allocatable_resources: Some(Box::new(minimum)) };
+    modest.info.offer_filters = [("r".to_owned(), filters)].into();
+    scenario()
+        .add_agent(&agent("a1", "cpus:0.001;mem:1"))
+        .add_framework(&framework("f2", &["r"]))
+        .expect_offers(&[])
+        .add_framework(&modest)
+        .expect_offers(&[("f1", "r", "a1", "cpus:0.001;mem:1")]);
+}
+
+/// `--min_allocatable_resources=cpus:1,mem:100|disk:50`: all of one of the two.
+#[test]
+fn one_of_the_minimums_is_enough() {
+    let minimums = ["cpus:1;mem:100", "disk:50"].map(|text| resources(text).quantities());
+    Scenario::with(Options { min_allocatable: minimums.into(), ..Options::default() })
+        .add_agent(&agent("little", "cpus:2;mem:99;disk:49"))
+        .add_agent(&agent("compute", "cpus:1;mem:100"))
+        .add_agent(&agent("storage", "cpus:0.1;disk:50"))
+        .add_framework(&framework("f1", &["r"]))
+        .expect_offers(&[("f1", "r", "compute", ""), ("f1", "r", "storage", "")]);
+}
+
+// Shared volumes.
+
+/// MESOS-8009: whoever cannot deal with sharing gets the rest.
+#[test]
+fn shared_volumes_are_for_those_that_share() {
+    let shared = volume("disk:50", "r", true);
+    scenario()
+        .add_agent(&agent("a1", "cpus:2;mem:200").with(shared.clone()))
+        .add_framework(&framework("f1", &["r"]))
+        .expect_reasons("f1", "r", "a1", &[])
+        .shows(&[("f1", "a1", resources("cpus:2;mem:200"))])
+        .takes_all_back()
+        .remove_framework("f1")
+        .add_framework(&framework("f2", &["r"]).can(Can::SharedResources))
+        .shows(&[("f2", "a1", &resources("cpus:2;mem:200") + &shared)]);
+}
+
+/// In a run a volume goes to one framework, in the next to the next; all may hold it at once.
+#[test]
+fn many_hold_one_shared_volume() {
+    let shared = volume("disk:50", "r", true);
+    let share = |name| framework(name, &["r"]).can(Can::SharedResources);
+    let (part, all) = (&resources("cpus:1;mem:100") + &shared, &resources("cpus:3;mem:300") + &shared);
+    scenario()
+        .add_agent(&agent("a1", "cpus:3;mem:300").with(shared))
+        .add_framework(&share("f1"))
+        .shows(&[("f1", "a1", all)])
+        .gives_back("f1", "r", "a1", &resources("cpus:1;mem:100"))
+        .add_framework(&share("f2"))
+        .shows(&[("f2", "a1", part.clone())])
+        .gives_back("f1", "r", "a1", &resources("cpus:1;mem:100"))
+        .add_framework(&share("f3"))
+        .shows(&[("f3", "a1", part)]);
+}
+
+// Quota.
+
+#[test]
+fn frameworks_of_a_role_share_its_quota() {
+    scenario()
+        .add_framework(&framework("f1a", &["prod"]))
+        .set_quota("prod", "cpus:4;mem:2048")
+        .add_framework(&framework("f2", &["dev"]))
+        .add_agent(&agent("a1", "cpus:1;mem:512"))
+        .expect_offers(&[("f1a", "prod", "a1", "")])
+        .add_framework(&framework("f1b", &["prod"]))
+        .add_agent(&agent("a2", "cpus:2;mem:1024"))
+        .expect_offers(&[("f1b", "prod", "a2", "")])
+        .add_agent(&agent("a3", "cpus:1;mem:512"))
+        .expect_offers(&[("f1a", "prod", "a3", "cpus:1;mem:512")])
+        .recover_resources("f1a", "prod", "a1", "cpus:1;mem:512")
+        // f1a holds a quarter, f1b half of all.
+        .expect_offers(&[("f1a", "prod", "a1", "")])
+        .decline("f1a", 5)
+        .expect_offers(&[("f1b", "prod", "a1", ""), ("f1b", "prod", "a3", "")]);
+}
+
+#[test]
+fn a_kept_guarantee_ends_the_preference() {
+    scenario()
+        .set_quota("prod", "cpus:0.25;mem:128")
+        .add_framework(&framework("f1", &["prod"]))
+        .add_framework(&framework("f2", &["dev"]))
+        .add_agent_with_used(&agent("a1", "cpus:1;mem:512"), &[("f1", "prod", "cpus:0.25;mem:128")])
+        .expect_offers(&[("f2", "dev", "a1", "cpus:0.75;mem:384")])
+        // prod has the smaller share, and is at its limit.
+        .add_agent(&agent("a2", "cpus:1;mem:512"))
+        .expect_offers(&[("f2", "dev", "a2", "cpus:1;mem:512")])
+        .expect_quota_used("prod", "cpus:0.25;mem:128");
+}
+
+/// Who may use only what was declined by the one it is kept for gets it when the guarantee is kept elsewhere.
+#[test]
+fn quota_starves_nobody_that_waits() {
+    scenario()
+        .set_quota("prod", "cpus:2;mem:1024")
+        .add_framework(&framework("f1", &["prod"]))
+        .add_framework(&framework("f2", &["dev"]))
+        .add_agent(&agent("a1", "cpus:1;mem:512"))
+        .add_agent(&agent("a2", "cpus:1;mem:512"))
+        .expect_offer_counts(&[("f1", 2)])
+        .decline("f1", 86400)
+        .expect_offers(&[])
+        .add_agent(&agent("a3", "cpus:1;mem:512"))
+        .expect_offer_counts(&[("f1", 1), ("f2", 1)])
+        .expect_quota_used("prod", "cpus:1;mem:512")
+        .expect_quota_used("dev", "cpus:1;mem:512");
+}
+
+#[test]
+fn whole_agents_are_kept_for_an_absent_role() {
+    scenario()
+        .set_quota("prod", "cpus:2;mem:1024")
+        .add_framework(&framework("f1", &["dev"]))
+        .add_agent(&agent("a1", "cpus:2;mem:1024"))
+        .expect_offers(&[])
+        .add_agent(&agent("a2", "cpus:2;mem:1024"))
+        .expect_offer_counts(&[("f1", 1)])
+        .expect_quota_used("dev", "cpus:2;mem:1024");
+}
+
+#[test]
+fn a_quota_of_another_shape_than_the_agents() {
+    scenario()
+        .set_quota("prod", "cpus:4;mem:1024")
+        .add_framework(&framework("f1", &["prod"]))
+        .add_agent(&agent("a1", "cpus:2;mem:1024"))
+        .expect_offers(&[("f1", "prod", "a1", "cpus:2;mem:1024")])
+        .add_agent(&agent("a2", "cpus:2;mem:1024"))
+        .expect_offers(&[("f1", "prod", "a2", "cpus:2")]);
+}
+
+#[test]
+fn reservations_of_roles_without_quota_are_offered_beside_it() {
+    let dev = reserved("cpus:1;mem:512", &["dev"]);
+    scenario()
+        .set_quota("prod", "cpus:2;mem:1024")
+        .add_agent(&agent("a1", "").with(dev.clone()))
+        .add_framework(&framework("f1", &["dev"]))
+        .shows(&[("f1", "a1", dev)])
+        .add_framework(&framework("f2", &["prod"]))
+        .add_agent(&agent("a2", "cpus:2;mem:1024"))
+        .expect_offers(&[("f2", "prod", "a2", "cpus:2;mem:1024")])
+        .add_agent(&agent("a3", "cpus:1;mem:512"))
+        .expect_offers(&[("f1", "dev", "a3", "")])
+        .expect_quota_used("dev", "cpus:2;mem:1024");
+}
+
+/// However often a shared volume is held, it uses quota once.
+#[test]
+fn a_shared_volume_uses_quota_once() {
+    let (f1, a1) = (FrameworkId::new("f1"), AgentId::new("a1"));
+    let shared = volume("disk:50", "prod", true);
+    let rest = reserved("cpus:2;mem:1024", &["prod"]);
+    let before = &rest + &reserved("disk:50", &["prod"]);
+    let role = Role::new("prod");
+    let part = reserved("cpus:1;mem:512", &["prod"]);
+    scenario()
+        .set_quota("prod", "cpus:3;mem:2048;disk:100")
+        .add_agent(&agent("a1", "").with(before.clone()))
+        .add_framework(&framework("f1", &["prod"]).can(Can::SharedResources))
+        .shows(&[("f1", "a1", before.clone())])
+        .with_allocator(|allocator| {
+            let after = &rest + &shared;
+            allocator.update_allocation(&f1, &a1, &before.allocated(&role), &after.allocated(&role));
+        })
+        .gives_back("f1", "prod", "a1", &part)
+        .shows(&[("f1", "a1", &part + &shared)])
+        .expect_quota_used("prod", "cpus:2;mem:1024;disk:50")
+        .add_agent(&agent("a2", "cpus:1;mem:1024;disk:50"))
+        .expect_offers(&[("f1", "prod", "a2", "cpus:1;mem:1024;disk:50")])
+        .expect_quota_used("prod", "cpus:3;mem:2048;disk:100")
+        .add_agent(&agent("a3", "cpus:0.5;mem:512;disk:50"))
+        .expect_offers(&[]);
+}
+
+/// More than is held somewhere is no reason to keep more free elsewhere. (Mesos subtracts over the whole cluster.)
+#[test]
+fn an_overcommitted_agent_takes_nothing_from_others() {
+    scenario()
+        .set_guarantees_and_limits("prod", "cpus:2;mem:200", "")
+        .add_agent_with_used(&agent("a1", "cpus:1;mem:100"), &[("gone", "dev", "cpus:9;mem:900")])
+        .add_agent(&agent("a2", "cpus:2;mem:200"))
+        .add_agent(&agent("a3", "cpus:2;mem:200"))
+        .add_framework(&framework("f1", &["dev"]))
+        .expect_offer_counts(&[("f1", 1)])
+        .add_framework(&framework("f2", &["prod"]))
+        .expect_offer_counts(&[("f2", 1)])
+        .recover_resources("gone", "dev", "a1", "cpus:8;mem:800")
+        .expect_offers(&[])
+        .recover_resources("gone", "dev", "a1", "cpus:1;mem:100")
+        .expect_offer_counts(&[("f1", 1)])
+        .remove_agent("a1")
+        .expect_quota_used("prod", "cpus:2;mem:200");
+}

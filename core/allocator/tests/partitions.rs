@@ -1,0 +1,340 @@
+//! Partitions told as stories: lending, and getting back.
+#![allow(clippy::unwrap_used, reason = "test code")]
+
+mod scenario;
+
+use allocator::{Allocator, Partition, PartitionId};
+use model::{Monotonic, Role};
+use resources::ResourceQuantities;
+use scenario::{Can, agent, framework, holding, partition, resources, scenario};
+
+fn amounts(text: &str) -> ResourceQuantities {
+    resources(text).quantities()
+}
+
+fn fares(allocator: &Allocator, id: &str) -> (ResourceQuantities, ResourceQuantities, ResourceQuantities) {
+    let view = allocator.partitions().find(|view| view.partition.id == PartitionId::new(id)).unwrap();
+    (view.used, view.lent, view.borrowed)
+}
+
+#[test]
+fn what_a_partition_does_not_want_is_lent() {
+    scenario()
+        .set_partition(partition("night", "cpus:2;mem:200", ""))
+        .set_partition(partition("day", "cpus:2;mem:200", ""))
+        .add_agent(&agent("a1", "cpus:4;mem:400"))
+        .add_framework(&framework("f1", &["day"]))
+        .expect_offers(&[("f1", "day", "a1", "cpus:4;mem:400")])
+        .with_allocator(|allocator| {
+            assert_eq!(fares(allocator, "day"), (amounts("cpus:4;mem:400"), amounts(""), amounts("cpus:2;mem:200")));
+            assert_eq!(fares(allocator, "night"), (amounts(""), amounts("cpus:2;mem:200"), amounts("")));
+        });
+}
+
+#[test]
+fn a_partition_that_does_not_lend_keeps_its_minimum() {
+    scenario()
+        .set_partition(Partition { lends: false, ..partition("night", "cpus:3;mem:300", "") })
+        .add_agent(&agent("a1", "cpus:4;mem:400"))
+        .add_framework(&framework("f1", &["day"]))
+        .expect_offers(&[("f1", "day", "a1", "cpus:1;mem:100")]);
+}
+
+#[test]
+fn a_borrower_gets_nothing_more_once_the_lender_is_back() {
+    scenario()
+        .set_partition(partition("night", "cpus:2;mem:200", ""))
+        .add_agent(&agent("a1", "cpus:1;mem:100"))
+        .add_framework(&framework("f1", &["day"]))
+        .expect_offers(&[("f1", "day", "a1", "")])
+        .add_framework(&framework("f2", &["night"]))
+        .recover_resources("f1", "day", "a1", "cpus:1;mem:100")
+        .expect_offers(&[("f2", "night", "a1", "")])
+        // It wants one more of its minimum, and no borrower is in its way.
+        .add_agent(&agent("a2", "cpus:1;mem:100"))
+        .expect_offers(&[("f2", "night", "a2", "")])
+        .add_agent(&agent("a3", "cpus:1;mem:100"))
+        .expect_offers(&[("f1", "day", "a3", "")]);
+}
+
+#[test]
+fn a_maximum_is_never_exceeded() {
+    scenario()
+        .set_partition(partition("day", "cpus:1;mem:100", "cpus:3;mem:300"))
+        .add_agent(&agent("a1", "cpus:4;mem:400"))
+        .add_framework(&framework("f1", &["day"]))
+        .expect_offers(&[("f1", "day", "a1", "cpus:3;mem:300")]);
+}
+
+#[test]
+fn the_higher_priority_gets_its_minimum_first() {
+    scenario()
+        .set_partition(partition("low", "cpus:2;mem:200", ""))
+        .set_partition(Partition { priority: 5, ..partition("top", "cpus:2;mem:200", "") })
+        .add_framework(&framework("f1", &["low"]))
+        .add_framework(&framework("f2", &["top"]))
+        .add_agent(&agent("a1", "cpus:1;mem:100"))
+        .expect_offers(&[("f2", "top", "a1", "")])
+        .add_agent(&agent("a2", "cpus:1;mem:100"))
+        .expect_offers(&[("f2", "top", "a2", "")])
+        .add_agent(&agent("a3", "cpus:1;mem:100"))
+        .expect_offers(&[("f1", "low", "a3", "")]);
+}
+
+#[test]
+fn suppressing_lends_and_reviving_ends_it() {
+    scenario()
+        .set_partition(partition("night", "cpus:2;mem:200", ""))
+        .add_framework(&framework("f1", &["night"]))
+        .suppresses("f1", &[])
+        .add_framework(&framework("f2", &["day"]))
+        .revives("f1", &[])
+        .add_agent(&agent("a1", "cpus:2;mem:200"))
+        .expect_offers(&[("f1", "night", "a1", "")])
+        .decline("f1", 3600)
+        .expect_offers(&[])
+        .suppresses("f1", &[])
+        .expect_offers(&[("f2", "day", "a1", "")]);
+}
+
+#[test]
+fn a_weight_of_a_partition_stands_in_for_the_role_s() {
+    let weight = |allocator: &Allocator| allocator.roles().next().unwrap().weight;
+    scenario()
+        .add_framework(&framework("f1", &["day"]))
+        .weighs("day", 2.0)
+        .set_partition(Partition { weight: 5.0, ..partition("day", "", "") })
+        .with_allocator(|allocator| {
+            assert_eq!(weight(allocator), 5.0);
+            assert!(allocator.remove_partition(&PartitionId::new("day")));
+            assert_eq!(weight(allocator), 2.0);
+            assert!(!allocator.remove_partition(&PartitionId::new("day")));
+        });
+}
+
+#[test]
+fn quota_of_the_role_is_back_when_its_partition_goes() {
+    scenario()
+        .set_quota("day", "cpus:1;mem:100")
+        .set_partition(partition("day", "", "cpus:2;mem:200"))
+        .add_framework(&framework("f1", &["day"]))
+        .add_agent(&agent("a1", "cpus:9;mem:900"))
+        .expect_offers(&[("f1", "day", "a1", "cpus:2;mem:200")])
+        .with_allocator(|allocator| assert!(allocator.remove_partition(&PartitionId::new("day"))))
+        .recover_resources("f1", "day", "a1", "cpus:1.5;mem:150")
+        .expect_offers(&[("f1", "day", "a1", "cpus:0.5;mem:50")]);
+}
+
+/// Nothing is taken back as long as there is something free.
+#[test]
+fn only_what_is_missing_is_preempted() {
+    scenario()
+        .set_partition(partition("night", "cpus:3;mem:300", ""))
+        .set_partition(partition("day", "cpus:1;mem:100", ""))
+        .add_agent(&agent("a1", "cpus:2;mem:200"))
+        .add_agent(&agent("a2", "cpus:2;mem:200"))
+        .add_framework(&framework("f1", &["day"]))
+        .expect_offer_counts(&[("f1", 2)])
+        .expect_preemptions(&[])
+        .recover_resources("f1", "day", "a1", "cpus:1;mem:100")
+        .add_framework(&framework("f2", &["night"]))
+        .expect_preemptions(&[("f1", "day", "a2", "cpus:2;mem:200")])
+        .expect_offers(&[("f2", "night", "a1", "cpus:1;mem:100")])
+        .expect_preemptions(&[("f1", "day", "a2", "cpus:2;mem:200")])
+        .with_allocator(|allocator| {
+            let under_way = holding("f1", "day", "a2", "cpus:2;mem:200");
+            assert_eq!(allocator.preemptions(&[under_way]), []);
+        })
+        .recover_resources("f1", "day", "a2", "cpus:2;mem:200")
+        .expect_preemptions(&[])
+        .expect_offers(&[("f2", "night", "a2", "cpus:2;mem:200")]);
+}
+
+#[test]
+fn the_lowest_priority_gives_back_first_and_never_its_minimum() {
+    let two = "cpus:2;mem:200";
+    scenario()
+        .set_partition(Partition { priority: 3, ..partition("top", "cpus:3;mem:300", "") })
+        .set_partition(Partition { priority: 2, ..partition("mid", "cpus:1;mem:100", "") })
+        .set_partition(Partition { priority: 1, ..partition("low", "cpus:1;mem:100", "") })
+        .set_partition(Partition { preemptible: false, ..partition("calm", "", "") })
+        .add_framework(&framework("f1", &["mid"]).suppressing("mid"))
+        .add_framework(&framework("f2", &["low"]).suppressing("low"))
+        .add_framework(&framework("f3", &["calm"]).suppressing("calm"))
+        .add_agent_with_used(&agent("a1", two), &[("f1", "mid", two)])
+        .add_agent_with_used(&agent("a2", two), &[("f2", "low", two)])
+        .add_agent_with_used(&agent("a3", two), &[("f3", "calm", two)])
+        .expect_preemptions(&[])
+        .add_framework(&framework("f4", &["top"]))
+        .expect_preemptions(&[("f2", "low", "a2", "cpus:1;mem:100"), ("f1", "mid", "a1", "cpus:1;mem:100")]);
+}
+
+#[test]
+fn as_few_places_as_possible_are_preempted() {
+    scenario()
+        .set_partition(partition("night", "cpus:2;mem:200", ""))
+        .set_partition(partition("day", "", ""))
+        .add_framework(&framework("f1", &["day"]).suppressing("day"))
+        .add_agent_with_used(&agent("a1", "cpus:1;mem:100"), &[("f1", "day", "cpus:1;mem:100")])
+        .add_agent_with_used(&agent("a2", "cpus:8;mem:800"), &[("f1", "day", "cpus:8;mem:800")])
+        .add_agent_with_used(&agent("a3", "cpus:2;mem:200"), &[("f1", "day", "cpus:2;mem:200")])
+        .add_framework(&framework("f2", &["night"]))
+        .expect_preemptions(&[("f1", "day", "a3", "cpus:2;mem:200")])
+        .with_allocator(|allocator| assert!(allocator.remove_partition(&PartitionId::new("day"))))
+        // A role without partition is no borrower.
+        .expect_preemptions(&[]);
+}
+
+#[test]
+fn a_role_has_one_partition() {
+    scenario()
+        .set_partition(partition("day", "cpus:1", ""))
+        .set_partition(Partition { id: PartitionId::new("other"), ..partition("day", "cpus:2", "") })
+        .with_allocator(|allocator| {
+            let ids: Vec<String> = allocator.partitions().map(|view| view.partition.id.to_string()).collect();
+            assert_eq!(ids, ["other"]);
+            assert_eq!(allocator.quota(&Role::new("day")), None);
+        });
+}
+
+/// A lender whose framework is not REGION_AWARE: agents far away are none of its business.
+fn near_only(scenario: scenario::Scenario) -> scenario::Scenario {
+    scenario
+        .set_partition(partition("night", "cpus:2;mem:200", ""))
+        .set_partition(partition("day", "", ""))
+        .add_framework(&framework("f1", &["day"]).suppressing("day"))
+        .add_framework(&framework("f2", &["night"]))
+}
+
+#[test]
+fn what_the_lender_could_not_use_is_left_to_the_borrower() {
+    near_only(scenario())
+        .add_agent_with_used(&agent("a1", "cpus:2;mem:200").in_region("far"), &[("f1", "day", "cpus:2;mem:200")])
+        .expect_preemptions(&[])
+        .add_agent_with_used(&agent("a2", "cpus:8;mem:800"), &[("f1", "day", "cpus:8;mem:800")])
+        .expect_preemptions(&[("f1", "day", "a2", "cpus:2;mem:200")]);
+}
+
+#[test]
+fn what_is_free_elsewhere_is_no_help_to_the_lender() {
+    near_only(scenario())
+        .add_agent_with_used(&agent("a1", "cpus:9;mem:900").in_region("far"), &[("f1", "day", "cpus:2;mem:200")])
+        .add_agent_with_used(&agent("a2", "cpus:2;mem:200"), &[("f1", "day", "cpus:2;mem:200")])
+        .expect_preemptions(&[("f1", "day", "a2", "cpus:2;mem:200")])
+        .with_allocator(|allocator| {
+            let elsewhere = holding("f1", "day", "a1", "cpus:2;mem:200");
+            assert_eq!(allocator.preemptions(&[elsewhere]).len(), 1, "nor is what comes back there");
+        });
+}
+
+/// Nobody ends for a framework that has already said that it does not want the agent.
+#[test]
+fn what_the_lender_refused_is_not_taken_for_it() {
+    scenario()
+        .set_partition(partition("night", "cpus:2;mem:200", ""))
+        .set_partition(partition("day", "", ""))
+        .add_agent(&agent("a1", "cpus:4;mem:400"))
+        .add_framework(&framework("f2", &["night"]))
+        .expect_offers(&[("f2", "night", "a1", "")])
+        .decline("f2", 3600)
+        .add_framework(&framework("f1", &["day"]))
+        .expect_offers(&[("f1", "day", "a1", "cpus:2;mem:200")])
+        .set_partition(partition("night", "cpus:4;mem:400", ""))
+        .expect_preemptions(&[])
+        .revives("f2", &[])
+        .expect_preemptions(&[("f1", "day", "a1", "cpus:2;mem:200")]);
+}
+
+#[test]
+fn what_few_lenders_can_use_is_counted_for_them_first() {
+    scenario()
+        .set_partition(partition("night", "cpus:2;mem:200", ""))
+        .set_partition(Partition { priority: 1, ..partition("top", "cpus:2;mem:200", "") })
+        .set_partition(partition("day", "", ""))
+        .add_framework(&framework("f1", &["day"]).suppressing("day"))
+        .add_framework(&framework("f2", &["night"]))
+        .add_framework(&framework("f3", &["top"]).can(Can::RegionAware))
+        .add_agent(&agent("a1", "cpus:2;mem:200"))
+        .add_agent(&agent("a2", "cpus:2;mem:200").in_region("far"))
+        .add_agent_with_used(&agent("a3", "cpus:9;mem:900"), &[("f1", "day", "cpus:9;mem:900")])
+        .expect_preemptions(&[]);
+}
+
+#[test]
+fn what_is_missed_at_two_levels_is_given_back_once() {
+    scenario()
+        .set_partition(partition("night", "cpus:4;mem:400", ""))
+        .set_partition(partition("night/late", "cpus:2;mem:200", ""))
+        .set_partition(partition("day", "", ""))
+        .add_framework(&framework("f1", &["day"]).suppressing("day"))
+        .add_agent_with_used(&agent("a1", "cpus:9;mem:900"), &[("f1", "day", "cpus:9;mem:900")])
+        .add_framework(&framework("f2", &["night/late"]))
+        .expect_preemptions(&[("f1", "day", "a1", "cpus:4;mem:400")]);
+}
+
+#[test]
+fn what_a_partition_above_was_promised_stays_with_its_borrowers() {
+    let two = "cpus:2;mem:200";
+    scenario()
+        .set_partition(partition("day", "cpus:3;mem:300", ""))
+        .set_partition(partition("day/early", "cpus:1;mem:100", ""))
+        .set_partition(partition("day/late", "", ""))
+        .set_partition(partition("night", two, ""))
+        .add_framework(&framework("f1", &["day/early"]).suppressing("day/early"))
+        .add_framework(&framework("f2", &["day/late"]).suppressing("day/late"))
+        .add_agent_with_used(&agent("a1", two), &[("f1", "day/early", two)])
+        .add_agent_with_used(&agent("a2", two), &[("f2", "day/late", two)])
+        .add_framework(&framework("f3", &["night"]))
+        // Both hold more than is theirs, together by three; the day as a whole by one.
+        .expect_preemptions(&[("f1", "day/early", "a1", "cpus:1;mem:100")]);
+}
+
+#[test]
+fn nothing_is_taken_back_before_the_agents_are_back() {
+    scenario()
+        .set_partition(partition("night", "cpus:2;mem:200", ""))
+        .set_partition(partition("day", "", ""))
+        .with_allocator(|allocator| allocator.start_recovery(Monotonic::default(), 3, true))
+        .add_framework(&framework("f1", &["day"]).suppressing("day"))
+        .add_framework(&framework("f2", &["night"]))
+        .add_agent_with_used(&agent("a1", "cpus:2;mem:200"), &[("f1", "day", "cpus:2;mem:200")])
+        .expect_preemptions(&[])
+        .add_agent(&agent("a2", "cpus:1;mem:100"))
+        .expect_preemptions(&[("f1", "day", "a1", "cpus:1;mem:100")]);
+}
+
+/// What is promised to a role above counts for those below it, and is no claim of somebody else against them.
+#[test]
+fn the_priority_of_a_role_is_that_of_those_below_it() {
+    scenario()
+        .set_partition(Partition { priority: 5, ..partition("top", "cpus:2;mem:200", "") })
+        .set_partition(partition("top/low", "cpus:1;mem:100", ""))
+        .set_partition(partition("mid", "cpus:3;mem:300", ""))
+        .add_framework(&framework("f1", &["top/low"]))
+        .add_framework(&framework("f2", &["mid"]))
+        .add_agent(&agent("a1", "cpus:2;mem:200"))
+        .expect_offers(&[("f1", "top/low", "a1", "cpus:2;mem:200")])
+        .add_agent(&agent("a2", "cpus:2;mem:200"))
+        .expect_offers(&[("f2", "mid", "a2", "cpus:2;mem:200")]);
+}
+
+/// Where the role above the lender is at its limit, only its own roles can make allowance.
+#[test]
+fn what_comes_from_outside_a_limit_that_is_reached_is_no_help() {
+    let four = "cpus:4;mem:400";
+    scenario()
+        .set_guarantees_and_limits("eng", four, four)
+        .set_partition(partition("eng/prod", "cpus:2;mem:200", ""))
+        .set_partition(Partition { priority: 3, ..partition("eng/batch", "", "") })
+        .set_partition(partition("night", "", ""))
+        .add_framework(&framework("f1", &["eng/batch"]).suppressing("eng/batch"))
+        .add_framework(&framework("f2", &["night"]).suppressing("night"))
+        .add_agent(&agent("a0", "cpus:9;mem:900"))
+        .add_agent_with_used(&agent("a1", four), &[("f1", "eng/batch", four)])
+        .add_agent_with_used(&agent("a2", four), &[("f2", "night", four)])
+        .add_framework(&framework("f3", &["eng/prod"]))
+        .expect_offers(&[])
+        .expect_preemptions(&[("f1", "eng/batch", "a1", "cpus:2;mem:200")])
+        .recover_resources("f1", "eng/batch", "a1", "cpus:2;mem:200")
+        .expect_preemptions(&[]);
+}

@@ -1,0 +1,49 @@
+//! The reasoning about one agent, for people.
+
+use model::{AgentId, Monotonic};
+use serde_json::{Value, json};
+
+use crate::incident::Kind;
+use crate::monitor::Monitor;
+
+impl Monitor {
+    /// Nothing about an agent that was never registered here.
+    pub fn explain(&self, now: Monotonic, agent: &AgentId) -> Option<Value> {
+        let subject = self.subjects.get(agent)?;
+        let left =
+            |until: Option<Monotonic>| until.filter(|until| *until > now).map(|until| until.since(now).as_secs_f64());
+        let (ended, failed) = subject.task_failures(now);
+        let is_lifted = subject.overruled.contains(&Kind::AgentFlapping);
+        let quarantine = subject.quarantine.filter(|_| !is_lifted);
+        let incidents: Vec<Value> =
+            self.incidents.open_about(agent).iter().map(|incident| incident.to_json()).collect();
+        Some(json!({
+            "connected": subject.connected,
+            "phi": if subject.connected { Some(subject.suspicion.phi(now, &self.policy.suspicion)) } else { None },
+            "phi_threshold": self.policy.suspicion.threshold,
+            "silent_seconds": subject.suspicion.silence(now).as_secs_f64(),
+            "signals": subject.signals.map(|signals| json!({
+                "load_per_processor": signals.load,
+                "cpu_waiting": signals.cpu_waiting,
+                "memory_available": signals.memory_available,
+                "disk_used": signals.disk_used,
+            })),
+            "tasks_ended": ended,
+            "tasks_failed": failed,
+            "departures": subject.departures.count(now),
+            "quarantine_seconds": left(quarantine.map(|quarantine| quarantine.until)),
+            "probation_seconds": left(subject.probation),
+            "held": self.remediations.holds(agent),
+            "drained_by_policy": self.remediations.drained.contains(agent),
+            "operator_decides": subject.operators,
+            "overruled": subject.overruled.iter().map(|kind| kind.as_str()).collect::<Vec<_>>(),
+            "incidents": incidents,
+            "policy": {
+                "enabled": self.policy.enabled,
+                "held": self.remediations.count(),
+                "allowed": self.max_held(),
+                "agents": self.registered,
+            },
+        }))
+    }
+}

@@ -1,0 +1,188 @@
+//! The open incidents and those before them. At most one is open of a kind about an object. Both sets are bounded: of too
+//! many open incidents the newest are only counted, and of the closed the oldest are forgotten.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use model::{AgentId, Timestamp};
+
+use crate::incident::{Action, Incident, IncidentUpdate, InvolvedObject, Kind, Severity};
+
+/// A master of 40,000 agents may lose all of them at once; the list of that helps nobody.
+const MAX_OPEN: usize = 20_000;
+const MAX_CLOSED: usize = 1_000;
+/// Of one incident; the first ones say how it began, so later ones are dropped.
+const MAX_ACTIONS: usize = 50;
+
+#[derive(Debug)]
+pub(crate) struct Incidents {
+    master: String,
+    next: u64,
+    /// By number.
+    incidents: BTreeMap<u64, Arc<Incident>>,
+    open: BTreeMap<(InvolvedObject, Kind), u64>,
+    closed: std::collections::VecDeque<u64>,
+    /// What changed and is not written down.
+    unsaved: BTreeSet<u64>,
+    pub detected: u64,
+    pub recovered: u64,
+    /// Not recorded, because too many are open.
+    pub suppressed: u64,
+}
+
+/// What is found to be wrong.
+#[derive(Debug)]
+pub(crate) struct Finding {
+    pub kind: Kind,
+    pub severity: Severity,
+    pub object: InvolvedObject,
+    pub hostname: Option<String>,
+    pub details: String,
+}
+
+impl Incidents {
+    pub fn new(master: String) -> Self {
+        Incidents {
+            master,
+            next: 0,
+            incidents: BTreeMap::new(),
+            open: BTreeMap::new(),
+            closed: std::collections::VecDeque::new(),
+            unsaved: BTreeSet::new(),
+            detected: 0,
+            recovered: 0,
+            suppressed: 0,
+        }
+    }
+
+    /// What the master before knew. Numbers go on where its numbers ended.
+    pub fn restore(&mut self, incidents: impl IntoIterator<Item = Arc<Incident>>) {
+        for incident in incidents {
+            let number = incident.number;
+            self.next = self.next.max(number);
+            if incident.is_open() {
+                self.open.insert((incident.object.clone(), incident.kind), number);
+            } else {
+                self.closed.push_back(number);
+            }
+            self.incidents.insert(number, incident);
+        }
+        self.forget_oldest();
+    }
+
+    pub fn has_unsaved(&self) -> bool {
+        !self.unsaved.is_empty()
+    }
+
+    /// The incidents as they are now; nothing of one that is forgotten.
+    pub fn take_unsaved(&mut self, most: usize) -> BTreeMap<u64, Option<Arc<Incident>>> {
+        let numbers: Vec<u64> = std::iter::from_fn(|| self.unsaved.pop_first()).take(most).collect();
+        numbers.into_iter().map(|number| (number, self.incidents.get(&number).cloned())).collect()
+    }
+
+    /// Something new, or the same at another severity. Nothing when it is known.
+    pub fn open_incident(&mut self, at: Timestamp, finding: Finding) -> Option<(Arc<Incident>, IncidentUpdate)> {
+        let key = (finding.object.clone(), finding.kind);
+        if let Some(number) = self.open.get(&key) {
+            let incident = self.incidents.get_mut(number).filter(|known| known.severity != finding.severity)?;
+            let known = Arc::make_mut(incident);
+            known.severity = finding.severity;
+            known.details = finding.details;
+            self.unsaved.insert(*number);
+            return Some((incident.clone(), IncidentUpdate::Changed));
+        }
+        if self.open.len() >= MAX_OPEN {
+            self.suppressed += 1;
+            return None;
+        }
+        self.next += 1;
+        self.detected += 1;
+        let incident = Arc::new(Incident {
+            id: format!("{}-F{}", self.master, self.next),
+            number: self.next,
+            kind: finding.kind,
+            severity: finding.severity,
+            object: finding.object,
+            hostname: finding.hostname,
+            details: finding.details,
+            detected: at,
+            actions: Vec::new(),
+            recovered: None,
+        });
+        self.open.insert(key, self.next);
+        self.unsaved.insert(self.next);
+        self.incidents.insert(self.next, incident.clone());
+        Some((incident, IncidentUpdate::Detected))
+    }
+
+    pub fn close_incident(&mut self, at: Timestamp, kind: Kind, object: &InvolvedObject) -> Option<Arc<Incident>> {
+        let number = self.open.remove(&(object.clone(), kind))?;
+        self.recovered += 1;
+        self.closed.push_back(number);
+        let incident = self.incidents.get_mut(&number)?;
+        Arc::make_mut(incident).recovered = Some(at);
+        let incident = incident.clone();
+        self.unsaved.insert(number);
+        self.forget_oldest();
+        Some(incident)
+    }
+
+    fn forget_oldest(&mut self) {
+        while self.closed.len() > MAX_CLOSED {
+            let Some(oldest) = self.closed.pop_front() else { break };
+            self.incidents.remove(&oldest);
+            self.unsaved.insert(oldest);
+        }
+    }
+
+    /// Enters what a policy decided. A decision that is repeated is entered once.
+    pub fn record_action(
+        &mut self,
+        number: u64,
+        at: Timestamp,
+        action: &'static str,
+        reason: String,
+    ) -> Option<Arc<Incident>> {
+        let incident = self.incidents.get_mut(&number)?;
+        let same = |last: &Action| last.action == action && last.reason == reason;
+        if incident.actions.last().is_some_and(same) || incident.actions.len() >= MAX_ACTIONS {
+            return None;
+        }
+        Arc::make_mut(incident).actions.push(Action { at, action: action.into(), reason });
+        self.unsaved.insert(number);
+        Some(incident.clone())
+    }
+
+    pub fn get_open(&self, kind: Kind, object: &InvolvedObject) -> Option<&Arc<Incident>> {
+        self.incidents.get(self.open.get(&(object.clone(), kind))?)
+    }
+
+    /// About the agent itself or its executors, in a fixed order.
+    pub fn open_about(&self, agent: &AgentId) -> Vec<Arc<Incident>> {
+        // Subjects of one agent are not neighbours: agents come first, then executors.
+        let own = InvolvedObject::Agent(agent.clone());
+        let executors = InvolvedObject::Executors(agent.clone(), model::FrameworkId::new(""));
+        let first = Kind::AgentSuspicious;
+        let own = self.open.range((own, first)..).take_while(|((object, _), _)| is_agent(object, agent));
+        let theirs = self.open.range((executors, first)..).take_while(|((object, _), _)| object.agent() == Some(agent));
+        own.chain(theirs).filter_map(|(_, number)| self.incidents.get(number).cloned()).collect()
+    }
+
+    /// All of them, in a fixed order.
+    pub fn open(&self) -> Vec<Arc<Incident>> {
+        self.open.values().filter_map(|number| self.incidents.get(number).cloned()).collect()
+    }
+
+    pub fn open_of(&self, kind: Kind) -> Vec<Arc<Incident>> {
+        let numbers = self.open.iter().filter(|((_, other), _)| *other == kind).map(|(_, number)| number);
+        numbers.filter_map(|number| self.incidents.get(number).cloned()).collect()
+    }
+
+    pub fn open_count(&self) -> usize {
+        self.open.len()
+    }
+}
+
+fn is_agent(object: &InvolvedObject, agent: &AgentId) -> bool {
+    matches!(object, InvolvedObject::Agent(id) if id == agent)
+}

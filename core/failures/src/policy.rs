@@ -1,0 +1,252 @@
+//! What an operator configured to be done about incidents (`--recovery_policy`). The defaults are safe: agents that do not
+//! answer, or come and go, are kept from offers for a while; everything else is reported only.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::incident::{Incident, Kind, Severity};
+use crate::phi::SuspicionOptions;
+use crate::signals::{Bounds, Thresholds};
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Policy {
+    /// Off: incidents are recorded, and nothing is done.
+    pub enabled: bool,
+    /// Of the registered agents, rounded down, so many at most are kept from offers at once.
+    pub max_share: f64,
+    /// Later rules go before earlier ones.
+    pub rules: Vec<Rule>,
+    pub suspicion: SuspicionOptions,
+    pub thresholds: Thresholds,
+    pub flapping: Flapping,
+    /// An agent that has come back is watched for so long: if it leaves again in it, it is flapping.
+    pub probation: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    #[serde(rename = "type")]
+    pub kind: Kind,
+    /// From this severity on.
+    #[serde(default = "lowest")]
+    pub severity: Severity,
+    pub action: RemediationAction,
+}
+
+fn lowest() -> Severity {
+    Severity::Info
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RemediationAction {
+    /// It is reported only.
+    Report,
+    /// Until the incident is over (of a flapping agent: until its quarantine is) nothing new is offered of the agent.
+    StopOffering,
+    /// The agent is drained, as by DRAIN_AGENT. It is up to an operator to reactivate it.
+    Drain,
+}
+
+/// When coming and going is too much, and for how long such an agent is kept from offers.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Flapping {
+    pub departures: usize,
+    pub within: Duration,
+    /// The first time; twice as long each time again.
+    pub quarantine: Duration,
+    /// At most; an agent that behaved for as long begins anew.
+    pub max_quarantine: Duration,
+}
+
+impl Policy {
+    /// The defaults with pings so far apart.
+    pub fn new(ping_interval: Duration) -> Self {
+        let rule = |kind| Rule { kind, severity: Severity::Info, action: RemediationAction::StopOffering };
+        Policy {
+            enabled: true,
+            max_share: 0.2,
+            rules: vec![rule(Kind::AgentSuspicious), rule(Kind::AgentFlapping)],
+            suspicion: SuspicionOptions::for_interval(ping_interval),
+            thresholds: Thresholds::default(),
+            flapping: Flapping {
+                departures: 3,
+                within: Duration::from_secs(600),
+                quarantine: Duration::from_secs(60),
+                max_quarantine: Duration::from_secs(3600),
+            },
+            probation: Duration::from_secs(300),
+        }
+    }
+
+    pub fn remediation(&self, incident: &Incident) -> RemediationAction {
+        let fits = |rule: &&Rule| rule.kind == incident.kind && incident.severity >= rule.severity;
+        let rule = self.rules.iter().rev().find(fits).filter(|_| self.enabled);
+        rule.map_or(RemediationAction::Report, |rule| rule.action)
+    }
+
+    /// How many of so many agents may be kept from offers at once.
+    pub fn max_held(&self, registered: usize) -> usize {
+        (self.max_share * registered as f64).floor() as usize
+    }
+
+    /// The JSON of `--recovery_policy`, or `off`; what it does not name keeps its default.
+    pub fn parse(text: &str, ping_interval: Duration) -> Result<Self, InvalidPolicy> {
+        let mut policy = Policy::new(ping_interval);
+        if text.trim() == "off" {
+            policy.enabled = false;
+            return Ok(policy);
+        }
+        let given: PolicyJson = serde_json::from_str(text)?;
+        given.apply(&mut policy);
+        policy.check()?;
+        Ok(policy)
+    }
+
+    fn check(&self) -> Result<(), InvalidPolicy> {
+        if !(0.0..=1.0).contains(&self.max_share) {
+            return Err(InvalidPolicy::Value("max_share has to be between 0 and 1"));
+        }
+        if !(self.suspicion.threshold.is_finite() && self.suspicion.threshold > 0.0) {
+            return Err(InvalidPolicy::Value("suspicion.threshold has to be positive"));
+        }
+        if !(1..=1000).contains(&self.suspicion.window) {
+            return Err(InvalidPolicy::Value("suspicion.window has to be between 1 and 1000"));
+        }
+        if !(1..=100).contains(&self.flapping.departures) {
+            return Err(InvalidPolicy::Value("flapping.departures has to be between 1 and 100"));
+        }
+        if self.flapping.quarantine.is_zero() || self.flapping.quarantine > self.flapping.max_quarantine {
+            return Err(InvalidPolicy::Value(
+                "0 < flapping.quarantine_secs <= flapping.max_quarantine_secs has to hold",
+            ));
+        }
+        let Thresholds { disk_used, memory_used, load, cpu_waiting, task_failures, executor_crashes, .. } =
+            &self.thresholds;
+        let bounds = [disk_used, memory_used, load, cpu_waiting, task_failures, executor_crashes];
+        if !bounds.into_iter().all(Bounds::is_valid) {
+            return Err(InvalidPolicy::Value("of thresholds, 0 < warning <= critical has to hold"));
+        }
+        match self
+            .rules
+            .iter()
+            .find(|rule| rule.action != RemediationAction::Report && !rule.kind.is_of_registered_agents())
+        {
+            Some(rule) => Err(InvalidPolicy::Rule(rule.kind)),
+            None => Ok(()),
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidPolicy {
+    #[error("it is not the JSON of a recovery policy: {0}")]
+    Json(#[from] serde_json::Error),
+    #[error("{0}")]
+    Value(&'static str),
+    #[error(
+        "nothing can be done about {0} but report it: there is no registered agent to be kept from offers or drained"
+    )]
+    Rule(Kind),
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct PolicyJson {
+    enabled: Option<bool>,
+    max_share: Option<f64>,
+    rules: Vec<Rule>,
+    suspicion: SuspicionJson,
+    thresholds: Option<Thresholds>,
+    flapping: FlappingJson,
+    probation_secs: Option<u32>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct SuspicionJson {
+    threshold: Option<f64>,
+    window: Option<usize>,
+    min_deviation_secs: Option<u32>,
+    acceptable_pause_secs: Option<u32>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct FlappingJson {
+    departures: Option<usize>,
+    within_secs: Option<u32>,
+    quarantine_secs: Option<u32>,
+    max_quarantine_secs: Option<u32>,
+}
+
+impl PolicyJson {
+    fn apply(self, policy: &mut Policy) {
+        let Policy { suspicion, flapping, .. } = policy;
+        set(&mut suspicion.threshold, self.suspicion.threshold);
+        set(&mut suspicion.window, self.suspicion.window);
+        set(&mut suspicion.min_deviation, self.suspicion.min_deviation_secs.map(seconds));
+        set(&mut suspicion.acceptable_pause, self.suspicion.acceptable_pause_secs.map(seconds));
+        set(&mut flapping.departures, self.flapping.departures);
+        set(&mut flapping.within, self.flapping.within_secs.map(seconds));
+        set(&mut flapping.quarantine, self.flapping.quarantine_secs.map(seconds));
+        set(&mut flapping.max_quarantine, self.flapping.max_quarantine_secs.map(seconds));
+        set(&mut policy.enabled, self.enabled);
+        set(&mut policy.max_share, self.max_share);
+        set(&mut policy.thresholds, self.thresholds);
+        set(&mut policy.probation, self.probation_secs.map(seconds));
+        policy.rules.extend(self.rules);
+    }
+}
+
+fn set<T>(field: &mut T, given: Option<T>) {
+    if let Some(given) = given {
+        *field = given;
+    }
+}
+
+fn seconds(seconds: u32) -> Duration {
+    Duration::from_secs(u64::from(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PING: Duration = Duration::from_secs(15);
+
+    #[test]
+    fn what_is_not_named_keeps_its_default() {
+        let text = r#"{"max_share": 0.1, "rules": [{"type": "disk_pressure", "severity": "critical", "action": "drain"}],
+                       "flapping": {"quarantine_secs": 5}}"#;
+        let policy = Policy::parse(text, PING).unwrap();
+        let expect = Policy::new(PING);
+        assert_eq!((policy.enabled, policy.max_share, policy.probation), (true, 0.1, expect.probation));
+        assert_eq!(policy.rules.len(), 3);
+        assert_eq!(policy.flapping, Flapping { quarantine: Duration::from_secs(5), ..expect.flapping });
+        assert!(!Policy::parse("off", PING).unwrap().enabled);
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        for (text, expect) in [
+            ("{", "it is not the JSON"),
+            (r#"{"max_shares": 1}"#, "unknown field"),
+            (r#"{"max_share": 2}"#, "max_share has to be"),
+            (r#"{"rules": [{"type": "x", "action": "drain"}]}"#, "unknown variant"),
+            (r#"{"thresholds": {"load": {"warning": 2, "critical": 1}}}"#, "0 < warning <= critical"),
+            (r#"{"thresholds": {"cpu_waiting": {"warning": 0, "critical": 1}}}"#, "0 < warning <= critical"),
+            (r#"{"flapping": {"max_quarantine_secs": 59}}"#, "quarantine_secs <= flapping.max_quarantine_secs"),
+            (r#"{"flapping": {"quarantine_secs": 0}}"#, "0 < flapping.quarantine_secs"),
+            (
+                r#"{"rules": [{"type": "agent_unreachable", "action": "drain"}]}"#,
+                "about agent_unreachable but report it",
+            ),
+        ] {
+            let error = Policy::parse(text, PING).unwrap_err().to_string();
+            assert!(error.contains(expect), "{text}: {error}");
+        }
+    }
+}

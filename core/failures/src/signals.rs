@@ -1,0 +1,130 @@
+//! What agents say about themselves, and when that is pressure.
+
+use serde::Deserialize;
+
+use crate::incident::{Kind, Severity};
+
+/// What an agent of ours reports; agents of Mesos report nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Signals {
+    /// Five-minute load average per processor.
+    pub load: Option<f64>,
+    /// Share of the last five minutes in which something waited for a processor, 0..1.
+    pub cpu_waiting: Option<f64>,
+    /// Share of memory that is available without swapping, 0..1.
+    pub memory_available: Option<f64>,
+    /// Share of the file system of the work directory in use, 0..1.
+    pub disk_used: Option<f64>,
+}
+
+/// From where on a measurement is worth a warning, or critical.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bounds {
+    pub warning: f64,
+    pub critical: f64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Thresholds {
+    /// Share of the disk in use.
+    pub disk_used: Bounds,
+    /// Share of memory in use.
+    pub memory_used: Bounds,
+    /// Load average per processor.
+    pub load: Bounds,
+    /// Share of the time in which something waited for a processor.
+    pub cpu_waiting: Bounds,
+    /// Share of the tasks that ended in the last ten minutes that failed, of at least `least_tasks`.
+    pub task_failures: Bounds,
+    pub least_tasks: usize,
+    /// Executors of one framework on one agent that crashed in the last ten minutes.
+    pub executor_crashes: Bounds,
+}
+
+impl Default for Thresholds {
+    fn default() -> Self {
+        let bounds = |warning, critical| Bounds { warning, critical };
+        Thresholds {
+            disk_used: bounds(0.85, 0.95),
+            memory_used: bounds(0.90, 0.97),
+            load: bounds(4.0, 10.0),
+            // All processors busy with somebody waiting is a good day for batch work; for five minutes without a pause it
+            // is not.
+            cpu_waiting: bounds(0.95, 0.99),
+            task_failures: bounds(0.5, 0.9),
+            least_tasks: 10,
+            executor_crashes: bounds(5.0, 20.0),
+        }
+    }
+}
+
+/// A value that has risen over a bound has to fall so far below it before it counts as well again: one that hovers at the
+/// bound is one incident, not a hundred.
+const RELIEF: f64 = 0.95;
+
+impl Bounds {
+    /// `before` is how severe it was judged last.
+    pub fn severity_of(&self, value: f64, before: Option<Severity>) -> Option<Severity> {
+        let reached = |bound: f64, severity: Severity| {
+            let is_known = before.is_some_and(|before| before >= severity);
+            value >= if is_known { bound * RELIEF } else { bound }
+        };
+        if reached(self.critical, Severity::Critical) {
+            Some(Severity::Critical)
+        } else if reached(self.warning, Severity::Warning) {
+            Some(Severity::Warning)
+        } else {
+            None
+        }
+    }
+
+    pub fn is_valid(&self) -> bool {
+        self.warning.is_finite() && self.critical.is_finite() && 0.0 < self.warning && self.warning <= self.critical
+    }
+}
+
+impl Signals {
+    /// Each measurement with its kind of incident, its bounds and its words.
+    pub(crate) fn measurements<'a>(
+        &self,
+        thresholds: &'a Thresholds,
+    ) -> impl Iterator<Item = (Kind, f64, &'a Bounds, String)> {
+        let percent = |share: f64| format!("{:.0} %", share * 100.0);
+        let disk = self.disk_used.map(|used| {
+            let words = format!("{} of the disk of its work directory is in use", percent(used));
+            (Kind::DiskPressure, used, &thresholds.disk_used, words)
+        });
+        let memory = self.memory_available.map(|available| {
+            let words = format!("{} of its memory is available", percent(available));
+            (Kind::MemoryPressure, 1.0 - available, &thresholds.memory_used, words)
+        });
+        let load = self.load.map(|load| {
+            (Kind::Overload, load, &thresholds.load, format!("its load average is {load:.1} for each processor"))
+        });
+        let cpu = self.cpu_waiting.map(|waiting| {
+            let words = format!("something waits for a processor {} of the time", percent(waiting));
+            (Kind::CpuPressure, waiting, &thresholds.cpu_waiting, words)
+        });
+        [disk, memory, cpu, load].into_iter().flatten().filter(|(_, value, ..)| value.is_finite())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_hovers_at_a_bound_is_one_incident() {
+        let bounds = Bounds { warning: 0.8, critical: 0.9 };
+        let check = |value, before, expect| assert_eq!(bounds.severity_of(value, before), expect, "{value} {before:?}");
+        check(0.79, None, None);
+        check(0.79, Some(Severity::Warning), Some(Severity::Warning));
+        check(0.75, Some(Severity::Warning), None);
+        check(0.89, Some(Severity::Warning), Some(Severity::Warning));
+        check(0.89, Some(Severity::Critical), Some(Severity::Critical));
+        check(0.95, None, Some(Severity::Critical));
+        check(f64::NAN, None, None);
+    }
+}

@@ -1,0 +1,127 @@
+//! All that is known of one agent.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use model::{FrameworkId, Monotonic};
+
+use crate::incident::Kind;
+use crate::phi::Suspicion;
+use crate::policy::Policy;
+use crate::signals::Signals;
+use crate::sliding_window::SlidingWindow;
+
+/// Failures of tasks and crashes of executors count for so long.
+pub(crate) const WORK_SPAN: Duration = Duration::from_secs(600);
+const MAX_TASKS: usize = 50;
+const MAX_CRASHES: usize = 50;
+/// Frameworks whose crashes on one agent are followed; crash loops are of few.
+const MAX_FRAMEWORKS: usize = 32;
+const MAX_DEPARTURES: usize = 100;
+
+#[derive(Debug)]
+pub(crate) struct Subject {
+    pub hostname: String,
+    pub registered: bool,
+    pub connected: bool,
+    /// An operator drains it or has deactivated it: policies leave it alone.
+    pub operators: bool,
+    /// An operator reactivated it in spite of these: they are no reason to keep it from offers until they recur.
+    pub overruled: BTreeSet<Kind>,
+    pub suspicion: Suspicion,
+    /// When its ping was due last.
+    pub checked: Option<Monotonic>,
+    pub signals: Option<Signals>,
+    /// Of each task that ended, whether it failed.
+    pub task_results: SlidingWindow<bool>,
+    pub crashes: BTreeMap<FrameworkId, SlidingWindow<()>>,
+    pub departures: SlidingWindow<()>,
+    pub quarantine: Option<Quarantine>,
+    pub probation: Option<Monotonic>,
+    /// It was registered with the master before, and has not come back yet.
+    pub awaited: bool,
+    /// What the master before knew of tasks and executors that failed is lost, but not what it made of it: until then,
+    /// that is not over for want of evidence.
+    pub evidence_until: Option<Monotonic>,
+}
+
+/// The last one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Quarantine {
+    pub until: Monotonic,
+    pub length: Duration,
+    /// If the next one begins before, it is longer.
+    pub remembered: Monotonic,
+}
+
+impl Subject {
+    pub fn new(hostname: String, policy: &Policy) -> Self {
+        Subject {
+            hostname,
+            registered: false,
+            connected: false,
+            operators: false,
+            overruled: BTreeSet::new(),
+            suspicion: Suspicion::default(),
+            checked: None,
+            signals: None,
+            task_results: SlidingWindow::new(WORK_SPAN, MAX_TASKS),
+            crashes: BTreeMap::new(),
+            departures: SlidingWindow::new(policy.flapping.within, MAX_DEPARTURES),
+            quarantine: None,
+            probation: None,
+            awaited: false,
+            evidence_until: None,
+        }
+    }
+
+    pub fn in_quarantine(&self, now: Monotonic) -> bool {
+        self.quarantine.is_some_and(|quarantine| quarantine.until > now)
+    }
+
+    pub fn on_probation(&self, now: Monotonic) -> bool {
+        self.probation.is_some_and(|until| until > now)
+    }
+
+    /// It left; whether that is once too often.
+    pub fn departed(&mut self, now: Monotonic, policy: &Policy) -> bool {
+        self.departures.push(now, ());
+        self.departures.count(now) >= policy.flapping.departures || self.on_probation(now)
+    }
+
+    /// Twice as long as the last one, unless it has behaved since.
+    pub fn begin_quarantine(&mut self, now: Monotonic, policy: &Policy) -> Duration {
+        let flapping = &policy.flapping;
+        let recent = self.quarantine.filter(|last| now < last.remembered);
+        let length = recent.map_or(flapping.quarantine, |last| last.length * 2).min(flapping.max_quarantine);
+        let until = now + length;
+        self.quarantine = Some(Quarantine { until, length, remembered: until + flapping.max_quarantine });
+        self.departures.clear();
+        length
+    }
+
+    pub fn crashed(&mut self, now: Monotonic, framework: &FrameworkId) {
+        if self.crashes.len() >= MAX_FRAMEWORKS && !self.crashes.contains_key(framework) {
+            self.crashes.retain(|_, crashes| crashes.count(now) > 0);
+            if self.crashes.len() >= MAX_FRAMEWORKS {
+                return;
+            }
+        }
+        self.follow(framework).push(now, ());
+    }
+
+    pub fn follow(&mut self, framework: &FrameworkId) -> &mut SlidingWindow<()> {
+        self.crashes.entry(framework.clone()).or_insert_with(|| SlidingWindow::new(WORK_SPAN, MAX_CRASHES))
+    }
+
+    /// Whether an incident about its tasks may end because nothing is known of failures.
+    pub fn has_evidence(&self, now: Monotonic) -> bool {
+        self.evidence_until.is_none_or(|until| until <= now)
+    }
+
+    /// How many tasks ended lately, and how many of them failed.
+    pub fn task_failures(&self, now: Monotonic) -> (usize, usize) {
+        let failed = self.task_results.iter(now).filter(|failed| **failed).count();
+        (self.task_results.count(now), failed)
+    }
+}

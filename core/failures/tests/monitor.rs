@@ -1,0 +1,604 @@
+//! Stories of agents that fail, and what the monitor makes of them.
+
+#![allow(clippy::unwrap_used, reason = "a story that cannot go on fails")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use failures::{
+    AgentLoss, AgentRegistryState, Effect, Event, FailureHistory, Incident, Monitor, PersistedFailures, Policy, Signals,
+};
+use model::{AgentId, FrameworkId, Monotonic, Now, Timestamp};
+use proptest::prelude::*;
+
+const PING: Duration = Duration::from_secs(15);
+
+struct Harness {
+    monitor: Monitor,
+    seconds: u64,
+    /// Of the monotonic clock, by the wall clock.
+    ahead: u64,
+    agents: usize,
+    told: Vec<String>,
+}
+
+impl Harness {
+    /// So many healthy agents, of which one may be held (or as `policy` says).
+    fn with(agents: usize, policy: &str) -> Self {
+        let monitor = Monitor::new(Policy::parse(policy, PING).unwrap(), "m");
+        let mut harness = Harness { monitor, seconds: 1000, ahead: 0, agents, told: Vec::new() };
+        for number in 0..agents {
+            harness.observe(Event::AgentAdded {
+                agent: id(number),
+                hostname: format!("host{number}"),
+                operators: false,
+            });
+        }
+        harness
+    }
+
+    fn of(agents: usize) -> Self {
+        Harness::with(agents, "{}")
+    }
+
+    fn now(&self) -> Now {
+        let wall = Timestamp::from_nanos((self.seconds + self.ahead) * 1_000_000_000);
+        Now { monotonic: Monotonic::from_start(Duration::from_secs(self.seconds)), wall }
+    }
+
+    fn observe(&mut self, event: Event) {
+        let mut effects = Vec::new();
+        self.monitor.observe(self.now(), event, &mut effects);
+        self.told.extend(effects.iter().map(show));
+    }
+
+    /// Rounds of pings, which all answer but these.
+    fn rounds(&mut self, count: usize, silent: &[usize]) {
+        for _ in 0..count {
+            self.seconds += 15;
+            for number in 0..self.agents {
+                self.observe(Event::PingDue(id(number)));
+                if !silent.contains(&number) {
+                    self.observe(Event::PongReceived(id(number)));
+                }
+            }
+        }
+    }
+
+    fn leaves_and_returns(&mut self, number: usize) {
+        self.observe(Event::AgentDisconnected(id(number)));
+        self.observe(Event::AgentReconnected(id(number)));
+    }
+
+    fn check(&mut self, expect: &[&str]) {
+        assert_eq!(std::mem::take(&mut self.told), expect);
+    }
+}
+
+fn id(number: usize) -> AgentId {
+    AgentId::new(format!("S{number}"))
+}
+
+fn show(order: &Effect) -> String {
+    match order {
+        Effect::Publish(incident, _) => {
+            let state = if incident.is_open() { incident.severity.as_str() } else { "over" };
+            let last = incident.actions.last().map_or(String::new(), |action| format!(": {}", action.action));
+            format!("{} {} {state}{last}", incident.object, incident.kind)
+        }
+        Effect::Hold(agent) => format!("hold {agent}"),
+        Effect::Release(agent) => format!("release {agent}"),
+        Effect::Drain(agent) => format!("drain {agent}"),
+    }
+}
+
+#[test]
+fn a_silent_agent_is_kept_from_offers_until_it_answers() {
+    let mut harness = Harness::of(5);
+    harness.rounds(20, &[]);
+    harness.rounds(2, &[1]);
+    harness.check(&[]);
+    harness.rounds(1, &[1]);
+    harness.check(&[
+        "agent S1 agent_suspicious warning",
+        "agent S1 agent_suspicious warning: stop_offering",
+        "hold S1",
+    ]);
+    harness.rounds(1, &[]);
+    harness.check(&[
+        "agent S1 agent_suspicious warning: probation",
+        "agent S1 agent_suspicious over: probation",
+        "agent S1 agent_suspicious over: offer_again",
+        "release S1",
+    ]);
+}
+
+#[test]
+fn a_master_that_stood_still_suspects_nobody() {
+    let mut harness = Harness::of(5);
+    harness.rounds(20, &[]);
+    harness.seconds += 300;
+    harness.rounds(1, &[]);
+    harness.check(&[]);
+}
+
+#[test]
+fn no_more_than_a_share_is_held_and_the_rest_is_told_why() {
+    let mut harness = Harness::of(5);
+    harness.rounds(20, &[]);
+    harness.rounds(3, &[1, 2]);
+    harness.told.retain(|line| line.starts_with("hold") || line.contains("not_held"));
+    harness.check(&["hold S1", "agent S2 agent_suspicious warning: not_held"]);
+    // Room for the second one when the first is well again.
+    harness.rounds(1, &[2]);
+    harness.told.retain(|line| line.starts_with("hold") || line.starts_with("release"));
+    harness.check(&["release S1", "hold S2"]);
+    // With fewer agents none may be held.
+    harness.observe(Event::AgentLost { agent: id(4), loss: AgentLoss::Gone });
+    harness.check(&["agent S2 agent_suspicious warning: offer_again", "release S2"]);
+}
+
+#[test]
+fn a_flapping_agent_is_in_quarantine_for_twice_as_long_each_time() {
+    let mut harness = Harness::of(5);
+    let held = |harness: &mut Harness| {
+        let from = harness.seconds;
+        while harness.monitor.holds(&id(1)) {
+            harness.rounds(1, &[]);
+        }
+        harness.seconds - from
+    };
+    for _ in 0..3 {
+        harness.leaves_and_returns(1);
+    }
+    assert!(harness.told.contains(&"agent S1 agent_flapping warning: quarantine".to_owned()), "{:?}", harness.told);
+    assert_eq!(held(&mut harness), 60);
+    // On probation once is enough.
+    harness.leaves_and_returns(1);
+    assert_eq!(held(&mut harness), 120);
+    harness.leaves_and_returns(1);
+    assert_eq!(held(&mut harness), 240);
+    // An hour of good behaviour is a new beginning.
+    harness.rounds(300, &[]);
+    for _ in 0..3 {
+        harness.leaves_and_returns(1);
+    }
+    assert_eq!(held(&mut harness), 60);
+}
+
+#[test]
+fn operators_go_before_policies() {
+    let mut harness = Harness::of(5);
+    harness.rounds(20, &[]);
+    harness.observe(Event::OperatorDecided { agent: id(1), keeps_out: true });
+    harness.rounds(3, &[1]);
+    harness.check(&["agent S1 agent_suspicious warning", "agent S1 agent_suspicious warning: left_alone"]);
+    // Wanted back in spite of all.
+    harness.observe(Event::OperatorDecided { agent: id(1), keeps_out: false });
+    harness.rounds(1, &[1]);
+    harness.check(&[]);
+    // What begins anew is no reason that was overruled.
+    harness.rounds(1, &[]);
+    harness.told.clear();
+    harness.rounds(4, &[1]);
+    assert!(harness.told.contains(&"hold S1".to_owned()), "{:?}", harness.told);
+    // And one that is held is the operator's from when he says so.
+    harness.told.clear();
+    harness.observe(Event::OperatorDecided { agent: id(1), keeps_out: true });
+    assert!(harness.told.contains(&"release S1".to_owned()), "{:?}", harness.told);
+}
+
+/// He need not deactivate it first.
+#[test]
+fn an_operator_ends_a_quarantine_and_the_next_is_longer_nevertheless() {
+    let mut harness = Harness::of(5);
+    let quarantine = |harness: &Harness| {
+        harness.monitor.explain(harness.now().monotonic, &id(1)).unwrap()["quarantine_seconds"].clone()
+    };
+    for _ in 0..3 {
+        harness.leaves_and_returns(1);
+    }
+    harness.told.clear();
+    harness.observe(Event::OperatorDecided { agent: id(1), keeps_out: false });
+    harness.check(&["agent S1 agent_flapping warning: offer_again", "release S1"]);
+    assert!(quarantine(&harness).is_null());
+    harness.rounds(1, &[]);
+    harness.check(&["agent S1 agent_flapping warning: probation", "agent S1 agent_flapping over: probation"]);
+    harness.leaves_and_returns(1);
+    assert!(harness.told.contains(&"hold S1".to_owned()), "{:?}", harness.told);
+    assert_eq!(quarantine(&harness), 120.0);
+}
+
+#[test]
+fn pressure_is_reported_and_drained_only_when_configured() {
+    let full = |disk_used| Signals { disk_used: Some(disk_used), ..Signals::default() };
+    let mut harness = Harness::of(5);
+    harness.observe(Event::Reported { agent: id(1), signals: full(0.9) });
+    harness.observe(Event::Reported { agent: id(1), signals: full(0.96) });
+    harness.observe(Event::Reported { agent: id(1), signals: full(0.5) });
+    harness.check(&[
+        "agent S1 disk_pressure warning",
+        "agent S1 disk_pressure critical",
+        "agent S1 disk_pressure over",
+    ]);
+
+    // Each signal has its incident.
+    let signals =
+        Signals { disk_used: Some(0.86), memory_available: Some(0.02), load: Some(4.5), cpu_waiting: Some(0.96) };
+    harness.observe(Event::Reported { agent: id(2), signals });
+    harness.check(&[
+        "agent S2 disk_pressure warning",
+        "agent S2 memory_pressure critical",
+        "agent S2 cpu_pressure warning",
+        "agent S2 overload warning",
+    ]);
+
+    let policy = r#"{"rules": [{"type": "disk_pressure", "severity": "critical", "action": "drain"}]}"#;
+    let mut harness = Harness::with(5, policy);
+    harness.observe(Event::Reported { agent: id(1), signals: full(0.9) });
+    harness.check(&["agent S1 disk_pressure warning"]);
+    harness.observe(Event::Reported { agent: id(1), signals: full(0.96) });
+    harness.check(&["agent S1 disk_pressure critical", "agent S1 disk_pressure critical: drain", "drain S1"]);
+    harness.observe(Event::Reported { agent: id(2), signals: full(0.96) });
+    harness.check(&["agent S2 disk_pressure critical", "agent S2 disk_pressure critical: not_drained"]);
+}
+
+#[test]
+fn a_registry_that_cannot_be_written_is_noticed() {
+    let mut harness = Harness::of(2);
+    for _ in 0..2 {
+        harness.observe(Event::RegistryStalled("the disk is full".to_owned()));
+    }
+    harness.check(&["master m registry_stalled critical"]);
+    harness.observe(Event::RegistryWritten);
+    harness.observe(Event::RegistryWritten);
+    harness.check(&["master m registry_stalled over"]);
+}
+
+#[test]
+fn failing_work_is_noticed_and_forgotten() {
+    let mut harness = Harness::of(5);
+    for _ in 0..10 {
+        harness.observe(Event::TaskEnded { agent: id(1), failed: true });
+    }
+    for _ in 0..5 {
+        harness.observe(Event::ExecutorCrashed { agent: id(2), framework: FrameworkId::new("f") });
+    }
+    harness.check(&[
+        "agent S1 task_failure_rate critical",
+        "executors of framework f on agent S2 executor_crash_loop warning",
+    ]);
+    harness.rounds(41, &[]);
+    harness
+        .check(&["agent S1 task_failure_rate over", "executors of framework f on agent S2 executor_crash_loop over"]);
+}
+
+#[test]
+fn switched_off_it_only_records() {
+    let mut harness = Harness::with(5, "off");
+    harness.rounds(20, &[]);
+    harness.rounds(4, &[1]);
+    harness.leaves_and_returns(2);
+    harness.leaves_and_returns(2);
+    harness.leaves_and_returns(2);
+    assert!(harness.told.iter().all(|line| !line.starts_with("hold") && !line.contains(": ")), "{:?}", harness.told);
+    assert_eq!(harness.monitor.counts().held, 0);
+}
+
+#[test]
+fn an_agent_that_was_unreachable_returns_on_probation() {
+    let mut harness = Harness::of(5);
+    harness
+        .observe(Event::AgentLost { agent: id(1), loss: AgentLoss::Unreachable("health check timed out".to_owned()) });
+    harness.observe(Event::AgentAdded { agent: id(1), hostname: "host1".to_owned(), operators: false });
+    harness.check(&[
+        "agent S1 agent_unreachable critical",
+        "agent S1 agent_unreachable critical: probation",
+        "agent S1 agent_unreachable over: probation",
+    ]);
+    harness.observe(Event::AgentDisconnected(id(1)));
+    assert!(harness.told.contains(&"hold S1".to_owned()), "{:?}", harness.told);
+}
+
+/// What is written down, and what a monitor makes of it that begins so many seconds later, with these agents awaited.
+struct Heir {
+    incidents: BTreeMap<u64, Arc<Incident>>,
+    failure_histories: BTreeMap<AgentId, Arc<FailureHistory>>,
+}
+
+impl Heir {
+    fn of(harness: &mut Harness) -> Self {
+        let mut successor = Heir { incidents: BTreeMap::new(), failure_histories: BTreeMap::new() };
+        // A few at a time, as a master does.
+        while harness.monitor.has_unsaved() {
+            let notes = harness.monitor.take_unsaved(harness.now(), 2);
+            assert!(notes.incidents.len() <= 2 && notes.failure_histories.len() <= 2);
+            for (number, incident) in notes.incidents {
+                successor.incidents.remove(&number);
+                successor.incidents.extend(incident.map(|incident| (number, incident)));
+            }
+            for (agent, history) in notes.failure_histories {
+                successor.failure_histories.remove(&agent);
+                successor.failure_histories.extend(history.map(|history| (agent, history)));
+            }
+        }
+        successor
+    }
+
+    /// Another machine: its monotonic clock has just begun.
+    fn takes_over(
+        &self,
+        harness: &Harness,
+        policy: &str,
+        after: u64,
+        registry_state: impl Fn(&AgentId) -> AgentRegistryState,
+    ) -> Harness {
+        let monitor = Monitor::new(Policy::parse(policy, PING).unwrap(), "m2");
+        let wall = harness.seconds + harness.ahead + after;
+        let mut successor = Harness { monitor, seconds: 5, ahead: wall - 5, agents: harness.agents, told: Vec::new() };
+        let mut effects = Vec::new();
+        let legacy = PersistedFailures { incidents: &self.incidents, failure_histories: &self.failure_histories };
+        successor.monitor.restore(successor.now(), legacy, registry_state, &mut effects);
+        successor.told.extend(effects.iter().map(show));
+        successor.observe(Event::MasterElected { awaited: successor.agents });
+        successor.told.retain(|line| !line.contains("master m2"));
+        successor
+    }
+}
+
+fn awaited(_: &AgentId) -> AgentRegistryState {
+    AgentRegistryState::Recovered
+}
+
+impl Harness {
+    fn returns(&mut self, number: usize) {
+        self.observe(Event::AgentAdded { agent: id(number), hostname: format!("host{number}"), operators: false });
+    }
+}
+
+#[test]
+fn a_flapping_agent_is_not_forgiven_because_the_master_changed() {
+    let mut harness = Harness::of(5);
+    for _ in 0..3 {
+        harness.leaves_and_returns(1);
+    }
+    assert!(harness.told.contains(&"hold S1".to_owned()));
+    let notes = Heir::of(&mut harness);
+    assert!(!harness.monitor.has_unsaved());
+
+    // The first agent that is back is held, though it is the only one by now.
+    let mut successor = notes.takes_over(&harness, "{}", 20, awaited);
+    successor.check(&[]);
+    successor.returns(1);
+    // The decision is the one before: it is not entered again.
+    successor.check(&["hold S1"]);
+    (0..5).filter(|number| *number != 1).for_each(|number| successor.returns(number));
+    successor.rounds(2, &[]);
+    assert!(successor.monitor.holds(&id(1)), "10 of 60 seconds are left");
+    successor.rounds(2, &[]);
+    assert!(!successor.monitor.holds(&id(1)));
+    // And it is on probation: leaving once more is enough, for twice as long.
+    successor.leaves_and_returns(1);
+    let explained = successor.monitor.explain(successor.now().monotonic, &id(1)).unwrap();
+    assert_eq!((&explained["quarantine_seconds"], &explained["held"]), (&120.0.into(), &true.into()));
+
+    // Also if nobody was there while it ended.
+    let notes = Heir::of(&mut successor);
+    let mut third = notes.takes_over(&successor, "{}", 600, awaited);
+    third.returns(1);
+    third.rounds(1, &[]);
+    assert!(!third.monitor.holds(&id(1)));
+    third.leaves_and_returns(1);
+    assert_eq!(third.monitor.explain(third.now().monotonic, &id(1)).unwrap()["quarantine_seconds"], 240.0);
+}
+
+#[test]
+fn departures_before_a_failover_count() {
+    let mut harness = Harness::of(5);
+    harness.leaves_and_returns(1);
+    harness.seconds += 300;
+    harness.leaves_and_returns(1);
+    let notes = Heir::of(&mut harness);
+    let check = |after: u64, holds: bool| {
+        let mut successor = notes.takes_over(&harness, "{}", after, awaited);
+        successor.returns(1);
+        successor.leaves_and_returns(1);
+        assert_eq!(successor.monitor.holds(&id(1)), holds, "after {after} s");
+    };
+    check(100, true);
+    // The first one was more than ten minutes ago.
+    check(350, false);
+}
+
+#[test]
+fn a_clock_that_jumped_makes_no_quarantine_longer() {
+    let mut harness = Harness::of(5);
+    (0..3).for_each(|_| harness.leaves_and_returns(1));
+    let notes = Heir::of(&mut harness);
+    // The clock of the next machine is ten minutes behind.
+    harness.seconds -= 600;
+    let mut successor = notes.takes_over(&harness, "{}", 0, awaited);
+    (0..5).for_each(|number| successor.returns(number));
+    assert!(successor.monitor.holds(&id(1)));
+    successor.rounds(5, &[]);
+    assert!(!successor.monitor.holds(&id(1)));
+}
+
+#[test]
+fn incidents_go_on_under_the_next_master() {
+    let policy = r#"{"max_share": 0.8, "rules": [{"type": "task_failure_rate", "action": "stop_offering"},
+                     {"type": "disk_pressure", "severity": "critical", "action": "drain"}]}"#;
+    let mut harness = Harness::with(5, policy);
+    for _ in 0..10 {
+        harness.observe(Event::TaskEnded { agent: id(0), failed: true });
+    }
+    harness.rounds(20, &[]);
+    harness.rounds(3, &[1]);
+    harness.observe(Event::AgentDisconnected(id(2)));
+    harness.observe(Event::Reported { agent: id(3), signals: Signals { disk_used: Some(0.99), ..Signals::default() } });
+    harness.observe(Event::OperatorDecided { agent: id(3), keeps_out: true });
+    harness.observe(Event::AgentLost { agent: id(4), loss: AgentLoss::Unreachable("x".to_owned()) });
+    harness.observe(Event::FrameworkDisconnected { framework: FrameworkId::new("F"), name: "f".to_owned() });
+    let notes = Heir::of(&mut harness);
+    let last = *notes.incidents.keys().last().unwrap();
+    let mut successor = notes.takes_over(&harness, policy, 1, |agent| match agent.as_str() {
+        "S4" => AgentRegistryState::Unreachable,
+        _ => AgentRegistryState::Recovered,
+    });
+    successor.check(&[]);
+    assert_eq!(successor.monitor.counts().held, 1, "the one that drains");
+    successor.returns(0);
+    successor.check(&["hold S0"]);
+    successor.returns(1);
+    successor.check(&["agent S1 agent_suspicious warning: probation", "agent S1 agent_suspicious over: probation"]);
+    successor.returns(2);
+    successor.check(&["agent S2 agent_disconnected over"]);
+    successor.observe(Event::AgentAdded { agent: id(3), hostname: "host3".to_owned(), operators: true });
+    successor.check(&[]);
+    successor.returns(4);
+    successor.check(&["agent S4 agent_unreachable critical: probation", "agent S4 agent_unreachable over: probation"]);
+    assert_eq!(successor.monitor.take_missed_frameworks(), [FrameworkId::new("F")]);
+    assert!(successor.monitor.take_missed_frameworks().is_empty());
+    successor.observe(Event::FrameworkConnected(FrameworkId::new("F")));
+    successor.check(&["framework F framework_disconnected over"]);
+    // Numbers go on.
+    successor.observe(Event::AgentDisconnected(id(4)));
+    let newest = successor.monitor.take_unsaved(successor.now(), 100).incidents.into_iter().next_back().unwrap();
+    assert!(newest.0 > last && newest.1.unwrap().id.starts_with("m2-F"), "after {last}");
+    // What is not known to be over is not, for as long as it would have counted.
+    successor.rounds(20, &[4]);
+    assert!(successor.monitor.holds(&id(0)));
+    successor.rounds(21, &[4]);
+    assert!(!successor.monitor.holds(&id(0)));
+}
+
+#[test]
+fn what_was_about_agents_that_left_for_good_is_over() {
+    let mut harness = Harness::of(5);
+    (0..3).for_each(|_| harness.leaves_and_returns(1));
+    harness.observe(Event::MasterElected { awaited: 3 });
+    let notes = Heir::of(&mut harness);
+    let mut successor = notes.takes_over(&harness, "{}", 1, |_| AgentRegistryState::Gone);
+    successor.check(&["agent S1 agent_flapping over: stop_offering", "master m master_failover over"]);
+    assert_eq!(successor.monitor.take_unsaved(successor.now(), 100).failure_histories, [(id(1), None)].into());
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let agent = (0..8_usize).prop_map(id);
+    let framework = (0..2_usize).prop_map(|number| FrameworkId::new(format!("F{number}")));
+    prop_oneof![
+        2 => (agent.clone(), any::<bool>())
+            .prop_map(|(agent, operators)| Event::AgentAdded { agent, hostname: "h".to_owned(), operators }),
+        2 => agent.clone().prop_map(Event::AgentDisconnected),
+        2 => agent.clone().prop_map(Event::AgentReconnected),
+        1 => (agent.clone(), any::<bool>()).prop_map(|(agent, gone)| Event::AgentLost {
+            agent,
+            loss: if gone { AgentLoss::Gone } else { AgentLoss::Unreachable("x".to_owned()) },
+        }),
+        4 => agent.clone().prop_map(Event::PingDue),
+        2 => agent.clone().prop_map(Event::PongReceived),
+        2 => (agent.clone(), 0.5..1.0_f64).prop_map(|(agent, share)| Event::Reported {
+            agent,
+            signals: Signals { disk_used: Some(share), memory_available: Some(1.0 - share), load: Some(share * 8.0), cpu_waiting: Some(share) },
+        }),
+        2 => (agent.clone(), any::<bool>()).prop_map(|(agent, failed)| Event::TaskEnded { agent, failed }),
+        2 => (agent.clone(), framework).prop_map(|(agent, framework)| Event::ExecutorCrashed { agent, framework }),
+        1 => (agent, any::<bool>()).prop_map(|(agent, keeps_out)| Event::OperatorDecided { agent, keeps_out }),
+    ]
+}
+
+/// Everything that can be held or drained is.
+const EAGER: &str = r#"{"max_share": 0.4, "rules": [
+    {"type": "disk_pressure", "action": "drain"},
+    {"type": "memory_pressure", "action": "stop_offering"},
+    {"type": "agent_disconnected", "action": "stop_offering"},
+    {"type": "task_failure_rate", "action": "stop_offering"},
+    {"type": "executor_crash_loop", "action": "stop_offering"}]}"#;
+
+proptest! {
+    /// Whatever happens: only registered agents are held, never against an operator, never more than the share, and
+    /// holds and releases alternate.
+    #[test]
+    fn limits_hold(events in prop::collection::vec((event(), 0..40_u64), 1..200)) {
+        let policy = Policy::parse(EAGER, PING).unwrap();
+        let mut monitor = Monitor::new(policy.clone(), "m");
+        let mut registered: BTreeSet<AgentId> = BTreeSet::new();
+        let mut operators: BTreeSet<AgentId> = BTreeSet::new();
+        let mut held: BTreeSet<AgentId> = BTreeSet::new();
+        let mut drained: BTreeSet<AgentId> = BTreeSet::new();
+        let mut seconds = 1000;
+        for (event, pause) in events {
+            seconds += pause;
+            let now = Now {
+                monotonic: Monotonic::from_start(Duration::from_secs(seconds)),
+                wall: Timestamp::from_nanos(seconds * 1_000_000_000),
+            };
+            match &event {
+                Event::AgentAdded { agent, operators: theirs, .. } => {
+                    // The master adds an agent once.
+                    if registered.contains(agent) {
+                        continue;
+                    }
+                    registered.insert(agent.clone());
+                    if *theirs { operators.insert(agent.clone()); } else { operators.remove(agent); }
+                }
+                Event::AgentLost { agent, .. } => {
+                    registered.remove(agent);
+                    held.remove(agent);
+                    drained.remove(agent);
+                }
+                Event::OperatorDecided { agent, keeps_out } if registered.contains(agent) => {
+                    if *keeps_out {
+                        operators.insert(agent.clone());
+                    } else if operators.remove(agent) {
+                        drained.remove(agent);
+                    }
+                }
+                _ => {}
+            }
+            let mut effects = Vec::new();
+            monitor.observe(now, event.clone(), &mut effects);
+            let allowed = policy.max_held(registered.len());
+            for order in &effects {
+                match order {
+                    Effect::Hold(agent) => {
+                        prop_assert!(registered.contains(agent) && !operators.contains(agent), "{event:?}");
+                        prop_assert!(held.insert(agent.clone()));
+                        prop_assert!(held.union(&drained).count() <= allowed);
+                    }
+                    Effect::Drain(agent) => {
+                        prop_assert!(registered.contains(agent) && !operators.contains(agent), "{event:?}");
+                        prop_assert!(drained.insert(agent.clone()));
+                        prop_assert!(held.union(&drained).count() <= allowed);
+                    }
+                    Effect::Release(agent) => prop_assert!(held.remove(agent)),
+                    Effect::Publish(..) => {}
+                }
+            }
+            prop_assert_eq!(monitor.counts().held, held.union(&drained).count());
+            prop_assert!(held.is_empty() || held.union(&drained).count() <= allowed, "{event:?}");
+            for agent in &held {
+                prop_assert!(monitor.holds(agent) && !operators.contains(agent));
+            }
+        }
+    }
+
+    /// The longer an agent is silent, the more suspicious it is, and never certain beyond measure.
+    #[test]
+    fn suspicion_grows(intervals in prop::collection::vec(0.0..120.0_f64, 0..150), silences in prop::collection::vec(0.0..1e6_f64, 2..20)) {
+        let options = failures::SuspicionOptions::for_interval(PING);
+        let mut suspicion = failures::Suspicion::default();
+        let mut now = 1.0;
+        let at = |seconds: f64| Monotonic::from_start(Duration::from_secs_f64(seconds));
+        suspicion.answered(at(now), &options);
+        for interval in intervals {
+            now += interval;
+            suspicion.answered(at(now), &options);
+        }
+        let mut silences = silences;
+        silences.sort_by(f64::total_cmp);
+        let phis: Vec<f64> = silences.iter().map(|silence| suspicion.phi(at(now + silence), &options)).collect();
+        prop_assert!(phis.is_sorted() && phis.iter().all(|phi| (0.0..=1000.0).contains(phi)), "{phis:?}");
+    }
+}

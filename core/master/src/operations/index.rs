@@ -1,0 +1,280 @@
+//! The operations under way or not yet acknowledged, found by agent, by framework and by the framework's name for them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use messages::v1;
+use model::{AgentId, FrameworkId, Random};
+use resources::Resources;
+use v1::offer::operation::Type;
+
+/// Repeated updates of an operation do not fill the master's memory.
+const MAX_STATUSES: usize = 64;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OperationUuid(uuid::Uuid);
+
+impl OperationUuid {
+    /// Nothing for other than 16 bytes.
+    pub fn from_proto(uuid: &v1::Uuid) -> Option<Self> {
+        uuid::Uuid::from_slice(&uuid.value).ok().map(OperationUuid)
+    }
+
+    pub fn to_proto(self) -> v1::Uuid {
+        v1::Uuid { value: self.0.as_bytes().to_vec() }
+    }
+}
+
+impl std::fmt::Display for OperationUuid {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Operation {
+    pub proto: Arc<v1::Operation>,
+    pub uuid: OperationUuid,
+    /// Nothing when an operator made it.
+    pub framework: Option<FrameworkId>,
+    pub agent: AgentId,
+    /// Of the resources, when they are not the agent's own.
+    pub provider: Option<v1::ResourceProviderId>,
+    /// What it holds until it ends, allocated to its framework: nothing of an operation whose result is taken for
+    /// granted at once.
+    pub held: Resources,
+    /// Its framework is not known (any more): nobody is charged for what it holds (the agent's total is without it), and
+    /// nobody acknowledges its end.
+    pub orphan: bool,
+}
+
+impl Operation {
+    pub fn new(uuid: OperationUuid, proto: v1::Operation, agent: AgentId) -> Self {
+        let held = if is_speculative(&proto.info) || is_terminal(proto.latest_status.state()) {
+            Resources::new()
+        } else {
+            consumed(&proto.info)
+        };
+        Operation {
+            uuid,
+            framework: proto.framework_id.as_ref().map(FrameworkId::from),
+            agent,
+            provider: provider_of(&proto.info),
+            held,
+            orphan: false,
+            proto: Arc::new(proto),
+        }
+    }
+
+    /// Its framework asked for feedback.
+    pub fn name(&self) -> Option<&v1::OperationId> {
+        self.proto.info.id.as_ref()
+    }
+
+    pub fn state(&self) -> v1::OperationState {
+        self.proto.latest_status.state()
+    }
+
+    /// The status that its framework was told last; the latest while it was told none.
+    pub fn forwarded_status(&self) -> &v1::OperationStatus {
+        self.proto.statuses.last().unwrap_or(&self.proto.latest_status)
+    }
+
+    /// The first terminal state stays. True when this status ends it.
+    pub fn record(&mut self, status: &v1::OperationStatus) -> bool {
+        let was_terminal = is_terminal(self.state());
+        let proto = Arc::make_mut(&mut self.proto);
+        if !was_terminal {
+            proto.latest_status = status.clone();
+        }
+        if proto.statuses.last() != Some(status) {
+            if proto.statuses.len() >= MAX_STATUSES {
+                proto.statuses.remove(0);
+            }
+            proto.statuses.push(status.clone());
+        }
+        !was_terminal && is_terminal(status.state())
+    }
+}
+
+/// Resources of an agent that a resource provider manages.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Provider {
+    pub total: Resources,
+    pub version: v1::Uuid,
+}
+
+#[derive(Debug)]
+pub(crate) struct Operations {
+    random: Random,
+    map: BTreeMap<OperationUuid, Operation>,
+    agents: BTreeMap<AgentId, BTreeSet<OperationUuid>>,
+    frameworks: BTreeMap<FrameworkId, BTreeSet<OperationUuid>>,
+    names: BTreeMap<FrameworkId, BTreeMap<String, OperationUuid>>,
+}
+
+impl Operations {
+    pub fn new(random: Random) -> Self {
+        Operations {
+            random,
+            map: BTreeMap::new(),
+            agents: BTreeMap::new(),
+            frameworks: BTreeMap::new(),
+            names: BTreeMap::new(),
+        }
+    }
+
+    pub fn next_uuid(&mut self) -> OperationUuid {
+        OperationUuid(self.random.uuid())
+    }
+
+    pub fn get(&self, uuid: OperationUuid) -> Option<&Operation> {
+        self.map.get(&uuid)
+    }
+
+    pub fn get_mut(&mut self, uuid: OperationUuid) -> Option<&mut Operation> {
+        self.map.get_mut(&uuid)
+    }
+
+    pub fn by_name(&self, framework: &str, name: &str) -> Option<&Operation> {
+        self.map.get(self.names.get(framework)?.get(name)?)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Operation> {
+        self.map.values()
+    }
+
+    /// Those that are not over and acknowledged.
+    pub fn on_agent(&self, agent: &str) -> Vec<OperationUuid> {
+        self.agents.get(agent).map(|uuids| uuids.iter().copied().collect()).unwrap_or_default()
+    }
+
+    pub fn of_framework(&self, framework: &str) -> Vec<OperationUuid> {
+        self.frameworks.get(framework).map(|uuids| uuids.iter().copied().collect()).unwrap_or_default()
+    }
+
+    pub fn insert(&mut self, operation: Operation) {
+        let uuid = operation.uuid;
+        self.agents.entry(operation.agent.clone()).or_default().insert(uuid);
+        if let Some(framework) = &operation.framework {
+            self.frameworks.entry(framework.clone()).or_default().insert(uuid);
+            if let Some(name) = operation.name() {
+                self.names.entry(framework.clone()).or_default().insert(name.value.clone(), uuid);
+            }
+        }
+        self.map.insert(uuid, operation);
+    }
+
+    pub fn remove(&mut self, uuid: OperationUuid) -> Option<Operation> {
+        let operation = self.map.remove(&uuid)?;
+        forget(&mut self.agents, &operation.agent, uuid);
+        if let Some(framework) = &operation.framework {
+            forget(&mut self.frameworks, framework, uuid);
+            self.forget_name(framework, &operation);
+        }
+        Some(operation)
+    }
+
+    fn forget_name(&mut self, framework: &FrameworkId, operation: &Operation) {
+        let Some(name) = operation.name() else { return };
+        let Some(names) = self.names.get_mut(framework) else { return };
+        // The framework may have used the name again meanwhile.
+        if names.get(&name.value) == Some(&operation.uuid) {
+            names.remove(&name.value);
+        }
+        if names.is_empty() {
+            self.names.remove(framework);
+        }
+    }
+}
+
+fn forget<K: Ord>(index: &mut BTreeMap<K, BTreeSet<OperationUuid>>, key: &K, uuid: OperationUuid) {
+    if let Some(uuids) = index.get_mut(key) {
+        uuids.remove(&uuid);
+        if uuids.is_empty() {
+            index.remove(key);
+        }
+    }
+}
+
+/// The result is entered at once, since the agent itself can hardly refuse it.
+pub(crate) fn is_speculative(operation: &v1::offer::Operation) -> bool {
+    !matches!(operation.r#type(), Type::CreateDisk | Type::DestroyDisk)
+}
+
+pub(crate) fn is_terminal(state: v1::OperationState) -> bool {
+    use v1::OperationState::{
+        OperationDropped, OperationError, OperationFailed, OperationFinished, OperationGoneByOperator,
+    };
+    matches!(state, OperationFinished | OperationFailed | OperationError | OperationDropped | OperationGoneByOperator)
+}
+
+/// All that an operation takes; nothing if that cannot be said.
+pub(crate) fn consumed(operation: &v1::offer::Operation) -> Resources {
+    let source = match operation.r#type() {
+        Type::CreateDisk => operation.create_disk.as_ref().map(|create| &create.source),
+        Type::DestroyDisk => operation.destroy_disk.as_ref().map(|destroy| &destroy.source),
+        _ => None,
+    };
+    if let Some(source) = source {
+        return Resources::from_proto(std::slice::from_ref(source)).unwrap_or_default();
+    }
+    let steps = resources::conversions(operation).unwrap_or_default();
+    steps.iter().fold(Resources::new(), |sum, step| sum + step.consumed.clone())
+}
+
+/// Validation has seen to it that all resources are of one provider.
+pub(crate) fn provider_of(operation: &v1::offer::Operation) -> Option<v1::ResourceProviderId> {
+    resources_of(operation).first().and_then(|resource| resource.provider_id.clone())
+}
+
+fn resources_of(operation: &v1::offer::Operation) -> &[v1::Resource] {
+    let one = std::slice::from_ref;
+    match operation.r#type() {
+        Type::Reserve => operation.reserve.as_ref().map(|reserve| reserve.resources.as_slice()),
+        Type::Unreserve => operation.unreserve.as_ref().map(|unreserve| unreserve.resources.as_slice()),
+        Type::Create => operation.create.as_ref().map(|create| create.volumes.as_slice()),
+        Type::Destroy => operation.destroy.as_ref().map(|destroy| destroy.volumes.as_slice()),
+        Type::GrowVolume => operation.grow_volume.as_ref().map(|grow| one(&grow.volume)),
+        Type::ShrinkVolume => operation.shrink_volume.as_ref().map(|shrink| one(&shrink.volume)),
+        Type::CreateDisk => operation.create_disk.as_ref().map(|create| one(&create.source)),
+        Type::DestroyDisk => operation.destroy_disk.as_ref().map(|destroy| one(&destroy.source)),
+        Type::Launch | Type::LaunchGroup | Type::Unknown => None,
+    }
+    .unwrap_or_default()
+}
+
+/// Changes every list of resources in an operation.
+pub(crate) fn for_each_resource_list(operation: &mut v1::offer::Operation, change: impl Fn(&mut Vec<v1::Resource>)) {
+    let one = |resource: &mut v1::Resource| {
+        let mut list = vec![std::mem::take(resource)];
+        change(&mut list);
+        *resource = list.pop().unwrap_or_default();
+    };
+    if let Some(reserve) = &mut operation.reserve {
+        change(&mut reserve.source);
+        change(&mut reserve.resources);
+    }
+    if let Some(unreserve) = &mut operation.unreserve {
+        change(&mut unreserve.resources);
+    }
+    if let Some(create) = &mut operation.create {
+        change(&mut create.volumes);
+    }
+    if let Some(destroy) = &mut operation.destroy {
+        change(&mut destroy.volumes);
+    }
+    if let Some(grow) = &mut operation.grow_volume {
+        one(&mut grow.volume);
+        one(&mut grow.addition);
+    }
+    if let Some(shrink) = &mut operation.shrink_volume {
+        one(&mut shrink.volume);
+    }
+    if let Some(create) = &mut operation.create_disk {
+        one(&mut create.source);
+    }
+    if let Some(destroy) = &mut operation.destroy_disk {
+        one(&mut destroy.source);
+    }
+}

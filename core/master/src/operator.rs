@@ -1,0 +1,46 @@
+//! Operator calls that change the cluster.
+
+use messages::v1::master::call::Type;
+use model::{CallResponse, Status};
+
+use crate::context::Context;
+use crate::input::OperatorCall;
+use crate::master::Master;
+use crate::policy::is_policy_call;
+
+impl Master {
+    pub(crate) fn operator_call(&mut self, cx: &mut Context<'_>, request: OperatorCall) {
+        let call = *request.call;
+        if is_policy_call(call.r#type()) {
+            return self.policy_call(cx, request.reply, call);
+        }
+        if self.agent_state_call(cx, request.reply, &call) {
+            return;
+        }
+        let answer = match (call.r#type(), call.teardown.as_ref()) {
+            (
+                Type::ReserveResources
+                | Type::UnreserveResources
+                | Type::CreateVolumes
+                | Type::DestroyVolumes
+                | Type::GrowVolume
+                | Type::ShrinkVolume,
+                _,
+            ) => self.apply_operator_operation(cx, &request.caller, call),
+            (Type::Teardown, Some(teardown)) => self.teardown_by_operator(cx, &teardown.framework_id.value),
+            (kind, _) => CallResponse::new(
+                Status::NotImplemented,
+                format!("The call {} is not implemented by this master", kind.as_str_name()),
+            ),
+        };
+        cx.reply(request.reply, answer);
+    }
+
+    fn teardown_by_operator(&mut self, cx: &mut Context<'_>, id: &str) -> CallResponse {
+        let Some(framework) = self.frameworks.get(id).map(|framework| framework.id().clone()) else {
+            return CallResponse::bad_request("No framework found with specified ID");
+        };
+        self.remove_framework(cx, &framework);
+        CallResponse::ok()
+    }
+}

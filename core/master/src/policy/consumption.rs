@@ -1,0 +1,82 @@
+//! What roles use, for checks against quota. Counted when an operator asks, from the books of the master: that is seldom.
+
+use allocator::{Quota, ResourceLimits};
+use messages::v1::quota::QuotaConfig;
+use resources::{Name, Resource, ResourceQuantities, Resources, Scalar, roles};
+
+use crate::master::Master;
+
+impl Master {
+    /// What is reserved for a role and those below it, used or not, and what they use unreserved.
+    pub(super) fn consumed_quota(&self, role: &str) -> ResourceQuantities {
+        let mut consumed = ResourceQuantities::new();
+        for id in self.agents.ids() {
+            let Some(agent) = self.agents.get(id.as_str()) else { continue };
+            add(&mut consumed, &agent.state.total, |resource| reserved_within(resource, role));
+            for executor in agent.uses.values().flat_map(|uses| uses.executors.values()) {
+                add(&mut consumed, &executor.resources, |resource| unreserved_within(resource, role));
+            }
+        }
+        for task in self.frameworks.iter().flat_map(|framework| framework.tasks.values()) {
+            add(&mut consumed, &task.resources, |resource| unreserved_within(resource, role));
+        }
+        consumed
+    }
+
+    pub(super) fn offered_within(&self, role: &str) -> ResourceQuantities {
+        let mut offered = ResourceQuantities::new();
+        for id in self.frameworks.iter().flat_map(|framework| &framework.offers) {
+            let offer = self.offers.get(id.as_str()).filter(|offer| roles::is_within(offer.role.as_str(), role));
+            offer.into_iter().for_each(|offer| offered += &quantities(&offer.resources));
+        }
+        offered
+    }
+
+    /// Of all registered agents.
+    pub(super) fn capacity(&self) -> ResourceQuantities {
+        let mut capacity = ResourceQuantities::new();
+        for id in self.agents.ids() {
+            let agent = self.agents.get(id.as_str());
+            let firm = |resource: &Resource| !resource.is_revocable() && resource.value().as_scalar().is_some();
+            agent.into_iter().for_each(|agent| add(&mut capacity, &agent.state.total, firm));
+        }
+        capacity
+    }
+}
+
+fn reserved_within(resource: &Resource, role: &str) -> bool {
+    resource.reservation_role().is_some_and(|own| roles::is_within(own.as_str(), role))
+}
+
+fn unreserved_within(resource: &Resource, role: &str) -> bool {
+    let allocated = resource.allocation_role().is_some_and(|own| roles::is_within(own.as_str(), role));
+    allocated && resource.reservation_role().is_none() && !resource.is_revocable()
+}
+
+pub(super) fn quantities(resources: &Resources) -> ResourceQuantities {
+    let mut quantities = ResourceQuantities::new();
+    add(&mut quantities, resources, |_| true);
+    quantities
+}
+
+fn add(sum: &mut ResourceQuantities, resources: &Resources, counted: impl Fn(&Resource) -> bool) {
+    for resource in resources.iter().filter(|resource| counted(resource)) {
+        sum.add(resource.name(), resource.value().quantity());
+    }
+}
+
+pub(super) fn quota_of(config: &QuotaConfig) -> Quota {
+    let scalar =
+        |(name, amount): (&String, &messages::v1::value::Scalar)| (Name::new(name), Scalar::from_f64(amount.value));
+    Quota {
+        guarantees: config.guarantees.iter().map(scalar).collect(),
+        limits: config.limits.iter().map(scalar).collect(),
+    }
+}
+
+/// As Mesos prints amounts.
+pub(super) fn limits_text(limits: &ResourceLimits) -> String {
+    let mut each: Vec<String> = limits.iter().map(|(name, limit)| format!("{name}:{limit}")).collect();
+    each.sort_unstable();
+    if each.is_empty() { "{}".to_owned() } else { each.join("; ") }
+}

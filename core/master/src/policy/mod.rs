@@ -1,0 +1,26 @@
+//! What operators decide about the cluster as a whole: weights, quota, partitions, maintenance. Every change of it is
+//! durable before it is applied and answered.
+//!
+//! | module | owns |
+//! | --- | --- |
+//! | `change` | from an operator's call to a stored, applied and answered change |
+//! | `weights` | weights of roles |
+//! | `quota` | quota of roles, and which offers make room for it |
+//! | `consumption` | what roles use |
+//! | `partitions` | whether a partition makes sense, and keeping it |
+//! | `preemption` | which tasks end so that a partition gets back what it lent |
+//! | `machines` | which machine an agent runs on, and whether machines make a maintenance schedule |
+//! | `maintenance` | the schedule, machines going down and coming up, windows of unavailability |
+//! | `inverse` | inverse offers: frameworks are asked to leave agents |
+
+mod change;
+mod consumption;
+mod inverse;
+mod machines;
+mod maintenance;
+mod partitions;
+mod preemption;
+mod quota;
+mod weights;
+
+pub(crate) use change::{Policy, PolicyChange, is_policy_call};

@@ -1,0 +1,216 @@
+//! What borrowers give back: the allocator says how much of what where, here whole tasks are chosen and ended.
+//!
+//! A task is killed as its framework would do it, with its own kill policy. When its agent reports it killed, its
+//! framework is told why: TASK_GONE, or TASK_LOST if it is not PARTITION_AWARE.
+
+use std::collections::BTreeSet;
+
+use allocator::{AllocatedResources, Preemption};
+use messages::{internal, v1};
+use model::{AgentId, FrameworkId, OfferId, Role, TaskId};
+use resources::{ResourceQuantities, Resources};
+
+use super::consumption::quantities;
+use crate::context::Context;
+use crate::master::Master;
+use crate::task::{Task, is_terminal_or_unreachable};
+
+/// Tasks that were told to end and have not ended yet.
+#[derive(Debug, Default)]
+pub(crate) struct PreemptedTasks(BTreeSet<(FrameworkId, TaskId)>);
+
+impl Master {
+    /// After an allocation run. What is on its way back already is not asked for again. After a failover nobody ends for
+    /// what an agent that has not returned yet may still have free.
+    pub(crate) fn preempt(&mut self, cx: &mut Context<'_>) {
+        if self.registry.state.partitions.is_empty() || self.recovery.is_under_way() {
+            return;
+        }
+        let returning = self.returning();
+        for preemption in self.allocator.preemptions(&returning) {
+            self.preempt_holding(cx, &preemption);
+        }
+    }
+
+    fn returning(&mut self) -> Vec<AllocatedResources> {
+        let mut returning = Vec::new();
+        self.policy.preempted_tasks.0.retain(|(framework, id)| {
+            let tasks = self.frameworks.get(framework.as_str()).map(|framework| &framework.tasks);
+            let Some(task) = tasks.and_then(|tasks| tasks.get(id)).filter(|task| holds(task)) else { return false };
+            returning.extend(holdings(framework, task));
+            true
+        });
+        returning
+    }
+
+    /// Offers go first: they cost nobody anything.
+    fn preempt_holding(&mut self, cx: &mut Context<'_>, preemption: &Preemption) {
+        let AllocatedResources { framework, role, agent, resources } = &preemption.holding;
+        let mut missing = quantities(resources);
+        for id in self.offers_of(framework, role, agent) {
+            let offered = self.offers.get(id.as_str()).map(|offer| quantities(&offer.resources)).unwrap_or_default();
+            if covered(&missing, &offered) > 0.0 {
+                self.rescind_offer(cx, id.as_str());
+                missing -= &offered;
+            }
+        }
+        for task in choose(&missing, self.candidates(framework, role, agent)) {
+            let message = format!(
+                "Preempted: partition '{}' needs the resources that partition '{}' had borrowed",
+                preemption.lender, preemption.borrower
+            );
+            self.kill_preempted(cx, framework, &task, message);
+        }
+    }
+
+    fn offers_of(&self, framework: &FrameworkId, role: &Role, agent: &AgentId) -> Vec<OfferId> {
+        let of_agent = self.agents.get(agent.as_str()).map(|agent| agent.offers.clone()).unwrap_or_default();
+        let is_theirs = |id: &OfferId| {
+            self.offers.get(id.as_str()).is_some_and(|offer| offer.framework == *framework && offer.role == *role)
+        };
+        of_agent.into_iter().filter(is_theirs).collect()
+    }
+
+    /// Tasks that could be ended, with what they would give back.
+    fn candidates(&self, framework: &FrameworkId, role: &Role, agent: &AgentId) -> Vec<(TaskId, ResourceQuantities)> {
+        let uses = self.agents.get(agent.as_str()).and_then(|agent| agent.uses.get(framework));
+        let Some(framework) = self.frameworks.get(framework.as_str()) else { return Vec::new() };
+        let tasks = uses.into_iter().flat_map(|uses| &uses.tasks).filter_map(|id| framework.tasks.get_key_value(id));
+        tasks
+            .filter(|(_, task)| holds(task) && task.preempted.is_none())
+            .map(|(id, task)| (id.clone(), quantities(&task.resources.allocated_to(role.as_str()))))
+            .collect()
+    }
+
+    fn kill_preempted(&mut self, cx: &mut Context<'_>, framework: &FrameworkId, id: &TaskId, message: String) {
+        let entry = self.frameworks.get_mut(framework.as_str()).and_then(|f| f.tasks.get_mut(id));
+        let Some(task) = entry else { return };
+        task.preempted = Some(message);
+        // Repeated to an agent that returns.
+        task.kill_requested = true;
+        self.policy.preempted_tasks.0.insert((framework.clone(), id.clone()));
+        self.metrics.partition_preemptions.increment();
+        if let Some(agent) = self.agents.get(task.agent.as_str()) {
+            let kill_policy = task.proto.kill_policy.clone();
+            let kill =
+                internal::KillTaskMessage { framework_id: framework.to_proto(), task_id: id.to_proto(), kill_policy };
+            cx.send(&agent.state.pid, kill);
+        }
+    }
+
+    /// The end of a preempted task in the words for its framework. One that ended otherwise ended so.
+    pub(crate) fn rewrite_preempted_status(&self, update: &mut internal::StatusUpdate) {
+        let Some(framework) = self.frameworks.get(&update.framework_id.value) else { return };
+        let task = framework.tasks.get(update.status.task_id.value.as_str());
+        let Some(message) = task.and_then(|task| task.preempted.as_ref()) else { return };
+        let aware = framework.capabilities.partition_aware;
+        let gone = if aware { v1::TaskState::TaskGone } else { v1::TaskState::TaskLost } as i32;
+        let killed = v1::TaskState::TaskKilled as i32;
+        if update.latest_state == Some(killed) {
+            update.latest_state = Some(gone);
+        }
+        if update.status.state == killed {
+            update.status.state = gone;
+            update.status.source = Some(v1::task_status::Source::Master as i32);
+            update.status.reason = Some(v1::task_status::Reason::ContainerPreempted as i32);
+            update.status.message = Some(message.clone());
+        }
+    }
+}
+
+fn holds(task: &Task) -> bool {
+    !is_terminal_or_unreachable(task.state())
+}
+
+fn holdings(framework: &FrameworkId, task: &Task) -> Vec<AllocatedResources> {
+    let of_role = |role: Role| {
+        let resources: Resources = task.resources.allocated_to(role.as_str());
+        AllocatedResources { framework: framework.clone(), role, agent: task.agent.clone(), resources }
+    };
+    task.resources.allocation_roles().into_iter().map(of_role).collect()
+}
+
+/// How much of what is missing something covers, summed over names.
+fn covered(missing: &ResourceQuantities, by: &ResourceQuantities) -> f64 {
+    let part = |(name, amount): (&resources::Name, resources::Scalar)| {
+        by.get(name).min(amount).thousandths() as f64 / amount.thousandths() as f64
+    };
+    missing.iter().map(part).sum()
+}
+
+/// Tasks that give back what is missing, or as much of it as they can: first what helps most, then what is smallest;
+/// none that the others make superfluous.
+fn choose(missing: &ResourceQuantities, mut candidates: Vec<(TaskId, ResourceQuantities)>) -> Vec<TaskId> {
+    let mut chosen: Vec<(TaskId, ResourceQuantities)> = Vec::new();
+    let mut rest = missing.clone();
+    while !rest.is_empty() {
+        let size = |amounts: &ResourceQuantities| covered(missing, amounts) + excess(missing, amounts);
+        let best = candidates.iter().enumerate().max_by(|(_, (a_id, a)), (_, (b_id, b))| {
+            (covered(&rest, a).total_cmp(&covered(&rest, b)))
+                .then_with(|| size(b).total_cmp(&size(a)))
+                .then_with(|| b_id.cmp(a_id))
+        });
+        let Some(index) = best.filter(|(_, (_, a))| covered(&rest, a) > 0.0).map(|(index, _)| index) else { break };
+        let (id, amounts) = candidates.swap_remove(index);
+        rest -= &amounts;
+        chosen.push((id, amounts));
+    }
+    let reached = |chosen: &[(TaskId, ResourceQuantities)]| {
+        let mut rest = missing.clone();
+        chosen.iter().for_each(|(_, amounts)| rest -= amounts);
+        rest
+    };
+    let goal = reached(&chosen);
+    for index in (0..chosen.len()).rev() {
+        let left_out = chosen.remove(index);
+        if reached(&chosen) != goal {
+            chosen.insert(index, left_out);
+        }
+    }
+    chosen.into_iter().map(|(id, _)| id).collect()
+}
+
+/// What would be lost beyond what is missing, in the measure of `covered`.
+fn excess(missing: &ResourceQuantities, amounts: &ResourceQuantities) -> f64 {
+    let beyond = |(name, amount): (&resources::Name, resources::Scalar)| {
+        amounts.get(name).saturating_sub(amount).max(resources::Scalar::ZERO).thousandths() as f64
+            / amount.thousandths() as f64
+    };
+    missing.iter().map(beyond).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn amounts(text: &str) -> ResourceQuantities {
+        quantities(&Resources::parse(text, "*").unwrap())
+    }
+
+    fn check(missing: &str, tasks: &[(&str, &str)], expect: &[&str]) {
+        let candidates = tasks.iter().map(|(id, text)| (TaskId::new(*id), amounts(text))).collect();
+        let mut chosen: Vec<String> =
+            choose(&amounts(missing), candidates).iter().map(|id| id.as_str().to_owned()).collect();
+        chosen.sort();
+        assert_eq!(chosen, expect, "{missing} of {tasks:?}");
+    }
+
+    #[test]
+    fn the_smallest_set_is_chosen() {
+        let tasks = [("a", "cpus:1"), ("b", "cpus:2"), ("c", "cpus:4"), ("d", "cpus:8")];
+        check("cpus:4", &tasks, &["c"]);
+        check("cpus:3", &tasks, &["c"]);
+        check("cpus:2", &tasks, &["b"]);
+        check("cpus:9", &tasks, &["a", "d"]);
+        check("cpus:100", &tasks, &["a", "b", "c", "d"]);
+        check("gpus:1", &tasks, &[]);
+        check("cpus:1", &[], &[]);
+    }
+
+    #[test]
+    fn several_resources_count_together() {
+        check("cpus:2;mem:100", &[("a", "cpus:2"), ("b", "mem:100"), ("c", "cpus:2;mem:100")], &["c"]);
+        check("cpus:2;mem:100", &[("a", "cpus:2;mem:10"), ("b", "mem:100")], &["a", "b"]);
+        check("cpus:2;mem:100", &[("x", "cpus:1;mem:60"), ("y", "cpus:2"), ("z", "mem:100")], &["y", "z"]);
+    }
+}

@@ -1,0 +1,16 @@
+//! The durable part of a master's state: what is in it, how it changes, how it is written down, and what waits for a
+//! change to become durable.
+
+mod continuation;
+mod failures;
+mod gc;
+mod operation;
+mod records;
+mod state;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use continuation::{AgentRemovalReason, Continuation, PendingAgentRemoval, Registry};
+pub use operation::RegistryOperation;
+pub use records::{CorruptRegistry, Entry};
+pub use state::{AgentRecord, MachineKey, RegistryState, UnreachableRecord};

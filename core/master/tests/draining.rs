@@ -1,0 +1,232 @@
+//! What operators do with agents: gone, drained, deactivated, reactivated.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a scenario that cannot go on fails")]
+
+mod common;
+
+use std::time::Duration;
+
+use common::calls::*;
+use common::operators::*;
+use common::*;
+use master::{AgentRemoval, Change};
+use messages::v1;
+use model::{AgentId, CallResponse, Status};
+
+fn without_pings(lines: Vec<String>) -> Vec<String> {
+    lines.into_iter().filter(|line| !line.contains("Ping")).collect()
+}
+
+/// A cluster in which `F` runs task `t` on `A` and holds an offer of what is left.
+struct Running {
+    c: Cluster,
+    a: AgentPeer,
+    f: Scheduler,
+}
+
+fn running(info: v1::FrameworkInfo) -> Running {
+    let mut c = Cluster::new();
+    let a = c.agent("cpus:4;mem:1024");
+    let f = c.subscribe(info);
+    let offer = c.offered(&f).remove(0);
+    c.call(&f, accept(&[&offer], vec![launch(vec![task("t", &offer, "cpus:1;mem:128")])]));
+    c.update(&a, &f.id, "t", TaskRunning, 1);
+    c.call(&f, acknowledge(&a.id, "t", 1));
+    c.pass(Duration::from_secs(6));
+    c.forget();
+    Running { c, a, f }
+}
+
+fn without_partitions() -> v1::FrameworkInfo {
+    let mut info = framework_info();
+    info.capabilities.retain(|c| c.r#type() != v1::framework_info::capability::Type::PartitionAware);
+    info
+}
+
+fn check(answer: &CallResponse, status: Status, body: &str) {
+    assert_eq!((answer.status, answer.body.as_str()), (status, body));
+}
+
+fn drain_state(c: &Cluster) -> Option<v1::DrainState> {
+    c.registry.agents.get(&AgentId::new("m-S0"))?.drain.map(|drain| drain.state())
+}
+
+#[test]
+fn gone_ends_tasks_and_agent() {
+    let Running { mut c, a, f } = running(framework_info());
+    check(&c.operator(mark_agent_gone("m-S0")), Status::Ok, "");
+    assert_eq!(c.received(&a.pid), ["Shutdown: Agent has been marked gone"]);
+    assert_eq!(
+        c.heard(&f),
+        [
+            "UPDATE t TASK_GONE_BY_OPERATOR REASON_AGENT_REMOVED_BY_OPERATOR SOURCE_MASTER on m-S0: Agent has been \
+             marked gone",
+            "RESCIND m-O1",
+            "FAILURE agent m-S0",
+        ]
+    );
+    assert!(c.changes.iter().any(|change| matches!(change, Change::AgentRemoved { removal: AgentRemoval::Gone, .. })));
+    check(&c.operator(mark_agent_gone("m-S0")), Status::Ok, "");
+    c.send(&a.pid, reregister(&a, "cpus:4;mem:1024"));
+    assert_eq!(c.received(&a.pid), ["Shutdown: Agent has been marked gone"]);
+    check(&c.operator(drain_agent("m-S0", false)), Status::BadRequest, "Unknown agent");
+}
+
+#[test]
+fn gone_is_lost_for_frameworks_that_know_no_more() {
+    let Running { mut c, f, .. } = running(without_partitions());
+    c.operator(mark_agent_gone("m-S0"));
+    assert_eq!(
+        c.heard(&f)[0],
+        "UPDATE t TASK_LOST REASON_AGENT_REMOVED SOURCE_MASTER on m-S0: Agent has been marked gone"
+    );
+}
+
+#[test]
+fn an_unreachable_agent_can_be_gone() {
+    let Running { mut c, a, f } = running(framework_info());
+    c.silent.insert(a.pid.clone());
+    c.pass(Duration::from_secs(95));
+    c.forget();
+    check(&c.operator(mark_agent_gone("m-S0")), Status::Ok, "");
+    assert_eq!(
+        c.heard(&f),
+        [
+            "UPDATE t TASK_GONE_BY_OPERATOR REASON_AGENT_REMOVED_BY_OPERATOR SOURCE_MASTER on m-S0: Agent has been marked \
+          gone"
+        ]
+    );
+    assert_eq!((c.metrics.slaves_unreachable.get(), c.metrics.tasks_unreachable.get()), (0, 0));
+    assert!(c.registry.unreachable.is_empty());
+}
+
+#[test]
+fn gone_is_refused_while_the_agent_leaves_otherwise() {
+    let Running { mut c, a, .. } = running(framework_info());
+    check(&c.operator(mark_agent_gone("x")), Status::NotFound, "Agent 'x' not found");
+    c.disk_is_slow = true;
+    let reply = c.ask(mark_agent_gone("m-S0"));
+    assert_eq!(c.answers(reply), [], "the answer waits for the record");
+    let again = "Agent 'm-S0' is already being transitioned to gone";
+    check(&c.operator(mark_agent_gone("m-S0")), Status::ServiceUnavailable, again);
+    check(&c.operator(drain_agent("m-S0", false)), Status::Conflict, "Agent is currently being marked gone");
+    c.confirm();
+    check(&c.answers(reply)[0].clone(), Status::Ok, "");
+
+    let Running { mut c, a: b, .. } = running(framework_info());
+    c.disk_is_slow = true;
+    c.send(&b.pid, messages::internal::UnregisterSlaveMessage { slave_id: v1::AgentId { value: b.id.clone() } });
+    let removing = "Agent 'm-S0' is being transitioned to removed";
+    check(&c.operator(mark_agent_gone("m-S0")), Status::ServiceUnavailable, removing);
+
+    let Running { mut c, .. } = running(framework_info());
+    c.silent.insert(a.pid);
+    c.disk_is_slow = true;
+    c.pass(Duration::from_secs(95));
+    let unreachable = "Agent 'm-S0' is being transitioned to unreachable";
+    check(&c.operator(mark_agent_gone("m-S0")), Status::ServiceUnavailable, unreachable);
+}
+
+#[test]
+fn a_draining_agent_is_drained_when_its_last_update_is_acknowledged() {
+    let Running { mut c, a, f } = running(framework_info());
+    check(&c.operator(drain_agent("m-S0", false)), Status::Ok, "");
+    assert_eq!(without_pings(c.received(&a.pid)), ["Drain mark_gone=false"]);
+    assert_eq!(c.heard(&f), ["RESCIND m-O1"]);
+    assert_eq!(c.metrics.slaves_inactive.get(), 1);
+    check(&c.operator(reactivate_agent("m-S0")), Status::BadRequest, "Agent is still in the DRAINING state");
+    c.update(&a, &f.id, "t", TaskKilled, 2);
+    assert_eq!(drain_state(&c), Some(v1::DrainState::Draining));
+    c.call(&f, acknowledge(&a.id, "t", 2));
+    assert_eq!(drain_state(&c), Some(v1::DrainState::Drained));
+    c.pass(Duration::from_secs(60));
+    assert_eq!(c.offers(&f), [], "it is not offered");
+    check(&c.operator(reactivate_agent("m-S0")), Status::Ok, "");
+    assert_eq!(drain_state(&c), None);
+    assert_eq!(c.offered(&f).len(), 1);
+    check(&c.operator(reactivate_agent("m-S0")), Status::BadRequest, "Agent is not deactivated");
+}
+
+#[test]
+fn an_empty_agent_is_drained_at_once_and_may_be_gone_then() {
+    let mut c = Cluster::new();
+    let a = c.agent("cpus:4;mem:1024");
+    c.operator(drain_agent("m-S0", false));
+    assert_eq!(drain_state(&c), Some(v1::DrainState::Drained));
+    c.forget();
+    check(&c.operator(drain_agent("m-S0", true)), Status::Ok, "");
+    assert_eq!(without_pings(c.received(&a.pid)), ["Drain mark_gone=true", "Shutdown: Agent has been marked gone"]);
+    assert_eq!(c.registry.gone.len(), 1);
+}
+
+#[test]
+fn an_agent_that_is_away_is_drained_when_it_returns() {
+    let Running { mut c, a, f } = running(framework_info());
+    c.silent.insert(a.pid.clone());
+    c.pass(Duration::from_secs(95));
+    check(&c.operator(drain_agent("m-S0", false)), Status::Ok, "");
+    check(&c.operator(deactivate_agent("m-S0")), Status::Ok, "");
+    c.silent.clear();
+    c.forget();
+    let mut message = reregister(&a, "cpus:4;mem:1024");
+    message.agent_capabilities.retain(|c| c.r#type() != v1::agent_info::capability::Type::ResourceProvider);
+    c.send(&a.pid, message);
+    assert_eq!(
+        without_pings(c.received(&a.pid))[..2],
+        ["Drain mark_gone=false", "SlaveReregistered m-S0 asked about []"]
+    );
+    assert_eq!(drain_state(&c), Some(v1::DrainState::Drained));
+    assert_eq!(c.metrics.slaves_inactive.get(), 1);
+    c.pass(Duration::from_secs(60));
+    assert_eq!(c.offers(&f), []);
+}
+
+#[test]
+fn a_draining_agent_that_registers_again_is_told_again() {
+    let Running { mut c, a, f } = running(framework_info());
+    c.operator(drain_agent("m-S0", false));
+    c.forget();
+    let mut message = reregister(&a, "cpus:4;mem:1024");
+    message.frameworks = vec![returning(framework_info(), &f.id)];
+    c.send(&a.pid, message);
+    assert!(c.received(&a.pid).contains(&"Drain mark_gone=false".to_owned()));
+    assert_eq!(drain_state(&c), Some(v1::DrainState::Draining), "the master still knows a task");
+}
+
+#[test]
+fn an_agent_that_cannot_drain_says_so() {
+    let mut c = Cluster::new();
+    let mut message = register("cpus:4");
+    message.agent_capabilities.retain(|c| c.r#type() != v1::agent_info::capability::Type::AgentDraining);
+    c.send(&"slave(1)@127.0.0.1:5051".parse().unwrap(), message);
+    check(&c.operator(drain_agent("m-S0", false)), Status::BadRequest, "Agent m-S0 is not capable of draining");
+}
+
+#[test]
+fn deactivation_ends_offers_only() {
+    let Running { mut c, a, f } = running(framework_info());
+    check(&c.operator(deactivate_agent("x")), Status::BadRequest, "Unknown agent");
+    check(&c.operator(deactivate_agent("m-S0")), Status::Ok, "");
+    assert_eq!(c.heard(&f), ["RESCIND m-O1"]);
+    assert_eq!(without_pings(c.received(&a.pid)), [""; 0]);
+    // Neither a broken link nor the agent's return brings it back.
+    c.exited(a.pid.address);
+    let mut message = reregister(&a, "cpus:4;mem:1024");
+    message.frameworks = vec![returning(framework_info(), &f.id)];
+    c.send(&a.pid, message);
+    c.pass(Duration::from_secs(60));
+    assert_eq!(c.offers(&f), []);
+    assert_eq!((c.metrics.slaves_active.get(), c.metrics.slaves_connected.get()), (0, 1));
+    check(&c.operator(reactivate_agent("m-S0")), Status::Ok, "");
+    assert_eq!(c.offered(&f).len(), 1);
+}
+
+#[test]
+fn an_agent_that_left_meanwhile_is_not_reactivated() {
+    let Running { mut c, a, .. } = running(framework_info());
+    c.operator(deactivate_agent("m-S0"));
+    c.silent.insert(a.pid.clone());
+    c.pass(Duration::from_secs(95));
+    check(&c.operator(reactivate_agent("m-S0")), Status::Conflict, "Agent removed while processing the call");
+    assert!(!c.registry.unreachable[&AgentId::new("m-S0")].deactivated);
+}

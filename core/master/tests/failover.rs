@@ -1,0 +1,476 @@
+//! What a master finds that takes over: agents that come back, agents that do not, and what operators had set.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a scenario that cannot go on fails")]
+
+mod common;
+
+use std::time::Duration;
+
+use common::calls::*;
+use common::operators::*;
+use common::*;
+use master::{AgentRemoval, Change, Effect, Input, PartitionCall, PartitionRequest};
+use messages::tepui::registry::Partition;
+use messages::tepui::registry::partition::Share;
+use messages::{Message, v1};
+use model::{AgentId, ReplyId, Status};
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// Ten minutes after a failover, and the moment that answers take.
+const TIMEOUT: Duration = Duration::from_millis(600_020);
+
+fn without_pings(lines: Vec<String>) -> Vec<String> {
+    lines.into_iter().filter(|line| !line.contains("Ping")).collect()
+}
+
+fn without_heartbeats(lines: Vec<String>) -> Vec<String> {
+    lines.into_iter().filter(|line| line != "HEARTBEAT").collect()
+}
+
+fn agents(c: &mut Cluster, count: usize) -> Vec<AgentPeer> {
+    (0..count).map(|_| c.agent("cpus:4;mem:1024")).collect()
+}
+
+fn comes_back(c: &mut Cluster, agent: &AgentPeer) {
+    let message = reregister(agent, "cpus:4;mem:1024");
+    c.send(&agent.pid, message);
+}
+
+fn departures(c: &Cluster) -> Vec<(String, AgentRemoval)> {
+    let removal = |change: &Change| match change {
+        Change::AgentRemoved { agent, removal, .. } => Some((agent.to_string(), *removal)),
+        _ => None,
+    };
+    c.changes.iter().filter_map(removal).collect()
+}
+
+fn stores(c: &Cluster) -> usize {
+    c.effects.iter().filter(|effect| matches!(effect, Effect::Store { .. })).count()
+}
+
+#[test]
+fn agents_that_are_as_they_were_come_back_without_a_record() {
+    let mut c = Cluster::new();
+    let all = agents(&mut c, 3);
+    c.fail_over();
+    assert!(c.changes.iter().any(|change| matches!(change, Change::AgentsRecovered(awaited) if awaited.len() == 3)));
+    c.forget();
+    comes_back(&mut c, &all[0]);
+    assert_eq!(without_pings(c.received(&all[0].pid)), ["SlaveReregistered m-S0 asked about []"]);
+    assert_eq!(stores(&c), 0);
+    let mut message = reregister(&all[1], "cpus:4;mem:1024");
+    message.slave.attributes.push(v1::Attribute { name: "rack".to_owned(), ..Default::default() });
+    message.slave.attributes[0].r#type = v1::value::Type::Text as i32;
+    message.slave.attributes[0].text = Some(v1::value::Text { value: "a".to_owned() });
+    c.send(&all[1].pid, message);
+    assert_eq!(without_pings(c.received(&all[1].pid)), ["SlaveReregistered m-S1 asked about []"]);
+    assert_eq!(stores(&c), 1, "it describes itself differently");
+    assert_eq!(c.registry.agents[&AgentId::new("m-S1")].info.attributes.len(), 1);
+    assert_eq!(c.metrics.slave_reregistrations.get(), 2);
+}
+
+#[test]
+fn agents_that_notice_nothing_are_asked_to_come() {
+    let mut c = Cluster::new();
+    let all = agents(&mut c, 2);
+    c.fail_over();
+    comes_back(&mut c, &all[0]);
+    c.forget();
+    c.pass(Duration::from_millis(1100));
+    assert_eq!(c.received(&all[1].pid), ["slave-observer(0) Ping connected=false"]);
+    c.pass(seconds(5));
+    assert_eq!(c.received(&all[1].pid), ["slave-observer(0) Ping connected=false"], "again, later");
+    assert_eq!(c.received(&all[0].pid), [""; 0]);
+    comes_back(&mut c, &all[1]);
+    c.forget();
+    c.pass(seconds(10));
+    assert_eq!(c.received(&all[1].pid), [""; 0]);
+    assert!(!c.timers().any(|timer| *timer == master::Timer::PingRecoveredAgents));
+}
+
+/// It was killed before its id was on its disk, and the master that gave it the id is gone, too.
+#[test]
+fn an_agent_that_begins_anew_is_not_awaited_as_the_one_it_was() {
+    let mut c = Cluster::new();
+    let all = agents(&mut c, 2);
+    c.fail_over();
+    let f = c.framework();
+    c.forget();
+    c.send(&all[0].pid, register("cpus:4;mem:1024"));
+    assert_eq!(without_pings(c.received(&all[0].pid)), ["SlaveRegistered m2-S0"]);
+    assert_eq!(departures(&c), [("m-S0".to_owned(), AgentRemoval::Removed)]);
+    assert!(without_heartbeats(c.heard(&f)).contains(&"FAILURE agent m-S0".to_owned()));
+    let known: Vec<&str> = c.registry.agents.keys().map(|id| id.as_str()).collect();
+    assert_eq!(known, ["m-S1", "m2-S0"], "the first id is in no list any more");
+    assert_eq!((c.metrics.slaves_connected.get(), c.metrics.slave_removals_reason_registered.get()), (1, 1));
+
+    // Elsewhere an agent is another one; and the first id is given up once.
+    comes_back(&mut c, &all[1]);
+    c.pass(TIMEOUT);
+    assert_eq!(departures(&c).len(), 1);
+    assert_eq!((c.metrics.slaves_connected.get(), c.metrics.slaves_unreachable.get()), (2, 0));
+}
+
+/// The answer was lost with the agent, not the registration: the same id is said again while its link holds.
+#[test]
+fn an_agent_that_asks_again_keeps_its_first_id() {
+    let mut c = Cluster::new();
+    let all = agents(&mut c, 1);
+    c.forget();
+    c.send(&all[0].pid, register("cpus:4;mem:1024"));
+    assert_eq!(without_pings(c.received(&all[0].pid)), ["SlaveRegistered m-S0"]);
+    // Its link is known to be broken: it is another one, and what the first one had is counted once.
+    c.exited(all[0].pid.address);
+    c.forget();
+    c.send(&all[0].pid, register("cpus:4;mem:1024"));
+    assert_eq!(without_pings(c.received(&all[0].pid)), ["SlaveRegistered m-S1"]);
+    assert_eq!(departures(&c), [("m-S0".to_owned(), AgentRemoval::Removed)]);
+    assert_eq!(c.registry.agents.len(), 1);
+    assert_eq!((c.metrics.slaves_connected.get(), c.metrics.slaves_disconnected.get()), (1, 0));
+}
+
+#[test]
+fn agents_that_stay_away_are_given_up() {
+    let mut c = Cluster::new();
+    let all = agents(&mut c, 2);
+    c.fail_over();
+    let f = c.framework();
+    comes_back(&mut c, &all[0]);
+    c.pass(seconds(590));
+    assert_eq!(departures(&c), []);
+    c.forget();
+    c.pass(seconds(11));
+    assert_eq!(departures(&c), [("m-S1".to_owned(), AgentRemoval::Unreachable)]);
+    assert_eq!(without_heartbeats(c.heard(&f)), ["FAILURE agent m-S1"]);
+    assert_eq!(c.metrics.recovery_slave_removals.get(), 1);
+    assert_eq!(c.metrics.slave_unreachable_completed.get(), 1);
+    assert_eq!(c.metrics.slaves_unreachable.get(), 1);
+    // And it may still return.
+    comes_back(&mut c, &all[1]);
+    assert_eq!(without_pings(c.received(&all[1].pid)), ["SlaveReregistered m-S1 asked about []"]);
+    assert!(c.registry.unreachable.is_empty());
+}
+
+#[test]
+fn too_many_that_stay_away_are_not_given_up() {
+    let mut c = Cluster::with(|config| config.recovery_agent_removal_limit = 0.5);
+    let all = agents(&mut c, 3);
+    c.fail_over();
+    comes_back(&mut c, &all[0]);
+    c.pass(TIMEOUT);
+    assert_eq!(departures(&c), [], "two of three are more than half");
+    comes_back(&mut c, &all[1]);
+    c.pass(TIMEOUT);
+    assert_eq!(departures(&c), [("m-S2".to_owned(), AgentRemoval::Unreachable)]);
+}
+
+#[test]
+fn the_rate_of_giving_up_is_limited() {
+    let mut c = Cluster::with(|config| config.agent_removal_interval = Some(seconds(60)));
+    let all = agents(&mut c, 3);
+    c.fail_over();
+    c.pass(TIMEOUT);
+    assert_eq!(departures(&c).len(), 1);
+    // Whoever comes back before its turn stays, and costs no turn.
+    comes_back(&mut c, &all[1]);
+    c.pass(seconds(59));
+    assert_eq!(departures(&c).len(), 1);
+    c.pass(seconds(1));
+    assert_eq!(departures(&c)[1], ("m-S2".to_owned(), AgentRemoval::Unreachable));
+    assert_eq!(c.metrics.slave_unreachable_scheduled.get(), 3);
+    assert_eq!(c.metrics.slave_unreachable_completed.get(), 2);
+    assert_eq!(c.metrics.slave_unreachable_canceled.get(), 1);
+}
+
+#[test]
+fn an_agent_that_answers_again_is_not_given_up() {
+    let mut c = Cluster::with(|config| config.agent_removal_interval = Some(seconds(600)));
+    let all = agents(&mut c, 2);
+    for agent in &all {
+        c.silent.insert(agent.pid.clone());
+    }
+    c.pass(seconds(95));
+    assert_eq!(departures(&c).len(), 1);
+    let lost = departures(&c)[0].0.clone();
+    let waiting = all.iter().find(|agent| agent.id != lost).unwrap();
+    c.silent.clear();
+    c.pass(seconds(1200));
+    assert_eq!(departures(&c).len(), 1, "{} answered", waiting.id);
+    assert_eq!(c.metrics.slave_unreachable_canceled.get(), 1);
+}
+
+#[test]
+fn reconciliation_waits_for_agents() {
+    let mut c = Cluster::new();
+    let all = agents(&mut c, 2);
+    c.fail_over();
+    let f = c.framework();
+    comes_back(&mut c, &all[0]);
+    c.heard(&f);
+    c.call(&f, reconcile(&[("t0", Some("m-S0")), ("t1", Some("m-S1")), ("t2", None), ("t3", Some("other"))]));
+    assert_eq!(
+        c.heard(&f),
+        [
+            "UPDATE t0 TASK_GONE REASON_RECONCILIATION SOURCE_MASTER on m-S0: Reconciliation: Task is unknown to the \
+             agent",
+            "UPDATE t3 TASK_UNKNOWN REASON_RECONCILIATION SOURCE_MASTER on other: Reconciliation: Task is unknown",
+        ]
+    );
+    c.pass(TIMEOUT);
+    c.heard(&f);
+    c.call(&f, reconcile(&[("t1", Some("m-S1")), ("t2", None)]));
+    assert_eq!(
+        c.heard(&f),
+        [
+            "UPDATE t1 TASK_UNREACHABLE REASON_RECONCILIATION SOURCE_MASTER on m-S1: Reconciliation: Task is \
+             unreachable",
+            "UPDATE t2 TASK_UNKNOWN REASON_RECONCILIATION SOURCE_MASTER: Reconciliation: Task is unknown",
+        ]
+    );
+}
+
+#[test]
+fn a_framework_that_nobody_claims_ends() {
+    let mut c = Cluster::new();
+    let all = agents(&mut c, 1);
+    c.fail_over();
+    let mut with_failover_timeout = returning(framework_info(), "m-0000");
+    with_failover_timeout.failover_timeout = Some(3600.0);
+    let mut message = reregister(&all[0], "cpus:4;mem:1024");
+    message.frameworks = vec![with_failover_timeout, returning(framework_info(), "m-0001")];
+    c.send(&all[0].pid, message);
+    let removed = |c: &Cluster| {
+        let removed = |change: &Change| match change {
+            Change::FrameworkRemoved(framework) => Some(framework.id.to_string()),
+            _ => None,
+        };
+        c.changes.iter().filter_map(removed).collect::<Vec<_>>()
+    };
+    c.pass(seconds(599));
+    assert_eq!(removed(&c), [""; 0]);
+    c.pass(seconds(2));
+    assert_eq!(removed(&c), ["m-0001"], "without a timeout of its own it has that of agents");
+    c.pass(seconds(3600));
+    assert_eq!(removed(&c), ["m-0001", "m-0000"]);
+}
+
+#[test]
+fn gone_and_unreachable_agents_are_remembered() {
+    let mut c = Cluster::new();
+    let all = agents(&mut c, 3);
+    assert_eq!(c.operator(mark_agent_gone("m-S0")).status, Status::Ok);
+    c.silent.insert(all[1].pid.clone());
+    c.pass(seconds(95));
+    c.fail_over();
+    assert_eq!(c.metrics.slaves_unreachable.get(), 1);
+    comes_back(&mut c, &all[0]);
+    assert_eq!(c.received(&all[0].pid), ["Shutdown: Agent has been marked gone"]);
+    let f = c.framework();
+    c.heard(&f);
+    c.call(&f, reconcile(&[("t0", Some("m-S0")), ("t1", Some("m-S1"))]));
+    assert_eq!(
+        c.heard(&f),
+        [
+            "UPDATE t0 TASK_GONE_BY_OPERATOR REASON_RECONCILIATION SOURCE_MASTER on m-S0: Reconciliation: Task is gone",
+            "UPDATE t1 TASK_UNREACHABLE REASON_RECONCILIATION SOURCE_MASTER on m-S1: Reconciliation: Task is \
+             unreachable",
+        ]
+    );
+}
+
+#[test]
+fn what_waited_for_the_disk_is_as_if_it_had_not_been() {
+    let mut c = Cluster::new();
+    let all = agents(&mut c, 1);
+    c.disk_is_slow = true;
+    let reply = c.ask(drain_agent("m-S0", false));
+    assert_eq!(c.answers(reply), []);
+    c.fail_over();
+    c.disk_is_slow = false;
+    comes_back(&mut c, &all[0]);
+    assert_eq!(without_pings(c.received(&all[0].pid)), ["SlaveReregistered m-S0 asked about []"]);
+    assert_eq!(c.answers(reply), []);
+}
+
+/// What an operator decides shows nowhere, neither to readers nor to frameworks nor in offers, before it is durable.
+#[test]
+fn a_decision_that_is_not_durable_is_none() {
+    use v1::master::call::{Type, UpdateMaintenanceSchedule, UpdateQuota, UpdateWeights};
+    let of = |kind: Type| v1::master::Call { r#type: Some(kind as i32), ..Default::default() };
+    let limits = [("cpus".to_owned(), v1::value::Scalar { value: 0.0 })].into();
+    let none = v1::quota::QuotaConfig { role: "r".to_owned(), guarantees: Default::default(), limits };
+    let heavy = v1::WeightInfo { weight: 5.0, role: Some("r".to_owned()) };
+    let window = v1::maintenance::Window {
+        machine_ids: vec![v1::MachineId { hostname: Some("host".to_owned()), ip: Some("127.0.0.1".to_owned()) }],
+        unavailability: v1::Unavailability { start: v1::TimeInfo { nanoseconds: 1 }, duration: None },
+    };
+    let schedule = v1::maintenance::Schedule { windows: vec![window] };
+    let decisions = [
+        v1::master::Call {
+            update_quota: Some(Box::new(UpdateQuota { force: Some(true), quota_configs: vec![none] })),
+            ..of(Type::UpdateQuota)
+        },
+        v1::master::Call {
+            update_weights: Some(Box::new(UpdateWeights { weight_infos: vec![heavy] })),
+            ..of(Type::UpdateWeights)
+        },
+        v1::master::Call {
+            update_maintenance_schedule: Some(Box::new(UpdateMaintenanceSchedule { schedule })),
+            ..of(Type::UpdateMaintenanceSchedule)
+        },
+        deactivate_agent("m-S0"),
+        mark_agent_gone("m-S0"),
+    ];
+    for decision in decisions {
+        let mut c = Cluster::new();
+        let all = agents(&mut c, 1);
+        let f = c.framework();
+        let offer = c.offered(&f).remove(0);
+        c.call(&f, decline(&offer, 0.0));
+        c.forget();
+        let durable = c.registry.entries();
+        c.disk_is_slow = true;
+        let kind = decision.r#type();
+        let reply = c.ask(decision);
+        assert!(c.effects.iter().any(|effect| matches!(effect, Effect::Store { .. })), "{kind:?} is not stored");
+        assert!(c.changes.is_empty(), "{kind:?}: {:?}", c.changes);
+        assert_eq!(c.heard(&f), [""; 0], "{kind:?}");
+        c.pass(seconds(2));
+        assert_eq!(c.answers(reply), [], "{kind:?}");
+        assert_eq!(c.offers(&f).len(), 1, "{kind:?}");
+
+        c.fail_over();
+        c.disk_is_slow = false;
+        assert_eq!(c.registry.entries(), durable, "{kind:?}");
+        comes_back(&mut c, &all[0]);
+        let f = c.subscribe(returning(framework_info(), &f.id));
+        assert_eq!(c.offered(&f).len(), 1, "{kind:?}");
+    }
+}
+
+#[test]
+fn draining_goes_on_under_the_next_master() {
+    let mut c = Cluster::new();
+    let all = agents(&mut c, 1);
+    let f = c.framework();
+    let offer = c.offered(&f).remove(0);
+    c.call(&f, accept(&[&offer], vec![launch(vec![task("t", &offer, "cpus:1;mem:128")])]));
+    assert_eq!(c.operator(drain_agent("m-S0", false)).status, Status::Ok);
+    c.fail_over();
+    assert_eq!(c.operator(reactivate_agent("m-S0")).body, "Agent is still in the DRAINING state");
+    comes_back(&mut c, &all[0]);
+    assert_eq!(
+        without_pings(c.received(&all[0].pid)),
+        ["Drain mark_gone=false", "SlaveReregistered m-S0 asked about []"]
+    );
+    assert_eq!(c.metrics.slaves_inactive.get(), 1);
+    // An agent with resource providers says last what operations it has.
+    assert_eq!(c.registry.agents[&AgentId::new("m-S0")].drain.unwrap().state(), v1::DrainState::Draining);
+    let slave_id = v1::AgentId { value: "m-S0".to_owned() };
+    c.send(&all[0].pid, messages::internal::UpdateSlaveMessage { slave_id, ..Default::default() });
+    assert_eq!(c.registry.agents[&AgentId::new("m-S0")].drain.unwrap().state(), v1::DrainState::Drained);
+    assert_eq!(c.operator(reactivate_agent("m-S0")).status, Status::Ok);
+    assert_eq!(c.metrics.slaves_active.get(), 1);
+    assert_eq!(c.sent_to(&all[0].pid).iter().filter(|m| matches!(m, Message::DrainSlave(_))).count(), 0);
+}
+
+/// A partition's framework is back before the agent is on which its minimum is free.
+fn lender_first() -> (Cluster, Vec<AgentPeer>) {
+    let mut c = Cluster::new();
+    let all = agents(&mut c, 2);
+    for (id, role, min) in [("low", "r", 1.0), ("high", "s", 4.0)] {
+        let resources = vec![Share { name: "cpus".to_owned(), min: Some(min), max: None }];
+        let (id, role, preemptible) = (id.to_owned(), role.to_owned(), Some(true));
+        let partition = Box::new(Partition { id, role, resources, preemptible, ..Partition::default() });
+        let request = PartitionRequest::Put { partition, force: false };
+        c.deliver(Input::PartitionCall(PartitionCall {
+            reply: ReplyId(1_000_000),
+            caller: Default::default(),
+            request,
+        }));
+    }
+    let borrower = c.framework();
+    let lender = c.subscribe(v1::FrameworkInfo { roles: vec!["s".to_owned()], ..framework_info() });
+    c.call(&lender, suppress(&[]));
+    let mut held = resources("cpus:4;mem:1024");
+    for resource in &mut held {
+        resource.allocation_info = Some(v1::resource::AllocationInfo { role: Some("r".to_owned()) });
+    }
+    let mut message = reregister(&all[0], "cpus:4;mem:1024");
+    message.tasks = vec![v1::Task {
+        name: "t".to_owned(),
+        task_id: task_id("t"),
+        framework_id: v1::FrameworkId { value: borrower.id.clone() },
+        agent_id: v1::AgentId { value: all[0].id.clone() },
+        state: v1::TaskState::TaskRunning as i32,
+        resources: held,
+        ..Default::default()
+    }];
+    message.frameworks = vec![returning(framework_info(), &borrower.id)];
+    c.fail_over();
+    c.subscribe(v1::FrameworkInfo { roles: vec!["s".to_owned()], ..returning(framework_info(), &lender.id) });
+    c.subscribe(returning(framework_info(), &borrower.id));
+    c.send(&all[0].pid, message);
+    c.settle();
+    (c, all)
+}
+
+fn kills(c: &Cluster) -> usize {
+    c.effects.iter().filter(|e| matches!(e, Effect::Send { message: Message::KillTask(_), .. })).count()
+}
+
+#[test]
+fn nobody_is_preempted_for_what_may_come_back() {
+    let (mut c, all) = lender_first();
+    assert_eq!(kills(&c), 0);
+    comes_back(&mut c, &all[1]);
+    c.pass(seconds(3600));
+    assert_eq!(kills(&c), 0);
+}
+
+#[test]
+fn preemption_does_not_wait_for_agents_that_stay_away() {
+    let (mut c, _) = lender_first();
+    c.pass(seconds(599));
+    assert_eq!(kills(&c), 0);
+    c.pass(seconds(2));
+    assert_eq!(kills(&c), 1);
+}
+
+#[test]
+fn agents_that_left_long_ago_are_forgotten() {
+    let mut c = Cluster::with(|config| config.registry_max_agent_count = 2);
+    let all = agents(&mut c, 4);
+    for agent in &all[..3] {
+        c.silent.insert(agent.pid.clone());
+        c.pass(seconds(100));
+    }
+    assert_eq!(c.operator(mark_agent_gone("m-S3")).status, Status::Ok);
+    assert_eq!(c.registry.unreachable.len(), 3);
+    c.pass(seconds(15 * 60));
+    let left: Vec<String> = c.registry.unreachable.keys().map(ToString::to_string).collect();
+    assert_eq!(left, ["m-S1", "m-S2"], "too many: the oldest goes");
+    c.pass(seconds(14 * 24 * 3600));
+    assert!(c.registry.unreachable.is_empty() && c.registry.gone.is_empty(), "two weeks are enough");
+    assert_eq!(c.metrics.slaves_unreachable.get(), 0);
+}
+
+/// The file of a standalone master was deleted: its agents have ids that no record knows.
+#[test]
+fn agents_of_a_lost_registry_keep_their_ids() {
+    let mut c = Cluster::new();
+    let all = agents(&mut c, 2);
+    c.registry = master::RegistryState::default();
+    c.fail_over();
+    c.forget();
+    for agent in &all {
+        comes_back(&mut c, agent);
+    }
+    assert_eq!(without_pings(c.received(&all[0].pid)), ["SlaveReregistered m-S0 asked about []"]);
+    assert_eq!(without_pings(c.received(&all[1].pid)), ["SlaveReregistered m-S1 asked about []"]);
+    assert_eq!(c.registry.agents.len(), 2);
+    assert_eq!(departures(&c), []);
+}

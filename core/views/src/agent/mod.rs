@@ -1,0 +1,17 @@
+//! What an agent shows.
+
+mod containers;
+mod cumulative_counts;
+pub(crate) mod entity;
+mod operator;
+mod operator_json;
+mod sandboxes;
+mod snapshot;
+mod state_json;
+mod static_info;
+mod view;
+
+pub use containers::{InvalidSelection, Usage};
+pub use snapshot::Snapshot;
+pub use static_info::{Limits, StaticInfo};
+pub use view::View;

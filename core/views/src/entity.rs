@@ -1,0 +1,137 @@
+//! What entities have in common: immutable behind `Arc`s, each with the JSON of its
+//! version, encoded by the first reader that asks.
+
+use std::sync::{Arc, OnceLock};
+
+use messages::v1;
+use messages::v1::TaskState;
+use model::is_terminal;
+use resources::Resources;
+
+use crate::{json, v0};
+
+/// Encoded at most once for an entity's version; every snapshot that holds it shares the result.
+#[derive(Debug, Default)]
+pub(crate) struct Fragment(OnceLock<Box<[u8]>>);
+
+impl Fragment {
+    /// Appends it. The first time it is encoded in place, and what is kept is a copy of exactly its size.
+    pub fn append(&self, out: &mut Vec<u8>, encode: impl FnOnce(&mut Vec<u8>)) {
+        if let Some(encoded) = self.0.get() {
+            return out.extend_from_slice(encoded);
+        }
+        let start = out.len();
+        encode(out);
+        // Another reader may have been faster, with the same result.
+        let _ = self.0.set(Box::from(out.get(start..).unwrap_or_default()));
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Task {
+    pub task: Arc<v1::Task>,
+    pub resources: Resources,
+    json: Fragment,
+    v1: Fragment,
+}
+
+impl Task {
+    pub fn new(task: Arc<v1::Task>) -> Self {
+        Task::with(parse(&task.resources), task)
+    }
+
+    pub fn succeeded_by(&self, task: Arc<v1::Task>) -> Self {
+        let resources =
+            if self.task.resources == task.resources { self.resources.clone() } else { parse(&task.resources) };
+        Task::with(resources, task)
+    }
+
+    fn with(resources: Resources, task: Arc<v1::Task>) -> Self {
+        Task { task, resources, json: Fragment::default(), v1: Fragment::default() }
+    }
+
+    /// The form of `/state`.
+    pub fn write_v0(&self, out: &mut Vec<u8>) {
+        self.json.append(out, |out| v0::task(out, &self.task, &self.resources));
+    }
+
+    /// The form of the v1 API.
+    pub fn write_v1(&self, out: &mut Vec<u8>) {
+        self.v1.append(out, |out| json::message(out, &*self.task));
+    }
+
+    /// The resources it has in use.
+    pub fn held(&self) -> Option<&Resources> {
+        holds_resources(self.task.state()).then_some(&self.resources)
+    }
+
+    pub fn ends_as(&self, next: &v1::Task) -> bool {
+        !is_terminal(self.task.state()) && is_terminal(next.state())
+    }
+
+    /// Mesos announces an update to another state, and each result of a check.
+    pub fn is_announced(&self, status: &v1::TaskStatus) -> bool {
+        use v1::task_status::Reason;
+        matches!(status.reason(), Reason::TaskCheckStatusUpdated | Reason::TaskHealthCheckStatusUpdated)
+            || self.task.statuses.last().is_none_or(|last| last.state != status.state)
+    }
+}
+
+/// The core has validated them, so what does not parse is not there.
+pub(crate) fn parse(resources: &[v1::Resource]) -> Resources {
+    Resources::from_proto(resources).unwrap_or_default()
+}
+
+fn holds_resources(state: TaskState) -> bool {
+    !is_terminal(state) && state != TaskState::TaskUnreachable
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[test]
+    fn a_fragment_is_encoded_once() {
+        let fragment = Fragment::default();
+        let times = Cell::new(0);
+        let mut out = b"before ".to_vec();
+        for _ in 0..3 {
+            fragment.append(&mut out, |out| {
+                times.set(times.get() + 1);
+                out.extend_from_slice(b"x");
+            });
+        }
+        assert_eq!((out.as_slice(), times.get()), (&b"before xxx"[..], 1));
+    }
+
+    /// The parts of a status that are written by hand follow the generic mapping.
+    #[test]
+    fn statuses_follow_the_mapping() {
+        let id = |value: &str, parent| v1::ContainerId { value: value.to_owned(), parent };
+        let status = v1::ContainerStatus {
+            container_id: Some(Box::new(id("child", Some(Box::new(id("parent", None)))))),
+            network_infos: vec![v1::NetworkInfo {
+                ip_addresses: vec![
+                    v1::network_info::IpAddress { protocol: None, ip_address: Some("10.0.0.1".to_owned()) },
+                    v1::network_info::IpAddress {
+                        protocol: Some(v1::network_info::Protocol::IPv6 as i32),
+                        ip_address: None,
+                    },
+                ],
+                ..v1::NetworkInfo::default()
+            }],
+            ..v1::ContainerStatus::default()
+        };
+        let generic: serde_json::Value = serde_json::from_slice(&wire::json::encode(&status)).unwrap();
+        let task = v1::Task {
+            statuses: vec![v1::TaskStatus { container_status: Some(Box::new(status)), ..v1::TaskStatus::default() }],
+            ..v1::Task::default()
+        };
+        let mut out = Vec::new();
+        Task::new(Arc::new(task)).write_v0(&mut out);
+        let by_hand: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!(by_hand["statuses"][0]["container_status"], generic);
+    }
+}

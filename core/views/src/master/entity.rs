@@ -1,0 +1,166 @@
+//! The entities of a master's view.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use master::{AgentSnapshot, ExecutorSnapshot, FrameworkSnapshot, OfferSnapshot};
+use messages::v1::TaskState;
+use model::FrameworkId;
+use resources::Resources;
+
+use super::Limits;
+use crate::entity::{Fragment, Task, parse};
+use crate::history::History;
+use crate::snapshot_map::SnapshotMap;
+
+#[derive(Debug, Clone)]
+pub(crate) struct Agent {
+    pub snapshot: Arc<AgentSnapshot>,
+    /// Of its live tasks and executors, per framework in order of appearance.
+    pub used: Vec<(FrameworkId, Resources)>,
+    pub offered: Resources,
+    /// What only a new `snapshot` changes.
+    pub description: Arc<Encoded>,
+    /// What tasks and offers change, too.
+    pub usage: Arc<Encoded>,
+}
+
+/// Members of an entity's JSON, in the forms that endpoints differ in.
+#[derive(Debug, Default)]
+pub(crate) struct Encoded {
+    pub summary: Fragment,
+    pub full: Fragment,
+    /// The whole entity as the v1 API has it.
+    pub v1: Fragment,
+}
+
+impl Agent {
+    pub fn new(snapshot: Arc<AgentSnapshot>) -> Self {
+        Agent {
+            snapshot,
+            used: Vec::new(),
+            offered: Resources::default(),
+            description: Arc::default(),
+            usage: Arc::default(),
+        }
+    }
+
+    /// Returns the description it had.
+    pub fn describe(&mut self, snapshot: &Arc<AgentSnapshot>) -> Arc<AgentSnapshot> {
+        self.description = Arc::default();
+        self.usage = Arc::default();
+        std::mem::replace(&mut self.snapshot, Arc::clone(snapshot))
+    }
+
+    /// Of all frameworks.
+    pub fn total_used(&self) -> Resources {
+        match self.used.as_slice() {
+            [(_, only)] => only.clone(),
+            all => all.iter().fold(Resources::default(), |mut sum, (_, used)| {
+                sum += used;
+                sum
+            }),
+        }
+    }
+
+    pub fn add_used(&mut self, framework: &FrameworkId, resources: &Resources) {
+        if resources.is_empty() {
+            return;
+        }
+        self.usage = Arc::default();
+        match self.used.iter_mut().find(|(id, _)| id == framework) {
+            Some((_, used)) => *used += resources,
+            None => self.used.push((framework.clone(), resources.clone())),
+        }
+    }
+
+    pub fn subtract_used(&mut self, framework: &FrameworkId, resources: &Resources) {
+        self.usage = Arc::default();
+        if let Some((_, used)) = self.used.iter_mut().find(|(id, _)| id == framework) {
+            *used -= resources;
+        }
+        self.used.retain(|(_, used)| !used.is_empty());
+    }
+
+    pub fn offer(&mut self, resources: &Resources) {
+        self.usage = Arc::default();
+        self.offered += resources;
+    }
+
+    pub fn rescind(&mut self, resources: &Resources) {
+        self.usage = Arc::default();
+        self.offered -= resources;
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Framework {
+    pub snapshot: Arc<FrameworkSnapshot>,
+    pub used: Resources,
+    pub offered: Resources,
+    pub tasks: SnapshotMap<Arc<Task>>,
+    pub unreachable: History<Arc<Task>>,
+    pub completed: History<Arc<Task>>,
+    pub executors: SnapshotMap<Arc<Executor>>,
+    pub offers: SnapshotMap<Arc<Offer>>,
+    pub offers_made: u64,
+    /// Since it registered, by terminal state.
+    pub ended: BTreeMap<TaskState, u64>,
+}
+
+impl Framework {
+    pub fn new(snapshot: Arc<FrameworkSnapshot>, limits: Limits) -> Self {
+        Framework {
+            snapshot,
+            used: Resources::default(),
+            offered: Resources::default(),
+            tasks: SnapshotMap::default(),
+            unreachable: History::new(limits.unreachable_tasks_per_framework),
+            completed: History::new(limits.completed_tasks_per_framework),
+            executors: SnapshotMap::default(),
+            offers: SnapshotMap::default(),
+            offers_made: 0,
+            ended: BTreeMap::new(),
+        }
+    }
+
+    pub fn complete(&mut self) {
+        self.used = Resources::default();
+        self.offered = Resources::default();
+        self.tasks = SnapshotMap::default();
+        self.executors = SnapshotMap::default();
+        self.offers = SnapshotMap::default();
+    }
+
+    /// Live, unreachable and completed ones.
+    pub fn all_tasks(&self) -> impl Iterator<Item = &Arc<Task>> {
+        self.tasks.iter().chain(self.unreachable.iter()).chain(self.completed.iter())
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Executor {
+    pub snapshot: Arc<ExecutorSnapshot>,
+    pub resources: Resources,
+    pub json: Fragment,
+}
+
+impl Executor {
+    pub fn new(snapshot: Arc<ExecutorSnapshot>) -> Self {
+        Executor { resources: parse(&snapshot.info.resources), snapshot, json: Fragment::default() }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Offer {
+    pub snapshot: Arc<OfferSnapshot>,
+    /// The offer names those executors of its framework whose keys are below.
+    pub executors_below: u64,
+    pub json: Fragment,
+}
+
+impl Offer {
+    pub fn new(snapshot: Arc<OfferSnapshot>, executors_below: u64) -> Self {
+        Offer { snapshot, executors_below, json: Fragment::default() }
+    }
+}

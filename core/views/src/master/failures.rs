@@ -1,0 +1,63 @@
+//! Incidents: the open ones and a bounded history.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use failures::{Filter, Incident};
+use rustc_hash::FxHashMap;
+use serde_json::{Value, json};
+
+use super::Snapshot;
+use crate::snapshot_map::SnapshotMap;
+
+/// The core keeps as many closed incidents, and bounds the open ones.
+const MAX_CLOSED: usize = 1_000;
+
+/// Where incidents are found in the series.
+#[derive(Debug, Default)]
+pub(super) struct Failures {
+    keys: FxHashMap<u64, u64>,
+    closed: VecDeque<u64>,
+}
+
+impl Failures {
+    pub fn put(&mut self, series: &mut SnapshotMap<Arc<Incident>>, incident: &Arc<Incident>) {
+        let known = self.keys.get(&incident.number).and_then(|key| series.get_mut(*key));
+        let was_open = known.as_ref().is_none_or(|known| known.is_open());
+        match known {
+            Some(known) => *known = Arc::clone(incident),
+            // A late word on one that is forgotten already.
+            None if !incident.is_open() && !incident.actions.is_empty() && self.is_past(incident.number) => return,
+            None => drop(self.keys.insert(incident.number, series.push(Arc::clone(incident)))),
+        }
+        if was_open && !incident.is_open() {
+            self.closed.push_back(incident.number);
+        }
+        while self.closed.len() > MAX_CLOSED {
+            let Some(oldest) = self.closed.pop_front() else { break };
+            if let Some(key) = self.keys.remove(&oldest) {
+                series.remove(key);
+            }
+        }
+    }
+
+    fn is_past(&self, number: u64) -> bool {
+        self.closed.front().is_some_and(|oldest| number < *oldest)
+    }
+}
+
+impl Snapshot {
+    /// What the filter admits, the oldest first.
+    pub fn failures(&self, filter: &Filter) -> Vec<Arc<Incident>> {
+        let newest_first = self.failures.iter().rev().filter(|incident| filter.admits(incident));
+        let mut wanted: Vec<_> = newest_first.take(filter.limit.unwrap_or(usize::MAX)).cloned().collect();
+        wanted.reverse();
+        wanted
+    }
+
+    /// `/failures`.
+    pub fn failures_json(&self, filter: &Filter) -> Vec<u8> {
+        let failures: Vec<Value> = self.failures(filter).iter().map(|incident| incident.to_json()).collect();
+        json!({"failures": failures}).to_string().into_bytes()
+    }
+}

@@ -1,0 +1,22 @@
+//! What a master shows.
+
+mod cumulative_counts;
+pub(crate) mod entity;
+mod events;
+mod failures;
+mod operations;
+mod operator;
+mod operator_json;
+pub(crate) mod policy;
+mod policy_json;
+mod roles;
+mod snapshot;
+mod state_json;
+mod static_info;
+mod summary;
+mod tasks;
+mod view;
+
+pub use snapshot::Snapshot;
+pub use static_info::{Build, Limits, StaticInfo};
+pub use view::View;

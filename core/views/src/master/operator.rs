@@ -1,0 +1,236 @@
+//! The reads of the operator API (`GET_*`).
+
+use master::FrameworkSnapshot;
+use messages::v1;
+use messages::v1::master::response::{
+    GetAgents, GetExecutors, GetFrameworks, GetMaintenanceSchedule, GetMaintenanceStatus, GetMaster, GetOperations,
+    GetQuota, GetRoles, GetState, GetTasks, Type, get_agents, get_executors, get_frameworks,
+};
+use messages::v1::master::{Call, Response, call};
+use model::{AgentId, Timestamp};
+use rustc_hash::FxHashMap;
+
+use super::entity::{Agent, Executor, Framework, Offer};
+use super::{Snapshot, policy, roles};
+use crate::entity::Task;
+
+pub(super) fn answer(snapshot: &Snapshot, call: &Call) -> Option<Response> {
+    let mut response = Response::default();
+    let kind = match call.r#type() {
+        call::Type::GetState => {
+            response.get_state = Some(Box::new(state(snapshot)));
+            Type::GetState
+        }
+        call::Type::GetAgents => {
+            response.get_agents = Some(Box::new(agents(snapshot)));
+            Type::GetAgents
+        }
+        call::Type::GetFrameworks => {
+            response.get_frameworks = Some(Box::new(frameworks(snapshot)));
+            Type::GetFrameworks
+        }
+        call::Type::GetExecutors => {
+            response.get_executors = Some(Box::new(executors(snapshot)));
+            Type::GetExecutors
+        }
+        call::Type::GetTasks => {
+            response.get_tasks = Some(Box::new(tasks(snapshot)));
+            Type::GetTasks
+        }
+        call::Type::GetRoles => {
+            response.get_roles = Some(Box::new(GetRoles { roles: roles::protos(snapshot) }));
+            Type::GetRoles
+        }
+        call::Type::GetMaster => {
+            response.get_master = Some(Box::new(this_master(snapshot)));
+            Type::GetMaster
+        }
+        call::Type::GetOperations => {
+            response.get_operations = Some(Box::new(GetOperations {
+                operations: snapshot.operations.iter().map(|operation| (**operation).clone()).collect(),
+            }));
+            Type::GetOperations
+        }
+        // Mesos leaves the member out when no weight was ever set.
+        call::Type::GetWeights => {
+            response.get_weights = policy::weights(snapshot).map(Box::new);
+            Type::GetWeights
+        }
+        call::Type::GetQuota => {
+            response.get_quota = Some(Box::new(GetQuota { status: policy::quota(snapshot) }));
+            Type::GetQuota
+        }
+        call::Type::GetMaintenanceStatus => {
+            response.get_maintenance_status = Some(Box::new(GetMaintenanceStatus { status: policy::status(snapshot) }));
+            Type::GetMaintenanceStatus
+        }
+        call::Type::GetMaintenanceSchedule => {
+            response.get_maintenance_schedule =
+                Some(Box::new(GetMaintenanceSchedule { schedule: snapshot.policy.maintenance.schedule.clone() }));
+            Type::GetMaintenanceSchedule
+        }
+        _ => return None,
+    };
+    response.r#type = Some(kind as i32);
+    Some(response)
+}
+
+pub(super) fn state(snapshot: &Snapshot) -> GetState {
+    GetState {
+        get_tasks: Some(Box::new(tasks(snapshot))),
+        get_executors: Some(Box::new(executors(snapshot))),
+        get_frameworks: Some(Box::new(frameworks(snapshot))),
+        get_agents: Some(Box::new(agents(snapshot))),
+    }
+}
+
+fn agents(snapshot: &Snapshot) -> GetAgents {
+    let recovered_agents = snapshot.recovered.iter().map(|info| (**info).clone()).collect();
+    GetAgents { agents: snapshot.agents.iter().map(agent).collect(), recovered_agents }
+}
+
+pub(super) fn agent(agent: &Agent) -> get_agents::Agent {
+    let snapshot = &agent.snapshot;
+    get_agents::Agent {
+        agent_info: (*snapshot.info).clone(),
+        active: snapshot.active,
+        version: snapshot.version.clone(),
+        pid: Some(snapshot.pid.to_string()),
+        registered_time: Some(time(snapshot.registered)),
+        reregistered_time: snapshot.reregistered.map(time),
+        total_resources: snapshot.total.to_proto_endpoint(),
+        allocated_resources: agent.total_used().to_proto_endpoint(),
+        offered_resources: agent.offered.to_proto_endpoint(),
+        capabilities: snapshot
+            .capabilities
+            .iter()
+            .map(|kind| v1::agent_info::Capability { r#type: Some(*kind) })
+            .collect(),
+        resource_providers: Vec::new(),
+        deactivated: Some(snapshot.deactivated),
+        drain_info: snapshot.drain.map(Box::new),
+        estimated_drain_start_time: snapshot.drain_started.map(time),
+    }
+}
+
+fn frameworks(snapshot: &Snapshot) -> GetFrameworks {
+    let agents = by_id(snapshot);
+    GetFrameworks {
+        frameworks: snapshot.frameworks.iter().map(|one| framework(&agents, one)).collect(),
+        completed_frameworks: snapshot.completed.iter().map(|one| framework(&agents, one)).collect(),
+        ..GetFrameworks::default()
+    }
+}
+
+/// For lookup only.
+pub(super) type Agents<'a> = FxHashMap<&'a AgentId, &'a Agent>;
+
+pub(super) fn by_id(snapshot: &Snapshot) -> Agents<'_> {
+    snapshot.agents.iter().map(|agent| (&agent.snapshot.id, agent)).collect()
+}
+
+/// A framework with what it holds and is offered.
+pub(super) fn framework(agents: &Agents<'_>, framework: &Framework) -> get_frameworks::Framework {
+    let mut executors: FxHashMap<&AgentId, Vec<(u64, &v1::ExecutorId)>> = FxHashMap::default();
+    for (key, executor) in framework.executors.keyed() {
+        executors.entry(&executor.snapshot.agent).or_default().push((key, &executor.snapshot.info.executor_id));
+    }
+    let offers = framework.offers.iter().filter_map(|made| {
+        let there = executors.get(&made.snapshot.agent).map_or(&[][..], Vec::as_slice);
+        let named = there.iter().filter(|(key, _)| *key < made.executors_below).map(|(_, id)| (*id).clone());
+        Some(offer(agents.get(&made.snapshot.agent)?, named.collect(), made))
+    });
+    get_frameworks::Framework {
+        unregistered_time: framework.snapshot.unregistered.map(time),
+        offers: offers.collect(),
+        allocated_resources: framework.used.to_proto_endpoint(),
+        offered_resources: framework.offered.to_proto_endpoint(),
+        offer_constraints: Some(
+            framework.snapshot.offer_constraints.as_deref().cloned().map(Box::new).unwrap_or_default(),
+        ),
+        ..announced(&framework.snapshot)
+    }
+}
+
+/// A framework as events describe it: by itself.
+pub(super) fn announced(snapshot: &FrameworkSnapshot) -> get_frameworks::Framework {
+    get_frameworks::Framework {
+        framework_info: (*snapshot.info).clone(),
+        active: snapshot.active,
+        connected: snapshot.connected,
+        recovered: snapshot.recovered,
+        registered_time: Some(time(snapshot.registered)),
+        reregistered_time: Some(time(snapshot.reregistered.unwrap_or(snapshot.registered))),
+        // Mesos prints the epoch for "not yet".
+        unregistered_time: Some(snapshot.unregistered.map_or(v1::TimeInfo { nanoseconds: 0 }, time)),
+        ..get_frameworks::Framework::default()
+    }
+}
+
+/// The offer as its framework was sent it; its agent tells what an [`Offer`] does not.
+fn offer(agent: &Agent, executor_ids: Vec<v1::ExecutorId>, offer: &Offer) -> v1::Offer {
+    let made = &offer.snapshot;
+    let info = &agent.snapshot.info;
+    let pid = &agent.snapshot.pid;
+    v1::Offer {
+        id: made.id.to_proto(),
+        framework_id: made.framework.to_proto(),
+        agent_id: made.agent.to_proto(),
+        hostname: info.hostname.clone(),
+        resources: made.resources.to_proto(),
+        executor_ids,
+        attributes: info.attributes.clone(),
+        url: Some(Box::new(v1::Url {
+            scheme: "http".to_owned(),
+            address: v1::Address {
+                hostname: Some(info.hostname.clone()),
+                ip: Some(pid.address.ip().to_string()),
+                port: i32::from(pid.address.port()),
+            },
+            path: Some(format!("/{}", pid.id)),
+            ..v1::Url::default()
+        })),
+        unavailability: None,
+        allocation_info: Some(v1::resource::AllocationInfo { role: Some(made.role.to_string()) }),
+        domain: info.domain.clone(),
+    }
+}
+
+fn executors(snapshot: &Snapshot) -> GetExecutors {
+    let all = snapshot.frameworks.iter().flat_map(|framework| framework.executors.iter());
+    GetExecutors { executors: all.map(|one| executor(one)).collect(), ..GetExecutors::default() }
+}
+
+pub(super) fn executor(executor: &Executor) -> get_executors::Executor {
+    get_executors::Executor {
+        executor_info: (*executor.snapshot.info).clone(),
+        agent_id: executor.snapshot.agent.to_proto(),
+    }
+}
+
+fn tasks(snapshot: &Snapshot) -> GetTasks {
+    let everywhere = || snapshot.frameworks.iter().chain(snapshot.completed.iter());
+    GetTasks {
+        tasks: protos(everywhere().flat_map(|framework| framework.tasks.iter())),
+        completed_tasks: protos(everywhere().flat_map(|framework| framework.completed.iter())),
+        unreachable_tasks: protos(everywhere().flat_map(|framework| framework.unreachable.iter())),
+        ..GetTasks::default()
+    }
+}
+
+fn protos<'a>(tasks: impl Iterator<Item = &'a std::sync::Arc<Task>>) -> Vec<v1::Task> {
+    tasks.map(|task| (*task.task).clone()).collect()
+}
+
+fn this_master(snapshot: &Snapshot) -> GetMaster {
+    let static_info = &snapshot.static_info;
+    GetMaster {
+        master_info: Some(Box::new(static_info.info.clone())),
+        start_time: Some(static_info.started.secs_f64()),
+        elected_time: static_info.elected.map(Timestamp::secs_f64),
+    }
+}
+
+fn time(at: Timestamp) -> v1::TimeInfo {
+    v1::TimeInfo { nanoseconds: i64::try_from(at.nanos()).unwrap_or(i64::MAX) }
+}

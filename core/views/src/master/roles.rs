@@ -1,0 +1,181 @@
+//! `/roles` and `GET_ROLES`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use messages::v1;
+use model::FrameworkId;
+use resources::{Name, Resource, ResourceQuantities, Resources, roles};
+
+use super::{Snapshot, policy, policy_json};
+use crate::json;
+use crate::v0;
+
+/// Of roles that nobody gave one.
+const DEFAULT_WEIGHT: f64 = 1.0;
+
+/// A role with what it and the roles below it have.
+#[derive(Debug, Default)]
+struct Usage {
+    allocated: ResourceQuantities,
+    offered: ResourceQuantities,
+    reserved: ResourceQuantities,
+    used_reserved: ResourceQuantities,
+    /// Subscribed to exactly this role, or holding something of it.
+    frameworks: BTreeSet<FrameworkId>,
+}
+
+pub(super) fn roles(snapshot: &Snapshot) -> Vec<u8> {
+    let mut out = Vec::new();
+    json::object(&mut out, |object| {
+        object.array("roles", &by_role(snapshot), |out, (name, usage)| role(out, snapshot, name, usage));
+    });
+    out
+}
+
+fn role(out: &mut Vec<u8>, snapshot: &Snapshot, name: &str, usage: &Usage) {
+    let quota = snapshot.policy.quotas.get(name);
+    json::object(out, |object| {
+        object.string("name", name);
+        object.double("weight", weight(snapshot, name));
+        object.object("quota", |object| {
+            object.string("role", name);
+            policy_json::amounts(object, "guarantee", quota.into_iter().flat_map(policy::guarantees));
+            policy_json::amounts(object, "limit", quota.into_iter().flat_map(policy::limits));
+            v0::quantities(object, "consumed", &usage.consumed_quota());
+        });
+        v0::quantities(object, "resources", &usage.held());
+        v0::quantities(object, "allocated", &usage.allocated);
+        v0::quantities(object, "offered", &usage.offered);
+        v0::quantities(object, "reserved", &usage.reserved);
+        object.array("frameworks", &usage.frameworks, |out, id| json::string(out, id.as_str()));
+    });
+}
+
+pub(super) fn protos(snapshot: &Snapshot) -> Vec<v1::Role> {
+    by_role(snapshot).iter().map(|(name, usage)| proto(snapshot, name, usage)).collect()
+}
+
+fn weight(snapshot: &Snapshot, name: &str) -> f64 {
+    snapshot.policy.weights.get(name).copied().unwrap_or(DEFAULT_WEIGHT)
+}
+
+fn proto(snapshot: &Snapshot, name: &str, usage: &Usage) -> v1::Role {
+    // Mesos shows no others here, not knowing whether they are scalars.
+    const SHOWN: [Name; 4] = [Name::CPUS, Name::DISK, Name::GPUS, Name::MEM];
+    let held = usage.held();
+    let shown = SHOWN.into_iter().filter(|name| !held.get(name).is_zero());
+    v1::Role {
+        name: name.to_owned(),
+        weight: weight(snapshot, name),
+        frameworks: usage.frameworks.iter().map(FrameworkId::to_proto).collect(),
+        resources: shown
+            .map(|name| v1::Resource {
+                r#type: v1::value::Type::Scalar as i32,
+                scalar: Some(v1::value::Scalar { value: held.get(&name).as_f64() }),
+                name: name.to_string(),
+                ..v1::Resource::default()
+            })
+            .collect(),
+    }
+}
+
+impl Snapshot {
+    /// What the roles of frameworks have, offers included.
+    /// What these roles and those below them hold or are offered.
+    pub(crate) fn held_below<'a>(&self, roles: impl Iterator<Item = &'a str>) -> BTreeMap<&'a str, ResourceQuantities> {
+        let usages = by_role(self);
+        roles.map(|role| (role, usages.get(role).map(Usage::held).unwrap_or_default())).collect()
+    }
+
+    pub(crate) fn held_by_roles(&self) -> impl Iterator<Item = (String, ResourceQuantities)> {
+        let of_frameworks = by_role(self).into_iter().filter(|(_, usage)| !usage.frameworks.is_empty());
+        of_frameworks.map(|(role, usage)| (role.to_owned(), usage.held()))
+    }
+}
+
+impl Usage {
+    fn held(&self) -> ResourceQuantities {
+        let mut held = self.allocated.clone();
+        held += &self.offered;
+        held
+    }
+
+    /// What is reserved counts against a quota whether it is used or not.
+    fn consumed_quota(&self) -> ResourceQuantities {
+        let mut consumed = self.reserved.clone();
+        consumed -= &self.used_reserved;
+        consumed += &self.allocated;
+        consumed
+    }
+}
+
+/// The roles of `--roles`; without it every role that something is subscribed to,
+/// allocated to or reserved for, or that has a weight or quota. Ancestors are always among them.
+fn by_role(snapshot: &Snapshot) -> BTreeMap<String, Usage> {
+    let mut usages = Usages::default();
+    let listed = snapshot.static_info.flags.get("roles").map(String::as_str);
+    for role in listed.into_iter().flat_map(|roles| roles.split(',')).chain(listed.map(|_| roles::ANY)) {
+        usages.within(role, |_| {});
+    }
+    for framework in snapshot.frameworks.iter() {
+        let id = &framework.snapshot.id;
+        let subscribed = framework.snapshot.roles.iter().cloned();
+        let allocated = framework.used.allocation_roles().into_iter().chain(framework.offered.allocation_roles());
+        for role in subscribed.chain(allocated) {
+            usages.within(role.as_str(), |_| {});
+            usages.0.entry(role.to_string()).or_default().frameworks.insert(id.clone());
+        }
+        usages.add(&framework.used, allocation, |usage| &mut usage.allocated);
+        usages.add(&framework.offered, allocation, |usage| &mut usage.offered);
+    }
+    for agent in snapshot.agents.iter() {
+        usages.add(&agent.snapshot.total, reservation, |usage| &mut usage.reserved);
+        for (_, used) in &agent.used {
+            usages.add(used, reservation, |usage| &mut usage.used_reserved);
+        }
+    }
+    let of_policy = snapshot.policy.weights.keys().chain(snapshot.policy.quotas.keys());
+    of_policy.for_each(|role| usages.within(role.as_str(), |_| {}));
+    if listed.is_some() {
+        let known: BTreeSet<&str> = listed.into_iter().flat_map(|roles| roles.split(',')).collect();
+        let is_known = |role: &str| role == roles::ANY || known.iter().any(|known| roles::is_within(known, role));
+        usages.0.retain(|role, _| is_known(role));
+    }
+    usages.0
+}
+
+fn allocation(resource: &Resource) -> Option<&str> {
+    resource.allocation_role().map(|role| role.as_str())
+}
+
+fn reservation(resource: &Resource) -> Option<&str> {
+    resource.reservation_role().map(|role| role.as_str())
+}
+
+#[derive(Default)]
+struct Usages(BTreeMap<String, Usage>);
+
+impl Usages {
+    /// Of a role and its ancestors.
+    fn within(&mut self, role: &str, mut change: impl FnMut(&mut Usage)) {
+        for role in std::iter::once(role).chain(roles::ancestors(role)) {
+            match self.0.get_mut(role) {
+                Some(usage) => change(usage),
+                None => change(self.0.entry(role.to_owned()).or_default()),
+            }
+        }
+    }
+
+    fn add(
+        &mut self,
+        resources: &Resources,
+        role_of: impl Fn(&Resource) -> Option<&str>,
+        quantities: impl Fn(&mut Usage) -> &mut ResourceQuantities,
+    ) {
+        for resource in resources.iter() {
+            if let Some(role) = role_of(resource) {
+                self.within(role, |usage| quantities(usage).add(resource.name(), resource.value().quantity()));
+            }
+        }
+    }
+}

@@ -1,0 +1,449 @@
+//! A view of a master: the change stream folded into entities.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use master::{
+    AgentRemoval, AgentSnapshot, Change, ExecutorSnapshot, FrameworkSnapshot, OfferSnapshot, OperationUuid, TaskRemoval,
+};
+use messages::v1;
+use model::{AgentId, ExecutorId, FrameworkId, OfferId, Role, TaskId, Timestamp};
+use resources::Resources;
+use rustc_hash::FxHashMap;
+
+use super::cumulative_counts::CumulativeCounts;
+use super::entity::{Agent, Executor, Framework, Offer};
+use super::failures::Failures;
+use super::policy::Policy;
+use super::{Snapshot, StaticInfo};
+use super::{events, operations};
+use crate::Query;
+use crate::entity::Task;
+use crate::history::History;
+use crate::snapshot_map::SnapshotMap;
+
+/// Unreachable agents remembered, as `--registry_max_agent_count`.
+const MAX_UNREACHABLE_AGENTS: usize = 102_400;
+
+/// Holds the newest snapshot, and where everything in it is found.
+#[derive(Debug)]
+pub struct View {
+    current: Snapshot,
+    agents: FxHashMap<AgentId, u64>,
+    recovered: FxHashMap<AgentId, u64>,
+    frameworks: FxHashMap<FrameworkId, FrameworkIndex>,
+    offers: FxHashMap<OfferId, (FrameworkId, u64)>,
+    operations: FxHashMap<OperationUuid, u64>,
+    failures: Failures,
+    unreachable: FxHashMap<AgentId, u64>,
+    unreachable_by_age: SnapshotMap<AgentId>,
+    /// Whether operators' streams hear of the change applied last.
+    announces: bool,
+}
+
+/// Keys into the series of a framework.
+#[derive(Debug)]
+struct FrameworkIndex {
+    key: u64,
+    tasks: FxHashMap<TaskId, u64>,
+    unreachable: FxHashMap<TaskId, u64>,
+    executors: FxHashMap<(AgentId, ExecutorId), u64>,
+}
+
+impl FrameworkIndex {
+    fn new(key: u64) -> Self {
+        FrameworkIndex {
+            key,
+            tasks: FxHashMap::default(),
+            unreachable: FxHashMap::default(),
+            executors: FxHashMap::default(),
+        }
+    }
+}
+
+impl View {
+    pub fn new(static_info: StaticInfo) -> Self {
+        View {
+            current: Snapshot {
+                completed: History::new(static_info.limits.completed_frameworks),
+                static_info: Arc::new(static_info),
+                agents: SnapshotMap::default(),
+                recovered: SnapshotMap::default(),
+                frameworks: SnapshotMap::default(),
+                operations: SnapshotMap::default(),
+                failures: SnapshotMap::default(),
+                unreachable_agents: 0,
+                counts: Arc::default(),
+                policy: Arc::default(),
+                refusals: Arc::default(),
+                state: Arc::default(),
+            },
+            agents: FxHashMap::default(),
+            recovered: FxHashMap::default(),
+            frameworks: FxHashMap::default(),
+            offers: FxHashMap::default(),
+            operations: FxHashMap::default(),
+            failures: Failures::default(),
+            unreachable: FxHashMap::default(),
+            unreachable_by_age: SnapshotMap::default(),
+            announces: false,
+        }
+    }
+
+    /// Everything as of now, at the price of a few pointers.
+    pub fn snapshot(&self) -> Snapshot {
+        self.current.clone()
+    }
+
+    /// When the shell learns who leads.
+    pub fn set_leader(&mut self, leader: Option<v1::MasterInfo>, elected: Option<Timestamp>) {
+        self.current.state = Arc::default();
+        let static_info = Arc::make_mut(&mut self.current.static_info);
+        static_info.leader = leader;
+        static_info.elected = elected;
+    }
+
+    /// A change about something unknown is ignored: a view may be started in the middle of a stream.
+    pub fn apply(&mut self, change: &Change) {
+        self.announces = true;
+        self.current.state = Arc::default();
+        match change {
+            Change::AgentAdded(agent) => self.put_agent(agent),
+            Change::AgentUpdated(agent) => self.put_agent(agent),
+            Change::AgentsRecovered(agents) => self.add_recovered_agents(agents),
+            Change::UnreachableRecovered(agents) => agents.iter().for_each(|agent| self.remember_unreachable(agent)),
+            Change::AgentRemoved { agent, removal, .. } => self.remove_agent(agent, *removal),
+            Change::FrameworkAdded(framework) | Change::FrameworkUpdated(framework) => self.put_framework(framework),
+            Change::FrameworkRemoved(framework) => self.remove_framework(framework),
+            Change::TaskAdded(task) => self.put_task(task),
+            Change::TaskUpdated { task, status } => self.update_task(task, status),
+            Change::TaskRemoved { framework, task, removal } => self.remove_task(framework, task, *removal),
+            Change::ExecutorAdded(executor) => self.put_executor(executor),
+            Change::ExecutorRemoved { framework, agent, executor } => self.remove_executor(framework, agent, executor),
+            Change::OperationAdded(operation) | Change::OperationUpdated(operation) => {
+                operations::put(&mut self.current.operations, &mut self.operations, operation);
+            }
+            Change::OperationRemoved(uuid) => {
+                operations::remove(&mut self.current.operations, &mut self.operations, *uuid);
+            }
+            Change::OfferAdded(offer) => self.put_offer(offer),
+            Change::OfferRemoved(offer) => self.remove_offer(offer),
+            Change::WeightsUpdated(weights) => self.policy().weights = Arc::clone(weights),
+            Change::QuotasUpdated(quotas) => self.policy().quotas = Arc::clone(quotas),
+            Change::PartitionsUpdated(partitions) => self.policy().partitions = Arc::clone(partitions),
+            Change::MaintenanceUpdated(maintenance) => self.policy().maintenance = Arc::clone(maintenance),
+            Change::InverseOfferAnswered { agent, framework, status } => self.policy().answer(agent, framework, status),
+            Change::InverseOfferStatusesCleared(agent) => self.policy().forget_agent(agent),
+            Change::RefusalsCounted { role, active } => self.count_refusals(role, *active),
+            Change::IncidentsRestored(incidents) => {
+                for incident in incidents {
+                    self.failures.put(&mut self.current.failures, incident);
+                }
+            }
+            Change::Incident(incident, _) => self.failures.put(&mut self.current.failures, incident),
+        }
+    }
+
+    pub fn get(&self, path: &str, query: &Query) -> Option<Bytes> {
+        self.current.get(path, query)
+    }
+
+    pub fn operator(&self, call: &v1::master::Call) -> Option<v1::master::Response> {
+        self.current.operator(call)
+    }
+
+    pub fn operator_json(&self, call: &v1::master::Call) -> Option<Bytes> {
+        self.current.operator_json(call)
+    }
+
+    pub fn subscribed(&self) -> v1::master::Event {
+        self.current.subscribed()
+    }
+
+    /// What operators' streams are told of the change that was applied last.
+    pub fn events(&self, change: &Change) -> Vec<v1::master::Event> {
+        let event = if self.announces { events::of(self, change) } else { None };
+        event.into_iter().collect()
+    }
+
+    pub(super) fn agent(&self, id: &str) -> Option<&Agent> {
+        self.current.agents.get(*self.agents.get(id)?)
+    }
+
+    fn agent_mut(&mut self, id: &str) -> Option<&mut Agent> {
+        self.current.agents.get_mut(*self.agents.get(id)?)
+    }
+
+    fn framework_mut(&mut self, id: &str) -> Option<(&mut Framework, &mut FrameworkIndex)> {
+        let index = self.frameworks.get_mut(id)?;
+        Some((self.current.frameworks.get_mut(index.key)?, index))
+    }
+
+    fn count_refusals(&mut self, role: &Role, active: usize) {
+        let refusals = Arc::make_mut(&mut self.current.refusals);
+        if active == 0 {
+            refusals.remove(role);
+        } else {
+            refusals.insert(role.clone(), active);
+        }
+    }
+
+    fn policy(&mut self) -> &mut Policy {
+        Arc::make_mut(&mut self.current.policy)
+    }
+
+    fn counts(&mut self) -> &mut CumulativeCounts {
+        Arc::make_mut(&mut self.current.counts)
+    }
+}
+
+/// Agents.
+impl View {
+    fn put_agent(&mut self, snapshot: &Arc<AgentSnapshot>) {
+        self.forget_unreachable(&snapshot.id);
+        self.forget_recovered(&snapshot.id);
+        let previous = match self.agent_mut(snapshot.id.as_str()) {
+            Some(agent) => Some(agent.describe(snapshot)),
+            None => {
+                let key = self.current.agents.push(Agent::new(Arc::clone(snapshot)));
+                self.agents.insert(snapshot.id.clone(), key);
+                None
+            }
+        };
+        self.counts().agent_appeared(previous.as_deref(), snapshot);
+        self.announces = previous.is_none();
+    }
+
+    fn remove_agent(&mut self, id: &AgentId, removal: AgentRemoval) {
+        self.forget_recovered(id);
+        if removal == AgentRemoval::Unreachable {
+            self.remember_unreachable(id);
+        } else {
+            self.forget_unreachable(id);
+        }
+        if self.current.policy.has_answers_about(id) {
+            self.policy().forget_agent(id);
+        }
+        if let Some(key) = self.agents.remove(id) {
+            self.current.agents.remove(key);
+            self.counts().agent_left(removal);
+        }
+    }
+
+    fn add_recovered_agents(&mut self, agents: &[Arc<v1::AgentInfo>]) {
+        self.announces = false;
+        for info in agents {
+            let Some(id) = info.id.as_ref().map(AgentId::from) else { continue };
+            self.forget_recovered(&id);
+            self.recovered.insert(id, self.current.recovered.push(Arc::clone(info)));
+        }
+    }
+
+    fn forget_recovered(&mut self, id: &AgentId) {
+        if let Some(key) = self.recovered.remove(id) {
+            self.current.recovered.remove(key);
+        }
+    }
+
+    fn remember_unreachable(&mut self, id: &AgentId) {
+        if self.unreachable.contains_key(id) {
+            return;
+        }
+        self.unreachable.insert(id.clone(), self.unreachable_by_age.push(id.clone()));
+        if self.unreachable_by_age.len() > MAX_UNREACHABLE_AGENTS
+            && let Some(oldest) = self.unreachable_by_age.pop_first()
+        {
+            self.unreachable.remove(&oldest);
+        }
+        self.current.unreachable_agents = self.unreachable.len();
+    }
+
+    fn forget_unreachable(&mut self, id: &AgentId) {
+        if let Some(key) = self.unreachable.remove(id) {
+            self.unreachable_by_age.remove(key);
+            self.current.unreachable_agents = self.unreachable.len();
+        }
+    }
+
+    fn add_used(&mut self, agent: &str, framework: &FrameworkId, resources: &Resources) {
+        if let Some(agent) = self.agent_mut(agent) {
+            agent.add_used(framework, resources);
+        }
+    }
+
+    fn subtract_used(&mut self, agent: &str, framework: &FrameworkId, resources: &Resources) {
+        if let Some(agent) = self.agent_mut(agent) {
+            agent.subtract_used(framework, resources);
+        }
+    }
+}
+
+/// Frameworks.
+impl View {
+    fn put_framework(&mut self, snapshot: &Arc<FrameworkSnapshot>) {
+        if let Some((framework, _)) = self.framework_mut(snapshot.id.as_str()) {
+            let previous = std::mem::replace(&mut framework.snapshot, Arc::clone(snapshot));
+            // Mesos announces a resubscription and a new description, but no disconnection.
+            self.announces = previous.info != snapshot.info || previous.reregistered != snapshot.reregistered;
+            return;
+        }
+        let key = self.current.frameworks.push(Framework::new(Arc::clone(snapshot), self.current.static_info.limits));
+        let index = FrameworkIndex::new(key);
+        self.frameworks.insert(snapshot.id.clone(), index);
+    }
+
+    fn remove_framework(&mut self, snapshot: &Arc<FrameworkSnapshot>) {
+        if self.current.policy.has_answers_of(&snapshot.id) {
+            self.policy().forget_framework(&snapshot.id);
+        }
+        let Some(index) = self.frameworks.remove(&snapshot.id) else { return };
+        let Some(mut framework) = self.current.frameworks.remove(index.key) else { return };
+        framework.snapshot = Arc::clone(snapshot);
+        for task in framework.tasks.iter() {
+            if let Some(resources) = task.held() {
+                self.subtract_used(&task.task.agent_id.value, &snapshot.id, resources);
+            }
+            framework.completed.push(Arc::clone(task));
+        }
+        for executor in framework.executors.iter() {
+            self.subtract_used(executor.snapshot.agent.as_str(), &snapshot.id, &executor.resources);
+        }
+        for offer in framework.offers.iter() {
+            self.offers.remove(&offer.snapshot.id);
+            if let Some(agent) = self.agent_mut(offer.snapshot.agent.as_str()) {
+                agent.rescind(&offer.snapshot.resources);
+            }
+        }
+        framework.complete();
+        self.current.completed.push(framework);
+    }
+}
+
+/// Tasks.
+impl View {
+    fn put_task(&mut self, task: &Arc<v1::Task>) {
+        let Some((framework, index)) = self.framework_mut(&task.framework_id.value) else { return };
+        if index.tasks.contains_key(task.task_id.value.as_str()) {
+            self.replace_task(task, None);
+            return;
+        }
+        // Back from its unreachable agent.
+        if let Some(key) = index.unreachable.remove(task.task_id.value.as_str()) {
+            framework.unreachable.remove(key);
+        }
+        let task = Arc::new(Task::new(Arc::clone(task)));
+        index.tasks.insert(TaskId::from(&task.task.task_id), framework.tasks.push(Arc::clone(&task)));
+        if let Some(resources) = task.held() {
+            framework.used += resources;
+            let framework = framework.snapshot.id.clone();
+            self.add_used(&task.task.agent_id.value, &framework, resources);
+        }
+    }
+
+    fn update_task(&mut self, task: &Arc<v1::Task>, status: &v1::TaskStatus) {
+        let previous = self.replace_task(task, Some(status));
+        self.announces = previous.as_ref().is_some_and(|previous| previous.is_announced(status));
+        if previous.is_some_and(|previous| previous.ends_as(task)) {
+            self.counts().task_ended(task.state(), status);
+        }
+    }
+
+    /// Returns what it was before; nothing when it is unknown.
+    fn replace_task(&mut self, task: &Arc<v1::Task>, status: Option<&v1::TaskStatus>) -> Option<Arc<Task>> {
+        let (framework, index) = self.framework_mut(&task.framework_id.value)?;
+        let slot = framework.tasks.get_mut(*index.tasks.get(task.task_id.value.as_str())?)?;
+        let next = Arc::new(slot.succeeded_by(Arc::clone(task)));
+        let previous = std::mem::replace(slot, Arc::clone(&next));
+        if status.is_some() && previous.ends_as(task) {
+            *framework.ended.entry(task.state()).or_default() += 1;
+        }
+        let (before, after) = (previous.held(), next.held());
+        if before == after && previous.task.agent_id == next.task.agent_id {
+            return Some(previous);
+        }
+        let id = framework.snapshot.id.clone();
+        if let Some(resources) = before {
+            framework.used -= resources;
+        }
+        if let Some(resources) = after {
+            framework.used += resources;
+        }
+        if let Some(resources) = before {
+            self.subtract_used(&previous.task.agent_id.value, &id, resources);
+        }
+        if let Some(resources) = after {
+            self.add_used(&next.task.agent_id.value, &id, resources);
+        }
+        Some(previous)
+    }
+
+    fn remove_task(&mut self, framework_id: &FrameworkId, id: &TaskId, removal: TaskRemoval) {
+        let Some((framework, index)) = self.framework_mut(framework_id.as_str()) else { return };
+        if removal == TaskRemoval::AgentReregistered
+            && let Some(key) = index.unreachable.remove(id)
+        {
+            framework.unreachable.remove(key);
+        }
+        let Some(task) = index.tasks.remove(id).and_then(|key| framework.tasks.remove(key)) else { return };
+        match removal {
+            TaskRemoval::Completed => {
+                framework.completed.push(Arc::clone(&task));
+            }
+            TaskRemoval::Unreachable => {
+                let (key, forgotten) = framework.unreachable.push(Arc::clone(&task));
+                index.unreachable.insert(id.clone(), key);
+                if let Some(forgotten) = forgotten {
+                    index.unreachable.remove(forgotten.task.task_id.value.as_str());
+                }
+            }
+            TaskRemoval::AgentReregistered => {}
+        }
+        if let Some(resources) = task.held() {
+            framework.used -= resources;
+            self.subtract_used(&task.task.agent_id.value, framework_id, resources);
+        }
+    }
+}
+
+/// Executors and offers.
+impl View {
+    fn put_executor(&mut self, snapshot: &Arc<ExecutorSnapshot>) {
+        self.remove_executor(&snapshot.framework, &snapshot.agent, &ExecutorId::from(&snapshot.info.executor_id));
+        let Some((framework, index)) = self.framework_mut(snapshot.framework.as_str()) else { return };
+        let executor = Arc::new(Executor::new(Arc::clone(snapshot)));
+        let id = (snapshot.agent.clone(), ExecutorId::from(&snapshot.info.executor_id));
+        index.executors.insert(id, framework.executors.push(Arc::clone(&executor)));
+        framework.used += &executor.resources;
+        self.add_used(snapshot.agent.as_str(), &snapshot.framework, &executor.resources);
+    }
+
+    fn remove_executor(&mut self, framework_id: &FrameworkId, agent: &AgentId, executor: &ExecutorId) {
+        let Some((framework, index)) = self.framework_mut(framework_id.as_str()) else { return };
+        let key = index.executors.remove(&(agent.clone(), executor.clone()));
+        let Some(executor) = key.and_then(|key| framework.executors.remove(key)) else { return };
+        framework.used -= &executor.resources;
+        self.subtract_used(agent.as_str(), framework_id, &executor.resources);
+    }
+
+    fn put_offer(&mut self, snapshot: &Arc<OfferSnapshot>) {
+        self.remove_offer(&snapshot.id);
+        let Some((framework, _)) = self.framework_mut(snapshot.framework.as_str()) else { return };
+        let key = framework.offers.push(Arc::new(Offer::new(Arc::clone(snapshot), framework.executors.next_key())));
+        framework.offered += &snapshot.resources;
+        framework.offers_made += 1;
+        self.offers.insert(snapshot.id.clone(), (snapshot.framework.clone(), key));
+        if let Some(agent) = self.agent_mut(snapshot.agent.as_str()) {
+            agent.offer(&snapshot.resources);
+        }
+    }
+
+    fn remove_offer(&mut self, id: &OfferId) {
+        let Some((framework_id, key)) = self.offers.remove(id) else { return };
+        let Some((framework, _)) = self.framework_mut(framework_id.as_str()) else { return };
+        let Some(offer) = framework.offers.remove(key) else { return };
+        framework.offered -= &offer.snapshot.resources;
+        if let Some(agent) = self.agent_mut(offer.snapshot.agent.as_str()) {
+            agent.rescind(&offer.snapshot.resources);
+        }
+    }
+}

@@ -1,0 +1,380 @@
+//! A master's metrics.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use messages::v1::TaskState;
+use messages::v1::task_status::{Reason, Source};
+use model::Role;
+use resources::{Name, Resources, Scalar};
+
+use super::{Counters, MetricSet, bare, lower};
+use crate::master::entity::Framework;
+use crate::master::{Snapshot, policy};
+
+/// Metrics that Mesos always shows and a view does not know. The shell sets those it counts.
+const COUNTED_ELSEWHERE: [&str; 59] = [
+    "dropped_messages",
+    "elected",
+    "event_queue_dispatches",
+    "event_queue_http_requests",
+    "event_queue_messages",
+    "http_cache_hits",
+    "invalid_executor_to_framework_messages",
+    "invalid_framework_to_executor_messages",
+    "invalid_operation_status_update_acknowledgements",
+    "invalid_operation_status_updates",
+    "invalid_status_update_acknowledgements",
+    "invalid_status_updates",
+    "messages_authenticate",
+    "messages_deactivate_framework",
+    "messages_decline_offers",
+    "messages_executor_to_framework",
+    "messages_exited_executor",
+    "messages_framework_to_executor",
+    "messages_kill_task",
+    "messages_launch_tasks",
+    "messages_operation_status_update",
+    "messages_operation_status_update_acknowledgement",
+    "messages_reconcile_operations",
+    "messages_reconcile_tasks",
+    "messages_register_framework",
+    "messages_register_slave",
+    "messages_reregister_framework",
+    "messages_reregister_slave",
+    "messages_resource_request",
+    "messages_revive_offers",
+    "messages_status_update",
+    "messages_status_update_acknowledgement",
+    "messages_suppress_offers",
+    "messages_unregister_framework",
+    "messages_unregister_slave",
+    "messages_update_slave",
+    "operations/dropped",
+    "operations/error",
+    "operations/failed",
+    "operations/finished",
+    "operations/gone_by_operator",
+    "operations/pending",
+    "operations/recovering",
+    "operations/total",
+    "operations/unreachable",
+    "operator_event_stream_subscribers",
+    "recovery_slave_removals",
+    "slave_removals/reason_registered",
+    "slave_shutdowns_canceled",
+    "slave_shutdowns_completed",
+    "slave_shutdowns_scheduled",
+    "slave_unreachable_canceled",
+    "uptime_secs",
+    "valid_executor_to_framework_messages",
+    "valid_framework_to_executor_messages",
+    "valid_operation_status_update_acknowledgements",
+    "valid_operation_status_updates",
+    "valid_status_update_acknowledgements",
+    "valid_status_updates",
+];
+
+const OPERATIONS: [&str; 8] =
+    ["create", "create_disk", "destroy", "destroy_disk", "grow_volume", "reserve", "shrink_volume", "unreserve"];
+const OPERATION_STATES: [&str; 9] =
+    ["dropped", "error", "failed", "finished", "gone_by_operator", "pending", "recovering", "total", "unreachable"];
+
+const ACTIVE: [TaskState; 6] = [
+    TaskState::TaskStaging,
+    TaskState::TaskStarting,
+    TaskState::TaskRunning,
+    TaskState::TaskKilling,
+    TaskState::TaskUnreachable,
+    TaskState::TaskUnknown,
+];
+const TERMINAL: [TaskState; 8] = [
+    TaskState::TaskFinished,
+    TaskState::TaskFailed,
+    TaskState::TaskKilled,
+    TaskState::TaskError,
+    TaskState::TaskLost,
+    TaskState::TaskDropped,
+    TaskState::TaskGone,
+    TaskState::TaskGoneByOperator,
+];
+
+const CALLS: [&str; 17] = [
+    "accept",
+    "accept_inverse_offers",
+    "acknowledge",
+    "acknowledge_operation_status",
+    "decline",
+    "decline_inverse_offers",
+    "kill",
+    "message",
+    "reconcile",
+    "reconcile_operations",
+    "request",
+    "revive",
+    "shutdown",
+    "subscribe",
+    "suppress",
+    "teardown",
+    "update_framework",
+];
+const EVENTS: [&str; 11] = [
+    "error",
+    "failure",
+    "heartbeat",
+    "inverse_offers",
+    "message",
+    "offers",
+    "rescind",
+    "rescind_inverse_offer",
+    "subscribed",
+    "update",
+    "update_operation_status",
+];
+const OFFERS: [&str; 4] = ["accepted", "declined", "rescinded", "sent"];
+const OFFER_OPERATIONS: [&str; 10] = [
+    "create",
+    "create_disk",
+    "destroy",
+    "destroy_disk",
+    "grow_volume",
+    "launch",
+    "launch_group",
+    "reserve",
+    "shrink_volume",
+    "unreserve",
+];
+
+/// Every metric of a master by its Mesos name, ascending.
+pub fn master(snapshot: &Snapshot, counters: &Counters) -> Vec<(String, f64)> {
+    let mut metric_set = MetricSet::default();
+    for name in COUNTED_ELSEWHERE {
+        metric_set.set(format!("master/{name}"), 0.0);
+    }
+    for (operation, state) in OPERATIONS.iter().flat_map(|of| OPERATION_STATES.iter().map(move |state| (of, state))) {
+        metric_set.set(format!("master/operations/{operation}/{state}"), 0.0);
+    }
+    agents(&mut metric_set, snapshot);
+    frameworks(&mut metric_set, snapshot);
+    tasks(&mut metric_set, snapshot);
+    resources(&mut metric_set, snapshot);
+    quotas(&mut metric_set, snapshot);
+    metric_set.joined_with(counters)
+}
+
+fn agents(metric_set: &mut MetricSet, snapshot: &Snapshot) {
+    let connected = snapshot.agents.iter().filter(|agent| agent.snapshot.connected).count();
+    let active = snapshot.agents.iter().filter(|agent| agent.snapshot.active).count();
+    let counts = &snapshot.counts;
+    metric_set.count("master/slaves_connected", connected);
+    metric_set.count("master/slaves_disconnected", snapshot.agents.len() - connected);
+    metric_set.count("master/slaves_active", active);
+    metric_set.count("master/slaves_inactive", snapshot.agents.len() - active);
+    metric_set.count("master/slaves_unreachable", snapshot.unreachable_agents);
+    metric_set.set("master/slave_registrations", counts.registrations as f64);
+    metric_set.set("master/slave_reregistrations", counts.reregistrations as f64);
+    metric_set.set("master/slave_removals", (counts.unregistered + counts.unreachable) as f64);
+    metric_set.set("master/slave_removals/reason_unhealthy", counts.unreachable as f64);
+    metric_set.set("master/slave_removals/reason_unregistered", counts.unregistered as f64);
+    metric_set.set("master/slave_unreachable_scheduled", counts.unreachable as f64);
+    metric_set.set("master/slave_unreachable_completed", counts.unreachable as f64);
+}
+
+fn frameworks(metric_set: &mut MetricSet, snapshot: &Snapshot) {
+    let connected = snapshot.frameworks.iter().filter(|framework| framework.snapshot.connected).count();
+    let active = snapshot.frameworks.iter().filter(|framework| framework.snapshot.active).count();
+    metric_set.count("master/frameworks_connected", connected);
+    metric_set.count("master/frameworks_disconnected", snapshot.frameworks.len() - connected);
+    metric_set.count("master/frameworks_active", active);
+    metric_set.count("master/frameworks_inactive", snapshot.frameworks.len() - active);
+    metric_set
+        .count("master/outstanding_offers", snapshot.frameworks.iter().map(|framework| framework.offers.len()).sum());
+    principals(metric_set, snapshot);
+    // `--publish_per_framework_metrics`, on unless told otherwise.
+    if snapshot.static_info.flags.get("publish_per_framework_metrics").is_none_or(|value| value != "false") {
+        for framework in snapshot.frameworks.iter().chain(snapshot.completed.iter()) {
+            one_framework(metric_set, framework);
+        }
+    }
+}
+
+fn one_framework(metric_set: &mut MetricSet, framework: &Framework) {
+    let snapshot = &framework.snapshot;
+    let prefix = framework_prefix(&snapshot.info.name, snapshot.id.as_str());
+    let kinds = [
+        ("calls", &CALLS[..]),
+        ("events", &EVENTS[..]),
+        ("offers", &OFFERS[..]),
+        ("operations", &OFFER_OPERATIONS[..]),
+    ];
+    for (kind, names) in kinds {
+        if kind != "offers" {
+            metric_set.set(format!("{prefix}{kind}"), 0.0);
+        }
+        names.iter().for_each(|name| metric_set.set(format!("{prefix}{kind}/{name}"), 0.0));
+    }
+    let framework_metrics = &snapshot.framework_metrics;
+    metric_set.set(format!("{prefix}offers/sent"), framework.offers_made as f64);
+    metric_set.set(format!("{prefix}offers/accepted"), framework_metrics.offers_accepted() as f64);
+    metric_set.set(format!("{prefix}offers/declined"), framework_metrics.offers_declined() as f64);
+    metric_set.set(format!("{prefix}offers/rescinded"), framework_metrics.offers_rescinded() as f64);
+    used(metric_set, &format!("{prefix}calls"), framework_metrics.calls());
+    used(metric_set, &format!("{prefix}events"), framework_metrics.events());
+    used(metric_set, &format!("{prefix}operations"), framework_metrics.operations());
+    metric_set.set(format!("{prefix}subscribed"), f64::from(u8::from(snapshot.connected)));
+    for role in &snapshot.roles {
+        let suppressed = snapshot.suppressed.contains(role);
+        metric_set.set(format!("{prefix}roles/{role}/suppressed"), f64::from(u8::from(suppressed)));
+    }
+    let live = counts([framework].into_iter());
+    for state in ACTIVE {
+        let count = live.get(&state).copied().unwrap_or_default();
+        metric_set.count(format!("{prefix}tasks/active/{}", lower(state)), count);
+    }
+    for state in TERMINAL {
+        let count = framework.ended.get(&state).copied().unwrap_or_default();
+        metric_set.set(format!("{prefix}tasks/terminal/{}", lower(state)), count as f64);
+    }
+}
+
+/// Each of these and their sum.
+fn used(metric_set: &mut MetricSet, prefix: &str, counts: impl Iterator<Item = (String, i64)>) {
+    let mut sum = 0;
+    for (name, count) in counts {
+        metric_set.set(format!("{prefix}/{name}"), count as f64);
+        sum += count;
+    }
+    metric_set.set(prefix.to_owned(), sum as f64);
+}
+
+/// Calls of all frameworks of a principal: none waits, so what was received was processed.
+fn principals(metric_set: &mut MetricSet, snapshot: &Snapshot) {
+    let mut calls: BTreeMap<&str, i64> = BTreeMap::new();
+    for framework in snapshot.frameworks.iter() {
+        if let Some(principal) = framework.snapshot.info.principal.as_deref() {
+            *calls.entry(principal).or_default() +=
+                framework.snapshot.framework_metrics.calls().map(|(_, count)| count).sum::<i64>();
+        }
+    }
+    for (principal, count) in calls {
+        metric_set.set(format!("frameworks/{principal}/messages_received"), count as f64);
+        metric_set.set(format!("frameworks/{principal}/messages_processed"), count as f64);
+    }
+}
+
+/// Under which the metrics of a framework are; ends with a slash.
+pub fn framework_prefix(name: &str, id: &str) -> String {
+    let mut encoded = String::with_capacity(name.len());
+    for byte in name.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => encoded.push(char::from(byte)),
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    format!("master/frameworks/{encoded}/{id}/")
+}
+
+/// Live tasks by state; unreachable ones, though the master still counts on them, are kept apart.
+fn counts<'a>(frameworks: impl Iterator<Item = &'a Framework>) -> BTreeMap<TaskState, usize> {
+    let mut counts = BTreeMap::new();
+    for framework in frameworks {
+        framework.tasks.iter().for_each(|task| *counts.entry(task.task.state()).or_default() += 1);
+        *counts.entry(TaskState::TaskUnreachable).or_default() += framework.unreachable.len();
+    }
+    counts
+}
+
+fn tasks(metric_set: &mut MetricSet, snapshot: &Snapshot) {
+    let live = counts(snapshot.frameworks.iter());
+    for state in ACTIVE.into_iter().filter(|state| *state != TaskState::TaskUnknown) {
+        let count = live.get(&state).copied().unwrap_or_default();
+        metric_set.count(format!("master/tasks_{}", bare(state)), count);
+    }
+    for state in TERMINAL {
+        let count = snapshot.counts.ended.get(&state).copied().unwrap_or_default();
+        metric_set.set(format!("master/tasks_{}", bare(state)), count as f64);
+    }
+    for ((state, source, reason), count) in &snapshot.counts.causes {
+        let names = (TaskState::try_from(*state), Source::try_from(*source), Reason::try_from(*reason));
+        if let (Ok(state), Ok(source), Ok(reason)) = names {
+            let (source, reason) = (v0_name(source.as_str_name()), v0_name(reason.as_str_name()));
+            metric_set.set(format!("master/{}/{source}/{reason}", lower(state)), *count as f64);
+        }
+    }
+}
+
+/// Metrics kept the names of the v0 API, where agents were slaves.
+fn v0_name(name: &str) -> String {
+    name.replace("AGENT", "SLAVE").to_ascii_lowercase()
+}
+
+fn resources(metric_set: &mut MetricSet, snapshot: &Snapshot) {
+    let (mut total, mut used) = (Totals::default(), Totals::default());
+    let mut offered_or_used: BTreeMap<Name, Scalar> = BTreeMap::new();
+    for agent in snapshot.agents.iter() {
+        total.add(&agent.snapshot.total);
+        let of_agent = agent.total_used();
+        used.add(&of_agent);
+        for resource in of_agent.iter().chain(agent.offered.iter()) {
+            if let Some(amount) = resource.value().as_scalar() {
+                let sum = offered_or_used.entry(resource.name().clone()).or_default();
+                *sum = sum.saturating_add(amount);
+            }
+        }
+    }
+    metric_set.resources("master/", &total.0, &used.0);
+    // Mesos has these even without an agent.
+    let mut names = BTreeSet::from([Name::CPUS, Name::MEM, Name::DISK]);
+    names.extend(total.0.scalars().names());
+    for name in names {
+        let held = offered_or_used.get(&name).copied().unwrap_or_default();
+        metric_set.set(format!("allocator/mesos/resources/{name}/total"), total.0.total(&name).as_f64());
+        metric_set.set(format!("allocator/mesos/resources/{name}/offered_or_allocated"), held.as_f64());
+    }
+    let totals = total.0.quantities();
+    for (role, held) in snapshot.held_by_roles() {
+        let dominant = held.max_share(&totals, |_| true);
+        metric_set.set(format!("allocator/mesos/roles/{role}/shares/dominant"), dominant);
+        metric_set.count(format!("allocator/mesos/offer_filters/roles/{role}/active"), 0);
+    }
+    for (role, active) in snapshot.refusals.iter() {
+        metric_set.count(format!("allocator/mesos/offer_filters/roles/{role}/active"), *active);
+    }
+}
+
+/// Of roles with quota, the resources their quota names.
+fn quotas(metric_set: &mut MetricSet, snapshot: &Snapshot) {
+    let quotas = &snapshot.policy.quotas;
+    if quotas.is_empty() {
+        return;
+    }
+    let held = snapshot.held_below(quotas.keys().map(Role::as_str));
+    for (role, config) in quotas.iter() {
+        let prefix = format!("allocator/mesos/quota/roles/{role}/resources/");
+        for (name, guarantee) in policy::guarantees(config) {
+            metric_set.set(format!("{prefix}{name}/guarantee"), guarantee);
+        }
+        for (name, limit) in policy::limits(config) {
+            metric_set.set(format!("{prefix}{name}/limit"), limit);
+        }
+        for (name, _) in policy::guarantees(config).chain(policy::limits(config)) {
+            let held = held.get(role.as_str()).map(|held| held.get(&Name::new(name))).unwrap_or_default();
+            metric_set.set(format!("{prefix}{name}/offered_or_allocated"), held.as_f64());
+        }
+    }
+}
+
+/// Scalars without what tells one agent's from another's, so that sums stay small.
+#[derive(Default)]
+struct Totals(Resources);
+
+impl Totals {
+    fn add(&mut self, resources: &Resources) {
+        let plain = resources.iter().filter(|resource| resource.value().as_scalar().is_some());
+        for resource in plain {
+            let mut plain = Resources::from(resource.clone());
+            plain.strip_reservations();
+            plain.unallocate();
+            self.0 += plain;
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! Metrics by name while they are metric_set.
+
+use std::collections::BTreeMap;
+
+use super::Counters;
+use messages::v1::TaskState;
+use resources::{Name, Resources};
+
+#[derive(Debug, Default)]
+pub(super) struct MetricSet(BTreeMap<String, f64>);
+
+impl MetricSet {
+    pub(super) fn set(&mut self, name: impl Into<String>, value: f64) {
+        self.0.insert(name.into(), value);
+    }
+
+    pub(super) fn count(&mut self, name: impl Into<String>, count: usize) {
+        self.set(name, count as f64);
+    }
+
+    /// `<prefix>cpus_total`, `…_used`, `…_percent` and the same of revocable resources.
+    pub(super) fn resources(&mut self, prefix: &str, total: &Resources, used: &Resources) {
+        let halves =
+            [("", total.non_revocable(), used.non_revocable()), ("_revocable", total.revocable(), used.revocable())];
+        for (suffix, total, used) in &halves {
+            for name in [Name::CPUS, Name::GPUS, Name::MEM, Name::DISK] {
+                let (total, used) = (total.total(&name).as_f64(), used.total(&name).as_f64());
+                let percent = if total == 0.0 { 0.0 } else { used / total };
+                self.set(format!("{prefix}{name}{suffix}_total"), total);
+                self.set(format!("{prefix}{name}{suffix}_used"), used);
+                self.set(format!("{prefix}{name}{suffix}_percent"), percent);
+            }
+        }
+    }
+
+    /// What the shell counts wins.
+    pub(super) fn joined_with(mut self, counters: &Counters) -> Vec<(String, f64)> {
+        self.0.extend(counters.iter().map(|(name, value)| (name.to_owned(), value)));
+        self.0.into_iter().collect()
+    }
+}
+
+/// `TASK_RUNNING` as `task_running`.
+pub(super) fn lower(state: TaskState) -> String {
+    state.as_str_name().to_ascii_lowercase()
+}
+
+/// `TASK_RUNNING` as `running`.
+pub(super) fn bare(state: TaskState) -> String {
+    lower(state).trim_start_matches("task_").to_owned()
+}

@@ -1,0 +1,14 @@
+//! Metrics: what a view can tell, joined with what only the shell can count.
+
+mod agent;
+mod counters;
+mod master;
+mod metric_set;
+mod prometheus;
+
+pub use agent::agent;
+pub use counters::Counters;
+pub use master::{framework_prefix, master};
+pub use prometheus::text;
+
+use metric_set::{MetricSet, bare, lower};

@@ -1,0 +1,389 @@
+//! A view fed with what a C++ Mesos 1.11 agent knew must show what that agent showed (see `mesos_master.rs`).
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use agent::{Change, ExecutorSnapshot, ExecutorState, FrameworkSnapshot, RecoveredCompletedExecutor};
+use common::{Recording, assert_same};
+use messages::v1;
+use messages::v1::agent::{Call, Response, call};
+use model::{ContainerId, ExecutorId, FrameworkId, TaskId, Timestamp};
+use resources::Resources;
+use serde_json::Value;
+use views::Query;
+use views::agent::{InvalidSelection, Limits, StaticInfo, Usage, View};
+use views::master::Build;
+use views::metrics::{self, Counters};
+
+#[test]
+fn shows_what_mesos_shows() {
+    for moment in ["running", "killed", "torndown"] {
+        check(&Recording::load(&format!("agent-{moment}")));
+    }
+}
+
+fn check(recording: &Recording) {
+    let snapshot = replay(recording).snapshot();
+    let mut compared = 0;
+    for (name, expected) in recording.answers() {
+        // Each answer was measured anew.
+        let usage = measured(name, expected);
+        let shown = match name.strip_prefix("GET_") {
+            None => snapshot.get(name, &Query::default(), &usage),
+            Some(_) => snapshot.operator_json(&a_call(name), &usage),
+        };
+        let shown: Value = serde_json::from_slice(&shown.unwrap_or_else(|| panic!("{name} is not served"))).unwrap();
+        let mut expected = expected.clone();
+        forget_commands(&mut expected);
+        assert_same(&format!("{} {name}", recording.name), &expected, &shown);
+        compared += 1;
+    }
+    assert!(compared >= 11, "{compared}");
+}
+
+fn a_call(name: &str) -> Call {
+    Call { r#type: Some(call::Type::from_str_name(name).unwrap() as i32), ..Call::default() }
+}
+
+/// A queued task has its command in Mesos; the change stream does not tell it.
+fn forget_commands(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            if let Some(Value::Array(queued)) = members.get_mut("queued_tasks") {
+                queued.iter_mut().filter_map(Value::as_object_mut).for_each(|task| {
+                    task.remove("command");
+                });
+            }
+            members.values_mut().for_each(forget_commands);
+        }
+        Value::Array(items) => items.iter_mut().for_each(forget_commands),
+        _ => {}
+    }
+}
+
+/// What the shell would have measured for this answer.
+fn measured(name: &str, answer: &Value) -> BTreeMap<ContainerId, Usage> {
+    let (list, names): (&Value, _) = match name {
+        "/containers" => (answer, ("statistics", "status")),
+        "/monitor/statistics" => (answer, ("statistics", "status")),
+        "GET_CONTAINERS" => (&answer["get_containers"]["containers"], ("resource_statistics", "container_status")),
+        _ => return BTreeMap::new(),
+    };
+    let part = |entry: &Value, key: &str| entry.get(key).map(|value| serde_json::to_vec(value).unwrap());
+    let entries = list.as_array().into_iter().flatten();
+    entries
+        .map(|entry| {
+            let statistics =
+                part(entry, names.0).map(|json| wire::json::decode(&json, &wire::Limits::default()).unwrap());
+            let status = part(entry, names.1).map(|json| wire::json::decode(&json, &wire::Limits::default()).unwrap());
+            let id = match (&entry["container_id"], entry["executor_id"].as_str()) {
+                (Value::String(id), _) => id.clone(),
+                (Value::Object(id), _) => id["value"].as_str().unwrap().to_owned(),
+                (_, executor) => container_of(executor.unwrap()).to_owned(),
+            };
+            (ContainerId::new(id), Usage { statistics, status })
+        })
+        .collect()
+}
+
+fn container_of(executor: &str) -> &'static str {
+    match executor {
+        "exec-1" => "container-1",
+        "noack-1" => "container-2",
+        "sleeper-1" => "container-3",
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn an_agent_that_is_drained_says_so() {
+    let mut view = View::new(facts(&Recording::load("agent-running")["/state"]));
+    let config = v1::DrainConfig {
+        max_grace_period: Some(v1::DurationInfo { nanoseconds: 5_000_000_000 }),
+        mark_gone: Some(true),
+    };
+    let since = Timestamp::from_nanos(1_700_000_000_900_000_000);
+    view.apply(&Change::Agent {
+        info: Arc::default(),
+        total: Resources::default(),
+        master: None,
+        registered: true,
+        draining: Some(Arc::new(agent::Draining { config, since })),
+    });
+    let snapshot = view.snapshot();
+    let state = snapshot.get("/state", &Query::default(), &BTreeMap::new()).unwrap();
+    let state: Value = serde_json::from_slice(&state).unwrap();
+    assert_eq!(state["drain_config"]["max_grace_period"]["nanoseconds"], 5_000_000_000u64);
+    assert_eq!(state["drain_config"]["mark_gone"], true);
+    assert_eq!(state["estimated_drain_start_time_seconds"], 1_700_000_000);
+    let call = Call { r#type: Some(call::Type::GetAgent as i32), ..Call::default() };
+    let answer = snapshot.operator(&call, &BTreeMap::new()).unwrap().get_agent.unwrap();
+    assert_eq!(answer.drain_config.as_deref(), Some(&config));
+    assert_eq!(answer.estimated_drain_start_time.unwrap().nanoseconds, 1_700_000_000_000_000_000);
+}
+
+fn replay(recording: &Recording) -> View {
+    let response: Response = recording.message("GET_STATE");
+    let state = *response.get_state.unwrap();
+    let agent: Response = recording.message("GET_AGENT");
+    let info = *agent.get_agent.unwrap().agent_info.unwrap();
+    let legacy = &recording["/state"];
+    let mut view = View::new(facts(legacy));
+    view.apply(&Change::Agent {
+        total: Resources::from_proto(&info.resources).unwrap(),
+        info: Arc::new(info),
+        master: Some(Box::new(v1::MasterInfo {
+            hostname: legacy["master_hostname"].as_str().map(str::to_owned),
+            ..v1::MasterInfo::default()
+        })),
+        registered: true,
+        draining: None,
+    });
+    let frameworks = *state.get_frameworks.unwrap();
+    for framework in frameworks.frameworks.iter().chain(&frameworks.completed_frameworks) {
+        view.apply(&Change::FrameworkAdded(Arc::new(FrameworkSnapshot {
+            id: FrameworkId::from(framework.framework_info.id.as_ref().unwrap()),
+            info: Arc::new(framework.framework_info.clone()),
+            pid: None,
+        })));
+    }
+    let executors = *state.get_executors.unwrap();
+    let tasks = *state.get_tasks.unwrap();
+    let all_tasks = || {
+        let launched = tasks.queued_tasks.iter().chain(&tasks.launched_tasks).chain(&tasks.terminated_tasks);
+        launched.map(|task| (task, false)).chain(tasks.completed_tasks.iter().map(|task| (task, true)))
+    };
+    let live = executors.executors.iter().map(|executor| (&executor.executor_info, true));
+    let completed = executors.completed_executors.iter().map(|executor| (&executor.executor_info, false));
+    for (info, live) in live.chain(completed) {
+        let snapshot = executor_snapshot(legacy, info);
+        let (framework, container) = (snapshot.framework.clone(), snapshot.container.clone());
+        view.apply(&Change::ExecutorAdded(Arc::new(snapshot)));
+        let id = &info.executor_id.value;
+        for (task, is_completed) in all_tasks() {
+            if task.executor_id.as_ref().map_or(&task.task_id.value, |id| &id.value) != id {
+                continue;
+            }
+            view.apply(&Change::TaskAdded { container: container.clone(), task: Arc::new(task.clone()) });
+            let task = TaskId::from(&task.task_id);
+            if is_completed {
+                view.apply(&Change::TaskCompleted { container: container.clone(), framework: framework.clone(), task });
+            }
+        }
+        if !live {
+            let executor = ExecutorId::from(&info.executor_id);
+            view.apply(&Change::ExecutorRemoved { framework, executor, container });
+        }
+    }
+    for framework in &frameworks.completed_frameworks {
+        let id = framework.framework_info.id.as_ref().unwrap();
+        view.apply(&Change::FrameworkRemoved(FrameworkId::from(id)));
+    }
+    view
+}
+
+/// The description, completed by what only `/state` tells.
+fn executor_snapshot(state: &Value, info: &v1::ExecutorInfo) -> ExecutorSnapshot {
+    let list = |of: &Value, key: &str| of[key].as_array().unwrap().clone();
+    let frameworks = [list(state, "frameworks"), list(state, "completed_frameworks")].concat();
+    let executors = frameworks.iter().flat_map(|of| [list(of, "executors"), list(of, "completed_executors")].concat());
+    let shown = executors.into_iter().find(|shown| shown["id"] == *info.executor_id.value).unwrap();
+    let amount = |name: &str| shown["resources"][name].as_f64().unwrap();
+    let ports = shown["resources"].get("ports").map(|ports| format!(";ports:{}", ports.as_str().unwrap()));
+    let text = format!("cpus:{};mem:{}{}", amount("cpus"), amount("mem"), ports.unwrap_or_default());
+    let is_registering = !shown["queued_tasks"].as_array().unwrap().is_empty();
+    ExecutorSnapshot {
+        framework: FrameworkId::from(info.framework_id.as_ref().unwrap()),
+        id: ExecutorId::from(&info.executor_id),
+        container: ContainerId::new(shown["container"].as_str().unwrap()),
+        info: Arc::new(info.clone()),
+        sandbox: PathBuf::from(shown["directory"].as_str().unwrap()),
+        // The recorded agent showed its terminated executor as one without a container.
+        state: match info.executor_id.value.as_str() {
+            "noack-1" => ExecutorState::Terminated,
+            _ if is_registering => ExecutorState::Registering,
+            _ => ExecutorState::Running,
+        },
+        resources: Resources::parse(&text, "*").unwrap(),
+        pid: None,
+    }
+}
+
+fn facts(state: &Value) -> StaticInfo {
+    let text = |key: &str| state.get(key).map(|value| value.as_str().unwrap().to_owned());
+    let kind = |name: &Value| v1::agent_info::capability::Type::from_str_name(name.as_str().unwrap()).unwrap() as i32;
+    StaticInfo {
+        build: Build {
+            version: text("version").unwrap(),
+            date: text("build_date").unwrap(),
+            time: state["build_time"].as_f64().unwrap(),
+            user: text("build_user").unwrap(),
+            git_sha: text("git_sha"),
+            git_branch: text("git_branch"),
+            git_tag: text("git_tag"),
+        },
+        pid: text("pid").unwrap().parse().unwrap(),
+        started: Timestamp::from_nanos((state["start_time"].as_f64().unwrap() * 1e9) as u64),
+        flags: serde_json::from_value(state["flags"].clone()).unwrap(),
+        capabilities: state["capabilities"].as_array().unwrap().iter().map(kind).collect(),
+        limits: Limits::default(),
+    }
+}
+
+#[test]
+fn containers_are_selected_as_in_mesos() {
+    let snapshot = replay(&Recording::load("agent-running")).snapshot();
+    let check = |query: &[(&str, &str)], expect: Result<&[&str], InvalidSelection>| {
+        let query: Query = query.iter().copied().collect();
+        let selected = snapshot.containers(&query);
+        assert_eq!(selected, expect.map(|ids| ids.iter().map(ContainerId::new).collect()), "{query:?}");
+    };
+    check(&[], Ok(&["container-1", "container-3"]));
+    check(&[("container_id", "container-3")], Ok(&["container-3"]));
+    check(&[("framework_id", "master-0000")], Ok(&["container-1", "container-3"]));
+    check(&[("framework_id", "master-0000"), ("executor_id", "exec-1")], Ok(&["container-1"]));
+    check(&[("framework_id", "other")], Ok(&[]));
+    check(&[("executor_id", "exec-1")], Err(InvalidSelection));
+    check(&[("container_id", "container-3"), ("framework_id", "master-0000")], Err(InvalidSelection));
+    assert!(snapshot.has_container("container-3"));
+    assert!(!snapshot.has_container("container-4"), "its executor is over");
+}
+
+#[test]
+fn sandboxes_have_the_paths_mesos_gives_them() {
+    let mut view = replay(&Recording::load("agent-running"));
+    let runs = "/var/lib/mesos/slaves/master-S0/frameworks/master-0000/executors/quick-1/runs";
+    let sandbox = Path::new(runs).join("container-4");
+    let check = |view: &View, path: &str, expect: Option<(&Path, &str)>| {
+        let expect = expect.map(|(directory, rest)| (directory.to_path_buf(), PathBuf::from(rest)));
+        assert_eq!(view.snapshot().resolve(path), expect, "{path}");
+    };
+    let by_ids = "/frameworks/master-0000/executors/quick-1/runs/latest";
+    check(&view, &format!("{runs}/container-4"), Some((&sandbox, "")));
+    check(&view, &format!("{runs}/container-4/a/b"), Some((&sandbox, "a/b")));
+    check(&view, &format!("{runs}/container-4x"), None);
+    check(&view, &format!("{runs}/latest/stdout"), Some((&sandbox, "stdout")));
+    check(&view, &format!("{by_ids}/stdout"), Some((&sandbox, "stdout")));
+    check(&view, &format!("{by_ids}/"), Some((&sandbox, "")));
+    check(&view, runs, None);
+    check(&view, "/etc/passwd", None);
+    let listed = view.snapshot().sandboxes();
+    assert_eq!(listed.len(), 4 * 3);
+    assert!(listed.contains(&(by_ids.to_owned(), sandbox.clone())));
+
+    let second = Path::new(runs).join("container-5");
+    view.apply(&Change::ExecutorAdded(Arc::new(ExecutorSnapshot {
+        framework: FrameworkId::new("master-0000"),
+        id: ExecutorId::new("quick-1"),
+        container: ContainerId::new("container-5"),
+        info: Arc::default(),
+        sandbox: second.clone(),
+        state: ExecutorState::Running,
+        resources: Resources::default(),
+        pid: Some(7),
+    })));
+    check(&view, by_ids, Some((&second, "")));
+    check(&view, &format!("{runs}/latest"), Some((&second, "")));
+    check(&view, &format!("{runs}/container-4"), Some((&sandbox, "")));
+
+    view.apply(&Change::SandboxRemoved(second));
+    check(&view, by_ids, Some((&sandbox, "")));
+    view.apply(&Change::SandboxRemoved(PathBuf::from(runs)));
+    check(&view, by_ids, None);
+}
+
+/// After a restart, what an earlier process had is shown like what this one has seen end, and is not counted again.
+#[test]
+fn what_an_earlier_process_had_is_shown_as_completed() {
+    let mut view = replay(&Recording::load("agent-running"));
+    let count = |view: &View| -> BTreeMap<String, f64> {
+        metrics::agent(&view.snapshot(), &Counters::default()).into_iter().collect()
+    };
+    let counted = count(&view);
+    let executor = |framework: &str, id: &str| {
+        let snapshot = ExecutorSnapshot {
+            framework: FrameworkId::new(framework),
+            id: ExecutorId::new(id),
+            container: ContainerId::new(format!("container-of-{id}")),
+            info: Arc::default(),
+            sandbox: PathBuf::from(format!("/w/{id}")),
+            state: ExecutorState::Terminated,
+            resources: Resources::default(),
+            pid: None,
+        };
+        let id = v1::TaskId { value: format!("task of {id}") };
+        let task = v1::Task { task_id: id, state: v1::TaskState::TaskFinished as i32, ..Default::default() };
+        RecoveredCompletedExecutor { snapshot: Arc::new(snapshot), tasks: vec![Arc::new(task)] }
+    };
+    let framework = FrameworkSnapshot { id: FrameworkId::new("old"), info: Arc::default(), pid: None };
+    view.apply(&Change::CompletedFrameworkRecovered {
+        framework: Arc::new(framework),
+        executors: vec![executor("old", "a")],
+    });
+    let live = FrameworkId::new("master-0000");
+    view.apply(&Change::CompletedExecutorsRecovered { framework: live, executors: vec![executor("master-0000", "b")] });
+
+    let state = view.snapshot().get("/state", &Query::default(), &BTreeMap::new()).unwrap();
+    let state: serde_json::Value = serde_json::from_slice(&state).unwrap();
+    let completed = |framework: &serde_json::Value, id: &str| {
+        let executors = framework["completed_executors"].as_array().unwrap();
+        let executor = executors.iter().find(|executor| executor["id"] == id).expect("the executor");
+        executor["completed_tasks"][0]["id"].as_str().map(str::to_owned)
+    };
+    let ended = state["completed_frameworks"].as_array().unwrap().iter().find(|framework| framework["id"] == "old");
+    assert_eq!(completed(ended.unwrap(), "a").as_deref(), Some("task of a"));
+    let live = state["frameworks"].as_array().unwrap().iter().find(|framework| framework["id"] == "master-0000");
+    assert_eq!(completed(live.unwrap(), "b").as_deref(), Some("task of b"));
+    assert!(view.snapshot().resolve("/w/a/stdout").is_some());
+    assert_eq!(count(&view), counted);
+}
+
+/// Every metric of Mesos is there under its name; those that a view knows have its value.
+#[test]
+fn metrics_are_those_of_mesos() {
+    let view = replay(&Recording::load("agent-killed"));
+    let ours: BTreeMap<String, f64> = metrics::agent(&view.snapshot(), &Counters::default()).into_iter().collect();
+    let theirs = Recording::load("agent-killed-metrics");
+    let theirs = theirs["/metrics/snapshot"].as_object().unwrap();
+    assert_eq!(theirs.keys().collect::<Vec<_>>(), ours.keys().collect::<Vec<_>>());
+    let known = |name: &&String| {
+        let counted =
+            ["containerizer", "gc/", "max_allowed", "recovery_time", "uptime", "valid", "tasks_f", "tasks_killed"];
+        // The replay leaves out how executors ended before the recording.
+        !counted.iter().any(|part| name.contains(part)) && *name != "slave/executors_terminated"
+    };
+    let mut compared = 0;
+    for name in theirs.keys().filter(known) {
+        let expected = theirs[name].as_f64().unwrap();
+        assert!((ours[name] - expected).abs() < 1e-9, "{name}: Mesos has {expected}, not {}", ours[name]);
+        compared += 1;
+    }
+    assert!(compared > 30, "{compared}");
+}
+
+#[test]
+fn tasks_are_queued_until_their_executor_registers() {
+    let recording = Recording::load("agent-running");
+    let response: Response = recording.message("GET_STATE");
+    let executors = response.get_state.unwrap().get_executors.unwrap().executors;
+    let info = executors.iter().find(|one| one.executor_info.executor_id.value == "exec-1").unwrap();
+    let registering = executor_snapshot(&recording["/state"], &info.executor_info);
+    let check = |states: &[ExecutorState], expect: (usize, usize)| {
+        let mut view = replay(&recording);
+        for state in states {
+            let next = ExecutorSnapshot { state: *state, ..registering.clone() };
+            view.apply(&Change::ExecutorUpdated(Arc::new(next)));
+        }
+        let tasks = view.snapshot().operator(&a_call("GET_TASKS"), &BTreeMap::new()).unwrap().get_tasks.unwrap();
+        assert_eq!((tasks.queued_tasks.len(), tasks.launched_tasks.len()), expect, "{states:?}");
+    };
+    check(&[], (1, 1));
+    check(&[ExecutorState::Running], (0, 2));
+    check(&[ExecutorState::Running, ExecutorState::Terminating], (0, 2));
+    check(&[ExecutorState::Terminating], (1, 1));
+}

@@ -1,0 +1,512 @@
+//! However a view came to its state, it shows the same: after any history, the answers of a view that lived through
+//! it (with readers, and so cached fragments, all along) equal those of a view built from what is left.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+
+use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::sync::Arc;
+
+use master::{AgentRemoval, AgentSnapshot, Change, ExecutorSnapshot, FrameworkSnapshot, OfferSnapshot, TaskRemoval};
+use messages::v1;
+use messages::v1::TaskState;
+use messages::v1::master::{Call, call};
+use model::{AgentId, ExecutorId, FrameworkId, OfferId, Role, TaskId, Timestamp, Upid};
+use proptest::prelude::*;
+use resources::Resources;
+use views::Query;
+use views::master::{Limits, StaticInfo, View};
+use views::metrics::{self, Counters};
+
+const LIMITS: Limits =
+    Limits { completed_frameworks: 2, completed_tasks_per_framework: 3, unreachable_tasks_per_framework: 2 };
+
+/// What happens, in small numbers so that things meet again.
+#[derive(Debug, Clone)]
+enum Step {
+    Agent { agent: u8, cpus: u8 },
+    AgentLost { agent: u8, reachable: bool },
+    Framework { framework: u8, connected: bool },
+    FrameworkGone { framework: u8 },
+    Task { framework: u8, task: u8, agent: u8, cpus: u8 },
+    Update { framework: u8, task: u8, state: u8 },
+    Forget { framework: u8, task: u8 },
+    Executor { framework: u8, agent: u8 },
+    ExecutorGone { framework: u8, agent: u8 },
+    Offer { offer: u8, framework: u8, agent: u8, cpus: u8 },
+    OfferGone { offer: u8 },
+    Read,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let (agent, framework, task, offer, cpus) = (0..3u8, 0..4u8, 0..6u8, 0..5u8, 1..5u8);
+    prop_oneof![
+        2 => (agent.clone(), cpus.clone()).prop_map(|(agent, cpus)| Step::Agent { agent, cpus }),
+        1 => (agent.clone(), any::<bool>()).prop_map(|(agent, reachable)| Step::AgentLost { agent, reachable }),
+        2 => (framework.clone(), any::<bool>()).prop_map(|(framework, connected)| Step::Framework { framework, connected }),
+        1 => framework.clone().prop_map(|framework| Step::FrameworkGone { framework }),
+        6 => (framework.clone(), task.clone(), agent.clone(), cpus.clone())
+            .prop_map(|(framework, task, agent, cpus)| Step::Task { framework, task, agent, cpus }),
+        6 => (framework.clone(), task.clone(), 0..14u8)
+            .prop_map(|(framework, task, state)| Step::Update { framework, task, state }),
+        3 => (framework.clone(), task).prop_map(|(framework, task)| Step::Forget { framework, task }),
+        2 => (framework.clone(), agent.clone()).prop_map(|(framework, agent)| Step::Executor { framework, agent }),
+        1 => (framework.clone(), agent.clone()).prop_map(|(framework, agent)| Step::ExecutorGone { framework, agent }),
+        3 => (offer.clone(), framework, agent, cpus)
+            .prop_map(|(offer, framework, agent, cpus)| Step::Offer { offer, framework, agent, cpus }),
+        2 => offer.prop_map(|offer| Step::OfferGone { offer }),
+        1 => Just(Step::Read),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn history_leaves_no_trace(steps in prop::collection::vec(step(), 0..60)) {
+        let mut lived = View::new(facts());
+        let mut cluster = Cluster::default();
+        for step in &steps {
+            if let Step::Read = step {
+                // Fills the caches of everything there is.
+                let _ = shown(&lived);
+            }
+            for change in cluster.take(step) {
+                lived.apply(&change);
+            }
+        }
+        let mut rebuilt = View::new(facts());
+        cluster.changes_from_scratch().iter().for_each(|change| rebuilt.apply(change));
+        prop_assert_eq!(shown(&lived), shown(&rebuilt));
+        prop_assert_eq!(gauges(&lived), gauges(&rebuilt));
+    }
+
+    #[test]
+    fn a_snapshot_never_changes(before in prop::collection::vec(step(), 0..40), after in prop::collection::vec(step(), 1..40)) {
+        let mut view = View::new(facts());
+        let mut cluster = Cluster::default();
+        before.iter().flat_map(|step| cluster.take(step)).for_each(|change| view.apply(&change));
+        let snapshot = view.snapshot();
+        let kept = snapshot.get("/state", &Query::default());
+        after.iter().flat_map(|step| cluster.take(step)).for_each(|change| view.apply(&change));
+        prop_assert_eq!(snapshot.get("/slaves", &Query::default()), view_of(&snapshot_changes(&before)).get("/slaves", &Query::default()));
+        prop_assert_eq!(snapshot.get("/state", &Query::default()), kept);
+    }
+}
+
+fn snapshot_changes(steps: &[Step]) -> Vec<Change> {
+    let mut cluster = Cluster::default();
+    steps.iter().flat_map(|step| cluster.take(step)).collect()
+}
+
+fn view_of(changes: &[Change]) -> View {
+    let mut view = View::new(facts());
+    changes.iter().for_each(|change| view.apply(change));
+    view
+}
+
+fn shown(view: &View) -> Vec<(String, String)> {
+    let mut answers = Vec::new();
+    for path in ["/state", "/state-summary", "/slaves", "/frameworks", "/tasks", "/roles"] {
+        let json = view.get(path, &Query::default()).unwrap();
+        answers.push((path.to_owned(), String::from_utf8(json.to_vec()).unwrap()));
+    }
+    let call = Call { r#type: Some(call::Type::GetState as i32), ..Call::default() };
+    let json = view.operator_json(&call).unwrap();
+    answers.push(("GET_STATE".to_owned(), String::from_utf8(json.to_vec()).unwrap()));
+    answers
+}
+
+/// Without what counts events.
+fn gauges(view: &View) -> Vec<(String, f64)> {
+    let is_gauge = |name: &str| {
+        let ended = ["finished", "failed", "killed", "error", "lost", "dropped", "gone", "gone_by_operator"];
+        name.starts_with("allocator/")
+            || name.starts_with("master/slaves_")
+            || name.starts_with("master/frameworks_")
+            || name == "master/outstanding_offers"
+            || name.ends_with("_used")
+            || name.strip_prefix("master/tasks_").is_some_and(|state| !ended.contains(&state))
+    };
+    let all = metrics::master(&view.snapshot(), &Counters::default());
+    all.into_iter().filter(|(name, _)| is_gauge(name)).collect()
+}
+
+/// What a master would know, kept as plainly as can be. It says what changed as a master would: before an agent
+/// leaves, all that was on it does.
+#[derive(Debug, Default)]
+struct Cluster {
+    agents: Vec<AgentSnapshot>,
+    frameworks: Vec<Framework>,
+    completed: Vec<Framework>,
+    unreachable: BTreeSet<AgentId>,
+}
+
+#[derive(Debug)]
+struct Framework {
+    snapshot: FrameworkSnapshot,
+    tasks: Vec<v1::Task>,
+    unreachable: Vec<v1::Task>,
+    completed: Vec<v1::Task>,
+    /// With numbers that tell what came first: an offer names the executors before it.
+    executors: Vec<(usize, ExecutorSnapshot)>,
+    offers: Vec<(usize, OfferSnapshot)>,
+    appeared: usize,
+}
+
+impl Cluster {
+    fn take(&mut self, step: &Step) -> Vec<Change> {
+        match *step {
+            Step::Agent { agent, cpus } => self.agent(agent, cpus),
+            Step::AgentLost { agent, reachable } => self.agent_lost(&agent_id(agent), reachable),
+            Step::Framework { framework, connected } => self.framework(framework, connected),
+            Step::FrameworkGone { framework } => self.framework_gone(framework),
+            Step::Task { framework, task, agent, cpus } => self.task(framework, task, agent, cpus),
+            Step::Update { framework, task, state } => self.update(framework, task, state),
+            Step::Forget { framework, task } => {
+                let Some(framework) = self.find(framework) else { return Vec::new() };
+                let id = task_id(task);
+                framework.forget(|task| task.task_id.value == id, TaskRemoval::Completed)
+            }
+            Step::Executor { framework, agent } => self.executor(framework, agent),
+            Step::ExecutorGone { framework, agent } => {
+                let Some(framework) = self.find(framework) else { return Vec::new() };
+                framework.executors_gone(&agent_id(agent))
+            }
+            Step::Offer { offer, framework, agent, cpus } => self.offer(offer, framework, agent, cpus),
+            Step::OfferGone { offer } => self.offers_gone(|made| made.id == offer_id(offer)),
+            Step::Read => Vec::new(),
+        }
+    }
+
+    fn find(&mut self, framework: u8) -> Option<&mut Framework> {
+        self.frameworks.iter_mut().find(|known| known.snapshot.id == framework_id(framework))
+    }
+
+    fn has_agent(&self, agent: u8) -> bool {
+        self.agents.iter().any(|known| known.id == agent_id(agent))
+    }
+
+    fn agent(&mut self, agent: u8, cpus: u8) -> Vec<Change> {
+        let snapshot = AgentSnapshot {
+            id: agent_id(agent),
+            info: Arc::new(v1::AgentInfo { hostname: format!("host-{agent}"), ..v1::AgentInfo::default() }),
+            pid: Upid::new("slave(1)", SocketAddrV4::new(Ipv4Addr::LOCALHOST, 5051)),
+            version: "1.11.0".to_owned(),
+            capabilities: vec![1],
+            registered: Timestamp::default(),
+            reregistered: None,
+            active: cpus > 1,
+            connected: cpus > 2,
+            deactivated: cpus == 1,
+            drain: None,
+            drain_started: None,
+            total: Resources::parse(&format!("cpus:{cpus};cpus(eng):2;ports:[1-9]"), "*").unwrap(),
+        };
+        self.unreachable.remove(&snapshot.id);
+        let shared = Arc::new(snapshot.clone());
+        match self.agents.iter_mut().find(|known| known.id == snapshot.id) {
+            Some(known) => {
+                *known = snapshot;
+                vec![Change::AgentUpdated(shared)]
+            }
+            None => {
+                let id = snapshot.id.clone();
+                self.agents.push(snapshot);
+                let mut changes: Vec<Change> =
+                    self.frameworks.iter_mut().flat_map(|framework| framework.forget_unreachable(&id)).collect();
+                changes.push(Change::AgentAdded(shared));
+                changes
+            }
+        }
+    }
+
+    fn agent_lost(&mut self, id: &AgentId, reachable: bool) -> Vec<Change> {
+        let (task, removal) = match reachable {
+            true => (TaskRemoval::Completed, AgentRemoval::Removed),
+            false => (TaskRemoval::Unreachable, AgentRemoval::Unreachable),
+        };
+        let mut changes = self.offers_gone(|made| made.agent == *id);
+        for framework in &mut self.frameworks {
+            changes.extend(framework.forget(|known| known.agent_id.value == id.as_str(), task));
+            changes.extend(framework.executors_gone(id));
+        }
+        self.agents.retain(|known| known.id != *id);
+        match removal {
+            AgentRemoval::Unreachable => self.unreachable.insert(id.clone()),
+            _ => self.unreachable.remove(id),
+        };
+        changes.push(agent_removed(id, removal));
+        changes
+    }
+
+    fn framework(&mut self, framework: u8, connected: bool) -> Vec<Change> {
+        let snapshot = framework_snapshot(framework, connected);
+        let shared = Arc::new(snapshot.clone());
+        match self.find(framework) {
+            Some(known) => {
+                known.snapshot = snapshot;
+                vec![Change::FrameworkUpdated(shared)]
+            }
+            None => {
+                self.frameworks.push(Framework::new(snapshot));
+                vec![Change::FrameworkAdded(shared)]
+            }
+        }
+    }
+
+    fn framework_gone(&mut self, framework: u8) -> Vec<Change> {
+        let Some(at) = self.frameworks.iter().position(|known| known.snapshot.id == framework_id(framework)) else {
+            return Vec::new();
+        };
+        let mut gone = self.frameworks.remove(at);
+        gone.snapshot.unregistered = Some(Timestamp::from_nanos(7));
+        let tasks = std::mem::take(&mut gone.tasks);
+        tasks.into_iter().for_each(|task| remember(&mut gone.completed, task, LIMITS.completed_tasks_per_framework));
+        gone.executors.clear();
+        gone.offers.clear();
+        let snapshot = Arc::new(gone.snapshot.clone());
+        remember(&mut self.completed, gone, LIMITS.completed_frameworks);
+        vec![Change::FrameworkRemoved(snapshot)]
+    }
+
+    fn task(&mut self, framework: u8, task: u8, agent: u8, cpus: u8) -> Vec<Change> {
+        if !self.has_agent(agent) {
+            return Vec::new();
+        }
+        let Some(framework) = self.find(framework) else { return Vec::new() };
+        if framework.tasks.iter().any(|known| known.task_id.value == task_id(task)) {
+            return Vec::new();
+        }
+        let added = v1::Task {
+            name: format!("task {task}"),
+            task_id: v1::TaskId { value: task_id(task) },
+            framework_id: framework.snapshot.id.to_proto(),
+            agent_id: agent_id(agent).to_proto(),
+            resources: held(cpus).to_proto(),
+            state: TaskState::TaskStaging as i32,
+            ..v1::Task::default()
+        };
+        framework.unreachable.retain(|known| known.task_id != added.task_id);
+        framework.tasks.push(added.clone());
+        vec![Change::TaskAdded(Arc::new(added))]
+    }
+
+    fn update(&mut self, framework: u8, task: u8, state: u8) -> Vec<Change> {
+        let state = TaskState::try_from(i32::from(state)).unwrap();
+        let Some(framework) = self.find(framework) else { return Vec::new() };
+        let Some(known) = framework.tasks.iter_mut().find(|known| known.task_id.value == task_id(task)) else {
+            return Vec::new();
+        };
+        let status = v1::TaskStatus {
+            task_id: known.task_id.clone(),
+            state: state as i32,
+            timestamp: Some(known.statuses.len() as f64),
+            ..v1::TaskStatus::default()
+        };
+        known.state = state as i32;
+        known.statuses.push(status.clone());
+        vec![Change::TaskUpdated { task: Arc::new(known.clone()), status: Arc::new(status) }]
+    }
+
+    fn executor(&mut self, framework: u8, agent: u8) -> Vec<Change> {
+        if !self.has_agent(agent) {
+            return Vec::new();
+        }
+        let Some(framework) = self.find(framework) else { return Vec::new() };
+        if framework.executors.iter().any(|(_, known)| known.agent == agent_id(agent)) {
+            return Vec::new();
+        }
+        let added = ExecutorSnapshot {
+            framework: framework.snapshot.id.clone(),
+            agent: agent_id(agent),
+            info: Arc::new(v1::ExecutorInfo {
+                executor_id: v1::ExecutorId { value: "executor".to_owned() },
+                resources: held(1).to_proto(),
+                ..v1::ExecutorInfo::default()
+            }),
+        };
+        framework.appeared += 1;
+        framework.executors.push((framework.appeared, added.clone()));
+        vec![Change::ExecutorAdded(Arc::new(added))]
+    }
+
+    fn offer(&mut self, offer: u8, framework: u8, agent: u8, cpus: u8) -> Vec<Change> {
+        let known = |framework: &Framework| framework.offers.iter().any(|(_, made)| made.id == offer_id(offer));
+        if !self.has_agent(agent) || self.frameworks.iter().any(known) {
+            return Vec::new();
+        }
+        let Some(framework) = self.find(framework) else { return Vec::new() };
+        let made = OfferSnapshot {
+            id: offer_id(offer),
+            framework: framework.snapshot.id.clone(),
+            agent: agent_id(agent),
+            role: Role::new("eng"),
+            resources: held(cpus),
+        };
+        framework.appeared += 1;
+        framework.offers.push((framework.appeared, made.clone()));
+        vec![Change::OfferAdded(Arc::new(made))]
+    }
+
+    fn offers_gone(&mut self, which: impl Fn(&OfferSnapshot) -> bool) -> Vec<Change> {
+        let mut changes = Vec::new();
+        for framework in &mut self.frameworks {
+            let gone = framework.offers.extract_if(.., |(_, made)| which(made));
+            changes.extend(gone.map(|(_, made)| Change::OfferRemoved(made.id)));
+        }
+        changes
+    }
+
+    /// The shortest way to the same state.
+    fn changes_from_scratch(&self) -> Vec<Change> {
+        let lost = self.unreachable.iter().map(|agent| agent_removed(agent, AgentRemoval::Unreachable));
+        let agents = self.agents.iter().map(|agent| Change::AgentAdded(Arc::new(agent.clone())));
+        let mut changes: Vec<Change> = lost.chain(agents).collect();
+        for framework in self.completed.iter().chain(&self.frameworks) {
+            changes.push(Change::FrameworkAdded(Arc::new(framework.snapshot.clone())));
+            let id = &framework.snapshot.id;
+            let histories =
+                [(&framework.completed, TaskRemoval::Completed), (&framework.unreachable, TaskRemoval::Unreachable)];
+            for (tasks, removal) in histories {
+                for task in tasks {
+                    changes.push(Change::TaskAdded(Arc::new(task.clone())));
+                    let task = TaskId::from(&task.task_id);
+                    changes.push(Change::TaskRemoved { framework: id.clone(), task, removal });
+                }
+            }
+            changes.extend(framework.tasks.iter().map(|task| Change::TaskAdded(Arc::new(task.clone()))));
+            let executors = framework.executors.iter().cloned();
+            let executors = executors.map(|(at, one)| (at, Change::ExecutorAdded(Arc::new(one))));
+            let offers = framework.offers.iter().cloned().map(|(at, one)| (at, Change::OfferAdded(Arc::new(one))));
+            let mut in_order: Vec<(usize, Change)> = executors.chain(offers).collect();
+            in_order.sort_by_key(|(at, _)| *at);
+            changes.extend(in_order.into_iter().map(|(_, change)| change));
+            if framework.snapshot.unregistered.is_some() {
+                changes.push(Change::FrameworkRemoved(Arc::new(framework.snapshot.clone())));
+            }
+        }
+        changes
+    }
+}
+
+impl Framework {
+    fn new(snapshot: FrameworkSnapshot) -> Self {
+        Framework {
+            snapshot,
+            tasks: Vec::new(),
+            unreachable: Vec::new(),
+            completed: Vec::new(),
+            executors: Vec::new(),
+            offers: Vec::new(),
+            appeared: 0,
+        }
+    }
+
+    fn forget(&mut self, which: impl Fn(&v1::Task) -> bool, removal: TaskRemoval) -> Vec<Change> {
+        let gone: Vec<v1::Task> = self.tasks.extract_if(.., |task| which(task)).collect();
+        let mut changes = Vec::new();
+        for task in gone {
+            let (framework, id) = (self.snapshot.id.clone(), TaskId::from(&task.task_id));
+            match removal {
+                TaskRemoval::Completed => {
+                    remember(&mut self.completed, task, LIMITS.completed_tasks_per_framework);
+                }
+                TaskRemoval::Unreachable => {
+                    remember(&mut self.unreachable, task, LIMITS.unreachable_tasks_per_framework);
+                }
+                TaskRemoval::AgentReregistered => {}
+            }
+            changes.push(Change::TaskRemoved { framework, task: id, removal });
+        }
+        changes
+    }
+
+    /// Their agent is back.
+    fn forget_unreachable(&mut self, agent: &AgentId) -> Vec<Change> {
+        let gone = self.unreachable.extract_if(.., |task| task.agent_id.value == agent.as_str());
+        gone.map(|task| Change::TaskRemoved {
+            framework: self.snapshot.id.clone(),
+            task: TaskId::from(&task.task_id),
+            removal: TaskRemoval::AgentReregistered,
+        })
+        .collect()
+    }
+
+    fn executors_gone(&mut self, agent: &AgentId) -> Vec<Change> {
+        let gone = self.executors.extract_if(.., |(_, executor)| executor.agent == *agent);
+        gone.map(|(_, executor)| Change::ExecutorRemoved {
+            framework: executor.framework,
+            agent: executor.agent,
+            executor: ExecutorId::from(&executor.info.executor_id),
+        })
+        .collect()
+    }
+}
+
+fn agent_removed(agent: &AgentId, removal: AgentRemoval) -> Change {
+    Change::AgentRemoved { agent: agent.clone(), removal, at: Timestamp::default() }
+}
+
+fn remember<T>(history: &mut Vec<T>, entry: T, limit: usize) {
+    history.push(entry);
+    if history.len() > limit {
+        history.remove(0);
+    }
+}
+
+fn framework_snapshot(framework: u8, connected: bool) -> FrameworkSnapshot {
+    FrameworkSnapshot {
+        id: framework_id(framework),
+        info: Arc::new(v1::FrameworkInfo {
+            name: format!("framework {framework}"),
+            user: "user".to_owned(),
+            id: Some(framework_id(framework).to_proto()),
+            ..v1::FrameworkInfo::default()
+        }),
+        roles: vec![Role::new("eng")],
+        suppressed: Vec::new(),
+        offer_constraints: None,
+        framework_metrics: Default::default(),
+        pid: None,
+        active: connected,
+        connected,
+        recovered: false,
+        registered: Timestamp::default(),
+        reregistered: None,
+        unregistered: None,
+    }
+}
+
+fn held(cpus: u8) -> Resources {
+    Resources::parse(&format!("cpus:{cpus};mem:0.{cpus}"), "*").unwrap().allocated(&Role::new("eng"))
+}
+
+fn agent_id(agent: u8) -> AgentId {
+    AgentId::new(format!("S{agent}"))
+}
+
+fn framework_id(framework: u8) -> FrameworkId {
+    FrameworkId::new(format!("F{framework}"))
+}
+
+fn task_id(task: u8) -> String {
+    format!("T{task}")
+}
+
+fn offer_id(offer: u8) -> OfferId {
+    OfferId::new(format!("O{offer}"))
+}
+
+fn facts() -> StaticInfo {
+    StaticInfo {
+        build: Default::default(),
+        pid: Upid::new("master", SocketAddrV4::new(Ipv4Addr::LOCALHOST, 5050)),
+        info: v1::MasterInfo::default(),
+        started: Timestamp::default(),
+        elected: None,
+        leader: None,
+        flags: Default::default(),
+        limits: LIMITS,
+    }
+}

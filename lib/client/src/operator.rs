@@ -1,0 +1,184 @@
+//! The operator's side: calls to a master or an agent, and the legacy JSON endpoints.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use messages::schema::HasDescriptor;
+use messages::v1;
+use messages::v1::master::call::Type;
+use wire::ContentType;
+
+use crate::address::Address;
+use crate::error::Error;
+use crate::events::Events;
+use crate::transport;
+
+/// Of a master's operator streams (`DEFAULT_HEARTBEAT_INTERVAL` of Mesos).
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// Fetches a JSON document such as `/state`.
+pub async fn get_json(address: &Address, path: &str) -> Result<serde_json::Value, Error> {
+    let (address, response) = transport::send(address, &transport::Call::get(path)).await?;
+    let body = transport::body_of(&address, response).await?;
+    serde_json::from_slice(&body).map_err(|e| Error::Protocol { address, reason: format!("{path} is not JSON: {e}") })
+}
+
+/// Stores a JSON document at a path of its own, such as `/partitions/<id>`; the answer is empty or text.
+pub async fn put_json(address: &Address, path: &str, value: &serde_json::Value) -> Result<String, Error> {
+    change(address, http::Method::PUT, path, value.to_string().into()).await
+}
+
+/// Removes what is at a path.
+pub async fn delete(address: &Address, path: &str) -> Result<String, Error> {
+    change(address, http::Method::DELETE, path, Bytes::new()).await
+}
+
+async fn change(address: &Address, method: http::Method, path: &str, body: Bytes) -> Result<String, Error> {
+    let call = transport::Call { method, path: path.to_owned(), headers: Vec::new(), body };
+    let call = call.header(http::header::CONTENT_TYPE, ContentType::Json.as_str());
+    let (address, response) = transport::send(address, &call).await?;
+    let body = transport::body_of(&address, response).await?;
+    Ok(String::from_utf8_lossy(&body).into_owned())
+}
+
+/// The operator API of a master.
+#[derive(Debug, Clone)]
+pub struct MasterOperator {
+    address: Address,
+}
+
+/// The operator API of an agent.
+#[derive(Debug, Clone)]
+pub struct AgentOperator {
+    address: Address,
+}
+
+impl MasterOperator {
+    pub fn new(address: Address) -> Self {
+        MasterOperator { address }
+    }
+
+    /// Sends a call with an answer (`GET_*`).
+    pub async fn get(&self, call: Type) -> Result<v1::master::Response, Error> {
+        self.call(&v1::master::Call { r#type: Some(call.into()), ..Default::default() }).await
+    }
+
+    pub async fn quotas(&self) -> Result<v1::quota::QuotaStatus, Error> {
+        let answer = self.get(Type::GetQuota).await?.get_quota;
+        answer.map(|answer| answer.status).ok_or_else(|| missing(&self.address, "get_quota"))
+    }
+
+    /// Those that were set; every other role has the weight 1. Masters leave the list out while it is empty.
+    pub async fn weights(&self) -> Result<Vec<v1::WeightInfo>, Error> {
+        Ok(self.get(Type::GetWeights).await?.get_weights.map(|answer| answer.weight_infos).unwrap_or_default())
+    }
+
+    pub async fn maintenance_schedule(&self) -> Result<v1::maintenance::Schedule, Error> {
+        let answer = self.get(Type::GetMaintenanceSchedule).await?.get_maintenance_schedule;
+        answer.map(|answer| answer.schedule).ok_or_else(|| missing(&self.address, "get_maintenance_schedule"))
+    }
+
+    pub async fn maintenance_status(&self) -> Result<v1::maintenance::ClusterStatus, Error> {
+        let answer = self.get(Type::GetMaintenanceStatus).await?.get_maintenance_status;
+        answer.map(|answer| answer.status).ok_or_else(|| missing(&self.address, "get_maintenance_status"))
+    }
+
+    /// Sends any call, such as one of [`operator_calls`](crate::operator_calls); those that change something answer with an empty
+    /// response.
+    pub async fn call(&self, call: &v1::master::Call) -> Result<v1::master::Response, Error> {
+        exchange(&self.address, call).await
+    }
+
+    /// Of the file with this virtual path; without `length` up to its end.
+    pub async fn read_file(&self, path: &str, offset: u64, length: Option<u64>) -> Result<FileContents, Error> {
+        let read_file = v1::master::call::ReadFile { path: path.to_owned(), offset, length };
+        let call = v1::master::Call {
+            r#type: Some(Type::ReadFile.into()),
+            read_file: Some(Box::new(read_file)),
+            ..Default::default()
+        };
+        let read = self.call(&call).await?.read_file.ok_or_else(|| missing(&self.address, "read_file"))?;
+        Ok(FileContents { size: read.size, data: read.data })
+    }
+
+    pub async fn list_files(&self, path: &str) -> Result<Vec<v1::FileInfo>, Error> {
+        let call = v1::master::Call {
+            r#type: Some(Type::ListFiles.into()),
+            list_files: Some(v1::master::call::ListFiles { path: path.to_owned() }),
+            ..Default::default()
+        };
+        let listed = self.call(&call).await?.list_files.ok_or_else(|| missing(&self.address, "list_files"))?;
+        Ok(listed.file_infos)
+    }
+
+    /// The stream of cluster events; the first one is SUBSCRIBED with the whole state.
+    pub async fn subscribe(&self) -> Result<Events<v1::master::Event>, Error> {
+        let call = v1::master::Call { r#type: Some(Type::Subscribe.into()), ..Default::default() };
+        let request = transport::Call::post("/api/v1", ContentType::Protobuf, wire::encode(&call));
+        let (address, response) = transport::send(&self.address, &request).await?;
+        if response.status().is_success() {
+            let mut events = Events::new(address, response);
+            events.expect_heartbeats(HEARTBEAT);
+            return Ok(events);
+        }
+        match transport::body_of(&address, response).await {
+            Err(error) => Err(error),
+            Ok(_) => Err(Error::Protocol { address, reason: "no event stream".to_owned() }),
+        }
+    }
+}
+
+/// A piece of a file, and how large the file was when it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileContents {
+    pub size: u64,
+    pub data: Vec<u8>,
+}
+
+impl AgentOperator {
+    pub fn new(address: Address) -> Self {
+        AgentOperator { address }
+    }
+
+    pub async fn get(&self, call: v1::agent::call::Type) -> Result<v1::agent::Response, Error> {
+        self.call(&v1::agent::Call { r#type: Some(call.into()), ..Default::default() }).await
+    }
+
+    pub async fn call(&self, call: &v1::agent::Call) -> Result<v1::agent::Response, Error> {
+        exchange(&self.address, call).await
+    }
+
+    /// Of the file with this virtual path; without `length` up to its end.
+    pub async fn read_file(&self, path: &str, offset: u64, length: Option<u64>) -> Result<FileContents, Error> {
+        let read_file = v1::agent::call::ReadFile { path: path.to_owned(), offset, length };
+        let call = v1::agent::Call {
+            r#type: Some(v1::agent::call::Type::ReadFile.into()),
+            read_file: Some(Box::new(read_file)),
+            ..Default::default()
+        };
+        let read = self.call(&call).await?.read_file.ok_or_else(|| missing(&self.address, "read_file"))?;
+        Ok(FileContents { size: read.size, data: read.data })
+    }
+
+    pub async fn list_files(&self, path: &str) -> Result<Vec<v1::FileInfo>, Error> {
+        let call = v1::agent::Call {
+            r#type: Some(v1::agent::call::Type::ListFiles.into()),
+            list_files: Some(v1::agent::call::ListFiles { path: path.to_owned() }),
+            ..Default::default()
+        };
+        let listed = self.call(&call).await?.list_files.ok_or_else(|| missing(&self.address, "list_files"))?;
+        Ok(listed.file_infos)
+    }
+}
+
+fn missing(address: &Address, member: &str) -> Error {
+    Error::Protocol { address: address.clone(), reason: format!("its answer has no {member}") }
+}
+
+async fn exchange<C: HasDescriptor, R: HasDescriptor>(address: &Address, call: &C) -> Result<R, Error> {
+    let request = transport::Call::post("/api/v1", ContentType::Protobuf, wire::encode(call));
+    let (address, response) = transport::send(address, &request).await?;
+    let body = transport::body_of(&address, response).await?;
+    wire::decode(&body, &transport::limits(transport::MAX_BODY))
+        .map_err(|e| Error::Protocol { address, reason: e.to_string() })
+}

@@ -1,0 +1,111 @@
+//! A framework that stays subscribed while its masters come and go.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "helpers of tests")]
+
+mod peer;
+
+use std::time::Duration;
+
+use client::{Address, Backoff, Driver, DriverEvent, Error};
+use messages::v1::scheduler::event::Type;
+use peer::{Peer, event, framework, open_stream, peer, refusal, stream, subscribed, subscribed_with_heartbeats};
+
+const IMPATIENT: Backoff = Backoff { first: Duration::from_millis(1), most: Duration::from_millis(4) };
+
+fn driver(masters: &[&Peer]) -> Driver {
+    Driver::new(masters.iter().map(|peer| peer.address.clone()), framework()).with_backoff(IMPATIENT)
+}
+
+/// What happens next, in a word.
+async fn next(driver: &mut Driver) -> String {
+    match driver.next().await {
+        Ok(DriverEvent::Subscribed { framework, .. }) => format!("subscribed as {}", framework.value),
+        Ok(DriverEvent::Event(event)) => format!("{:?}", event.r#type()),
+        Ok(DriverEvent::Disconnected { error, retry_in }) => format!("lost for {retry_in:?}: {error}"),
+        Err(error) => format!("end: {error}"),
+    }
+}
+
+#[tokio::test]
+async fn a_broken_stream_is_taken_up_under_the_same_id() {
+    let first = stream(&[subscribed(), event(Type::Heartbeat)]);
+    let second = stream(&[subscribed()]);
+    let peer = peer(vec![vec![first], vec![second]]).await;
+    let mut driver = driver(&[&peer]);
+    assert!(driver.scheduler().is_none());
+    assert_eq!(next(&mut driver).await, "subscribed as f-0");
+    assert!(driver.scheduler().is_some());
+    assert_eq!(next(&mut driver).await, "Heartbeat");
+    assert!(next(&mut driver).await.starts_with("lost for 1ms"));
+    assert!(driver.scheduler().is_none());
+    assert_eq!(next(&mut driver).await, "subscribed as f-0");
+
+    let ids: Vec<_> = peer.requests().iter().map(|request| request.call().framework_id.map(|id| id.value)).collect();
+    assert_eq!(ids, [None, Some("f-0".to_owned())]);
+    let subscribe = peer.requests()[1].call().subscribe.expect("subscribe");
+    assert_eq!(subscribe.framework_info.id.expect("id").value, "f-0");
+}
+
+#[tokio::test]
+async fn a_dead_master_is_passed_over() {
+    let dead = peer(vec![]).await;
+    let alive = peer(vec![vec![stream(&[subscribed()])]]).await;
+    dead_for_good(&dead).await;
+    let mut driver = driver(&[&dead, &alive]);
+    match driver.next().await {
+        Ok(DriverEvent::Subscribed { master, .. }) => assert_eq!(master, alive.address),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Returns when nobody listens any more.
+async fn dead_for_good(peer: &Peer) {
+    let address = (peer.address.host.as_str(), peer.address.port);
+    while tokio::net::TcpStream::connect(address).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn failures_in_a_row_wait_longer_and_longer() {
+    let dead = peer(vec![]).await;
+    dead_for_good(&dead).await;
+    let mut driver = driver(&[&dead]);
+    for wait in ["1ms", "2ms", "4ms", "4ms"] {
+        let event = next(&mut driver).await;
+        assert!(event.starts_with(&format!("lost for {wait}: cannot connect")), "{event}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_is_final() {
+    let peer = peer(vec![vec![stream(&[refusal("Framework has been removed")])]]).await;
+    assert_eq!(next(&mut driver(&[&peer])).await, "end: the master refused the framework: Framework has been removed");
+}
+
+#[tokio::test]
+async fn so_is_an_error_later_on() {
+    let peer = peer(vec![vec![stream(&[subscribed(), refusal("Framework failed over")])]]).await;
+    let mut driver = driver(&[&peer]);
+    assert_eq!(next(&mut driver).await, "subscribed as f-0");
+    assert_eq!(next(&mut driver).await, "end: the master refused the framework: Framework failed over");
+}
+
+#[tokio::test]
+async fn silence_is_taken_for_death() {
+    let silent = open_stream(&[subscribed_with_heartbeats(0.002)]);
+    // The second request never comes, so the connection stays open.
+    let peer = peer(vec![vec![silent, Vec::new()]]).await;
+    let mut driver = driver(&[&peer]);
+    assert_eq!(next(&mut driver).await, "subscribed as f-0");
+    match driver.next().await {
+        Ok(DriverEvent::Disconnected { error: Error::Timeout(address), .. }) => assert_eq!(address, peer.address),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn without_a_master_there_is_advice() {
+    let mut driver = Driver::new([] as [Address; 0], framework());
+    assert_eq!(next(&mut driver).await, "end: no master is named: give at least one host:port");
+}

@@ -1,0 +1,194 @@
+//! What a master does by itself about agents that are not well: only what its policy says, and never to too many at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use failures::{Incident, IncidentUpdate, InvolvedObject, Kind, Policy};
+use master::{AgentRemoval, Change, Effect};
+use model::{AgentId, FrameworkId};
+
+/// What is decided about an agent.
+#[derive(Debug, Clone, Copy)]
+struct AgentStatus {
+    /// Offers may be made of it.
+    active: bool,
+    drains: bool,
+    /// It drains or is deactivated.
+    not_offered: bool,
+}
+
+#[derive(Debug)]
+pub struct RemediationCheck {
+    policy: Policy,
+    agents: BTreeMap<AgentId, AgentStatus>,
+    /// Agents of the master before that have not come back, and how many it had, until all have.
+    awaited: BTreeSet<AgentId>,
+    expected: usize,
+    /// What policies keep from offers, with the incident.
+    held: BTreeMap<AgentId, u64>,
+    drained: BTreeSet<AgentId>,
+    open: BTreeMap<u64, Arc<Incident>>,
+    /// When each agent was put in quarantine last, and for how long.
+    quarantines: BTreeMap<AgentId, (Duration, Duration)>,
+    /// Operators have put these to use again: what was before is forgiven.
+    forgiven: BTreeSet<AgentId>,
+}
+
+impl RemediationCheck {
+    pub fn new(policy: Policy) -> Self {
+        RemediationCheck {
+            policy,
+            agents: BTreeMap::new(),
+            awaited: BTreeSet::new(),
+            expected: 0,
+            held: BTreeMap::new(),
+            drained: BTreeSet::new(),
+            open: BTreeMap::new(),
+            quarantines: BTreeMap::new(),
+            forgiven: BTreeSet::new(),
+        }
+    }
+
+    /// The changes among these effects of one step.
+    pub fn read(&mut self, time: Duration, effects: &[Effect]) -> Result<(), String> {
+        let mut relevant = false;
+        for effect in effects {
+            if let Effect::Publish(change) = effect {
+                relevant |= self.apply(time, change)?;
+            }
+        }
+        if !relevant {
+            return Ok(());
+        }
+        let drained = self.drained.iter().filter(|agent| !self.held.contains_key(*agent)).count();
+        let max_held = self.policy.max_held(self.agents.len().max(self.expected));
+        // Those that drain go on when others leave.
+        if !self.held.is_empty() && self.held.len() + drained > max_held {
+            return Err(format!(
+                "policies keep {} agents from offers, and drain {drained} more; of {} they may {max_held}",
+                self.held.len(),
+                self.agents.len()
+            ));
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, time: Duration, change: &Change) -> Result<bool, String> {
+        match change {
+            Change::AgentsRecovered(agents) => {
+                self.awaited.extend(agents.iter().filter_map(|info| info.id.as_ref()).map(AgentId::from));
+                self.expected = self.awaited.len();
+            }
+            Change::AgentAdded(agent) | Change::AgentUpdated(agent) => {
+                self.returned(&agent.id);
+                let now = AgentStatus {
+                    active: agent.active,
+                    drains: agent.drain.is_some(),
+                    not_offered: agent.drain.is_some() || agent.deactivated,
+                };
+                let before = self.agents.insert(agent.id.clone(), now);
+                if !now.drains && before.is_some_and(|before| before.drains) {
+                    self.drained.remove(&agent.id);
+                }
+                if !now.not_offered && before.is_some_and(|before| before.not_offered) {
+                    self.forgiven.insert(agent.id.clone());
+                }
+            }
+            Change::AgentRemoved { agent, removal, .. } => {
+                if *removal != AgentRemoval::Unreachable {
+                    // By an operator's word, or its own: if it ever comes back nothing is held against it.
+                    self.quarantines.remove(agent);
+                }
+                self.returned(agent);
+                self.agents.remove(agent);
+                self.held.remove(agent);
+                self.drained.remove(agent);
+            }
+            Change::OfferAdded(offer) => {
+                if self.held.contains_key(&offer.agent) {
+                    return Err(format!("agent {} is offered, and a policy keeps it from offers", offer.agent));
+                }
+                if !self.agents.get(&offer.agent).is_some_and(|status| status.active) {
+                    return Err(format!("agent {} is offered, and is not active", offer.agent));
+                }
+                return Ok(false);
+            }
+            Change::IncidentsRestored(incidents) => {
+                let open = incidents.iter().filter(|incident| incident.is_open());
+                self.open.extend(open.map(|incident| (incident.number, incident.clone())));
+            }
+            Change::Incident(incident, news) => self.incident(time, incident, *news)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn returned(&mut self, agent: &AgentId) {
+        if self.awaited.remove(agent) && self.awaited.is_empty() {
+            self.expected = 0;
+        }
+    }
+
+    fn incident(&mut self, time: Duration, incident: &Arc<Incident>, news: IncidentUpdate) -> Result<(), String> {
+        if incident.is_open() {
+            self.open.insert(incident.number, incident.clone());
+        } else {
+            self.open.remove(&incident.number);
+        }
+        let (Some(agent), Some(action), IncidentUpdate::Acted) =
+            (incident.object.agent(), incident.actions.last(), news)
+        else {
+            return Ok(());
+        };
+        match action.action.as_ref() {
+            "stop_offering" => drop(self.held.insert(agent.clone(), incident.number)),
+            "offer_again" => {
+                self.held.remove(agent);
+                let early = self.quarantines.get(agent).is_some_and(|(at, length)| time < *at + *length);
+                if early && incident.kind == Kind::AgentFlapping && action.reason == "what was wrong is over" {
+                    return Err(format!("agent {agent} leaves its quarantine too early"));
+                }
+            }
+            "drain" => drop(self.drained.insert(agent.clone())),
+            "not_drained" => drop(self.drained.remove(agent)),
+            "quarantine" => return self.quarantine(time, agent, &action.reason),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Each is twice as long as the one before, up to a bound, unless that is long ago.
+    fn quarantine(&mut self, time: Duration, agent: &AgentId, reason: &str) -> Result<(), String> {
+        let seconds = reason.split_whitespace().filter_map(|word| word.parse().ok()).next_back().unwrap_or(0);
+        let length = Duration::from_secs(seconds);
+        let flapping = &self.policy.flapping;
+        let forgiven = self.forgiven.remove(agent);
+        let expected = match self.quarantines.insert(agent.clone(), (time, length)) {
+            Some((at, before)) if time < at + before + flapping.max_quarantine => {
+                (before * 2).min(flapping.max_quarantine)
+            }
+            Some(_) => flapping.quarantine,
+            // The master before may have known one.
+            None => length.max(flapping.quarantine),
+        };
+        if length != expected && !(forgiven && length == flapping.quarantine) {
+            return Err(format!("agent {agent} is in quarantine for {length:?}, and not for {expected:?}"));
+        }
+        Ok(())
+    }
+
+    /// Something that is recorded as wrong, and is not: these agents are here, and these frameworks subscribed.
+    pub fn stale(&self, is_subscribed: impl Fn(&FrameworkId) -> bool) -> Option<String> {
+        let stale = self.open.values().find(|incident| match (incident.kind, &incident.object) {
+            (
+                Kind::AgentSuspicious | Kind::AgentUnreachable | Kind::AgentDisconnected,
+                InvolvedObject::Agent(agent),
+            ) => self.agents.contains_key(agent),
+            (Kind::FrameworkDisconnected, InvolvedObject::Framework(framework)) => is_subscribed(framework),
+            (Kind::MasterFailover, _) => true,
+            _ => false,
+        })?;
+        Some(format!("{} of {} is over, and not recorded as such", stale.kind, stale.object))
+    }
+}

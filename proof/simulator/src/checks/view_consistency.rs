@@ -1,0 +1,151 @@
+//! What readers are shown is what is so: a view that has seen every change of a master equals one that is made of the
+//! master's own state.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+
+use master::{Change, Effect, Master};
+use messages::v1;
+use messages::v1::master::call::Type;
+use messages::v1::master::{Call, Response};
+use model::{Timestamp, Upid};
+use views::master::{Limits, StaticInfo, View};
+
+#[derive(Debug)]
+pub struct ViewConsistency {
+    view: View,
+}
+
+impl Default for ViewConsistency {
+    fn default() -> Self {
+        ViewConsistency { view: empty() }
+    }
+}
+
+impl ViewConsistency {
+    pub fn read(&mut self, effects: &[Effect]) {
+        for effect in effects {
+            if let Effect::Publish(change) = effect {
+                self.view.apply(change);
+            }
+        }
+    }
+
+    /// Says what readers see that is not so, or do not see.
+    pub fn compare(&self, master: &Master) -> Result<(), String> {
+        let truth = view_of(&master.dump());
+        for kind in
+            [Type::GetState, Type::GetOperations, Type::GetWeights, Type::GetQuota, Type::GetMaintenanceSchedule]
+        {
+            let call = Call { r#type: Some(kind as i32), ..Call::default() };
+            let (shown, so) = (self.view.operator(&call), truth.operator(&call));
+            if let (Some(shown), Some(so)) = (shown, so) {
+                same_answers(shown, so).map_err(|what| format!("readers are shown what is not so: {what}"))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn empty() -> View {
+    View::new(StaticInfo {
+        build: Default::default(),
+        pid: Upid::none(),
+        info: v1::MasterInfo::default(),
+        started: Timestamp::from_nanos(0),
+        elected: None,
+        leader: None,
+        flags: BTreeMap::new(),
+        limits: Limits::default(),
+    })
+}
+
+fn view_of(changes: &[Change]) -> View {
+    let mut view = empty();
+    changes.iter().for_each(|change| view.apply(change));
+    view
+}
+
+/// The state has four parts with lists in them, whose order is that of appearance; the other answers have one.
+fn same_answers(shown: Response, so: Response) -> Result<(), String> {
+    let state = |response: &Response| response.get_state.clone().unwrap_or_default();
+    let (a, b) = (state(&shown), state(&so));
+    let agents = |state: &v1::master::response::GetState| state.get_agents.clone().unwrap_or_default();
+    let (agents_a, agents_b) = (agents(&a), agents(&b));
+    let id = |info: &v1::AgentInfo| info.id.as_ref().map_or(String::new(), |id| id.value.clone());
+    let sorted = |list: Vec<v1::master::response::get_agents::Agent>| {
+        list.into_iter().map(|mut agent| {
+            sort(&mut agent.allocated_resources);
+            sort(&mut agent.offered_resources);
+            agent
+        })
+    };
+    same("agents", sorted(agents_a.agents), sorted(agents_b.agents), |agent| id(&agent.agent_info))?;
+    same("recovered agents", agents_a.recovered_agents, agents_b.recovered_agents, id)?;
+
+    let frameworks = |state: &v1::master::response::GetState| {
+        let list = state.get_frameworks.clone().unwrap_or_default().frameworks;
+        list.into_iter().map(|mut framework| {
+            for resources in [&mut framework.allocated_resources, &mut framework.offered_resources] {
+                // Sums over agents of what is no amount mean little, and less after a subtraction; so in Mesos
+                // (MESOS-2373).
+                resources.retain(|resource| resource.scalar.is_some());
+                sort(resources);
+            }
+            // The executors that an offer names are those of the moment in which it was made.
+            framework.offers.iter_mut().for_each(|offer| offer.executor_ids.clear());
+            framework.offers.sort_by(|a, b| a.id.value.cmp(&b.id.value));
+            framework
+        })
+    };
+    same("frameworks", frameworks(&a), frameworks(&b), |framework| {
+        framework.framework_info.id.as_ref().map_or(String::new(), |id| id.value.clone())
+    })?;
+
+    let tasks = |state: &v1::master::response::GetState| state.get_tasks.clone().unwrap_or_default();
+    let (tasks_a, tasks_b) = (tasks(&a), tasks(&b));
+    let task = |task: &v1::Task| format!("{}/{}", task.framework_id.value, task.task_id.value);
+    same("tasks", tasks_a.tasks, tasks_b.tasks, task)?;
+    let known: std::collections::BTreeSet<String> =
+        frameworks(&b).filter_map(|f| f.framework_info.id).map(|id| id.value).collect();
+    let of_known = |list: Vec<v1::Task>| {
+        list.into_iter().filter(|task| known.contains(&task.framework_id.value)).collect::<Vec<_>>()
+    };
+    same("unreachable tasks", of_known(tasks_a.unreachable_tasks), of_known(tasks_b.unreachable_tasks), task)?;
+
+    let executors = |state: &v1::master::response::GetState| state.get_executors.clone().unwrap_or_default().executors;
+    same("executors", executors(&a), executors(&b), |executor| {
+        let info = &executor.executor_info;
+        let framework = info.framework_id.as_ref().map_or("", |id| id.value.as_str());
+        format!("{framework}/{}/{}", executor.agent_id.value, info.executor_id.value)
+    })?;
+
+    let operations = |response: &Response| response.get_operations.clone().unwrap_or_default().operations;
+    same("operations", operations(&shown), operations(&so), |operation| format!("{:?}", operation.uuid))?;
+    let rest = |response: Response| Response { get_state: None, get_operations: None, ..response };
+    same("policy", vec![rest(shown)], vec![rest(so)], |_| String::new())
+}
+
+fn sort(resources: &mut [v1::Resource]) {
+    resources.sort_by_cached_key(|resource| format!("{resource:?}"));
+}
+
+fn same<T: PartialEq + Debug>(
+    what: &str,
+    shown: impl IntoIterator<Item = T>,
+    so: impl IntoIterator<Item = T>,
+    key: impl Fn(&T) -> String,
+) -> Result<(), String> {
+    let by_key = |list: &mut dyn Iterator<Item = T>| list.map(|item| (key(&item), item)).collect::<BTreeMap<_, _>>();
+    let (shown, so) = (by_key(&mut shown.into_iter()), by_key(&mut so.into_iter()));
+    if shown == so {
+        return Ok(());
+    }
+    let different = shown.iter().find(|(key, item)| so.get(*key) != Some(item)).map(|(key, _)| key);
+    let missing = || so.keys().find(|key| !shown.contains_key(*key));
+    let key = different.or_else(missing).cloned().unwrap_or_default();
+    let (shown, so) = (format!("{:?}", shown.get(&key)), format!("{:?}", so.get(&key)));
+    let same = shown.chars().zip(so.chars()).take_while(|(a, b)| a == b).count().saturating_sub(60);
+    let part = |text: &str| text.chars().skip(same).take(240).collect::<String>();
+    Err(format!("{what}: {key}: shown ..{}.., so ..{}..", part(&shown), part(&so)))
+}

@@ -1,0 +1,79 @@
+//! A disk that keeps its word only after a flush.
+
+use model::Random;
+
+/// Records in order. What was written but not flushed may or may not survive a crash; of that only a prefix can, since
+/// records are framed and checked one after the other (a torn one ends the log).
+#[derive(Debug)]
+pub struct Disk<T, R> {
+    durable: Vec<R>,
+    /// Being flushed.
+    flushing: Vec<(T, R)>,
+    /// Written since that flush began: they go with the next one.
+    written: Vec<(T, R)>,
+}
+
+impl<T, R> Default for Disk<T, R> {
+    fn default() -> Self {
+        Disk { durable: Vec::new(), flushing: Vec::new(), written: Vec::new() }
+    }
+}
+
+impl<T, R> Disk<T, R> {
+    /// True if a flush has to be started.
+    pub fn write(&mut self, token: T, record: R) -> bool {
+        self.written.push((token, record));
+        if self.flushing.is_empty() {
+            self.flushing = std::mem::take(&mut self.written);
+            return true;
+        }
+        false
+    }
+
+    /// The flush under way has ended: what is durable now, and whether another one has begun.
+    pub fn flushed(&mut self) -> (Vec<T>, bool) {
+        let mut tokens = Vec::with_capacity(self.flushing.len());
+        for (token, record) in std::mem::replace(&mut self.flushing, std::mem::take(&mut self.written)) {
+            self.durable.push(record);
+            tokens.push(token);
+        }
+        (tokens, !self.flushing.is_empty())
+    }
+
+    pub fn crash(&mut self, random: &mut Random) {
+        let flushing = std::mem::take(&mut self.flushing);
+        let lucky = random.below(flushing.len() as u64 + 1) as usize;
+        self.durable.extend(flushing.into_iter().take(lucky).map(|(_, record)| record));
+        self.written.clear();
+    }
+
+    pub fn records(&self) -> &[R] {
+        &self.durable
+    }
+
+    pub fn erase(&mut self) {
+        self.durable.clear();
+        self.flushing.clear();
+        self.written.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_flushed_records_are_sure_to_survive() {
+        let mut survivors = std::collections::BTreeSet::new();
+        for seed in 0..50 {
+            let mut disk = Disk::default();
+            assert!(disk.write(1, "a"));
+            assert!(!disk.write(2, "b"));
+            assert_eq!(disk.flushed(), (vec![1], true));
+            assert!(!disk.write(3, "c"));
+            disk.crash(&mut Random::from_u64(seed));
+            survivors.insert(disk.records().to_vec());
+        }
+        assert_eq!(survivors.into_iter().collect::<Vec<_>>(), [vec!["a"], vec!["a", "b"]]);
+    }
+}

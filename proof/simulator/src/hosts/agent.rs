@@ -1,0 +1,414 @@
+//! An agent process: an agent core in a simulated shell, on a machine that outlives it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddrV4;
+use std::sync::Arc;
+use std::time::Duration;
+
+use agent::{
+    Agent, Config, ContainerCommand, ContainerEvent, Effect, ExecutorCall, ExecutorSubscribe, Input, LoadAverage,
+    MachineUsage, Metrics, Outbox, PeerMessage, Record, Recovery, StoreToken, Timer, VolumeChange,
+};
+use messages::{Message, v1};
+use model::{AgentId, ContainerId, FrameworkId, ReplyId, StreamId, Upid};
+use resources::Resources;
+
+use super::machine::{ContainerNotice, Machine};
+use crate::context::Context;
+use crate::disk::Disk;
+use crate::event::{ContainerAction, Event};
+use crate::mutant::Mutant;
+use crate::network::Packet;
+use crate::node::Node;
+
+#[derive(Debug)]
+pub struct AgentHost {
+    pub index: usize,
+    pub incarnation: u64,
+    pub skew: i64,
+    /// How much slower than usual its disk is.
+    pub disk_factor: u32,
+    pub machine: Machine,
+    /// How full the disk is, in percent.
+    pub pressure: u8,
+    /// What the disk is being changed into.
+    volumes: Vec<VolumeChange>,
+    /// What it has, as its readers see it.
+    pub total: Resources,
+    disk: Disk<StoreToken, Record>,
+    leader: Option<v1::MasterInfo>,
+    /// Which change of leadership it has heard of last: a watcher is never told of an older one after that.
+    heard: u64,
+    /// As its master knows it.
+    pub id: Option<AgentId>,
+    pub running: Option<Running>,
+}
+
+#[derive(Debug)]
+pub struct Running {
+    core: Agent,
+    timers: BTreeMap<Timer, u64>,
+    serial: u64,
+    links: BTreeSet<SocketAddrV4>,
+    replies: u64,
+    outbox: Outbox,
+    registered: bool,
+    /// The master that it has detected.
+    follows: Option<SocketAddrV4>,
+    /// What it has done to containers and its disk.
+    side_effects: u64,
+}
+
+impl AgentHost {
+    pub fn new(index: usize) -> Self {
+        AgentHost {
+            index,
+            incarnation: 0,
+            skew: 0,
+            disk_factor: 1,
+            machine: Machine::new(index),
+            pressure: 10,
+            volumes: Vec::new(),
+            total: Resources::new(),
+            disk: Disk::default(),
+            leader: None,
+            heard: 0,
+            id: None,
+            running: None,
+        }
+    }
+
+    pub fn node(&self) -> Node {
+        Node::Agent(self.index)
+    }
+
+    pub fn is_up(&self) -> bool {
+        self.running.is_some()
+    }
+
+    pub fn is_registered(&self) -> bool {
+        self.running.as_ref().is_some_and(|running| running.registered)
+    }
+
+    pub fn start(&mut self, cx: &mut Context) {
+        self.incarnation += 1;
+        cx.network.up(self.node());
+        let resources = Resources::parse("cpus:4;mem:4096;disk:10000;ports:[31000-31100]", "*").unwrap_or_default();
+        let pid = Upid::new("slave(1)", self.node().address());
+        let mut config = Config::new(pid, format!("agent-{}", self.index), "/work", resources);
+
+        let (seed, metrics, now) = (cx.seed(), Arc::new(Metrics::default()), cx.now(self.skew));
+        let mut outbox = Outbox::default();
+        config.boot_id = Some(format!("boot-{}", self.machine.boot));
+        let mut core = Agent::new(config, seed, metrics);
+        let recovery = Recovery {
+            recovered_state: self.disk.records().iter().cloned().collect(),
+            alive: self.machine.survivors(),
+            ..Recovery::default()
+        };
+        if let Err(error) = core.recover(now, recovery, &mut outbox) {
+            return cx.checks.violation(format!("{} cannot recover: {error}", self.node()));
+        }
+
+        core.start(now, &mut outbox);
+        self.running = Some(Running {
+            core,
+            timers: BTreeMap::new(),
+            serial: 0,
+            links: BTreeSet::new(),
+            replies: 0,
+            outbox: Outbox::default(),
+            registered: false,
+            follows: None,
+            side_effects: 0,
+        });
+        self.carry_out_all(cx, &mut outbox);
+        cx.notify(self.node());
+    }
+
+    /// kill -9. Containers live on.
+    pub fn crash(&mut self, cx: &mut Context) {
+        self.running = None;
+        self.leader = None;
+        let durable = self.disk.records().len();
+        self.disk.crash(&mut cx.random);
+        self.applied(cx, durable);
+        let done = cx.random.below(self.volumes.len() as u64 + 1) as usize;
+        for change in std::mem::take(&mut self.volumes).into_iter().take(done) {
+            self.change_volume(cx, &change);
+        }
+        self.machine.agent_gone(cx);
+        let events = cx.network.down(cx.time, &mut cx.random, self.node());
+        cx.all(events);
+    }
+
+    /// The machine goes down, and everything on it but the disk.
+    pub fn reboot(&mut self, cx: &mut Context) {
+        self.crash(cx);
+        self.machine.reboot();
+    }
+
+    pub fn detected(&mut self, cx: &mut Context, leader: Option<v1::MasterInfo>, version: u64) {
+        if version < self.heard {
+            return;
+        }
+        self.heard = version;
+        self.leader.clone_from(&leader);
+        if let Some(running) = &mut self.running {
+            let address = leader.as_ref().and_then(|leader| leader.pid.as_deref()?.parse::<Upid>().ok());
+            running.follows = address.map(|pid| pid.address);
+        }
+        self.step(cx, Input::MasterDetected(leader.map(Box::new)));
+    }
+
+    pub fn arrive(&mut self, cx: &mut Context, packet: Packet) {
+        let Packet::Process { from, to, message } = packet else { return };
+        let Some(running) = &self.running else { return };
+        // It obeys the master that it follows, and nobody else.
+        let (before, stranger) = (running.side_effects, running.follows != Some(from.address));
+        let name = message.name();
+        self.step(cx, Input::Message(PeerMessage { from, to, message }));
+        if stranger && self.running.as_ref().is_some_and(|running| running.side_effects != before) {
+            cx.checks.violation(format!("{} obeys a {name} of a master that it does not follow", self.node()));
+        }
+    }
+
+    pub fn broken(&mut self, cx: &mut Context, peer: Node) {
+        if self.running.as_ref().is_some_and(|running| running.links.contains(&peer.address())) {
+            self.step(cx, Input::Exited(peer.address()));
+        }
+    }
+
+    pub fn timer(&mut self, cx: &mut Context, timer: Timer, serial: u64) {
+        let Some(running) = &mut self.running else { return };
+        if running.timers.get(&timer) == Some(&serial) {
+            running.timers.remove(&timer);
+            self.step(cx, Input::Timer(timer));
+        }
+    }
+
+    pub fn flushed(&mut self, cx: &mut Context) {
+        let (tokens, more) = self.disk.flushed();
+        let first = self.disk.records().len().saturating_sub(tokens.len());
+        self.applied(cx, first);
+        cx.counts.flushes += 1;
+        cx.counts.records += tokens.len() as u64;
+        if more {
+            self.flush(cx);
+        }
+        for token in tokens {
+            self.step(cx, Input::Stored(token));
+        }
+    }
+
+    /// Operations in records from this one on: they survive whatever happens now.
+    fn applied(&self, cx: &mut Context, first: usize) {
+        for record in self.disk.records().iter().skip(first) {
+            if let Record::Resources { operation: Some(operation), .. } = record
+                && let (Some(id), Some(framework)) = (&operation.info.id, &operation.framework_id)
+            {
+                cx.checks.operations.applied(&FrameworkId::from(framework), &id.value);
+            }
+        }
+    }
+
+    fn flush(&self, cx: &mut Context) {
+        let longest = Duration::from_millis(30) * self.disk_factor;
+        cx.within(longest, Event::Flushed { agent: self.index, incarnation: self.incarnation });
+    }
+
+    pub fn container(&mut self, cx: &mut Context, container: &ContainerId, act: ContainerAction) {
+        let Some(notice) = self.machine.act(cx, container, act) else { return };
+        let Some(running) = &mut self.running else {
+            return self.machine.not_delivered(container);
+        };
+        running.replies += 1;
+        let reply = ReplyId(running.replies);
+        let container = container.clone();
+        let input = match notice {
+            ContainerNotice::Launched => Input::Container(ContainerEvent::Launched { container, pid: 1000 }),
+            ContainerNotice::LaunchFailed => {
+                Input::Container(ContainerEvent::LaunchFailed { container, reason: "bad luck".to_owned() })
+            }
+            ContainerNotice::Exited(exit) => {
+                self.machine.forget(&container);
+                Input::Container(ContainerEvent::Exited { container, exit })
+            }
+            ContainerNotice::Subscribe(call) => {
+                let stream = StreamId(cx.random.uuid());
+                self.machine.subscribed(&container, stream);
+                Input::ExecutorSubscribe(ExecutorSubscribe { reply, stream, call })
+            }
+            ContainerNotice::Call(call) => Input::ExecutorCall(ExecutorCall { reply, call }),
+        };
+        self.step(cx, input);
+    }
+
+    fn step(&mut self, cx: &mut Context, input: Input) {
+        let Some(running) = &mut self.running else { return };
+        let mut outbox = std::mem::take(&mut running.outbox);
+        cx.counts.steps += 1;
+        running.core.step(cx.now(self.skew), input, &mut outbox);
+        self.carry_out_all(cx, &mut outbox);
+        if let Some(running) = &mut self.running {
+            running.outbox = outbox;
+        }
+    }
+
+    fn carry_out_all(&mut self, cx: &mut Context, outbox: &mut Outbox) {
+        for effect in outbox.drain() {
+            self.carry_out(cx, effect);
+        }
+    }
+
+    fn carry_out(&mut self, cx: &mut Context, effect: Effect) {
+        let node = self.node();
+        let Some(running) = &mut self.running else { return };
+        let is_side_effect = matches!(effect, Effect::Store { .. } | Effect::Container(_) | Effect::Volumes { .. });
+        running.side_effects += u64::from(is_side_effect);
+        match effect {
+            Effect::Reply { .. } => {}
+            Effect::Event { stream, event } => {
+                if let Some(container) = self.machine.container_of(stream).cloned() {
+                    if cx.mutant == Some(Mutant::DropAcknowledgement) && event.acknowledged.is_some() && cx.one_in(3) {
+                        return;
+                    }
+                    let (agent, boot) = (self.index, self.machine.boot);
+                    cx.after(
+                        Duration::from_millis(1),
+                        Event::Container { agent, boot, container, act: ContainerAction::Event(event) },
+                    );
+                }
+            }
+            Effect::CloseStream(stream) => self.machine.stream_closed(cx, stream),
+            Effect::Send { message: Message::UpdateOperationStatus(message), .. }
+                if cx.mutant == Some(Mutant::ForgetDropped)
+                    && message.status.state() == v1::OperationState::OperationDropped => {}
+            Effect::Send { to, message } => {
+                if let Some(peer) = Node::at(to.address) {
+                    cx.trace(|| format!("{node} -> {peer}: {}", crate::network::brief(&message)));
+                    let from = Upid::new("slave(1)", node.address());
+                    cx.send(node, peer, Packet::Process { from, to: to.id.to_string(), message });
+                }
+            }
+            Effect::Link(address) => drop(running.links.insert(address)),
+            Effect::Unlink(address) => drop(running.links.remove(&address)),
+            Effect::Arm { timer, at } => {
+                running.serial += 1;
+                let serial = running.serial;
+                running.timers.insert(timer.clone(), serial);
+                cx.at(
+                    at.since_start(),
+                    Event::AgentTimer { agent: self.index, incarnation: self.incarnation, timer, serial },
+                );
+            }
+            Effect::Disarm(timer) => drop(running.timers.remove(&timer)),
+            Effect::Container(command) => {
+                let volumes = match &command {
+                    ContainerCommand::Launch(launch) => launch.volumes.as_slice(),
+                    ContainerCommand::Update { volumes, .. } => volumes,
+                    ContainerCommand::Destroy { .. } => &[],
+                };
+                for volume in volumes {
+                    cx.checks.operations.used(self.index, &last(&volume.source));
+                }
+                self.machine.command(cx, command);
+            }
+            Effect::Store { token, record } => {
+                let early = match cx.mutant {
+                    Some(Mutant::SkipFlush) => true,
+                    Some(Mutant::TellOperationsEarly) => matches!(record, Record::Resources { .. }),
+                    _ => false,
+                };
+                if early {
+                    // Said to be durable, but only written: the next crash takes it.
+                    if self.disk.write(token, record) {
+                        cx.after(
+                            Duration::from_secs(5),
+                            Event::Flushed { agent: self.index, incarnation: self.incarnation },
+                        );
+                    }
+                    cx.after(Duration::ZERO, Event::Stored { agent: self.index, incarnation: self.incarnation, token });
+                } else if self.disk.write(token, record) {
+                    self.flush(cx);
+                }
+            }
+            Effect::Volumes { number, changes } => {
+                self.volumes = changes;
+                let event = Event::Volumes { agent: self.index, incarnation: self.incarnation, number };
+                cx.within(Duration::from_millis(20), event);
+            }
+            Effect::Measure(timer) => {
+                cx.after(
+                    Duration::from_millis(1),
+                    Event::Measured { agent: self.index, incarnation: self.incarnation, timer },
+                );
+            }
+            Effect::RemoveTree(_) => {}
+            Effect::Publish(change) => {
+                if let agent::Change::Agent { registered, info, total, .. } = change {
+                    running.registered = registered;
+                    self.id = info.id.as_ref().map(AgentId::from);
+                    self.total = total;
+                    if let Some(id) = &self.id {
+                        cx.checks.operations.identified(self.index, id);
+                    }
+                }
+            }
+            Effect::Terminate(reason) => {
+                cx.trace(|| format!("{node} ends: {reason}"));
+                self.crash(cx);
+                // Whoever supervises it starts it again: when its disk is in trouble, as it is; otherwise its time is
+                // over, and it is a new agent on a clean disk.
+                if !reason.starts_with("Failed to sync") {
+                    self.disk.erase();
+                    self.machine.reboot();
+                    cx.checks.tasks.machine_lost(self.index);
+                    cx.checks.operations.machine_lost(self.index);
+                    self.total = Resources::new();
+                }
+                cx.within(Duration::from_secs(20), Event::Start(node));
+            }
+        }
+    }
+
+    pub fn measured(&mut self, cx: &mut Context, due: Timer) {
+        let full = f64::from(self.pressure) / 100.0;
+        let usage = MachineUsage {
+            load: Some(LoadAverage { five_minutes: full * 8.0, fifteen_minutes: full * 8.0 }),
+            processors: Some(4),
+            memory_available: Some(1.0 - full / 2.0),
+            ..MachineUsage::default()
+        };
+        self.step(cx, Input::DiskUsage(full));
+        self.step(cx, Input::Usage { due, usage });
+    }
+
+    pub fn volumes(&mut self, cx: &mut Context, number: u64) {
+        // A full disk.
+        let failed = (!cx.faults_ended && cx.one_in(50)).then(|| "No space left on device".to_owned());
+        if failed.is_none() {
+            for change in std::mem::take(&mut self.volumes) {
+                self.change_volume(cx, &change);
+            }
+        }
+        self.step(cx, Input::Volumes { number, failed });
+    }
+
+    fn change_volume(&self, cx: &mut Context, change: &VolumeChange) {
+        match change {
+            VolumeChange::Create { path } => cx.checks.operations.made(self.index, &last(path)),
+            VolumeChange::Remove { path, .. } => cx.checks.operations.removed(self.index, &last(path)),
+        }
+    }
+
+    /// With the planted bug: a record is confirmed before it is durable.
+    pub fn stored(&mut self, cx: &mut Context, token: StoreToken) {
+        self.step(cx, Input::Stored(token));
+    }
+}
+
+/// The directory of a volume has its name.
+fn last(path: &std::path::Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}

@@ -1,0 +1,269 @@
+//! The collection and its algebra: containment, addition, subtraction.
+
+use std::cmp::Ordering;
+use std::ops::{Add, AddAssign, Sub, SubAssign};
+use std::sync::Arc;
+
+use model::Role;
+
+use crate::Resource;
+
+/// A multiset of resources in canonical form: sorted by descriptor, mergeable entries merged, no empty entry.
+/// A clone shares everything until one side changes.
+#[derive(Clone, Default)]
+pub struct Resources(Option<Arc<Vec<Resource>>>);
+
+impl Resources {
+    pub fn new() -> Self {
+        Resources::default()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.entries().is_empty()
+    }
+
+    /// The number of entries.
+    pub fn len(&self) -> usize {
+        self.entries().len()
+    }
+
+    pub fn iter(&self) -> std::slice::Iter<'_, Resource> {
+        self.entries().iter()
+    }
+
+    pub(crate) fn entries(&self) -> &[Resource] {
+        self.0.as_deref().map_or(&[], Vec::as_slice)
+    }
+
+    fn entries_mut(&mut self) -> &mut Vec<Resource> {
+        Arc::make_mut(self.0.get_or_insert_default())
+    }
+
+    /// Entries of the same descriptor lie side by side.
+    fn same_descriptor(&self, resource: &Resource) -> std::ops::Range<usize> {
+        let entries = self.entries();
+        let begin = entries.partition_point(|own| own.cmp_descriptor(resource) == Ordering::Less);
+        let same = entries[begin..].iter().take_while(|own| own.cmp_descriptor(resource) == Ordering::Equal).count();
+        begin..begin + same
+    }
+
+    /// Whether each entry of `other` goes into the one at its own place: so it is with sums over agents that are alike.
+    fn merges_in_place(&self, other: &Resources) -> bool {
+        self.len() == other.len()
+            && self
+                .iter()
+                .zip(other)
+                .all(|(own, other)| own.cmp_descriptor(other) == Ordering::Equal && own.merges_with(other))
+    }
+
+    pub fn add(&mut self, resource: Resource) {
+        if resource.is_empty() {
+            return;
+        }
+        let same = self.same_descriptor(&resource);
+        let entries = self.entries_mut();
+        let mergeable = entries[same.clone()].iter_mut().find(|own| own.merges_with(&resource));
+        match mergeable {
+            Some(own) => own.merge(&resource),
+            None => {
+                let position = entries[same.clone()].partition_point(|own| own.value < resource.value);
+                entries.insert(same.start + position, resource);
+            }
+        }
+    }
+
+    /// Takes away what is there of `resource`; what is not there is ignored.
+    pub fn subtract(&mut self, resource: &Resource) {
+        if resource.is_empty() {
+            return;
+        }
+        let same = self.same_descriptor(resource);
+        let Some(offset) = self.entries()[same.clone()].iter().position(|own| own.splits_by(resource)) else {
+            return;
+        };
+        let index = same.start + offset;
+        let entries = self.entries_mut();
+        let own = &mut entries[index];
+        if own.is_shared() {
+            own.copies = own.copies.saturating_sub(resource.copies);
+        } else {
+            own.value.subtract(&resource.value);
+        }
+        if own.is_empty() {
+            entries.remove(index);
+        }
+    }
+
+    /// Whether `other` could be taken from here as a whole. Unlike Mesos, which looks at identical exclusive disks
+    /// one by one, two of them are contained only where there are two.
+    pub fn contains(&self, other: &Resources) -> bool {
+        self.is_identical(other)
+            || other.iter().all(|wanted| {
+                let own = &self.entries()[self.same_descriptor(wanted)];
+                if wanted.is_exclusive() && !wanted.is_shared() {
+                    let equal =
+                        |entries: &[Resource]| entries.iter().filter(|entry| entry.value == wanted.value).count();
+                    equal(own) >= equal(&other.entries()[other.same_descriptor(wanted)])
+                } else {
+                    own.iter().any(|own| own.contains(wanted))
+                }
+            })
+    }
+
+    pub fn is_subset(&self, of: &Resources) -> bool {
+        of.contains(self)
+    }
+
+    pub fn contains_resource(&self, resource: &Resource) -> bool {
+        self.entries()[self.same_descriptor(resource)].iter().any(|own| own.contains(resource))
+    }
+
+    /// The very same value, not merely an equal one: a cheap answer to "did this change?".
+    pub fn is_identical(&self, other: &Resources) -> bool {
+        match (&self.0, &other.0) {
+            (Some(own), Some(other)) => Arc::ptr_eq(own, other),
+            (own, other) => own.is_none() && other.is_none(),
+        }
+    }
+
+    /// Allocated alike, or not at all. Entries that agreed on their allocation before stay in order.
+    pub(crate) fn with_allocation(&self, role: Option<&Role>) -> Resources {
+        let Some(first) = self.entries().first() else { return Resources::new() };
+        let set = |resource: &Resource| Resource { allocation: role.cloned(), ..resource.clone() };
+        if self.iter().any(|resource| resource.allocation != first.allocation) {
+            self.iter().map(set).collect()
+        } else if first.allocation.as_ref() == role {
+            self.clone()
+        } else {
+            Resources(Some(Arc::new(self.iter().map(set).collect())))
+        }
+    }
+
+    /// The same entries, each changed; what becomes alike is merged.
+    pub(crate) fn map(&self, change: impl Fn(&mut Resource)) -> Resources {
+        self.iter()
+            .map(|resource| {
+                let mut changed = resource.clone();
+                change(&mut changed);
+                changed
+            })
+            .collect()
+    }
+
+    /// Taking entries out of a canonical collection leaves a canonical one.
+    pub fn filter(&self, keep: impl Fn(&Resource) -> bool) -> Resources {
+        if self.iter().all(&keep) {
+            return self.clone();
+        }
+        let kept: Vec<Resource> = self.iter().filter(|resource| keep(resource)).cloned().collect();
+        Resources((!kept.is_empty()).then(|| Arc::new(kept)))
+    }
+}
+
+impl PartialEq for Resources {
+    fn eq(&self, other: &Self) -> bool {
+        self.is_identical(other) || self.entries() == other.entries()
+    }
+}
+
+impl Eq for Resources {}
+
+impl FromIterator<Resource> for Resources {
+    fn from_iter<I: IntoIterator<Item = Resource>>(entries: I) -> Self {
+        let mut resources = Resources::new();
+        resources.extend(entries);
+        resources
+    }
+}
+
+impl Extend<Resource> for Resources {
+    fn extend<I: IntoIterator<Item = Resource>>(&mut self, entries: I) {
+        entries.into_iter().for_each(|resource| self.add(resource));
+    }
+}
+
+impl From<Resource> for Resources {
+    fn from(resource: Resource) -> Self {
+        Resources::from_iter([resource])
+    }
+}
+
+impl<'a> IntoIterator for &'a Resources {
+    type Item = &'a Resource;
+    type IntoIter = std::slice::Iter<'a, Resource>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl AddAssign<&Resources> for Resources {
+    fn add_assign(&mut self, other: &Resources) {
+        if self.is_empty() {
+            self.clone_from(other);
+        } else if self.merges_in_place(other) {
+            self.entries_mut().iter_mut().zip(other).for_each(|(own, other)| own.merge(other));
+        } else {
+            self.extend(other.iter().cloned());
+        }
+    }
+}
+
+impl AddAssign for Resources {
+    fn add_assign(&mut self, other: Resources) {
+        *self += &other;
+    }
+}
+
+impl SubAssign<&Resources> for Resources {
+    fn sub_assign(&mut self, other: &Resources) {
+        if self.is_identical(other) {
+            *self = Resources::new();
+        }
+        other.iter().for_each(|resource| self.subtract(resource));
+    }
+}
+
+impl SubAssign for Resources {
+    fn sub_assign(&mut self, other: Resources) {
+        *self -= &other;
+    }
+}
+
+impl Add<&Resources> for &Resources {
+    type Output = Resources;
+
+    fn add(self, other: &Resources) -> Resources {
+        let mut sum = self.clone();
+        sum += other;
+        sum
+    }
+}
+
+impl Sub<&Resources> for &Resources {
+    type Output = Resources;
+
+    fn sub(self, other: &Resources) -> Resources {
+        let mut rest = self.clone();
+        rest -= other;
+        rest
+    }
+}
+
+impl Add for Resources {
+    type Output = Resources;
+
+    fn add(mut self, other: Resources) -> Resources {
+        self += &other;
+        self
+    }
+}
+
+impl Sub for Resources {
+    type Output = Resources;
+
+    fn sub(mut self, other: Resources) -> Resources {
+        self -= &other;
+        self
+    }
+}

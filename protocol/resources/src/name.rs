@@ -1,0 +1,72 @@
+//! Names of resources. Nearly every resource has one of a handful of names, so these
+//! cost no allocation and compare as integers.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// Ordered as people list them: cpus, gpus, mem, disk, ports, then the rest by text.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Name(NameRepr);
+
+/// `Other` never holds a text that has a variant of its own. The box keeps the whole at two words.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum NameRepr {
+    Cpus,
+    Gpus,
+    Mem,
+    Disk,
+    Ports,
+    EphemeralPorts,
+    Other(Arc<Box<str>>),
+}
+
+impl Name {
+    pub const CPUS: Name = Name(NameRepr::Cpus);
+    pub const GPUS: Name = Name(NameRepr::Gpus);
+    pub const MEM: Name = Name(NameRepr::Mem);
+    pub const DISK: Name = Name(NameRepr::Disk);
+    pub const PORTS: Name = Name(NameRepr::Ports);
+    pub const EPHEMERAL_PORTS: Name = Name(NameRepr::EphemeralPorts);
+
+    pub fn new(text: &str) -> Self {
+        Name(match text {
+            "cpus" => NameRepr::Cpus,
+            "gpus" => NameRepr::Gpus,
+            "mem" => NameRepr::Mem,
+            "disk" => NameRepr::Disk,
+            "ports" => NameRepr::Ports,
+            "ephemeral_ports" => NameRepr::EphemeralPorts,
+            other => NameRepr::Other(Arc::new(other.into())),
+        })
+    }
+
+    pub fn as_str(&self) -> &str {
+        match &self.0 {
+            NameRepr::Cpus => "cpus",
+            NameRepr::Gpus => "gpus",
+            NameRepr::Mem => "mem",
+            NameRepr::Disk => "disk",
+            NameRepr::Ports => "ports",
+            NameRepr::EphemeralPorts => "ephemeral_ports",
+            NameRepr::Other(text) => text,
+        }
+    }
+}
+
+impl From<&str> for Name {
+    fn from(text: &str) -> Self {
+        Name::new(text)
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

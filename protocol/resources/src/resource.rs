@@ -1,0 +1,194 @@
+//! One entry of [`Resources`](crate::Resources): an amount and a descriptor.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use model::Role;
+
+use crate::{Disk, Name, Reservation, ReservationKind, Scalar, Value, roles};
+
+#[derive(Debug, Clone)]
+pub struct Resource {
+    pub(crate) name: Name,
+    pub(crate) value: Value,
+    /// Whose offer or task it is part of.
+    pub(crate) allocation: Option<Role>,
+    /// `None` for the plain resource: unreserved, without disk information, neither revocable nor shared.
+    pub(crate) details: Option<Arc<DescriptorDetails>>,
+    /// How many times a shared resource is held; 1 for any other.
+    pub(crate) copies: u32,
+}
+
+/// The rarer half of a descriptor; most resources have none, and those split from one agent's share it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(crate) struct DescriptorDetails {
+    /// From the outermost reservation to the most refined.
+    pub reservations: Vec<Reservation>,
+    pub disk: Option<Disk>,
+    pub revocable: bool,
+    pub shared: bool,
+    pub provider: Option<Arc<str>>,
+}
+
+impl Resource {
+    pub fn new(name: impl Into<Name>, value: Value) -> Self {
+        Resource { name: name.into(), value, allocation: None, details: None, copies: 1 }
+    }
+
+    pub fn scalar(name: impl Into<Name>, amount: Scalar) -> Self {
+        Resource::new(name, Value::Scalar(amount))
+    }
+
+    pub fn name(&self) -> &Name {
+        &self.name
+    }
+
+    pub fn value(&self) -> &Value {
+        &self.value
+    }
+
+    pub fn allocation_role(&self) -> Option<&Role> {
+        self.allocation.as_ref()
+    }
+
+    pub fn reservations(&self) -> &[Reservation] {
+        self.details.as_ref().map_or(&[], |details| &details.reservations)
+    }
+
+    /// The role of the innermost reservation; `None` when unreserved.
+    pub fn reservation_role(&self) -> Option<&Role> {
+        self.reservations().last().map(|reservation| &reservation.role)
+    }
+
+    pub fn disk(&self) -> Option<&Disk> {
+        self.details.as_ref().and_then(|details| details.disk.as_ref())
+    }
+
+    pub fn provider_id(&self) -> Option<&str> {
+        self.details.as_ref().and_then(|details| details.provider.as_deref())
+    }
+
+    pub fn copies(&self) -> u32 {
+        self.copies
+    }
+
+    pub fn is_revocable(&self) -> bool {
+        self.details.as_ref().is_some_and(|details| details.revocable)
+    }
+
+    /// Once, however often it is held.
+    pub fn single_copy(&self) -> Resource {
+        Resource { copies: 1, ..self.clone() }
+    }
+
+    pub fn is_shared(&self) -> bool {
+        self.details.as_ref().is_some_and(|details| details.shared)
+    }
+
+    pub fn is_persistent_volume(&self) -> bool {
+        self.disk().is_some_and(|disk| disk.persistence.is_some())
+    }
+
+    pub fn is_unreserved(&self) -> bool {
+        self.reservations().is_empty()
+    }
+
+    pub fn is_dynamically_reserved(&self) -> bool {
+        self.reservations().last().is_some_and(|reservation| reservation.kind == ReservationKind::Dynamic)
+    }
+
+    pub fn has_refined_reservations(&self) -> bool {
+        self.reservations().len() > 1
+    }
+
+    /// Unreserved, or reserved to the role itself or an ancestor of it.
+    pub fn is_allocatable_to(&self, role: &str) -> bool {
+        self.reservation_role().is_none_or(|reserved| roles::is_within(role, reserved.as_str()))
+    }
+
+    pub fn is_reserved_within(&self, subtree: &str) -> bool {
+        self.reservation_role().is_some_and(|role| roles::is_within(role.as_str(), subtree))
+    }
+
+    pub fn is_allocated_within(&self, subtree: &str) -> bool {
+        self.allocation.as_ref().is_some_and(|role| roles::is_within(role.as_str(), subtree))
+    }
+
+    /// Nothing to hold: Mesos drops such entries wherever they appear.
+    pub fn is_empty(&self) -> bool {
+        self.value.is_empty() || self.copies == 0
+    }
+
+    /// Exclusive resources are taken whole or not at all.
+    pub fn is_exclusive(&self) -> bool {
+        self.disk().is_some_and(Disk::is_exclusive)
+    }
+
+    /// The same with another amount. Whether it may be divided is for the caller to know.
+    pub fn with_scalar(&self, amount: Scalar) -> Self {
+        Resource { value: Value::Scalar(amount), ..self.clone() }
+    }
+
+    pub fn contains(&self, other: &Resource) -> bool {
+        self.can_subtract(other) && self.value.contains(&other.value) && self.copies >= other.copies
+    }
+
+    /// The same thing and amount, whoever it is allocated to and however often it is held.
+    pub fn is_same_but_for_allocation(&self, other: &Resource) -> bool {
+        self.name == other.name && self.details == other.details && self.value == other.value
+    }
+
+    /// The same kind of thing, whatever the amount.
+    pub(crate) fn cmp_descriptor(&self, other: &Resource) -> Ordering {
+        let details = || match (&self.details, &other.details) {
+            (Some(own), Some(other)) if Arc::ptr_eq(own, other) => Ordering::Equal,
+            (own, other) => own.cmp(other),
+        };
+        (self.name.cmp(&other.name))
+            .then_with(|| self.value.kind().cmp(&other.value.kind()))
+            .then_with(details)
+            .then_with(|| self.allocation.cmp(&other.allocation))
+    }
+
+    pub(crate) fn cmp_position(&self, other: &Resource) -> Ordering {
+        self.cmp_descriptor(other).then_with(|| self.value.cmp(&other.value))
+    }
+
+    /// Given equal descriptors.
+    pub(crate) fn merges_with(&self, other: &Resource) -> bool {
+        if self.is_shared() { self.value == other.value } else { !self.is_exclusive() }
+    }
+
+    /// Given that it [merges](Self::merges_with).
+    pub(crate) fn merge(&mut self, other: &Resource) {
+        if self.is_shared() {
+            self.copies = self.copies.saturating_add(other.copies);
+        } else {
+            self.value.add(&other.value);
+        }
+    }
+
+    fn can_subtract(&self, other: &Resource) -> bool {
+        self.cmp_descriptor(other) == Ordering::Equal && self.splits_by(other)
+    }
+
+    /// Given equal descriptors.
+    pub(crate) fn splits_by(&self, other: &Resource) -> bool {
+        if self.is_shared() || self.is_exclusive() { self.value == other.value } else { true }
+    }
+
+    pub(crate) fn change_details(&mut self, change: impl FnOnce(&mut DescriptorDetails)) {
+        let mut details = self.details.as_deref().cloned().unwrap_or_default();
+        change(&mut details);
+        self.details = (details != DescriptorDetails::default()).then(|| Arc::new(details));
+    }
+}
+
+/// Shared resources are equal only with equal counts.
+impl PartialEq for Resource {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp_position(other) == Ordering::Equal && self.copies == other.copies
+    }
+}
+
+impl Eq for Resource {}

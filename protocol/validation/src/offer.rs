@@ -1,0 +1,95 @@
+//! Whether the offers named by an ACCEPT can be used together.
+
+use std::collections::BTreeSet;
+
+use messages::v1::OfferId;
+use model::{AgentId, FrameworkId, Role};
+
+use crate::Invalid;
+
+/// What the master knows of an outstanding offer. Offers of removed or disconnected
+/// agents are rescinded at once, so an offer that is found is usable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OfferSummary {
+    pub framework: FrameworkId,
+    pub role: Role,
+    pub agent: AgentId,
+}
+
+/// Checks all offers by one rule before the next rule, as Mesos does: the first
+/// broken rule decides the reason. A list without offers is no business of these rules.
+pub fn validate(
+    ids: &[OfferId],
+    lookup: impl Fn(&str) -> Option<OfferSummary>,
+    framework: &FrameworkId,
+) -> Result<(), Invalid> {
+    let offers = find(ids, lookup, "Offer")?;
+    validate_framework(&offers, framework)?;
+    validate_role(&offers)?;
+    validate_agent(&offers)
+}
+
+/// The same for inverse offers, which have no role.
+pub fn validate_inverse(
+    ids: &[OfferId],
+    lookup: impl Fn(&str) -> Option<OfferSummary>,
+    framework: &FrameworkId,
+) -> Result<(), Invalid> {
+    let offers = find(ids, lookup, "Inverse offer")?;
+    validate_framework(&offers, framework)?;
+    validate_agent(&offers)
+}
+
+type Found<'a> = Vec<(&'a str, OfferSummary)>;
+
+fn find<'a>(
+    ids: &'a [OfferId],
+    lookup: impl Fn(&str) -> Option<OfferSummary>,
+    kind: &str,
+) -> Result<Found<'a>, Invalid> {
+    let mut seen = BTreeSet::new();
+    for id in ids {
+        if !seen.insert(&id.value) {
+            return Err(Invalid::new(format!("Duplicate offer {} in offer list", id.value)));
+        }
+    }
+    let known = |id: &'a OfferId| match lookup(&id.value) {
+        Some(facts) => Ok((id.value.as_str(), facts)),
+        None => Err(Invalid::new(format!("{kind} {} is no longer valid", id.value))),
+    };
+    ids.iter().map(known).collect()
+}
+
+fn validate_framework(offers: &Found, framework: &FrameworkId) -> Result<(), Invalid> {
+    match offers.iter().find(|(_, facts)| facts.framework != *framework) {
+        Some((id, facts)) => Err(Invalid::new(format!(
+            "Offer {id} has invalid framework {} while framework {framework} is expected",
+            facts.framework
+        ))),
+        None => Ok(()),
+    }
+}
+
+fn validate_role(offers: &Found) -> Result<(), Invalid> {
+    let Some((_, first)) = offers.first() else { return Ok(()) };
+    match offers.iter().find(|(_, facts)| facts.role != first.role) {
+        // The unbalanced quotes are Mesos'.
+        Some((id, facts)) => Err(Invalid::new(format!(
+            "Aggregated offers must be allocated to the same role. Offer {id} uses role '{} but another is \
+             using role '{}",
+            facts.role, first.role
+        ))),
+        None => Ok(()),
+    }
+}
+
+fn validate_agent(offers: &Found) -> Result<(), Invalid> {
+    let Some((_, first)) = offers.first() else { return Ok(()) };
+    match offers.iter().find(|(_, facts)| facts.agent != first.agent) {
+        Some((id, facts)) => Err(Invalid::new(format!(
+            "Aggregated offers must belong to one single agent. Offer {id} uses agent {} and agent {}",
+            facts.agent, first.agent
+        ))),
+        None => Ok(()),
+    }
+}

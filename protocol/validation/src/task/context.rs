@@ -1,0 +1,40 @@
+//! What has to be known beside the message to judge a launch.
+
+use messages::v1::{self, agent_info::capability};
+use resources::Resources;
+
+/// Everything is borrowed from the master; lookups are closures so that this crate
+/// knows nothing of how the master keeps its books.
+pub struct Context<'a> {
+    pub framework_id: &'a str,
+    pub agent: LaunchAgent<'a>,
+    /// What is left of the offers after the operations before this one.
+    pub offered: &'a Resources,
+    /// The framework's other use of a task id, if any.
+    pub task_id_use: &'a dyn Fn(&str) -> Option<TaskIdUse>,
+    /// The framework's executor of this id on this agent.
+    pub running_executor: &'a dyn Fn(&str) -> Option<&'a v1::ExecutorInfo>,
+    /// `share_cgroups` (default: true) of a task that this executor already runs, if it
+    /// runs any, unreachable ones included. All tasks of an executor agree on it.
+    pub share_cgroups_under: &'a dyn Fn(&str) -> Option<bool>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TaskIdUse {
+    Running,
+    Unreachable,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LaunchAgent<'a> {
+    pub id: &'a str,
+    /// The capability TASK_RESOURCE_LIMITS.
+    pub task_resource_limits: bool,
+}
+
+impl<'a> LaunchAgent<'a> {
+    pub fn new(id: &'a str, capabilities: &[v1::agent_info::Capability]) -> Self {
+        let has = |wanted| capabilities.iter().any(|capability| capability.r#type() == wanted);
+        LaunchAgent { id, task_resource_limits: has(capability::Type::TaskResourceLimits) }
+    }
+}

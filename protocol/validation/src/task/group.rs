@@ -1,0 +1,156 @@
+//! LAUNCH_GROUP: a pod of tasks under one executor; one bad task refuses them all.
+
+use messages::v1::{ExecutorInfo, Resource, TaskGroupInfo, TaskInfo, container_info, executor_info, health_check};
+
+use super::launch::sum;
+use super::{Context, common};
+use crate::invalid::require;
+use crate::{Invalid, Within, command, container, executor, resource, text};
+
+/// The least an executor of a group must have; a default executor cannot run with less.
+const MIN_CPUS: f64 = 0.01;
+const MIN_MEM_MEGABYTES: f64 = 32.0;
+
+/// The master has put `executor` into each task that names none.
+pub fn validate(group: &TaskGroupInfo, executor: &ExecutorInfo, context: &Context) -> Result<(), Invalid> {
+    for task in &group.tasks {
+        validate_task(task, context).within(&format!("Task '{}' is invalid", task.task_id.value))?;
+    }
+    validate_executor(group, executor, context)?;
+    validate_share_cgroups(group, executor, context)
+}
+
+fn validate_task(task: &TaskInfo, context: &Context) -> Result<(), Invalid> {
+    common::validate(task, context)?;
+    require(task.executor.is_some(), "'TaskInfo.executor' must be set")?;
+    if let Some(container) = &task.container {
+        let probes_network = task
+            .health_check
+            .as_ref()
+            .is_some_and(|check| matches!(check.r#type(), health_check::Type::Http | health_check::Type::Tcp));
+        require(
+            container.network_infos.is_empty() || !probes_network,
+            "HTTP and TCP health checks are not supported for nested containers not joining parent's network",
+        )?;
+        require(
+            container.r#type() != container_info::Type::Docker,
+            "Docker ContainerInfo is not supported on the task",
+        )?;
+    }
+    require(
+        task.limits.is_empty() || container::share_cgroups(task.container.as_deref()) == Some(false),
+        "Resource limits may only be set for tasks within a task group when the 'share_cgroups' field is set \
+         to 'false'.",
+    )
+}
+
+fn validate_executor(group: &TaskGroupInfo, executor: &ExecutorInfo, context: &Context) -> Result<(), Invalid> {
+    let running = (context.running_executor)(&executor.executor_id.value);
+    executor::validate_launch(executor, context.framework_id, running)?;
+    require(executor.r#type.is_some(), "'ExecutorInfo.type' must be set")?;
+    require(executor.r#type() != executor_info::Type::Unknown, "Unknown executor type")?;
+    require(
+        executor.container.as_ref().is_none_or(|container| container.r#type() != container_info::Type::Docker),
+        "Docker ContainerInfo is not supported on the executor",
+    )?;
+    for task in &group.tasks {
+        if task.executor.as_deref().is_some_and(|own| !executor::same(own, executor)) {
+            return Err(Invalid::new(format!(
+                "The `ExecutorInfo` of task '{}' is different from executor '{}'",
+                task.task_id.value, executor.executor_id.value
+            )));
+        }
+    }
+    validate_minimum(executor)?;
+    validate_together(group, executor)?;
+    validate_offered(group, executor, running.is_some(), context)?;
+    if let Some(command) = &executor.command {
+        // The missing space is Mesos'.
+        let place = format!("Executor '{}'contains an invalid command", executor.executor_id.value);
+        command::validate(command).within(&place)?;
+    }
+    Ok(())
+}
+
+fn validate_minimum(executor: &ExecutorInfo) -> Result<(), Invalid> {
+    let id = &executor.executor_id.value;
+    let amount =
+        |name| resource::scalar_thousandths(&executor.resources, name).map(|thousandths| thousandths as f64 / 1000.0);
+    let cpus = amount("cpus");
+    if cpus.is_none_or(|cpus| cpus < MIN_CPUS) {
+        let has = cpus.map_or("None".to_owned(), text::double);
+        let least = text::double(MIN_CPUS);
+        return Err(Invalid::new(format!(
+            "Executor '{id}' uses less CPUs ({has}) than the minimum required ({least})"
+        )));
+    }
+    let mem = amount("mem");
+    if mem.is_none_or(|mem| mem < MIN_MEM_MEGABYTES) {
+        let has = mem.map_or("None".to_owned(), text::megabytes);
+        let least = text::megabytes(MIN_MEM_MEGABYTES);
+        return Err(Invalid::new(format!(
+            "Executor '{id}' uses less memory ({has}) than the minimum required ({least})"
+        )));
+    }
+    if amount("disk").is_none() {
+        return Err(Invalid::new(format!("Executor '{id}' uses no disk")));
+    }
+    Ok(())
+}
+
+fn validate_together(group: &TaskGroupInfo, executor: &ExecutorInfo) -> Result<(), Invalid> {
+    let tasks: Vec<&[Resource]> = group.tasks.iter().map(|task| task.resources.as_slice()).collect();
+    let parts: Vec<&[Resource]> = tasks.iter().copied().chain([executor.resources.as_slice()]).collect();
+    let all = parts.concat();
+    resource::validate_unique_persistence(&all).within("Task group and executor use duplicate persistence ID")?;
+    resource::validate_revocable_mix(&all)
+        .within("Task group and executor mix revocable and non-revocable resources")?;
+    if resource::overlap(&parts) {
+        let tasks: Result<Vec<String>, Invalid> = tasks.iter().map(|part| Ok(sum(&[part])?.to_string())).collect();
+        return Err(Invalid::new(format!(
+            "There are overlapping resources in the task group's task resources [ {} ] and/or executor resources {}",
+            tasks?.join(", "),
+            sum(&[&executor.resources])?
+        )));
+    }
+    Ok(())
+}
+
+fn validate_offered(
+    group: &TaskGroupInfo,
+    executor: &ExecutorInfo,
+    running: bool,
+    context: &Context,
+) -> Result<(), Invalid> {
+    let mut parts: Vec<&[Resource]> = group.tasks.iter().map(|task| task.resources.as_slice()).collect();
+    if !running {
+        parts.push(&executor.resources);
+    }
+    let total = sum(&parts)?;
+    if context.offered.contains(&total) {
+        return Ok(());
+    }
+    Err(Invalid::new(format!(
+        "Total resources {total} required by task group and its executor are more than available {}",
+        context.offered
+    )))
+}
+
+/// Either all tasks of an executor have cgroups of their own, or none has.
+fn validate_share_cgroups(group: &TaskGroupInfo, executor: &ExecutorInfo, context: &Context) -> Result<(), Invalid> {
+    require(
+        container::share_cgroups(executor.container.as_deref()) != Some(true),
+        "The 'share_cgroups' field cannot be set to 'true' on executor containers",
+    )?;
+    let mut values = group
+        .tasks
+        .iter()
+        .map(|task| container::share_cgroups(task.container.as_deref()).unwrap_or(true))
+        .chain((context.share_cgroups_under)(&executor.executor_id.value));
+    let Some(first) = values.next() else { return Ok(()) };
+    require(
+        values.all(|value| value == first),
+        "If set, the value of 'share_cgroups' must be the same for all tasks in each task group and under a \
+         single executor",
+    )
+}

@@ -1,0 +1,10 @@
+//! Whether tasks can be launched on an offer.
+
+mod common;
+mod context;
+mod group;
+mod launch;
+
+pub use context::{Context, LaunchAgent, TaskIdUse};
+pub use group::validate as validate_group;
+pub use launch::validate;

@@ -1,0 +1,116 @@
+//! The one walk over untrusted bytes before `prost` sees them.
+
+use std::borrow::Cow;
+
+use messages::schema::{FieldDescriptor, Kind, Label, MessageDescriptor};
+
+use super::DecodeError;
+use super::missing_fields::missing_fields;
+use super::rewrite::LazyCopy;
+use super::scan::{FieldClass, Fields, classify, enum_name, lookup, put_bytes, put_varint};
+use crate::Limits;
+
+/// Checks `bytes` against the schema and drops what `prost` would read otherwise than C++ protobuf does. The bytes are
+/// copied only if something has to be dropped, which no peer of the same version ever causes.
+pub(crate) fn check<'a>(
+    desc: &MessageDescriptor,
+    bytes: &'a [u8],
+    limits: &Limits,
+) -> Result<Cow<'a, [u8]>, DecodeError> {
+    if bytes.len() > limits.max_bytes {
+        return Err(DecodeError::TooLarge { size: bytes.len(), limit: limits.max_bytes });
+    }
+    let mut walk = Walk { limits, elements: 0, incomplete: false };
+    let rewritten = walk.message(desc, bytes, 0)?;
+    let checked = rewritten.map_or(Cow::Borrowed(bytes), Cow::Owned);
+    if walk.incomplete {
+        return Err(DecodeError::MissingRequired(missing_fields(desc, &checked)));
+    }
+    Ok(checked)
+}
+
+struct Walk<'l> {
+    limits: &'l Limits,
+    elements: usize,
+    /// Some message lacks a required field; which one is found out in a second, slower walk.
+    incomplete: bool,
+}
+
+impl Walk<'_> {
+    /// The replacement for `bytes`, if one is needed.
+    fn message(
+        &mut self,
+        desc: &MessageDescriptor,
+        bytes: &[u8],
+        depth: usize,
+    ) -> Result<Option<Vec<u8>>, DecodeError> {
+        if depth > self.limits.max_depth {
+            return Err(DecodeError::TooDeep { limit: self.limits.max_depth });
+        }
+        let mut copy = LazyCopy::new(bytes);
+        let mut seen = 0u64;
+        let mut fields = Fields::new(bytes);
+        loop {
+            let start = bytes.len() - fields.rest.len();
+            let Some(field) = fields.next_field()? else { break };
+            let end = bytes.len() - fields.rest.len();
+            self.count(1)?;
+            let Some((index, field_desc)) = lookup(desc, field.number) else { continue };
+            let replacement = match classify(field_desc, field.payload) {
+                FieldClass::Scalar => None,
+                FieldClass::Absent => {
+                    copy.replace(start, end, |_| {});
+                    continue;
+                }
+                FieldClass::Nested(nested, payload) => self.message(nested, payload, depth + 1)?,
+                FieldClass::Packed(payload) => self.packed(field_desc, payload)?,
+            };
+            if let Some(payload) = replacement {
+                copy.replace(start, end, |out| put_bytes(field.number, &payload, out));
+            }
+            seen |= bit(index);
+        }
+        self.incomplete |= lacks_required(desc, seen);
+        Ok(copy.finish())
+    }
+
+    /// Counts the elements, and drops enum values without a name.
+    fn packed(&mut self, desc: &FieldDescriptor, payload: &[u8]) -> Result<Option<Vec<u8>>, DecodeError> {
+        match desc.kind {
+            Kind::Double => self.count(payload.len() / 8)?,
+            Kind::Float => self.count(payload.len() / 4)?,
+            kind => {
+                let mut rest = Fields::new(payload);
+                let mut kept = Vec::new();
+                let mut dropped = false;
+                while !rest.rest.is_empty() {
+                    let value = rest.varint()?;
+                    self.count(1)?;
+                    match kind {
+                        Kind::Enum(desc) if enum_name(desc, value).is_none() => dropped = true,
+                        _ => put_varint(value, &mut kept),
+                    }
+                }
+                return Ok(dropped.then_some(kept));
+            }
+        }
+        Ok(None)
+    }
+
+    fn count(&mut self, elements: usize) -> Result<(), DecodeError> {
+        self.elements = self.elements.saturating_add(elements);
+        if self.elements > self.limits.max_elements {
+            return Err(DecodeError::TooManyElements { limit: self.limits.max_elements });
+        }
+        Ok(())
+    }
+}
+
+fn lacks_required(desc: &MessageDescriptor, seen: u64) -> bool {
+    desc.fields.iter().enumerate().any(|(index, field)| field.label == Label::Required && seen & bit(index) == 0)
+}
+
+/// No message has more than 64 fields (a test holds that).
+pub(super) fn bit(index: usize) -> u64 {
+    1u64.checked_shl(index as u32).unwrap_or(0)
+}

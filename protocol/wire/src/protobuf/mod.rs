@@ -1,0 +1,18 @@
+//! Protobuf: untrusted bytes are checked against the schema, then decoded by `prost`.
+
+mod check;
+mod decode;
+mod encode;
+mod error;
+mod map_values;
+mod missing_fields;
+mod rewrite;
+pub(crate) mod scan;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use check::check;
+pub use decode::{decode, decode_message};
+pub use encode::{encode, encode_message, encode_with_list};
+pub use error::DecodeError;
+pub(crate) use map_values::zero_message;

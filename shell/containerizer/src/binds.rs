@@ -1,0 +1,175 @@
+//! Directories of the host that a container sees in its own mount namespace: persistent volumes in its sandbox.
+//!
+//! The tree is cloned first and attached to an opened directory, never by path: the sandbox belongs to a user who may put
+//! a link where the directory was. The child does this before its program runs, so [`bind_mount`] keeps to system calls.
+
+use std::ffi::{CStr, CString};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, Mode, OFlags};
+use rustix::io::Errno;
+use rustix::mount::{MountFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, mount_remount, move_mount, open_tree};
+use rustix::process::Pid;
+use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space};
+
+/// One directory of the host, and where a container sees it. Both exist.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bind {
+    pub source: PathBuf,
+    pub target: PathBuf,
+    pub read_only: bool,
+}
+
+/// The same as the kernel wants it.
+#[derive(Debug)]
+pub(crate) struct PreparedBind {
+    source: CString,
+    target: CString,
+    read_only: bool,
+}
+
+impl PreparedBind {
+    /// `None` if a path has a zero byte.
+    pub(crate) fn new(bind: &Bind) -> Option<Self> {
+        let c_string = |path: &Path| CString::new(path.as_os_str().as_bytes()).ok();
+        Some(PreparedBind {
+            source: c_string(&bind.source)?,
+            target: c_string(&bind.target)?,
+            read_only: bind.read_only,
+        })
+    }
+}
+
+/// In the mount namespace of the caller.
+pub(crate) fn bind_mount(bind: &PreparedBind) -> Result<(), Errno> {
+    attach(&clone_of(bind)?, bind)
+}
+
+/// In the mount namespace of a process. A thread of its own goes there, and ends there. Nothing happens where something is
+/// mounted already: an agent that has been restarted does not know what its predecessor did.
+pub(crate) fn bind_mount_in(pid: Pid, bind: &Bind) -> io::Result<()> {
+    if is_mounted(&std::fs::read_to_string(format!("/proc/{}/mountinfo", pid.as_raw_nonzero()))?, &bind.target) {
+        return Ok(());
+    }
+    let bind = PreparedBind::new(bind).ok_or(io::ErrorKind::InvalidInput)?;
+    // The clone is in no namespace until it is attached.
+    let tree = clone_of(&bind)?;
+    inside(pid, || attach(&tree, &bind))
+}
+
+/// What the container still uses below it stays usable until it is closed.
+pub(crate) fn unmount_in(pid: Pid, target: &Path) -> io::Result<()> {
+    let gone = |errno| matches!(errno, Errno::INVAL | Errno::NOENT);
+    inside(pid, || match rustix::mount::unmount(target, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW) {
+        Err(errno) if gone(errno) => Ok(()),
+        done => done,
+    })
+}
+
+/// Whether a mount table (proc(5), `mountinfo`) has this mount point, the fifth field, where some bytes are in octal.
+fn is_mounted(table: &str, target: &Path) -> bool {
+    let escaped: String = target.to_string_lossy().chars().fold(String::new(), |mut text, char| {
+        match char {
+            ' ' => text.push_str("\\040"),
+            '\t' => text.push_str("\\011"),
+            '\n' => text.push_str("\\012"),
+            '\\' => text.push_str("\\134"),
+            other => text.push(other),
+        }
+        text
+    });
+    table.lines().any(|line| line.split(' ').nth(4) == Some(&escaped))
+}
+
+fn clone_of(bind: &PreparedBind) -> Result<OwnedFd, Errno> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE
+        | OpenTreeFlags::OPEN_TREE_CLOEXEC
+        | OpenTreeFlags::AT_RECURSIVE
+        | OpenTreeFlags::AT_SYMLINK_NOFOLLOW;
+    open_tree(CWD, &*bind.source, flags)
+}
+
+fn attach(tree: &OwnedFd, bind: &PreparedBind) -> Result<(), Errno> {
+    let sealed = if bind.read_only { read_only(tree.as_fd()) } else { Ok(()) };
+    let target = directory(&bind.target)?;
+    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+    match sealed {
+        Ok(()) => move_mount(tree, c"", &target, c"", flags),
+        // Linux before 5.12 can do it only where it is attached.
+        Err(Errno::NOSYS) => {
+            move_mount(tree, c"", &target, c"", flags)?;
+            mount_remount(&*bind.target, MountFlags::BIND | MountFlags::RDONLY, c"")
+        }
+        Err(errno) => Err(errno),
+    }
+}
+
+fn directory(path: &CStr) -> Result<OwnedFd, Errno> {
+    rustix::fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
+}
+
+/// `struct mount_attr` of linux/mount.h.
+#[repr(C)]
+struct MountAttributes {
+    set: u64,
+    clear: u64,
+    propagation: u64,
+    user_namespace: u64,
+}
+
+#[allow(unsafe_code)]
+fn read_only(tree: BorrowedFd<'_>) -> Result<(), Errno> {
+    const MOUNT_ATTR_RDONLY: u64 = 1;
+    let attributes = MountAttributes { set: MOUNT_ATTR_RDONLY, clear: 0, propagation: 0, user_namespace: 0 };
+    let flags = libc::AT_EMPTY_PATH | libc::AT_RECURSIVE;
+    // SAFETY: the path is a C string, `attributes` is valid for reads and as long as said.
+    let code = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            tree.as_raw_fd(),
+            c"".as_ptr(),
+            flags,
+            &raw const attributes,
+            size_of::<MountAttributes>(),
+        )
+    };
+    if code == 0 {
+        return Ok(());
+    }
+    // SAFETY: always valid for reads.
+    Err(Errno::from_raw_os_error(unsafe { *libc::__errno_location() }))
+}
+
+/// Runs `work` on a thread that has joined the mount namespace of a process (setns(2) demands that it shares no directories
+/// with other threads).
+#[allow(unsafe_code)]
+fn inside(pid: Pid, work: impl FnOnce() -> Result<(), Errno> + Send) -> io::Result<()> {
+    let namespace = std::fs::File::open(format!("/proc/{}/ns/mnt", pid.as_raw_nonzero()))?;
+    std::thread::scope(|scope| {
+        let enter = || -> Result<(), Errno> {
+            // SAFETY: only the working directory and the umask become this thread's own, and it uses neither.
+            unsafe { rustix::thread::unshare_unsafe(UnshareFlags::FS) }?;
+            move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Mount))?;
+            work()
+        };
+        let thread = std::thread::Builder::new().name("bind".into()).spawn_scoped(scope, enter)?;
+        thread.join().map_err(|_| io::Error::other("a thread has ended"))??;
+        Ok(())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mount_points_are_found_in_the_table() {
+        let table = "64 43 254:0 /v /box/a\\040b rw,relatime - ext4 /dev/vda rw\n65 43 0:1 / /box rw - tmpfs none rw\n";
+        for (target, expect) in [("/box/a b", true), ("/box", true), ("/box/a", false), ("/v", false)] {
+            assert_eq!(is_mounted(table, Path::new(target)), expect, "{target}");
+        }
+    }
+}

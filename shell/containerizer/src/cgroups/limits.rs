@@ -1,0 +1,168 @@
+//! From `Limits` to what the controllers want to read.
+
+use std::path::Path;
+
+use super::mounts::{Controller, Version};
+use super::tree::ContainerCgroups;
+use crate::kernel::Kernel;
+use crate::{Config, Error, Limits};
+
+/// Mesos' numbers (`src/slave/containerizer/mesos/isolators/cgroups`): shares per cpu, the least shares, the least
+/// memory, the CFS period and the least quota in it.
+const SHARES_PER_CPU: f64 = 1024.0;
+const MIN_SHARES: u64 = 2;
+/// Of revocable processors (`CPU_SHARES_PER_CPU_REVOCABLE`).
+const SHARES_PER_REVOCABLE_CPU: f64 = 10.0;
+const MAX_SHARES: u64 = 262_144;
+const WEIGHT_PER_CPU: f64 = 100.0;
+/// In the same proportion as the shares.
+const WEIGHT_PER_REVOCABLE_CPU: f64 = 1.0;
+const MIN_MEMORY: u64 = 32 << 20;
+const CFS_PERIOD_US: u64 = 100_000;
+const MIN_CFS_QUOTA_US: u64 = 1_000;
+
+/// What the operator chose that matters here.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LimitOptions {
+    pub cfs: bool,
+    pub swap: bool,
+}
+
+impl From<&Config> for LimitOptions {
+    fn from(config: &Config) -> Self {
+        LimitOptions { cfs: config.cgroups_enable_cfs, swap: config.cgroups_limit_swap }
+    }
+}
+
+impl ContainerCgroups {
+    /// Writes the limits of every controller in use. `first`: of a container that has no process yet.
+    pub(crate) fn limit(
+        &self,
+        kernel: &dyn Kernel,
+        limits: &Limits,
+        options: LimitOptions,
+        first: bool,
+    ) -> Result<(), Error> {
+        if let Some((version, path)) = self.place(Controller::Cpu) {
+            limit_cpu(kernel, version, path, limits, options)?;
+        }
+        if let Some((version, path)) = self.place(Controller::Memory) {
+            limit_memory(kernel, version, path, limits, options, first)?;
+        }
+        if let Some((_, path)) = self.place(Controller::Pids) {
+            write(kernel, path, "pids.max", &limits.pids.map_or("max".into(), |pids| pids.to_string()))?;
+        }
+        Ok(())
+    }
+
+    /// The limit in force, for the report of its breach.
+    pub(crate) fn memory_limit(&self, kernel: &dyn Kernel) -> Option<u64> {
+        let (version, path) = self.place(Controller::Memory)?;
+        current_limit(kernel, version, path)
+    }
+}
+
+fn limit_cpu(
+    kernel: &dyn Kernel,
+    version: Version,
+    path: &Path,
+    limits: &Limits,
+    options: LimitOptions,
+) -> Result<(), Error> {
+    match version {
+        Version::V1 => write(kernel, path, "cpu.shares", &shares(limits).to_string())?,
+        Version::V2 => write(kernel, path, "cpu.weight", &weight(limits).to_string())?,
+    }
+    // An explicit limit is enforced whatever the default of the agent is.
+    let ceiling = limits.cpu_limit.or(options.cfs.then_some(limits.cpus));
+    let quota = ceiling.filter(|cpus| cpus.is_finite()).map(quota_us);
+    match (version, quota) {
+        (Version::V1, Some(quota)) => {
+            write(kernel, path, "cpu.cfs_period_us", &CFS_PERIOD_US.to_string())?;
+            write(kernel, path, "cpu.cfs_quota_us", &quota.to_string())
+        }
+        (Version::V2, Some(quota)) => write(kernel, path, "cpu.max", &format!("{quota} {CFS_PERIOD_US}")),
+        (Version::V1, None) if ceiling.is_some() => write(kernel, path, "cpu.cfs_quota_us", "-1"),
+        (Version::V2, None) if ceiling.is_some() => write(kernel, path, "cpu.max", &format!("max {CFS_PERIOD_US}")),
+        (_, None) => Ok(()),
+    }
+}
+
+fn limit_memory(
+    kernel: &dyn Kernel,
+    version: Version,
+    path: &Path,
+    limits: &Limits,
+    options: LimitOptions,
+    first: bool,
+) -> Result<(), Error> {
+    let promised = limits.memory.max(MIN_MEMORY);
+    let ceiling = limits.memory_limit.map_or(promised, |limit| limit.max(MIN_MEMORY));
+    match version {
+        Version::V1 => write(kernel, path, "memory.soft_limit_in_bytes", &promised.to_string())?,
+        Version::V2 => write(kernel, path, "memory.low", &promised.to_string())?,
+    }
+    // A lower limit would make the kernel kill what was within its rights a moment ago; Mesos never lowers it either.
+    if !first && current_limit(kernel, version, path).is_some_and(|current| ceiling < current) {
+        return Ok(());
+    }
+    match version {
+        Version::V1 => hard_limit_v1(kernel, path, ceiling, options),
+        Version::V2 => {
+            write(kernel, path, "memory.max", &bytes(ceiling, "max"))?;
+            if options.swap {
+                write(kernel, path, "memory.swap.max", "0")?;
+            }
+            // All or nothing: without its victim a container is in an unknown state, and the executor would report the
+            // death of the task before the agent can say why.
+            write(kernel, path, "memory.oom.group", "1")
+        }
+    }
+}
+
+/// Memory and swap together may never be less than memory alone, so the order depends on the direction.
+fn hard_limit_v1(kernel: &dyn Kernel, path: &Path, ceiling: u64, options: LimitOptions) -> Result<(), Error> {
+    let value = bytes(ceiling, "-1");
+    if !options.swap {
+        return write(kernel, path, "memory.limit_in_bytes", &value);
+    }
+    let memory_first = write(kernel, path, "memory.limit_in_bytes", &value);
+    write(kernel, path, "memory.memsw.limit_in_bytes", &value)?;
+    memory_first.or_else(|_| write(kernel, path, "memory.limit_in_bytes", &value))
+}
+
+fn current_limit(kernel: &dyn Kernel, version: Version, path: &Path) -> Option<u64> {
+    let file = match version {
+        Version::V1 => "memory.limit_in_bytes",
+        Version::V2 => "memory.max",
+    };
+    let text = kernel.read(&path.join(file)).ok()?;
+    match text.trim() {
+        "max" => Some(u64::MAX),
+        number => number.parse().ok(),
+    }
+}
+
+fn shares(limits: &Limits) -> u64 {
+    let each = if limits.low_priority { SHARES_PER_REVOCABLE_CPU } else { SHARES_PER_CPU };
+    // Saturates; a NaN is 0.
+    ((limits.cpus * each) as u64).clamp(MIN_SHARES, MAX_SHARES)
+}
+
+fn weight(limits: &Limits) -> u64 {
+    let each = if limits.low_priority { WEIGHT_PER_REVOCABLE_CPU } else { WEIGHT_PER_CPU };
+    ((limits.cpus * each) as u64).clamp(1, 10_000)
+}
+
+fn quota_us(cpus: f64) -> u64 {
+    ((cpus * CFS_PERIOD_US as f64) as u64).max(MIN_CFS_QUOTA_US)
+}
+
+fn bytes(value: u64, unlimited: &str) -> String {
+    if value == u64::MAX { unlimited.to_owned() } else { value.to_string() }
+}
+
+fn write(kernel: &dyn Kernel, path: &Path, file: &str, value: &str) -> Result<(), Error> {
+    let path = path.join(file);
+    kernel.write(&path, value).map_err(Error::io("cannot write to", path))
+}

@@ -1,0 +1,331 @@
+//! Both versions against a kernel in memory: what is written where, in which order.
+
+use std::path::Path;
+
+use super::{CgroupTree, ContainerCgroups, Controller, Hierarchies, LimitOptions, Version};
+use crate::isolation::{Isolation, Tracking};
+use crate::kernel::fake::FakeKernel;
+use crate::{Config, Error, Launcher, Limits};
+
+const V1_FILES: &[(&str, &str)] = &[
+    ("cgroup.procs", ""),
+    ("cpu.shares", "1024"),
+    ("cpu.cfs_period_us", "100000"),
+    ("cpu.cfs_quota_us", "-1"),
+    ("memory.limit_in_bytes", "9223372036854771712"),
+    ("memory.soft_limit_in_bytes", "9223372036854771712"),
+    ("memory.memsw.limit_in_bytes", "9223372036854771712"),
+    ("memory.usage_in_bytes", "4096"),
+    ("memory.stat", "total_rss 2048\ntotal_cache 1024\n"),
+    ("pids.max", "max"),
+    ("freezer.state", "THAWED"),
+];
+
+const V2_FILES: &[(&str, &str)] = &[
+    ("cgroup.procs", ""),
+    ("cgroup.controllers", "cpuset cpu io memory pids"),
+    ("cgroup.subtree_control", ""),
+    ("cgroup.kill", ""),
+    ("cpu.weight", "100"),
+    ("cpu.max", "max 100000"),
+    ("cpu.stat", "usage_usec 3000000\nuser_usec 2000000\nsystem_usec 1000000\nnr_throttled 7\n"),
+    ("memory.low", "0"),
+    ("memory.max", "max"),
+    ("memory.swap.max", "max"),
+    ("memory.oom.group", "0"),
+    ("memory.current", "8192"),
+    ("memory.events", "low 0\nhigh 0\nmax 0\noom 0\noom_kill 0\n"),
+    ("memory.stat", "anon 5000\nfile 3000\n"),
+    ("pids.max", "max"),
+    ("pids.current", "4"),
+];
+
+const V1_MOUNTS: &str = "\
+31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw,mode=755
+32 31 0:29 / /sys/fs/cgroup/cpu,cpuacct rw,relatime shared:9 - cgroup cgroup rw,cpu,cpuacct
+35 31 0:32 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory
+37 31 0:34 / /sys/fs/cgroup/freezer rw,relatime - cgroup cgroup rw,freezer
+39 31 0:36 / /sys/fs/cgroup/pids rw,relatime - cgroup cgroup rw,pids
+40 31 0:37 / /sys/fs/cgroup/systemd rw,relatime - cgroup cgroup rw,name=systemd
+";
+
+const V2_MOUNTS: &str = "29 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n";
+
+fn v1() -> FakeKernel {
+    let kernel = FakeKernel::with_mounts(V1_MOUNTS);
+    for hierarchy in ["cpu,cpuacct", "memory", "freezer", "pids"] {
+        kernel.hierarchy(&format!("/sys/fs/cgroup/{hierarchy}"), V1_FILES);
+    }
+    kernel
+}
+
+fn v2() -> FakeKernel {
+    let kernel = FakeKernel::with_mounts(V2_MOUNTS);
+    kernel.hierarchy("/sys/fs/cgroup", V2_FILES);
+    kernel
+}
+
+/// systemd's middle way: v2 tracks processes, v1 has the controllers.
+fn hybrid() -> FakeKernel {
+    let kernel = v1();
+    let mounts = format!("{V1_MOUNTS}41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n");
+    kernel.file("/proc/self/mountinfo", &mounts);
+    kernel.hierarchy(
+        "/sys/fs/cgroup/unified",
+        &[("cgroup.procs", ""), ("cgroup.controllers", "hugetlb"), ("cgroup.kill", "")],
+    );
+    kernel
+}
+
+fn config() -> Config {
+    let isolation = ["cgroups/cpu", "cgroups/mem", "cgroups/pids"].map(str::to_owned).to_vec();
+    Config { launcher: Launcher::Linux, isolation, ..Config::default() }
+}
+
+fn tree(kernel: &FakeKernel) -> CgroupTree {
+    let Tracking::Cgroups(tree) = Isolation::prepare(kernel, &config()).unwrap().tracking else {
+        panic!("the linux launcher tracks by cgroups");
+    };
+    tree
+}
+
+fn group(kernel: &FakeKernel) -> ContainerCgroups {
+    let tree = tree(kernel);
+    let group = tree.group("c");
+    group.create(kernel, &tree).unwrap();
+    kernel.log();
+    group
+}
+
+fn limits() -> Limits {
+    Limits { cpus: 0.5, memory: 64 << 20, pids: Some(100), ..Limits::default() }
+}
+
+const PLAIN: LimitOptions = LimitOptions { cfs: false, swap: false };
+
+fn check(kernel: &FakeKernel, limits: Limits, options: LimitOptions, expect: &[&str]) {
+    group(kernel).limit(kernel, &limits, options, true).unwrap();
+    assert_eq!(kernel.log(), expect);
+}
+
+#[test]
+fn controllers_are_found_wherever_they_are() {
+    let place = |kernel: &FakeKernel, controller| {
+        let hierarchies = Hierarchies::detect(kernel, Path::new("/sys/fs/cgroup")).unwrap();
+        hierarchies.place(controller).map(|(version, path)| (version, path.display().to_string()))
+    };
+    let v1_cpu = Some((Version::V1, "/sys/fs/cgroup/cpu,cpuacct".to_owned()));
+    assert_eq!(place(&v1(), Controller::Cpu), v1_cpu);
+    assert_eq!(place(&hybrid(), Controller::Cpuacct), v1_cpu);
+    let unified = Some((Version::V2, "/sys/fs/cgroup".to_owned()));
+    for controller in [Controller::Cpu, Controller::Cpuacct, Controller::Memory, Controller::Freezer] {
+        assert_eq!(place(&v2(), controller), unified);
+    }
+    let elsewhere = Hierarchies::detect(&v1(), Path::new("/other")).unwrap();
+    assert_eq!(elsewhere, Hierarchies::default());
+}
+
+#[test]
+fn limits_in_v1() {
+    check(
+        &v1(),
+        limits(),
+        PLAIN,
+        &[
+            "/sys/fs/cgroup/cpu,cpuacct/mesos/c/cpu.shares = 512",
+            "/sys/fs/cgroup/memory/mesos/c/memory.soft_limit_in_bytes = 67108864",
+            "/sys/fs/cgroup/memory/mesos/c/memory.limit_in_bytes = 67108864",
+            "/sys/fs/cgroup/pids/mesos/c/pids.max = 100",
+        ],
+    );
+}
+
+#[test]
+fn revocable_processors_get_what_others_leave() {
+    let revocable = Limits { low_priority: true, ..limits() };
+    let first = |kernel: FakeKernel| {
+        group(&kernel).limit(&kernel, &revocable, PLAIN, true).unwrap();
+        kernel.log().remove(0)
+    };
+    assert_eq!(first(v1()), "/sys/fs/cgroup/cpu,cpuacct/mesos/c/cpu.shares = 5");
+    assert_eq!(first(v2()), "/sys/fs/cgroup/mesos/c/cpu.weight = 1");
+}
+
+#[test]
+fn limits_in_v2() {
+    check(
+        &v2(),
+        limits(),
+        LimitOptions { cfs: true, swap: true },
+        &[
+            "/sys/fs/cgroup/mesos/c/cpu.weight = 50",
+            "/sys/fs/cgroup/mesos/c/cpu.max = 50000 100000",
+            "/sys/fs/cgroup/mesos/c/memory.low = 67108864",
+            "/sys/fs/cgroup/mesos/c/memory.max = 67108864",
+            "/sys/fs/cgroup/mesos/c/memory.swap.max = 0",
+            "/sys/fs/cgroup/mesos/c/memory.oom.group = 1",
+            "/sys/fs/cgroup/mesos/c/pids.max = 100",
+        ],
+    );
+}
+
+#[test]
+fn the_least_of_everything() {
+    check(
+        &v1(),
+        Limits::default(),
+        LimitOptions { cfs: true, swap: true },
+        &[
+            "/sys/fs/cgroup/cpu,cpuacct/mesos/c/cpu.shares = 2",
+            "/sys/fs/cgroup/cpu,cpuacct/mesos/c/cpu.cfs_period_us = 100000",
+            "/sys/fs/cgroup/cpu,cpuacct/mesos/c/cpu.cfs_quota_us = 1000",
+            "/sys/fs/cgroup/memory/mesos/c/memory.soft_limit_in_bytes = 33554432",
+            "/sys/fs/cgroup/memory/mesos/c/memory.limit_in_bytes = 33554432",
+            "/sys/fs/cgroup/memory/mesos/c/memory.memsw.limit_in_bytes = 33554432",
+            "/sys/fs/cgroup/pids/mesos/c/pids.max = max",
+        ],
+    );
+}
+
+#[test]
+fn a_limit_of_its_own_is_enforced_without_cfs_for_all() {
+    let infinite = Limits { cpu_limit: Some(f64::INFINITY), memory_limit: Some(u64::MAX), ..limits() };
+    check(
+        &v2(),
+        infinite,
+        LimitOptions { cfs: true, swap: false },
+        &[
+            "/sys/fs/cgroup/mesos/c/cpu.weight = 50",
+            "/sys/fs/cgroup/mesos/c/cpu.max = max 100000",
+            "/sys/fs/cgroup/mesos/c/memory.low = 67108864",
+            "/sys/fs/cgroup/mesos/c/memory.max = max",
+            "/sys/fs/cgroup/mesos/c/memory.oom.group = 1",
+            "/sys/fs/cgroup/mesos/c/pids.max = 100",
+        ],
+    );
+    let kernel = v1();
+    let group = group(&kernel);
+    group.limit(&kernel, &Limits { cpu_limit: Some(1.5), ..limits() }, PLAIN, true).unwrap();
+    assert!(kernel.log().contains(&"/sys/fs/cgroup/cpu,cpuacct/mesos/c/cpu.cfs_quota_us = 150000".to_owned()));
+}
+
+#[test]
+fn memory_is_raised_but_not_lowered_under_a_running_task() {
+    for kernel in [v1(), v2()] {
+        let group = group(&kernel);
+        group.limit(&kernel, &limits(), PLAIN, true).unwrap();
+        group.limit(&kernel, &Limits { memory: 128 << 20, ..limits() }, PLAIN, false).unwrap();
+        assert_eq!(group.memory_limit(&kernel), Some(128 << 20));
+        group.limit(&kernel, &Limits { memory: 64 << 20, ..limits() }, PLAIN, false).unwrap();
+        assert_eq!(group.memory_limit(&kernel), Some(128 << 20));
+    }
+}
+
+#[test]
+fn v2_controllers_are_passed_down_to_our_root() {
+    let kernel = v2();
+    tree(&kernel);
+    let expect = ["cpu", "memory", "pids"].iter().flat_map(|controller| {
+        ["/sys/fs/cgroup", "/sys/fs/cgroup/mesos"].map(|path| format!("{path}/cgroup.subtree_control = +{controller}"))
+    });
+    let expect: Vec<String> = std::iter::once("mkdir /sys/fs/cgroup/mesos".to_owned()).chain(expect).collect();
+    assert_eq!(kernel.log(), expect);
+}
+
+#[test]
+fn what_cannot_be_limited_is_said() {
+    let kernel = v2();
+    kernel.refuse("/sys/fs/cgroup/cgroup.subtree_control");
+    let isolation = Isolation::prepare(&kernel, &config()).unwrap();
+    assert_eq!(isolation.missing[1], "memory is not limited: no usable cgroup controller 'memory'");
+
+    let kernel = v1().without_root();
+    assert!(matches!(Isolation::prepare(&kernel, &config()), Err(Error::LinuxLauncher(_))));
+    let auto = Config { launcher: Launcher::Auto, ..config() };
+    let isolation = Isolation::prepare(&kernel, &auto).unwrap();
+    assert!(matches!(isolation.tracking, Tracking::ProcessTree));
+    assert!(isolation.missing.iter().any(|sentence| sentence.starts_with("cpu is not limited")));
+    assert_eq!(kernel.log(), [""; 0], "without root nothing is touched");
+}
+
+#[test]
+fn killing_in_v1_freezes_first() {
+    let kernel = v1();
+    let group = group(&kernel);
+    kernel.file("/sys/fs/cgroup/freezer/mesos/c/cgroup.procs", "7\n8\n");
+    assert!(!group.is_empty(&kernel));
+    group.kill(&kernel);
+    let state = "/sys/fs/cgroup/freezer/mesos/c/freezer.state";
+    assert_eq!(
+        kernel.log(),
+        [format!("{state} = FROZEN"), "kill 7 9".into(), "kill 8 9".into(), format!("{state} = THAWED")]
+    );
+    assert!(group.is_empty(&kernel));
+}
+
+#[test]
+fn killing_in_v2_is_one_write() {
+    for (kernel, path) in [(v2(), "/sys/fs/cgroup"), (hybrid(), "/sys/fs/cgroup/unified")] {
+        let group = group(&kernel);
+        group.kill(&kernel);
+        assert_eq!(kernel.log(), [format!("{path}/mesos/c/cgroup.kill = 1")]);
+    }
+}
+
+#[test]
+fn cgroups_made_inside_go_too_and_the_root_when_it_is_empty() {
+    use crate::kernel::Kernel;
+    let kernel = v2();
+    let tree = tree(&kernel);
+    let (inner, other) = (tree.group("c"), tree.group("other"));
+    inner.create(&kernel, &tree).unwrap();
+    other.create(&kernel, &tree).unwrap();
+    kernel.make_directory(Path::new("/sys/fs/cgroup/mesos/c/nested")).unwrap();
+    kernel.log();
+    inner.remove(&kernel).unwrap();
+    assert_eq!(kernel.log(), ["rmdir /sys/fs/cgroup/mesos/c/nested", "rmdir /sys/fs/cgroup/mesos/c"]);
+    inner.remove(&kernel).unwrap();
+    tree.remove_roots(&kernel);
+    assert_eq!(kernel.log(), [""; 0], "another container is in it");
+    other.remove(&kernel).unwrap();
+    tree.remove_roots(&kernel);
+    assert_eq!(kernel.log(), ["rmdir /sys/fs/cgroup/mesos/other", "rmdir /sys/fs/cgroup/mesos"]);
+}
+
+#[test]
+fn a_root_that_disappeared_is_made_again() {
+    let kernel = hybrid();
+    let tree = tree(&kernel);
+    tree.remove_roots(&kernel);
+    tree.group("c").create(&kernel, &tree).unwrap();
+    assert!(kernel.log().contains(&"mkdir /sys/fs/cgroup/unified/mesos/c".to_owned()));
+}
+
+#[test]
+fn a_container_with_processes_is_not_removed() {
+    let kernel = v2();
+    let group = group(&kernel);
+    kernel.file("/sys/fs/cgroup/mesos/c/cgroup.procs", "7\n");
+    assert!(group.remove(&kernel).is_err());
+}
+
+#[test]
+fn usage_is_what_the_controllers_say() {
+    let kernel = v2();
+    let usage = group(&kernel).usage(&kernel, &limits());
+    assert_eq!((usage.cpus_user_secs, usage.cpus_system_secs), (Some(2.0), Some(1.0)));
+    assert_eq!((usage.mem_total_bytes, usage.mem_rss_bytes), (Some(8192), Some(5000)));
+    assert_eq!((usage.cpus_nr_throttled, usage.threads), (Some(7), Some(4)));
+    assert_eq!(usage.mem_limit_bytes, None);
+
+    let usage = group(&v1()).usage(&v1(), &limits());
+    assert_eq!(usage.cpus_limit, Some(0.5));
+}
+
+#[test]
+fn a_root_outside_of_the_hierarchy_is_refused() {
+    for root in ["", "/", "/mesos", "..", "a/../b", "."] {
+        let config = Config { cgroups_root: root.into(), ..config() };
+        assert!(matches!(Isolation::prepare(&v2(), &config), Err(Error::InvalidCgroupsRoot(_))), "{root:?}");
+    }
+}

@@ -1,0 +1,250 @@
+//! Our root in each hierarchy, and the cgroups of containers below it. Nothing else is ever touched.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::process::Pid;
+
+use super::mounts::{Controller, Hierarchies, Version};
+use crate::Error;
+use crate::kernel::Kernel;
+
+/// The hierarchies in use and the name of our root in them.
+#[derive(Debug, Clone)]
+pub(crate) struct CgroupTree {
+    root: String,
+    /// Where each controller in use is.
+    controllers: BTreeMap<Controller, (Version, PathBuf)>,
+    /// Every hierarchy a container has a cgroup in, the one that tracks its processes first.
+    hierarchies: Vec<(Version, PathBuf)>,
+}
+
+impl CgroupTree {
+    /// Chooses hierarchies for these controllers and makes our root in each. The processes of a container are tracked
+    /// in the v2 hierarchy if there is one (it can kill a cgroup as a whole), else in the freezer's.
+    pub(crate) fn prepare(
+        kernel: &dyn Kernel,
+        hierarchies: &Hierarchies,
+        root: &str,
+        wanted: &[Controller],
+    ) -> Result<(Self, Vec<Controller>), Error> {
+        check_root(root)?;
+        let tracking = match &hierarchies.unified {
+            Some(unified) => (Version::V2, unified.clone()),
+            None => hierarchies
+                .place(Controller::Freezer)
+                .map(|(version, path)| (version, path.to_owned()))
+                .ok_or_else(|| Error::LinuxLauncher("neither cgroup v2 nor the v1 freezer is mounted".into()))?,
+        };
+        let mut tree =
+            CgroupTree { root: root.to_owned(), controllers: BTreeMap::new(), hierarchies: vec![tracking.clone()] };
+        tree.make_root(kernel, &tracking.1)?;
+
+        let mut missing = Vec::new();
+        for controller in wanted {
+            match hierarchies.place(*controller) {
+                Some((version, path)) if tree.enable(kernel, *controller, version, path).is_ok() => {
+                    let place = (version, path.to_owned());
+                    if !tree.hierarchies.contains(&place) {
+                        tree.hierarchies.push(place.clone());
+                    }
+                    tree.controllers.insert(*controller, place);
+                }
+                _ => missing.push(*controller),
+            }
+        }
+        Ok((tree, missing))
+    }
+
+    fn make_root(&self, kernel: &dyn Kernel, hierarchy: &Path) -> Result<(), Error> {
+        let mut path = hierarchy.to_owned();
+        for part in Path::new(&self.root) {
+            path.push(part);
+            make(kernel, &path).map_err(Error::io("cannot make the cgroup", &path))?;
+        }
+        Ok(())
+    }
+
+    /// Makes our roots again. Somebody may have removed them while they were empty: an administrator, or another agent
+    /// with the same root that ended.
+    pub(crate) fn recreate_roots(&self, kernel: &dyn Kernel) -> Result<(), Error> {
+        self.hierarchies.iter().try_for_each(|(_, path)| self.make_root(kernel, path))?;
+        self.controllers
+            .iter()
+            .try_for_each(|(controller, (version, path))| self.enable(kernel, *controller, *version, path))
+    }
+
+    /// Removes our roots where nothing is in them.
+    pub(crate) fn remove_roots(&self, kernel: &dyn Kernel) {
+        for (_, hierarchy) in &self.hierarchies {
+            let mut root = hierarchy.join(&self.root);
+            // Not empty: somebody else's containers are in it, or ours that outlive us.
+            while root != *hierarchy && kernel.remove_directory(&root).is_ok() {
+                root.pop();
+            }
+        }
+    }
+
+    /// Has the controller work below our root.
+    fn enable(
+        &self,
+        kernel: &dyn Kernel,
+        controller: Controller,
+        version: Version,
+        hierarchy: &Path,
+    ) -> Result<(), Error> {
+        self.make_root(kernel, hierarchy)?;
+        let built_in = matches!(controller, Controller::Cpuacct | Controller::Freezer);
+        if version == Version::V1 || built_in {
+            return Ok(());
+        }
+        // Top-down (cgroup v2 documentation, "Enabling and Disabling"): a child has what its parent passes on.
+        let mut path = hierarchy.to_owned();
+        let switch = format!("+{}", controller.name());
+        for part in std::iter::once(Path::new("")).chain(Path::new(&self.root).iter().map(Path::new)) {
+            path.push(part);
+            let file = path.join("cgroup.subtree_control");
+            kernel.write(&file, &switch).map_err(Error::io("cannot enable the controller in", &file))?;
+        }
+        Ok(())
+    }
+
+    /// The cgroups of one container, which need not exist.
+    pub(crate) fn group(&self, id: &str) -> ContainerCgroups {
+        let below = |hierarchy: &Path| hierarchy.join(&self.root).join(id);
+        ContainerCgroups {
+            controllers: Arc::new(
+                self.controllers.iter().map(|(c, (version, path))| (*c, (*version, below(path)))).collect(),
+            ),
+            directories: self.hierarchies.iter().map(|(version, path)| (*version, below(path))).collect(),
+        }
+    }
+}
+
+/// One container's cgroups, one in each hierarchy in use.
+#[derive(Debug, Clone)]
+pub(crate) struct ContainerCgroups {
+    controllers: Arc<BTreeMap<Controller, (Version, PathBuf)>>,
+    /// The one that tracks the processes first.
+    directories: Vec<(Version, PathBuf)>,
+}
+
+impl ContainerCgroups {
+    pub(crate) fn create(&self, kernel: &dyn Kernel, tree: &CgroupTree) -> Result<(), Error> {
+        match self.make_directories(kernel) {
+            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                tree.recreate_roots(kernel)?;
+                self.make_directories(kernel)
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn make_directories(&self, kernel: &dyn Kernel) -> Result<(), Error> {
+        self.directories
+            .iter()
+            .try_for_each(|(_, path)| make(kernel, path).map_err(Error::io("cannot make the cgroup", path)))
+    }
+
+    /// The v2 cgroup a process is born into, and the v1 cgroups it has to enter.
+    pub(crate) fn v2_directory(&self) -> Option<&Path> {
+        self.directories.iter().find(|(version, _)| *version == Version::V2).map(|(_, path)| path.as_path())
+    }
+
+    pub(crate) fn v1_directories(&self) -> impl Iterator<Item = &Path> {
+        self.directories.iter().filter(|(version, _)| *version == Version::V1).map(|(_, path)| path.as_path())
+    }
+
+    /// A file of a controller that is in use.
+    pub(super) fn place(&self, controller: Controller) -> Option<(Version, &Path)> {
+        self.controllers.get(&controller).map(|(version, path)| (*version, path.as_path()))
+    }
+
+    /// Where the memory controller is, to watch it.
+    pub(crate) fn memory(&self) -> Option<(Version, &Path)> {
+        self.place(Controller::Memory)
+    }
+
+    /// Kills everything in the container once. Processes end later, and others may have been born meanwhile: to be
+    /// repeated until [`ContainerCgroups::is_empty`].
+    pub(crate) fn kill(&self, kernel: &dyn Kernel) {
+        let Some((version, path)) = self.directories.first() else { return };
+        // Since Linux 5.14, and complete: it also prevents births.
+        if *version == Version::V2 && kernel.write(&path.join("cgroup.kill"), "1").is_ok() {
+            return;
+        }
+        let frozen = freeze(kernel, *version, path);
+        for pid in pids(kernel, path) {
+            let _ = kernel.signal(pid, rustix::process::Signal::KILL);
+        }
+        if frozen {
+            thaw(kernel, *version, path);
+        }
+    }
+
+    /// Whether no live process is in the container.
+    pub(crate) fn is_empty(&self, kernel: &dyn Kernel) -> bool {
+        self.directories.first().is_none_or(|(_, path)| pids(kernel, path).is_empty())
+    }
+
+    /// Removes the cgroups, also those that processes of the container made inside of them. What cannot be removed yet
+    /// is an error; to be repeated.
+    pub(crate) fn remove(&self, kernel: &dyn Kernel) -> io::Result<()> {
+        self.directories.iter().try_for_each(|(_, path)| remove_tree(kernel, path))
+    }
+}
+
+/// Exactly a relative path of plain names: anything else could lead out of it or to the root of the machine's cgroups.
+fn check_root(root: &str) -> Result<(), Error> {
+    let plain = |component: Component<'_>| matches!(component, Component::Normal(_));
+    if root.is_empty() || !Path::new(root).components().all(plain) {
+        return Err(Error::InvalidCgroupsRoot(root.into()));
+    }
+    Ok(())
+}
+
+fn make(kernel: &dyn Kernel, path: &Path) -> io::Result<()> {
+    match kernel.make_directory(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        outcome => outcome,
+    }
+}
+
+/// Of the cgroup and all below it.
+fn pids(kernel: &dyn Kernel, path: &Path) -> Vec<Pid> {
+    let own = kernel.read(&path.join("cgroup.procs")).unwrap_or_default();
+    let mut found: Vec<Pid> = own.lines().filter_map(|line| Pid::from_raw(line.trim().parse().ok()?)).collect();
+    for below in kernel.subdirectories(path).unwrap_or_default() {
+        found.extend(pids(kernel, &below));
+    }
+    found
+}
+
+fn freeze(kernel: &dyn Kernel, version: Version, path: &Path) -> bool {
+    match version {
+        Version::V1 => kernel.write(&path.join("freezer.state"), "FROZEN").is_ok(),
+        Version::V2 => kernel.write(&path.join("cgroup.freeze"), "1").is_ok(),
+    }
+}
+
+/// A frozen v1 process does not even die of SIGKILL before it is thawed.
+fn thaw(kernel: &dyn Kernel, version: Version, path: &Path) {
+    let _ = match version {
+        Version::V1 => kernel.write(&path.join("freezer.state"), "THAWED"),
+        Version::V2 => kernel.write(&path.join("cgroup.freeze"), "0"),
+    };
+}
+
+fn remove_tree(kernel: &dyn Kernel, path: &Path) -> io::Result<()> {
+    match kernel.remove_directory(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(_) => {}
+        Ok(()) => return Ok(()),
+    }
+    for below in kernel.subdirectories(path)? {
+        remove_tree(kernel, &below)?;
+    }
+    kernel.remove_directory(path)
+}

@@ -1,0 +1,127 @@
+//! From the controllers' statistics to `Usage`.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::mounts::{Controller, Version};
+use super::tree::ContainerCgroups;
+use crate::kernel::{Kernel, TICKS_PER_SECOND};
+use crate::{Limits, Usage};
+
+/// v1 says so by the largest multiple of a page, v2 by a word.
+const UNLIMITED: u64 = i64::MAX as u64 & !0xffff;
+
+impl ContainerCgroups {
+    pub(crate) fn usage(&self, kernel: &dyn Kernel, limits: &Limits) -> Usage {
+        let mut usage = Usage { cpus_limit: Some(limits.cpu_limit.unwrap_or(limits.cpus)), ..Usage::default() };
+        usage.mem_soft_limit_bytes = Some(limits.memory);
+        self.cpu_time(kernel, &mut usage);
+        self.throttling(kernel, &mut usage);
+        self.memory_use(kernel, &mut usage);
+        if let Some((_, path)) = self.place(Controller::Pids) {
+            usage.threads = number(kernel, path, "pids.current");
+        }
+        usage
+    }
+
+    fn cpu_time(&self, kernel: &dyn Kernel, usage: &mut Usage) {
+        match (self.place(Controller::Cpuacct), self.place(Controller::Cpu)) {
+            (Some((Version::V1, path)), _) => {
+                let stat = table(kernel, path, "cpuacct.stat");
+                let seconds = |key: &str| stat.get(key).map(|ticks| *ticks as f64 / TICKS_PER_SECOND);
+                usage.cpus_user_secs = seconds("user");
+                usage.cpus_system_secs = seconds("system");
+            }
+            (Some((Version::V2, path)), _) | (None, Some((Version::V2, path))) => {
+                let stat = table(kernel, path, "cpu.stat");
+                let seconds = |key: &str| stat.get(key).map(|micros| *micros as f64 / 1e6);
+                usage.cpus_user_secs = seconds("user_usec");
+                usage.cpus_system_secs = seconds("system_usec");
+            }
+            _ => {}
+        }
+    }
+
+    fn throttling(&self, kernel: &dyn Kernel, usage: &mut Usage) {
+        let Some((version, path)) = self.place(Controller::Cpu) else { return };
+        let stat = table(kernel, path, "cpu.stat");
+        usage.cpus_nr_periods = stat.get("nr_periods").copied();
+        usage.cpus_nr_throttled = stat.get("nr_throttled").copied();
+        usage.cpus_throttled_secs = match version {
+            Version::V1 => stat.get("throttled_time").map(|nanos| *nanos as f64 / 1e9),
+            Version::V2 => stat.get("throttled_usec").map(|micros| *micros as f64 / 1e6),
+        };
+    }
+
+    fn memory_use(&self, kernel: &dyn Kernel, usage: &mut Usage) {
+        let Some((version, path)) = self.place(Controller::Memory) else { return };
+        // Unlimited is no number.
+        usage.mem_limit_bytes = self.memory_limit(kernel).filter(|limit| *limit < UNLIMITED);
+        let stat = table(kernel, path, "memory.stat");
+        let get = |key: &str| stat.get(key).copied();
+        match version {
+            Version::V1 => {
+                usage.mem_total_bytes = number(kernel, path, "memory.usage_in_bytes");
+                usage.mem_rss_bytes = get("total_rss");
+                usage.mem_anon_bytes = get("total_rss");
+                usage.mem_file_bytes = get("total_cache");
+                usage.mem_mapped_file_bytes = get("total_mapped_file");
+                usage.mem_swap_bytes = get("total_swap");
+            }
+            Version::V2 => {
+                usage.mem_total_bytes = number(kernel, path, "memory.current");
+                usage.mem_rss_bytes = get("anon");
+                usage.mem_anon_bytes = get("anon");
+                usage.mem_file_bytes = get("file");
+                usage.mem_mapped_file_bytes = get("file_mapped");
+                usage.mem_swap_bytes = number(kernel, path, "memory.swap.current");
+            }
+        }
+    }
+
+    /// How often the kernel has killed in this container for want of memory.
+    pub(crate) fn oom_kills(&self, kernel: &dyn Kernel) -> u64 {
+        let Some((version, path)) = self.place(Controller::Memory) else { return 0 };
+        let file = match version {
+            Version::V1 => "memory.oom_control",
+            Version::V2 => "memory.events",
+        };
+        table(kernel, path, file).get("oom_kill").copied().unwrap_or(0)
+    }
+}
+
+/// For the status of a task that broke its memory limit: what was allowed, what was used, on what.
+pub(crate) fn memory_report(group: &ContainerCgroups, kernel: &dyn Kernel) -> Option<(u64, String)> {
+    let limit = group.memory_limit(kernel)?;
+    let (version, path) = group.place(Controller::Memory)?;
+    let peak = match version {
+        Version::V1 => number(kernel, path, "memory.max_usage_in_bytes"),
+        // Since Linux 5.19.
+        Version::V2 => number(kernel, path, "memory.peak").or_else(|| number(kernel, path, "memory.current")),
+    };
+    let megabytes = |bytes: u64| format!("{:.1}MB", bytes as f64 / f64::from(1 << 20));
+    let mut message = format!("Memory limit exceeded: Requested: {}", megabytes(limit));
+    if let Some(peak) = peak {
+        message.push_str(&format!(" Maximum Used: {}", megabytes(peak)));
+    }
+    if let Ok(statistics) = kernel.read(&path.join("memory.stat")) {
+        message.push_str("\n\nMEMORY STATISTICS: \n");
+        message.push_str(&statistics);
+    }
+    Some((limit, message))
+}
+
+fn number(kernel: &dyn Kernel, path: &Path, file: &str) -> Option<u64> {
+    kernel.read(&path.join(file)).ok()?.trim().parse().ok()
+}
+
+/// A file of lines `key number`.
+fn table(kernel: &dyn Kernel, path: &Path, file: &str) -> BTreeMap<String, u64> {
+    let text = kernel.read(&path.join(file)).unwrap_or_default();
+    text.lines()
+        .filter_map(|line| {
+            let (key, value) = line.split_once(' ')?;
+            Some((key.to_owned(), value.trim().parse().ok()?))
+        })
+        .collect()
+}

@@ -1,0 +1,158 @@
+//! A kernel of files and processes in memory that records what is asked of it, in order.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard};
+
+use rustix::process::{Pid, Signal};
+
+use super::{Kernel, ProcessEntry};
+use crate::spawn::{SpawnError, SpawnPlan, Spawned};
+
+#[derive(Debug, Default)]
+pub(crate) struct FakeKernel {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    files: BTreeMap<PathBuf, String>,
+    directories: BTreeSet<PathBuf>,
+    /// Files a new directory has, by the hierarchy it is in.
+    templates: Vec<(PathBuf, Vec<(&'static str, &'static str)>)>,
+    refused: BTreeSet<PathBuf>,
+    log: Vec<String>,
+    not_root: bool,
+}
+
+impl FakeKernel {
+    /// A kernel with a file of mounts.
+    pub(crate) fn with_mounts(mounts: &str) -> Self {
+        let fake = FakeKernel::default();
+        fake.file("/proc/self/mountinfo", mounts);
+        fake
+    }
+
+    pub(crate) fn file(&self, path: &str, content: &str) {
+        self.state().files.insert(path.into(), content.into());
+    }
+
+    /// A hierarchy whose directories have these files, as a cgroup file system gives them.
+    pub(crate) fn hierarchy(&self, path: &str, files: &[(&'static str, &'static str)]) {
+        let mut state = self.state();
+        state.directories.insert(path.into());
+        for (name, content) in files {
+            state.files.insert(Path::new(path).join(name), (*content).to_owned());
+        }
+        state.templates.push((path.into(), files.to_vec()));
+    }
+
+    /// Writes to this file fail.
+    pub(crate) fn refuse(&self, path: &str) {
+        self.state().refused.insert(path.into());
+    }
+
+    pub(crate) fn without_root(self) -> Self {
+        self.state().not_root = true;
+        self
+    }
+
+    /// What was asked since the last call.
+    pub(crate) fn log(&self) -> Vec<String> {
+        std::mem::take(&mut self.state().log)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+}
+
+fn absent() -> io::Error {
+    io::ErrorKind::NotFound.into()
+}
+
+impl Kernel for FakeKernel {
+    fn read(&self, path: &Path) -> io::Result<String> {
+        self.state().files.get(path).cloned().ok_or_else(absent)
+    }
+
+    fn write(&self, path: &Path, value: &str) -> io::Result<()> {
+        let mut state = self.state();
+        state.log.push(format!("{} = {value}", path.display()));
+        if state.refused.contains(path) {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        let content = state.files.get_mut(path).ok_or_else(absent)?;
+        *content = value.to_owned();
+        Ok(())
+    }
+
+    fn make_directory(&self, path: &Path) -> io::Result<()> {
+        let mut state = self.state();
+        if !path.parent().is_some_and(|parent| state.directories.contains(parent)) {
+            return Err(absent());
+        }
+        if !state.directories.insert(path.into()) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        state.log.push(format!("mkdir {}", path.display()));
+        let template =
+            state.templates.iter().filter(|(root, _)| path.starts_with(root)).max_by_key(|(r, _)| r.as_os_str().len());
+        for (name, content) in template.map(|(_, files)| files.clone()).unwrap_or_default() {
+            state.files.insert(path.join(name), content.to_owned());
+        }
+        Ok(())
+    }
+
+    fn remove_directory(&self, path: &Path) -> io::Result<()> {
+        let mut state = self.state();
+        if !state.directories.contains(path) {
+            return Err(absent());
+        }
+        let has_children = state.directories.iter().any(|d| d.parent() == Some(path));
+        let has_processes = state.files.get(&path.join("cgroup.procs")).is_some_and(|pids| !pids.is_empty());
+        if has_children || has_processes {
+            return Err(io::ErrorKind::ResourceBusy.into());
+        }
+        state.log.push(format!("rmdir {}", path.display()));
+        state.directories.remove(path);
+        state.files.retain(|file, _| !file.starts_with(path));
+        Ok(())
+    }
+
+    fn subdirectories(&self, path: &Path) -> io::Result<Vec<PathBuf>> {
+        Ok(self.state().directories.iter().filter(|d| d.parent() == Some(path)).cloned().collect())
+    }
+
+    fn spawn(&self, _: &SpawnPlan) -> Result<Spawned, SpawnError> {
+        Err(SpawnError::Clone(io::ErrorKind::Unsupported.into()))
+    }
+
+    /// The process dies of it and leaves its cgroups.
+    fn signal(&self, pid: Pid, signal: Signal) -> io::Result<()> {
+        let mut state = self.state();
+        let number = pid.as_raw_nonzero().to_string();
+        state.log.push(format!("kill {number} {}", signal.as_raw()));
+        for (_, pids) in state.files.iter_mut().filter(|(path, _)| path.ends_with("cgroup.procs")) {
+            *pids = pids.lines().filter(|line| *line != number).map(|line| format!("{line}\n")).collect();
+        }
+        Ok(())
+    }
+
+    fn reap(&self, _: Pid) -> Option<i32> {
+        None
+    }
+
+    fn processes(&self) -> Vec<ProcessEntry> {
+        Vec::new()
+    }
+
+    fn environment(&self, _pid: i32) -> Vec<u8> {
+        Vec::new()
+    }
+
+    fn is_root(&self) -> bool {
+        !self.state().not_root
+    }
+}

@@ -1,0 +1,73 @@
+//! The kernel itself.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags};
+use rustix::process::{Pid, Signal, WaitOptions, geteuid, kill_process, waitpid};
+
+use super::{Kernel, ProcessEntry, processes};
+use crate::spawn::{self, SpawnError, SpawnPlan, Spawned};
+
+#[derive(Debug)]
+pub(crate) struct SystemKernel;
+
+impl Kernel for SystemKernel {
+    fn read(&self, path: &Path) -> io::Result<String> {
+        fs::read_to_string(path)
+    }
+
+    /// Never creates: in a cgroup hierarchy a file that is not there is a feature the kernel does not have.
+    fn write(&self, path: &Path, value: &str) -> io::Result<()> {
+        let fd = rustix::fs::open(path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
+        rustix::io::write(&fd, value.as_bytes())?;
+        Ok(())
+    }
+
+    fn make_directory(&self, path: &Path) -> io::Result<()> {
+        fs::create_dir(path)
+    }
+
+    fn remove_directory(&self, path: &Path) -> io::Result<()> {
+        fs::remove_dir(path)
+    }
+
+    fn subdirectories(&self, path: &Path) -> io::Result<Vec<PathBuf>> {
+        let mut found = Vec::new();
+        for entry in fs::read_dir(path)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                found.push(entry.path());
+            }
+        }
+        Ok(found)
+    }
+
+    fn spawn(&self, plan: &SpawnPlan) -> Result<Spawned, SpawnError> {
+        spawn::spawn(plan)
+    }
+
+    fn signal(&self, pid: Pid, signal: Signal) -> io::Result<()> {
+        Ok(kill_process(pid, signal)?)
+    }
+
+    fn reap(&self, pid: Pid) -> Option<i32> {
+        match waitpid(Some(pid), WaitOptions::NOHANG) {
+            Ok(Some((_, status))) => Some(status.as_raw()),
+            _ => None,
+        }
+    }
+
+    fn processes(&self) -> Vec<ProcessEntry> {
+        processes::all()
+    }
+
+    fn environment(&self, pid: i32) -> Vec<u8> {
+        fs::read(format!("/proc/{pid}/environ")).unwrap_or_default()
+    }
+
+    fn is_root(&self) -> bool {
+        geteuid().is_root()
+    }
+}

@@ -1,0 +1,193 @@
+//! The posix launcher's idea of a container: its session, everything that descends from its first process, and the
+//! sessions those began. The first process adopts orphans ([`crate::Init`]), so that also daemons descend from it. If one
+//! has killed it, what has left the session is known by its environment, which names the sandbox. Who has also cleared
+//! that escapes; that is what cgroups are for.
+
+use std::collections::BTreeSet;
+
+use rustix::process::{Pid, Signal};
+
+use crate::kernel::{Kernel, ProcessEntry, TICKS_PER_SECOND};
+use crate::runtime_dir::names_container;
+use crate::{Limits, Usage};
+
+#[derive(Debug, Default)]
+pub(crate) struct ProcessTree {
+    /// Of the container, and when its first process was started, in ticks since boot.
+    name: Option<(String, u64)>,
+    leader: i32,
+    known: BTreeSet<i32>,
+    leader_reaped: bool,
+    /// The first process was stopped by an earlier attempt.
+    stopped: bool,
+}
+
+impl ProcessTree {
+    pub(crate) fn of(leader: Pid) -> Self {
+        let leader = leader.as_raw_nonzero().get();
+        ProcessTree { leader, known: BTreeSet::from([leader]), ..ProcessTree::default() }
+    }
+
+    /// Also knows processes by their environment.
+    pub(crate) fn named(self, id: &str, started: u64) -> Self {
+        ProcessTree { name: Some((id.to_owned(), started)), ..self }
+    }
+
+    /// From now on a process with the leader's pid is another one. A session's number is not given to a new process
+    /// while the session has members (the kernel's `struct pid` is shared), so it also means that this session is over.
+    pub(crate) fn leader_reaped(&mut self) {
+        self.leader_reaped = true;
+    }
+
+    /// The live processes of the container.
+    pub(crate) fn members(&mut self, table: &[ProcessEntry]) -> Vec<i32> {
+        if self.leader_reaped && table.iter().any(|entry| entry.pid == self.leader) {
+            self.known.remove(&self.leader);
+        }
+        let mut members = BTreeSet::new();
+        loop {
+            let before = (members.len(), self.known.len());
+            for entry in table.iter().filter(|entry| !entry.zombie) {
+                let is_leader = entry.pid == self.leader && !self.leader_reaped;
+                if is_leader || members.contains(&entry.parent) || self.known.contains(&entry.session) {
+                    members.insert(entry.pid);
+                    // A session begun by a member is the container's; one it shares with outsiders cannot be.
+                    if entry.session == entry.pid {
+                        self.known.insert(entry.session);
+                    }
+                }
+            }
+            if before == (members.len(), self.known.len()) {
+                return members.into_iter().collect();
+            }
+        }
+    }
+
+    /// Kills the members; whether there were any.
+    ///
+    /// The first process must not see the others die: an executor would report the end of its task. It is stopped, and dies
+    /// by a later attempt that finds nobody else: what it began just before it was stopped is not in this table, and
+    /// orphans that an init adopts would escape with its end.
+    pub(crate) fn kill(&mut self, kernel: &dyn Kernel, table: &[ProcessEntry]) -> bool {
+        let mut members = self.members(table);
+        if members.is_empty() {
+            members = self.escaped(kernel, table);
+        }
+        let leader = Pid::from_raw(self.leader).filter(|pid| members.contains(&pid.as_raw_nonzero().get()));
+        let others: Vec<Pid> =
+            members.iter().filter(|pid| **pid != self.leader).filter_map(|pid| Pid::from_raw(*pid)).collect();
+        if let Some(leader) = leader {
+            let last = std::mem::replace(&mut self.stopped, true) && others.is_empty();
+            let _ = kernel.signal(leader, if last { Signal::KILL } else { Signal::STOP });
+        }
+        for pid in others {
+            let _ = kernel.signal(pid, Signal::KILL);
+        }
+        !members.is_empty()
+    }
+}
+
+impl ProcessTree {
+    /// Processes of the container that have left its tree. Their parent is an adopter that was there before it; our own
+    /// children are first processes of containers.
+    fn escaped(&self, kernel: &dyn Kernel, table: &[ProcessEntry]) -> Vec<i32> {
+        let Some((id, started)) = &self.name else { return Vec::new() };
+        let own = std::process::id().cast_signed();
+        let older: BTreeSet<i32> =
+            table.iter().filter(|entry| entry.started < *started).map(|entry| entry.pid).collect();
+        let may_be = |entry: &&ProcessEntry| {
+            !entry.zombie && entry.started >= *started && entry.parent != own && older.contains(&entry.parent)
+        };
+        let named = |entry: &&ProcessEntry| names_container(&kernel.environment(entry.pid), id);
+        table.iter().filter(may_be).filter(named).map(|entry| entry.pid).collect()
+    }
+}
+
+/// What the processes of a container use, summed up. Shared pages count for each of them.
+pub(crate) fn usage(kernel: &dyn Kernel, leader: Pid, limits: &Limits) -> Usage {
+    let table = kernel.processes();
+    let members: BTreeSet<i32> = ProcessTree::of(leader).members(&table).into_iter().collect();
+    let own = || table.iter().filter(|entry| members.contains(&entry.pid));
+    let seconds = |ticks: u64| ticks as f64 / TICKS_PER_SECOND;
+    let resident = own().map(|entry| entry.resident_pages).sum::<u64>() * rustix::param::page_size() as u64;
+    Usage {
+        processes: Some(own().count() as u64),
+        threads: Some(own().map(|entry| entry.threads).sum()),
+        cpus_user_secs: Some(seconds(own().map(|entry| entry.user_ticks).sum())),
+        cpus_system_secs: Some(seconds(own().map(|entry| entry.system_ticks).sum())),
+        cpus_limit: Some(limits.cpu_limit.unwrap_or(limits.cpus)),
+        mem_total_bytes: Some(resident),
+        mem_rss_bytes: Some(resident),
+        mem_limit_bytes: Some(limits.memory_limit.unwrap_or(limits.memory)),
+        mem_soft_limit_bytes: Some(limits.memory),
+        ..Usage::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::kernel::fake::FakeKernel;
+
+    use super::*;
+
+    fn entry(pid: i32, parent: i32, session: i32) -> ProcessEntry {
+        ProcessEntry {
+            pid,
+            parent,
+            session,
+            zombie: false,
+            started: 0,
+            user_ticks: 0,
+            system_ticks: 0,
+            threads: 1,
+            resident_pages: 0,
+        }
+    }
+
+    fn process_tree(leader: i32) -> ProcessTree {
+        ProcessTree::of(Pid::from_raw(leader).unwrap())
+    }
+
+    #[test]
+    fn children_their_sessions_and_orphans_of_the_session_belong() {
+        let table = [
+            entry(1, 0, 1),
+            entry(10, 1, 10),
+            entry(11, 10, 10),
+            // A child that began a session, and a grandchild in it that lost its parent.
+            entry(12, 11, 12),
+            entry(13, 1, 12),
+            // An orphan that stayed in the session.
+            entry(14, 1, 10),
+            entry(20, 1, 20),
+        ];
+        assert_eq!(process_tree(10).members(&table), [10, 11, 12, 13, 14]);
+    }
+
+    #[test]
+    fn a_zombie_is_no_member() {
+        let table = [ProcessEntry { zombie: true, ..entry(10, 1, 10) }];
+        assert!(process_tree(10).members(&table).is_empty());
+    }
+
+    #[test]
+    fn a_new_process_with_the_old_pid_is_a_stranger() {
+        let mut process_tree = process_tree(10);
+        process_tree.leader_reaped();
+        assert_eq!(process_tree.members(&[entry(11, 1, 10)]), [11]);
+        assert!(process_tree.members(&[entry(10, 1, 10), entry(12, 10, 10)]).is_empty());
+    }
+
+    #[test]
+    fn the_first_process_dies_last_and_alone() {
+        let kernel = FakeKernel::with_mounts("");
+        let mut process_tree = process_tree(10);
+        let alone = [entry(10, 1, 10)];
+        // It began the other one after the table was read, and before it was stopped.
+        let child = [entry(10, 1, 10), entry(11, 10, 11)];
+        for table in [&alone[..], &child, &alone, &[]] {
+            process_tree.kill(&kernel, table);
+        }
+        assert_eq!(kernel.log(), ["kill 10 19", "kill 10 19", "kill 11 9", "kill 10 9"]);
+    }
+}

@@ -1,0 +1,261 @@
+//! What is remembered of running containers outside of this process, so that a restarted agent finds them again.
+//!
+//! `<runtime_dir>/containers/<id>/` exists before anything of the container does. Its file `born` is written by the process
+//! itself before it runs its program, `state` by the agent when it does. A crash before both leaves an empty directory,
+//! which means: clean up what there may be. It lives and dies with the machine (`/var/run`), as processes do, so nothing is
+//! flushed to disk.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+
+use crate::kernel::ProcessEntry;
+use crate::{Error, Output, Rotation};
+
+const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
+pub(crate) struct RuntimeDir {
+    containers: PathBuf,
+    /// Two agents in one directory would end each other's containers.
+    _lock: File,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct ContainerState {
+    pub pid: i32,
+    /// With the pid, the identity of the process.
+    pub started: u64,
+    pub rotated: Vec<(PathBuf, Rotation)>,
+}
+
+impl RuntimeDir {
+    pub(crate) fn open(directory: &Path) -> Result<Self, Error> {
+        let containers = directory.join("containers");
+        fs::create_dir_all(&containers).map_err(Error::io("cannot make the runtime directory", &containers))?;
+        let path = directory.join("lock");
+        let lock = File::create(&path).map_err(Error::io("cannot open", &path))?;
+        hold(&lock).map_err(Error::io("another agent uses the runtime directory of", &path))?;
+        Ok(RuntimeDir { containers, _lock: lock })
+    }
+
+    /// Before anything of the container exists.
+    pub(crate) fn create(&self, id: &str) -> io::Result<()> {
+        match fs::create_dir(self.containers.join(id)) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            outcome => outcome,
+        }
+    }
+
+    /// Where the process of a container writes its line of the process table.
+    pub(crate) fn process_record(&self, id: &str) -> PathBuf {
+        self.containers.join(id).join("born")
+    }
+
+    pub(crate) fn checkpoint(&self, id: &str, state: &ContainerState) -> io::Result<()> {
+        let directory = self.containers.join(id);
+        let temporary = directory.join("state.new");
+        fs::write(&temporary, state.to_text())?;
+        fs::rename(temporary, directory.join("state"))
+    }
+
+    /// Where an init writes down how the program has ended: a wait status in decimal, as `mesos-containerizer launch`
+    /// leaves it.
+    pub(crate) fn status_file(&self, id: &str) -> PathBuf {
+        self.containers.join(id).join("status")
+    }
+
+    /// How the program has ended, where somebody was there to write it down.
+    pub(crate) fn exit_status(&self, id: &str) -> Option<i32> {
+        fs::read_to_string(self.status_file(id)).ok()?.trim().parse().ok()
+    }
+
+    /// After nothing of the container exists any more.
+    pub(crate) fn forget(&self, id: &str) -> io::Result<()> {
+        match fs::remove_dir_all(self.containers.join(id)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            outcome => outcome,
+        }
+    }
+
+    /// Everything remembered: ids, and the state of those that ran.
+    pub(crate) fn all(&self) -> Vec<(String, Option<ContainerState>)> {
+        fs::read_dir(&self.containers)
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+            .map(|id| {
+                let read = |name| fs::read_to_string(self.containers.join(&id).join(name)).ok();
+                let state = read("state").and_then(|text| ContainerState::from_text(&text));
+                let state = state.or_else(|| ContainerState::from_process_record(&read("born")?));
+                (id, state)
+            })
+            .collect()
+    }
+}
+
+/// Takes over a container that another program has started, if that process still runs; before the containerizer is
+/// made. The process is recognised by its environment, in which its sandbox names the container: its pid alone may be
+/// another's by now.
+pub fn adopt(runtime_dir: &Path, id: &str, pid: i32) -> io::Result<()> {
+    let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    let state = ContainerState::of(pid, [&Output::Discard, &Output::Discard]);
+    if !names_container(&environment, id) || !state.is_alive() {
+        return Ok(());
+    }
+    let directory = runtime_dir.join("containers").join(id);
+    fs::create_dir_all(&directory)?;
+    fs::write(directory.join("state"), state.to_text())
+}
+
+/// Whether an environment (variables, each behind a zero byte) is that of a process of a container.
+pub(crate) fn names_container(environment: &[u8], id: &str) -> bool {
+    // The executor itself and what it starts, or `mesos-containerizer launch`, which waits to write down how it ended.
+    let names: [&[u8]; 2] = [b"MESOS_DIRECTORY=", b"MESOS_CONTAINERIZER_RUNTIME_DIRECTORY="];
+    let end = format!("/{id}");
+    let names_it =
+        |variable: &[u8]| names.iter().any(|name| variable.starts_with(name)) && variable.ends_with(end.as_bytes());
+    environment.split(|byte| *byte == 0).any(names_it)
+}
+
+/// A process that an earlier agent was just making holds its lock until it runs its program, so one refusal is none.
+fn hold(lock: &File) -> io::Result<()> {
+    let deadline = Instant::now() + LOCK_TIMEOUT;
+    loop {
+        match flock(lock, FlockOperation::NonBlockingLockExclusive) {
+            Err(Errno::WOULDBLOCK) if Instant::now() < deadline => thread::sleep(LOCK_TIMEOUT / 50),
+            outcome => return Ok(outcome?),
+        }
+    }
+}
+
+impl ContainerState {
+    /// Of a process that runs now.
+    pub(crate) fn of(pid: i32, outputs: [&Output; 2]) -> Self {
+        let rotated = outputs.into_iter().filter_map(|output| match output {
+            Output::File { path, rotation: Some(rotation) } => Some((path.clone(), *rotation)),
+            _ => None,
+        });
+        ContainerState {
+            pid,
+            started: ProcessEntry::of(pid).map_or(0, |entry| entry.started),
+            rotated: rotated.collect(),
+        }
+    }
+
+    /// What a process has left of which the agent that made it knew nothing any more. How its output is rotated is lost.
+    fn from_process_record(line: &str) -> Option<Self> {
+        // One that is cut short may end in half a number.
+        let entry = ProcessEntry::parse(line.strip_suffix('\n')?)?;
+        Some(ContainerState { pid: entry.pid, started: entry.started, rotated: Vec::new() })
+    }
+
+    /// Whether that very process still runs.
+    pub(crate) fn is_alive(&self) -> bool {
+        ProcessEntry::of(self.pid).is_some_and(|entry| entry.started == self.started && !entry.zombie)
+    }
+
+    fn to_text(&self) -> String {
+        let mut text = format!("pid {}\nstarted {}\n", self.pid, self.started);
+        for (path, rotation) in &self.rotated {
+            // A path that is not text or has lines is not rotated after a restart; sandboxes have none.
+            if let Some(path) = path.to_str().filter(|path| !path.contains('\n')) {
+                text.push_str(&format!("rotate {} {} {path}\n", rotation.max_bytes, rotation.max_files));
+            }
+        }
+        text
+    }
+
+    fn from_text(text: &str) -> Option<Self> {
+        let mut state = ContainerState::default();
+        for line in text.lines() {
+            let (key, value) = line.split_once(' ')?;
+            match key {
+                "pid" => state.pid = value.parse().ok()?,
+                "started" => state.started = value.parse().ok()?,
+                "rotate" => {
+                    let mut fields = value.splitn(3, ' ');
+                    let max_bytes = fields.next()?.parse().ok()?;
+                    let max_files = fields.next()?.parse().ok()?;
+                    state.rotated.push((fields.next()?.into(), Rotation { max_bytes, max_files }));
+                }
+                // Of a later version.
+                _ => {}
+            }
+        }
+        (state.pid > 0).then_some(state)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state() -> ContainerState {
+        let rotation = Rotation { max_bytes: 10, max_files: 2 };
+        ContainerState { pid: 7, started: 99, rotated: vec![("/a b/stdout".into(), rotation)] }
+    }
+
+    #[test]
+    fn what_is_remembered_is_found_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let runtime = RuntimeDir::open(directory.path()).unwrap();
+        runtime.create("ran").unwrap();
+        runtime.checkpoint("ran", &state()).unwrap();
+        runtime.create("crashed").unwrap();
+        let mut all = runtime.all();
+        all.sort_by(|a, b| a.0.cmp(&b.0));
+        assert_eq!(all, [("crashed".to_owned(), None), ("ran".to_owned(), Some(state()))]);
+        runtime.forget("ran").unwrap();
+        runtime.forget("ran").unwrap();
+        assert_eq!(runtime.all().len(), 1);
+    }
+
+    #[test]
+    fn a_process_that_was_only_born_is_found() {
+        let directory = tempfile::tempdir().unwrap();
+        let runtime = RuntimeDir::open(directory.path()).unwrap();
+        let own = fs::read_to_string("/proc/self/stat").unwrap();
+        for (id, line) in [("whole", own.as_str()), ("torn", own.trim_end()), ("empty", "")] {
+            runtime.create(id).unwrap();
+            fs::write(runtime.process_record(id), line).unwrap();
+        }
+        let found: std::collections::BTreeMap<_, _> = runtime.all().into_iter().collect();
+        assert!(found["whole"].as_ref().is_some_and(|state| state.is_alive()));
+        assert_eq!((&found["torn"], &found["empty"]), (&None, &None));
+    }
+
+    #[test]
+    fn a_directory_has_one_agent() {
+        let directory = tempfile::tempdir().unwrap();
+        let first = RuntimeDir::open(directory.path()).unwrap();
+        assert!(RuntimeDir::open(directory.path()).is_err());
+        drop(first);
+        RuntimeDir::open(directory.path()).unwrap();
+    }
+
+    #[test]
+    fn a_torn_state_is_no_state() {
+        for text in ["", "pid", "pid x\n", "started 3\n"] {
+            assert_eq!(ContainerState::from_text(text), None, "{text:?}");
+        }
+        assert_eq!(
+            ContainerState::from_text("pid 3\nstarted 4\nlater x\n"),
+            Some(ContainerState { pid: 3, started: 4, rotated: vec![] })
+        );
+    }
+
+    #[test]
+    fn another_process_with_the_pid_is_not_ours() {
+        let own = i32::try_from(std::process::id()).unwrap();
+        let mut state = ContainerState::of(own, [&Output::Discard, &Output::Discard]);
+        assert!(state.is_alive());
+        state.started += 1;
+        assert!(!state.is_alive());
+    }
+}

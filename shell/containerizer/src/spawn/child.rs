@@ -1,0 +1,257 @@
+//! What the child does between its birth and its program.
+//!
+//! The child shares our memory and our thread's TLS; other threads of ours run meanwhile and may hold any lock. So
+//! nothing here may allocate, panic, log, or take a lock: only system calls on what the plan holds.
+
+use std::ffi::{c_char, c_int, c_void};
+use std::ptr;
+use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+
+use rustix::fd::{AsFd, AsRawFd};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
+use rustix::process::{Gid, Uid, chdir, getppid, setsid, umask};
+
+use super::plan::{Executable, ProcessRecord, SpawnPlan};
+use crate::binds;
+
+/// What the parent reads when the child has run its program or ended. Written by the child in shared memory.
+#[derive(Debug, Default)]
+pub(super) struct Outcome {
+    step: AtomicU32,
+    errno: AtomicI32,
+}
+
+/// The argument of [`run`].
+pub(super) struct Child<'a> {
+    pub plan: &'a SpawnPlan,
+    pub outcome: &'a Outcome,
+}
+
+macro_rules! steps {
+    ($($name:ident => $text:literal),* $(,)?) => {
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[repr(u32)]
+        enum Step { $($name),* }
+
+        /// Zero is no step: nothing has failed.
+        fn describe(step: u32) -> Option<&'static str> {
+            $(if step == Step::$name as u32 + 1 { return Some($text); })*
+            None
+        }
+    };
+}
+
+steps! {
+    Session => "begin a session",
+    Record => "record its process",
+    Orphan => "begin: the agent has ended",
+    Cgroup => "enter its cgroups",
+    Mounts => "separate its mounts",
+    Proc => "mount /proc",
+    Volume => "mount a volume",
+    Rlimits => "set its resource limits",
+    Streams => "set its standard streams",
+    Groups => "set its groups",
+    User => "become its user",
+    Directory => "enter its working directory",
+    OutsideDirectory => "enter its working directory: it is outside of the root",
+    Descriptors => "close our descriptors",
+    Execute => "execute its program",
+}
+
+impl Outcome {
+    /// The step that failed and why; `None` when the program runs.
+    pub(super) fn failure(&self) -> Option<(&'static str, std::io::Error)> {
+        let step = describe(self.step.load(Ordering::Acquire))?;
+        Some((step, std::io::Error::from_raw_os_error(self.errno.load(Ordering::Acquire))))
+    }
+
+    fn fail(&self, step: Step, errno: Errno) {
+        self.errno.store(errno.raw_os_error(), Ordering::Release);
+        self.step.store(step as u32 + 1, Ordering::Release);
+    }
+}
+
+/// The child's whole life on our side. `argument` is a `*const Child`.
+#[allow(unsafe_code)]
+pub(super) extern "C" fn run(argument: *mut c_void) -> c_int {
+    // SAFETY: `spawn` passes a pointer to a `Child` on its own stack frame and, by CLONE_VFORK, does not return from
+    // the system call before this process has run its program or ended.
+    let child = unsafe { &*argument.cast::<Child<'_>>() };
+    if let Err((step, errno)) = prepare(child.plan) {
+        child.outcome.fail(step, errno);
+    } else {
+        child.outcome.fail(Step::Execute, execute(child.plan));
+    }
+    // SAFETY: ends this process only, without running anything registered for exit: that belongs to our parent.
+    unsafe { libc::_exit(127) }
+}
+
+fn prepare(plan: &SpawnPlan) -> Result<(), (Step, Errno)> {
+    reset_signals();
+    setsid().map_err(|errno| (Step::Session, errno))?;
+    if let Some(record) = &plan.record {
+        write_process_record(record)?;
+    }
+    for tasks in &plan.cgroup_tasks {
+        rustix::io::write(tasks, b"0").map_err(|errno| (Step::Cgroup, errno))?;
+    }
+    separate_mounts(plan)?;
+    for (resource, limit) in &plan.rlimits {
+        set_rlimit(*resource, limit).map_err(|errno| (Step::Rlimits, errno))?;
+    }
+    set_streams(plan).map_err(|errno| (Step::Streams, errno))?;
+    become_user(plan)?;
+    enter_directory(plan)?;
+    close_descriptors_on_exec().map_err(|errno| (Step::Descriptors, errno))?;
+    if let Some(report) = &plan.report {
+        rustix::io::fcntl_setfd(report, rustix::io::FdFlags::empty()).map_err(|errno| (Step::Descriptors, errno))?;
+    }
+    umask(Mode::from_raw_mode(0o022));
+    Ok(())
+}
+
+/// Ignored signals (Rust ignores SIGPIPE) would stay ignored in the program; the mask was blocked by the parent, so
+/// that no handler of ours ever runs here. By system call, because libc keeps signals 32 and 33 to itself.
+#[allow(unsafe_code)]
+fn reset_signals() {
+    /// `struct sigaction` of the kernel, all zero: `SIG_DFL` without flags. No architecture has a larger one.
+    const DEFAULT: [u64; 4] = [0; 4];
+    static EMPTY: u64 = 0;
+    const SET_SIZE: usize = size_of::<u64>();
+    for signal in 1..=64 {
+        // SAFETY: `DEFAULT` is valid for reads of a `struct sigaction`. Refusals (SIGKILL, SIGSTOP) do not matter.
+        unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, DEFAULT.as_ptr(), ptr::null_mut::<c_void>(), SET_SIZE) };
+    }
+    // SAFETY: `EMPTY` is a set of the size said.
+    unsafe {
+        let no_old = ptr::null_mut::<c_void>();
+        libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const EMPTY, no_old, SET_SIZE)
+    };
+}
+
+/// An agent that is killed now has no record of this process, and nothing it starts may be unknown to the next agent. So
+/// the process writes the record itself, before it runs anything, and then looks whether the agent still lives: the next
+/// one, which may have looked before there was a record, can only begin after that one's end.
+fn write_process_record(record: &ProcessRecord) -> Result<(), (Step, Errno)> {
+    let failed = |errno| (Step::Record, errno);
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let line = rustix::fs::open(c"/proc/self/stat", flags, Mode::empty()).map_err(failed)?;
+    let mut buffer = [0u8; 1024];
+    let length = rustix::io::read(&line, &mut buffer).map_err(failed)?;
+    let line = buffer.get(..length).ok_or((Step::Record, Errno::IO))?;
+    if rustix::io::write(&record.file, line).map_err(failed)? < length {
+        return Err((Step::Record, Errno::NOSPC));
+    }
+    match record.parent {
+        Some(parent) if getppid() != Some(parent) => Err((Step::Orphan, Errno::SRCH)),
+        _ => Ok(()),
+    }
+}
+
+fn separate_mounts(plan: &SpawnPlan) -> Result<(), (Step, Errno)> {
+    if plan.namespaces.mount {
+        // What the host mounts later appears inside; what is mounted inside never leaves.
+        let slave = MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC;
+        mount_change(c"/", slave).map_err(|errno| (Step::Mounts, errno))?;
+    }
+    if plan.namespaces.pid {
+        let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+        mount(c"proc", c"/proc", c"proc", flags, None).map_err(|errno| (Step::Proc, errno))?;
+    }
+    for bind in &plan.binds {
+        binds::bind_mount(bind).map_err(|errno| (Step::Volume, errno))?;
+    }
+    Ok(())
+}
+
+#[allow(unsafe_code)]
+fn set_rlimit(resource: u32, limit: &libc::rlimit64) -> Result<(), Errno> {
+    // SAFETY: `limit` is valid for reads; no old limit is asked for.
+    match unsafe { libc::syscall(libc::SYS_prlimit64, 0, resource, &raw const *limit, ptr::null_mut::<c_void>()) } {
+        0 => Ok(()),
+        _ => Err(last_error()),
+    }
+}
+
+fn set_streams(plan: &SpawnPlan) -> Result<(), Errno> {
+    rustix::stdio::dup2_stdin(&plan.stdin)?;
+    rustix::stdio::dup2_stdout(&plan.stdout)?;
+    rustix::stdio::dup2_stderr(&plan.stderr)
+}
+
+/// The functions of rustix are plain system calls; those of libc would change all threads of the agent.
+fn become_user(plan: &SpawnPlan) -> Result<(), (Step, Errno)> {
+    let Some(user) = &plan.user else { return Ok(()) };
+    let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
+    set_groups(&user.groups).map_err(|errno| (Step::Groups, errno))?;
+    rustix::thread::set_thread_res_gid(gid, gid, gid).map_err(|errno| (Step::Groups, errno))?;
+    rustix::thread::set_thread_res_uid(uid, uid, uid).map_err(|errno| (Step::User, errno))
+}
+
+#[allow(unsafe_code)]
+fn set_groups(groups: &[u32]) -> Result<(), Errno> {
+    // SAFETY: `groups` is as long as said.
+    match unsafe { libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()) } {
+        0 => Ok(()),
+        _ => Err(last_error()),
+    }
+}
+
+/// As the user, who must have the right to be there. A working directory under `/proc/self/fd` of a leaked descriptor
+/// would be a way out of a root of its own (CVE-2024-21626): the kernel reports it as `(unreachable)…`.
+#[allow(unsafe_code)]
+fn enter_directory(plan: &SpawnPlan) -> Result<(), (Step, Errno)> {
+    chdir(&*plan.working_directory).map_err(|errno| (Step::Directory, errno))?;
+    let mut buffer = [0 as c_char; libc::PATH_MAX as usize];
+    // SAFETY: `buffer` is as long as said.
+    let length = unsafe { libc::syscall(libc::SYS_getcwd, buffer.as_mut_ptr(), buffer.len()) };
+    if length < 0 {
+        return Err((Step::Directory, last_error()));
+    }
+    match buffer.first() {
+        Some(first) if *first == b'/' as c_char => Ok(()),
+        _ => Err((Step::OutsideDirectory, Errno::NOENT)),
+    }
+}
+
+/// Nothing of the agent is open in the program (CVE-2024-21626), whoever forgot the flag. The program itself may be a
+/// descriptor, so they close by the execution, not before.
+#[allow(unsafe_code)]
+fn close_descriptors_on_exec() -> Result<(), Errno> {
+    // SAFETY: only sets a flag on descriptors of this process, which has its own table (no CLONE_FILES).
+    match unsafe { libc::syscall(libc::SYS_close_range, 3u32, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) } {
+        0 => Ok(()),
+        _ => match last_error() {
+            // Linux before 5.11. All descriptors of ours are opened close-on-exec anyway; this is the second lock.
+            Errno::NOSYS | Errno::INVAL => Ok(()),
+            errno => Err(errno),
+        },
+    }
+}
+
+/// Returns only with an error.
+#[allow(unsafe_code)]
+fn execute(plan: &SpawnPlan) -> Errno {
+    let (argv, envp) = (plan.argv.pointers.as_ptr(), plan.environment.pointers.as_ptr());
+    match &plan.program {
+        // SAFETY: C strings and null-terminated arrays of C strings, all kept by the plan.
+        Executable::Path(path) => unsafe { libc::execve(path.as_ptr(), argv, envp) },
+        Executable::Sealed(program) => {
+            let fd = program.as_fd().as_raw_fd();
+            // SAFETY: as above; the empty path names the descriptor itself.
+            let code = unsafe { libc::syscall(libc::SYS_execveat, fd, c"".as_ptr(), argv, envp, libc::AT_EMPTY_PATH) };
+            c_int::try_from(code).unwrap_or(-1)
+        }
+    };
+    last_error()
+}
+
+/// `errno` is thread-local, and the child has borrowed our thread's, which is suspended.
+#[allow(unsafe_code)]
+fn last_error() -> Errno {
+    // SAFETY: always valid for reads.
+    Errno::from_raw_os_error(unsafe { *libc::__errno_location() })
+}

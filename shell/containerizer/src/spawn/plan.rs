@@ -1,0 +1,245 @@
+//! What the child needs, prepared where memory may still be allocated.
+
+use std::ffi::{CString, OsStr, OsString, c_char};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::ptr;
+use std::sync::Arc;
+
+use rustix::fs::{Mode, OFlags};
+use rustix::process::Pid;
+
+use super::SpawnError;
+use crate::binds::PreparedBind;
+use crate::{Init, Launch, Output, Program, Rlimit, RlimitKind, SealedProgram, User};
+
+/// Standard streams may not be moved onto themselves, so their sources live above them.
+const FIRST_SAFE_DESCRIPTOR: i32 = 3;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Namespaces {
+    /// With a `/proc` of its own.
+    pub pid: bool,
+    /// Mounts made inside stay inside.
+    pub mount: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct SpawnPlan {
+    pub(super) program: Executable,
+    pub(super) argv: Strings,
+    pub(super) environment: Strings,
+    pub(super) working_directory: CString,
+    pub(super) user: Option<User>,
+    pub(super) rlimits: Vec<(u32, libc::rlimit64)>,
+    pub(super) stdin: OwnedFd,
+    pub(super) stdout: OwnedFd,
+    pub(super) stderr: OwnedFd,
+    /// Stays open in the program, which is an init then.
+    pub(super) report: Option<OwnedFd>,
+    pub(super) namespaces: Namespaces,
+    pub(super) binds: Vec<PreparedBind>,
+    /// The v2 cgroup the child is born into.
+    pub(super) cgroup: Option<OwnedFd>,
+    /// `tasks` of the v1 cgroups it moves itself into.
+    pub(super) cgroup_tasks: Vec<OwnedFd>,
+    pub(super) record: Option<ProcessRecord>,
+}
+
+/// Where the child says who it is before it runs anything, and whose child it must be by then.
+#[derive(Debug)]
+pub(super) struct ProcessRecord {
+    pub file: OwnedFd,
+    /// Not seen from a pid namespace of its own; there, its cgroup tells of it.
+    pub parent: Option<Pid>,
+}
+
+#[derive(Debug)]
+pub(super) enum Executable {
+    Path(CString),
+    Sealed(Arc<SealedProgram>),
+}
+
+/// A null-terminated array of pointers, with what they point to.
+#[derive(Debug)]
+pub(super) struct Strings {
+    owned: Vec<CString>,
+    pub(super) pointers: Vec<*const c_char>,
+}
+
+impl Strings {
+    fn new(strings: Vec<CString>) -> Self {
+        // The heap buffers the pointers refer to stay where they are when the vector moves.
+        let pointers = strings.iter().map(|s| s.as_ptr()).chain([ptr::null()]).collect();
+        Strings { owned: strings, pointers }
+    }
+}
+
+impl SpawnPlan {
+    pub(crate) fn new(launch: &Launch, namespaces: Namespaces) -> Result<Self, SpawnError> {
+        let argv: Vec<CString> = arguments(&launch.argv)?;
+        let environment = launch.environment.iter().map(variable).collect::<Result<_, _>>()?;
+        Ok(SpawnPlan {
+            program: executable(launch)?,
+            argv: Strings::new(argv),
+            environment: Strings::new(environment),
+            working_directory: c_string(launch.working_directory.as_os_str(), "the working directory")?,
+            user: launch.user.clone(),
+            rlimits: launch.rlimits.iter().map(rlimit).collect(),
+            stdin: open(Path::new("/dev/null"), OFlags::RDONLY, None)?,
+            stdout: output(&launch.stdout, launch.user.as_ref())?,
+            stderr: output(&launch.stderr, launch.user.as_ref())?,
+            report: None,
+            namespaces,
+            binds: binds(launch, namespaces)?,
+            cgroup: None,
+            cgroup_tasks: Vec::new(),
+            record: None,
+        })
+    }
+
+    /// Has the program started by an init, which writes how it has ended into a file that is made for it.
+    pub(crate) fn set_init(&mut self, init: &Init, status: &Path) -> Result<(), SpawnError> {
+        // One of our own programs comes up to what is asked of an init.
+        let Executable::Path(program) = &self.program else { return Ok(()) };
+        let report = open(status, OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC, None)?;
+        let mut argv = arguments(&init.argv)?;
+        argv.push(c_string(OsStr::new(&report.as_raw_fd().to_string()), "an argument")?);
+        argv.push(program.clone());
+        argv.extend(self.argv.owned.iter().cloned());
+        self.argv = Strings::new(argv);
+        self.program = Executable::Sealed(Arc::clone(&init.program));
+        self.report = Some(report);
+        Ok(())
+    }
+
+    /// Has the child born into a v2 cgroup.
+    pub(crate) fn set_cgroup(&mut self, directory: &Path) -> Result<(), SpawnError> {
+        self.cgroup = Some(open(directory, OFlags::RDONLY | OFlags::DIRECTORY, None)?);
+        Ok(())
+    }
+
+    /// Has the child leave its line of the process table in this file.
+    pub(crate) fn set_record(&mut self, path: &Path) -> Result<(), SpawnError> {
+        let file = open(path, OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC, None)?;
+        let parent = (!self.namespaces.pid).then(rustix::process::getpid);
+        self.record = Some(ProcessRecord { file, parent });
+        Ok(())
+    }
+
+    /// As if the agent ended while the child is being made.
+    #[cfg(test)]
+    pub(super) fn with_ended_agent(&mut self) {
+        if let Some(record) = &mut self.record {
+            record.parent = rustix::process::getppid();
+        }
+    }
+
+    /// Has the child move itself into a v1 cgroup.
+    ///
+    /// A single-threaded process that moves itself through `tasks` takes no lock shared by all cgroups; moving another
+    /// through `cgroup.procs` waits for an RCU grace period, which costs milliseconds each (`cgroup_procs_write_start`
+    /// of the kernel).
+    pub(crate) fn add_cgroup_tasks(&mut self, directory: &Path) -> Result<(), SpawnError> {
+        self.cgroup_tasks.push(open(&directory.join("tasks"), OFlags::WRONLY, None)?);
+        Ok(())
+    }
+}
+
+/// Without mounts of its own a container would change everybody's.
+fn binds(launch: &Launch, namespaces: Namespaces) -> Result<Vec<PreparedBind>, SpawnError> {
+    if !namespaces.mount && !launch.binds.is_empty() {
+        return Err(SpawnError::SharedMounts);
+    }
+    launch
+        .binds
+        .iter()
+        .map(|bind| PreparedBind::new(bind).ok_or(SpawnError::ZeroByte("the path of a volume")))
+        .collect()
+}
+
+fn executable(launch: &Launch) -> Result<Executable, SpawnError> {
+    let path = match &launch.program {
+        Program::Sealed(program) => return Ok(Executable::Sealed(Arc::clone(program))),
+        Program::Path(path) => path,
+    };
+    let found = if path.as_os_str().as_bytes().contains(&b'/') { path.clone() } else { search(path, launch)? };
+    Ok(Executable::Path(c_string(found.as_os_str(), "the program")?))
+}
+
+/// As `execvp`, but in the PATH the program will see.
+fn search(name: &Path, launch: &Launch) -> Result<PathBuf, SpawnError> {
+    let path = launch.environment.iter().rev().find(|(name, _)| name == "PATH").map(|(_, value)| value.as_os_str());
+    std::env::split_paths(path.unwrap_or(OsStr::new("/usr/bin:/bin")))
+        .map(|directory| directory.join(name))
+        .find(|candidate| candidate.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0))
+        .ok_or_else(|| SpawnError::NotInPath(name.to_string_lossy().into_owned()))
+}
+
+fn arguments(arguments: &[OsString]) -> Result<Vec<CString>, SpawnError> {
+    arguments.iter().map(|argument| c_string(argument, "an argument")).collect()
+}
+
+fn c_string(text: &OsStr, what: &'static str) -> Result<CString, SpawnError> {
+    CString::new(text.as_bytes()).map_err(|_| SpawnError::ZeroByte(what))
+}
+
+fn variable((name, value): &(OsString, OsString)) -> Result<CString, SpawnError> {
+    let mut text = name.clone().into_vec();
+    text.push(b'=');
+    text.extend_from_slice(value.as_bytes());
+    CString::new(text).map_err(|_| SpawnError::ZeroByte("the environment"))
+}
+
+fn output(output: &Output, user: Option<&User>) -> Result<OwnedFd, SpawnError> {
+    match output {
+        Output::File { path, .. } => open(path, OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE, user),
+        Output::Discard => open(Path::new("/dev/null"), OFlags::WRONLY, None),
+        Output::Descriptor(file) => above_standard_streams(file.as_fd()).map_err(|source| at("a descriptor", source)),
+    }
+}
+
+/// Opens without following a link: the sandbox belongs to somebody who may have put one there.
+fn open(path: &Path, flags: OFlags, owner: Option<&User>) -> Result<OwnedFd, SpawnError> {
+    let refused = |source: rustix::io::Errno| at(&path.to_string_lossy(), source.into());
+    let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NOCTTY;
+    let fd = rustix::fs::open(path, flags, Mode::from_raw_mode(0o644)).map_err(refused)?;
+    if let Some(user) = owner {
+        let (uid, gid) = (rustix::fs::Uid::from_raw(user.uid), rustix::fs::Gid::from_raw(user.gid));
+        rustix::fs::fchown(&fd, Some(uid), Some(gid)).map_err(refused)?;
+    }
+    above_standard_streams(fd.as_fd()).map_err(|source| at(&path.to_string_lossy(), source))
+}
+
+fn above_standard_streams(fd: std::os::fd::BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    Ok(rustix::io::fcntl_dupfd_cloexec(fd, FIRST_SAFE_DESCRIPTOR)?)
+}
+
+fn at(path: &str, source: io::Error) -> SpawnError {
+    SpawnError::Open { path: path.to_owned(), source }
+}
+
+fn rlimit(limit: &Rlimit) -> (u32, libc::rlimit64) {
+    let value = |value: Option<u64>| value.unwrap_or(libc::RLIM64_INFINITY);
+    let resource = match limit.kind {
+        RlimitKind::As => libc::RLIMIT_AS,
+        RlimitKind::Core => libc::RLIMIT_CORE,
+        RlimitKind::Cpu => libc::RLIMIT_CPU,
+        RlimitKind::Data => libc::RLIMIT_DATA,
+        RlimitKind::Fsize => libc::RLIMIT_FSIZE,
+        RlimitKind::Memlock => libc::RLIMIT_MEMLOCK,
+        RlimitKind::Msgqueue => libc::RLIMIT_MSGQUEUE,
+        RlimitKind::Nice => libc::RLIMIT_NICE,
+        RlimitKind::Nofile => libc::RLIMIT_NOFILE,
+        RlimitKind::Nproc => libc::RLIMIT_NPROC,
+        RlimitKind::Rss => libc::RLIMIT_RSS,
+        RlimitKind::Rtprio => libc::RLIMIT_RTPRIO,
+        RlimitKind::Rttime => libc::RLIMIT_RTTIME,
+        RlimitKind::Sigpending => libc::RLIMIT_SIGPENDING,
+        RlimitKind::Stack => libc::RLIMIT_STACK,
+    };
+    (resource, libc::rlimit64 { rlim_cur: value(limit.soft), rlim_max: value(limit.hard) })
+}

@@ -1,0 +1,12 @@
+//! The one thread that owns all containers: has them started, waits for all of them at once (epoll over pidfds and memory
+//! notifications), and ends them.
+
+mod container;
+mod oom;
+mod poller;
+mod starter;
+mod thread;
+
+pub(crate) use poller::{Poller, Waker};
+pub use thread::Recovered;
+pub(crate) use thread::{Command, ContainerHandle, QUEUE, SharedContainers, Worker};

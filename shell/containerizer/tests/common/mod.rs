@@ -1,0 +1,178 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failure here is the failure of a test")]
+#![allow(dead_code, reason = "each test program uses its part")]
+//! A containerizer with roots of its own that leaves nothing behind, and helpers for scenarios.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::time::{Duration, Instant};
+
+use containerizer::{Config, Containerizer, Error, Event, Launch, Launcher, Limits, Output, Program};
+use tempfile::TempDir;
+
+/// Far beyond what anything here takes; reaching it is a failure, not a measure.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub struct Host {
+    pub containerizer: Option<Containerizer>,
+    events: Receiver<Event>,
+    pub directory: TempDir,
+    config: Config,
+}
+
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// Says loudly that a test did not run.
+pub fn skip(test: &str, why: &str) {
+    eprintln!("SKIPPED {test}: {why}");
+}
+
+impl Host {
+    pub fn new(launcher: Launcher, isolation: &[&str]) -> Result<Self, Error> {
+        let directory = tempfile::tempdir().unwrap();
+        // The path of a sandbox must be passable for a user who is not root.
+        let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(directory.path(), open).unwrap();
+        let name = directory.path().file_name().unwrap().to_str().unwrap().trim_start_matches('.').to_owned();
+        let config = Config {
+            launcher,
+            isolation: isolation.iter().map(|name| (*name).to_owned()).collect(),
+            cgroups_root: format!("tepui-test-{name}"),
+            runtime_dir: directory.path().join("run"),
+            ..Config::default()
+        };
+        let (containerizer, events) = start(&config)?;
+        Ok(Host { containerizer: Some(containerizer), events, directory, config })
+    }
+
+    /// The agent ends and another one starts.
+    pub fn restart(&mut self) {
+        self.containerizer = None;
+        let (containerizer, events) = start(&self.config).unwrap();
+        self.containerizer = Some(containerizer);
+        self.events = events;
+    }
+
+    pub fn containerizer(&self) -> &Containerizer {
+        self.containerizer.as_ref().unwrap()
+    }
+
+    pub fn sandbox(&self, id: &str) -> PathBuf {
+        let sandbox = self.directory.path().join(id);
+        std::fs::create_dir_all(&sandbox).unwrap();
+        sandbox
+    }
+
+    pub fn shell(&self, id: &str, command: &str) -> Launch {
+        let sandbox = self.sandbox(id);
+        Launch {
+            id: id.into(),
+            program: Program::Path("/bin/sh".into()),
+            argv: ["sh", "-c", command].map(OsString::from).to_vec(),
+            init: None,
+            environment: vec![("PATH".into(), "/usr/bin:/bin".into())],
+            working_directory: sandbox.clone(),
+            user: None,
+            limits: Limits { cpus: 0.1, memory: 64 << 20, ..Limits::default() },
+            rlimits: Vec::new(),
+            binds: Vec::new(),
+            stdout: Output::File { path: sandbox.join("stdout"), rotation: None },
+            stderr: Output::File { path: sandbox.join("stderr"), rotation: None },
+        }
+    }
+
+    pub fn launch(&self, launch: Launch) -> u32 {
+        let id = launch.id.clone();
+        self.containerizer().launch(launch).unwrap();
+        match self.event() {
+            Event::Launched { id: launched, pid } if launched == id => pid,
+            event => panic!("instead of a launch: {event:?}"),
+        }
+    }
+
+    pub fn event(&self) -> Event {
+        self.events.recv_timeout(PATIENCE).expect("an event in time")
+    }
+
+    /// The wait status.
+    pub fn exited(&self, expected: &str) -> Option<i32> {
+        match self.event() {
+            Event::Exited { id, status, limitation: None } if id == expected => status,
+            event => panic!("instead of an exit: {event:?}"),
+        }
+    }
+
+    /// Waits until a file of the sandbox has content that ends a line.
+    pub fn read(&self, id: &str, file: &str) -> String {
+        let path = self.directory.path().join(id).join(file);
+        until(|| std::fs::read_to_string(&path).ok().filter(|text| text.ends_with('\n')))
+    }
+
+    /// All cgroups below our root in all hierarchies.
+    pub fn cgroups(&self) -> Vec<PathBuf> {
+        roots(&self.config.cgroups_root)
+            .iter()
+            .flat_map(|root| std::fs::read_dir(root).unwrap())
+            .map(|entry| entry.unwrap())
+            .filter(|entry| entry.file_type().unwrap().is_dir())
+            .map(|entry| entry.path())
+            .collect()
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        // A scenario that failed between two agents has left its containers to the next.
+        let running = self.containerizer.take().or_else(|| {
+            let (containerizer, events) = start(&self.config).ok()?;
+            self.events = events;
+            Some(containerizer)
+        });
+        if let Some(containerizer) = running {
+            for id in containerizer.containers() {
+                let _ = containerizer.destroy(&id);
+            }
+            let deadline = Instant::now() + PATIENCE;
+            while !containerizer.containers().is_empty() && Instant::now() < deadline {
+                let _ = self.events.recv_timeout(Duration::from_millis(10));
+            }
+        }
+        for root in roots(&self.config.cgroups_root) {
+            let _ = std::fs::remove_dir(root);
+        }
+    }
+}
+
+fn start(config: &Config) -> Result<(Containerizer, Receiver<Event>), Error> {
+    let (sender, events) = sync_channel(10_000);
+    let containerizer = Containerizer::new(config.clone(), move |event| drop(sender.send(event)))?;
+    Ok((containerizer, events))
+}
+
+/// Our root, where it exists.
+fn roots(name: &str) -> Vec<PathBuf> {
+    let hierarchies = std::fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten().map(|entry| entry.path());
+    hierarchies
+        .chain([PathBuf::from("/sys/fs/cgroup")])
+        .map(|path| path.join(name))
+        .filter(|path| path.is_dir())
+        .collect()
+}
+
+pub fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "it never came");
+        std::thread::yield_now();
+    }
+}
+
+pub fn is_alive(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
+}

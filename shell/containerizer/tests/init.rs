@@ -1,0 +1,179 @@
+//! Programs that are started by an init. This program is both the tests and the init, so it has no harness.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failure here is the failure of a test")]
+
+mod common;
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use common::{Host, is_alive, is_root, skip, until};
+use containerizer::{Error, Init, Launch, Launcher, Program, SealedProgram};
+use rustix::process::{Pid, Signal, kill_process};
+
+/// Its name, for when it has to be skipped, and the scenario.
+type Scenario = (&'static str, fn(&str));
+
+fn main() -> ExitCode {
+    if std::env::args().nth(1).as_deref() == Some("container-init") {
+        return executor::init();
+    }
+    let scenarios: [Scenario; 7] = [
+        ("orphans_are_reaped", orphans_are_reaped),
+        ("a_signal_has_its_default_action", a_signal_has_its_default_action),
+        ("the_status_is_that_of_the_program", the_status_is_that_of_the_program),
+        ("a_program_that_cannot_be_executed_says_so", a_program_that_cannot_be_executed_says_so),
+        ("an_init_is_small", an_init_is_small),
+        ("without_cgroups_no_daemon_escapes", without_cgroups_no_daemon_escapes),
+        ("a_daemon_without_an_init_is_known_by_its_environment", a_daemon_is_known_by_its_environment),
+    ];
+    for (name, scenario) in scenarios {
+        scenario(name);
+        println!("scenario {name} ... ok");
+    }
+    ExitCode::SUCCESS
+}
+
+fn posix() -> Host {
+    Host::new(Launcher::Posix, &[]).unwrap()
+}
+
+/// In a namespace of processes; `None`, loudly, where the machine cannot do it.
+fn linux(test: &str) -> Option<Host> {
+    if !is_root() {
+        skip(test, "it needs root");
+        return None;
+    }
+    match Host::new(Launcher::Linux, &["cgroups/cpu", "namespaces/pid"]) {
+        Ok(host) => Some(host),
+        Err(error @ Error::LinuxLauncher(_)) => {
+            skip(test, &error.to_string());
+            None
+        }
+        Err(error) => panic!("{error}"),
+    }
+}
+
+fn with_init(launch: Launch) -> Launch {
+    let program = SealedProgram::copy_of(&std::env::current_exe().unwrap()).unwrap();
+    let argv = vec!["init".into(), "container-init".into()];
+    Launch { init: Some(Init { program: Arc::new(program), argv }), ..launch }
+}
+
+/// The pids and states of the children of a process.
+fn children(parent: u32) -> Vec<(u32, String)> {
+    let pids = fs::read_dir("/proc").unwrap().flatten().filter_map(|e| e.file_name().to_str()?.parse().ok());
+    let child = |pid: u32| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let mut fields = stat.rsplit_once(") ")?.1.split(' ');
+        let state = fields.next()?.to_owned();
+        (fields.next()?.parse() == Ok(parent)).then_some((pid, state))
+    };
+    pids.filter_map(child).collect()
+}
+
+fn signal(pid: u32, signal: Signal) {
+    kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), signal).unwrap();
+}
+
+fn orphans_are_reaped(test: &str) {
+    let Some(host) = linux(test) else { return };
+    // `sleep` reaps nobody.
+    let command = "(sh -c 'echo $$ > orphan' &); echo $$ $PPID; exec sleep 1000";
+    let pid = host.launch(with_init(host.shell("c", command)));
+    assert_eq!(host.read("c", "stdout").trim().split(' ').nth(1), Some("1"), "the init is the first process");
+    host.read("c", "orphan");
+    until(|| match children(pid).as_slice() {
+        [(_, state)] if state != "Z" => Some(()),
+        _ => None,
+    });
+    host.containerizer().destroy("c").unwrap();
+    host.exited("c");
+}
+
+fn a_signal_has_its_default_action(test: &str) {
+    let Some(host) = linux(test) else { return };
+    // One to itself, which the first process of a namespace would not notice.
+    host.launch(with_init(host.shell("c", "kill -TERM $$; sleep 1000")));
+    assert_eq!(host.exited("c"), Some(Signal::TERM.as_raw()));
+    // And one from outside, to what is seen of the container there.
+    let pid = host.launch(with_init(host.shell("d", "echo ready; exec sleep 1000")));
+    host.read("d", "stdout");
+    signal(pid, Signal::TERM);
+    assert_eq!(host.exited("d"), Some(Signal::TERM.as_raw()));
+    assert!(host.cgroups().is_empty());
+}
+
+fn the_status_is_that_of_the_program(test: &str) {
+    let Some(linux) = linux(test) else { return };
+    for mut host in [posix(), linux] {
+        host.launch(with_init(host.shell("c", "exit 7")));
+        assert_eq!(host.exited("c"), Some(7 << 8));
+        host.launch(with_init(host.shell("d", "kill -USR1 $$")));
+        assert_eq!(host.exited("d"), Some(Signal::USR1.as_raw()));
+        // It is known even to an agent that was not there: the init has written it down.
+        let pid = host.launch(with_init(host.shell("e", "echo ready; while [ ! -e go ]; do sleep 0.01; done; exit 9")));
+        host.read("e", "stdout");
+        host.containerizer = None;
+        fs::write(host.sandbox("e").join("go"), "").unwrap();
+        until(|| (!is_alive(pid)).then_some(()));
+        host.restart();
+        assert_eq!(host.containerizer().recovered().ended, [("e".to_owned(), 9 << 8)]);
+        until(|| host.containerizer().containers().is_empty().then_some(()));
+    }
+}
+
+fn a_program_that_cannot_be_executed_says_so(_: &str) {
+    let host = posix();
+    let mut launch = with_init(host.shell("c", ""));
+    launch.program = Program::Path(PathBuf::from("/no/such/program"));
+    host.launch(launch);
+    assert_eq!(host.exited("c"), Some(126 << 8));
+    let said = host.read("c", "stderr");
+    assert!(said.contains("/no/such/program: No such file or directory"), "{said}");
+}
+
+fn an_init_is_small(_: &str) {
+    const BOUND_KB: u64 = 1500;
+    let host = posix();
+    let pid = host.launch(with_init(host.shell("c", "exec sleep 1000")));
+    until(|| {
+        let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap();
+        let private = rollup.lines().filter(|line| line.starts_with("Private_"));
+        let kb: u64 = private.filter_map(|line| line.split_ascii_whitespace().nth(1)?.parse::<u64>().ok()).sum();
+        (kb > 0 && kb < BOUND_KB).then_some(())
+    });
+    host.containerizer().destroy("c").unwrap();
+    host.exited("c");
+}
+
+/// Leaves its session and its parents.
+const DAEMON: &str = "setsid sh -c 'setsid sleep 1000 & echo $! > daemon'";
+
+fn without_cgroups_no_daemon_escapes(_: &str) {
+    let host = posix();
+    let daemon = |id: &str| host.read(id, "daemon").trim().parse::<u32>().unwrap();
+    // Killed by the agent.
+    let pid = host.launch(with_init(host.shell("c", &format!("{DAEMON}; exec sleep 1000"))));
+    let escaped = daemon("c");
+    until(|| children(pid).iter().any(|(child, _)| *child == escaped).then_some(()));
+    host.containerizer().destroy("c").unwrap();
+    host.exited("c");
+    assert!(!is_alive(escaped));
+    // The end of the program.
+    host.launch(with_init(host.shell("d", &format!("{DAEMON}; exit 3"))));
+    assert_eq!(host.exited("d"), Some(3 << 8));
+    assert!(!is_alive(daemon("d")));
+}
+
+fn a_daemon_is_known_by_its_environment(_: &str) {
+    let host = posix();
+    let mut launch = host.shell("c", &format!("{DAEMON}; exit 0"));
+    launch.environment.push(("MESOS_DIRECTORY".into(), host.sandbox("c").into()));
+    host.launch(launch);
+    assert_eq!(host.exited("c"), Some(0));
+    let escaped = host.read("c", "daemon").trim().parse().unwrap();
+    assert!(!is_alive(escaped));
+}

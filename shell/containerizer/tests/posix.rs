@@ -1,0 +1,181 @@
+//! The posix launcher: what works for everybody, without root.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failure here is the failure of a test")]
+
+mod common;
+
+use std::path::PathBuf;
+
+use common::{Host, is_alive, until};
+use containerizer::{Event, Launcher, Output, Program, Rlimit, RlimitKind, Rotation};
+
+fn posix() -> Host {
+    Host::new(Launcher::Posix, &["posix/rlimits"]).unwrap()
+}
+
+#[test]
+fn a_command_runs_to_its_end() {
+    let host = posix();
+    host.launch(host.shell("c", "echo out; echo err >&2; pwd; exit 3"));
+    assert_eq!(host.exited("c"), Some(3 << 8));
+    let sandbox = host.sandbox("c");
+    assert_eq!(host.read("c", "stdout"), format!("out\n{}\n", sandbox.display()));
+    assert_eq!(host.read("c", "stderr"), "err\n");
+    assert!(host.containerizer().containers().is_empty());
+    assert!(!host.directory.path().join("run/containers/c").exists());
+}
+
+#[test]
+fn nothing_of_the_agent_is_inherited() {
+    let host = posix();
+    let mut launch = host.shell("c", "env | grep -v -e ^PWD= -e ^_= | sort; ls /proc/self/fd | tr '\\n' ' '; echo; umask; grep SigIgn /proc/self/status; grep SigBlk /proc/self/status");
+    launch.environment.push(("A".into(), "b".into()));
+    // Leaked on purpose.
+    let leaked = rustix::io::fcntl_dupfd_cloexec(std::fs::File::open("/dev/null").unwrap(), 50).unwrap();
+    rustix::io::fcntl_setfd(&leaked, rustix::io::FdFlags::empty()).unwrap();
+    host.launch(launch);
+    host.exited("c");
+    let expected = "A=b\nPATH=/usr/bin:/bin\n0 1 2 3 \n0022\nSigIgn:\t0000000000000000\nSigBlk:\t0000000000000000\n";
+    assert_eq!(host.read("c", "stdout"), expected, "descriptor 3 is the directory that ls lists");
+}
+
+#[test]
+fn a_program_that_does_not_exist_fails_the_launch() {
+    let host = posix();
+    let mut launch = host.shell("c", "");
+    launch.program = Program::Path(PathBuf::from("/no/such/program"));
+    host.containerizer().launch(launch).unwrap();
+    let Event::LaunchFailed { id, reason } = host.event() else { panic!("it cannot run") };
+    assert_eq!(
+        (id.as_str(), reason.as_str()),
+        ("c", "cannot execute its program: No such file or directory (os error 2)")
+    );
+    assert!(host.containerizer().containers().is_empty());
+}
+
+#[test]
+fn a_working_directory_that_does_not_exist_fails_the_launch() {
+    let host = posix();
+    let mut launch = host.shell("c", "");
+    launch.working_directory = "/no/such/directory".into();
+    host.containerizer().launch(launch).unwrap();
+    let Event::LaunchFailed { reason, .. } = host.event() else { panic!("it cannot run") };
+    assert!(reason.starts_with("cannot enter its working directory: "), "{reason}");
+}
+
+#[test]
+fn destroying_kills_the_whole_tree() {
+    let host = posix();
+    // A child in the session, one in a session of its own, and one that lost its parent.
+    let command = "sleep 1000 & echo $!; setsid sleep 1000 & echo $!; (sleep 1000 & echo $!); echo done; wait";
+    let pid = host.launch(host.shell("c", command));
+    let output = until(|| Some(host.read("c", "stdout")).filter(|text| text.ends_with("done\n")));
+    let mut pids: Vec<u32> = output.lines().filter_map(|line| line.parse().ok()).collect();
+    assert_eq!(pids.len(), 3);
+    pids.push(pid);
+    assert!(pids.iter().all(|pid| is_alive(*pid)));
+    host.containerizer().destroy("c").unwrap();
+    assert_eq!(host.exited("c"), Some(9));
+    assert!(!pids.iter().any(|pid| is_alive(*pid)), "when it is reported, nothing is left");
+}
+
+#[test]
+fn with_the_first_process_the_session_ends() {
+    let host = posix();
+    host.launch(host.shell("c", "sleep 1000 & echo $!"));
+    assert_eq!(host.exited("c"), Some(0));
+    let child: u32 = host.read("c", "stdout").trim().parse().unwrap();
+    assert!(!is_alive(child));
+}
+
+#[test]
+fn rlimits_are_set() {
+    let host = posix();
+    let mut launch = host.shell("c", "ulimit -n; ulimit -c");
+    launch.rlimits = vec![
+        Rlimit { kind: RlimitKind::Nofile, soft: Some(77), hard: Some(77) },
+        Rlimit { kind: RlimitKind::Core, soft: Some(0), hard: Some(0) },
+    ];
+    host.launch(launch);
+    host.exited("c");
+    assert_eq!(host.read("c", "stdout"), "77\n0\n");
+}
+
+#[test]
+fn an_id_is_used_once() {
+    let host = posix();
+    host.launch(host.shell("c", "exec sleep 1000"));
+    let again = host.containerizer().launch(host.shell("c", "true"));
+    assert!(matches!(again, Err(containerizer::Error::AlreadyExists(_))));
+    assert!(host.containerizer().destroy("d").is_err());
+}
+
+#[test]
+fn a_restarted_agent_finds_its_containers() {
+    let mut host = posix();
+    let pid = host.launch(host.shell("stays", "exec sleep 1000"));
+    let gone = host.launch(host.shell("goes", "exec sleep 1000"));
+    host.containerizer = None;
+    assert!(is_alive(pid), "a container does not end with the agent");
+    rustix::process::kill_process(
+        rustix::process::Pid::from_raw(gone.cast_signed()).unwrap(),
+        rustix::process::Signal::KILL,
+    )
+    .unwrap();
+    until(|| (!is_alive(gone)).then_some(()));
+    host.restart();
+    assert_eq!(host.containerizer().recovered().alive, [("stays".to_owned(), pid)]);
+    assert_eq!(host.containerizer().containers(), ["stays"]);
+    host.containerizer().destroy("stays").unwrap();
+    host.exited("stays");
+    assert!(!is_alive(pid));
+}
+
+/// As after a kill -9 of the agent when the process has begun and nobody has written that down but the process.
+#[test]
+fn a_process_that_its_agent_never_knew_of_is_found() {
+    let mut host = posix();
+    let pid = host.launch(host.shell("born", "exec sleep 1000"));
+    host.containerizer = None;
+    std::fs::remove_file(host.directory.path().join("run/containers/born/state")).unwrap();
+    host.restart();
+    assert_eq!(host.containerizer().recovered().alive, [("born".to_owned(), pid)]);
+    host.containerizer().destroy("born").unwrap();
+    host.exited("born");
+    assert!(!is_alive(pid));
+}
+
+#[test]
+fn usage_is_that_of_the_processes() {
+    let host = posix();
+    host.launch(host.shell("c", "sleep 1000 & echo ready; wait"));
+    host.read("c", "stdout");
+    let usage = host.containerizer().usage("c").unwrap();
+    assert_eq!(usage.processes, Some(2));
+    assert!(usage.mem_rss_bytes > Some(0));
+    assert_eq!(usage.cpus_limit, Some(0.1));
+}
+
+#[test]
+fn outputs_are_rotated_while_the_container_runs() {
+    let host = posix();
+    let mut launch = host.shell("c", "while :; do echo 0123456789012345678901234567890123456789; done");
+    let path = host.sandbox("c").join("stdout");
+    launch.stdout = Output::File { path: path.clone(), rotation: Some(Rotation { max_bytes: 100_000, max_files: 1 }) };
+    host.launch(launch);
+    until(|| path.with_file_name("stdout.1").exists().then_some(()));
+    host.containerizer().destroy("c").unwrap();
+    host.exited("c");
+}
+
+#[test]
+fn a_container_destroyed_while_it_starts_comes_and_goes() {
+    let host = posix();
+    for number in 0..20 {
+        let id = format!("c{number}");
+        host.containerizer().launch(host.shell(&id, "exec sleep 1000")).unwrap();
+        host.containerizer().destroy(&id).unwrap();
+        assert!(matches!(host.event(), Event::Launched { id: launched, .. } if launched == id));
+        assert_eq!(host.exited(&id), Some(9));
+    }
+}

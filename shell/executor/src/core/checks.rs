@@ -1,0 +1,246 @@
+//! Checks and health checks of the task: when to look, and what the result means. Pure.
+//!
+//! A check only reports; a health check that fails often enough ends the task.
+
+use std::time::Duration;
+
+use messages::v1::check_status_info as info;
+use messages::v1::task_status::Reason;
+use messages::v1::{self, CheckInfo, CheckStatusInfo, HealthCheck, TaskState, check_info, health_check};
+
+use super::{Action, Clock, DEFAULT_GRACE, Ending, Executor, Exit, Timer, duration};
+
+/// Which of a task's two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Checker {
+    Check,
+    Health,
+}
+
+/// One look at the task.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Probe {
+    Command(Box<v1::CommandInfo>),
+    Http { port: u16, path: String, ipv6: bool },
+    Tcp { port: u16, ipv6: bool },
+}
+
+/// What was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    Command(Exit),
+    Http(u16),
+    Tcp(bool),
+    /// It took too long or could not be tried.
+    NoResult,
+}
+
+/// What is known of the task's health.
+#[derive(Debug, Default)]
+pub(super) struct Health {
+    started: Duration,
+    /// It has been healthy once; before, failures within the grace period do not count.
+    counting: bool,
+    failures: u32,
+    pub(super) healthy: Option<bool>,
+    /// It ended the task.
+    pub(super) fatal: bool,
+}
+
+impl Executor {
+    /// The task runs: look at it after the first delay.
+    pub(super) fn begin_checks(&mut self, clock: &mut dyn Clock) -> Vec<Action> {
+        self.health.started = clock.elapsed();
+        let Some(task) = &self.task else { return Vec::new() };
+        self.check_status = task.check.as_deref().and_then(empty_status);
+        let check = task.check.iter().map(|c| Action::Arm(Timer::Probe(Checker::Check), seconds(c.delay_seconds())));
+        let health =
+            task.health_check.iter().map(|h| Action::Arm(Timer::Probe(Checker::Health), seconds(h.delay_seconds())));
+        check.chain(health).collect()
+    }
+
+    pub(super) fn start_probe(&self, checker: Checker) -> Vec<Action> {
+        let Some(task) = self.task.as_ref().filter(|_| self.is_checked()) else { return Vec::new() };
+        let probe = match checker {
+            Checker::Check => task.check.as_deref().and_then(|c| Some((probe_of(c)?, c.timeout_seconds()))),
+            Checker::Health => {
+                task.health_check.as_deref().and_then(|h| Some((probe_of_health(h)?, h.timeout_seconds())))
+            }
+        };
+        let action = |(probe, timeout)| Action::Probe(checker, probe, probe_timeout(timeout));
+        probe.map(action).into_iter().collect()
+    }
+
+    /// A look has a result; the next is due an interval later.
+    pub fn on_probed(&mut self, checker: Checker, outcome: Outcome, clock: &mut dyn Clock) -> Vec<Action> {
+        let Some(task) = self.task.clone().filter(|_| self.is_checked()) else { return Vec::new() };
+        let (mut actions, interval) = match (checker, &task.check, &task.health_check) {
+            (Checker::Check, Some(check), _) => (self.checked(&task, check, outcome, clock), check.interval_seconds()),
+            (Checker::Health, _, Some(health)) => {
+                (self.health_checked(&task, health, outcome, clock), health.interval_seconds())
+            }
+            _ => return Vec::new(),
+        };
+        actions.push(Action::Arm(Timer::Probe(checker), seconds(interval)));
+        actions
+    }
+
+    /// A task that is ending or has ended is not looked at.
+    fn is_checked(&self) -> bool {
+        self.running && self.ending.is_none()
+    }
+
+    /// Reported when it changes.
+    fn checked(
+        &mut self,
+        task: &v1::TaskInfo,
+        check: &CheckInfo,
+        outcome: Outcome,
+        clock: &mut dyn Clock,
+    ) -> Vec<Action> {
+        let status = filled_status(check, outcome);
+        if status == self.check_status {
+            return Vec::new();
+        }
+        self.check_status = status;
+        vec![self.running_update(task, Reason::TaskCheckStatusUpdated, clock)]
+    }
+
+    fn health_checked(
+        &mut self,
+        task: &v1::TaskInfo,
+        health: &HealthCheck,
+        outcome: Outcome,
+        clock: &mut dyn Clock,
+    ) -> Vec<Action> {
+        if is_healthy(outcome) {
+            let news = !self.health.counting || self.health.failures > 0;
+            self.health.counting = true;
+            self.health.failures = 0;
+            self.health.healthy = Some(true);
+            return if news {
+                vec![self.running_update(task, Reason::TaskHealthCheckStatusUpdated, clock)]
+            } else {
+                Vec::new()
+            };
+        }
+        let age = clock.elapsed().saturating_sub(self.health.started);
+        if !self.health.counting && age <= seconds(health.grace_period_seconds()) {
+            return Vec::new();
+        }
+        self.health.counting = true;
+        self.health.failures += 1;
+        self.health.healthy = Some(false);
+        let mut actions = vec![self.running_update(task, Reason::TaskHealthCheckStatusUpdated, clock)];
+        if self.health.failures >= health.consecutive_failures() {
+            self.health.fatal = true;
+            let policy = task.kill_policy.as_ref().and_then(|policy| policy.grace_period.as_ref());
+            actions.extend(self.end(Ending::Killed, policy.map_or(DEFAULT_GRACE, duration), clock));
+        }
+        actions
+    }
+
+    /// The task runs, and this is what was seen of it.
+    fn running_update(&mut self, task: &v1::TaskInfo, reason: Reason, clock: &mut dyn Clock) -> Action {
+        let mut status = self.status(task, TaskState::TaskRunning, clock);
+        status.reason = Some(reason.into());
+        status.healthy = self.health.healthy;
+        status.check_status = self.check_status.map(Box::new);
+        self.update(status)
+    }
+}
+
+/// As Mesos: any redirection that is not followed still shows that somebody is there.
+fn is_healthy(outcome: Outcome) -> bool {
+    match outcome {
+        Outcome::Command(exit) => exit == Exit::Status(0),
+        Outcome::Http(status) => (200..400).contains(&status),
+        Outcome::Tcp(connected) => connected,
+        Outcome::NoResult => false,
+    }
+}
+
+fn probe_of(check: &CheckInfo) -> Option<Probe> {
+    match check.r#type() {
+        check_info::Type::Command => Some(Probe::Command(Box::new(check.command.as_ref()?.command.clone()))),
+        check_info::Type::Http => {
+            let http = check.http.as_ref()?;
+            Some(Probe::Http { port: port(http.port)?, path: path(http.path()), ipv6: false })
+        }
+        check_info::Type::Tcp => Some(Probe::Tcp { port: port(check.tcp.as_ref()?.port)?, ipv6: false }),
+        check_info::Type::Unknown => None,
+    }
+}
+
+fn probe_of_health(check: &HealthCheck) -> Option<Probe> {
+    let is_ipv6 = |protocol| protocol == v1::network_info::Protocol::IPv6;
+    match check.r#type() {
+        health_check::Type::Command => Some(Probe::Command(check.command.clone()?)),
+        health_check::Type::Http => {
+            let http = check.http.as_ref()?;
+            let (port, ipv6) = (port(http.port)?, is_ipv6(http.protocol()));
+            // TLS has no place in a process this small: that somebody listens is all that is found out.
+            if http.scheme() == "https" {
+                return Some(Probe::Tcp { port, ipv6 });
+            }
+            Some(Probe::Http { port, path: path(http.path()), ipv6 })
+        }
+        health_check::Type::Tcp => {
+            let tcp = check.tcp.as_ref()?;
+            Some(Probe::Tcp { port: port(tcp.port)?, ipv6: is_ipv6(tcp.protocol()) })
+        }
+        health_check::Type::Unknown => None,
+    }
+}
+
+fn port(number: u32) -> Option<u16> {
+    u16::try_from(number).ok()
+}
+
+fn path(path: &str) -> String {
+    if path.starts_with('/') { path.to_owned() } else { format!("/{path}") }
+}
+
+/// A task with a check always has a `check_status`, empty while nothing is known.
+pub(super) fn empty_status(check: &CheckInfo) -> Option<CheckStatusInfo> {
+    filled_status(check, Outcome::NoResult)
+}
+
+fn filled_status(check: &CheckInfo, outcome: Outcome) -> Option<CheckStatusInfo> {
+    let mut status = CheckStatusInfo { r#type: Some(check.r#type().into()), ..CheckStatusInfo::default() };
+    match check.r#type() {
+        check_info::Type::Command => {
+            let exit_code = match outcome {
+                Outcome::Command(Exit::Status(code)) => Some(code),
+                _ => None,
+            };
+            status.command = Some(info::Command { exit_code });
+        }
+        check_info::Type::Http => {
+            let status_code = match outcome {
+                Outcome::Http(code) => Some(u32::from(code)),
+                _ => None,
+            };
+            status.http = Some(info::Http { status_code });
+        }
+        check_info::Type::Tcp => {
+            let succeeded = match outcome {
+                Outcome::Tcp(connected) => Some(connected),
+                _ => None,
+            };
+            status.tcp = Some(info::Tcp { succeeded });
+        }
+        check_info::Type::Unknown => return None,
+    }
+    Some(status)
+}
+
+fn seconds(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or_default()
+}
+
+/// Zero means for ever, which is bounded here all the same.
+fn probe_timeout(timeout: f64) -> Duration {
+    const LONGEST: Duration = Duration::from_secs(3600);
+    Some(seconds(timeout)).filter(|timeout| !timeout.is_zero()).unwrap_or(LONGEST).min(LONGEST)
+}

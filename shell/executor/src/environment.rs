@@ -1,0 +1,88 @@
+//! What the agent tells its executor by `MESOS_*` variables.
+
+use std::time::Duration;
+
+use model::parse_duration;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Environment {
+    pub framework: String,
+    pub executor: String,
+    /// `ip:port` of the agent.
+    pub endpoint: String,
+    /// The path of the executor API, with the agent's process id when that is known.
+    pub path: String,
+    /// `Authorization: Bearer` value, when the agent demands one.
+    pub token: Option<String>,
+    /// Outlive a restart of the agent, for this long.
+    pub recovery_timeout: Option<Duration>,
+    /// How long the task may take to end on SHUTDOWN.
+    pub shutdown_grace: Duration,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("the variable {0} is missing; this program is started by a Mesos or Tepui agent, not by hand")]
+    Missing(&'static str),
+    #[error("the variable {name} is '{value}', which is no duration")]
+    Duration { name: &'static str, value: String },
+}
+
+impl Environment {
+    /// From the variables of this process, looked up by `get`.
+    pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
+        let needed = |name| get(name).filter(|v| !v.is_empty()).ok_or(Error::Missing(name));
+        let duration = |name: &'static str, default| match get(name) {
+            None => Ok(default),
+            Some(value) => parse_duration(&value).map_err(|_| Error::Duration { name, value }),
+        };
+        let process = get("MESOS_SLAVE_PID").and_then(|pid| pid.rsplit_once('@').map(|(id, _)| id.to_owned()));
+        let checkpoint = get("MESOS_CHECKPOINT").is_some_and(|v| v == "1");
+        Ok(Environment {
+            framework: needed("MESOS_FRAMEWORK_ID")?,
+            executor: needed("MESOS_EXECUTOR_ID")?,
+            endpoint: needed("MESOS_AGENT_ENDPOINT")?,
+            path: process.map_or_else(|| "/api/v1/executor".to_owned(), |id| format!("/{id}/api/v1/executor")),
+            token: get("MESOS_EXECUTOR_AUTHENTICATION_TOKEN"),
+            recovery_timeout: match checkpoint {
+                true => Some(duration("MESOS_RECOVERY_TIMEOUT", Duration::from_secs(15 * 60))?),
+                false => None,
+            },
+            shutdown_grace: duration("MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD", Duration::from_secs(5))?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(variables: &[(&str, &str)]) -> Result<Environment, String> {
+        let mut all =
+            vec![("MESOS_FRAMEWORK_ID", "f"), ("MESOS_EXECUTOR_ID", "e"), ("MESOS_AGENT_ENDPOINT", "1.2.3.4:5051")];
+        all.extend_from_slice(variables);
+        let get = |name: &str| all.iter().rev().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
+        Environment::read(get).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn the_path_names_the_agents_process() {
+        let environment = read(&[("MESOS_SLAVE_PID", "slave(1)@1.2.3.4:5051")]).expect("complete");
+        assert_eq!(environment.path, "/slave(1)/api/v1/executor");
+        assert_eq!(read(&[]).expect("complete").path, "/api/v1/executor");
+    }
+
+    #[test]
+    fn checkpointing_decides_about_recovery() {
+        assert_eq!(read(&[("MESOS_RECOVERY_TIMEOUT", "1mins")]).expect("complete").recovery_timeout, None);
+        let both = [("MESOS_CHECKPOINT", "1"), ("MESOS_RECOVERY_TIMEOUT", "1mins")];
+        assert_eq!(read(&both).expect("complete").recovery_timeout, Some(Duration::from_secs(60)));
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        assert!(read(&[("MESOS_AGENT_ENDPOINT", "")]).expect_err("incomplete").contains("MESOS_AGENT_ENDPOINT"));
+        let bad = read(&[("MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD", "soon")]).expect_err("no duration");
+        assert!(bad.contains("'soon'"), "{bad}");
+    }
+}

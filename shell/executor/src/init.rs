@@ -1,0 +1,138 @@
+//! The first process of a container whose program is not ours (`containerizer::Init`).
+//!
+//! A program that is not written for it makes a bad first process of a namespace of processes: orphans become its children
+//! and stay zombies, and signals that it leaves to the kernel do not end it (pid_namespaces(7)). Where there is no such
+//! namespace, its daemons would belong to nobody. So it is started by this process, which reaps, passes signals on, adopts
+//! what is orphaned, and takes it along when the program ends.
+
+use std::ffi::{CString, NulError, OsString};
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{FromRawFd, RawFd};
+use std::os::unix::ffi::OsStringExt;
+use std::process::ExitCode;
+
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getpid, kill_process, wait};
+
+use crate::command::Execution;
+use crate::memory;
+use crate::process::{self, Signals};
+use crate::write_stderr::write_stderr;
+
+/// What somebody may send to a program to tell it something. All others are errors of a program, or cannot be caught.
+const PASSED_ON: [Signal; 6] = [Signal::HUP, Signal::INT, Signal::QUIT, Signal::USR1, Signal::USR2, Signal::TERM];
+/// What a shell says of a program that cannot be executed.
+const CANNOT_EXECUTE: u8 = 126;
+/// And of one that a signal has ended, plus its number.
+const SIGNALLED: u8 = 128;
+
+/// `<program> container-init <descriptor> <path> <argv…>`
+pub fn main() -> ExitCode {
+    match run() {
+        Ok(code) => code,
+        Err(error) => {
+            write_stderr(format_args!("cannot start the program of the container: {error}"));
+            ExitCode::from(CANNOT_EXECUTE)
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum InitError {
+    #[error("started without its arguments")]
+    Arguments,
+    #[error("a zero byte in an argument")]
+    ZeroByte(#[from] NulError),
+    #[error("{0}")]
+    System(#[from] io::Error),
+    #[error("{}: {source}", path.to_string_lossy())]
+    Execute { path: CString, source: io::Error },
+}
+
+fn run() -> Result<ExitCode, InitError> {
+    let (mut report, execution) = arguments()?;
+    let signals = Signals::install(&[&PASSED_ON[..], &[Signal::CHILD]].concat())?;
+    process::adopt_orphans()?;
+    let program =
+        process::start(&execution).map_err(|source| InitError::Execute { path: execution.program.clone(), source })?;
+    drop(execution);
+    memory::release_unused();
+
+    let status = until_end(&signals, program);
+    if getpid().as_raw_nonzero().get() != 1 {
+        // Of a namespace the kernel ends all others with the first one.
+        process::kill_descendants();
+    }
+    // Nobody is left to tell if the agent has removed the container meanwhile.
+    let _ = report.write_all(status.as_raw().to_string().as_bytes());
+    Ok(code_of(status))
+}
+
+/// The descriptor is taken over; the program does not inherit it.
+fn arguments() -> Result<(File, Execution), InitError> {
+    let mut given = std::env::args_os().skip(2);
+    let descriptor = given.next().and_then(|text| text.to_str()?.parse().ok()).ok_or(InitError::Arguments)?;
+    let report = take_over(descriptor)?;
+    let path = given.next().ok_or(InitError::Arguments)?;
+    let text = |text: OsString| CString::new(text.into_vec());
+    let environment = std::env::vars_os().map(|(mut name, value)| {
+        name.push("=");
+        name.push(value);
+        text(name)
+    });
+    let execution = Execution {
+        program: text(path)?,
+        arguments: given.map(text).collect::<Result<_, _>>()?,
+        environment: environment.collect::<Result<_, _>>()?,
+    };
+    Ok((report, execution))
+}
+
+#[allow(unsafe_code)]
+fn take_over(descriptor: RawFd) -> Result<File, InitError> {
+    if descriptor <= libc::STDERR_FILENO {
+        return Err(InitError::Arguments);
+    }
+    // SAFETY: the containerizer has left this descriptor open for us, and nothing in this process has used it yet. If it
+    // has not, this is an error of the next call and nothing else.
+    let file = unsafe { File::from_raw_fd(descriptor) };
+    rustix::io::fcntl_setfd(&file, rustix::io::FdFlags::CLOEXEC).map_err(io::Error::from)?;
+    Ok(file)
+}
+
+/// Passes signals on and reaps until the program has ended.
+fn until_end(signals: &Signals, program: Pid) -> WaitStatus {
+    loop {
+        match signals.wait() {
+            Signal::CHILD => {
+                if let Some(status) = reap(program) {
+                    return status;
+                }
+            }
+            // It may have ended, but is not reaped yet.
+            signal => drop(kill_process(program, signal)),
+        }
+    }
+}
+
+/// Reaps all that have ended; how the program has, if it is among them.
+fn reap(program: Pid) -> Option<WaitStatus> {
+    let mut ended = None;
+    loop {
+        match wait(WaitOptions::NOHANG) {
+            Ok(Some((pid, status))) if pid == program => ended = Some(status),
+            Ok(Some(_)) | Err(Errno::INTR) => {}
+            Ok(None) | Err(_) => return ended,
+        }
+    }
+}
+
+fn code_of(status: WaitStatus) -> ExitCode {
+    let small = |number: i32| u8::try_from(number).unwrap_or(u8::MAX);
+    match (status.exit_status(), status.terminating_signal()) {
+        (Some(code), _) => ExitCode::from(small(code)),
+        (None, Some(signal)) => ExitCode::from(SIGNALLED.saturating_add(small(signal))),
+        (None, None) => ExitCode::FAILURE,
+    }
+}

@@ -1,0 +1,78 @@
+//! Counting bytes, so that no source and no archive costs more than it may.
+
+use std::cell::Cell;
+use std::io::{self, Read, Write};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::error::Reason;
+
+/// What is left of an allowance; shared by everything that spends it.
+#[derive(Debug, Clone)]
+pub(crate) struct ByteBudget {
+    total: u64,
+    left: Rc<Cell<u64>>,
+}
+
+impl ByteBudget {
+    pub fn new(total: u64) -> Self {
+        ByteBudget { total, left: Rc::new(Cell::new(total)) }
+    }
+
+    pub fn spend(&self, amount: u64) -> Result<(), Reason> {
+        let left = self.left.get().checked_sub(amount).ok_or(Reason::TooLarge(self.total))?;
+        self.left.set(left);
+        Ok(())
+    }
+
+    pub fn refill(&self) {
+        self.left.set(self.total);
+    }
+}
+
+/// Copies all of `from`, as long as nobody calls it off.
+pub(crate) fn copy(
+    from: &mut dyn Read,
+    to: &mut dyn Write,
+    budget: &ByteBudget,
+    cancelled: &AtomicBool,
+    failed_to_read: impl Fn(io::Error) -> Reason,
+    failed_to_write: impl Fn(io::Error) -> Reason,
+) -> Result<u64, Reason> {
+    let mut buffer = vec![0; 64 * 1024];
+    let mut copied = 0;
+    loop {
+        if cancelled.load(Ordering::Relaxed) {
+            return Err(Reason::Cancelled);
+        }
+        let read = match from.read(&mut buffer) {
+            Ok(0) => return Ok(copied),
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(failed_to_read(error)),
+        };
+        budget.spend(read as u64)?;
+        to.write_all(buffer.get(..read).unwrap_or_default()).map_err(&failed_to_write)?;
+        copied += read as u64;
+    }
+}
+
+/// A reader that fails when its allowance is used up: for what a decoder reads (and buffers) by itself.
+pub(crate) struct LimitedReader<R> {
+    inner: R,
+    budget: ByteBudget,
+}
+
+impl<R> LimitedReader<R> {
+    pub fn new(inner: R, budget: ByteBudget) -> Self {
+        LimitedReader { inner, budget }
+    }
+}
+
+impl<R: Read> Read for LimitedReader<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.budget.spend(read as u64).map_err(|reason| io::Error::other(reason.to_string()))?;
+        Ok(read)
+    }
+}

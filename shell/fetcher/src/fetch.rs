@@ -1,0 +1,96 @@
+//! One item after the other, with the rights of the task's user.
+
+use std::io::Read;
+use std::path::Path;
+
+use crate::archive;
+use crate::byte_limit::{self, ByteBudget};
+use crate::error::{Error, Reason};
+use crate::plan::{Fetched, Item, Plan, Report};
+use crate::sandbox::{Sandbox, set_file_mode};
+use crate::sandbox_path::SandboxPath;
+use crate::uri::Source;
+use crate::{credentials, download, local, uri};
+
+/// Fetches all items, or fails with the first that cannot be had. What came before stays in the sandbox.
+pub fn fetch(plan: &Plan) -> Result<Report, Error> {
+    let sandbox = Sandbox::open(&plan.sandbox).map_err(Error::Sandbox)?;
+    let owner = plan.owner.as_ref().filter(|owner| credentials::can_become(owner));
+    if let Some(owner) = owner {
+        sandbox.give_to(owner.uid, owner.gid).map_err(Error::Sandbox)?;
+    }
+    // A thread that has given up its rights cannot get them back: it ends with the fetch. So does a fault in a
+    // decoder, without taking the caller along.
+    let worker = std::thread::scope(|scope| {
+        scope
+            .spawn(|| {
+                owner.map_or(Ok(()), credentials::become_user).map_err(Error::Credentials)?;
+                fetch_all(plan, &sandbox)
+            })
+            .join()
+    });
+    worker.unwrap_or(Err(Error::Aborted))
+}
+
+fn fetch_all(plan: &Plan, sandbox: &Sandbox) -> Result<Report, Error> {
+    let mut report = Report::default();
+    for item in &plan.items {
+        tracing::info!("fetching '{}'", item.uri);
+        let fetched = fetch_item(plan, sandbox, item);
+        report.fetched.push(fetched.map_err(|reason| Error::Item { uri: item.uri.clone(), reason })?);
+    }
+    Ok(report)
+}
+
+fn fetch_item(plan: &Plan, sandbox: &Sandbox, item: &Item) -> Result<Fetched, Reason> {
+    let source = uri::source(item, plan.frameworks_home.as_deref())?;
+    let destination = uri::destination(item)?;
+    let bytes = match source {
+        Source::Http(uri) => save(plan, sandbox, &destination, &mut download::open(&uri, plan)?, download::failed)?,
+        Source::File(path) => save(plan, sandbox, &destination, &mut local::open(&path)?, Reason::Read)?,
+    };
+    let extracted = if item.executable {
+        make_executable(sandbox, &destination)?;
+        false
+    } else {
+        item.extract && unpack(plan, sandbox, &destination)?
+    };
+    let path = destination.names().iter().fold(plan.sandbox.clone(), |path, name| path.join(name));
+    Ok(Fetched { uri: item.uri.clone(), path, bytes, extracted })
+}
+
+fn save(
+    plan: &Plan,
+    sandbox: &Sandbox,
+    destination: &SandboxPath,
+    from: &mut dyn Read,
+    failed_to_read: impl Fn(std::io::Error) -> Reason,
+) -> Result<u64, Reason> {
+    let failed_to_write = |source| write_error(destination, source);
+    let mut file = sandbox.create(destination).map_err(failed_to_write)?;
+    let budget = ByteBudget::new(plan.limits.file_bytes);
+    byte_limit::copy(from, &mut file, &budget, &plan.cancelled, failed_to_read, failed_to_write)
+}
+
+/// Mesos' `rwxr-xr-x`.
+fn make_executable(sandbox: &Sandbox, path: &SandboxPath) -> Result<(), Reason> {
+    let file = sandbox.open_file(path).map_err(|source| write_error(path, source))?;
+    set_file_mode(&file, 0o755).map_err(|source| write_error(path, source))
+}
+
+/// False if it is no archive by its name, which is no failure: `extract` is true unless a framework says otherwise.
+fn unpack(plan: &Plan, sandbox: &Sandbox, path: &SandboxPath) -> Result<bool, Reason> {
+    let (_, name) = path.split();
+    let Some(kind) = archive::Kind::of(&name.to_string_lossy()) else {
+        tracing::debug!("not extracting {name:?}: it does not seem to be an archive");
+        return Ok(false);
+    };
+    let file = sandbox.open_file(path).map_err(Reason::Read)?;
+    archive::unpack(kind, file, Path::new(name), sandbox, plan)?;
+    Ok(true)
+}
+
+pub(crate) fn write_error(path: &SandboxPath, source: std::io::Error) -> Reason {
+    let names: Vec<_> = path.names().iter().map(|name| name.to_string_lossy()).collect();
+    Reason::Write { path: names.join("/"), source }
+}

@@ -1,0 +1,129 @@
+//! The sandbox as a place to write into, and nowhere else.
+//!
+//! Every path is walked name by name from the sandbox's own descriptor, and no step follows a symbolic link, so that
+//! neither a link in an archive nor one left there earlier leads a write out of the sandbox.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Timespec, Timestamps};
+use rustix::io::Errno;
+
+use crate::sandbox_path::SandboxPath;
+
+#[derive(Debug)]
+pub(crate) struct Sandbox {
+    root: OwnedFd,
+}
+
+const DIRECTORY: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+impl Sandbox {
+    /// The path up to the sandbox is the agent's own and may contain links; the sandbox itself may not be one.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        Ok(Sandbox { root: rustix::fs::open(path, OFlags::RDONLY | DIRECTORY, Mode::empty())? })
+    }
+
+    pub fn give_to(&self, uid: u32, gid: u32) -> io::Result<()> {
+        let (uid, gid) = (rustix::fs::Uid::from_raw(uid), rustix::fs::Gid::from_raw(gid));
+        Ok(rustix::fs::fchown(&self.root, Some(uid), Some(gid))?)
+    }
+
+    /// A new, empty file in the place of whatever file or link was there. (Writing into an existing file could reach
+    /// another through a hard link.)
+    pub fn create(&self, path: &SandboxPath) -> io::Result<File> {
+        let (parents, name) = path.split();
+        let parent = self.directory(parents)?;
+        remove(parent.as_fd(), name)?;
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        Ok(File::from(rustix::fs::openat(&parent, name, flags, Mode::from_raw_mode(0o644))?))
+    }
+
+    /// Reads a file that was created here.
+    pub fn open_file(&self, path: &SandboxPath) -> io::Result<File> {
+        let (parents, name) = path.split();
+        let parent = self.directory(parents)?;
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        Ok(File::from(rustix::fs::openat(&parent, name, flags, Mode::empty())?))
+    }
+
+    pub fn create_directory(&self, path: &SandboxPath, mode: u32) -> io::Result<()> {
+        let directory = self.directory(path.names())?;
+        // Its owner must be able to fill it, whatever the archive says.
+        set_mode(directory.as_fd(), (mode & 0o777) | 0o700)
+    }
+
+    /// The caller has checked where it points.
+    pub fn link_symbolically(&self, path: &SandboxPath, target: &Path) -> io::Result<()> {
+        let (parents, name) = path.split();
+        let parent = self.directory(parents)?;
+        remove(parent.as_fd(), name)?;
+        Ok(rustix::fs::symlinkat(target, &parent, name)?)
+    }
+
+    /// To a regular file only: a second name for a link would move it to where it points elsewhere.
+    pub fn link_hard(&self, path: &SandboxPath, target: &SandboxPath) -> io::Result<()> {
+        let (target_parents, target_name) = target.split();
+        let target_parent = self.existing_directory(target_parents)?;
+        let stat = rustix::fs::statat(&target_parent, target_name, AtFlags::SYMLINK_NOFOLLOW)?;
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "a hard link to something that is no file"));
+        }
+        if path == target {
+            return Ok(());
+        }
+        let (parents, name) = path.split();
+        let parent = self.directory(parents)?;
+        remove(parent.as_fd(), name)?;
+        Ok(rustix::fs::linkat(&target_parent, target_name, &parent, name, AtFlags::empty())?)
+    }
+
+    /// Opens a directory, making what is missing of it.
+    fn directory(&self, names: &[OsString]) -> io::Result<OwnedFd> {
+        let mut at = self.root.try_clone()?;
+        for name in names {
+            match rustix::fs::mkdirat(&at, name.as_os_str(), Mode::from_raw_mode(0o755)) {
+                Ok(()) | Err(Errno::EXIST) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+            at = step(at.as_fd(), name)?;
+        }
+        Ok(at)
+    }
+
+    fn existing_directory(&self, names: &[OsString]) -> io::Result<OwnedFd> {
+        let mut at = self.root.try_clone()?;
+        for name in names {
+            at = step(at.as_fd(), name)?;
+        }
+        Ok(at)
+    }
+}
+
+/// Never set-user-id or set-group-id, and always readable by its owner: the file is about to be used.
+pub(crate) fn set_file_mode(file: &File, mode: u32) -> io::Result<()> {
+    set_mode(file.as_fd(), (mode & 0o777) | 0o600)
+}
+
+pub(crate) fn set_modified(file: &File, seconds: i64) -> io::Result<()> {
+    let time = Timespec { tv_sec: seconds, tv_nsec: 0 };
+    Ok(rustix::fs::futimens(file, &Timestamps { last_access: time, last_modification: time })?)
+}
+
+fn set_mode(fd: BorrowedFd<'_>, mode: u32) -> io::Result<()> {
+    Ok(rustix::fs::fchmod(fd, Mode::from_raw_mode(mode))?)
+}
+
+fn step(at: BorrowedFd<'_>, name: &OsStr) -> io::Result<OwnedFd> {
+    Ok(rustix::fs::openat(at, name, OFlags::RDONLY | DIRECTORY, Mode::empty())?)
+}
+
+fn remove(parent: BorrowedFd<'_>, name: &OsStr) -> io::Result<()> {
+    match rustix::fs::unlinkat(parent, name, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => Ok(()),
+        Err(errno) => Err(errno.into()),
+    }
+}

@@ -1,0 +1,116 @@
+//! What a URI names, by Mesos' rules.
+
+use std::path::{Path, PathBuf};
+
+use crate::error::Reason;
+use crate::plan::Item;
+use crate::sandbox_path::SandboxPath;
+
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    Http(String),
+    File(PathBuf),
+}
+
+/// Where an item comes from.
+pub(crate) fn source(item: &Item, frameworks_home: Option<&Path>) -> Result<Source, Reason> {
+    let uri = item.uri.trim_start();
+    check(uri)?;
+    let file = uri.strip_prefix("file://");
+    match (file, uri.split_once("://")) {
+        (None, Some(("http" | "https", _))) => Ok(Source::Http(uri.to_owned())),
+        (None, Some((scheme, _))) => Err(Reason::Scheme(scheme.to_owned())),
+        (Some(path), _) => {
+            let path = Path::new(path.strip_prefix("localhost").unwrap_or(path));
+            if path.is_absolute() { Ok(Source::File(path.to_owned())) } else { Err(Reason::RelativeFile) }
+        }
+        (None, None) if Path::new(uri).is_absolute() => Ok(Source::File(PathBuf::from(uri))),
+        (None, None) => match frameworks_home {
+            Some(home) if !home.as_os_str().is_empty() => Ok(Source::File(home.join(uri))),
+            _ => Err(Reason::NoFrameworksHome),
+        },
+    }
+}
+
+/// Where it goes: `output_file`, or the last part of the URI as it is, query included.
+pub(crate) fn destination(item: &Item) -> Result<SandboxPath, Reason> {
+    match &item.output_file {
+        Some(path) if path.is_empty() => Err(Reason::EmptyOutput),
+        Some(path) => {
+            check(path)?;
+            SandboxPath::new(Path::new(path)).map_err(|_| Reason::OutputOutside)
+        }
+        None => {
+            let uri = item.uri.trim();
+            check(uri)?;
+            SandboxPath::new(Path::new(base_name(uri)?)).map_err(|_| Reason::OutputOutside)
+        }
+    }
+}
+
+fn base_name(uri: &str) -> Result<&str, Reason> {
+    let path = match uri.split_once("://") {
+        Some((scheme, rest)) if !scheme.is_empty() => match rest.split_once('/') {
+            Some((_, path)) if !path.is_empty() => path,
+            _ => return Err(Reason::MissingPath),
+        },
+        _ => uri.trim_end_matches('/'),
+    };
+    Ok(path.rsplit('/').next().unwrap_or(path))
+}
+
+/// Mesos refuses these because it used to hand URIs to a shell; frameworks may rely on the refusal.
+fn check(uri: &str) -> Result<(), Reason> {
+    if uri.contains(['\\', '\'', '\0']) { Err(Reason::IllegalCharacters) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(uri: &str, output: Option<&str>) -> Item {
+        Item { uri: uri.to_owned(), output_file: output.map(str::to_owned), ..Item::default() }
+    }
+
+    #[test]
+    fn uris_name_sources_as_in_mesos() {
+        let home = Path::new("/home");
+        for (uri, expected) in [
+            ("http://h/a", Some(Source::Http("http://h/a".into()))),
+            ("  https://h/a", Some(Source::Http("https://h/a".into()))),
+            ("file:///a/b", Some(Source::File("/a/b".into()))),
+            ("file://localhost/a/b", Some(Source::File("/a/b".into()))),
+            ("file://a/b", None),
+            ("/a/b", Some(Source::File("/a/b".into()))),
+            ("a/b", Some(Source::File("/home/a/b".into()))),
+            ("hdfs://h/a", None),
+            ("ftp://h/a", None),
+            ("http://h/a'b", None),
+            ("http://h/a\\b", None),
+        ] {
+            assert_eq!(source(&item(uri, None), Some(home)).ok(), expected, "{uri}");
+        }
+        assert!(matches!(source(&item("a", None), None), Err(Reason::NoFrameworksHome)));
+    }
+
+    #[test]
+    fn destinations_are_inside_the_sandbox() {
+        for (uri, output, expected) in [
+            ("http://h/d/a.tgz", None, Some("a.tgz")),
+            ("http://h/a?x=1", None, Some("a?x=1")),
+            ("/d/a", None, Some("a")),
+            ("http://h/a", Some("b/c"), Some("b/c")),
+            ("http://h", None, None),
+            ("http://h/", None, None),
+            ("http://h/d/", None, None),
+            ("http://h/..", None, None),
+            ("http://h/a", Some(""), None),
+            ("http://h/a", Some("/etc/a"), None),
+            ("http://h/a", Some("../a"), None),
+            ("http://h/a", Some("b/../../a"), None),
+        ] {
+            let expected = expected.map(|path| SandboxPath::new(Path::new(path)).unwrap());
+            assert_eq!(destination(&item(uri, output)).ok(), expected, "{uri} {output:?}");
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! A sandbox to fetch into, a server to fetch from, archives that lie.
+
+#![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use fetcher::{Error, Item, Plan, Reason, Report};
+use tempfile::TempDir;
+
+pub struct TestSandbox {
+    root: TempDir,
+}
+
+impl TestSandbox {
+    pub fn new() -> Self {
+        let root = TempDir::new().unwrap();
+        std::fs::create_dir(root.path().join("sandbox")).unwrap();
+        std::fs::write(root.path().join("outside"), "untouched").unwrap();
+        TestSandbox { root }
+    }
+
+    pub fn sandbox(&self) -> PathBuf {
+        self.root.path().join("sandbox")
+    }
+
+    /// Beside the sandbox.
+    pub fn beside(&self, name: &str) -> PathBuf {
+        self.root.path().join(name)
+    }
+
+    pub fn file(&self, name: &str, content: impl AsRef<[u8]>) -> String {
+        let path = self.beside(name);
+        std::fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        String::from_utf8(std::fs::read(self.sandbox().join(name)).unwrap()).unwrap()
+    }
+
+    pub fn plan(&self, items: Vec<Item>) -> Plan {
+        Plan::new(self.sandbox(), items)
+    }
+
+    pub fn fetch(&self, items: Vec<Item>) -> Result<Report, Error> {
+        fetcher::fetch(&self.plan(items))
+    }
+
+    /// What escaped: everything outside the sandbox must be as it was.
+    pub fn assert_contained(&self) {
+        assert_eq!(std::fs::read_to_string(self.beside("outside")).unwrap(), "untouched");
+        let root = std::fs::canonicalize(self.sandbox()).unwrap();
+        check_links(&root, &root);
+    }
+}
+
+/// Every link in the sandbox resolves to somewhere in it, or to nothing.
+fn check_links(root: &Path, directory: &Path) {
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let entry = entry.unwrap();
+        let kind = entry.file_type().unwrap();
+        if kind.is_symlink() {
+            if let Ok(target) = std::fs::canonicalize(entry.path()) {
+                assert!(target.starts_with(root), "{:?} leads to {target:?}", entry.path());
+            }
+        } else if kind.is_dir() {
+            check_links(root, &entry.path());
+        }
+    }
+}
+
+pub fn item(uri: impl Into<String>) -> Item {
+    Item { uri: uri.into(), ..Item::default() }
+}
+
+pub fn archive(uri: impl Into<String>) -> Item {
+    Item { extract: true, ..item(uri) }
+}
+
+pub fn reason(result: Result<Report, Error>) -> Reason {
+    match result {
+        Err(Error::Item { reason, .. }) => reason,
+        other => panic!("expected an item to fail, got {other:?}"),
+    }
+}
+
+/// What a path answers: the whole response, or a beginning after which nothing comes.
+#[derive(Clone)]
+pub enum Answer {
+    Whole(Vec<u8>),
+    Stalls(Vec<u8>),
+}
+
+pub struct Server {
+    pub address: SocketAddr,
+    _acceptor: JoinHandle<()>,
+}
+
+impl Server {
+    /// Serves until the process ends: the acceptor only waits.
+    pub fn start(answers: impl FnOnce(SocketAddr) -> Vec<(&'static str, Answer)>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let answers: Arc<BTreeMap<String, Answer>> =
+            Arc::new(answers(address).into_iter().map(|(path, answer)| (path.to_owned(), answer)).collect());
+        let acceptor = std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let answers = answers.clone();
+                std::thread::spawn(move || serve(stream.unwrap(), &answers));
+            }
+        });
+        Server { address, _acceptor: acceptor }
+    }
+
+    pub fn uri(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+}
+
+fn serve(mut stream: TcpStream, answers: &BTreeMap<String, Answer>) {
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let mut request = String::new();
+    if reader.read_line(&mut request).is_err() {
+        return;
+    }
+    let mut line = String::new();
+    while reader.read_line(&mut line).is_ok_and(|read| read > 2) {
+        line.clear();
+    }
+    let path = request.split(' ').nth(1).unwrap_or_default();
+    match answers.get(path) {
+        Some(Answer::Whole(bytes)) => {
+            let _ = stream.write_all(bytes);
+        }
+        Some(Answer::Stalls(bytes)) => {
+            let _ = stream.write_all(bytes);
+            // Until the client gives up.
+            let _ = reader.read_line(&mut line);
+        }
+        None => {
+            let _ = stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        }
+    }
+}
+
+pub fn ok(body: &[u8]) -> Answer {
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+    Answer::Whole([head.as_bytes(), body].concat())
+}
+
+pub fn redirect(to: &str) -> Answer {
+    let text = format!("HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    Answer::Whole(text.into_bytes())
+}
+
+/// A tar archive, member by member, with names that no decent tool would write.
+#[derive(Default)]
+pub struct Tar(Vec<u8>);
+
+impl Tar {
+    pub fn member(mut self, kind: tar::EntryType, name: &str, link: &str, content: &[u8]) -> Self {
+        let mut header = tar::Header::new_gnu();
+        let bytes = header.as_mut_bytes();
+        bytes[..name.len()].copy_from_slice(name.as_bytes());
+        bytes[157..157 + link.len()].copy_from_slice(link.as_bytes());
+        header.set_entry_type(kind);
+        header.set_mode(0o6755);
+        header.set_mtime(1_000_000_000);
+        header.set_size(content.len() as u64);
+        header.set_cksum();
+        self.0.extend_from_slice(header.as_bytes());
+        self.0.extend_from_slice(content);
+        self.0.resize(self.0.len().next_multiple_of(512), 0);
+        self
+    }
+
+    pub fn file(self, name: &str, content: &str) -> Self {
+        self.member(tar::EntryType::Regular, name, "", content.as_bytes())
+    }
+
+    pub fn directory(self, name: &str) -> Self {
+        self.member(tar::EntryType::Directory, name, "", b"")
+    }
+
+    pub fn symlink(self, name: &str, target: &str) -> Self {
+        self.member(tar::EntryType::Symlink, name, target, b"")
+    }
+
+    pub fn hardlink(self, name: &str, target: &str) -> Self {
+        self.member(tar::EntryType::Link, name, target, b"")
+    }
+
+    pub fn bytes(mut self) -> Vec<u8> {
+        self.0.resize(self.0.len() + 1024, 0);
+        self.0
+    }
+}
+
+pub fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+pub fn bzip2(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+pub fn xz(bytes: &[u8]) -> Vec<u8> {
+    let mut writer = lzma_rust2::XzWriter::new(Vec::new(), lzma_rust2::XzOptions::with_preset(1)).unwrap();
+    writer.write_all(bytes).unwrap();
+    writer.finish().unwrap()
+}
+
+/// Members: name, unix mode with its kind, content.
+pub fn zip(members: &[(&str, u32, &str)]) -> Vec<u8> {
+    let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, mode, content) in members {
+        let options = zip::write::SimpleFileOptions::default()
+            .compression_method(zip::CompressionMethod::Deflated)
+            .unix_permissions(*mode);
+        if mode & 0o170_000 == 0o120_000 {
+            writer.add_symlink(*name, *content, options).unwrap();
+        } else {
+            writer.start_file(*name, options).unwrap();
+            writer.write_all(content.as_bytes()).unwrap();
+        }
+    }
+    writer.finish().unwrap().into_inner()
+}

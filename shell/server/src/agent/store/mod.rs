@@ -1,0 +1,15 @@
+//! Where the agent's records are kept.
+//!
+//! | module | owns |
+//! | --- | --- |
+//! | `codec` | the bytes of a record |
+//! | `records` | the log in `<work_dir>/records`: reading it at the start, writing it from then on |
+//! | `import` | what a C++ Mesos agent has left in `<work_dir>/meta` |
+
+#[cfg(test)]
+mod benchmark;
+mod codec;
+mod import;
+mod records;
+
+pub use records::{Records, open, sandboxes};

@@ -1,0 +1,34 @@
+//! Takes the node of a master that is known to be dead away, so that nobody has to wait for the end of its session.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use crate::backoff::Backoff;
+use crate::coordination::{CoordinationError, Coordinator, Session};
+
+/// Removes `node`; tries for `timeout`, after which the session of the dead has ended anyway. Whoever calls must be
+/// certain that its master can do nothing any more: the next one leads at once.
+pub async fn clean_up_node(
+    coordinator: impl Coordinator,
+    node: &str,
+    timeout: Duration,
+) -> Result<(), CoordinationError> {
+    let begun = Instant::now();
+    let mut backoff = Backoff::default();
+    loop {
+        let attempt = async { coordinator.open().await?.leave(node).await };
+        // A request has no answer while there is no connection.
+        let left = timeout.saturating_sub(begun.elapsed());
+        let failure = match tokio::time::timeout(left, attempt).await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(failure)) => failure,
+            Err(_) => return Err(CoordinationError::Connection("no answer".to_owned())),
+        };
+        let pause = backoff.next();
+        if matches!(failure, CoordinationError::Permission(_)) || begun.elapsed() + pause >= timeout {
+            return Err(failure);
+        }
+        sleep(pause).await;
+    }
+}

@@ -1,0 +1,40 @@
+//! What can go wrong with durable state.
+
+use std::path::PathBuf;
+
+type Source = Box<dyn std::error::Error + Send + Sync>;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Somebody else took over: whoever gets this leads no more.
+    #[error("another master has taken over")]
+    Fenced,
+    #[error(
+        "{} is in use by another process: stop it, or choose another --work_dir; masters that are to share a registry \
+         need --zk", path.display()
+    )]
+    InUse { path: PathBuf },
+    /// It was left as it is: whether to restore or to delete it is not for a program to say.
+    #[error("{} is damaged; it was left untouched: restore it from a copy, or move it away to start anew", path.display())]
+    Damaged { path: PathBuf, source: Source },
+    /// Nothing takes its place by itself: that would be a cluster without a past.
+    #[error(
+        "{} cannot be trusted and is kept as {}; put a good copy in its place, or remove {} and start anew, without agents, \
+         quota and all else that it knew",
+        path.display(), kept.display(), marker.display()
+    )]
+    DamagedKept { path: PathBuf, kept: PathBuf, marker: PathBuf, source: Source },
+    #[error("{} was written by a later version of this program; it was left untouched", path.display())]
+    TooNew { path: PathBuf },
+    #[error("cannot use {}", path.display())]
+    Unusable { path: PathBuf, source: Source },
+    /// It may work later.
+    #[error("the store does not answer")]
+    Unavailable { source: Source },
+}
+
+impl Error {
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Error::Unavailable { .. })
+    }
+}

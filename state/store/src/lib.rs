@@ -1,0 +1,19 @@
+//! Durable state: an embedded file, ZooKeeper, or nothing; fenced by leader epoch.
+//!
+//! A store is a map from keys to bytes. Whoever leads takes it over, which begins an epoch and returns what is there;
+//! from then on nobody who led before can write. A commit is atomic and durable when it returns.
+
+pub mod damaged;
+mod embedded;
+mod error;
+pub mod log;
+mod memory;
+mod store_trait;
+mod zookeeper;
+
+pub use embedded::EmbeddedStore;
+pub use error::Error;
+pub use memory::MemoryStore;
+pub use model::Write;
+pub use store_trait::{Entries, Store};
+pub use zookeeper::ZooKeeperStore;

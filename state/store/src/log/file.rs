@@ -1,0 +1,245 @@
+//! The file of a log: `<directory>/<generation>.log`. A compaction writes the next generation beside it and then
+//! removes the old one; whatever a crash leaves of this, the newest complete file is the log.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::device::Device;
+use super::error::LogError;
+use super::frame::{self, Frame, HEADER};
+
+/// Snapshots go to the disk in pieces of about this size.
+const SNAPSHOT_CHUNK: usize = 1 << 20;
+const LOCK_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// A log open for appending, by one process at a time.
+pub struct Log {
+    directory: PathBuf,
+    path: PathBuf,
+    generation: u64,
+    device: Box<dyn Device>,
+    /// Everything up to here is durable.
+    length: u64,
+    poisoned: bool,
+    /// Two processes in one directory would overwrite each other's records.
+    lock: Option<File>,
+}
+
+/// What a log held when it was opened.
+#[derive(Debug, Default)]
+pub struct Replay {
+    pub records: Vec<Vec<u8>>,
+    /// The bytes of a last write that a crash cut short; nobody was told that it is durable.
+    pub torn: u64,
+}
+
+impl Log {
+    /// Opens the log in `directory`, which is made if there is none.
+    pub fn open(directory: &Path) -> Result<(Log, Replay), LogError> {
+        Log::open_known(directory, false)
+    }
+
+    /// The same; `existed`: there is other proof that something was confirmed of what it held.
+    pub fn open_known(directory: &Path, existed: bool) -> Result<(Log, Replay), LogError> {
+        fs::create_dir_all(directory).map_err(LogError::io("make the directory", directory))?;
+        let lock = Some(lock(directory)?);
+        let generations = generations(directory)?;
+        let Some((&generation, older)) = generations.split_last() else {
+            return Ok((Log { lock, ..Log::create(directory, 1, [])? }, Replay::default()));
+        };
+        let path = path_of(directory, generation);
+        let bytes = fs::read(&path).map_err(LogError::io("read", &path))?;
+        let (records, length) = replay(&path, &bytes)?;
+        let file = OpenOptions::new().read(true).write(true).open(&path).map_err(LogError::io("open", &path))?;
+        let torn = bytes.len() as u64 - length;
+        // A crash in its very first write looks the same, but only then; and what a compaction left began with records.
+        if torn > 0 && records.is_empty() && (existed || generation > 1) {
+            return Err(LogError::CutShort { path });
+        }
+        if torn > 0 {
+            file.set_len(length).map_err(LogError::io("cut", &path))?;
+            file.sync_data().map_err(LogError::io("flush", &path))?;
+        }
+        for old in older {
+            remove(&path_of(directory, *old));
+        }
+        let log = Log {
+            directory: directory.to_owned(),
+            path,
+            generation,
+            device: Box::new(file),
+            length,
+            poisoned: false,
+            lock,
+        };
+        Ok((log, Replay { records, torn }))
+    }
+
+    /// Whether there is a log in this directory.
+    pub fn exists(directory: &Path) -> bool {
+        generations(directory).is_ok_and(|generations| !generations.is_empty())
+    }
+
+    /// Everything in `frame` is durable when it returns, or nothing of it is in the log.
+    pub(super) fn append(&mut self, frame: &mut Frame) -> Result<(), LogError> {
+        if self.poisoned {
+            return Err(LogError::Poisoned { path: self.path.clone() });
+        }
+        let bytes = frame.bytes();
+        if let Err(source) = self.device.write_at(bytes, self.length) {
+            // What is behind the end would be read as torn after a crash; it must not be mistaken for damage when
+            // something shorter is written over it.
+            if self.device.truncate(self.length).is_err() {
+                self.poisoned = true;
+            }
+            return Err(LogError::io("write to", &self.path)(source));
+        }
+        let written = bytes.len() as u64;
+        if let Err(source) = self.device.flush() {
+            self.poisoned = true;
+            return Err(LogError::io("flush", &self.path)(source));
+        }
+        self.length += written;
+        Ok(())
+    }
+
+    /// Replaces everything by these records. If it fails the log is as before.
+    pub fn compact(&mut self, records: impl IntoIterator<Item = Vec<u8>>) -> Result<(), LogError> {
+        if self.poisoned {
+            return Err(LogError::Poisoned { path: self.path.clone() });
+        }
+        let generation = self.generation + 1;
+        match Log::create(&self.directory, generation, records) {
+            Ok(next) => {
+                let lock = self.lock.take();
+                let old = std::mem::replace(self, Log { lock, ..next });
+                remove(&old.path);
+                Ok(())
+            }
+            Err(error) => {
+                // Were it left there, the next `open` would take it for the log and miss what is appended here.
+                let path = path_of(&self.directory, generation);
+                remove(&path);
+                self.poisoned = path.exists();
+                Err(error)
+            }
+        }
+    }
+
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    fn create(directory: &Path, generation: u64, records: impl IntoIterator<Item = Vec<u8>>) -> Result<Log, LogError> {
+        let path = path_of(directory, generation);
+        let temporary = path.with_extension("new");
+        let created = write_new(&temporary, records).and_then(|(file, length)| {
+            fs::rename(&temporary, &path).map_err(LogError::io("rename", &temporary))?;
+            let entries = File::open(directory).map_err(LogError::io("open", directory))?;
+            entries.sync_all().map_err(LogError::io("flush", directory))?;
+            Ok((file, length))
+        });
+        if created.is_err() {
+            remove(&temporary);
+        }
+        let (file, length) = created?;
+        let directory = directory.to_owned();
+        Ok(Log { directory, path, generation, device: Box::new(file), length, poisoned: false, lock: None })
+    }
+
+    #[cfg(test)]
+    pub(super) fn with_device(directory: &Path, device: Box<dyn Device>) -> Result<Log, LogError> {
+        let log = Log::create(directory, 1, [])?;
+        Ok(Log { device, ..log })
+    }
+}
+
+/// A process that the earlier owner was just making holds the lock until it runs its program, so one refusal is none.
+fn lock(directory: &Path) -> Result<File, LogError> {
+    let path = directory.join("lock");
+    let file = File::create(&path).map_err(LogError::io("open", &path))?;
+    let deadline = Instant::now() + LOCK_TIMEOUT;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if Instant::now() < deadline => thread::sleep(LOCK_TIMEOUT / 50),
+            Err(TryLockError::WouldBlock) => return Err(LogError::InUse { path }),
+            Err(TryLockError::Error(source)) => return Err(LogError::io("lock", &path)(source)),
+        }
+    }
+}
+
+fn write_new(path: &Path, records: impl IntoIterator<Item = Vec<u8>>) -> Result<(File, u64), LogError> {
+    let failed = |source| LogError::io("write to", path)(source);
+    let mut file = File::create(path).map_err(LogError::io("create", path))?;
+    let mut length = HEADER.len() as u64;
+    Device::write_at(&mut file, &HEADER, 0).map_err(failed)?;
+    let mut frame = Frame::new();
+    let mut put = |frame: &mut Frame, file: &mut File| {
+        let bytes = frame.bytes();
+        Device::write_at(file, bytes, length).map_err(failed)?;
+        length += bytes.len() as u64;
+        *frame = Frame::new();
+        Ok::<(), LogError>(())
+    };
+    for record in records {
+        frame.push(&record)?;
+        if frame.len() >= SNAPSHOT_CHUNK {
+            put(&mut frame, &mut file)?;
+        }
+    }
+    if !frame.is_empty() {
+        put(&mut frame, &mut file)?;
+    }
+    file.sync_all().map_err(LogError::io("flush", path))?;
+    Ok((file, length))
+}
+
+/// All records, and where the last complete frame ends.
+fn replay(path: &Path, bytes: &[u8]) -> Result<(Vec<Vec<u8>>, u64), LogError> {
+    let mut rest = bytes.strip_prefix(&HEADER).ok_or_else(|| match frame::is_other_version(bytes) {
+        true => LogError::TooNew { path: path.to_owned() },
+        false => LogError::Foreign { path: path.to_owned() },
+    })?;
+    let mut records = Vec::new();
+    while let Some((found, length)) = frame::read(rest) {
+        records.extend(found.into_iter().map(<[u8]>::to_vec));
+        rest = rest.get(length..).unwrap_or_default();
+    }
+    let end = (bytes.len() - rest.len()) as u64;
+    if frame::contains_frame(rest) {
+        return Err(LogError::Damaged { path: path.to_owned(), offset: end });
+    }
+    Ok((records, end))
+}
+
+fn path_of(directory: &Path, generation: u64) -> PathBuf {
+    directory.join(format!("{generation:010}.log"))
+}
+
+/// In ascending order. Files of other names are none of ours.
+fn generations(directory: &Path) -> Result<Vec<u64>, LogError> {
+    let mut found = Vec::new();
+    let entries = match fs::read_dir(directory) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(found),
+        entries => entries.map_err(LogError::io("read", directory))?,
+    };
+    for entry in entries {
+        let entry = entry.map_err(LogError::io("read", directory))?;
+        let name = entry.file_name();
+        found.extend(name.to_str().and_then(|name| name.strip_suffix(".log")?.parse::<u64>().ok()));
+    }
+    found.sort_unstable();
+    Ok(found)
+}
+
+/// A file that stays is removed by the next `open`.
+fn remove(path: &Path) {
+    if let Err(error) = fs::remove_file(path)
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        tracing::warn!(path = %path.display(), %error, "cannot remove an old log");
+    }
+}
