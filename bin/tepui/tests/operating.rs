@@ -8,10 +8,11 @@ mod cluster;
 
 use client::{Address, Events, Scheduler};
 use cluster::{Cluster, blocks, until};
-use failures::{Kind, Policy, SuspicionOptions};
+use failures::{Policy, SuspicionOptions};
 use messages::v1;
 use messages::v1::scheduler::call::{AcceptInverseOffers, Type};
 use messages::v1::scheduler::{Call, Event};
+use model::incident::Kind;
 use serde_json::json;
 use server::master::SinkOptions;
 

@@ -10,8 +10,8 @@ use messages::v1::scheduler::{Event, event};
 use model::ExecutorId;
 use wire::ContentType;
 
-use crate::change::{AgentSnapshot, OfferSnapshot};
 use crate::framework::Framework;
+use model::master::{AgentSnapshot, OfferSnapshot};
 
 /// The number of `Event.offers`, and of `Event.Offers.offers` in that.
 const EVENT_OFFERS: u32 = 3;

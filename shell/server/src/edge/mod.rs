@@ -8,6 +8,7 @@ pub mod call;
 pub mod connection;
 pub mod core_thread;
 pub mod effect_handler;
+pub mod host_interpreter;
 mod http;
 mod io;
 pub mod limits;
