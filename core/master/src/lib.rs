@@ -53,7 +53,7 @@ pub use change::{
 pub use config::Config;
 pub use framework_metrics::FrameworkMetrics;
 pub use input::{
-    Caller, Explain, Input, OperatorCall, PartitionCall, PartitionRequest, PeerMessage, SchedulerCall,
+    Caller, Explain, Input, KillTask, OperatorCall, PartitionCall, PartitionRequest, PeerMessage, SchedulerCall,
     SchedulerSubscribe,
 };
 pub use master::Master;

@@ -8,6 +8,7 @@ mod outbox;
 mod random;
 mod task_state;
 mod upid;
+mod visible;
 mod write;
 
 pub use call_response::{CallResponse, Status};
@@ -18,4 +19,5 @@ pub use outbox::Outbox;
 pub use random::Random;
 pub use task_state::is_terminal;
 pub use upid::{InvalidUpid, Upid};
+pub use visible::visible;
 pub use write::Write;
