@@ -8,6 +8,7 @@ mod commands;
 mod daemon;
 mod logging;
 mod output;
+mod ports;
 mod signals;
 mod table;
 mod user;

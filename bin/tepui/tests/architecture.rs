@@ -101,6 +101,20 @@ fn pure_crates_only_compute() {
     check(violations);
 }
 
+/// Rust's notation of a whole message is no text for people, and may hold what is none of theirs.
+#[test]
+fn errors_print_no_debug_text() {
+    let mut violations = Vec::new();
+    for name in crates() {
+        for (path, text) in sources(&name) {
+            for (number, line) in code(&text).filter(|(_, line)| line.contains(":#?}")) {
+                violations.push(format!("{}:{number}: prints debug text: {}", path.display(), line.trim()));
+            }
+        }
+    }
+    check(violations);
+}
+
 #[test]
 fn maps_contain_no_logic() {
     let mut violations = Vec::new();

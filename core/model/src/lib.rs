@@ -8,6 +8,7 @@ pub mod master;
 mod metric;
 mod random;
 mod task_state;
+mod visible;
 mod write;
 
 pub use clock::{Monotonic, Now, Timestamp};
@@ -19,4 +20,5 @@ pub use ids::{
 pub use metric::MetricValue;
 pub use random::Random;
 pub use task_state::is_terminal;
+pub use visible::visible;
 pub use write::Write;

@@ -73,5 +73,5 @@ pub use error::Error;
 pub use events::Events;
 pub use files::{Chunk, FileInfo, Files, Follow};
 pub use lines::{Lines, lines};
-pub use operator::{AgentOperator, FileContents, MasterOperator, delete, get_json, put_json};
+pub use operator::{AgentOperator, FileContents, MasterOperator, delete, get_json, post_form, put_json};
 pub use scheduler::Scheduler;

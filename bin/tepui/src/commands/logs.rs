@@ -1,6 +1,5 @@
 //! `tepui logs`.
 
-use std::io::Write;
 use std::time::Duration;
 
 use client::Files;
@@ -8,6 +7,7 @@ use client::Files;
 use super::cli::{CommandError, Target};
 use super::find;
 use super::state::State;
+use crate::output;
 use model::is_terminal;
 
 /// How often a followed file is looked at; agents serve it from the page cache.
@@ -38,8 +38,8 @@ pub async fn logs(args: Logs) -> Result<(), CommandError> {
     let task = find::task(&state, &args.task)?;
     let agent = find::agent_of(&state, task)?;
     let sandbox = find::sandbox(&agent, task).await?;
-    let name = args.file.as_deref().unwrap_or(if args.stderr { "stderr" } else { "stdout" });
-    let path = format!("{sandbox}/{name}");
+    let file_name = args.file.as_deref().unwrap_or(if args.stderr { "stderr" } else { "stdout" });
+    let path = format!("{sandbox}/{file_name}");
     let files = Files::new(agent);
     let start = match args.tail {
         Some(bytes) => files.size(&path).await?.saturating_sub(bytes),
@@ -47,9 +47,11 @@ pub async fn logs(args: Logs) -> Result<(), CommandError> {
     };
     let mut file = files.follow(path, start);
     let mut over = is_terminal(task.state());
+    let name = format!("{}/{}", task.framework_id.value, task.task_id.value);
     loop {
         let data = file.available().await?;
-        if !print(&data)? {
+        output::exact(&data);
+        if output::is_closed() {
             return Ok(());
         }
         if !data.is_empty() {
@@ -61,16 +63,6 @@ pub async fn logs(args: Logs) -> Result<(), CommandError> {
         tokio::time::sleep(POLL).await;
         // Looked up before the next read, so that output written before the end is not missed.
         let state = State::get(&args.target.master).await?;
-        over = find::task(&state, &task.task_id.value).map_or(true, |t| is_terminal(t.state()));
-    }
-}
-
-/// False when nobody reads any more.
-fn print(data: &[u8]) -> Result<bool, CommandError> {
-    let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(data).and_then(|()| stdout.flush()) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
-        Err(source) => Err(CommandError::Io { doing: "write to stdout".to_owned(), source }),
+        over = find::task(&state, &name).map_or(true, |t| is_terminal(t.state()));
     }
 }

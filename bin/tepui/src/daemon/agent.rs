@@ -64,6 +64,7 @@ fn options(flags: &Parsed) -> Result<AgentOptions, CommandError> {
         options.history.completed_executors_per_framework = usize::try_from(most).unwrap_or(usize::MAX);
     }
     containers(flags, &mut options.containerizer)?;
+    show_isolation(&mut options);
     Ok(options)
 }
 
@@ -213,6 +214,14 @@ fn containers(flags: &Parsed, config: &mut containerizer::Config) -> Result<(), 
         config.runtime_dir = flags.path("runtime_dir").unwrap_or_else(|| config.runtime_dir.clone());
     }
     Ok(())
+}
+
+/// `/flags` says what was chosen where nothing was given, so that others can tell what is missing.
+fn show_isolation(options: &mut AgentOptions) {
+    let isolation = options.containerizer.isolation.join(",");
+    options.flags.retain(|(name, _)| name != "isolation");
+    options.flags.push(("isolation".to_owned(), isolation));
+    options.flags.sort();
 }
 
 fn default_isolation(launcher: Launcher) -> Vec<String> {

@@ -170,13 +170,16 @@ fn executable(launch: &Launch) -> Result<Executable, SpawnError> {
     Ok(Executable::Path(c_string(found.as_os_str(), "the program")?))
 }
 
+/// The longest name of a program that an error repeats, in characters: it becomes the message of a status.
+const MAX_SHOWN: usize = 200;
+
 /// As `execvp`, but in the PATH the program will see.
 fn search(name: &Path, launch: &Launch) -> Result<PathBuf, SpawnError> {
     let path = launch.environment.iter().rev().find(|(name, _)| name == "PATH").map(|(_, value)| value.as_os_str());
     std::env::split_paths(path.unwrap_or(OsStr::new("/usr/bin:/bin")))
         .map(|directory| directory.join(name))
         .find(|candidate| candidate.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0))
-        .ok_or_else(|| SpawnError::NotInPath(name.to_string_lossy().into_owned()))
+        .ok_or_else(|| SpawnError::NotInPath(name.to_string_lossy().chars().take(MAX_SHOWN).collect()))
 }
 
 fn arguments(arguments: &[OsString]) -> Result<Vec<CString>, SpawnError> {

@@ -66,6 +66,7 @@ impl MasterApp {
             ("master", "explain") => explain::get(&self, &request).await,
             ("master", "failures") => failures::api::get(&self, &request).await,
             ("master", "teardown") => v0_endpoints::teardown(&self, &request).await,
+            ("master", "kill-task") => v0_endpoints::kill_task(&self, &request).await,
             ("master", route @ ("reserve" | "unreserve" | "create-volumes" | "destroy-volumes")) => {
                 v0_reservation_endpoints::handle(&self, route, &request).await
             }

@@ -17,6 +17,7 @@ pub const ROUTES: Routes = Routes {
                 "flags",
                 "frameworks",
                 "health",
+                "kill-task",
                 "machine/down",
                 "machine/up",
                 "maintenance/schedule",

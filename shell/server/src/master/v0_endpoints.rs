@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ::master::{Input, OperatorCall};
+use ::master::{Input, KillTask, OperatorCall};
 use http::Method;
 use messages::v1;
 
@@ -46,5 +46,23 @@ pub async fn teardown(app: &Arc<MasterApp>, request: &Request) -> Response {
     };
     let caller = app.caller();
     let ask = |reply| Input::OperatorCall(OperatorCall { reply, caller, call: Box::new(call) });
+    app.inbox.ask(ask).await.map_or_else(|stopped| unavailable(stopped.to_string()), answer)
+}
+
+/// `POST /kill-task` with the form `frameworkId=…&taskId=…`, which Mesos does not have: 202, or 404 where there is no such
+/// live task.
+pub async fn kill_task(app: &Arc<MasterApp>, request: &Request) -> Response {
+    if request.method != Method::POST {
+        return method_not_allowed(&["POST"], &request.method);
+    }
+    let form = match parse_query(&String::from_utf8_lossy(&request.body)) {
+        Ok(form) => form,
+        Err(error) => return bad_request(error.to_string()),
+    };
+    let (Some(framework), Some(task)) = (form.get("frameworkId"), form.get("taskId")) else {
+        return bad_request("Missing 'frameworkId' or 'taskId' in the request body");
+    };
+    let (framework, task, caller) = (framework.to_owned(), task.to_owned(), app.caller());
+    let ask = |reply| Input::KillTask(KillTask { reply, caller, framework, task });
     app.inbox.ask(ask).await.map_or_else(|stopped| unavailable(stopped.to_string()), answer)
 }
