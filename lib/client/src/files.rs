@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::address::Address;
 use crate::error::Error;
 use crate::operator::{AgentOperator, FileContents, about_file, get_json};
+use crate::rotated::FollowRotated;
 
 /// The most `/files/read` hands out at once is a few pages; asking for more only wastes memory.
 const CHUNK: usize = 64 << 10;
@@ -71,6 +72,15 @@ impl Files {
         Follow { files: self.clone(), path: path.into(), offset, poll: POLL }
     }
 
+    /// Reads an output that is rotated (`stdout`, `stderr`) from its oldest file on, as one stream.
+    pub fn follow_rotated(&self, path: impl Into<String>) -> FollowRotated {
+        FollowRotated::new(self.clone(), path.into())
+    }
+
+    pub(crate) fn address(&self) -> &Address {
+        &self.address
+    }
+
     pub async fn browse(&self, path: &str) -> Result<Vec<FileInfo>, Error> {
         let answer = get_json(&self.address, &format!("/files/browse?path={}", encode(path))).await;
         let answer = answer.map_err(|error| about_file(error, path))?;
@@ -112,7 +122,7 @@ impl Follow {
     }
 
     /// What there is beyond what was read, empty when there is nothing yet. A file that
-    /// became shorter was rotated or truncated: it is read from its start.
+    /// became shorter was rotated or truncated: it is read from its start (see [`FollowRotated`] for outputs of tasks).
     pub async fn available(&mut self) -> Result<Vec<u8>, Error> {
         let mut read = self.files.read_bytes(&self.path, self.offset).await?;
         if read.size < self.offset {

@@ -46,7 +46,7 @@ async fn files_are_listed_read_and_downloaded() {
 
     let download = get(at, "/files/download?path=/master/log/stdout").await;
     assert_eq!(download.text(), "0123456789");
-    assert_eq!(download.header("content-disposition"), Some("attachment; filename=stdout"));
+    assert_eq!(download.header("content-disposition"), Some(r#"attachment; filename="stdout""#));
 
     let list = call(at, "/api/v1", r#"{"type":"LIST_FILES","list_files":{"path":"/master/log"}}"#).await.json();
     assert_eq!(list["list_files"]["file_infos"][1]["path"], "/master/log/stdout");
@@ -54,6 +54,50 @@ async fn files_are_listed_read_and_downloaded() {
     check(&call(at, "/api/v1", range).await, 200, r#"{"type":"READ_FILE","read_file":{"size":10,"data":"MTI="}}"#);
     let debug = get(at, "/files/debug").await.json();
     assert_eq!(debug["/master/log"], root.path().display().to_string());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn names_that_are_no_utf8_or_odd_are_listed_read_and_downloaded() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let root = tempfile::tempdir().expect("a directory");
+    let directory = root.path().join(OsStr::from_bytes(b"d\xe9"));
+    fs::create_dir(&directory).expect("created");
+    let odd = [&b"\xff"[..], b"a\"; x=\"y", b"a\r\nX: y", b"%FE", "\u{20ac} 5%".as_bytes()];
+    for name in odd {
+        fs::write(directory.join(OsStr::from_bytes(name)), name).expect("written");
+    }
+    let master = serving(root.path());
+    let at = master.address;
+    // Each as it is listed.
+    let mut names = Vec::new();
+    let listed = get(at, "/files/browse?path=/master/log").await.json();
+    let directory = listed[0]["path"].as_str().expect("a path").to_owned();
+    assert_eq!(directory, "/master/log/d%E9");
+    for file in get(at, &format!("/files/browse?path={}", escaped(&directory))).await.json().as_array().expect("list") {
+        let path = file["path"].as_str().expect("a path");
+        let download = get(at, &format!("/files/download?path={}", escaped(path))).await;
+        assert_eq!(download.status, 200, "{path}: {}", download.text());
+        let disposition = download.header("content-disposition").expect("a disposition").to_owned();
+        assert!(disposition.starts_with("attachment; filename=\""), "{disposition}");
+        assert_eq!(download.header("x"), None);
+        names.push(download.body.to_vec());
+        let read = get(at, &format!("/files/read?offset=0&path={}", escaped(path))).await;
+        assert_eq!(read.status, 200, "{path}: {}", read.text());
+        let call_of = serde_json::json!({"type":"READ_FILE","read_file":{"path":path,"offset":0}}).to_string();
+        assert_eq!(call(at, "/api/v1", &call_of).await.status, 200, "{path}");
+    }
+    let mut expected: Vec<Vec<u8>> = odd.iter().map(|name| name.to_vec()).collect();
+    names.sort();
+    expected.sort();
+    assert_eq!(names, expected);
+    // And by the raw bytes.
+    let raw = get(at, "/files/download?path=/master/log/d%E9/%FF").await;
+    assert_eq!((raw.status, raw.body.to_vec()), (200, vec![0xff]));
+}
+
+fn escaped(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

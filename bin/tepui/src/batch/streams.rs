@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use client::{Address, Error, Files, Follow, get_json};
+use client::{Address, Error, Files, FollowRotated, Piece, get_json};
 use messages::v1;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
@@ -16,7 +16,7 @@ const POLL: Duration = Duration::from_millis(100);
 /// After a failure; an agent may be restarted under its tasks.
 const RETRY: Duration = Duration::from_millis(500);
 /// How long it is tried to read the output of a task that is over.
-const FAILOVER_LIMIT: Duration = Duration::from_secs(10);
+const READ_LIMIT: Duration = Duration::from_secs(10);
 
 /// Which task on which agent.
 #[derive(Debug, Clone)]
@@ -87,7 +87,7 @@ async fn copy(
     mut over: watch::Receiver<bool>,
     nobody_reads: Arc<Notify>,
 ) -> Result<(), Error> {
-    let mut file: Option<Follow> = None;
+    let mut file: Option<FollowRotated> = None;
     let mut failures = 0;
     let mut ended: Option<Instant> = None;
     loop {
@@ -99,12 +99,15 @@ async fn copy(
         let read = match &mut file {
             Some(file) => file.available().await,
             None => match source.address().await {
-                Ok(agent) => file.insert(Files::new(agent).follow(path(&source, name), 0)).available().await,
+                Ok(agent) => file.insert(Files::new(agent).follow_rotated(path(&source, name))).available().await,
                 Err(error) => Err(error),
             },
         };
         let pause = match read {
-            Ok(data) if !data.is_empty() => {
+            Ok(Piece { data, skipped }) if !data.is_empty() || skipped => {
+                if skipped {
+                    output::write_stderr("tepui: output was removed by rotation before it could be read");
+                }
                 write(name, &data);
                 failures = 0;
                 if output::is_closed() {
@@ -120,7 +123,7 @@ async fn copy(
             Err(Error::NoFile { .. }) if failures >= 1 => return Ok(()),
             Err(error) => {
                 failures += 1;
-                if ended.is_some_and(|at| at.elapsed() > FAILOVER_LIMIT) || was_over && !may_pass(&error) {
+                if ended.is_some_and(|at| at.elapsed() > READ_LIMIT) || was_over && !may_pass(&error) {
                     return Err(error);
                 }
                 RETRY

@@ -13,6 +13,7 @@ use server::agent::{AgentOptions, FetchOptions, start};
 
 use super::agent_resources;
 use super::common::{advertised_ip, domain, hostname, ip, parse_or_exit, port, serve, until_end};
+use super::container_logger::container_logger;
 use super::oversubscription::{self, Modules};
 use super::parent_death::end_with_parent;
 use crate::commands::{CommandError, fail};
@@ -60,6 +61,7 @@ fn options(flags: &Parsed) -> Result<AgentOptions, CommandError> {
     }
     options.revocable_cpu_low_priority = flags.bool("revocable_cpu_low_priority");
     fetcher(flags, &mut options.fetch);
+    options.container_logger = container_logger(flags.get("container_logger"), &Modules::parse(flags.get("modules"))?)?;
     if let Some(most) = flags.integer("max_completed_executors_per_framework") {
         options.history.completed_executors_per_framework = usize::try_from(most).unwrap_or(usize::MAX);
     }

@@ -155,7 +155,7 @@ impl Cluster {
             format!("--resources={}", flags.get("resources").map_or_else(|| share(work, number, count), str::to_owned)),
             "--registration_backoff_factor=100ms".to_owned(),
         ];
-        for name in ["attributes", "isolation", "launcher"] {
+        for name in ["attributes", "isolation", "launcher", "container_logger"] {
             if let Some(value) = flags.get(name) {
                 arguments.push(format!("--{name}={value}"));
             }

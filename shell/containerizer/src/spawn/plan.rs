@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::ptr;
 use std::sync::Arc;
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags};
 use rustix::process::Pid;
 
 use super::SpawnError;
@@ -199,10 +199,22 @@ fn variable((name, value): &(OsString, OsString)) -> Result<CString, SpawnError>
 
 fn output(output: &Output, user: Option<&User>) -> Result<OwnedFd, SpawnError> {
     match output {
-        Output::File { path, .. } => open(path, OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE, user),
+        Output::File { path, .. } => open_file(path, user),
         Output::Discard => open(Path::new("/dev/null"), OFlags::WRONLY, None),
         Output::Descriptor(file) => above_standard_streams(file.as_fd()).map_err(|source| at("a descriptor", source)),
     }
+}
+
+/// Opens a regular file for appending. An archive may have put a pipe in its place, whose other end would be waited for.
+fn open_file(path: &Path, user: Option<&User>) -> Result<OwnedFd, SpawnError> {
+    let refused = |source: io::Error| at(&path.to_string_lossy(), source);
+    let fd = open(path, OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NONBLOCK, user)?;
+    let stat = rustix::fs::fstat(&fd).map_err(|errno| refused(errno.into()))?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+        return Err(refused(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file")));
+    }
+    rustix::fs::fcntl_setfl(&fd, OFlags::APPEND).map_err(|errno| refused(errno.into()))?;
+    Ok(fd)
 }
 
 /// Opens without following a link: the sandbox belongs to somebody who may have put one there.

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use ::agent::ContainerLaunch;
-use containerizer::{Init, Launch, Limits, Output, Program, Rlimit, RlimitKind, Rotation, SealedProgram, User};
+use containerizer::{Init, Launch, Limits, Output, Program, Rlimit, RlimitKind, SealedProgram, User};
 use messages::v1;
 
 use super::fetch::FetchOptions;
+use super::logger::ContainerLogger;
 
 /// What is the same for all containers of an agent.
 pub struct Settings {
@@ -17,7 +18,7 @@ pub struct Settings {
     pub executor_argv: Vec<String>,
     /// With these it is an init ([`containerizer::Init`]).
     pub init_argv: Vec<String>,
-    pub rotation: Option<Rotation>,
+    pub container_logger: ContainerLogger,
     pub fetch: FetchOptions,
     /// `--revocable_cpu_low_priority`.
     pub revocable_cpu_low_priority: bool,
@@ -34,6 +35,9 @@ pub enum Unsupported {
     Docker,
     #[error("the executor has no command")]
     NoCommand,
+    /// A bound for its output that cannot be read.
+    #[error("{0}")]
+    ContainerLogger(String),
 }
 
 /// Known before anything is done for the container.
@@ -62,7 +66,13 @@ pub fn describe(settings: &Settings, launch: &ContainerLaunch, user: Option<User
         }
         None => custom(launch)?,
     };
-    let output = |name: &str| Output::File { path: launch.sandbox.join(name), rotation: settings.rotation };
+    let command = match &launch.command_task {
+        Some(task) => task.command.as_deref(),
+        None => launch.executor_info.command.as_deref(),
+    };
+    let environment = command.and_then(|command| command.environment.as_deref());
+    let (stdout, stderr) = settings.container_logger.of_container(environment).map_err(Unsupported::ContainerLogger)?;
+    let output = |name: &str, rotation| Output::File { path: launch.sandbox.join(name), rotation };
     let text = |(name, value): &(String, String)| (OsString::from(name), OsString::from(value));
     let init_argv = settings.init_argv.iter().map(OsString::from).collect();
     Ok(Launch {
@@ -76,8 +86,8 @@ pub fn describe(settings: &Settings, launch: &ContainerLaunch, user: Option<User
         limits: settings.limits(&launch.resources, &launch.limits),
         rlimits: rlimits(&launch.executor_info),
         binds: Vec::new(),
-        stdout: output("stdout"),
-        stderr: output("stderr"),
+        stdout: output("stdout", stdout),
+        stderr: output("stderr", stderr),
     })
 }
 

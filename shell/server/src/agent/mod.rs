@@ -8,6 +8,7 @@ mod executor_api;
 mod fetch;
 mod host;
 mod launch;
+mod logger;
 mod machine_resources;
 mod media_types;
 mod operator_api;
@@ -22,6 +23,7 @@ mod usage;
 mod volumes;
 
 pub use fetch::FetchOptions;
+pub use logger::{ContainerLogger, set_options, set_size};
 pub use machine_resources::{MachineResources, detect as detect_resources};
 pub use options::{AgentOptions, ExecutorProgram};
 pub use start::start;

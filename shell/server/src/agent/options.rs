@@ -8,6 +8,7 @@ use views::agent::Limits;
 use views::master::Build;
 
 use super::fetch::FetchOptions;
+use super::logger::ContainerLogger;
 
 /// Our own program, run inside containers of command tasks. With the one argument `container-init` instead of those in
 /// `argv` it starts custom executors (`executor::init`).
@@ -35,8 +36,8 @@ pub struct AgentOptions {
     pub executor: Option<ExecutorProgram>,
     /// `--strict`: records that cannot be read keep the agent from starting.
     pub strict: bool,
-    /// Of `stdout` and `stderr` of executors.
-    pub rotation: Option<containerizer::Rotation>,
+    /// `--container_logger`.
+    pub container_logger: ContainerLogger,
     pub fetch: FetchOptions,
     pub revocable_cpu_low_priority: bool,
     /// Every flag that has a value, for `/flags`.
@@ -67,7 +68,7 @@ impl AgentOptions {
             config,
             executor: None,
             strict: true,
-            rotation: None,
+            container_logger: ContainerLogger::default(),
             fetch: FetchOptions::default(),
             revocable_cpu_low_priority: true,
             flags: Vec::new(),

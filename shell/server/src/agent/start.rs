@@ -50,7 +50,7 @@ pub fn start(options: AgentOptions) -> Result<Running, Error> {
         executor: Arc::new(sealed),
         init_argv: executor.argv.iter().take(1).cloned().chain(["container-init".to_owned()]).collect(),
         executor_argv: executor.argv,
-        rotation: options.rotation,
+        container_logger: options.container_logger,
         fetch: options.fetch,
         revocable_cpu_low_priority: options.revocable_cpu_low_priority,
     };

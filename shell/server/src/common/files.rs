@@ -9,6 +9,8 @@ use std::sync::Arc;
 use messages::v1;
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 
+use super::names;
+
 /// A read gives at most this much (Mesos: 16 pages).
 pub const MAX_READ: u64 = 16 * 4096;
 
@@ -55,7 +57,7 @@ impl Files {
         self.attached.iter().cloned().chain((self.list)()).collect()
     }
 
-    /// The files of a directory, by name.
+    /// The files of a directory, by name. Names that are no UTF-8 are encoded ([`names`]), and found by that.
     pub fn browse(&self, path: &str) -> Result<Vec<v1::FileInfo>, FileError> {
         let found = self.find(path)?;
         if !found.real.is_dir() {
@@ -67,9 +69,8 @@ impl Files {
         for entry in std::fs::read_dir(&found.real).map_err(unreadable)?.take(MAX_ENTRIES).flatten() {
             // Follows links, as `ls -L`; a dangling one is left out, and so is what was removed meanwhile.
             let Ok(metadata) = std::fs::metadata(entry.path()) else { continue };
-            let name = entry.file_name();
-            listing
-                .push(owners.describe(format!("{}/{}", path.trim_end_matches('/'), name.to_string_lossy()), &metadata));
+            let name = names::encode(&entry.file_name());
+            listing.push(owners.describe(format!("{}/{name}", path.trim_end_matches('/')), &metadata));
         }
         listing.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(listing)
@@ -96,7 +97,7 @@ impl Files {
         Ok(Contents { size, data })
     }
 
-    /// The name, the size and the content to stream.
+    /// The name, the size in bytes and the content to stream.
     pub fn download(&self, path: &str) -> Result<(String, u64, impl Read + Send + use<>), FileError> {
         let (mut file, size) = self.open(path, "Cannot download a directory.\n")?;
         let name = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned();
@@ -134,7 +135,7 @@ impl Files {
         if !root.is_dir() {
             return Err(FileError::NotFound);
         }
-        let wanted = root.join(&rest);
+        let wanted = names::find(&root, &rest);
         let real = wanted.canonicalize().map_err(|_| FileError::NotFound)?;
         if !real.starts_with(&root) {
             return Err(FileError::Invalid(format!("'{}' is inaccessible.\n", wanted.display())));
@@ -190,7 +191,9 @@ impl Owners {
             path,
             nlink: i32::try_from(metadata.nlink()).ok(),
             size: Some(metadata.size()),
-            mtime: Some(v1::TimeInfo { nanoseconds: metadata.mtime().saturating_mul(1_000_000_000) }),
+            mtime: Some(v1::TimeInfo {
+                nanoseconds: metadata.mtime().saturating_mul(1_000_000_000).saturating_add(metadata.mtime_nsec()),
+            }),
             mode: Some(metadata.mode()),
             uid: Some(name(&self.users, metadata.uid())),
             gid: Some(name(&self.groups, metadata.gid())),

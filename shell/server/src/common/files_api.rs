@@ -11,6 +11,7 @@ use messages::v1;
 use serde_json::{Value, json};
 
 use super::files::{Contents, FileError, Files};
+use super::names::content_disposition;
 use crate::edge::request::Request;
 use crate::edge::respond::{self, Response, ResponseBody, bad_request, not_found, text};
 
@@ -80,7 +81,7 @@ async fn download(files: &Arc<Files>, path: String) -> Response {
     let kind = if name.ends_with(".txt") || name.ends_with(".log") { "text/plain" } else { "application/octet-stream" };
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(size));
-    if let Ok(disposition) = HeaderValue::from_str(&format!("attachment; filename={name}")) {
+    if let Ok(disposition) = HeaderValue::from_str(&content_disposition(&name)) {
         headers.insert(header::CONTENT_DISPOSITION, disposition);
     }
     response
@@ -161,7 +162,7 @@ fn entry(file: &v1::FileInfo) -> Value {
     json!({
         "gid": file.gid,
         "mode": mode(file.mode.unwrap_or_default()),
-        "mtime": file.mtime.as_ref().map_or(0.0, |time| time.nanoseconds as f64 / 1e9),
+        "mtime": file.mtime.as_ref().map_or(0.0, |time| (time.nanoseconds / 1_000_000_000) as f64),
         "nlink": file.nlink,
         "path": file.path,
         "size": file.size,

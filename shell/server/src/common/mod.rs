@@ -5,6 +5,7 @@ pub mod files_api;
 pub mod info;
 pub mod logging;
 pub mod metrics;
+pub mod names;
 pub mod rate_limiter;
 pub mod singleflight;
 pub mod timing;

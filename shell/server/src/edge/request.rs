@@ -5,6 +5,7 @@ use http::{HeaderMap, HeaderName, Method};
 use views::Query;
 
 use super::connection::Connection;
+use crate::common::names::escape_invalid;
 
 pub struct Request {
     pub method: Method,
@@ -43,7 +44,8 @@ pub fn parse_query(text: &str) -> Result<Query, MalformedQuery> {
     pairs.collect()
 }
 
-/// Percent- and plus-decoding.
+/// Percent- and plus-decoding. Bytes that make no UTF-8 stay percent-encoded: they stand for themselves where names of
+/// files are meant ([`crate::common::names`]), and are no name of anything else.
 pub fn decode(text: &str) -> Result<String, MalformedQuery> {
     let malformed = || MalformedQuery(text.to_owned());
     let mut bytes = Vec::with_capacity(text.len());
@@ -61,7 +63,7 @@ pub fn decode(text: &str) -> Result<String, MalformedQuery> {
             byte => byte,
         });
     }
-    String::from_utf8(bytes).map_err(|_| malformed())
+    Ok(escape_invalid(&bytes))
 }
 
 #[cfg(test)]
@@ -79,6 +81,7 @@ mod tests {
             ("a=1&a=2", "a", Some("2")),
             ("", "a", None),
             ("a=b=c", "a", Some("b=c")),
+            ("a=%c3%a9%ff", "a", Some("é%FF")),
         ] {
             assert_eq!(parse_query(text).unwrap().get(key), value, "{text}");
         }
@@ -100,7 +103,7 @@ mod tests {
 
     #[test]
     fn malformed_escapes_are_refused() {
-        for text in ["path=%zz", "%", "a=%f", "a=%ff"] {
+        for text in ["path=%zz", "%", "a=%f"] {
             assert!(parse_query(text).is_err(), "{text}");
         }
     }
