@@ -114,7 +114,9 @@ pub enum CommandError {
     #[error("{0}\nwhat to do: {1}")]
     WithAdvice(#[source] client::Error, &'static str),
     #[error(transparent)]
-    Server(#[from] server::Error),
+    Master(#[from] master_server::Error),
+    #[error(transparent)]
+    Agent(#[from] agent_server::Error),
     #[error("{0}")]
     Message(String),
     #[error("cannot {doing}")]
