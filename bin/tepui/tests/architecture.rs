@@ -147,6 +147,14 @@ fn the_map_names_every_crate_and_no_other() {
 }
 
 #[test]
+fn views_depend_on_no_core() {
+    let manifest = read("core/views/Cargo.toml");
+    for core in ["master", "agent", "allocator", "failures"] {
+        assert!(!manifest.contains(&format!("{core}.workspace")), "views depend on {core}");
+    }
+}
+
+#[test]
 fn every_dependency_has_its_reason() {
     let architecture = read("ARCHITECTURE.md");
     let manifest = read("Cargo.toml");

@@ -1,14 +1,14 @@
 //! Everything that can happen to a master. Inputs are already decoded and have
 //! passed the syntactic checks of `wire` and `validation::call`.
 
+use crate::effects::Timer;
+use machine::StoreToken;
 use std::collections::BTreeSet;
 use std::net::SocketAddrV4;
 
 use messages::tepui::registry::Partition;
 use messages::{Message, v1};
 use model::{Principal, ReplyId, StreamId, Upid};
-
-use crate::outbox::{StoreToken, Timer};
 
 #[derive(Debug)]
 pub enum Input {

@@ -1,9 +1,9 @@
 //! Operator calls that change the cluster.
 
+use machine::{CallResponse, Status};
 use messages::v1::master::call::Type;
-use model::{CallResponse, Status};
 
-use crate::context::Context;
+use crate::effects::Context;
 use crate::input::OperatorCall;
 use crate::master::Master;
 use crate::policy::is_policy_call;

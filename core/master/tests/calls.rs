@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use common::calls::*;
 use common::*;
+use machine::CallResponse;
 use messages::{Message, internal, v1};
-use model::CallResponse;
 
 struct Scenario {
     c: Cluster,

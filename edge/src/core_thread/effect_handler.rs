@@ -4,8 +4,9 @@
 use std::net::SocketAddrV4;
 use std::sync::Arc;
 
+use machine::CallResponse;
 use messages::Message;
-use model::{CallResponse, Monotonic, ReplyId, StreamId, Upid};
+use model::{Monotonic, ReplyId, StreamId, Upid};
 use rustc_hash::FxHashMap;
 use tokio::sync::oneshot;
 use tracing::{error, warn};

@@ -1,6 +1,7 @@
 //! The thread that runs a core: its inbox, its timers, and what its effects act on.
 
 pub mod effect_handler;
+pub mod host_interpreter;
 pub mod queue;
 mod thread;
 pub(crate) mod timers;

@@ -7,7 +7,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use model::{CallResponse, Monotonic, Now, ReplyId, StreamId, Timestamp};
+use machine::CallResponse;
+use model::{Monotonic, Now, ReplyId, StreamId, Timestamp};
 use tokio::sync::{Semaphore, oneshot};
 
 use super::effect_handler::EffectHandler;

@@ -10,7 +10,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use hyper::body::{Body, Frame, SizeHint};
-use model::CallResponse;
+use machine::CallResponse;
 
 use crate::limits::GZIP_MINIMUM;
 

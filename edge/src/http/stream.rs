@@ -6,24 +6,12 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
-use messages::schema::HasDescriptor;
 use tokio::net::TcpStream;
-use wire::ContentType;
+use wire::{ContentType, StreamEvent};
 
 use crate::connections::connection::Connection;
 use crate::core_thread::queue::{BatchQueue, Pushed};
 use crate::limits::MAX_STREAM_EVENTS;
-
-/// An event of a stream, encoded by the task that writes it.
-pub trait StreamEvent {
-    fn encode_as(&self, content_type: ContentType) -> Vec<u8>;
-}
-
-impl<T: HasDescriptor> StreamEvent for Arc<T> {
-    fn encode_as(&self, content_type: ContentType) -> Vec<u8> {
-        wire::encode_as(content_type, &**self)
-    }
-}
 
 /// The events waiting for one subscriber.
 pub struct StreamQueue<E> {

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use ::agent::{ExecutorCall, ExecutorSubscribe, Input};
 use http::{StatusCode, header};
+use machine::Status;
 use messages::v1::executor::Call;
 use messages::v1::executor::call::Type;
-use model::{Status, StreamId};
+use model::StreamId;
 use uuid::Uuid;
 
 use super::app::AgentApp;

@@ -4,8 +4,10 @@ use std::net::SocketAddrV4;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ::agent::{Agent, Change, Effect, Input, Outbox, Timer, VolumeChange};
+use ::agent::{Agent, AgentEffects, Command, Input, Outbox, Record, Timer, VolumeChange};
+use machine::{Interpreter, StateMachine, StoreToken};
 use messages::v1;
+use model::agent::Change;
 use model::{Now, StreamId};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -17,11 +19,11 @@ use super::store::Records;
 use super::{sandbox, usage, volumes};
 use edge::Ended;
 use edge::core_thread::effect_handler::EffectHandler;
+use edge::core_thread::host_interpreter::{EffectHost, HostInterpreter};
 use edge::core_thread::{Host, Inbox, InboxItem};
 
 pub struct AgentHost {
     pub core: Agent,
-    pub process: Arc<str>,
     pub store: Records,
     pub publisher: Arc<Publisher>,
     pub containers: Arc<Containers>,
@@ -37,32 +39,6 @@ pub struct AgentHost {
 }
 
 impl AgentHost {
-    fn apply(&mut self, effect: Effect, effects: &mut EffectHandler<Self>) {
-        match effect {
-            Effect::Reply { reply, answer } => effects.reply(reply, answer),
-            Effect::Event { stream, event } => effects.event(stream, event),
-            Effect::CloseStream(stream) => effects.close_stream(stream),
-            Effect::Send { to, message } => {
-                let process = self.process.clone();
-                effects.send(&process, to, message);
-            }
-            Effect::Link(address) => effects.link(address),
-            Effect::Unlink(address) => effects.unlink(address),
-            Effect::Arm { timer, at } => effects.arm(timer, at),
-            Effect::Disarm(timer) => effects.disarm(&timer),
-            Effect::Container(command) => self.containers.execute(command),
-            Effect::Store { token, record } => self.store.store(token, record),
-            Effect::RemoveTree(path) => self.remove_tree(path),
-            Effect::Volumes { number, changes } => self.change_volumes(number, changes),
-            Effect::Measure(due) => self.measure(due),
-            Effect::Publish(change) => self.changes.push(change),
-            Effect::Terminate(reason) => {
-                self.end = Ended { reason: Some(reason).filter(|reason| !reason.is_empty()) };
-                effects.finish();
-            }
-        }
-    }
-
     fn remove_tree(&self, path: PathBuf) {
         let work_dir = self.work_dir.clone();
         self.runtime.spawn_blocking(move || {
@@ -99,6 +75,31 @@ impl AgentHost {
     }
 }
 
+impl EffectHost for AgentHost {
+    type Effects = AgentEffects;
+
+    fn store(&mut self, token: StoreToken, record: Record) {
+        self.store.store(token, record);
+    }
+
+    fn publish_change(&mut self, change: Change) {
+        self.changes.push(change);
+    }
+
+    fn command(&mut self, command: Command, effects: &mut EffectHandler<Self>) {
+        match command {
+            Command::Container(command) => self.containers.execute(command),
+            Command::RemoveTree(path) => self.remove_tree(path),
+            Command::Volumes { number, changes } => self.change_volumes(number, changes),
+            Command::Measure(due) => self.measure(due),
+            Command::Terminate(reason) => {
+                self.end = Ended { reason: Some(reason).filter(|reason| !reason.is_empty()) };
+                effects.finish();
+            }
+        }
+    }
+}
+
 impl Host for AgentHost {
     type Input = Input;
     type Event = Arc<v1::executor::Event>;
@@ -122,9 +123,7 @@ impl Host for AgentHost {
         }
         let mut outbox = std::mem::take(&mut self.outbox);
         self.core.step(now, input, &mut outbox);
-        for effect in outbox.drain() {
-            self.apply(effect, effects);
-        }
+        HostInterpreter { host: self, effects }.interpret_all(&mut outbox);
         self.outbox = outbox;
     }
 

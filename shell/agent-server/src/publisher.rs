@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ::agent::Change;
+use model::agent::Change;
 use views::agent::{Snapshot, View};
 
 pub struct Publisher(Mutex<View>);

@@ -98,7 +98,6 @@ pub fn start(options: AgentOptions) -> Result<Running, Error> {
     let singleflight = Singleflight::new(runtime.clone()).map_err(edge::Error::Thread)?;
     let host = AgentHost {
         core,
-        process: Arc::from(PROCESS),
         store: opened.write(recovered_state, stored)?,
         publisher: publisher.clone(),
         containers: containers.clone(),

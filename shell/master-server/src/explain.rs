@@ -6,7 +6,8 @@ use std::sync::Arc;
 use ::master::{Explain, Input};
 use allocator::ExplainQuery;
 use http::Method;
-use model::{AgentId, FrameworkId, Role, Status};
+use machine::Status;
+use model::{AgentId, FrameworkId, Role};
 use resources::{ResourceQuantities, Resources};
 
 use super::app::MasterApp;

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::Instant;
 
-use ::master::{Change, Effect, Input, Master, OffersEvent, Outbox, Timer};
+use ::master::{Command, Input, Master, MasterEffects, Outbox, RegistryOperation, SchedulerEvent, Timer};
 use election::Lease;
-use messages::v1;
+use machine::{Interpreter, StateMachine, StoreToken};
+use model::master::Change;
 use model::{Monotonic, Now, StreamId};
 use tokio::sync::watch;
-use wire::ContentType;
 
 use super::allocator_timings::AllocatorTimings;
 use super::publisher::Publisher;
@@ -18,8 +18,8 @@ use super::registrar::Registrar;
 use super::scheduler_streams::SchedulerStreams;
 use edge::Ended;
 use edge::core_thread::effect_handler::EffectHandler;
+use edge::core_thread::host_interpreter::{EffectHost, HostInterpreter};
 use edge::core_thread::{Host, shrink_after_burst};
-use edge::http::stream::StreamEvent;
 
 pub struct MasterHost {
     pub core: Master,
@@ -36,21 +36,6 @@ pub struct MasterHost {
     allocation_due: Option<Monotonic>,
     outbox: Outbox,
     changes: Vec<Change>,
-}
-
-/// What a scheduler's stream carries.
-pub enum SchedulerEvent {
-    Message(Arc<v1::scheduler::Event>),
-    Offers(OffersEvent),
-}
-
-impl StreamEvent for SchedulerEvent {
-    fn encode_as(&self, content_type: ContentType) -> Vec<u8> {
-        match self {
-            SchedulerEvent::Message(event) => wire::encode_as(content_type, &**event),
-            SchedulerEvent::Offers(offers) => offers.encode_as(content_type),
-        }
-    }
 }
 
 impl MasterHost {
@@ -88,34 +73,33 @@ impl MasterHost {
         self.lease = lease;
         self
     }
+}
 
-    fn apply(&mut self, effect: Effect, effects: &mut EffectHandler<Self>) {
-        match effect {
-            Effect::Reply { reply, answer } => effects.reply(reply, answer),
-            Effect::Event { stream, event } => {
-                if let Some(subscribed) = &event.subscribed {
-                    self.scheduler_streams.opened(stream, subscribed.framework_id.clone());
-                }
-                effects.event(stream, SchedulerEvent::Message(event));
-            }
-            Effect::Offers { stream, offers } => effects.event(stream, SchedulerEvent::Offers(offers)),
-            Effect::CloseStream(stream) => {
-                self.scheduler_streams.closed(stream);
-                effects.close_stream(stream);
-            }
-            Effect::Send { from, to, message } => effects.send(&from, to, message),
-            Effect::Link(address) => effects.link(address),
-            Effect::Unlink(address) => effects.unlink(address),
-            Effect::Arm { timer, at } => {
-                if timer == Timer::Allocate {
-                    self.allocation_due = Some(at);
-                }
-                effects.arm(timer, at);
-            }
-            Effect::Disarm(timer) => effects.disarm(&timer),
-            Effect::Store { token, operation } => self.store.store(token, operation),
-            Effect::Publish(change) => self.changes.push(change),
+impl EffectHost for MasterHost {
+    type Effects = MasterEffects;
+
+    fn store(&mut self, token: StoreToken, operation: RegistryOperation) {
+        self.store.store(token, operation);
+    }
+
+    fn publish_change(&mut self, change: Change) {
+        self.changes.push(change);
+    }
+
+    fn command(&mut self, command: Command, _: &mut EffectHandler<Self>) {
+        match command {
+            Command::SessionOpened { stream, framework } => self.scheduler_streams.opened(stream, framework.to_proto()),
         }
+    }
+
+    fn timer_armed(&mut self, timer: &Timer, at: Monotonic) {
+        if *timer == Timer::Allocate {
+            self.allocation_due = Some(at);
+        }
+    }
+
+    fn stream_ending(&mut self, stream: StreamId) {
+        self.scheduler_streams.closed(stream);
     }
 }
 
@@ -151,9 +135,7 @@ impl Host for MasterHost {
         if let Some(begun) = allocation {
             self.timings.allocation_run.record(begun, begun.elapsed());
         }
-        for effect in outbox.drain() {
-            self.apply(effect, effects);
-        }
+        HostInterpreter { host: self, effects }.interpret_all(&mut outbox);
         self.outbox = outbox;
     }
 

@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ::master::Change;
 use bytes::Bytes;
-use failures::Filter;
 use messages::v1;
+use model::incident::Filter;
+use model::master::Change;
 use tokio::sync::oneshot;
 use views::master::{Snapshot, View};
 use wire::ContentType;

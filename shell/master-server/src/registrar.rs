@@ -8,9 +8,10 @@ use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use ::master::{CorruptRegistry, Input, RegistryOperation, RegistryState, StoreToken};
+use ::master::{CorruptRegistry, Input, RegistryOperation, RegistryState};
 use ::store::{EmbeddedStore, Entries, MemoryStore, Store, Write};
 use election::ZooKeeperUrl;
+use machine::StoreToken;
 use messages::v1;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{Receiver, Sender, channel};

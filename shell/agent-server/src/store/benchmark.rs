@@ -5,6 +5,7 @@
 //!
 //! `cargo test --release -p agent-server --lib durable_updates -- --ignored --nocapture`
 
+use machine::StateMachine;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,8 +13,8 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
 use ::agent::{
-    Agent, Config, ContainerCommand, ContainerEvent, Effect, ExecutorCall, ExecutorSubscribe, Input, Metrics, Outbox,
-    PeerMessage, Timer,
+    Agent, Command, Config, ContainerCommand, ContainerEvent, Effect, ExecutorCall, ExecutorSubscribe, Input, Metrics,
+    Outbox, PeerMessage, Timer,
 };
 use messages::v1::executor::{Call, call, event};
 use messages::{Message, internal, v1};
@@ -100,7 +101,7 @@ impl Bench {
                 self.store.store(token, record);
                 None
             }
-            Effect::Container(ContainerCommand::Launch(launch)) => {
+            Effect::Command(Command::Container(ContainerCommand::Launch(launch))) => {
                 let event = ContainerEvent::Launched { container: launch.container.clone(), pid: 1 };
                 self.tasks
                     .insert(StreamId(uuid::Uuid::from_u128(self.tasks.len() as u128)), launch.executor.to_string());
@@ -110,7 +111,7 @@ impl Bench {
                 self.confirmed += 1;
                 (self.confirmed + TASKS <= self.wanted).then(|| self.update(stream))
             }
-            Effect::Send { message: Message::StatusUpdate(message), to } => {
+            Effect::Send { message: Message::StatusUpdate(message), to, .. } => {
                 let acknowledgement = internal::StatusUpdateAcknowledgementMessage {
                     slave_id: agent_id(),
                     framework_id: framework_id(),

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use ::agent::{Draining, Record};
+use ::agent::Record;
 use messages::tepui::{
     AcknowledgedRecord, AgentRecord, DrainRecord, ExecutorRecord, FrameworkRecord, ResourcesRecord, RunRecord,
     TaskRecord, UpdateRecord,
 };
+use model::agent::Draining;
 use model::{ContainerId, ExecutorId, FrameworkId, TaskId, Timestamp, Upid};
 use uuid::Uuid;
 use wire::{DecodeError, Limits};

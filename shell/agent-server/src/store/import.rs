@@ -6,10 +6,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ::agent::{Draining, Record};
+use ::agent::Record;
 use messages::internal::{StatusUpdateRecord, slave::ResourceState, status_update_record};
 use messages::schema::HasDescriptor;
 use messages::v1;
+use model::agent::Draining;
 use model::{ContainerId, ExecutorId, FrameworkId, TaskId, Timestamp, Upid};
 use wire::Limits;
 

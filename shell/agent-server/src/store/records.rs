@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use ::agent::{Input, Record, RecoveredState, StoreToken};
+use ::agent::{Input, Record, RecoveredState};
+use machine::StoreToken;
 use model::ContainerId;
 use store::damaged;
 use store::log::{Journal, Log, LogError, Writer, WriterEvent};

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use failures::Filter;
 use http::{HeaderValue, Method, header};
+use model::incident::Filter;
 
 use super::watchers::line;
 use crate::app::MasterApp;

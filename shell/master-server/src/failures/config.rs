@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use failures::{Incident, IncidentUpdate, Kind, Severity};
+use model::incident::{Incident, IncidentUpdate, Kind, Severity};
 use serde::Deserialize;
 
 #[derive(Debug, Clone, PartialEq)]

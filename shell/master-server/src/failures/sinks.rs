@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use failures::{Incident, IncidentUpdate};
+use model::incident::{Incident, IncidentUpdate};
 use serde_json::json;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
@@ -121,7 +121,7 @@ async fn log(mut news: Receiver<Arc<Notification>>, deliveries: Arc<DeliveryCoun
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-    use failures::{InvolvedObject, Kind, Severity};
+    use model::incident::{InvolvedObject, Kind, Severity};
     use model::{AgentId, Timestamp};
 
     use super::*;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use failures::{Filter, Incident, IncidentUpdate};
+use model::incident::{Filter, Incident, IncidentUpdate};
 use serde_json::json;
 
 use edge::core_thread::queue::Pushed;

@@ -4,8 +4,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::{ContainerId, ExecutorId, FrameworkId, TaskId, Timestamp, Upid};
 use messages::v1;
-use model::{ContainerId, ExecutorId, FrameworkId, TaskId, Timestamp, Upid};
 use resources::Resources;
 
 #[derive(Debug, Clone)]

@@ -1,61 +1,16 @@
-//! What every step carries along: the time, the outbox, and how things are said to peers.
+//! How a framework is told things: an event on its stream, or a message to its driver.
 
-use std::net::SocketAddrV4;
-use std::sync::Arc;
-
-use messages::{Message, internal, v1};
-use model::{CallResponse, Monotonic, Now, ReplyId, StreamId, Upid};
+use messages::{internal, v1};
+use model::{FrameworkId, Upid};
 use v1::scheduler::{Event, event};
 
-use crate::change::Change;
+use crate::effects::{Command, Context};
 use crate::framework::Connection;
-use crate::outbox::{Effect, Outbox, Timer};
 use crate::outgoing_offers::{OffersEvent, OutgoingOffer};
 
-pub(crate) struct Context<'a> {
-    pub now: Now,
-    /// The master's own process name.
-    pub master: &'a Arc<str>,
-    pub out: &'a mut Outbox,
-}
-
-impl Context<'_> {
-    pub fn reply(&mut self, reply: ReplyId, answer: CallResponse) {
-        self.out.push(Effect::Reply { reply, answer });
-    }
-
-    pub fn publish(&mut self, change: Change) {
-        self.out.publish(change);
-    }
-
-    pub fn arm(&mut self, timer: Timer, at: Monotonic) {
-        self.out.push(Effect::Arm { timer, at });
-    }
-
-    pub fn disarm(&mut self, timer: Timer) {
-        self.out.push(Effect::Disarm(timer));
-    }
-
-    pub fn link(&mut self, address: SocketAddrV4) {
-        self.out.push(Effect::Link(address));
-    }
-
-    pub fn send(&mut self, to: &Upid, message: impl Into<Message>) {
-        self.send_from(&self.master.clone(), to, message);
-    }
-
-    pub fn send_from(&mut self, from: &Arc<str>, to: &Upid, message: impl Into<Message>) {
-        self.out.push(Effect::Send { from: from.clone(), to: to.clone(), message: message.into() });
-    }
-
-    pub fn event(&mut self, stream: StreamId, event: Event) {
-        self.out.push(Effect::Event { stream, event: Arc::new(event) });
-    }
-
-    /// An agent is told to end itself and why.
-    pub fn shut_down(&mut self, agent: &Upid, reason: &str) {
-        self.send(agent, internal::ShutdownMessage { message: Some(reason.to_owned()) });
-    }
+/// Tells an agent to end itself, and why.
+pub(crate) fn shut_down_agent(cx: &mut Context<'_>, agent: &Upid, reason: &str) {
+    cx.send(agent, internal::ShutdownMessage { message: Some(reason.to_owned()) });
 }
 
 fn event_of(kind: event::Type) -> Event {
@@ -77,17 +32,21 @@ impl Connection {
     ) {
         match self {
             Connection::None => {}
-            Connection::Http(stream) => cx.event(
-                *stream,
-                Event {
-                    subscribed: Some(Box::new(event::Subscribed {
-                        framework_id,
-                        heartbeat_interval_seconds: Some(heartbeat_seconds),
-                        master_info: Some(Box::new(master_info)),
-                    })),
-                    ..event_of(event::Type::Subscribed)
-                },
-            ),
+            Connection::Http(stream) => {
+                let framework = FrameworkId::from(&framework_id);
+                cx.command(Command::SessionOpened { stream: *stream, framework });
+                cx.event(
+                    *stream,
+                    Event {
+                        subscribed: Some(Box::new(event::Subscribed {
+                            framework_id,
+                            heartbeat_interval_seconds: Some(heartbeat_seconds),
+                            master_info: Some(Box::new(master_info)),
+                        })),
+                        ..event_of(event::Type::Subscribed)
+                    },
+                );
+            }
             Connection::Driver(pid) => {
                 cx.send(pid, internal::FrameworkRegisteredMessage { framework_id, master_info });
             }
@@ -113,7 +72,7 @@ impl Connection {
         match self {
             Connection::None => {}
             Connection::Http(stream) => {
-                cx.out.push(Effect::Offers { stream: *stream, offers: OffersEvent::new(offers) });
+                cx.event(*stream, OffersEvent::new(offers));
             }
             Connection::Driver(pid) => {
                 let pids = offers.iter().map(OutgoingOffer::pid).collect();

@@ -1,6 +1,6 @@
 //! Which incidents somebody wants to hear of.
 
-use crate::incident::{Incident, Kind, Severity, UnknownName};
+use super::incident::{Incident, Kind, Severity, UnknownName};
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {

@@ -1,65 +1,63 @@
-//! Everything an agent can want done. The shell carries effects out in order.
+//! Everything an agent can want done.
 
-use std::net::SocketAddrV4;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use messages::{Message, v1};
-use model::{CallResponse, ContainerId, ExecutorId, FrameworkId, Monotonic, ReplyId, StreamId, TaskId, Upid};
+use machine::EffectTypes;
+use messages::v1;
+use model::agent::{Change, Draining};
+use model::{ContainerId, ExecutorId, FrameworkId, TaskId, Upid};
 use uuid::Uuid;
 
-use crate::change::{Change, Draining};
 use crate::operations::{ContainerVolume, VolumeChange};
 
+/// The types of an agent's effects.
 #[derive(Debug, Clone)]
-pub enum Effect {
-    /// CallResponse a request. Each `ReplyId` is answered exactly once.
-    Reply {
-        reply: ReplyId,
-        answer: CallResponse,
-    },
-    /// Put an event on an executor's stream.
-    Event {
-        stream: StreamId,
-        event: Arc<v1::executor::Event>,
-    },
-    /// End an executor's stream after the events before it.
-    CloseStream(StreamId),
-    /// Send a libprocess message from the agent's process.
-    Send {
-        to: Upid,
-        message: Message,
-    },
-    Link(SocketAddrV4),
-    Unlink(SocketAddrV4),
-    Arm {
-        timer: Timer,
-        at: Monotonic,
-    },
-    Disarm(Timer),
+pub struct AgentEffects;
+
+impl EffectTypes for AgentEffects {
+    type Timer = Timer;
+    type StreamEvent = Arc<v1::executor::Event>;
+    type Record = Record;
+    type Change = Change;
+    type Command = Command;
+}
+
+/// An effect of an agent.
+pub type Effect = machine::Effect<AgentEffects>;
+/// The effects of one step of an agent.
+pub type Outbox = machine::Outbox<AgentEffects>;
+/// What the handlers of an agent are given.
+pub(crate) type Context<'a> = machine::Context<'a, AgentEffects>;
+
+/// What only an agent asks for.
+#[derive(Debug, Clone)]
+pub enum Command {
+    /// Starts, changes or ends a container.
     Container(ContainerCommand),
-    /// Make durable, then deliver `Input::Stored(token)`. Records become durable in the order of these effects: what is
-    /// confirmed has all earlier ones before it on the disk.
-    Store {
-        token: StoreToken,
-        record: Record,
-    },
-    /// Delete a directory tree below the work directory.
+    /// Deletes a directory tree below the work directory.
     RemoveTree(PathBuf),
-    /// Make and delete the directories of persistent volumes, in this order, then deliver `Input::Volumes` with the same
-    /// number. One at a time: the next follows the answer. All of them may have been made before (by a process that died
-    /// in between), so what is there already and what is gone already is no failure.
+    /// Makes and deletes the directories of persistent volumes, in this order, then delivers `Input::Volumes` with the
+    /// same number. One at a time: the next follows the answer. All of them may have been made before (by a process
+    /// that died in between), so what is there already and what is gone already is no failure.
     Volumes {
+        /// Repeated in the answer.
         number: u64,
+        /// In this order.
         changes: Vec<VolumeChange>,
     },
-    /// Measure what the machine and all running containers (for `Timer::DiskWatch`: none) use, then deliver `Input::Usage`
-    /// with the same purpose.
+    /// Measures what the machine and all running containers (for `Timer::DiskWatch`: none) use, then delivers
+    /// `Input::Usage` with the same purpose.
     Measure(Timer),
-    Publish(Change),
-    /// The agent is done (unregistered or told to shut down): end the process with this message. An empty one is a
-    /// success: it has done what it was started for.
+    /// Ends the process with this message: the agent has unregistered or was told to shut down. An empty message is a
+    /// success: the agent has done what it was started for.
     Terminate(String),
+}
+
+impl From<ContainerCommand> for Command {
+    fn from(command: ContainerCommand) -> Self {
+        Command::Container(command)
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -102,9 +100,6 @@ pub struct ContainerLaunch {
     pub limits: Vec<v1::Resource>,
     pub volumes: Vec<ContainerVolume>,
 }
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct StoreToken(pub u64);
 
 /// One durable record of the agent. What all of them say together is a [`RecoveredState`](crate::RecoveredState); a new kind needs
 /// its place there (`recovery/recovered_state.rs`) and in the bytes (`messages/proto/tepui/records.proto`).
@@ -215,13 +210,4 @@ pub enum Timer {
     ExecutorReconnect,
     /// When it is due the shell measures the disk and delivers `Input::DiskUsage` besides the timer itself.
     DiskWatch,
-}
-
-/// The effects of a step.
-pub type Outbox = model::Outbox<Effect>;
-
-impl From<Change> for Effect {
-    fn from(change: Change) -> Self {
-        Effect::Publish(change)
-    }
 }

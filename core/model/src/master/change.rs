@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::framework_metrics::FrameworkMetrics;
+use crate::{AgentId, ExecutorId, FrameworkId, OfferId, Role, TaskId, Timestamp, Upid};
 use messages::tepui::registry::Partition;
 use messages::v1;
-use model::{AgentId, ExecutorId, FrameworkId, OfferId, Role, TaskId, Timestamp, Upid};
 use resources::Resources;
 
-use crate::operations::OperationUuid;
+use super::framework_metrics::FrameworkMetrics;
+use super::operation_uuid::OperationUuid;
+use crate::incident::{Incident, IncidentUpdate};
 
 #[derive(Debug, Clone)]
 pub enum Change {
@@ -78,9 +79,9 @@ pub enum Change {
         active: usize,
     },
     /// What the master before knew of failures, by number.
-    IncidentsRestored(Vec<Arc<failures::Incident>>),
+    IncidentsRestored(Vec<Arc<Incident>>),
     /// A failure was detected, something was done about it, or it is over.
-    Incident(Arc<failures::Incident>, failures::IncidentUpdate),
+    Incident(Arc<Incident>, IncidentUpdate),
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]

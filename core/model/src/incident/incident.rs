@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
-use model::{AgentId, FrameworkId, Timestamp};
+use crate::{AgentId, FrameworkId, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -94,7 +94,7 @@ names! {
 
 impl Kind {
     /// Only those can be kept from offers or drained.
-    pub(crate) fn is_of_registered_agents(self) -> bool {
+    pub fn is_of_registered_agents(self) -> bool {
         match self {
             Kind::AgentUnreachable | Kind::FrameworkDisconnected | Kind::MasterFailover | Kind::RegistryStalled => {
                 false
