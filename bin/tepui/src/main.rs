@@ -43,7 +43,7 @@ fn program(name: &str) -> Option<Program> {
         "executor" | "mesos-executor" => Some(|_| executor::main()),
         "container-init" => Some(|_| executor::init()),
         // Started by a master, never by people.
-        server::master::NODE_CLEANUP => Some(daemon::node_cleanup),
+        master_server::NODE_CLEANUP => Some(daemon::node_cleanup),
         _ => None,
     }
 }

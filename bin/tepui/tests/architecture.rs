@@ -11,6 +11,9 @@ const PURE_LAYERS: &[&str] = &["protocol", "core"];
 /// The folders of the workspace that hold crates, one layer each.
 const LAYERS: &[&str] = &["protocol", "core", "shell", "state", "lib", "bin", "proof"];
 
+/// Layers of one crate, which is the folder itself.
+const CRATES: &[&str] = &["edge"];
+
 /// What such a crate may not name, and why.
 const IMPURE: &[(&str, &str)] = &[
     ("std::fs", "does I/O"),
@@ -46,7 +49,7 @@ fn crates_of(layers: &[&str]) -> BTreeSet<String> {
 }
 
 fn crates() -> BTreeSet<String> {
-    crates_of(LAYERS)
+    crates_of(LAYERS).into_iter().chain(CRATES.iter().map(|name| (*name).to_owned())).collect()
 }
 
 fn read(name: &str) -> String {

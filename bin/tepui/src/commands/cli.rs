@@ -133,7 +133,9 @@ pub enum CommandError {
     #[error("{0}\nwhat to do: {1}")]
     WithAdvice(#[source] client::Error, &'static str),
     #[error(transparent)]
-    Server(server::Error),
+    Master(master_server::Error),
+    #[error(transparent)]
+    Agent(agent_server::Error),
     /// One line: line breaks of what others have named are shown as such.
     #[error("{}", visible(.0))]
     Message(String),
@@ -144,14 +146,28 @@ pub enum CommandError {
     Io { doing: String, source: std::io::Error },
 }
 
-impl From<server::Error> for CommandError {
-    /// Of a port that is taken it says by whom.
-    fn from(error: server::Error) -> Self {
+impl From<master_server::Error> for CommandError {
+    /// A port that is taken is told with the program that holds it.
+    fn from(error: master_server::Error) -> Self {
         match error {
-            server::Error::AddressInUse { address } => CommandError::Message(crate::ports::taken(address)),
-            error => CommandError::Server(error),
+            master_server::Error::Edge(edge::Error::AddressInUse { address }) => taken(address),
+            error => CommandError::Master(error),
         }
     }
+}
+
+impl From<agent_server::Error> for CommandError {
+    /// A port that is taken is told with the program that holds it.
+    fn from(error: agent_server::Error) -> Self {
+        match error {
+            agent_server::Error::Edge(edge::Error::AddressInUse { address }) => taken(address),
+            error => CommandError::Agent(error),
+        }
+    }
+}
+
+fn taken(address: std::net::SocketAddrV4) -> CommandError {
+    CommandError::Message(crate::ports::taken(address))
 }
 
 impl CommandError {

@@ -5,11 +5,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use agent::{ReconfigurationPolicy, Recover};
+use agent_server::{AgentOptions, FetchOptions, start};
 use containerizer::Launcher;
 use flags::Parsed;
 use messages::v1::agent_info::capability::Type as Capability;
 use model::Upid;
-use server::agent::{AgentOptions, FetchOptions, start};
 
 use super::agent_resources;
 use super::common::{advertised_ip, domain, hostname, ip, parse_or_exit, port, serve, until_end};

@@ -3,9 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr, ToSocketAddrs};
 use std::process::{ExitCode, Stdio};
 
+use edge::Running;
 use flags::{Definition, Parsed};
 use messages::v1;
-use server::Running;
 
 use crate::commands::{CommandError, fail, printed};
 use crate::output;
@@ -29,7 +29,7 @@ pub fn parse_or_exit(definition: &'static Definition, arguments: Vec<String>) ->
 
 /// Runs a server's future on all cores until it ends.
 pub fn serve(future: impl Future<Output = Result<ExitCode, CommandError>>) -> ExitCode {
-    let runtime = server::runtime();
+    let runtime = edge::runtime();
     match runtime {
         Ok(runtime) => match runtime.block_on(future) {
             Ok(code) => code,

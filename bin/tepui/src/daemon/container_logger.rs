@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use server::agent::{ContainerLogger, set_options, set_size};
+use agent_server::{ContainerLogger, set_options, set_size};
 
 use super::oversubscription::{LOGROTATE, Modules};
 use crate::commands::CommandError;

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitCode, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use agent_server::detect_resources;
 use client::{Address, get_json};
 use flags::Parsed;
-use server::agent::detect_resources;
 use tokio::process::{Child, Command};
 
 use super::common::parse_or_exit;
