@@ -120,7 +120,7 @@ fn reactivate_agent(state: &mut State, cx: &mut Context<'_>, reply: ReplyId, cal
         return cx.reply(reply, CallResponse::bad_request("Agent is not deactivated"));
     }
     if drain.is_some_and(|drain| drain.state() == v1::DrainState::Draining) {
-        return cx.reply(reply, CallResponse::bad_request("Agent is still in the DRAINING task_state"));
+        return cx.reply(reply, CallResponse::bad_request("Agent is still in the DRAINING state"));
     }
     let operation = RegistryOperation::ReactivateAgent(id.clone());
     store(

@@ -69,7 +69,7 @@ pub(crate) fn set_total(state: &mut State, cx: &mut Context<'_>, id: &AgentId, t
     cx.publish(Change::AgentUpdated(agent.state.clone()));
 }
 
-/// Which operation_state of its resources the operation is meant for. Nothing for agents of before that.
+/// Which state of its resources the operation is meant for. Nothing for agents of before that.
 fn resource_version(
     state: &State,
     agent: &AgentId,

@@ -236,7 +236,7 @@ fn acknowledge_as_framework(
     );
 }
 
-/// The operation and the operation_state that are acknowledged, if they are known and the agent can be told.
+/// The operation and the state that are acknowledged, if they are known and the agent can be told.
 fn acknowledged_operation(
     state: &State,
     framework: &FrameworkId,

@@ -19,7 +19,7 @@ use crate::state::State;
 /// Enters a status into the books. `forwarded`: its framework has been sent it, and will acknowledge it.
 ///
 /// One with a uuid is what the framework hears next, even if its agent has to repeat it because nobody was there.
-/// (Mesos keeps no task_state of those, and answers a reconciliation with the end of a task whose beginning comes later.)
+/// (Mesos keeps no state of those, and answers a reconciliation with the end of a task whose beginning comes later.)
 pub(super) fn apply_status(
     state: &mut State,
     cx: &mut Context<'_>,
