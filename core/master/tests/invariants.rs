@@ -14,7 +14,7 @@ use common::*;
 use master::{Effect, OutgoingOffer, SchedulerEvent};
 use messages::{internal, v1};
 use model::Upid;
-use model::master::{AgentRemoval, Change};
+use model::master::Change;
 use proptest::prelude::*;
 use resources::Resources;
 
@@ -187,10 +187,16 @@ impl Reader {
                 self.away.extend(agents.iter().filter_map(|info| Some(info.id.as_ref()?.value.clone())));
             }
             Change::UnreachableRecovered(agents) => self.away.extend(agents.iter().map(ToString::to_string)),
+            Change::UnreachableForgotten(agents) => {
+                assert!(
+                    agents.iter().all(|agent| self.away.remove(agent.as_str())),
+                    "only unreachable agents are forgotten"
+                );
+            }
             Change::AgentRemoved { agent, removal, .. } => {
                 let known = self.totals.remove(agent.as_str()).is_some() | self.away.remove(agent.as_str());
                 assert!(known, "only known agents leave");
-                if *removal == AgentRemoval::Unreachable {
+                if removal.is_unreachable() {
                     self.away.insert(agent.to_string());
                 }
                 assert!(self.offers.values().all(|(_, on, _)| on != agent.as_str()), "no offer outlives its agent");

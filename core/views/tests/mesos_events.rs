@@ -13,7 +13,7 @@ use messages::v1;
 use messages::v1::TaskState;
 use messages::v1::master::Event;
 use messages::v1::master::event::Type;
-use model::master::{AgentRemoval, Change, FrameworkSnapshot, TaskRemoval};
+use model::master::{AgentRemoval, Change, FrameworkSnapshot, RemovalReason, TaskRemoval, UnreachableReason};
 use model::{AgentId, FrameworkId, Role, TaskId, Timestamp};
 use serde_json::Value;
 use views::master::View;
@@ -119,11 +119,11 @@ fn not_everything_is_news() {
     check(&mut view, removed, &[]);
 
     let gone = |removal| Change::AgentRemoved { agent: AgentId::new("master-S0"), removal, at: Timestamp::default() };
-    check(&mut view, gone(AgentRemoval::Unreachable), &[]);
+    check(&mut view, gone(AgentRemoval::Unreachable(UnreachableReason::PingTimeout)), &[]);
     check(&mut view, Change::AgentAdded(Arc::clone(&agent)), &[Type::AgentAdded]);
     check(&mut view, gone(AgentRemoval::Gone), &[]);
     check(&mut view, Change::AgentAdded(agent), &[Type::AgentAdded]);
-    check(&mut view, gone(AgentRemoval::Removed), &[Type::AgentRemoved]);
+    check(&mut view, gone(AgentRemoval::Removed(RemovalReason::Unregistered)), &[Type::AgentRemoved]);
 }
 
 #[test]

@@ -11,7 +11,8 @@ use messages::v1;
 use messages::v1::TaskState;
 use messages::v1::master::{Call, call};
 use model::master::{
-    AgentRemoval, AgentSnapshot, Change, ExecutorSnapshot, FrameworkSnapshot, OfferSnapshot, TaskRemoval,
+    AgentRemoval, AgentSnapshot, Change, ExecutorSnapshot, FrameworkSnapshot, OfferSnapshot, RemovalReason,
+    TaskRemoval, UnreachableReason,
 };
 use model::{AgentId, ExecutorId, FrameworkId, OfferId, Role, TaskId, Timestamp, Upid};
 use proptest::prelude::*;
@@ -225,8 +226,8 @@ impl Cluster {
 
     fn agent_lost(&mut self, id: &AgentId, reachable: bool) -> Vec<Change> {
         let (task, removal) = match reachable {
-            true => (TaskRemoval::Completed, AgentRemoval::Removed),
-            false => (TaskRemoval::Unreachable, AgentRemoval::Unreachable),
+            true => (TaskRemoval::Completed, AgentRemoval::Removed(RemovalReason::Unregistered)),
+            false => (TaskRemoval::Unreachable, AgentRemoval::Unreachable(UnreachableReason::PingTimeout)),
         };
         let mut changes = self.offers_gone(|made| made.agent == *id);
         for framework in &mut self.frameworks {
@@ -235,7 +236,7 @@ impl Cluster {
         }
         self.agents.retain(|known| known.id != *id);
         match removal {
-            AgentRemoval::Unreachable => self.unreachable.insert(id.clone()),
+            AgentRemoval::Unreachable(_) => self.unreachable.insert(id.clone()),
             _ => self.unreachable.remove(id),
         };
         changes.push(agent_removed(id, removal));
@@ -362,7 +363,10 @@ impl Cluster {
 
     /// The shortest way to the same state.
     fn changes_from_scratch(&self) -> Vec<Change> {
-        let lost = self.unreachable.iter().map(|agent| agent_removed(agent, AgentRemoval::Unreachable));
+        let lost = self
+            .unreachable
+            .iter()
+            .map(|agent| agent_removed(agent, AgentRemoval::Unreachable(UnreachableReason::PingTimeout)));
         let agents = self.agents.iter().map(|agent| Change::AgentAdded(Arc::new(agent.clone())));
         let mut changes: Vec<Change> = lost.chain(agents).collect();
         for framework in self.completed.iter().chain(&self.frameworks) {

@@ -1,6 +1,6 @@
 //! The set of all agents: registered ones, found by id, process, observer and address, and unreachable ones.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddrV4;
 use std::sync::Arc;
 
@@ -23,8 +23,9 @@ pub(crate) struct Agents {
     pids: FxHashMap<Upid, AgentId>,
     observers: FxHashMap<Arc<str>, AgentId>,
     addresses: BTreeMap<SocketAddrV4, BTreeSet<AgentId>>,
-    unreachable: FxHashMap<AgentId, UnreachableAgent>,
-    unreachable_order: VecDeque<AgentId>,
+    /// With a number that grows from one to the next.
+    unreachable: FxHashMap<AgentId, (u64, UnreachableAgent)>,
+    next_unreachable: u64,
 }
 
 impl Agents {
@@ -98,41 +99,27 @@ impl Agents {
     }
 
     pub fn unreachable(&self, id: &str) -> Option<&UnreachableAgent> {
-        self.unreachable.get(id)
+        self.unreachable.get(id).map(|(_, agent)| agent)
     }
 
-    /// In the order in which they left.
+    /// The unreachable agents, in the order in which they became unreachable.
     pub fn unreachable_ids(&self) -> Vec<AgentId> {
-        self.unreachable_order.iter().filter(|id| self.unreachable.contains_key(*id)).cloned().collect()
+        let mut ids: Vec<(u64, &AgentId)> = self.unreachable.iter().map(|(id, (number, _))| (*number, id)).collect();
+        ids.sort_unstable();
+        ids.into_iter().map(|(_, id)| id.clone()).collect()
     }
 
     pub fn unreachable_count(&self) -> usize {
         self.unreachable.len()
     }
 
-    /// Remembers an unreachable agent; the oldest are forgotten beyond `limit`.
-    pub fn add_unreachable(&mut self, id: AgentId, agent: UnreachableAgent, limit: usize) {
-        if self.unreachable.insert(id.clone(), agent).is_none() {
-            self.unreachable_order.push_back(id);
-        }
-        while self.unreachable.len() > limit {
-            let Some(oldest) = self.unreachable_order.pop_front() else { break };
-            self.unreachable.remove(&oldest);
-        }
-        if self.unreachable_order.len() > 2 * limit.max(self.unreachable.len()) {
-            let known = &self.unreachable;
-            self.unreachable_order.retain(|id| known.contains_key(id));
-        }
-    }
-
-    /// What the registry has forgotten.
-    pub fn forget_unreachable(&mut self, ids: &[AgentId]) {
-        for id in ids {
-            self.unreachable.remove(id);
-        }
+    /// Adds an unreachable agent. It stays until it returns, is marked gone, or the registry forgets it.
+    pub fn add_unreachable(&mut self, id: AgentId, agent: UnreachableAgent) {
+        self.unreachable.insert(id, (self.next_unreachable, agent));
+        self.next_unreachable += 1;
     }
 
     pub fn take_unreachable(&mut self, id: &str) -> Option<UnreachableAgent> {
-        self.unreachable.remove(id)
+        self.unreachable.remove(id).map(|(_, agent)| agent)
     }
 }

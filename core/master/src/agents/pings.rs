@@ -3,9 +3,10 @@
 
 use messages::internal;
 use model::AgentId;
+use model::master::UnreachableReason;
 
 use super::agent::Agent;
-use super::removal_limiter::{UnreachableReason, schedule_mark_unreachable};
+use super::removal_limiter::schedule_mark_unreachable;
 use crate::failures::observe;
 use crate::interface::{Context, Timer};
 use crate::state::State;

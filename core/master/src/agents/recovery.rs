@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use messages::{internal, v1};
-use model::master::Change;
+use model::master::{Change, UnreachableReason};
 use model::{AgentId, Upid};
 
 use super::index::UnreachableAgent;
 use super::removal::can_be_removed;
-use super::removal_limiter::{UnreachableReason, schedule_mark_unreachable};
+use super::removal_limiter::schedule_mark_unreachable;
 use crate::failures::{observe, observe_recovery_complete, restore_failures};
 use crate::interface::{Context, Timer};
 use crate::policy::{preempt, recover_policy};
@@ -152,8 +152,7 @@ fn recover_unreachable(state: &mut State, cx: &mut Context<'_>) {
     unreachable.sort_by_key(|(since, _)| since.nanoseconds);
     cx.publish(Change::UnreachableRecovered(unreachable.iter().map(|(_, id)| id.clone()).collect()));
     for (since, id) in unreachable {
-        let agent = UnreachableAgent { since, tasks: Vec::new() };
-        state.agents.add_unreachable(id, agent, state.config.registry_max_agent_count);
+        state.agents.add_unreachable(id, UnreachableAgent { since, tasks: Vec::new() });
     }
     state.metrics.slaves_unreachable.set(state.agents.unreachable_count() as i64);
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use messages::{internal, v1};
-use model::master::{AgentSnapshot, Change};
+use model::master::{AgentSnapshot, Change, RemovalReason};
 use model::{AgentId, FrameworkId, Upid};
 use resources::Resources;
 
@@ -16,7 +16,7 @@ use crate::allocation::allocator_add_agent;
 use crate::failures::observe;
 use crate::interface::Context;
 use crate::policy::{is_machine_down, set_window_of_new_agent};
-use crate::registry::{AgentRemovalReason, Continuation, RegistryOperation, registry_is_full, store};
+use crate::registry::{Continuation, RegistryOperation, registry_is_full, store};
 use crate::state::State;
 
 /// Mesos' words.
@@ -50,7 +50,7 @@ pub(crate) fn register_agent(
             let answer = registered_message(state, &known);
             return cx.send(&from, answer);
         }
-        remove_agent(state, cx, &known, REPLACED, AgentRemovalReason::Replaced);
+        remove_agent(state, cx, &known, REPLACED, RemovalReason::Replaced);
     }
     // It was killed before its id was on its disk, or its disk is new: the agent it was does not come any more.
     if let Some(known) = state.recovery.at(&from).cloned() {

@@ -1,17 +1,17 @@
 //! How agents leave: lost links, silence, unregistration.
 
 use messages::v1;
-use model::master::{AgentRemoval, Change, TaskRemoval};
-use model::{AgentId, ExecutorId, FrameworkId, TaskId};
+use model::master::{AgentRemoval, Change, RemovalReason, TaskRemoval, UnreachableReason};
+use model::{AgentId, ExecutorId, FrameworkId, TaskId, format_duration};
 
 use super::index::UnreachableAgent;
 use super::pings::stop_pings;
-use super::removal_limiter::{UnreachableReason, schedule_mark_unreachable};
+use super::removal_limiter::schedule_mark_unreachable;
 use crate::failures::{observe, observe_recovery_complete};
 use crate::interface::{Context, Timer};
 use crate::offers::rescind_offers_of_agent;
 use crate::operations::remove_operations_on_agent;
-use crate::registry::{AgentRemovalReason, Continuation, PendingAgentRemoval, RegistryOperation, store};
+use crate::registry::{Continuation, RegistryOperation, store};
 use crate::state::State;
 use crate::support::time_info;
 use crate::tasks::{MasterGenerated, forward_master_generated, remove_executor, terminate_task};
@@ -60,21 +60,47 @@ pub(crate) fn reregistration_timed_out(state: &mut State, cx: &mut Context<'_>, 
     schedule_mark_unreachable(state, cx, id.clone(), UnreachableReason::ReregistrationTimeout);
 }
 
-pub(crate) fn mark_unreachable(state: &mut State, cx: &mut Context<'_>, id: &AgentId, cause: String) {
-    if state.agents.get(id.as_str()).is_none() || !can_be_removed(state, id) {
-        return;
+/// Begins to mark an agent unreachable: a registered one, or a recovered one that has not re-registered.
+pub(super) fn mark_unreachable(state: &mut State, cx: &mut Context<'_>, id: AgentId, reason: UnreachableReason) {
+    if reason == UnreachableReason::NotReregisteredAfterFailover {
+        let timeout = format_duration(state.config.agent_reregister_timeout);
+        tracing::warn!(agent = %id, "it did not reregister within {timeout} after master failover");
     }
-    state.registry.pending_removals.insert(id.clone(), PendingAgentRemoval::Unreachable);
+    state.registry.pending_removals.insert(id.clone(), AgentRemoval::Unreachable(reason));
     let since = time_info(cx.now.wall);
     let operation = RegistryOperation::MarkUnreachable { agent: id.clone(), since };
-    store(state, cx, operation, Continuation::Unreachable { agent: id.clone(), since, cause });
+    store(state, cx, operation, Continuation::Unreachable { agent: id, since, reason });
 }
 
+/// The registry has an agent as unreachable.
 pub(crate) fn marked_unreachable(
     state: &mut State,
     cx: &mut Context<'_>,
     id: &AgentId,
     since: v1::TimeInfo,
+    reason: UnreachableReason,
+) {
+    match reason {
+        UnreachableReason::PingTimeout => {
+            registered_marked_unreachable(state, cx, id, since, reason, "health check timed out");
+        }
+        UnreachableReason::ReregistrationTimeout => {
+            let timeout = format_duration(state.config.agent_reregister_timeout);
+            let cause = format!("agent did not reregister within {timeout} after disconnecting");
+            registered_marked_unreachable(state, cx, id, since, reason, &cause);
+        }
+        UnreachableReason::NotReregisteredAfterFailover => {
+            recovered_marked_unreachable(state, cx, id, since, reason);
+        }
+    }
+}
+
+fn registered_marked_unreachable(
+    state: &mut State,
+    cx: &mut Context<'_>,
+    id: &AgentId,
+    since: v1::TimeInfo,
+    reason: UnreachableReason,
     cause: &str,
 ) {
     if state.agents.get(id.as_str()).is_none() {
@@ -90,28 +116,32 @@ pub(crate) fn marked_unreachable(
         tasks.extend(tasks_on(state, id, &framework).into_iter().map(|task| (framework.clone(), task)));
         remove_framework_from_agent(state, cx, id, &framework, &reason, TaskRemoval::Unreachable);
     }
-    let unreachable = UnreachableAgent { since, tasks };
-    state.agents.add_unreachable(id.clone(), unreachable, state.config.registry_max_agent_count);
-    finish_agent_removal(state, cx, id, AgentRemoval::Unreachable);
-    let loss = failures::AgentLoss::Unreachable(cause.to_owned());
-    observe(state, cx, failures::Event::AgentLost { agent: id.clone(), loss });
+    state.agents.add_unreachable(id.clone(), UnreachableAgent { since, tasks });
+    finish_agent_removal(state, cx, id, AgentRemoval::Unreachable(reason));
+    observe(state, cx, failures::Event::AgentUnreachable { agent: id.clone(), cause: cause.to_owned() });
 }
 
-/// An agent that is not registered and did not come back; no task of it is known.
-pub(crate) fn recovered_marked_unreachable(state: &mut State, cx: &mut Context<'_>, id: &AgentId, since: v1::TimeInfo) {
+/// No task of a recovered agent is known.
+fn recovered_marked_unreachable(
+    state: &mut State,
+    cx: &mut Context<'_>,
+    id: &AgentId,
+    since: v1::TimeInfo,
+    reason: UnreachableReason,
+) {
     state.registry.pending_removals.remove(id);
     if state.recovery.take(id).is_none() {
         return;
     }
     count_unreachable_removal(state);
     state.metrics.recovery_slave_removals.increment();
-    let unreachable = UnreachableAgent { since, tasks: Vec::new() };
-    state.agents.add_unreachable(id.clone(), unreachable, state.config.registry_max_agent_count);
+    state.agents.add_unreachable(id.clone(), UnreachableAgent { since, tasks: Vec::new() });
     state.metrics.slaves_unreachable.set(state.agents.unreachable_count() as i64);
-    cx.publish(Change::AgentRemoved { agent: id.clone(), removal: AgentRemoval::Unreachable, at: cx.now.wall });
+    let removal = AgentRemoval::Unreachable(reason);
+    cx.publish(Change::AgentRemoved { agent: id.clone(), removal, at: cx.now.wall });
     send_agent_lost(state, cx, id);
-    let loss = failures::AgentLoss::Unreachable("it did not come back after the master failover".to_owned());
-    observe(state, cx, failures::Event::AgentLost { agent: id.clone(), loss });
+    let cause = "it did not come back after the master failover".to_owned();
+    observe(state, cx, failures::Event::AgentUnreachable { agent: id.clone(), cause });
     observe_recovery_complete(state, cx);
 }
 
@@ -128,7 +158,7 @@ pub(crate) fn can_be_removed(state: &State, id: &AgentId) -> bool {
 pub(crate) fn unregister_agent(state: &mut State, cx: &mut Context<'_>, from: &model::Upid, id: &AgentId) {
     state.metrics.messages_unregister_slave.increment();
     if state.agents.get(id.as_str()).is_some_and(|agent| agent.state.pid == *from) {
-        remove_agent(state, cx, id, "the agent unregistered", AgentRemovalReason::Unregistered);
+        remove_agent(state, cx, id, "the agent unregistered", RemovalReason::Unregistered);
     }
 }
 
@@ -137,12 +167,12 @@ pub(crate) fn remove_agent(
     cx: &mut Context<'_>,
     id: &AgentId,
     cause: &'static str,
-    reason: AgentRemovalReason,
+    reason: RemovalReason,
 ) {
     if state.agents.get(id.as_str()).is_none() || state.registry.pending_removals.contains_key(id) {
         return;
     }
-    state.registry.pending_removals.insert(id.clone(), PendingAgentRemoval::Removed);
+    state.registry.pending_removals.insert(id.clone(), AgentRemoval::Removed(reason));
     let operation = RegistryOperation::RemoveAgent(id.clone());
     store(state, cx, operation, Continuation::Remove { agent: id.clone(), cause, reason });
 }
@@ -152,12 +182,13 @@ pub(crate) fn remove_recovered(state: &mut State, cx: &mut Context<'_>, id: Agen
     if !can_be_removed(state, &id) {
         return;
     }
-    state.registry.pending_removals.insert(id.clone(), PendingAgentRemoval::Removed);
+    let reason = RemovalReason::Replaced;
+    state.registry.pending_removals.insert(id.clone(), AgentRemoval::Removed(reason));
     let operation = RegistryOperation::RemoveAgent(id.clone());
-    store(state, cx, operation, Continuation::Remove { agent: id, cause, reason: AgentRemovalReason::Replaced });
+    store(state, cx, operation, Continuation::Remove { agent: id, cause, reason });
 }
 
-fn recovered_removed(state: &mut State, cx: &mut Context<'_>, id: &AgentId) {
+fn recovered_removed(state: &mut State, cx: &mut Context<'_>, id: &AgentId, reason: RemovalReason) {
     state.registry.pending_removals.remove(id);
     if state.recovery.take(id).is_none() {
         return;
@@ -166,32 +197,26 @@ fn recovered_removed(state: &mut State, cx: &mut Context<'_>, id: &AgentId) {
     state.metrics.slave_removals.increment();
     state.metrics.slave_removals_reason_registered.increment();
     state.metrics.recovery_slave_removals.increment();
-    cx.publish(Change::AgentRemoved { agent: id.clone(), removal: AgentRemoval::Removed, at: cx.now.wall });
+    cx.publish(Change::AgentRemoved { agent: id.clone(), removal: AgentRemoval::Removed(reason), at: cx.now.wall });
     send_agent_lost(state, cx, id);
-    observe(state, cx, failures::Event::AgentLost { agent: id.clone(), loss: failures::AgentLoss::Gone });
+    observe(state, cx, failures::Event::AgentRemoved(id.clone()));
     observe_recovery_complete(state, cx);
 }
 
-pub(crate) fn agent_removed(
-    state: &mut State,
-    cx: &mut Context<'_>,
-    id: &AgentId,
-    cause: &str,
-    reason: AgentRemovalReason,
-) {
-    let Some(agent) = state.agents.get(id.as_str()) else { return recovered_removed(state, cx, id) };
+pub(crate) fn agent_removed(state: &mut State, cx: &mut Context<'_>, id: &AgentId, cause: &str, why: RemovalReason) {
+    let Some(agent) = state.agents.get(id.as_str()) else { return recovered_removed(state, cx, id, why) };
     let message = format!("Agent {} removed: {cause}", agent.state.info.hostname);
     state.metrics.slave_removals.increment();
-    match reason {
-        AgentRemovalReason::Replaced => state.metrics.slave_removals_reason_registered.increment(),
-        AgentRemovalReason::Unregistered => state.metrics.slave_removals_reason_unregistered.increment(),
-        AgentRemovalReason::MachineDown => {}
+    match why {
+        RemovalReason::Replaced => state.metrics.slave_removals_reason_registered.increment(),
+        RemovalReason::Unregistered => state.metrics.slave_removals_reason_unregistered.increment(),
+        RemovalReason::MachineDown => {}
     }
     let reason = MasterGenerated::new(v1::TaskState::TaskLost, v1::task_status::Reason::AgentRemoved, message);
     for framework in frameworks_on(state, id) {
         remove_framework_from_agent(state, cx, id, &framework, &reason, TaskRemoval::Completed);
     }
-    finish_agent_removal(state, cx, id, AgentRemoval::Removed);
+    finish_agent_removal(state, cx, id, AgentRemoval::Removed(why));
 }
 
 /// Ends everything a framework has on an agent, and tells it.
@@ -247,8 +272,8 @@ pub(crate) fn finish_agent_removal(state: &mut State, cx: &mut Context<'_>, id: 
     decrement_agent_gauges(state, &agent);
     cx.publish(Change::AgentRemoved { agent: id.clone(), removal, at: cx.now.wall });
     send_agent_lost(state, cx, id);
-    if removal != AgentRemoval::Unreachable {
-        observe(state, cx, failures::Event::AgentLost { agent: id.clone(), loss: failures::AgentLoss::Gone });
+    if !removal.is_unreachable() {
+        observe(state, cx, failures::Event::AgentRemoved(id.clone()));
     }
 }
 

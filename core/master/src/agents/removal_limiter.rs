@@ -1,32 +1,20 @@
-//! Giving agents up, one at a time if `--agent_removal_rate_limit` says so: a fault of the network that hides many at
-//! once is not to cost all their tasks before anybody can look.
+//! `--agent_removal_rate_limit`: agents are marked unreachable one at a time, so that a fault of the network that hides
+//! many at once does not end all their tasks before an operator can act.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use model::{AgentId, Monotonic, format_duration};
+use model::master::UnreachableReason;
+use model::{AgentId, Monotonic};
 
 use super::removal::{can_be_removed, mark_unreachable};
 use crate::interface::{Context, Timer};
-use crate::registry::{Continuation, PendingAgentRemoval, RegistryOperation, store};
 use crate::state::State;
-use crate::support::time_info;
 
-/// Why an agent is given up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum UnreachableReason {
-    /// It answers no pings.
-    PingTimeout,
-    /// Its link broke, and it did not come back in time.
-    ReregistrationTimeout,
-    /// It belonged to the master before, and did not come to this one.
-    NotReregisteredAfterFailover,
-}
-
-/// Agents whose turn has not come, in order.
+/// Agents that wait to be marked unreachable, in order.
 #[derive(Debug)]
 pub(crate) struct AgentRemovalLimiter {
-    /// Between two; none without a limit.
+    /// The time between two permits; `None` without a limit.
     interval: Option<Duration>,
     next_permit_at: Option<Monotonic>,
     next: u64,
@@ -45,12 +33,12 @@ impl AgentRemovalLimiter {
         }
     }
 
-    /// It has left otherwise.
+    /// Takes an agent out that was removed in another way; returns whether it was waiting.
     pub fn cancel(&mut self, id: &AgentId) -> bool {
         self.positions.remove(id).is_some_and(|position| self.scheduled.remove(&position).is_some())
     }
 
-    /// It answers again. True if that saved it.
+    /// Takes an agent out that was waiting because of missed pings, and answers again; returns whether it was.
     pub fn cancel_after_pong(&mut self, id: &AgentId) -> bool {
         let silent = |position: &u64| {
             self.scheduled.get(position).is_some_and(|(_, reason)| *reason == UnreachableReason::PingTimeout)
@@ -70,13 +58,13 @@ impl AgentRemovalLimiter {
         Some((id, reason))
     }
 
-    /// When the next turn is, if somebody waits for it.
+    /// When the next permit is given, if an agent waits for it.
     fn due(&self, now: Monotonic) -> Option<Monotonic> {
         (!self.scheduled.is_empty()).then(|| self.next_permit_at.map_or(now, |at| at.max(now)))
     }
 }
 
-/// Marks an agent unreachable, when its turn comes.
+/// Marks an agent unreachable as soon as the rate limit permits.
 pub(crate) fn schedule_mark_unreachable(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -94,7 +82,7 @@ pub(crate) fn schedule_mark_unreachable(
 pub(crate) fn process_scheduled_removals(state: &mut State, cx: &mut Context<'_>) {
     while state.removal_limiter.due(cx.now.monotonic).is_some_and(|at| at <= cx.now.monotonic) {
         let Some((id, reason)) = state.removal_limiter.pop() else { break };
-        // One that was saved meanwhile does not cost a turn (in Mesos it does: MESOS-8386).
+        // An agent that has returned meanwhile uses no permit (in Mesos it does: MESOS-8386).
         if !is_still_unreachable(state, &id, reason) {
             state.metrics.slave_unreachable_canceled.increment();
             continue;
@@ -102,7 +90,7 @@ pub(crate) fn process_scheduled_removals(state: &mut State, cx: &mut Context<'_>
         state.metrics.slave_unreachable_completed.increment();
         state.removal_limiter.next_permit_at =
             state.removal_limiter.interval.map(|interval| cx.now.monotonic + interval);
-        mark_unreachable_for(state, cx, &id, reason);
+        mark_unreachable(state, cx, id, reason);
     }
     if let Some(at) = state.removal_limiter.due(cx.now.monotonic) {
         cx.arm(Timer::AgentRemoval, at);
@@ -118,22 +106,4 @@ fn is_still_unreachable(state: &State, id: &AgentId, reason: UnreachableReason) 
         UnreachableReason::NotReregisteredAfterFailover => state.recovery.contains(id.as_str()),
     };
     lost && can_be_removed(state, id)
-}
-
-fn mark_unreachable_for(state: &mut State, cx: &mut Context<'_>, id: &AgentId, reason: UnreachableReason) {
-    let timeout = format_duration(state.config.agent_reregister_timeout);
-    match reason {
-        UnreachableReason::PingTimeout => mark_unreachable(state, cx, id, "health check timed out".to_owned()),
-        UnreachableReason::ReregistrationTimeout => {
-            let cause = format!("agent did not reregister within {timeout} after disconnecting");
-            mark_unreachable(state, cx, id, cause);
-        }
-        UnreachableReason::NotReregisteredAfterFailover => {
-            tracing::warn!(agent = %id, "it did not reregister within {timeout} after master failover");
-            state.registry.pending_removals.insert(id.clone(), PendingAgentRemoval::Unreachable);
-            let since = time_info(cx.now.wall);
-            let operation = RegistryOperation::MarkUnreachable { agent: id.clone(), since };
-            store(state, cx, operation, Continuation::RecoveredUnreachable { agent: id.clone(), since });
-        }
-    }
 }

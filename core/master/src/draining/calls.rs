@@ -3,6 +3,7 @@
 use machine::{CallResponse, Status};
 use messages::v1;
 use messages::v1::master::call;
+use model::master::AgentRemoval;
 use model::{AgentId, ReplyId};
 
 use super::AgentStateChange;
@@ -10,7 +11,7 @@ use super::agent_state::drain_state_of;
 use super::gone::mark_gone;
 use crate::failures::reactivate_held;
 use crate::interface::Context;
-use crate::registry::{Continuation, MachineKey, PendingAgentRemoval, RegistryOperation, store};
+use crate::registry::{Continuation, MachineKey, RegistryOperation, store};
 use crate::state::State;
 
 /// True if it is one of these calls: it is answered, or will be once its record is durable.
@@ -41,9 +42,9 @@ fn mark_agent_gone(state: &mut State, cx: &mut Context<'_>, reply: ReplyId, call
     }
     if let Some(pending) = state.registry.pending_removals.get(&id) {
         let how = match pending {
-            PendingAgentRemoval::Gone => "already being transitioned to gone",
-            PendingAgentRemoval::Removed => "being transitioned to removed",
-            PendingAgentRemoval::Unreachable => "being transitioned to unreachable",
+            AgentRemoval::Gone => "already being transitioned to gone",
+            AgentRemoval::Removed(_) => "being transitioned to removed",
+            AgentRemoval::Unreachable(_) => "being transitioned to unreachable",
         };
         return cx.reply(reply, CallResponse::new(Status::ServiceUnavailable, format!("Agent '{id}' is {how}")));
     }
@@ -92,7 +93,7 @@ pub(crate) fn cannot_drain(state: &State, id: &AgentId) -> Option<CallResponse> 
     if !is_known(state, id) {
         return Some(CallResponse::bad_request("Unknown agent"));
     }
-    (state.registry.pending_removals.get(id) == Some(&PendingAgentRemoval::Gone))
+    (state.registry.pending_removals.get(id) == Some(&AgentRemoval::Gone))
         .then(|| CallResponse::new(Status::Conflict, "Agent is currently being marked gone"))
 }
 

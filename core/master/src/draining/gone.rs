@@ -8,7 +8,7 @@ use model::{AgentId, FrameworkId, ReplyId, TaskId};
 use crate::agents::{UnreachableAgent, finish_agent_removal, frameworks_on, remove_framework_from_agent};
 use crate::failures::{observe, observe_recovery_complete};
 use crate::interface::Context;
-use crate::registry::{Continuation, PendingAgentRemoval, RegistryOperation, store};
+use crate::registry::{Continuation, RegistryOperation, store};
 use crate::state::State;
 use crate::support::time_info;
 use crate::tasks::{MasterGenerated, forward_master_generated};
@@ -16,7 +16,7 @@ use crate::tasks::{MasterGenerated, forward_master_generated};
 const GONE: &str = "Agent has been marked gone";
 
 pub(crate) fn mark_gone(state: &mut State, cx: &mut Context<'_>, id: AgentId, reply: Option<ReplyId>) {
-    state.registry.pending_removals.insert(id.clone(), PendingAgentRemoval::Gone);
+    state.registry.pending_removals.insert(id.clone(), AgentRemoval::Gone);
     let since = time_info(cx.now.wall);
     let operation = RegistryOperation::MarkGone { agent: id.clone(), since };
     store(state, cx, operation, Continuation::Gone { agent: id, since, reply });
@@ -41,7 +41,7 @@ pub(crate) fn marked_gone(state: &mut State, cx: &mut Context<'_>, id: &AgentId,
         return;
     }
     cx.publish(Change::AgentRemoved { agent: id.clone(), removal: AgentRemoval::Gone, at: cx.now.wall });
-    observe(state, cx, failures::Event::AgentLost { agent: id.clone(), loss: failures::AgentLoss::Gone });
+    observe(state, cx, failures::Event::AgentRemoved(id.clone()));
     observe_recovery_complete(state, cx);
 }
 

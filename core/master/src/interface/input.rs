@@ -27,7 +27,7 @@ pub enum Input {
     PartitionCall(PartitionCall),
     /// A libprocess message to one of the master's processes.
     Message(PeerMessage),
-    /// The link to every process at this address broke.
+    /// The link to every process at this address broke. The master itself has kept the link: there is no caller.
     Exited(SocketAddrV4),
     /// Why something is offered to nobody; a JSON document is owed.
     Explain(Explain),
@@ -40,9 +40,11 @@ pub enum Input {
     StoreStalled(Option<String>),
 }
 
-/// Who is calling, as authenticated by the edge (nobody, when authentication is off).
+/// Who caused an input, as authenticated by the edge. Every input that a request or a message caused has one; it is
+/// anonymous when authentication is off.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Caller {
+    /// `None` for an anonymous caller.
     pub principal: Option<Principal>,
 }
 
@@ -72,12 +74,15 @@ pub struct OperatorCall {
 #[derive(Debug)]
 pub struct Explain {
     pub reply: ReplyId,
+    pub caller: Caller,
     pub question: allocator::ExplainQuery,
 }
 
 #[derive(Debug)]
 pub struct PeerMessage {
+    /// The process that the sender claims to be.
     pub from: Upid,
+    pub caller: Caller,
     /// The process id it was addressed to: `master`, `slave-observer(7)`.
     pub to: String,
     pub message: Message,

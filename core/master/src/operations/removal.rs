@@ -18,8 +18,8 @@ pub(crate) fn remove_operations_on_agent(
     removal: AgentRemoval,
 ) {
     let ending = match removal {
-        AgentRemoval::Removed => None,
-        AgentRemoval::Unreachable => Some((OperationState::OperationUnreachable, "Agent was marked unreachable")),
+        AgentRemoval::Removed(_) => None,
+        AgentRemoval::Unreachable(_) => Some((OperationState::OperationUnreachable, "Agent was marked unreachable")),
         AgentRemoval::Gone => Some((OperationState::OperationGoneByOperator, "Agent has been marked gone")),
     };
     for uuid in state.operations.on_agent(agent.as_str()) {

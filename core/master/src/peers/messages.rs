@@ -17,7 +17,7 @@ use crate::state::State;
 use crate::tasks::{acknowledge, executor_message, exited_executor, framework_message, status_update};
 
 pub(crate) fn message(state: &mut State, cx: &mut Context<'_>, input: PeerMessage) {
-    let PeerMessage { from, to, message } = input;
+    let PeerMessage { from, caller: _, to, message } = input;
     match message {
         Message::PongSlave(_) => pong(state, cx, &to),
 

@@ -8,14 +8,14 @@ use messages::v1::machine_info::Mode;
 use messages::v1::maintenance::Schedule;
 use messages::v1::{MachineId, Unavailability};
 use model::AgentId;
-use model::master::{AgentSnapshot, Change, MaintenanceSnapshot};
+use model::master::{AgentSnapshot, Change, MaintenanceSnapshot, RemovalReason};
 
 use super::PolicyChange;
 use super::machines::{self, machine_of};
 use crate::agents::{Agent, remove_agent};
 use crate::interface::Context;
 use crate::offers::rescind_offers_of_agent;
-use crate::registry::{AgentRemovalReason, MachineKey};
+use crate::registry::MachineKey;
 use crate::state::State;
 
 /// What agents of a machine that goes down are told, and the cause of their removal.
@@ -82,7 +82,7 @@ pub(super) fn machines_went_down(state: &mut State, cx: &mut Context<'_>, machin
         if let Some(agent) = state.agents.get(id.as_str()) {
             crate::frameworks::shut_down_agent(cx, &agent.state.pid, DOWN);
         }
-        remove_agent(state, cx, &id, DOWN, AgentRemovalReason::MachineDown);
+        remove_agent(state, cx, &id, DOWN, RemovalReason::MachineDown);
     }
     publish_maintenance(state, cx);
 }

@@ -5,13 +5,12 @@ use std::sync::Arc;
 
 use machine::{CallResponse, StoreToken};
 use messages::{internal, v1};
+use model::master::{AgentRemoval, RemovalReason, UnreachableReason};
 use model::{AgentId, ReplyId, Upid};
 
 use super::gc::registry_pruned;
 use super::{RegistryOperation, RegistryState};
-use crate::agents::{
-    admitted, agent_removed, marked_unreachable, readmitted, recovered_marked_unreachable, reregistered,
-};
+use crate::agents::{admitted, agent_removed, marked_unreachable, readmitted, reregistered};
 use crate::draining::{AgentStateChange, agent_state_stored, marked_drained, marked_gone};
 use crate::failures::{failures_persisted, reply_when_persisted};
 use crate::interface::Context;
@@ -29,15 +28,7 @@ pub(crate) struct Registry {
     /// Agents whose re-registration is under way.
     pub reregistering: BTreeSet<AgentId>,
     /// Agents of which a change that ends their registration is under way.
-    pub pending_removals: BTreeMap<AgentId, PendingAgentRemoval>,
-}
-
-/// How an agent is about to leave.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum PendingAgentRemoval {
-    Unreachable,
-    Removed,
-    Gone,
+    pub pending_removals: BTreeMap<AgentId, AgentRemoval>,
 }
 
 /// What goes on once a record is durable.
@@ -59,15 +50,11 @@ pub(crate) enum Continuation {
         from: Upid,
         message: Box<internal::ReregisterSlaveMessage>,
     },
+    /// An agent was marked unreachable, registered or recovered.
     Unreachable {
         agent: AgentId,
         since: v1::TimeInfo,
-        cause: String,
-    },
-    /// An agent of the master before, which did not come back.
-    RecoveredUnreachable {
-        agent: AgentId,
-        since: v1::TimeInfo,
+        reason: UnreachableReason,
     },
     Gone {
         agent: AgentId,
@@ -96,23 +83,13 @@ pub(crate) enum Continuation {
     Remove {
         agent: AgentId,
         cause: &'static str,
-        reason: AgentRemovalReason,
+        reason: RemovalReason,
     },
     /// An operator's decision, whose answer is owed to `reply`.
     Policy {
         reply: Option<ReplyId>,
         change: PolicyChange,
     },
-}
-
-/// Why an agent was removed; each has its counter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum AgentRemovalReason {
-    /// A new agent registered at its address.
-    Replaced,
-    Unregistered,
-    /// An operator took its machine down; Mesos has no counter for it.
-    MachineDown,
 }
 
 impl Registry {
@@ -151,8 +128,7 @@ pub(crate) fn stored(state: &mut State, cx: &mut Context<'_>, token: StoreToken)
         Continuation::Admit { from, info, message } => admitted(state, cx, from, info, *message),
         Continuation::Readmit { from, message } => readmitted(state, cx, from, *message),
         Continuation::Update { from, message } => reregistered(state, cx, from, *message),
-        Continuation::Unreachable { agent, since, cause } => marked_unreachable(state, cx, &agent, since, &cause),
-        Continuation::RecoveredUnreachable { agent, since } => recovered_marked_unreachable(state, cx, &agent, since),
+        Continuation::Unreachable { agent, since, reason } => marked_unreachable(state, cx, &agent, since, reason),
         Continuation::Gone { agent, since, reply } => {
             marked_gone(state, cx, &agent, since);
             if let Some(reply) = reply {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use messages::v1::TimeInfo;
 use model::AgentId;
+use model::master::Change;
 
 use super::continuation::store;
 use super::{Continuation, RegistryOperation};
@@ -29,12 +30,18 @@ pub(crate) fn prune_registry(state: &mut State, cx: &mut Context<'_>) {
 
 pub(crate) fn registry_pruned(state: &mut State, cx: &mut Context<'_>, unreachable: &[AgentId]) {
     // One that returned while this was written, and left again, has a new record.
-    let still = |id: &&AgentId| !state.registry.state.unreachable.contains_key(*id);
-    let forgotten: Vec<AgentId> = unreachable.iter().filter(still).cloned().collect();
-    state.agents.forget_unreachable(&forgotten);
+    let has_record = |id: &AgentId| state.registry.state.unreachable.contains_key(id);
+    let candidates: Vec<AgentId> = unreachable.iter().filter(|id| !has_record(id)).cloned().collect();
+    let mut forgotten = Vec::new();
+    for agent in candidates {
+        if state.agents.take_unreachable(agent.as_str()).is_some() {
+            forgotten.push(agent.clone());
+        }
+        observe(state, cx, failures::Event::AgentRemoved(agent));
+    }
     state.metrics.slaves_unreachable.set(state.agents.unreachable_count() as i64);
-    for agent in forgotten {
-        observe(state, cx, failures::Event::AgentLost { agent, loss: failures::AgentLoss::Gone });
+    if !forgotten.is_empty() {
+        cx.publish(Change::UnreachableForgotten(forgotten));
     }
 }
 

@@ -10,9 +10,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use continuation::{
-    AgentRemovalReason, Continuation, PendingAgentRemoval, Registry, registry_is_full, store, stored,
-};
+pub(crate) use continuation::{Continuation, Registry, registry_is_full, store, stored};
 pub(crate) use gc::prune_registry;
 pub use operation::RegistryOperation;
 pub use records::{CorruptRegistry, Entry};

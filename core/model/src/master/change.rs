@@ -9,6 +9,7 @@ use messages::tepui::registry::Partition;
 use messages::v1;
 use resources::Resources;
 
+use super::agent_removal::AgentRemoval;
 use super::framework_metrics::FrameworkMetrics;
 use super::operation_uuid::OperationUuid;
 use crate::incident::{Incident, IncidentUpdate};
@@ -22,6 +23,9 @@ pub enum Change {
     AgentsRecovered(Vec<Arc<v1::AgentInfo>>),
     /// Agents that were unreachable under the master before.
     UnreachableRecovered(Vec<AgentId>),
+    /// Unreachable agents of which the registry keeps no record any more (`--registry_max_agent_age`,
+    /// `--registry_max_agent_count`): nothing is known of them from now on.
+    UnreachableForgotten(Vec<AgentId>),
     AgentUpdated(Arc<AgentSnapshot>),
     AgentRemoved {
         agent: AgentId,
@@ -112,16 +116,6 @@ pub struct AgentSnapshot {
     pub drain_started: Option<Timestamp>,
     /// `info.resources` with the applied operations, plus oversubscribed resources.
     pub total: Resources,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AgentRemoval {
-    /// It unregistered or its machine went down.
-    Removed,
-    /// It stopped answering pings, or did not re-register in time.
-    Unreachable,
-    /// An operator marked it gone.
-    Gone,
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -1,12 +1,13 @@
 //! What the readers of a master are told: the change stream and the snapshots in it.
 
+mod agent_removal;
 mod change;
 mod framework_metrics;
 mod operation_uuid;
 
+pub use agent_removal::{AgentRemoval, RemovalReason, UnreachableReason};
 pub use change::{
-    AgentRemoval, AgentSnapshot, Change, ExecutorSnapshot, FrameworkSnapshot, MaintenanceSnapshot, OfferSnapshot,
-    TaskRemoval,
+    AgentSnapshot, Change, ExecutorSnapshot, FrameworkSnapshot, MaintenanceSnapshot, OfferSnapshot, TaskRemoval,
 };
 pub use framework_metrics::FrameworkMetrics;
 pub use operation_uuid::OperationUuid;

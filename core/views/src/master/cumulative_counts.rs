@@ -30,8 +30,8 @@ impl CumulativeCounts {
 
     pub fn agent_left(&mut self, removal: AgentRemoval) {
         match removal {
-            AgentRemoval::Removed => self.unregistered += 1,
-            AgentRemoval::Unreachable => self.unreachable += 1,
+            AgentRemoval::Removed(_) => self.unregistered += 1,
+            AgentRemoval::Unreachable(_) => self.unreachable += 1,
             AgentRemoval::Gone => self.gone += 1,
         }
     }

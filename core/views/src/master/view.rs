@@ -9,7 +9,7 @@ use model::master::{
 };
 use model::{AgentId, ExecutorId, FrameworkId, OfferId, Role, TaskId, Timestamp};
 use resources::Resources;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::cumulative_counts::CumulativeCounts;
 use super::entity::{Agent, Executor, Framework, Offer};
@@ -22,9 +22,6 @@ use crate::entity::Task;
 use crate::history::History;
 use crate::snapshot_map::SnapshotMap;
 
-/// Unreachable agents remembered, as `--registry_max_agent_count`.
-const MAX_UNREACHABLE_AGENTS: usize = 102_400;
-
 /// Holds the newest snapshot, and where everything in it is found.
 #[derive(Debug)]
 pub struct View {
@@ -35,8 +32,7 @@ pub struct View {
     offers: FxHashMap<OfferId, (FrameworkId, u64)>,
     operations: FxHashMap<OperationUuid, u64>,
     failures: Failures,
-    unreachable: FxHashMap<AgentId, u64>,
-    unreachable_by_age: SnapshotMap<AgentId>,
+    unreachable: FxHashSet<AgentId>,
     /// Whether operators' streams hear of the change applied last.
     announces: bool,
 }
@@ -84,8 +80,7 @@ impl View {
             offers: FxHashMap::default(),
             operations: FxHashMap::default(),
             failures: Failures::default(),
-            unreachable: FxHashMap::default(),
-            unreachable_by_age: SnapshotMap::default(),
+            unreachable: FxHashSet::default(),
             announces: false,
         }
     }
@@ -112,6 +107,7 @@ impl View {
             Change::AgentUpdated(agent) => self.put_agent(agent),
             Change::AgentsRecovered(agents) => self.add_recovered_agents(agents),
             Change::UnreachableRecovered(agents) => agents.iter().for_each(|agent| self.remember_unreachable(agent)),
+            Change::UnreachableForgotten(agents) => agents.iter().for_each(|agent| self.forget_unreachable(agent)),
             Change::AgentRemoved { agent, removal, .. } => self.remove_agent(agent, *removal),
             Change::FrameworkAdded(framework) | Change::FrameworkUpdated(framework) => self.put_framework(framework),
             Change::FrameworkRemoved(framework) => self.remove_framework(framework),
@@ -216,7 +212,7 @@ impl View {
 
     fn remove_agent(&mut self, id: &AgentId, removal: AgentRemoval) {
         self.forget_recovered(id);
-        if removal == AgentRemoval::Unreachable {
+        if removal.is_unreachable() {
             self.remember_unreachable(id);
         } else {
             self.forget_unreachable(id);
@@ -246,21 +242,12 @@ impl View {
     }
 
     fn remember_unreachable(&mut self, id: &AgentId) {
-        if self.unreachable.contains_key(id) {
-            return;
-        }
-        self.unreachable.insert(id.clone(), self.unreachable_by_age.push(id.clone()));
-        if self.unreachable_by_age.len() > MAX_UNREACHABLE_AGENTS
-            && let Some(oldest) = self.unreachable_by_age.pop_first()
-        {
-            self.unreachable.remove(&oldest);
-        }
+        self.unreachable.insert(id.clone());
         self.current.unreachable_agents = self.unreachable.len();
     }
 
     fn forget_unreachable(&mut self, id: &AgentId) {
-        if let Some(key) = self.unreachable.remove(id) {
-            self.unreachable_by_age.remove(key);
+        if self.unreachable.remove(id) {
             self.current.unreachable_agents = self.unreachable.len();
         }
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use failures::Policy;
 use master::Effect;
 use model::incident::{Incident, IncidentUpdate, InvolvedObject, Kind};
-use model::master::{AgentRemoval, Change};
+use model::master::Change;
 use model::{AgentId, FrameworkId};
 
 /// What is decided about an agent.
@@ -98,7 +98,7 @@ impl RemediationCheck {
                 }
             }
             Change::AgentRemoved { agent, removal, .. } => {
-                if *removal != AgentRemoval::Unreachable {
+                if !removal.is_unreachable() {
                     // By an operator's word, or its own: if it ever comes back nothing is held against it.
                     self.quarantines.remove(agent);
                 }
