@@ -48,7 +48,7 @@ pub use interface::{
 };
 pub use master::Master;
 pub use metrics::Metrics;
-pub use offers::{OffersEvent, OutgoingOffer};
+pub use offers::OffersEvent;
 pub use registry::{
     AgentRecord, CorruptRegistry, Entry, MachineKey, RegistryOperation, RegistryState, UnreachableRecord,
 };

@@ -11,7 +11,7 @@ use std::time::Duration;
 use common::calls::*;
 use common::operators::*;
 use common::*;
-use master::{Effect, OutgoingOffer, SchedulerEvent};
+use master::{Effect, SchedulerEvent};
 use messages::{internal, v1};
 use model::Upid;
 use model::master::Change;
@@ -242,7 +242,7 @@ impl Reader {
             Change::OperationUpdated(operation) => assert!(self.operations.contains(&operation.uuid.value)),
             Change::OperationRemoved(uuid) => assert!(self.operations.remove(&uuid.to_proto().value)),
             Change::OfferAdded(offer) => {
-                let entry = (offer.framework.to_string(), offer.agent.to_string(), offer.resources.clone());
+                let entry = (offer.framework.to_string(), offer.agent_id().to_string(), offer.resources.clone());
                 assert!(self.offers.insert(offer.id.to_string(), entry).is_none());
             }
             Change::OfferRemoved(offer) => assert!(self.offers.remove(offer.as_str()).is_some()),
@@ -372,7 +372,7 @@ impl World {
                 Effect::Event { stream, event: SchedulerEvent::Offers(offers) } => {
                     let known = self.frameworks.iter_mut();
                     for party in known.filter(|party| party.http.as_ref().is_some_and(|http| http.stream == stream)) {
-                        party.offers.extend(offers.offers().iter().map(OutgoingOffer::to_proto));
+                        party.offers.extend(offers.to_proto().offers.unwrap().offers);
                     }
                 }
                 Effect::Send { to, message, .. } => self.hear(&to, message),

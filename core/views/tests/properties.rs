@@ -11,8 +11,8 @@ use messages::v1;
 use messages::v1::TaskState;
 use messages::v1::master::{Call, call};
 use model::master::{
-    AgentRemoval, AgentSnapshot, Change, ExecutorSnapshot, FrameworkSnapshot, OfferSnapshot, RemovalReason,
-    TaskRemoval, UnreachableReason,
+    AgentRemoval, AgentSnapshot, Change, ExecutorSnapshot, FrameworkSnapshot, Offer, RemovalReason, TaskRemoval,
+    UnreachableReason,
 };
 use model::{AgentId, ExecutorId, FrameworkId, OfferId, Role, TaskId, Timestamp, Upid};
 use proptest::prelude::*;
@@ -151,9 +151,9 @@ struct Framework {
     tasks: Vec<v1::Task>,
     unreachable: Vec<v1::Task>,
     completed: Vec<v1::Task>,
-    /// With numbers that tell what came first: an offer names the executors before it.
+    /// With numbers that tell what came first.
     executors: Vec<(usize, ExecutorSnapshot)>,
-    offers: Vec<(usize, OfferSnapshot)>,
+    offers: Vec<(usize, Offer)>,
     appeared: usize,
 }
 
@@ -229,7 +229,7 @@ impl Cluster {
             true => (TaskRemoval::Completed, AgentRemoval::Removed(RemovalReason::Unregistered)),
             false => (TaskRemoval::Unreachable, AgentRemoval::Unreachable(UnreachableReason::PingTimeout)),
         };
-        let mut changes = self.offers_gone(|made| made.agent == *id);
+        let mut changes = self.offers_gone(|made| made.agent.id == *id);
         for framework in &mut self.frameworks {
             changes.extend(framework.forget(|known| known.agent_id.value == id.as_str(), task));
             changes.extend(framework.executors_gone(id));
@@ -336,14 +336,20 @@ impl Cluster {
 
     fn offer(&mut self, offer: u8, framework: u8, agent: u8, cpus: u8) -> Vec<Change> {
         let known = |framework: &Framework| framework.offers.iter().any(|(_, made)| made.id == offer_id(offer));
-        if !self.has_agent(agent) || self.frameworks.iter().any(known) {
+        if self.frameworks.iter().any(known) {
             return Vec::new();
         }
+        let Some(agent) = self.agents.iter().find(|known| known.id == agent_id(agent)).cloned() else {
+            return Vec::new();
+        };
         let Some(framework) = self.find(framework) else { return Vec::new() };
-        let made = OfferSnapshot {
+        let there = framework.executors.iter().filter(|(_, executor)| executor.agent == agent.id);
+        let made = Offer {
+            executors: there.map(|(_, executor)| ExecutorId::from(&executor.info.executor_id)).collect(),
+            unavailability: None,
             id: offer_id(offer),
             framework: framework.snapshot.id.clone(),
-            agent: agent_id(agent),
+            agent: Arc::new(agent),
             role: Role::new("eng"),
             resources: held(cpus),
         };
@@ -352,7 +358,7 @@ impl Cluster {
         vec![Change::OfferAdded(Arc::new(made))]
     }
 
-    fn offers_gone(&mut self, which: impl Fn(&OfferSnapshot) -> bool) -> Vec<Change> {
+    fn offers_gone(&mut self, which: impl Fn(&Offer) -> bool) -> Vec<Change> {
         let mut changes = Vec::new();
         for framework in &mut self.frameworks {
             let gone = framework.offers.extract_if(.., |(_, made)| which(made));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use messages::{internal, v1};
 use model::master::{AgentSnapshot, ExecutorSnapshot};
-use model::{AgentId, ExecutorId, FrameworkId, Monotonic, OfferId, TaskId};
+use model::{AgentId, ExecutorId, FrameworkId, Monotonic, TaskId};
 use resources::Resources;
 
 use super::capabilities::AgentCapabilities;
@@ -24,7 +24,6 @@ pub(crate) struct Agent {
     pub awaiting_pong: bool,
     /// Per framework that has something here.
     pub uses: BTreeMap<FrameworkId, AgentUsage>,
-    pub offers: Vec<OfferId>,
     /// By the id of each resource provider.
     pub providers: BTreeMap<String, Provider>,
     /// An operation that was taken for granted has come to nothing: the next registration says what there is.
@@ -59,7 +58,6 @@ impl Agent {
             missed_pings: 0,
             awaiting_pong: false,
             uses: BTreeMap::new(),
-            offers: Vec::new(),
             providers: BTreeMap::new(),
             total_in_doubt: false,
             deadline: None,

@@ -313,7 +313,7 @@ pub(crate) fn update_agent(
     state.metrics.total.subtract(&agent.state.total);
     state.metrics.total.add(&total);
     agent.state_mut().total = total;
-    let offers = agent.offers.clone();
+    let offers = state.offers.of_agent(id.as_str());
     cx.publish(Change::AgentUpdated(agent.state.clone()));
     allocator_update_agent(state, &id);
     for offer in offers {

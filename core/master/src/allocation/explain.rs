@@ -68,8 +68,8 @@ fn offer_eligibility(state: &State, now: Monotonic, eligibility: &OfferEligibili
 
 fn offers_in_role(state: &State, framework: &Framework, role: &str) -> usize {
     let of_role =
-        |offer: &&model::OfferId| state.offers.get(offer.as_str()).is_some_and(|offer| offer.role.as_str() == role);
-    framework.offers.iter().filter(of_role).count()
+        |offer: &model::OfferId| state.offers.get(offer.as_str()).is_some_and(|offer| offer.role.as_str() == role);
+    state.offers.of_framework(framework.id().as_str()).iter().filter(|offer| of_role(offer)).count()
 }
 
 fn summary(now: Monotonic, count: &ReasonCount) -> Value {

@@ -110,7 +110,11 @@ fn check_offers(state: &State, framework: &FrameworkId, ids: &[v1::OfferId]) -> 
     }
     let lookup = |id: &str| {
         let offer = state.offers.get(id)?;
-        Some(OfferSummary { framework: offer.framework.clone(), role: offer.role.clone(), agent: offer.agent.clone() })
+        Some(OfferSummary {
+            framework: offer.framework.clone(),
+            role: offer.role.clone(),
+            agent: offer.agent_id().clone(),
+        })
     };
     validation::offer::validate(ids, lookup, framework)
 }
@@ -162,7 +166,7 @@ fn take_offers(
         let Some(offer) = take_offer(state, cx, &id.value) else { continue };
         let all = accepted.get_or_insert_with(|| AcceptedOffers {
             framework: framework.clone(),
-            agent: offer.agent.clone(),
+            agent: offer.agent_id().clone(),
             role: offer.role.clone(),
             offered: Resources::new(),
             remaining: Resources::new(),

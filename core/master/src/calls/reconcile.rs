@@ -53,9 +53,8 @@ fn rescind_offers_before_reconciliation(
     let lost = call.tasks.iter().filter(|asked| !framework.tasks.contains_key(asked.task_id.value.as_str()));
     let agents: BTreeSet<&str> = lost.filter_map(|asked| Some(asked.agent_id.as_ref()?.value.as_str())).collect();
     let on_these =
-        |offer: &OfferId| state.offers.get(offer.as_str()).is_some_and(|o| agents.contains(o.agent.as_str()));
-    let offers: Vec<OfferId> = framework.offers.iter().filter(|offer| on_these(offer)).cloned().collect();
-    for offer in offers {
+        |offer: &OfferId| state.offers.get(offer.as_str()).is_some_and(|o| agents.contains(o.agent.id.as_str()));
+    for offer in state.offers.of_framework(id.as_str()).into_iter().filter(on_these).collect::<Vec<_>>() {
         rescind_offer(state, cx, offer.as_str());
     }
 }

@@ -1,12 +1,15 @@
 //! How a framework is told things: an event on its stream, or a message to its driver.
 
+use std::sync::Arc;
+
 use messages::{internal, v1};
+use model::master::{Offer, OfferFormat};
 use model::{FrameworkId, Upid};
 use v1::scheduler::{Event, event};
 
 use super::framework::Connection;
 use crate::interface::{Command, Context};
-use crate::offers::{OffersEvent, OutgoingOffer};
+use crate::offers::OffersEvent;
 
 /// Tells an agent to end itself, and why.
 pub(crate) fn shut_down_agent(cx: &mut Context<'_>, agent: &Upid, reason: &str) {
@@ -66,17 +69,17 @@ impl Connection {
         }
     }
 
-    /// A driver is told the processes of the offers' agents, in the same order: one that finds lists of different length
-    /// aborts.
-    pub fn offers(&self, cx: &mut Context<'_>, offers: Vec<OutgoingOffer>) {
+    /// Sends offers in a format. A driver is sent the processes of the offers' agents too, in the same order: one that
+    /// finds lists of different length aborts.
+    pub fn offers(&self, cx: &mut Context<'_>, offers: Vec<Arc<Offer>>, format: OfferFormat) {
         match self {
             Connection::None => {}
             Connection::Http(stream) => {
-                cx.event(*stream, OffersEvent::new(offers));
+                cx.event(*stream, OffersEvent::new(offers, format));
             }
             Connection::Driver(pid) => {
-                let pids = offers.iter().map(OutgoingOffer::pid).collect();
-                let offers = offers.iter().map(OutgoingOffer::to_proto).collect();
+                let pids = offers.iter().map(|offer| offer.agent.pid.to_string()).collect();
+                let offers = offers.iter().map(|offer| offer.to_proto(format)).collect();
                 cx.send(pid, internal::ResourceOffersMessage { offers, pids });
             }
         }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use allocator::OfferConstraintsFilter;
 use messages::v1;
-use model::master::FrameworkSnapshot;
-use model::{AgentId, FrameworkId, Monotonic, OfferId, Role, StreamId, TaskId, Upid};
+use model::master::{FrameworkSnapshot, OfferFormat};
+use model::{AgentId, FrameworkId, Monotonic, Role, StreamId, TaskId, Upid};
 
 use super::capabilities::FrameworkCapabilities;
 use crate::tasks::{RecentlyCompletedTasks, Task, UnreachableTasks};
@@ -32,7 +32,6 @@ pub(crate) struct Framework {
     pub tasks: BTreeMap<TaskId, Task>,
     pub unreachable: UnreachableTasks,
     pub recently_completed: RecentlyCompletedTasks,
-    pub offers: BTreeSet<OfferId>,
     /// Agents on which it has tasks or executors.
     pub agents: BTreeSet<AgentId>,
     /// When it is given up, while disconnected.
@@ -51,7 +50,6 @@ impl Framework {
             tasks: BTreeMap::new(),
             unreachable: UnreachableTasks::default(),
             recently_completed: RecentlyCompletedTasks::default(),
-            offers: BTreeSet::new(),
             agents: BTreeSet::new(),
             deadline: None,
             heartbeat_slot: None,
@@ -68,6 +66,14 @@ impl Framework {
 
     pub fn state_mut(&mut self) -> &mut FrameworkSnapshot {
         Arc::make_mut(&mut self.state)
+    }
+
+    /// In which format it understands offers.
+    pub fn offer_format(&self) -> OfferFormat {
+        OfferFormat {
+            multi_role: self.capabilities.multi_role,
+            reservation_refinement: self.capabilities.reservation_refinement,
+        }
     }
 
     pub fn has_role(&self, role: &str) -> bool {

@@ -1,11 +1,18 @@
-//! Offers: outstanding ones, and how they are described to frameworks.
+//! Offers.
+//!
+//! | module | owns |
+//! | --- | --- |
+//! | `index` | the set of all outstanding offers |
+//! | `outstanding` | how offers are made, rescinded and discarded |
+//! | `event` | the OFFERS event |
 
-mod outgoing;
+mod event;
+mod index;
 mod outstanding;
 
-pub(crate) use outgoing::url_of;
-pub use outgoing::{OffersEvent, OutgoingOffer};
+pub use event::OffersEvent;
+pub(crate) use index::Offers;
 pub(crate) use outstanding::{
-    Allocation, Offers, discard_offer, discard_offers, offer, offer_timed_out, rescind_offer, rescind_offer_for,
+    Allocation, discard_offer, discard_offers, offer, offer_timed_out, rescind_offer, rescind_offer_for,
     rescind_offers_of_agent, rescind_offers_of_framework, rescind_offers_of_unsubscribed_roles, take_offer,
 };

@@ -3,27 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::master::{Change, OfferSnapshot};
+use model::master::{Change, Offer};
 use model::{AgentId, FrameworkId, OfferId, Role};
 use resources::Resources;
-use rustc_hash::FxHashMap;
 
-use super::outgoing::{OfferFormat, OutgoingOffer};
 use crate::allocation::recover_resources;
 use crate::interface::{Context, Timer};
 use crate::policy::{end_inverse_offer, end_inverse_offers_of_framework, rescind_inverse_offers_of_agent};
 use crate::state::State;
-
-#[derive(Debug, Default)]
-pub(crate) struct Offers {
-    map: FxHashMap<OfferId, Arc<OfferSnapshot>>,
-}
-
-impl Offers {
-    pub fn get(&self, id: &str) -> Option<&Arc<OfferSnapshot>> {
-        self.map.get(id)
-    }
-}
 
 /// What the allocator has decided to offer of one agent to one role of a framework.
 pub(crate) struct Allocation {
@@ -35,7 +22,7 @@ pub(crate) struct Allocation {
 /// Makes offers of a framework's allocations and tells it, in events of bounded size.
 pub(crate) fn offer(state: &mut State, cx: &mut Context<'_>, id: &FrameworkId, allocations: Vec<Allocation>) {
     let mut offers = Vec::with_capacity(allocations.len().min(state.config.max_offers_per_event));
-    state.offers.map.reserve(allocations.len());
+    state.offers.reserve(allocations.len());
     cx.reserve(allocations.len());
     for allocation in allocations {
         match make_offer(state, cx, id, &allocation) {
@@ -52,9 +39,9 @@ pub(crate) fn offer(state: &mut State, cx: &mut Context<'_>, id: &FrameworkId, a
     }
 }
 
-fn send_offers(state: &State, cx: &mut Context<'_>, id: &FrameworkId, offers: Vec<OutgoingOffer>) {
+fn send_offers(state: &State, cx: &mut Context<'_>, id: &FrameworkId, offers: Vec<Arc<Offer>>) {
     let Some(framework) = state.frameworks.get(id.as_str()) else { return };
-    framework.listener().clone().offers(cx, offers);
+    framework.listener().clone().offers(cx, offers, framework.offer_format());
 }
 
 fn make_offer(
@@ -62,43 +49,30 @@ fn make_offer(
     cx: &mut Context<'_>,
     id: &FrameworkId,
     allocation: &Allocation,
-) -> Option<OutgoingOffer> {
-    let framework = state.frameworks.get_mut(id.as_str()).filter(|f| f.state.connected && f.state.active)?;
-    let agent = state.agents.get_mut(allocation.agent.as_str()).filter(|a| a.state.active)?;
-    let snapshot = Arc::new(OfferSnapshot {
+) -> Option<Arc<Offer>> {
+    let framework = state.frameworks.get(id.as_str()).filter(|f| f.state.connected && f.state.active)?;
+    let agent = state.agents.get(allocation.agent.as_str()).filter(|a| a.state.active)?;
+    let offer = Arc::new(Offer {
         id: state.ids.offer(),
         framework: framework.id().clone(),
-        agent: agent.id().clone(),
+        agent: agent.state.clone(),
         role: allocation.role.clone(),
         resources: allocation.resources.clone(),
+        executors: agent.executor_ids(framework.id()),
+        unavailability: state.allocator.unavailability(agent.id()).copied(),
     });
-    let described = OutgoingOffer::new(
-        snapshot.clone(),
-        agent.state.clone(),
-        agent.executor_ids(framework.id()),
-        state.allocator.unavailability(agent.id()).copied(),
-        OfferFormat::of(framework),
-    );
-    framework.offers.insert(snapshot.id.clone());
-    agent.offers.push(snapshot.id.clone());
-    state.offers.map.insert(snapshot.id.clone(), snapshot.clone());
+    state.offers.insert(offer.clone());
     state.metrics.outstanding_offers.increment();
     if let Some(timeout) = state.config.offer_timeout {
-        cx.arm(Timer::OfferTimeout(snapshot.id.clone()), cx.now.monotonic + timeout);
+        cx.arm(Timer::OfferTimeout(offer.id.clone()), cx.now.monotonic + timeout);
     }
-    cx.publish(Change::OfferAdded(snapshot));
-    Some(described)
+    cx.publish(Change::OfferAdded(offer.clone()));
+    Some(offer)
 }
 
-/// Takes an offer off the books; what it held is the caller's to account for.
-pub(crate) fn take_offer(state: &mut State, cx: &mut Context<'_>, id: &str) -> Option<Arc<OfferSnapshot>> {
-    let offer = state.offers.map.remove(id)?;
-    if let Some(framework) = state.frameworks.get_mut(offer.framework.as_str()) {
-        framework.offers.remove(id);
-    }
-    if let Some(agent) = state.agents.get_mut(offer.agent.as_str()) {
-        agent.offers.retain(|other| other.as_str() != id);
-    }
+/// Removes an offer; what it held is the caller's to account for.
+pub(crate) fn take_offer(state: &mut State, cx: &mut Context<'_>, id: &str) -> Option<Arc<Offer>> {
+    let offer = state.offers.remove(id)?;
     state.metrics.outstanding_offers.decrement();
     if state.config.offer_timeout.is_some() {
         cx.disarm(Timer::OfferTimeout(offer.id.clone()));
@@ -110,7 +84,7 @@ pub(crate) fn take_offer(state: &mut State, cx: &mut Context<'_>, id: &str) -> O
 /// The offer ends without a word to its framework, which knows.
 pub(crate) fn discard_offer(state: &mut State, cx: &mut Context<'_>, id: &str, refuse: Option<Duration>) -> bool {
     let Some(offer) = take_offer(state, cx, id) else { return false };
-    recover_resources(state, cx, &offer.framework, &offer.agent, &offer.resources, refuse);
+    recover_resources(state, cx, &offer.framework, &offer.agent.id, &offer.resources, refuse);
     true
 }
 
@@ -119,7 +93,7 @@ pub(crate) fn rescind_offer(state: &mut State, cx: &mut Context<'_>, id: &str) {
     if let Some(framework) = state.frameworks.get(offer.framework.as_str()) {
         framework.listener().clone().rescind(cx, offer.id.to_proto());
     }
-    recover_resources(state, cx, &offer.framework, &offer.agent, &offer.resources, None);
+    recover_resources(state, cx, &offer.framework, &offer.agent.id, &offer.resources, None);
 }
 
 /// Its framework is not offered the same again for a while.
@@ -128,18 +102,18 @@ pub(crate) fn rescind_offer_for(state: &mut State, cx: &mut Context<'_>, id: &st
     if let Some(framework) = state.frameworks.get(offer.framework.as_str()) {
         framework.listener().clone().rescind(cx, offer.id.to_proto());
     }
-    recover_resources(state, cx, &offer.framework, &offer.agent, &offer.resources, Some(refuse));
+    recover_resources(state, cx, &offer.framework, &offer.agent.id, &offer.resources, Some(refuse));
 }
 
 pub(crate) fn discard_offers(state: &mut State, cx: &mut Context<'_>, framework: &FrameworkId) {
-    for offer in offers_of_framework(state, framework) {
+    for offer in state.offers.of_framework(framework.as_str()) {
         discard_offer(state, cx, offer.as_str(), None);
     }
     end_inverse_offers_of_framework(state, cx, framework, false);
 }
 
 pub(crate) fn rescind_offers_of_framework(state: &mut State, cx: &mut Context<'_>, framework: &FrameworkId) {
-    for offer in offers_of_framework(state, framework) {
+    for offer in state.offers.of_framework(framework.as_str()) {
         rescind_offer(state, cx, offer.as_str());
     }
     end_inverse_offers_of_framework(state, cx, framework, true);
@@ -147,17 +121,16 @@ pub(crate) fn rescind_offers_of_framework(state: &mut State, cx: &mut Context<'_
 
 pub(crate) fn rescind_offers_of_unsubscribed_roles(state: &mut State, cx: &mut Context<'_>, id: &FrameworkId) {
     let Some(framework) = state.frameworks.get(id.as_str()) else { return };
-    let left = |offer: &&OfferId| {
+    let left = |offer: &OfferId| {
         state.offers.get(offer.as_str()).is_some_and(|offer| !framework.has_role(offer.role.as_str()))
     };
-    let offers: Vec<OfferId> = framework.offers.iter().filter(left).cloned().collect();
-    for offer in offers {
+    for offer in state.offers.of_framework(id.as_str()).into_iter().filter(left).collect::<Vec<_>>() {
         rescind_offer(state, cx, offer.as_str());
     }
 }
 
 pub(crate) fn rescind_offers_of_agent(state: &mut State, cx: &mut Context<'_>, agent: &AgentId) {
-    for offer in state.agents.get(agent.as_str()).map(|a| a.offers.clone()).unwrap_or_default() {
+    for offer in state.offers.of_agent(agent.as_str()) {
         rescind_offer(state, cx, offer.as_str());
     }
     rescind_inverse_offers_of_agent(state, cx, agent);
@@ -167,8 +140,4 @@ pub(crate) fn rescind_offers_of_agent(state: &mut State, cx: &mut Context<'_>, a
 pub(crate) fn offer_timed_out(state: &mut State, cx: &mut Context<'_>, offer: &OfferId) {
     rescind_offer(state, cx, offer.as_str());
     end_inverse_offer(state, cx, offer.as_str(), true);
-}
-
-fn offers_of_framework(state: &State, id: &FrameworkId) -> Vec<OfferId> {
-    state.frameworks.get(id.as_str()).map(|f| f.offers.iter().cloned().collect()).unwrap_or_default()
 }

@@ -127,14 +127,12 @@ pub(super) fn rescind_offers_of_volumes(
     agent: &AgentId,
     operation: &Operation,
 ) {
-    let Some(agent) = state.agents.get(agent.as_str()) else { return };
     let volumes = consumed(operation).unallocated();
-    let has_volume = |offer: &&OfferId| {
+    let has_volume = |offer: &OfferId| {
         let offer = state.offers.get(offer.as_str()).map(|offer| offer.resources.shared().unallocated());
         offer.is_some_and(|offered| volumes.iter().any(|volume| offered.contains_resource(volume)))
     };
-    let offers: Vec<OfferId> = agent.offers.iter().filter(has_volume).cloned().collect();
-    for offer in offers {
+    for offer in state.offers.of_agent(agent.as_str()).into_iter().filter(has_volume).collect::<Vec<_>>() {
         rescind_offer(state, cx, offer.as_str());
     }
 }

@@ -80,7 +80,7 @@ fn rescind_offers_and_convert(
 ) -> Result<Resources, resources::Error> {
     let steps: Vec<Conversion> = conversions(operation)?.iter().map(Conversion::unallocated).collect();
     let mut required = steps.iter().fold(Resources::new(), |sum, step| sum + step.consumed.clone());
-    let offers = state.agents.get(id.as_str()).map(|agent| agent.offers.clone()).unwrap_or_default();
+    let offers = state.offers.of_agent(id.as_str());
     let mut recovered = Resources::new();
     for offer in offers {
         let Some(offered) = state.offers.get(offer.as_str()).map(|offer| offer.resources.unallocated()) else {

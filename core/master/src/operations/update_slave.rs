@@ -167,12 +167,12 @@ fn replace_providers(
     }
     let own = agent.state.total.by_provider(None);
     let total = reported.values().fold(own, |sum, provider| sum + provider.total.clone());
-    let offers = agent.offers.clone();
+    let offers = state.offers.of_agent(id.as_str());
     agent.providers = reported;
     set_total(state, cx, id, total);
     allocator_update_agent(state, id);
     for offer in offers {
-        let provided = |offer: &model::master::OfferSnapshot| offer.resources.iter().any(|r| r.provider_id().is_some());
+        let provided = |offer: &model::master::Offer| offer.resources.iter().any(|r| r.provider_id().is_some());
         if state.offers.get(offer.as_str()).is_some_and(|offer| provided(offer)) {
             rescind_offer(state, cx, offer.as_str());
         }

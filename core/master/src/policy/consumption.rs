@@ -24,7 +24,7 @@ pub(super) fn consumed_quota(state: &State, role: &str) -> ResourceQuantities {
 
 pub(super) fn offered_within(state: &State, role: &str) -> ResourceQuantities {
     let mut offered = ResourceQuantities::new();
-    for id in state.frameworks.iter().flat_map(|framework| &framework.offers) {
+    for id in state.frameworks.iter().flat_map(|framework| state.offers.of_framework(framework.id().as_str())) {
         let offer = state.offers.get(id.as_str()).filter(|offer| roles::is_within(offer.role.as_str(), role));
         offer.into_iter().for_each(|offer| offered += &quantities(&offer.resources));
     }

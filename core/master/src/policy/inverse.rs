@@ -15,7 +15,6 @@ use validation::offer::OfferSummary;
 
 use crate::allocation::refusal;
 use crate::interface::{Context, Timer};
-use crate::offers::url_of;
 use crate::state::State;
 
 /// Those outstanding.
@@ -99,7 +98,7 @@ fn make_inverse_offer(
     }
     let offer = v1::InverseOffer {
         id: id.to_proto(),
-        url: Some(Box::new(url_of(&asked))),
+        url: Some(Box::new(asked.url())),
         framework_id: framework.to_proto(),
         agent_id: Some(agent.to_proto()),
         unavailability,

@@ -64,7 +64,7 @@ fn preempt_holding(state: &mut State, cx: &mut Context<'_>, preemption: &Preempt
 }
 
 fn offers_of(state: &State, framework: &FrameworkId, role: &Role, agent: &AgentId) -> Vec<OfferId> {
-    let of_agent = state.agents.get(agent.as_str()).map(|agent| agent.offers.clone()).unwrap_or_default();
+    let of_agent = state.offers.of_agent(agent.as_str());
     let is_theirs = |id: &OfferId| {
         state.offers.get(id.as_str()).is_some_and(|offer| offer.framework == *framework && offer.role == *role)
     };

@@ -217,7 +217,7 @@ fn rescind_from_enough_agents(state: &mut State, cx: &mut Context<'_>, config: &
         if rescinded.contains(&guarantee) && visited >= wanted {
             break;
         }
-        let offers = state.agents.get(agent.as_str()).map(|agent| agent.offers.clone()).unwrap_or_default();
+        let offers = state.offers.of_agent(agent.as_str());
         visited += usize::from(!offers.is_empty());
         for id in offers {
             rescinded += &rescind_counted(state, cx, &id);
@@ -227,7 +227,7 @@ fn rescind_from_enough_agents(state: &mut State, cx: &mut Context<'_>, config: &
 
 fn offers_by_agent(state: &State) -> Vec<OfferId> {
     let agents = state.agents.ids();
-    agents.iter().filter_map(|id| state.agents.get(id.as_str())).flat_map(|agent| agent.offers.clone()).collect()
+    agents.iter().flat_map(|id| state.offers.of_agent(id.as_str())).collect()
 }
 
 fn rescind_counted(state: &mut State, cx: &mut Context<'_>, id: &OfferId) -> ResourceQuantities {

@@ -70,7 +70,8 @@ fn is_in_use(state: &State, role: &str) -> bool {
 }
 
 fn rescind_all_offers(state: &mut State, cx: &mut Context<'_>) {
-    let offers: Vec<OfferId> = state.frameworks.iter().flat_map(|f| f.offers.iter().cloned()).collect();
+    let offers: Vec<OfferId> =
+        state.frameworks.iter().flat_map(|f| state.offers.of_framework(f.id().as_str())).collect();
     for offer in offers {
         rescind_offer(state, cx, offer.as_str());
     }

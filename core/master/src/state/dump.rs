@@ -52,7 +52,8 @@ fn dump_frameworks(state: &State, changes: &mut Vec<Change>) {
             let executors = uses.flat_map(|uses| uses.executors.values());
             changes.extend(executors.map(|executor| Change::ExecutorAdded(executor.snapshot.clone())));
         }
-        let offers = framework.offers.iter().filter_map(|offer| state.offers.get(offer.as_str()));
+        let ids = state.offers.of_framework(framework.id().as_str());
+        let offers = ids.iter().filter_map(|offer| state.offers.get(offer.as_str()));
         changes.extend(offers.map(|offer| Change::OfferAdded(offer.clone())));
     }
 }

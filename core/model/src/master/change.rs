@@ -11,6 +11,7 @@ use resources::Resources;
 
 use super::agent_removal::AgentRemoval;
 use super::framework_metrics::FrameworkMetrics;
+use super::offer::Offer;
 use super::operation_uuid::OperationUuid;
 use crate::incident::{Incident, IncidentUpdate};
 
@@ -60,7 +61,7 @@ pub enum Change {
     OperationUpdated(Arc<v1::Operation>),
     /// Over and acknowledged, or its agent is gone.
     OperationRemoved(OperationUuid),
-    OfferAdded(Arc<OfferSnapshot>),
+    OfferAdded(Arc<Offer>),
     OfferRemoved(OfferId),
     /// All weights that were ever set.
     WeightsUpdated(Arc<BTreeMap<Role, f64>>),
@@ -155,14 +156,4 @@ pub struct ExecutorSnapshot {
     pub framework: FrameworkId,
     pub agent: AgentId,
     pub info: Arc<v1::ExecutorInfo>,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub struct OfferSnapshot {
-    pub id: OfferId,
-    pub framework: FrameworkId,
-    pub agent: AgentId,
-    pub role: Role,
-    /// Allocated to `role`.
-    pub resources: Resources,
 }

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use messages::v1;
 use model::master::{
-    AgentRemoval, AgentSnapshot, Change, ExecutorSnapshot, FrameworkSnapshot, OfferSnapshot, OperationUuid, TaskRemoval,
+    AgentRemoval, AgentSnapshot, Change, ExecutorSnapshot, FrameworkSnapshot, Offer, OperationUuid, TaskRemoval,
 };
 use model::{AgentId, ExecutorId, FrameworkId, OfferId, Role, TaskId, Timestamp};
 use resources::Resources;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::cumulative_counts::CumulativeCounts;
-use super::entity::{Agent, Executor, Framework, Offer};
+use super::entity::{Agent, EncodedOffer, Executor, Framework};
 use super::failures::Failures;
 use super::policy::Policy;
 use super::{Snapshot, StaticInfo};
@@ -296,9 +296,9 @@ impl View {
             self.subtract_used(executor.snapshot.agent.as_str(), &snapshot.id, &executor.resources);
         }
         for offer in framework.offers.iter() {
-            self.offers.remove(&offer.snapshot.id);
-            if let Some(agent) = self.agent_mut(offer.snapshot.agent.as_str()) {
-                agent.rescind(&offer.snapshot.resources);
+            self.offers.remove(&offer.offer.id);
+            if let Some(agent) = self.agent_mut(offer.offer.agent.id.as_str()) {
+                agent.rescind(&offer.offer.resources);
             }
         }
         framework.complete();
@@ -412,25 +412,25 @@ impl View {
         self.subtract_used(agent.as_str(), framework_id, &executor.resources);
     }
 
-    fn put_offer(&mut self, snapshot: &Arc<OfferSnapshot>) {
-        self.remove_offer(&snapshot.id);
-        let Some((framework, _)) = self.framework_mut(snapshot.framework.as_str()) else { return };
-        let key = framework.offers.push(Arc::new(Offer::new(Arc::clone(snapshot), framework.executors.next_key())));
-        framework.offered += &snapshot.resources;
+    fn put_offer(&mut self, offer: &Arc<Offer>) {
+        self.remove_offer(&offer.id);
+        let Some((framework, _)) = self.framework_mut(offer.framework.as_str()) else { return };
+        let key = framework.offers.push(Arc::new(EncodedOffer::new(Arc::clone(offer))));
+        framework.offered += &offer.resources;
         framework.offers_made += 1;
-        self.offers.insert(snapshot.id.clone(), (snapshot.framework.clone(), key));
-        if let Some(agent) = self.agent_mut(snapshot.agent.as_str()) {
-            agent.offer(&snapshot.resources);
+        self.offers.insert(offer.id.clone(), (offer.framework.clone(), key));
+        if let Some(agent) = self.agent_mut(offer.agent.id.as_str()) {
+            agent.offer(&offer.resources);
         }
     }
 
     fn remove_offer(&mut self, id: &OfferId) {
         let Some((framework_id, key)) = self.offers.remove(id) else { return };
         let Some((framework, _)) = self.framework_mut(framework_id.as_str()) else { return };
-        let Some(offer) = framework.offers.remove(key) else { return };
-        framework.offered -= &offer.snapshot.resources;
-        if let Some(agent) = self.agent_mut(offer.snapshot.agent.as_str()) {
-            agent.rescind(&offer.snapshot.resources);
+        let Some(removed) = framework.offers.remove(key) else { return };
+        framework.offered -= &removed.offer.resources;
+        if let Some(agent) = self.agent_mut(removed.offer.agent.id.as_str()) {
+            agent.rescind(&removed.offer.resources);
         }
     }
 }

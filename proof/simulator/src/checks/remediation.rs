@@ -108,11 +108,11 @@ impl RemediationCheck {
                 self.drained.remove(agent);
             }
             Change::OfferAdded(offer) => {
-                if self.held.contains_key(&offer.agent) {
-                    return Err(format!("agent {} is offered, and a policy keeps it from offers", offer.agent));
+                if self.held.contains_key(offer.agent_id()) {
+                    return Err(format!("agent {} is offered, and a policy keeps it from offers", offer.agent_id()));
                 }
-                if !self.agents.get(&offer.agent).is_some_and(|status| status.active) {
-                    return Err(format!("agent {} is offered, and is not active", offer.agent));
+                if !self.agents.get(offer.agent_id()).is_some_and(|status| status.active) {
+                    return Err(format!("agent {} is offered, and is not active", offer.agent_id()));
                 }
                 return Ok(false);
             }

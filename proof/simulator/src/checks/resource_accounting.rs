@@ -178,9 +178,9 @@ impl ResourceAccounting {
                 self.release(agent, &held);
             }
             Change::OfferAdded(offer) => {
-                self.hold(&offer.agent, &offer.resources);
-                touched.insert(offer.agent.clone());
-                let entry = (offer.framework.clone(), offer.agent.clone(), offer.resources.clone());
+                self.hold(offer.agent_id(), &offer.resources);
+                touched.insert(offer.agent_id().clone());
+                let entry = (offer.framework.clone(), offer.agent_id().clone(), offer.resources.clone());
                 if self.offers.insert(offer.id.clone(), entry).is_some() {
                     return Err(format!("offer {} is added twice", offer.id));
                 }
