@@ -131,8 +131,9 @@ fn gauges(view: &View) -> Vec<(String, f64)> {
             || name.ends_with("_used")
             || name.strip_prefix("master/tasks_").is_some_and(|state| !ended.contains(&state))
     };
-    let all = metrics::master(&view.snapshot(), &Counters::default());
-    all.into_iter().filter(|(name, _)| is_gauge(name)).collect()
+    let snapshot = view.snapshot();
+    let all = metrics::master(&snapshot, &Counters::default()).into_iter().chain(metrics::recount(&snapshot));
+    all.filter(|(name, _)| is_gauge(name)).collect()
 }
 
 /// What a master would know, kept as plainly as can be. It says what changed as a master would: before an agent

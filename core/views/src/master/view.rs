@@ -11,7 +11,6 @@ use model::{AgentId, ExecutorId, FrameworkId, OfferId, Role, TaskId, Timestamp};
 use resources::Resources;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::cumulative_counts::CumulativeCounts;
 use super::entity::{Agent, EncodedOffer, Executor, Framework};
 use super::failures::Failures;
 use super::policy::Policy;
@@ -69,7 +68,6 @@ impl View {
                 operations: SnapshotMap::default(),
                 failures: SnapshotMap::default(),
                 unreachable_agents: 0,
-                counts: Arc::default(),
                 policy: Arc::default(),
                 refusals: Arc::default(),
                 state: Arc::default(),
@@ -187,10 +185,6 @@ impl View {
     fn policy(&mut self) -> &mut Policy {
         Arc::make_mut(&mut self.current.policy)
     }
-
-    fn counts(&mut self) -> &mut CumulativeCounts {
-        Arc::make_mut(&mut self.current.counts)
-    }
 }
 
 /// Agents.
@@ -206,7 +200,6 @@ impl View {
                 None
             }
         };
-        self.counts().agent_appeared(previous.as_deref(), snapshot);
         self.announces = previous.is_none();
     }
 
@@ -222,7 +215,6 @@ impl View {
         }
         if let Some(key) = self.agents.remove(id) {
             self.current.agents.remove(key);
-            self.counts().agent_left(removal);
         }
     }
 
@@ -330,9 +322,6 @@ impl View {
     fn update_task(&mut self, task: &Arc<v1::Task>, status: &v1::TaskStatus) {
         let previous = self.replace_task(task, Some(status));
         self.announces = previous.as_ref().is_some_and(|previous| previous.is_announced(status));
-        if previous.is_some_and(|previous| previous.ends_as(task)) {
-            self.counts().task_ended(task.state(), status);
-        }
     }
 
     /// Returns what it was before; nothing when it is unknown.
