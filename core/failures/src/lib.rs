@@ -28,7 +28,7 @@ mod subject;
 pub use model::incident::{
     Action, Filter, Incident, IncidentUpdate, InvalidFilter, InvolvedObject, Kind, Severity, UnknownName,
 };
-pub use monitor::{AgentLoss, Effect, Event, IncidentCounts, Monitor};
+pub use monitor::{Effect, Event, IncidentCounts, Monitor};
 pub use persisted::{AgentRegistryState, FailureChanges, FailureHistory, PersistedFailures};
 pub use phi::{Suspicion, SuspicionOptions};
 pub use policy::{Flapping, InvalidPolicy, Policy, RemediationAction, Rule};

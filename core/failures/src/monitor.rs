@@ -35,10 +35,15 @@ pub enum Event {
     },
     AgentDisconnected(AgentId),
     AgentReconnected(AgentId),
-    AgentLost {
+    /// It was marked unreachable.
+    AgentUnreachable {
+        /// The agent.
         agent: AgentId,
-        loss: AgentLoss,
+        /// Why, as the details of the incident.
+        cause: String,
     },
+    /// It was removed, was marked gone, or was unreachable and is forgotten.
+    AgentRemoved(AgentId),
     /// It answered a ping.
     PongReceived(AgentId),
     /// Its ping is due: a good moment to look at it.
@@ -76,14 +81,6 @@ pub enum Event {
     /// What has to be durable has waited for too long, and why.
     RegistryStalled(String),
     RegistryWritten,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AgentLoss {
-    /// Why it was given up.
-    Unreachable(String),
-    /// It unregistered, was marked gone, or is forgotten.
-    Gone,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -171,7 +168,8 @@ impl Monitor {
             Event::AgentAdded { agent, hostname, operators } => self.added(now, agent, hostname, operators, effects),
             Event::AgentDisconnected(agent) => self.disconnected(now, &agent, effects),
             Event::AgentReconnected(agent) => self.reconnected(now, &agent, effects),
-            Event::AgentLost { agent, loss } => self.lost(now, &agent, loss, effects),
+            Event::AgentUnreachable { agent, cause } => self.lost(now, &agent, Some(cause), effects),
+            Event::AgentRemoved(agent) => self.lost(now, &agent, None, effects),
             Event::PongReceived(agent) => self.answered(now, &agent, effects),
             Event::PingDue(agent) => self.check_agent(now, &agent, effects),
             Event::Reported { agent, signals } => self.reported(now, &agent, signals, effects),
@@ -345,13 +343,15 @@ impl Monitor {
         }
     }
 
-    fn lost(&mut self, now: Now, agent: &AgentId, loss: AgentLoss, effects: &mut Vec<Effect>) {
+    /// `unreachable` is the cause if the agent may return.
+    fn lost(&mut self, now: Now, agent: &AgentId, unreachable: Option<String>, effects: &mut Vec<Effect>) {
+        let may_return = unreachable.is_some();
         let mut flaps = false;
         let counted = self.is_suspicious(agent);
         if let Some(subject) = self.subjects.get_mut(agent) {
             // One that was connected until now left just now; the others have been counted.
             let left = std::mem::take(&mut subject.connected) && !counted;
-            flaps = left && loss != AgentLoss::Gone && subject.departed(now.monotonic, &self.policy);
+            flaps = left && may_return && subject.departed(now.monotonic, &self.policy);
             let awaited = std::mem::take(&mut subject.awaited);
             let registered = std::mem::take(&mut subject.registered);
             self.registered -= usize::from(registered);
@@ -363,20 +363,19 @@ impl Monitor {
             subject.crashes.clear();
             subject.task_results.clear();
         }
-        if let AgentLoss::Unreachable(cause) = &loss {
-            let finding = self.finding(agent, Kind::AgentUnreachable, Severity::Critical, cause.clone());
+        if let Some(cause) = unreachable {
+            let finding = self.finding(agent, Kind::AgentUnreachable, Severity::Critical, cause);
             self.open_incident(now, finding, effects);
             if flaps {
                 self.quarantine_flapping(now, agent, effects);
             }
         }
-        let stays =
-            |kind: Kind| loss != AgentLoss::Gone && matches!(kind, Kind::AgentUnreachable | Kind::AgentFlapping);
+        let stays = |kind: Kind| may_return && matches!(kind, Kind::AgentUnreachable | Kind::AgentFlapping);
         for incident in self.incidents.open_about(agent).into_iter().filter(|incident| !stays(incident.kind)) {
             self.close_incident(now, incident.kind, &incident.object, effects);
         }
         // Kept for one that never registered with this master, too.
-        if loss == AgentLoss::Gone {
+        if !may_return {
             self.subjects.remove(agent);
         }
         self.remediations.forget(agent);

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use messages::v1;
 use messages::v1::TaskState;
 use messages::v1::master::{Call, call};
-use model::master::{AgentSnapshot, Change, FrameworkSnapshot, OfferSnapshot, TaskRemoval};
+use model::master::{AgentSnapshot, Change, FrameworkSnapshot, Offer, TaskRemoval};
 use model::{AgentId, FrameworkId, OfferId, Role, TaskId, Timestamp, Upid};
 use resources::Resources;
 use views::Query;
@@ -117,8 +117,12 @@ fn resources(text: &str) -> Resources {
 }
 
 fn agent(n: usize) -> Change {
+    Change::AgentAdded(Arc::new(agent_snapshot(n)))
+}
+
+fn agent_snapshot(n: usize) -> AgentSnapshot {
     let total = resources("cpus:8;mem:16384;disk:100000;ports:[31000-32000]");
-    Change::AgentAdded(Arc::new(AgentSnapshot {
+    AgentSnapshot {
         id: agent_id(n),
         info: Arc::new(v1::AgentInfo {
             hostname: format!("host-{n}.example.org"),
@@ -138,7 +142,7 @@ fn agent(n: usize) -> Change {
         drain: None,
         drain_started: None,
         total,
-    }))
+    }
 }
 
 fn framework() -> Change {
@@ -165,11 +169,13 @@ fn framework() -> Change {
 }
 
 fn offer(n: usize) -> Change {
-    Change::OfferAdded(Arc::new(OfferSnapshot {
+    Change::OfferAdded(Arc::new(Offer {
         id: offer_id(n),
         framework: framework_id(),
-        agent: agent_id(n),
+        agent: Arc::new(agent_snapshot(n)),
         role: Role::new("*"),
+        executors: Vec::new(),
+        unavailability: None,
         resources: resources("cpus:8;mem:16384;disk:100000;ports:[31000-32000]").allocated(&Role::new("*")),
     }))
 }

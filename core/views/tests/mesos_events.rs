@@ -13,7 +13,7 @@ use messages::v1;
 use messages::v1::TaskState;
 use messages::v1::master::Event;
 use messages::v1::master::event::Type;
-use model::master::{AgentRemoval, Change, FrameworkSnapshot, TaskRemoval};
+use model::master::{AgentRemoval, Change, FrameworkSnapshot, RemovalReason, TaskRemoval, UnreachableReason};
 use model::{AgentId, FrameworkId, Role, TaskId, Timestamp};
 use serde_json::Value;
 use views::master::View;
@@ -119,15 +119,15 @@ fn not_everything_is_news() {
     check(&mut view, removed, &[]);
 
     let gone = |removal| Change::AgentRemoved { agent: AgentId::new("master-S0"), removal, at: Timestamp::default() };
-    check(&mut view, gone(AgentRemoval::Unreachable), &[]);
+    check(&mut view, gone(AgentRemoval::Unreachable(UnreachableReason::PingTimeout)), &[]);
     check(&mut view, Change::AgentAdded(Arc::clone(&agent)), &[Type::AgentAdded]);
     check(&mut view, gone(AgentRemoval::Gone), &[]);
     check(&mut view, Change::AgentAdded(agent), &[Type::AgentAdded]);
-    check(&mut view, gone(AgentRemoval::Removed), &[Type::AgentRemoved]);
+    check(&mut view, gone(AgentRemoval::Removed(RemovalReason::Unregistered)), &[Type::AgentRemoved]);
 }
 
 #[test]
-fn ends_are_counted_once_and_by_cause() {
+fn ends_are_counted_once() {
     use v1::task_status::{Reason, Source};
     let recording = Recording::load("master-running");
     let mut view = scenario::replay(&recording);
@@ -145,10 +145,9 @@ fn ends_are_counted_once_and_by_cause() {
     view.apply(&change);
     let metrics = metrics::master(&view.snapshot(), &Counters::default());
     let value = |name: &str| metrics.iter().find(|(own, _)| own == name).map(|(_, value)| *value);
-    assert_eq!(value("master/task_lost/source_slave/reason_slave_restarted"), Some(1.0));
-    assert_eq!(value("master/tasks_lost"), Some(1.0));
     assert_eq!(value("master/frameworks/sched/master-0000/tasks/terminal/task_lost"), Some(1.0));
-    assert_eq!(value("master/tasks_running"), Some(0.0));
+    let gauges = metrics::recount(&view.snapshot());
+    assert!(gauges.contains(&("master/tasks_running".to_owned(), 0.0)), "{gauges:?}");
 }
 
 #[test]
@@ -181,6 +180,23 @@ fn refusals_are_shown_by_role() {
     check(2, Some(2.0));
     // Nobody is subscribed to the role.
     check(0, None);
+}
+
+#[test]
+fn unreachable_agents_are_forgotten_with_their_record() {
+    let mut view = scenario::replay(&Recording::load("master-running"));
+    let agent = AgentId::new("master-S0");
+    let mut check = |change, expected: f64| {
+        view.apply(&change);
+        let state: serde_json::Value =
+            serde_json::from_slice(&view.get("/state", &views::Query::default()).unwrap()).unwrap();
+        assert_eq!(state["unreachable_slaves"], serde_json::json!(expected));
+        let gauges = metrics::recount(&view.snapshot());
+        assert!(gauges.contains(&("master/slaves_unreachable".to_owned(), expected)), "{gauges:?}");
+    };
+    let removal = AgentRemoval::Unreachable(UnreachableReason::PingTimeout);
+    check(Change::AgentRemoved { agent: agent.clone(), removal, at: Timestamp::default() }, 1.0);
+    check(Change::UnreachableForgotten(vec![agent]), 0.0);
 }
 
 /// Only names that the quota names are shown, and each change replaces what was shown before.

@@ -29,7 +29,7 @@ pub async fn get(app: &Arc<MasterApp>, request: &Request) -> Response {
         agent: query.get("agent").map(AgentId::new),
         demand,
     };
-    match app.inbox.ask(|reply| Input::Explain(Explain { reply, question })).await {
+    match app.inbox.ask(|reply| Input::Explain(Explain { reply, caller: app.caller(), question })).await {
         Ok(told) if told.status == Status::Ok => respond::json(told.body.into_bytes(), request.jsonp()),
         Ok(told) => answer(told),
         Err(stopped) => unavailable(stopped.to_string()),

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use ::master::{Input, PeerMessage};
+use ::master::{Caller, Input, PeerMessage};
 use election::{Leader, Lease};
 use messages::{Message, v1};
 use model::Upid;
@@ -122,7 +122,7 @@ impl App for MasterService {
     }
 
     fn input(&self, from: Upid, to: String, message: Message) -> Option<Input> {
-        Some(Input::Message(PeerMessage { from, to, message }))
+        Some(Input::Message(PeerMessage { from, caller: Caller::default(), to, message }))
     }
 
     /// Mesos' master ends its process, and so every link of its peers.

@@ -34,7 +34,7 @@ pub(super) fn of(view: &View, change: &Change) -> Option<Event> {
         }),
         // Mesos announces an agent that unregisters or whose machine goes down, but neither an unreachable
         // nor a gone one.
-        Change::AgentRemoved { agent, removal: AgentRemoval::Removed, .. } => Some(Event {
+        Change::AgentRemoved { agent, removal: AgentRemoval::Removed(_), .. } => Some(Event {
             r#type: Some(Type::AgentRemoved as i32),
             agent_removed: Some(Box::new(AgentRemoved { agent_id: agent.to_proto() })),
             ..Event::default()
@@ -71,6 +71,7 @@ pub(super) fn of(view: &View, change: &Change) -> Option<Event> {
         Change::AgentUpdated(_)
         | Change::AgentsRecovered(_)
         | Change::UnreachableRecovered(_)
+        | Change::UnreachableForgotten(_)
         | Change::AgentRemoved { .. }
         | Change::TaskRemoved { .. }
         | Change::ExecutorAdded(_)

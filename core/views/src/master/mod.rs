@@ -1,6 +1,5 @@
 //! What a master shows.
 
-mod cumulative_counts;
 pub(crate) mod entity;
 mod events;
 mod failures;

@@ -55,12 +55,11 @@ fn agent(out: &mut Vec<u8>, agent: &Agent) {
 }
 
 fn frameworks(object: &mut Object<'_>, snapshot: &Snapshot) {
-    let agents = operator::by_id(snapshot);
     object.object("get_frameworks", |object| {
         for (list, frameworks) in
             [("frameworks", &snapshot.frameworks), ("completed_frameworks", snapshot.completed.entries())]
         {
-            object.array(list, frameworks.iter(), |out, one| json::message(out, &operator::framework(&agents, one)));
+            object.array(list, frameworks.iter(), |out, one| json::message(out, &operator::framework(one)));
         }
     });
 }

@@ -7,7 +7,6 @@ use bytes::Bytes;
 use messages::v1;
 use model::Role;
 
-use super::cumulative_counts::CumulativeCounts;
 use super::entity::{Agent, Framework};
 use super::policy::Policy;
 use super::{StaticInfo, events, operator, operator_json, policy_json, roles, state_json, summary, tasks};
@@ -27,7 +26,6 @@ pub struct Snapshot {
     pub(crate) operations: SnapshotMap<Arc<v1::Operation>>,
     pub(crate) failures: SnapshotMap<Arc<model::incident::Incident>>,
     pub(crate) unreachable_agents: usize,
-    pub(crate) counts: Arc<CumulativeCounts>,
     pub(crate) policy: Arc<Policy>,
     /// How many refusals are in force, by role; none where there is nothing.
     pub(crate) refusals: Arc<BTreeMap<Role, usize>>,

@@ -3,7 +3,7 @@
 //! Entities contribute JSON that was encoded once for their version, so that most of
 //! the work is concatenation.
 
-use super::entity::{Agent, Executor, Framework, Offer};
+use super::entity::{Agent, EncodedOffer, Executor, Framework};
 use super::{Snapshot, StaticInfo};
 use crate::Query;
 use crate::json::{self, Object};
@@ -241,14 +241,14 @@ fn executor(out: &mut Vec<u8>, executor: &Executor) {
     });
 }
 
-fn offer(out: &mut Vec<u8>, offer: &Offer) {
-    let made = &offer.snapshot;
-    offer.json.append(out, |out| {
+fn offer(out: &mut Vec<u8>, shown: &EncodedOffer) {
+    let made = &shown.offer;
+    shown.json.append(out, |out| {
         json::object(out, |object| {
             object.string("id", made.id.as_str());
             object.string("framework_id", made.framework.as_str());
             object.object("allocation_info", |object| object.string("role", made.role.as_str()));
-            object.string("slave_id", made.agent.as_str());
+            object.string("slave_id", made.agent.id.as_str());
             v0::resources(object.member("resources"), &made.resources);
         });
     });

@@ -1,0 +1,93 @@
+//! An agent as the master knows it. Kept small: there may be ten thousand, most of them idle.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use messages::{internal, v1};
+use model::master::{AgentSnapshot, ExecutorSnapshot};
+use model::{AgentId, ExecutorId, FrameworkId, Monotonic, TaskId};
+use resources::Resources;
+
+use super::capabilities::AgentCapabilities;
+use crate::operations::Provider;
+
+#[derive(Debug)]
+pub(crate) struct Agent {
+    /// What readers see of it; the core keeps no second copy.
+    pub state: Arc<AgentSnapshot>,
+    pub capabilities: AgentCapabilities,
+    pub resource_version: Option<v1::Uuid>,
+    /// The process that pings it.
+    pub observer: Arc<str>,
+    pub ping_slot: u32,
+    pub missed_pings: u32,
+    pub awaiting_pong: bool,
+    /// Per framework that has something here.
+    pub uses: BTreeMap<FrameworkId, AgentUsage>,
+    /// By the id of each resource provider.
+    pub providers: BTreeMap<String, Provider>,
+    /// An operation that was taken for granted has come to nothing: the next registration says what there is.
+    pub total_in_doubt: bool,
+    /// When it is given up, while disconnected.
+    pub deadline: Option<Monotonic>,
+}
+
+/// What one framework has on one agent.
+#[derive(Debug, Default)]
+pub(crate) struct AgentUsage {
+    pub tasks: BTreeSet<TaskId>,
+    pub executors: BTreeMap<ExecutorId, Executor>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Executor {
+    pub snapshot: Arc<ExecutorSnapshot>,
+    /// Allocated to its role.
+    pub resources: Resources,
+}
+
+impl Agent {
+    pub fn new(state: AgentSnapshot, resource_version: Option<v1::Uuid>, observer: Arc<str>) -> Self {
+        let capabilities = AgentCapabilities::of(&state.capabilities);
+        Agent {
+            state: Arc::new(state),
+            capabilities,
+            resource_version,
+            observer,
+            ping_slot: 0,
+            missed_pings: 0,
+            awaiting_pong: false,
+            uses: BTreeMap::new(),
+            providers: BTreeMap::new(),
+            total_in_doubt: false,
+            deadline: None,
+        }
+    }
+
+    pub fn id(&self) -> &AgentId {
+        &self.state.id
+    }
+
+    pub fn state_mut(&mut self) -> &mut AgentSnapshot {
+        Arc::make_mut(&mut self.state)
+    }
+
+    pub fn executor(&self, framework: &str, executor: &str) -> Option<&Executor> {
+        self.uses.get(framework)?.executors.get(executor)
+    }
+
+    pub fn executor_ids(&self, framework: &FrameworkId) -> Vec<ExecutorId> {
+        self.uses.get(framework).map(|u| u.executors.keys().cloned().collect()).unwrap_or_default()
+    }
+
+    pub fn resource_versions(&self) -> Vec<internal::ResourceVersionUuid> {
+        let own = self.resource_version.iter().map(|uuid| (None, uuid));
+        let provided = self.providers.iter().map(|(id, provider)| (Some(id), &provider.version));
+        own.chain(provided)
+            .map(|(provider, uuid)| internal::ResourceVersionUuid {
+                resource_provider_id: provider.map(|id| v1::ResourceProviderId { value: id.clone() }),
+                uuid: uuid.clone(),
+            })
+            .collect()
+    }
+}
