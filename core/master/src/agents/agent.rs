@@ -1,12 +1,11 @@
 //! An agent as the master knows it. Kept small: there may be ten thousand, most of them idle.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use messages::{internal, v1};
-use model::master::{AgentSnapshot, ExecutorSnapshot};
-use model::{AgentId, ExecutorId, FrameworkId, Monotonic, TaskId};
-use resources::Resources;
+use model::master::AgentSnapshot;
+use model::{AgentId, Monotonic};
 
 use super::capabilities::AgentCapabilities;
 use crate::operations::Provider;
@@ -22,28 +21,12 @@ pub(crate) struct Agent {
     pub ping_slot: u32,
     pub missed_pings: u32,
     pub awaiting_pong: bool,
-    /// Per framework that has something here.
-    pub uses: BTreeMap<FrameworkId, AgentUsage>,
     /// By the id of each resource provider.
     pub providers: BTreeMap<String, Provider>,
     /// An operation that was taken for granted has come to nothing: the next registration says what there is.
     pub total_in_doubt: bool,
     /// When it is given up, while disconnected.
     pub deadline: Option<Monotonic>,
-}
-
-/// What one framework has on one agent.
-#[derive(Debug, Default)]
-pub(crate) struct AgentUsage {
-    pub tasks: BTreeSet<TaskId>,
-    pub executors: BTreeMap<ExecutorId, Executor>,
-}
-
-#[derive(Debug)]
-pub(crate) struct Executor {
-    pub snapshot: Arc<ExecutorSnapshot>,
-    /// Allocated to its role.
-    pub resources: Resources,
 }
 
 impl Agent {
@@ -57,7 +40,6 @@ impl Agent {
             ping_slot: 0,
             missed_pings: 0,
             awaiting_pong: false,
-            uses: BTreeMap::new(),
             providers: BTreeMap::new(),
             total_in_doubt: false,
             deadline: None,
@@ -70,14 +52,6 @@ impl Agent {
 
     pub fn state_mut(&mut self) -> &mut AgentSnapshot {
         Arc::make_mut(&mut self.state)
-    }
-
-    pub fn executor(&self, framework: &str, executor: &str) -> Option<&Executor> {
-        self.uses.get(framework)?.executors.get(executor)
-    }
-
-    pub fn executor_ids(&self, framework: &FrameworkId) -> Vec<ExecutorId> {
-        self.uses.get(framework).map(|u| u.executors.keys().cloned().collect()).unwrap_or_default()
     }
 
     pub fn resource_versions(&self) -> Vec<internal::ResourceVersionUuid> {

@@ -25,7 +25,7 @@ mod removal_limiter;
 mod reregistration;
 mod version;
 
-pub(crate) use agent::{Agent, Executor};
+pub(crate) use agent::Agent;
 pub(crate) use index::{Agents, UnreachableAgent};
 pub(crate) use pings::{ping, pong};
 pub(crate) use readmission::readmitted;

@@ -146,8 +146,7 @@ fn forget_unreachable_tasks(state: &mut State, cx: &mut Context<'_>, agent: Opti
 }
 
 fn forget_unreachable_task(state: &mut State, cx: &mut Context<'_>, framework: &FrameworkId, task: &str) {
-    let entry = state.frameworks.get_mut(framework.as_str());
-    let Some(known) = entry.and_then(|entry| entry.unreachable.remove(task)) else { return };
+    let Some(known) = state.tasks.take_unreachable(framework.as_str(), task) else { return };
     state.metrics.tasks_unreachable.decrement();
     cx.publish(Change::TaskRemoved {
         framework: framework.clone(),
@@ -196,7 +195,7 @@ fn reported(
         let Some(framework) = state.frameworks.get(&task.framework_id.value) else { continue };
         // The same id again, here or on another agent: two tasks cannot share it.
         let is_new = claimed.insert((framework.id().clone(), task.task_id.value.clone()))
-            && !framework.tasks.contains_key(task.task_id.value.as_str());
+            && state.tasks.get(framework.id().as_str(), &task.task_id.value).is_none();
         match allocated(&mut task.resources, role_of(&task.framework_id.value)).filter(|_| is_new) {
             Some(resources) => reported.tasks.push((framework.id().clone(), task, resources)),
             None => tracing::warn!(task = task.task_id.value, "ignoring what an agent says of a task"),

@@ -2,7 +2,7 @@
 
 use messages::v1;
 use model::master::{AgentRemoval, Change, RemovalReason, TaskRemoval, UnreachableReason};
-use model::{AgentId, ExecutorId, FrameworkId, TaskId, format_duration};
+use model::{AgentId, FrameworkId, TaskId, format_duration};
 
 use super::index::UnreachableAgent;
 use super::pings::stop_pings;
@@ -233,23 +233,18 @@ pub(crate) fn remove_framework_from_agent(
             forward_master_generated(state, cx, framework, &status);
         }
     }
-    for executor in executors_on(state, agent, framework) {
+    for executor in state.tasks.executor_ids(agent.as_str(), framework.as_str()) {
         remove_executor(state, cx, agent, framework, &executor);
     }
 }
 
 pub(crate) fn frameworks_on(state: &State, agent: &AgentId) -> Vec<FrameworkId> {
-    state.agents.get(agent.as_str()).map(|a| a.uses.keys().cloned().collect()).unwrap_or_default()
+    state.tasks.on_agent(agent.as_str()).map(|(framework, _)| framework.clone()).collect()
 }
 
 fn tasks_on(state: &State, agent: &AgentId, framework: &FrameworkId) -> Vec<TaskId> {
-    let uses = state.agents.get(agent.as_str()).and_then(|a| a.uses.get(framework));
-    uses.map(|uses| uses.tasks.iter().cloned().collect()).unwrap_or_default()
-}
-
-fn executors_on(state: &State, agent: &AgentId, framework: &FrameworkId) -> Vec<ExecutorId> {
-    let uses = state.agents.get(agent.as_str()).and_then(|a| a.uses.get(framework));
-    uses.map(|uses| uses.executors.keys().cloned().collect()).unwrap_or_default()
+    let usage = state.tasks.usage(agent.as_str(), framework.as_str());
+    usage.map(|usage| usage.task_ids().cloned().collect()).unwrap_or_default()
 }
 
 /// Last step of every removal: the agent has no tasks any more; frameworks hear that

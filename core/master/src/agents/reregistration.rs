@@ -23,7 +23,7 @@ use crate::peers::is_process_of;
 use crate::policy::is_machine_down;
 use crate::registry::{Continuation, RegistryOperation, registry_is_full, store};
 use crate::state::State;
-use crate::tasks::{MasterGenerated, remove_executor, task};
+use crate::tasks::{AgentUsage, MasterGenerated, remove_executor, task};
 
 pub(crate) fn reregister_agent(
     state: &mut State,
@@ -194,7 +194,7 @@ fn reconcile_agent(
     let mut completed = BTreeSet::new();
     for task in &message.tasks {
         let framework = state.frameworks.get(&task.framework_id.value);
-        let known = framework.and_then(|f| f.tasks.get(task.task_id.value.as_str()));
+        let known = state.tasks.get(&task.framework_id.value, &task.task_id.value);
         if known.is_some_and(|t| t.kill_requested) && !model::is_terminal(task::state_of(task)) {
             cx.send(
                 pid,
@@ -221,15 +221,13 @@ fn missing_tasks(
     id: &AgentId,
     listed: &BTreeSet<(&str, &str)>,
 ) -> Vec<internal::ReconcileTasksMessage> {
-    let Some(agent) = state.agents.get(id.as_str()) else { return Vec::new() };
     let mut missing = Vec::new();
-    for (framework_id, uses) in &agent.uses {
+    for (framework_id, usage) in state.tasks.on_agent(id.as_str()) {
         let Some(framework) = state.frameworks.get(framework_id.as_str()) else { continue };
-        let statuses: Vec<v1::TaskStatus> = uses
-            .tasks
-            .iter()
+        let statuses: Vec<v1::TaskStatus> = usage
+            .task_ids()
             .filter(|task| !listed.contains(&(framework_id.as_str(), task.as_str())))
-            .filter_map(|task| framework.tasks.get(task))
+            .filter_map(|task| state.tasks.get(framework_id.as_str(), task.as_str()))
             .map(|task| {
                 let reason = v1::task_status::Reason::Reconciliation;
                 let asked = MasterGenerated::new(task.forwarded_state(), reason, "Reconciliation request");
@@ -248,11 +246,10 @@ fn missing_tasks(
 }
 
 fn executors_of_agent(state: &State, id: &AgentId) -> Vec<(FrameworkId, ExecutorId)> {
-    let Some(agent) = state.agents.get(id.as_str()) else { return Vec::new() };
-    let of = |(framework, uses): (&FrameworkId, &super::agent::AgentUsage)| {
-        uses.executors.keys().map(|executor| (framework.clone(), executor.clone())).collect::<Vec<_>>()
+    let of = |(framework, usage): (&FrameworkId, &AgentUsage)| {
+        usage.executors().map(|(executor, _)| (framework.clone(), executor.clone())).collect::<Vec<_>>()
     };
-    agent.uses.iter().flat_map(of).collect()
+    state.tasks.on_agent(id.as_str()).flat_map(of).collect()
 }
 
 /// Where the schedulers of its frameworks are now. Frameworks it names that the

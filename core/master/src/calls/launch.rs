@@ -95,16 +95,19 @@ fn with_context(
         agent: LaunchAgent { id: agent.id().as_str(), task_resource_limits: agent.capabilities.task_resource_limits },
         offered: &accepted.available(),
         task_id_use: &|task| {
-            if framework.tasks.contains_key(task) {
+            if state.tasks.get(framework.id().as_str(), task).is_some() {
                 Some(TaskIdUse::Running)
             } else {
-                framework.unreachable.contains(task).then_some(TaskIdUse::Unreachable)
+                state.tasks.is_unreachable(framework.id().as_str(), task).then_some(TaskIdUse::Unreachable)
             }
         },
         running_executor: &|executor| {
-            agent.executor(framework.id().as_str(), executor).map(|executor| &*executor.snapshot.info)
+            state
+                .tasks
+                .executor(agent.id().as_str(), framework.id().as_str(), executor)
+                .map(|executor| &*executor.snapshot.info)
         },
-        share_cgroups_under: &|executor| share_cgroups_under(framework, agent, executor),
+        share_cgroups_under: &|executor| share_cgroups_under(state, framework, agent, executor),
     })
 }
 
@@ -115,10 +118,8 @@ fn start_executor(
     accepted: &mut AcceptedOffers,
     executor: &v1::ExecutorInfo,
 ) -> bool {
-    let running = state
-        .agents
-        .get(accepted.agent.as_str())
-        .is_some_and(|a| a.executor(accepted.framework.as_str(), &executor.executor_id.value).is_some());
+    let (agent, framework) = (accepted.agent.as_str(), accepted.framework.as_str());
+    let running = state.tasks.executor(agent, framework, &executor.executor_id.value).is_some();
     if running {
         return false;
     }
@@ -256,11 +257,13 @@ fn prepare(task: &mut v1::TaskInfo, accepted: &AcceptedOffers) {
 }
 
 /// Whether the tasks that an executor runs share its cgroups; they all do, or none does.
-fn share_cgroups_under(framework: &Framework, agent: &Agent, executor: &str) -> Option<bool> {
-    let uses = agent.uses.get(framework.id())?;
+fn share_cgroups_under(state: &State, framework: &Framework, agent: &Agent, executor: &str) -> Option<bool> {
+    let framework = framework.id().as_str();
+    let usage = state.tasks.usage(agent.id().as_str(), framework)?;
     let of_executor =
         |task: &&std::sync::Arc<v1::Task>| task.executor_id.as_ref().is_some_and(|id| id.value == executor);
-    let task = uses.tasks.iter().filter_map(|id| framework.tasks.get(id)).map(|task| &task.proto).find(of_executor)?;
+    let tasks = usage.task_ids().filter_map(|id| state.tasks.get(framework, id.as_str()));
+    let task = tasks.map(|task| &task.proto).find(of_executor)?;
     let linux = task.container.as_ref().and_then(|container| container.linux_info.as_ref());
     Some(linux.and_then(|linux| linux.share_cgroups).unwrap_or(true))
 }

@@ -24,13 +24,13 @@ pub(crate) fn reconcile(
     rescind_offers_before_reconciliation(state, cx, framework, &call);
     let Some(framework) = state.frameworks.get(framework.as_str()) else { return };
     if call.tasks.is_empty() {
-        for task in framework.tasks.values() {
+        for (_, task) in state.tasks.of_framework(framework.id().as_str()) {
             send_status(cx, framework, &known(task, cx));
         }
         return;
     }
     for asked in call.tasks {
-        let status = match framework.tasks.get(asked.task_id.value.as_str()) {
+        let status = match state.tasks.get(framework.id().as_str(), &asked.task_id.value) {
             Some(task) => known(task, cx),
             // Its agent, or any if none is named, may come back with it: there will be an answer then.
             None if state.recovery.may_reregister(asked.agent_id.as_ref()) => continue,
@@ -49,8 +49,10 @@ fn rescind_offers_before_reconciliation(
     id: &FrameworkId,
     call: &v1::scheduler::call::Reconcile,
 ) {
-    let Some(framework) = state.frameworks.get(id.as_str()).filter(|f| f.driver().is_some()) else { return };
-    let lost = call.tasks.iter().filter(|asked| !framework.tasks.contains_key(asked.task_id.value.as_str()));
+    if state.frameworks.get(id.as_str()).is_none_or(|f| f.driver().is_none()) {
+        return;
+    }
+    let lost = call.tasks.iter().filter(|asked| state.tasks.get(id.as_str(), &asked.task_id.value).is_none());
     let agents: BTreeSet<&str> = lost.filter_map(|asked| Some(asked.agent_id.as_ref()?.value.as_str())).collect();
     let on_these =
         |offer: &OfferId| state.offers.get(offer.as_str()).is_some_and(|o| agents.contains(o.agent.id.as_str()));

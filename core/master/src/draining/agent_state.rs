@@ -96,7 +96,7 @@ pub(crate) fn send_drain(state: &mut State, cx: &mut Context<'_>, id: &AgentId) 
 pub(crate) fn check_drained(state: &mut State, cx: &mut Context<'_>, id: &AgentId) {
     let Some(agent) = state.agents.get(id.as_str()) else { return };
     let Some(drain) = agent.state.drain.filter(|drain| drain.state() == v1::DrainState::Draining) else { return };
-    let has_tasks = agent.uses.values().any(|uses| !uses.tasks.is_empty());
+    let has_tasks = state.tasks.on_agent(id.as_str()).any(|(_, usage)| usage.task_ids().next().is_some());
     let is_empty = !has_tasks && state.operations.on_agent(id.as_str()).is_empty();
     if !is_empty || !can_be_removed(state, id) {
         return;

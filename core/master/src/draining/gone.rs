@@ -49,8 +49,7 @@ pub(crate) fn marked_gone(state: &mut State, cx: &mut Context<'_>, id: &AgentId,
 fn end_unreachable_tasks(state: &mut State, cx: &mut Context<'_>, agent: UnreachableAgent) {
     for (framework, id) in agent.tasks {
         let reason = gone_reason(state, &framework);
-        let Some(task) = state.frameworks.get_mut(framework.as_str()).and_then(|f| f.unreachable.remove(id.as_str()))
-        else {
+        let Some(task) = state.tasks.take_unreachable(framework.as_str(), id.as_str()) else {
             continue;
         };
         state.metrics.tasks_unreachable.decrement();

@@ -4,7 +4,7 @@ use std::net::SocketAddrV4;
 
 use messages::{internal, v1};
 use model::master::{Change, TaskRemoval};
-use model::{FrameworkId, StreamId};
+use model::{AgentId, FrameworkId, StreamId, TaskId};
 
 use super::framework::Connection;
 use super::heartbeats::stop_heartbeats;
@@ -107,6 +107,7 @@ pub(crate) fn remove_framework(state: &mut State, cx: &mut Context<'_>, id: &Fra
     shut_down_on_agents(state, cx, id);
     kill_tasks_of(state, cx, id);
     remove_executors_of(state, cx, id);
+    state.tasks.remove_framework(id.as_str());
 
     let Some(mut framework) = state.frameworks.get(id.as_str()).map(|f| f.connection.clone()).and_then(|connection| {
         close(state, cx, &connection);
@@ -136,8 +137,7 @@ pub(crate) fn remove_framework(state: &mut State, cx: &mut Context<'_>, id: &Fra
 }
 
 fn shut_down_on_agents(state: &mut State, cx: &mut Context<'_>, id: &FrameworkId) {
-    let Some(framework) = state.frameworks.get(id.as_str()) else { return };
-    for agent in &framework.agents {
+    for agent in state.tasks.agents_of(id.as_str()) {
         if let Some(agent) = state.agents.get(agent.as_str()) {
             cx.send(&agent.state.pid, internal::ShutdownFrameworkMessage { framework_id: id.to_proto() });
         }
@@ -146,9 +146,8 @@ fn shut_down_on_agents(state: &mut State, cx: &mut Context<'_>, id: &FrameworkId
 
 /// Nobody is left to tell; the tasks go into history as killed.
 fn kill_tasks_of(state: &mut State, cx: &mut Context<'_>, id: &FrameworkId) {
-    let Some(framework) = state.frameworks.get_mut(id.as_str()) else { return };
-    let running: Vec<_> = framework.tasks.keys().cloned().collect();
-    let unreachable: Vec<_> = framework.unreachable.drain().collect();
+    let running: Vec<TaskId> = state.tasks.of_framework(id.as_str()).map(|(task, _)| task.clone()).collect();
+    let unreachable = state.tasks.take_all_unreachable(id.as_str());
     let reason = MasterGenerated::new(
         v1::TaskState::TaskKilled,
         v1::task_status::Reason::FrameworkRemoved,
@@ -169,14 +168,10 @@ fn kill_tasks_of(state: &mut State, cx: &mut Context<'_>, id: &FrameworkId) {
 }
 
 fn remove_executors_of(state: &mut State, cx: &mut Context<'_>, id: &FrameworkId) {
-    let Some(framework) = state.frameworks.get(id.as_str()) else { return };
-    let mut executors = Vec::new();
-    for agent in &framework.agents {
-        if let Some(uses) = state.agents.get(agent.as_str()).and_then(|a| a.uses.get(id)) {
-            executors.extend(uses.executors.keys().map(|executor| (agent.clone(), executor.clone())));
+    let agents: Vec<AgentId> = state.tasks.agents_of(id.as_str()).cloned().collect();
+    for agent in agents {
+        for executor in state.tasks.executor_ids(agent.as_str(), id.as_str()) {
+            remove_executor(state, cx, &agent, id, &executor);
         }
-    }
-    for (agent, executor) in executors {
-        remove_executor(state, cx, &agent, id, &executor);
     }
 }

@@ -1,16 +1,14 @@
 //! A framework as the master knows it.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use allocator::OfferConstraintsFilter;
 use messages::v1;
 use model::master::{FrameworkSnapshot, OfferFormat};
-use model::{AgentId, FrameworkId, Monotonic, Role, StreamId, TaskId, Upid};
+use model::{FrameworkId, Monotonic, Role, StreamId, Upid};
 
 use super::capabilities::FrameworkCapabilities;
-use crate::tasks::{RecentlyCompletedTasks, Task, UnreachableTasks};
 
 /// Where the framework's scheduler is. A driver's address is kept while its link is
 /// down, because it may come back without claiming a failover; a stream is not.
@@ -29,11 +27,6 @@ pub(crate) struct Framework {
     pub capabilities: FrameworkCapabilities,
     /// Those in `state`, ready to be asked.
     pub constraints: Option<Arc<OfferConstraintsFilter>>,
-    pub tasks: BTreeMap<TaskId, Task>,
-    pub unreachable: UnreachableTasks,
-    pub recently_completed: RecentlyCompletedTasks,
-    /// Agents on which it has tasks or executors.
-    pub agents: BTreeSet<AgentId>,
     /// When it is given up, while disconnected.
     pub deadline: Option<Monotonic>,
     pub heartbeat_slot: Option<u32>,
@@ -47,10 +40,6 @@ impl Framework {
             connection,
             capabilities,
             constraints: None,
-            tasks: BTreeMap::new(),
-            unreachable: UnreachableTasks::default(),
-            recently_completed: RecentlyCompletedTasks::default(),
-            agents: BTreeSet::new(),
             deadline: None,
             heartbeat_slot: None,
         }

@@ -417,7 +417,7 @@ fn send_framework_update_to_agents(state: &mut State, cx: &mut Context<'_>, id: 
     let Some(framework) = state.frameworks.get(id.as_str()) else { return };
     let operations = state.operations.of_framework(id.as_str());
     let operations = operations.into_iter().filter_map(|uuid| state.operations.get(uuid));
-    let agents: BTreeSet<&AgentId> = framework.agents.iter().chain(operations.map(|of| &of.agent)).collect();
+    let agents: BTreeSet<&AgentId> = state.tasks.agents_of(id.as_str()).chain(operations.map(|of| &of.agent)).collect();
     for agent in agents {
         if let Some(agent) = state.agents.get(agent.as_str()) {
             cx.send(&agent.state.pid, update_framework_message(framework));

@@ -58,7 +58,7 @@ fn make_offer(
         agent: agent.state.clone(),
         role: allocation.role.clone(),
         resources: allocation.resources.clone(),
-        executors: agent.executor_ids(framework.id()),
+        executors: state.tasks.executor_ids(agent.id().as_str(), framework.id().as_str()),
         unavailability: state.allocator.unavailability(agent.id()).copied(),
     });
     state.offers.insert(offer.clone());

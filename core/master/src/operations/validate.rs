@@ -34,10 +34,9 @@ pub(super) fn validate_operation(
 }
 
 fn in_use(state: &State, agent: &Agent, wanted: &Resources) -> bool {
-    agent.uses.iter().any(|(framework, uses)| {
-        let framework = state.frameworks.get(framework.as_str());
-        let tasks = framework.into_iter().flat_map(|f| uses.tasks.iter().filter_map(|task| f.tasks.get(task)));
-        let executors = uses.executors.values().map(|executor| &executor.resources);
+    state.tasks.on_agent(agent.id().as_str()).any(|(framework, usage)| {
+        let tasks = usage.task_ids().filter_map(|task| state.tasks.get(framework.as_str(), task.as_str()));
+        let executors = usage.executors().map(|(_, executor)| &executor.resources);
         tasks.map(|task| &task.resources).chain(executors).any(|used| used.unallocated().contains(wanted))
     })
 }

@@ -12,11 +12,11 @@ pub(super) fn consumed_quota(state: &State, role: &str) -> ResourceQuantities {
     for id in state.agents.ids() {
         let Some(agent) = state.agents.get(id.as_str()) else { continue };
         add(&mut consumed, &agent.state.total, |resource| reserved_within(resource, role));
-        for executor in agent.uses.values().flat_map(|uses| uses.executors.values()) {
+        for (_, executor) in state.tasks.on_agent(id.as_str()).flat_map(|(_, usage)| usage.executors()) {
             add(&mut consumed, &executor.resources, |resource| unreserved_within(resource, role));
         }
     }
-    for task in state.frameworks.iter().flat_map(|framework| framework.tasks.values()) {
+    for (_, task) in state.frameworks.iter().flat_map(|framework| state.tasks.of_framework(framework.id().as_str())) {
         add(&mut consumed, &task.resources, |resource| unreserved_within(resource, role));
     }
     consumed

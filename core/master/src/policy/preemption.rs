@@ -35,8 +35,8 @@ pub(crate) fn preempt(state: &mut State, cx: &mut Context<'_>) {
 fn returning(state: &mut State) -> Vec<AllocatedResources> {
     let mut returning = Vec::new();
     state.policy.preempted_tasks.0.retain(|(framework, id)| {
-        let tasks = state.frameworks.get(framework.as_str()).map(|framework| &framework.tasks);
-        let Some(task) = tasks.and_then(|tasks| tasks.get(id)).filter(|task| holds(task)) else { return false };
+        let task = state.tasks.get(framework.as_str(), id.as_str());
+        let Some(task) = task.filter(|task| holds(task)) else { return false };
         returning.extend(holdings(framework, task));
         true
     });
@@ -78,9 +78,9 @@ fn candidates(
     role: &Role,
     agent: &AgentId,
 ) -> Vec<(TaskId, ResourceQuantities)> {
-    let uses = state.agents.get(agent.as_str()).and_then(|agent| agent.uses.get(framework));
-    let Some(framework) = state.frameworks.get(framework.as_str()) else { return Vec::new() };
-    let tasks = uses.into_iter().flat_map(|uses| &uses.tasks).filter_map(|id| framework.tasks.get_key_value(id));
+    let usage = state.tasks.usage(agent.as_str(), framework.as_str());
+    let ids = usage.into_iter().flat_map(|usage| usage.task_ids());
+    let tasks = ids.filter_map(|id| state.tasks.get_with_id(framework.as_str(), id.as_str()));
     tasks
         .filter(|(_, task)| holds(task) && task.preempted.is_none())
         .map(|(id, task)| (id.clone(), quantities(&task.resources.allocated_to(role.as_str()))))
@@ -88,8 +88,7 @@ fn candidates(
 }
 
 fn kill_preempted(state: &mut State, cx: &mut Context<'_>, framework: &FrameworkId, id: &TaskId, message: String) {
-    let entry = state.frameworks.get_mut(framework.as_str()).and_then(|f| f.tasks.get_mut(id));
-    let Some(task) = entry else { return };
+    let Some(task) = state.tasks.get_mut(framework.as_str(), id.as_str()) else { return };
     task.preempted = Some(message);
     // Repeated to an agent that returns.
     task.kill_requested = true;
@@ -106,7 +105,7 @@ fn kill_preempted(state: &mut State, cx: &mut Context<'_>, framework: &Framework
 /// The end of a preempted task in the words for its framework. One that ended otherwise ended so.
 pub(crate) fn rewrite_preempted_status(state: &State, update: &mut internal::StatusUpdate) {
     let Some(framework) = state.frameworks.get(&update.framework_id.value) else { return };
-    let task = framework.tasks.get(update.status.task_id.value.as_str());
+    let task = state.tasks.get(framework.id().as_str(), &update.status.task_id.value);
     let Some(message) = task.and_then(|task| task.preempted.as_ref()) else { return };
     let aware = framework.capabilities.partition_aware;
     let gone = if aware { v1::TaskState::TaskGone } else { v1::TaskState::TaskLost } as i32;

@@ -38,7 +38,7 @@ fn dump_agents(state: &State, changes: &mut Vec<Change>) {
 fn dump_frameworks(state: &State, changes: &mut Vec<Change>) {
     for framework in state.frameworks.iter() {
         changes.push(Change::FrameworkAdded(framework.state.clone()));
-        for (id, task) in framework.unreachable.iter() {
+        for (id, task) in state.tasks.unreachable_of(framework.id().as_str()) {
             changes.push(Change::TaskAdded(task.clone()));
             changes.push(Change::TaskRemoved {
                 framework: framework.id().clone(),
@@ -46,11 +46,12 @@ fn dump_frameworks(state: &State, changes: &mut Vec<Change>) {
                 removal: TaskRemoval::Unreachable,
             });
         }
-        changes.extend(framework.tasks.values().map(|task| Change::TaskAdded(task.proto.clone())));
-        for agent in framework.agents.iter().filter_map(|agent| state.agents.get(agent.as_str())) {
-            let uses = agent.uses.get(framework.id()).into_iter();
-            let executors = uses.flat_map(|uses| uses.executors.values());
-            changes.extend(executors.map(|executor| Change::ExecutorAdded(executor.snapshot.clone())));
+        let tasks = state.tasks.of_framework(framework.id().as_str());
+        changes.extend(tasks.map(|(_, task)| Change::TaskAdded(task.proto.clone())));
+        for agent in state.tasks.agents_of(framework.id().as_str()) {
+            let usage = state.tasks.usage(agent.as_str(), framework.id().as_str());
+            let executors = usage.into_iter().flat_map(|usage| usage.executors());
+            changes.extend(executors.map(|(_, executor)| Change::ExecutorAdded(executor.snapshot.clone())));
         }
         let ids = state.offers.of_framework(framework.id().as_str());
         let offers = ids.iter().filter_map(|offer| state.offers.get(offer.as_str()));

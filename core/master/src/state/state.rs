@@ -16,6 +16,7 @@ use crate::peers::Links;
 use crate::policy::Policy;
 use crate::registry::{Registry, RegistryState};
 use crate::support::{Ids, TimingWheel};
+use crate::tasks::Tasks;
 
 /// All that a master knows.
 #[derive(Debug)]
@@ -26,6 +27,7 @@ pub(crate) struct State {
     pub ids: Ids,
     pub frameworks: Frameworks,
     pub agents: Agents,
+    pub tasks: Tasks,
     pub offers: Offers,
     pub links: Links,
     pub registry: Registry,
@@ -57,6 +59,7 @@ impl State {
             ids: Ids::new(id),
             frameworks: Frameworks::new(config.max_completed_frameworks),
             agents: Agents::default(),
+            tasks: Tasks::default(),
             offers: Offers::default(),
             links: Links::default(),
             policy: Policy::new(&registry),

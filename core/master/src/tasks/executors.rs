@@ -7,8 +7,7 @@ use model::master::{Change, ExecutorSnapshot};
 use model::{AgentId, ExecutorId, FrameworkId, Upid};
 use resources::Resources;
 
-use super::lifecycle::remove_empty_usage;
-use crate::agents::Executor;
+use super::index::Executor;
 use crate::allocation::recover_used;
 use crate::failures::observe;
 use crate::interface::Context;
@@ -23,20 +22,13 @@ pub(crate) fn add_executor(
     info: v1::ExecutorInfo,
     resources: Resources,
 ) {
-    let id = ExecutorId::from(&info.executor_id);
     let snapshot =
         Arc::new(ExecutorSnapshot { framework: framework.clone(), agent: agent.clone(), info: Arc::new(info) });
-    let Some(entry) = state.agents.get_mut(agent.as_str()) else { return };
-    state.metrics.used.add(&resources);
-    entry
-        .uses
-        .entry(framework.clone())
-        .or_default()
-        .executors
-        .insert(id, Executor { snapshot: snapshot.clone(), resources });
-    if let Some(framework) = state.frameworks.get_mut(framework.as_str()) {
-        framework.agents.insert(agent.clone());
+    if state.agents.get(agent.as_str()).is_none() {
+        return;
     }
+    state.metrics.used.add(&resources);
+    state.tasks.insert_executor(Executor { snapshot: snapshot.clone(), resources });
     cx.publish(Change::ExecutorAdded(snapshot));
 }
 
@@ -47,10 +39,8 @@ pub(crate) fn remove_executor(
     framework: &FrameworkId,
     id: &ExecutorId,
 ) -> bool {
-    let uses = state.agents.get_mut(agent.as_str()).and_then(|a| a.uses.get_mut(framework));
-    let Some(executor) = uses.and_then(|uses| uses.executors.remove(id)) else { return false };
+    let Some(executor) = state.tasks.remove_executor(agent, framework, id) else { return false };
     recover_used(state, cx, framework, agent, &executor.resources);
-    remove_empty_usage(state, agent, framework);
     cx.publish(Change::ExecutorRemoved { framework: framework.clone(), agent: agent.clone(), executor: id.clone() });
     true
 }

@@ -29,8 +29,7 @@ pub(super) fn apply_status(
     latest: Option<v1::TaskState>,
     forwarded: bool,
 ) {
-    let entry = state.frameworks.get_mut(framework.as_str()).and_then(|f| f.tasks.get_mut(id));
-    let Some(task) = entry else { return };
+    let Some(task) = state.tasks.get_mut(framework.as_str(), id.as_str()) else { return };
     let before = task.state();
     let says = v1::TaskState::try_from(status.state).unwrap_or(before);
     let proto = Arc::make_mut(&mut task.proto);
@@ -85,16 +84,14 @@ pub(crate) fn add_task(
     if !task::is_terminal_or_unreachable(task.state()) {
         state.metrics.used.add(&task.resources);
     }
-    let Some(entry) = state.frameworks.get_mut(framework.as_str()) else { return };
-    cx.publish(Change::TaskAdded(task.proto.clone()));
-    entry.tasks.insert(id.clone(), task);
-    entry.agents.insert(agent.clone());
-    if let Some(agent) = state.agents.get_mut(agent.as_str()) {
-        agent.uses.entry(framework.clone()).or_default().tasks.insert(id);
+    if state.frameworks.get(framework.as_str()).is_none() {
+        return;
     }
+    cx.publish(Change::TaskAdded(task.proto.clone()));
+    state.tasks.insert(framework, id, task);
 }
 
-/// Takes a task off the books: into the completed or into the unreachable history.
+/// Removes a task: into the completed or into the unreachable history.
 pub(crate) fn remove_task(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -103,13 +100,12 @@ pub(crate) fn remove_task(
     removal: TaskRemoval,
 ) {
     let limit = state.config.max_unreachable_tasks_per_framework;
-    let Some(entry) = state.frameworks.get_mut(framework.as_str()) else { return };
-    let Some(task) = entry.tasks.remove(id) else { return };
+    let Some(task) = state.tasks.remove(framework, id) else { return };
     if removal == TaskRemoval::Completed && model::is_terminal(task.forwarded_state()) {
-        entry.recently_completed.add(id.clone(), task.agent.clone());
+        state.tasks.add_recently_completed(framework, id.clone(), task.agent.clone());
     }
     if removal == TaskRemoval::Unreachable {
-        let forgotten = entry.unreachable.add(id.clone(), task.proto.clone(), limit);
+        let forgotten = state.tasks.add_unreachable(framework, id.clone(), task.proto.clone(), limit);
         state.metrics.tasks_unreachable.add(1 - forgotten as i64);
     }
     let task_state = task.state();
@@ -117,24 +113,8 @@ pub(crate) fn remove_task(
     if !task::is_terminal_or_unreachable(task_state) {
         recover_used(state, cx, framework, &task.agent, &task.resources);
     }
-    if let Some(uses) = state.agents.get_mut(task.agent.as_str()).and_then(|a| a.uses.get_mut(framework)) {
-        uses.tasks.remove(id);
-    }
-    remove_empty_usage(state, &task.agent, framework);
     cx.publish(Change::TaskRemoved { framework: framework.clone(), task: id.clone(), removal });
     check_drained(state, cx, &task.agent);
-}
-
-/// Forgets that a framework uses an agent once it has nothing there.
-pub(crate) fn remove_empty_usage(state: &mut State, agent: &AgentId, framework: &FrameworkId) {
-    let Some(entry) = state.agents.get_mut(agent.as_str()) else { return };
-    let Some(uses) = entry.uses.get(framework) else { return };
-    if uses.tasks.is_empty() && uses.executors.is_empty() {
-        entry.uses.remove(framework);
-        if let Some(framework) = state.frameworks.get_mut(framework.as_str()) {
-            framework.agents.remove(agent);
-        }
-    }
 }
 
 /// Ends a running task by the master's own word, and removes it. One that is over for its framework, which only has
@@ -147,7 +127,7 @@ pub(crate) fn terminate_task(
     reason: &MasterGenerated,
     removal: TaskRemoval,
 ) -> Option<Arc<v1::TaskStatus>> {
-    let task = state.frameworks.get(framework.as_str())?.tasks.get(id)?;
+    let task = state.tasks.get(framework.as_str(), id.as_str())?;
     let forwarded = task.forwarded_state();
     if model::is_terminal(forwarded) {
         let again = reason.with_state(forwarded);

@@ -67,9 +67,9 @@ fn forward_from_agent(
     if !acknowledgeable || v1::TaskState::try_from(update.status.state).is_err() {
         return false;
     }
-    let Some(framework) = state.frameworks.get_mut(&update.framework_id.value) else { return false };
+    let Some(framework) = state.frameworks.get(&update.framework_id.value) else { return false };
     let (framework_id, connected) = (framework.id().clone(), framework.state.connected);
-    let known = framework.tasks.get_key_value(update.status.task_id.value.as_str());
+    let known = state.tasks.get_with_id(framework_id.as_str(), &update.status.task_id.value);
     let known = known.filter(|(_, task)| task.agent.as_str() == agent);
     let is_end = v1::TaskState::try_from(update.status.state).is_ok_and(model::is_terminal);
     let stale = match known {
@@ -78,7 +78,7 @@ fn forward_from_agent(
             // An end that is not acknowledged is repeated.
             ended && !is_end
         }
-        None => framework.recently_completed.contains(&update.status.task_id.value, agent),
+        None => state.tasks.is_recently_completed(framework_id.as_str(), &update.status.task_id.value, agent),
     };
     let task = known.map(|(id, _)| id.clone());
     if stale {
@@ -122,9 +122,8 @@ fn acknowledged(
     };
     let pid = agent.state.pid.clone();
     let task = state
-        .frameworks
-        .get(framework.as_str())
-        .and_then(|f| f.tasks.get_key_value(call.task_id.value.as_str()))
+        .tasks
+        .get_with_id(framework.as_str(), &call.task_id.value)
         .filter(|(_, task)| task.agent.as_str() == call.agent_id.value);
     let mut over = None;
     if let Some((id, task)) = task {
