@@ -16,6 +16,8 @@
 //! | `filter` | which incidents somebody wants to hear of |
 //! | `explain` | the reasoning about one agent, as JSON |
 
+#![warn(missing_docs)]
+
 mod explain;
 mod filter;
 mod incident;

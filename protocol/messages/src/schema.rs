@@ -6,7 +6,11 @@
 /// A message type and its fields in declaration order (the order JSON prints them in).
 #[derive(Debug)]
 pub struct MessageDescriptor {
+    /// The full protobuf name: `mesos.v1.TaskInfo`.
     pub name: &'static str,
+    /// Bytes of the Rust value, without what it points to; of a map's entry, bytes of its key and its value.
+    pub size: usize,
+    /// The fields in declaration order, which is the order JSON prints them in.
     pub fields: &'static [FieldDescriptor],
 }
 

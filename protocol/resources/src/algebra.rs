@@ -14,6 +14,9 @@ use crate::Resource;
 pub struct Resources(Option<Arc<Vec<Resource>>>);
 
 impl Resources {
+    /// So many entries are cheaper to add one by one than to sort.
+    const FEW: usize = 4;
+
     pub fn new() -> Self {
         Resources::default()
     }
@@ -54,6 +57,31 @@ impl Resources {
                 .iter()
                 .zip(other)
                 .all(|(own, other)| own.cmp_descriptor(other) == Ordering::Equal && own.merges_with(other))
+    }
+
+    /// The canonical form of a list, in time that grows with its length times the logarithm.
+    fn from_unsorted(mut entries: Vec<Resource>) -> Resources {
+        entries.retain(|resource| !resource.is_empty());
+        entries.sort_by(Resource::cmp_position);
+        let mut merged: Vec<Resource> = Vec::with_capacity(entries.len());
+        let mut rest = entries.into_iter().peekable();
+        while let Some(mut first) = rest.next() {
+            if first.is_shared() || first.is_exclusive() {
+                while let Some(same) = rest.next_if(|next| {
+                    first.is_shared() && first.cmp_position(next) == Ordering::Equal
+                }) {
+                    first.merge(&same);
+                }
+            } else {
+                let mut values = Vec::new();
+                while let Some(same) = rest.next_if(|next| first.cmp_descriptor(next) == Ordering::Equal) {
+                    values.push(same.value);
+                }
+                first.value.add_all(&values);
+            }
+            merged.push(first);
+        }
+        Resources((!merged.is_empty()).then(|| Arc::new(merged)))
     }
 
     pub fn add(&mut self, resource: Resource) {
@@ -170,15 +198,21 @@ impl Eq for Resources {}
 
 impl FromIterator<Resource> for Resources {
     fn from_iter<I: IntoIterator<Item = Resource>>(entries: I) -> Self {
-        let mut resources = Resources::new();
-        resources.extend(entries);
-        resources
+        Resources::from_unsorted(entries.into_iter().collect())
     }
 }
 
 impl Extend<Resource> for Resources {
     fn extend<I: IntoIterator<Item = Resource>>(&mut self, entries: I) {
-        entries.into_iter().for_each(|resource| self.add(resource));
+        let mut entries = entries.into_iter();
+        // A few are added one by one; more of them all at once, since each would move half of the others.
+        for resource in entries.by_ref().take(Self::FEW) {
+            self.add(resource);
+        }
+        let rest: Vec<Resource> = entries.collect();
+        if !rest.is_empty() {
+            *self = Resources::from_unsorted(self.iter().cloned().chain(rest).collect());
+        }
     }
 }
 

@@ -35,7 +35,13 @@ impl Set {
     }
 
     pub fn union(&self, other: &Set) -> Set {
-        let mut items: Vec<Arc<str>> = self.0.iter().chain(other.0.iter()).cloned().collect();
+        self.union_all([other])
+    }
+
+    /// The items of this set and of all the others.
+    pub(crate) fn union_all<'a>(&self, others: impl IntoIterator<Item = &'a Set>) -> Set {
+        let others = others.into_iter().flat_map(|other| other.0.iter());
+        let mut items: Vec<Arc<str>> = self.0.iter().chain(others).cloned().collect();
         items.sort_unstable();
         items.dedup();
         Set(items.into())

@@ -36,6 +36,9 @@ pub fn validate_resource(resource: &v1::Resource) -> Result<(), Error> {
         stack(resource)?;
         both_formats(resource)?;
     }
+    if let Some(role) = resource.allocation_info.as_ref().and_then(|info| info.role.as_deref()) {
+        roles::validate(role)?;
+    }
     shared(resource)
 }
 

@@ -63,6 +63,29 @@ impl Value {
         }
     }
 
+    /// Adds all of them, in time that grows with what they contain and not with the square of it.
+    pub(crate) fn add_all(&mut self, others: &[Value]) {
+        match (&mut *self, others) {
+            (_, []) => {}
+            (_, [only]) => self.add(only),
+            (Value::Scalar(_), _) => others.iter().for_each(|other| self.add(other)),
+            (Value::Ranges(own), _) => {
+                let added = others.iter().flat_map(|other| match other {
+                    Value::Ranges(ranges) => ranges.as_slice(),
+                    _ => &[],
+                });
+                *own = Ranges::new(own.as_slice().iter().chain(added).copied());
+            }
+            (Value::Set(own), _) => {
+                let sets = others.iter().filter_map(|other| match other {
+                    Value::Set(set) => Some(set),
+                    _ => None,
+                });
+                *own = own.union_all(sets);
+            }
+        }
+    }
+
     /// What is not there cannot be taken: a scalar may not become negative.
     pub(crate) fn subtract(&mut self, other: &Value) {
         match (self, other) {

@@ -1,6 +1,9 @@
 //! An `ExecutorInfo`, on its own and beside the one that already runs.
 
+use std::collections::BTreeSet;
+
 use messages::v1::{self, ExecutorInfo, container_info, executor_info};
+use prost::Message as _;
 use resources::Resources;
 
 use crate::invalid::require;
@@ -79,13 +82,22 @@ fn validate_resources(executor: &ExecutorInfo) -> Result<(), Invalid> {
     resource::validate_revocable_mix(resources).within("Executor mixes revocable and non-revocable resources")
 }
 
-/// Mesos prints both messages between rulers. Ours are in Rust's notation, not in
-/// protobuf's text format: the part that programs match on is the first line.
+/// As Mesos, both messages stand between rulers; they are JSON here and protobuf's text format there. Programs match on
+/// the first line.
 fn incompatible(running: &ExecutorInfo, wanted: &ExecutorInfo) -> String {
+    const MAX: usize = 800;
     let ruler = "-".repeat(60);
+    let shown = |info: &ExecutorInfo| {
+        let text = String::from_utf8_lossy(&wire::json::encode(info)).into_owned();
+        match text.get(..text.floor_char_boundary(MAX)) {
+            Some(start) if start.len() < text.len() => format!("{start}…"),
+            _ => text,
+        }
+    };
+    let (running, wanted) = (shown(running), shown(wanted));
     format!(
         "ExecutorInfo is not compatible with existing ExecutorInfo with same ExecutorID.\n{ruler}\n\
-         Existing ExecutorInfo:\n{running:#?}\n{ruler}\nExecutorInfo:\n{wanted:#?}\n{ruler}\n"
+         Existing ExecutorInfo:\n{running}\n{ruler}\nExecutorInfo:\n{wanted}\n{ruler}\n"
     )
 }
 
@@ -109,19 +121,18 @@ pub fn same(a: &ExecutorInfo, b: &ExecutorInfo) -> bool {
 fn same_command(a: Option<&v1::CommandInfo>, b: Option<&v1::CommandInfo>) -> bool {
     let empty = v1::CommandInfo::default();
     let (a, b) = (a.unwrap_or(&empty), b.unwrap_or(&empty));
-    let same_uri = |a: &v1::command_info::Uri, b: &v1::command_info::Uri| {
-        // `cache` says how to fetch, not what.
-        a.value == b.value
-            && a.executable() == b.executable()
-            && a.extract() == b.extract()
-            && a.output_file() == b.output_file()
+    // `cache` says how to fetch, not what.
+    let uris = |command: &v1::CommandInfo| {
+        set(&command.uris, |uri| {
+            (uri.value.clone(), uri.executable(), uri.extract(), uri.output_file().to_owned())
+        })
     };
     let variables = |command: &v1::CommandInfo| {
-        command.environment.as_ref().map(|environment| environment.variables.clone()).unwrap_or_default()
+        set(command.environment.iter().flat_map(|environment| &environment.variables), |one| one.encode_to_vec())
     };
-    same_unordered(&a.uris, &b.uris, same_uri)
+    uris(a) == uris(b)
         && a.arguments == b.arguments
-        && same_unordered(&variables(a), &variables(b), |a, b| a == b)
+        && variables(a) == variables(b)
         && a.value() == b.value()
         && a.user() == b.user()
         && a.shell() == b.shell()
@@ -130,31 +141,34 @@ fn same_command(a: Option<&v1::CommandInfo>, b: Option<&v1::CommandInfo>) -> boo
 fn same_container(a: Option<&v1::ContainerInfo>, b: Option<&v1::ContainerInfo>) -> bool {
     let empty = v1::ContainerInfo::default();
     let (a, b) = (a.unwrap_or(&empty), b.unwrap_or(&empty));
-    let same_volume = |a: &v1::Volume, b: &v1::Volume| {
-        a.container_path == b.container_path && a.host_path() == b.host_path() && a.mode == b.mode
+    let volumes = |container: &v1::ContainerInfo| {
+        set(&container.volumes, |one| (one.container_path.clone(), one.host_path().to_owned(), one.mode))
     };
-    same_unordered(&a.volumes, &b.volumes, same_volume)
-        && a.r#type == b.r#type
-        && a.hostname() == b.hostname()
-        && a.docker == b.docker
+    volumes(a) == volumes(b) && a.r#type == b.r#type && a.hostname() == b.hostname() && a.docker == b.docker
 }
 
 fn same_discovery(a: Option<&v1::DiscoveryInfo>, b: Option<&v1::DiscoveryInfo>) -> bool {
     let empty = v1::DiscoveryInfo::default();
     let (a, b) = (a.unwrap_or(&empty), b.unwrap_or(&empty));
-    let ports = |info: &v1::DiscoveryInfo| info.ports.as_ref().map(|ports| ports.ports.clone()).unwrap_or_default();
-    let labels =
-        |info: &v1::DiscoveryInfo| info.labels.as_ref().map(|labels| labels.labels.clone()).unwrap_or_default();
+    let ports = |info: &v1::DiscoveryInfo| {
+        set(info.ports.iter().flat_map(|ports| &ports.ports), |port| port.encode_to_vec())
+    };
+    let labels = |info: &v1::DiscoveryInfo| {
+        set(info.labels.iter().flat_map(|labels| &labels.labels), |label| label.encode_to_vec())
+    };
     a.visibility() == b.visibility()
         && a.name() == b.name()
         && a.environment() == b.environment()
         && a.location() == b.location()
         && a.version() == b.version()
-        && same_unordered(&ports(a), &ports(b), |a, b| a == b)
-        && same_unordered(&labels(a), &labels(b), |a, b| a == b)
+        && ports(a) == ports(b)
+        && labels(a) == labels(b)
 }
 
-/// Every element of one side has an equal one on the other, and there are as many.
-fn same_unordered<T>(a: &[T], b: &[T], same: impl Fn(&T, &T) -> bool) -> bool {
-    a.len() == b.len() && a.iter().all(|left| b.iter().any(|right| same(left, right)))
+/// The different elements of a list and how many elements there are. Mesos asks whether every element of one list has
+/// an equal one in the other and whether the lists are of the same length.
+fn set<'a, T: 'a, K: Ord>(list: impl IntoIterator<Item = &'a T>, key: impl Fn(&T) -> K) -> (usize, BTreeSet<K>) {
+    let mut count = 0;
+    let keys = list.into_iter().inspect(|_| count += 1).map(|element| key(element)).collect();
+    (count, keys)
 }

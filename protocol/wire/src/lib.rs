@@ -11,6 +11,8 @@
 //! | [`accept`], [`ContentType`] | which of the two encodings a client sends and wants |
 //! | [`media`] | the same for an agent's calls, which may be streams |
 
+#![warn(missing_docs)]
+
 pub mod accept;
 mod content_type;
 pub mod json;

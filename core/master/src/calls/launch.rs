@@ -48,6 +48,7 @@ impl Master {
     ) {
         let LaunchGroup { mut executor, task_group: mut group } = group;
         let checked = check_operation(&group.tasks, Some(&executor), has_id, "LAUNCH_GROUP").and_then(|()| {
+            validation::task::validate_executor_copies(&group, &executor)?;
             prepare_group(&mut group, &mut executor, accepted);
             self.with_context(accepted, |context| validation::task::validate_group(&group, &executor, context))
         });

@@ -11,6 +11,8 @@ pub enum DecodeError {
     TooDeep { limit: usize },
     #[error("more than {limit} fields")]
     TooManyElements { limit: usize },
+    #[error("the message would take more than {limit} bytes of memory, far more than it has on the wire")]
+    TooMuchMemory { limit: usize },
     #[error("the bytes end inside a field")]
     Truncated,
     #[error("malformed: {0}")]
