@@ -13,8 +13,8 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Bytes of memory per byte on the wire. Messages that have a use stay below 30.
-    const MEMORY_FACTOR: usize = 64;
+    /// Bytes of memory per byte on the wire. Messages that have a use stay below 35.
+    const MEMORY_FACTOR: usize = 48;
     /// A short message may consist of little else than empty lists and sub-messages.
     const MEMORY_FLOOR: usize = 64 << 10;
 
