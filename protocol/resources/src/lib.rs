@@ -13,6 +13,7 @@ mod display;
 mod error;
 mod filters;
 mod name;
+pub mod operation;
 mod parse;
 mod proto;
 mod quantities;

@@ -3,6 +3,7 @@
 use messages::v1;
 use model::{AgentId, FrameworkId, Role};
 use resources::Resources;
+use resources::operation::tasks as tasks_of;
 use v1::offer::Operation;
 use v1::offer::operation::Type;
 use v1::scheduler::call::Accept;
@@ -188,20 +189,28 @@ impl Master {
     ) {
         let kind = operation.r#type();
         let (launch, group) = (operation.launch.take(), operation.launch_group.take());
-        match (kind, launch, group) {
-            (Type::Launch, Some(launch), _) => self.launch(cx, accepted, *launch, operation.id.is_some()),
-            (Type::LaunchGroup, _, Some(group)) => self.launch_group(cx, accepted, *group, operation.id.is_some()),
-            (Type::Unknown, ..) => {}
-            _ => self.apply_offer_operation(cx, accepted, operation),
+        let has_id = operation.id.is_some();
+        match kind {
+            Type::Launch => {
+                if let Some(launch) = launch {
+                    self.launch(cx, accepted, *launch, has_id);
+                }
+            }
+            Type::LaunchGroup => {
+                if let Some(group) = group {
+                    self.launch_group(cx, accepted, *group, has_id);
+                }
+            }
+            Type::Unknown => {}
+            Type::Reserve
+            | Type::Unreserve
+            | Type::Create
+            | Type::Destroy
+            | Type::GrowVolume
+            | Type::ShrinkVolume
+            | Type::CreateDisk
+            | Type::DestroyDisk => self.apply_offer_operation(cx, accepted, operation),
         }
-    }
-}
-
-pub(super) fn tasks_of(operation: &Operation) -> Option<&[v1::TaskInfo]> {
-    match operation.r#type() {
-        Type::Launch => operation.launch.as_ref().map(|launch| launch.task_infos.as_slice()),
-        Type::LaunchGroup => operation.launch_group.as_ref().map(|group| group.task_group.tasks.as_slice()),
-        _ => None,
     }
 }
 

@@ -20,7 +20,7 @@ pub enum DecodeError {
     /// Paths of the fields, as C++ protobuf lists them: `task_info.agent_id, status.state`.
     #[error("missing required fields: {0}")]
     MissingRequired(String),
-    #[error("not decodable")]
+    #[error("not decodable: {0}")]
     Prost(#[from] prost::DecodeError),
     #[error(transparent)]
     UnknownMessage(#[from] UnknownMessage),
