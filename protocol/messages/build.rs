@@ -159,7 +159,7 @@ impl Index {
                 ident("M", name)
             );
         }
-        out.push_str("pub static ALL_MESSAGES: &[&MessageDescriptor] = &[\n");
+        out.push_str("/// Every message type but `google.protobuf.Duration`, by full name.\npub static ALL_MESSAGES: &[&MessageDescriptor] = &[\n");
         for name in self.messages.keys() {
             let _ = writeln!(out, "  &{},", ident("M", name));
         }

@@ -17,10 +17,12 @@ impl Resources {
     /// So many entries are cheaper to add one by one than to sort.
     const FEW: usize = 4;
 
+    /// No resources.
     pub fn new() -> Self {
         Resources::default()
     }
 
+    /// Returns whether there is nothing in the collection.
     pub fn is_empty(&self) -> bool {
         self.entries().is_empty()
     }
@@ -30,6 +32,7 @@ impl Resources {
         self.entries().len()
     }
 
+    /// Iterates over the entries in canonical order.
     pub fn iter(&self) -> std::slice::Iter<'_, Resource> {
         self.entries().iter()
     }
@@ -67,9 +70,9 @@ impl Resources {
         let mut rest = entries.into_iter().peekable();
         while let Some(mut first) = rest.next() {
             if first.is_shared() || first.is_exclusive() {
-                while let Some(same) = rest.next_if(|next| {
-                    first.is_shared() && first.cmp_position(next) == Ordering::Equal
-                }) {
+                while let Some(same) =
+                    rest.next_if(|next| first.is_shared() && first.cmp_position(next) == Ordering::Equal)
+                {
                     first.merge(&same);
                 }
             } else {
@@ -84,6 +87,7 @@ impl Resources {
         Resources((!merged.is_empty()).then(|| Arc::new(merged)))
     }
 
+    /// Adds one entry. An empty one is ignored.
     pub fn add(&mut self, resource: Resource) {
         if resource.is_empty() {
             return;
@@ -138,10 +142,12 @@ impl Resources {
             })
     }
 
+    /// Returns whether `of` contains all of these.
     pub fn is_subset(&self, of: &Resources) -> bool {
         of.contains(self)
     }
 
+    /// Returns whether one entry contains `resource`.
     pub fn contains_resource(&self, resource: &Resource) -> bool {
         self.entries()[self.same_descriptor(resource)].iter().any(|own| own.contains(resource))
     }

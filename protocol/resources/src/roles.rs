@@ -11,6 +11,7 @@ pub const MAX_LEVELS: usize = 32;
 
 /// Why a text is no role name, in Mesos' words.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum InvalidRole {
     #[error("Role names cannot be the empty string")]
     Empty,
@@ -32,8 +33,14 @@ pub enum InvalidRole {
     Whitespace(String),
 }
 
+/// The role of resources that are reserved to nobody, and of frameworks that name none.
 pub const ANY: &str = "*";
 
+/// Checks the syntax of a role name.
+///
+/// # Errors
+///
+/// The first rule that is broken.
 pub fn validate(role: &str) -> Result<(), InvalidRole> {
     let name = || role.to_owned();
     if role.len() > MAX_LENGTH {

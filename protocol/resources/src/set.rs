@@ -3,10 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
+/// A set of texts. A clone shares its memory.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Set(Arc<[Arc<str>]>);
 
 impl Set {
+    /// A set from texts in any order.
     pub fn new<T: AsRef<str>>(items: impl IntoIterator<Item = T>) -> Self {
         let mut items: Vec<Arc<str>> = items.into_iter().map(|item| Arc::from(item.as_ref())).collect();
         items.sort_unstable();
@@ -14,26 +16,32 @@ impl Set {
         Set(items.into())
     }
 
+    /// Iterates over the items in ascending order.
     pub fn iter(&self) -> impl Iterator<Item = &str> + '_ {
         self.0.iter().map(AsRef::as_ref)
     }
 
+    /// Returns whether there are no items.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
+    /// Returns the number of items.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
+    /// Returns whether the item is in the set.
     pub fn has(&self, item: &str) -> bool {
         self.0.binary_search_by(|own| own.as_ref().cmp(item)).is_ok()
     }
 
+    /// Returns whether all items of `other` are in the set.
     pub fn contains(&self, other: &Set) -> bool {
         other.iter().all(|item| self.has(item))
     }
 
+    /// Returns the items that are in either set.
     pub fn union(&self, other: &Set) -> Set {
         self.union_all([other])
     }
@@ -47,6 +55,7 @@ impl Set {
         Set(items.into())
     }
 
+    /// Returns the items that are not in `other`.
     pub fn difference(&self, other: &Set) -> Set {
         Set(self.0.iter().filter(|item| !other.has(item)).cloned().collect())
     }

@@ -2,14 +2,19 @@
 
 use crate::{Ranges, Scalar, Set};
 
+/// The amount of a resource.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Value {
+    /// A number.
     Scalar(Scalar),
+    /// A set of integers.
     Ranges(Ranges),
+    /// A set of texts.
     Set(Set),
 }
 
 impl Value {
+    /// Returns whether it is nothing.
     pub fn is_empty(&self) -> bool {
         match self {
             Value::Scalar(scalar) => scalar.is_zero(),
@@ -18,6 +23,7 @@ impl Value {
         }
     }
 
+    /// Returns the number; `None` for ranges and sets.
     pub fn as_scalar(&self) -> Option<Scalar> {
         match self {
             Value::Scalar(scalar) => Some(*scalar),

@@ -123,9 +123,7 @@ fn same_command(a: Option<&v1::CommandInfo>, b: Option<&v1::CommandInfo>) -> boo
     let (a, b) = (a.unwrap_or(&empty), b.unwrap_or(&empty));
     // `cache` says how to fetch, not what.
     let uris = |command: &v1::CommandInfo| {
-        set(&command.uris, |uri| {
-            (uri.value.clone(), uri.executable(), uri.extract(), uri.output_file().to_owned())
-        })
+        set(&command.uris, |uri| (uri.value.clone(), uri.executable(), uri.extract(), uri.output_file().to_owned()))
     };
     let variables = |command: &v1::CommandInfo| {
         set(command.environment.iter().flat_map(|environment| &environment.variables), |one| one.encode_to_vec())
@@ -150,9 +148,8 @@ fn same_container(a: Option<&v1::ContainerInfo>, b: Option<&v1::ContainerInfo>) 
 fn same_discovery(a: Option<&v1::DiscoveryInfo>, b: Option<&v1::DiscoveryInfo>) -> bool {
     let empty = v1::DiscoveryInfo::default();
     let (a, b) = (a.unwrap_or(&empty), b.unwrap_or(&empty));
-    let ports = |info: &v1::DiscoveryInfo| {
-        set(info.ports.iter().flat_map(|ports| &ports.ports), |port| port.encode_to_vec())
-    };
+    let ports =
+        |info: &v1::DiscoveryInfo| set(info.ports.iter().flat_map(|ports| &ports.ports), |port| port.encode_to_vec());
     let labels = |info: &v1::DiscoveryInfo| {
         set(info.labels.iter().flat_map(|labels| &labels.labels), |label| label.encode_to_vec())
     };

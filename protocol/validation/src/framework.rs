@@ -42,6 +42,7 @@ fn validate_size(info: &FrameworkInfo) -> Result<(), Invalid> {
     Ok(())
 }
 
+/// Returns whether a framework has a capability.
 pub fn has_capability(info: &FrameworkInfo, wanted: capability::Type) -> bool {
     info.capabilities.iter().any(|capability| capability.r#type() == wanted)
 }
@@ -56,6 +57,11 @@ pub fn roles(info: &FrameworkInfo) -> BTreeSet<String> {
     }
 }
 
+/// Checks the syntax of the roles of a framework and that `role` and `roles` fit its capabilities.
+///
+/// # Errors
+///
+/// The reason is that of `framework::validateRoles` in Mesos' `src/master/validation.cpp`.
 #[allow(deprecated)]
 pub fn validate_roles(info: &FrameworkInfo) -> Result<(), Invalid> {
     if !has_capability(info, capability::Type::MultiRole) {
@@ -88,6 +94,11 @@ pub fn validate_id(info: &FrameworkInfo) -> Result<(), Invalid> {
     }
 }
 
+/// Checks the offer filters: every minimum names at least one valid quantity.
+///
+/// # Errors
+///
+/// The reason is Mesos'.
 pub fn validate_offer_filters(info: &FrameworkInfo) -> Result<(), Invalid> {
     info.offer_filters.values().try_for_each(validate_offer_filter)
 }
@@ -160,6 +171,11 @@ pub fn validate_resubscribe(old: &FrameworkInfo, new: &mut FrameworkInfo) -> Res
     validate_update(old, new)
 }
 
+/// Checks that suppressed roles are among the roles of the framework.
+///
+/// # Errors
+///
+/// The reason names the first role that is not.
 pub fn validate_suppressed_roles(roles: &BTreeSet<String>, suppressed: &BTreeSet<String>) -> Result<(), Invalid> {
     match suppressed.difference(roles).next() {
         Some(role) => Err(Invalid::new(format!("Suppressed role '{role}' is not contained in the list of roles"))),

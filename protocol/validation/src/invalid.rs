@@ -9,10 +9,12 @@ use std::borrow::Cow;
 pub struct Invalid(Cow<'static, str>);
 
 impl Invalid {
+    /// A refusal for a reason. A reason of more than 2,048 bytes is cut.
     pub fn new(reason: impl Into<Cow<'static, str>>) -> Self {
         Invalid(shortened(reason.into()))
     }
 
+    /// Returns the reason.
     pub fn reason(&self) -> &str {
         &self.0
     }

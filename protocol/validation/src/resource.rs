@@ -104,6 +104,11 @@ pub fn validate_revocable_mix<'a>(resources: impl IntoIterator<Item = &'a Resour
     Ok(())
 }
 
+/// Checks that all resources are persistent volumes that can be written to.
+///
+/// # Errors
+///
+/// The reason is that of `resource::validatePersistentVolume` in Mesos' `src/master/validation.cpp`.
 pub fn validate_persistent_volumes(volumes: &[Resource]) -> Result<(), Invalid> {
     for resource in volumes {
         let Some(disk) = &resource.disk else {

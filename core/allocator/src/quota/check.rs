@@ -10,6 +10,7 @@ use resources::{Name, ResourceQuantities, Scalar, roles};
 use crate::Quota;
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum QuotaError {
     #[error("role '{role}' is guaranteed {guarantee} {name}, more than its limit of {limit}")]
     GuaranteeAboveLimit { role: Role, name: Name, guarantee: Scalar, limit: Scalar },

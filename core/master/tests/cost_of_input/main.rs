@@ -187,7 +187,9 @@ fn each_field(
             visit(desc, path);
         }
         if let Kind::Message(nested) = field.kind
-            && !path[..path.len() - 1].iter().any(|above| matches!(above.kind, Kind::Message(m) if m.name == nested.name))
+            && !path[..path.len() - 1]
+                .iter()
+                .any(|above| matches!(above.kind, Kind::Message(m) if m.name == nested.name))
         {
             each_field(nested, path, visit);
         }
@@ -221,10 +223,9 @@ fn fillings(path: &[&'static FieldDescriptor], samples: &Samples) -> Vec<(&'stat
             ]
         }
         (Label::Repeated, _) => vec![("elements", list(&|i| samples.value(field, i)))],
-        _ => vec![
-            ("long", Value::from("a".repeat(FILL))),
-            ("deep", Value::from(format!("a{}", "/a".repeat(FILL / 2)))),
-        ],
+        _ => {
+            vec![("long", Value::from("a".repeat(FILL))), ("deep", Value::from(format!("a{}", "/a".repeat(FILL / 2))))]
+        }
     }
 }
 

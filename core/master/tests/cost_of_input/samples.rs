@@ -27,12 +27,8 @@ impl Samples {
 
     /// A message that passes for one of its type.
     pub fn message(&self, desc: &MessageDescriptor, i: usize) -> Value {
-        let cpus = |amount: f64| {
-            json!({"name": "cpus", "type": "SCALAR", "scalar": {"value": amount}, "allocation_info": {"role": "r"}})
-        };
-        let of = |name: &str, amount: f64| {
-            json!({"name": name, "type": "SCALAR", "scalar": {"value": amount}, "allocation_info": {"role": "r"}})
-        };
+        let cpus = |amount: f64| json!({"name": "cpus", "type": "SCALAR", "scalar": {"value": amount}, "allocation_info": {"role": "r"}});
+        let of = |name: &str, amount: f64| json!({"name": name, "type": "SCALAR", "scalar": {"value": amount}, "allocation_info": {"role": "r"}});
         match desc.name.rsplit('.').next().unwrap_or_default() {
             "FrameworkID" => json!({"value": self.framework}),
             "AgentID" => json!({"value": self.agent}),

@@ -4,6 +4,7 @@ use messages::UnknownMessage;
 
 /// Why bytes are not a message.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum DecodeError {
     #[error("{size} bytes are more than the limit of {limit}")]
     TooLarge { size: usize, limit: usize },
