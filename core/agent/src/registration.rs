@@ -83,7 +83,11 @@ impl Agent {
         self.master.leader = master.and_then(|info| match pid_of(&info) {
             Some(pid) => Some(Leader { info, pid }),
             None => {
-                tracing::error!("ignoring a master without a usable address: {} at '{}'", info.id, info.pid());
+                tracing::error!(
+                    master = info.id,
+                    hostname = info.hostname(),
+                    "ignoring a master without a usable address"
+                );
                 None
             }
         });

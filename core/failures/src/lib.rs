@@ -14,6 +14,8 @@
 //! | `persisted` | what outlives a master: what has to be written down, and what the next one makes of it |
 //! | `explain` | the reasoning about one agent, as JSON |
 
+#![warn(missing_docs)]
+
 mod explain;
 mod incidents;
 mod monitor;

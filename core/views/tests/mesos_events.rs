@@ -167,19 +167,21 @@ fn the_shell_counts_what_a_view_cannot() {
 }
 
 #[test]
-fn refusals_are_shown_by_role() {
+fn offer_filters_are_shown_by_the_roles_of_frameworks() {
     let mut view = scenario::replay(&Recording::load("master-running"));
-    let mut check = |active, expected: Option<f64>| {
-        let role = Role::new("a/b");
+    let mut check = |role: &str, active, expected: Option<f64>| {
+        let name = format!("allocator/mesos/offer_filters/roles/{role}/active");
+        let role = Role::new(role);
         view.apply(&Change::RefusalsCounted { role, active });
         let metrics = metrics::master(&view.snapshot(), &Counters::default());
-        let shown = metrics.iter().find(|(name, _)| name == "allocator/mesos/offer_filters/roles/a/b/active");
+        let shown = metrics.iter().find(|(own, _)| *own == name);
         assert_eq!(shown.map(|(_, value)| *value), expected);
     };
-    check(3, Some(3.0));
-    check(2, Some(2.0));
-    // Nobody is subscribed to the role.
-    check(0, None);
+    check("eng", 3, Some(3.0));
+    check("eng", 2, Some(2.0));
+    check("eng", 0, Some(0.0));
+    // No framework is in the role.
+    check("a/b", 3, None);
 }
 
 #[test]
@@ -224,4 +226,21 @@ fn quota_is_shown_by_name() {
     check(&[("cpus", 1.0)], &[("mem", 1024.0)], &[("cpus/guarantee", 1.0), cpus, ("mem/limit", 1024.0), mem]);
     check(&[("cpus", 2.0)], &[("mem", 1024.0)], &[("cpus/guarantee", 2.0), cpus, ("mem/limit", 1024.0), mem]);
     check(&[], &[], &[]);
+}
+
+/// As Mesos' sorter computes it: divided by the role's weight, of which frameworks of a role with subroles have none.
+#[test]
+fn dominant_shares_are_divided_by_weights() {
+    let mut view = scenario::replay(&Recording::load("master-killed"));
+    let mut check = |weights: &[(&str, f64)], expected: f64| {
+        let weights = weights.iter().map(|(role, weight)| (Role::new(role), *weight)).collect();
+        view.apply(&Change::WeightsUpdated(Arc::new(weights)));
+        let metrics = metrics::master(&view.snapshot(), &Counters::default());
+        let share = metrics.iter().find(|(name, _)| name == "allocator/mesos/roles/eng/shares/dominant");
+        let share = share.map(|(_, share)| *share).unwrap();
+        assert!((share - expected).abs() < 1e-9, "{share} is not {expected}");
+    };
+    check(&[], 2.5 / 6.0);
+    check(&[("eng", 2.0)], 2.5 / 6.0 / 2.0);
+    check(&[("*", 2.0), ("eng", 0.5)], 2.5 / 6.0 / 0.5);
 }

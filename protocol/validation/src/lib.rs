@@ -3,6 +3,8 @@
 //! Missing `required` fields never reach this crate: `wire::decode` refuses them
 //! first, as Mesos' "Not initialized" does.
 
+#![warn(missing_docs)]
+
 pub mod agent_call;
 pub mod agent_message;
 pub mod check;

@@ -2,8 +2,6 @@
 
 use crate::ContentType;
 
-pub const RECORDIO: &str = "application/recordio";
-
 /// The encoding to answer with, or `None` for a 406. JSON is preferred when both are acceptable; a missing header
 /// accepts everything.
 pub fn negotiate(accept: Option<&str>) -> Option<ContentType> {

@@ -17,7 +17,8 @@ impl Agent {
             tracing::info!("nothing runs here: drained already");
             return;
         }
-        tracing::info!("draining: {config:?}");
+        let grace = config.max_grace_period.map(|grace| grace.nanoseconds / 1_000_000_000);
+        tracing::info!(max_grace_seconds = grace, mark_gone = config.mark_gone(), "draining");
         self.set_draining(cx, Some(Draining { config, since: cx.now.wall }));
         self.kill_tasks_for_drain(cx);
     }

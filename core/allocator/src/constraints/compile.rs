@@ -11,6 +11,7 @@ use super::pattern::PatternLimits;
 
 /// Why a master refuses offer constraints, in Mesos' words (including its missing space).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum InvalidConstraints {
     #[error("'OfferConstraints::role_constraints' has an empty 'RoleConstraints::groups' for role {0}")]
     NoGroups(Role),
@@ -38,6 +39,11 @@ pub(crate) struct Groups(Vec<Group>);
 type Group = Vec<Constraint>;
 
 impl OfferConstraintsFilter {
+    /// Checks and compiles offer constraints.
+    ///
+    /// # Errors
+    ///
+    /// The reason is Mesos', for the first role by name that has an invalid constraint.
     pub fn compile(
         constraints: &scheduler::OfferConstraints,
         limits: PatternLimits,

@@ -3,6 +3,7 @@
 use messages::v1;
 use model::{AgentId, FrameworkId, Role};
 use resources::Resources;
+use resources::operation::tasks as tasks_of;
 use v1::offer::Operation;
 use v1::offer::operation::Type;
 use v1::scheduler::call::Accept;
@@ -212,14 +213,6 @@ fn apply_accepted_operation(
         | Type::CreateDisk
         | Type::DestroyDisk => apply_offer_operation(state, cx, accepted, operation),
         Type::Unknown => {}
-    }
-}
-
-pub(super) fn tasks_of(operation: &Operation) -> Option<&[v1::TaskInfo]> {
-    match operation.r#type() {
-        Type::Launch => operation.launch.as_ref().map(|launch| launch.task_infos.as_slice()),
-        Type::LaunchGroup => operation.launch_group.as_ref().map(|group| group.task_group.tasks.as_slice()),
-        _ => None,
     }
 }
 

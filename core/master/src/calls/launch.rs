@@ -52,6 +52,7 @@ pub(crate) fn launch_group(
 ) {
     let LaunchGroup { mut executor, task_group: mut group } = group;
     let checked = check_operation(&group.tasks, Some(&executor), has_id, "LAUNCH_GROUP").and_then(|()| {
+        validation::task::validate_executor_copies(&group, &executor)?;
         prepare_group(&mut group, &mut executor, accepted);
         with_context(state, accepted, |context| validation::task::validate_group(&group, &executor, context))
     });

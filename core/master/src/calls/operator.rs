@@ -43,8 +43,8 @@ pub(crate) fn operator_call(state: &mut State, cx: &mut Context<'_>, request: Op
 /// Ends a task for an operator. The agent is asked as for a KILL of the framework, which hears of the end by the task's
 /// status.
 pub(crate) fn kill_by_operator(state: &mut State, cx: &mut Context<'_>, request: KillTask) {
-    let framework = state.frameworks.get(&request.framework);
-    let found = framework.filter(|framework| framework.tasks.contains_key(request.task.as_str()));
+    let is_live = state.tasks.get(&request.framework, &request.task).is_some();
+    let found = state.frameworks.get(&request.framework).filter(|_| is_live);
     let Some(framework) = found.map(|framework| framework.id().clone()) else {
         let text = format!("No live task '{}' of a framework '{}'", request.task, request.framework);
         return cx.reply(request.reply, CallResponse::new(Status::NotFound, text));

@@ -2,12 +2,13 @@
 
 use messages::v1;
 use model::{AgentId, FrameworkId, OfferId};
+use resources::operation::{Application, OperationSpec};
 use resources::{Conversion, Resources, conversions};
 use v1::offer::Operation;
 use v1::offer::operation::Type;
 
 use super::apply::{apply_operation, total_after};
-use super::index::{consumed, for_each_resource_list, provider_of};
+use super::index::{consumed, for_each_resource_list, is_speculative, provider_of};
 use super::validate::{agent_text, validate_operation};
 use crate::calls::{AcceptedOffers, complete};
 use crate::frameworks::{Connection, framework_metrics};
@@ -108,8 +109,7 @@ fn check_offered_operation(state: &State, accepted: &AcceptedOffers, operation: 
     else {
         return Err("The framework or the agent is gone".to_owned());
     };
-    let of_provider = matches!(operation.r#type(), Type::CreateDisk | Type::DestroyDisk);
-    if of_provider && !agent.capabilities.resource_provider {
+    if !is_speculative(operation) && !agent.capabilities.resource_provider {
         return Err(format!(
             "Not supported on agent {} because it does not have RESOURCE_PROVIDER capability",
             agent_text(state, &accepted.agent)
@@ -165,23 +165,24 @@ impl AcceptedOffers {
     /// it (Mesos wants to be free to do these later), nor what a resource provider still has to make.
     fn after(&self, operation: &Operation) -> Result<AcceptedOffers, String> {
         let mut after = self.clone();
-        match operation.r#type() {
-            Type::GrowVolume | Type::ShrinkVolume => {
+        let spec = OperationSpec::of(operation.r#type());
+        match spec.application {
+            Application::ImmediateForLaterOffers => {
                 let steps = conversions(operation).map_err(|error| error.to_string())?;
                 for Conversion { consumed, converted } in steps {
                     after.take(&consumed, operation, "operation")?;
                     after.resized += converted;
                 }
             }
-            Type::CreateDisk | Type::DestroyDisk => {
+            Application::ByResourceProvider => {
                 let consumed = consumed(operation);
                 after.take(&consumed, operation, "Operation")?;
                 after.pending += consumed;
             }
-            kind => {
+            Application::Immediate | Application::Launch | Application::Unknown => {
                 let steps = conversions(operation).map_err(|error| error.to_string())?;
                 after.remaining = after.remaining.apply_all(&steps).map_err(|error| error.to_string())?;
-                if matches!(kind, Type::Create | Type::Destroy) {
+                if spec.changes_volumes {
                     after.shared = after.remaining.shared();
                 }
             }

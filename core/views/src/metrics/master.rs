@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use messages::v1::TaskState;
-use model::Role;
 use resources::{Name, Resources, Scalar};
 
 use super::{Counters, MetricSet, lower};
@@ -295,23 +294,25 @@ fn resources(metric_set: &mut MetricSet, snapshot: &Snapshot) {
         metric_set.set(format!("allocator/mesos/resources/{name}/offered_or_allocated"), held.as_f64());
     }
     let totals = total.0.quantities();
-    for (role, held) in snapshot.held_by_roles() {
-        let dominant = held.max_share(&totals, |_| true);
+    let excluded = snapshot.static_info.flags.get("fair_sharing_excluded_resource_names");
+    let excluded: BTreeSet<&str> = excluded.into_iter().flat_map(|names| names.split(',')).collect();
+    // Mesos has both for roles that a framework is in, and for no others.
+    for (role, (held, weight)) in snapshot.sorted_roles() {
+        let dominant = held.max_share(&totals, |name| !excluded.contains(name.as_str())) / weight;
+        let active = snapshot.refusals.get(role.as_str()).copied().unwrap_or_default();
         metric_set.set(format!("allocator/mesos/roles/{role}/shares/dominant"), dominant);
-        metric_set.count(format!("allocator/mesos/offer_filters/roles/{role}/active"), 0);
-    }
-    for (role, active) in snapshot.refusals.iter() {
-        metric_set.count(format!("allocator/mesos/offer_filters/roles/{role}/active"), *active);
+        metric_set.count(format!("allocator/mesos/offer_filters/roles/{role}/active"), active);
     }
 }
 
-/// Of roles with quota, the resources their quota names.
+/// Of roles with quota, the resources their quota names. As in Mesos, `offered_or_allocated` is what the frameworks of
+/// exactly this role have, without the roles below it.
 fn quotas(metric_set: &mut MetricSet, snapshot: &Snapshot) {
     let quotas = &snapshot.policy.quotas;
     if quotas.is_empty() {
         return;
     }
-    let held = snapshot.held_below(quotas.keys().map(Role::as_str));
+    let held = snapshot.sorted_roles();
     for (role, config) in quotas.iter() {
         let prefix = format!("allocator/mesos/quota/roles/{role}/resources/");
         for (name, guarantee) in policy::guarantees(config) {
@@ -321,7 +322,7 @@ fn quotas(metric_set: &mut MetricSet, snapshot: &Snapshot) {
             metric_set.set(format!("{prefix}{name}/limit"), limit);
         }
         for (name, _) in policy::guarantees(config).chain(policy::limits(config)) {
-            let held = held.get(role.as_str()).map(|held| held.get(&Name::new(name))).unwrap_or_default();
+            let held = held.get(role.as_str()).map(|(held, _)| held.get(&Name::new(name))).unwrap_or_default();
             metric_set.set(format!("{prefix}{name}/offered_or_allocated"), held.as_f64());
         }
     }
