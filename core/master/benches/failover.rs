@@ -43,7 +43,12 @@ fn failover(agents: usize) {
         let name = internal::ReregisterSlaveMessage::desc().name;
         let message = wire::decode_message(name, body, &Limits::default()).unwrap();
         decoding += start.elapsed();
-        master.step(Input::Message(PeerMessage { from: pid(index), to: "master".to_owned(), message }));
+        master.step(Input::Message(PeerMessage {
+            caller: model::Caller::default(),
+            from: pid(index),
+            to: "master".to_owned(),
+            message,
+        }));
     }
     let total = start.elapsed();
     let known = master.metrics.iter().find(|(name, _)| *name == "master/tasks_running").map_or(0.0, |(_, count)| count);

@@ -8,7 +8,7 @@ use std::net::SocketAddrV4;
 
 use messages::tepui::registry::Partition;
 use messages::{Message, v1};
-use model::{Principal, ReplyId, StreamId, Upid};
+use model::{Caller, ReplyId, StreamId, Upid};
 
 #[derive(Debug)]
 pub enum Input {
@@ -40,12 +40,6 @@ pub enum Input {
     StoreStalled(Option<String>),
 }
 
-/// Who is calling, as authenticated by the edge (nobody, when authentication is off).
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Caller {
-    pub principal: Option<Principal>,
-}
-
 #[derive(Debug)]
 pub struct SchedulerSubscribe {
     pub stream: StreamId,
@@ -72,12 +66,17 @@ pub struct OperatorCall {
 #[derive(Debug)]
 pub struct Explain {
     pub reply: ReplyId,
+    /// Who asks.
+    pub caller: Caller,
     pub question: allocator::ExplainQuery,
 }
 
 #[derive(Debug)]
 pub struct PeerMessage {
+    /// The sender, as the message says.
     pub from: Upid,
+    /// Whom the connection belongs to, as the edge has found out.
+    pub caller: Caller,
     /// The process id it was addressed to: `master`, `slave-observer(7)`.
     pub to: String,
     pub message: Message,

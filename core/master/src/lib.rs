@@ -48,11 +48,11 @@ mod updates;
 pub use config::Config;
 pub use effects::{Command, Effect, MasterEffects, Outbox, SchedulerEvent, Timer};
 pub use input::{
-    Caller, Explain, Input, OperatorCall, PartitionCall, PartitionRequest, PeerMessage, SchedulerCall,
-    SchedulerSubscribe,
+    Explain, Input, OperatorCall, PartitionCall, PartitionRequest, PeerMessage, SchedulerCall, SchedulerSubscribe,
 };
 pub use master::Master;
 pub use metrics::Metrics;
+pub use model::Caller;
 pub use outgoing_offers::{OffersEvent, OutgoingOffer};
 pub use registry::{
     AgentRecord, CorruptRegistry, Entry, MachineKey, RegistryOperation, RegistryState, UnreachableRecord,

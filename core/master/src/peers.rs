@@ -11,7 +11,7 @@ use crate::master::Master;
 
 impl Master {
     pub(crate) fn message(&mut self, cx: &mut Context<'_>, input: PeerMessage) {
-        let PeerMessage { from, to, message } = input;
+        let PeerMessage { from, to, message, caller: _ } = input;
         match message {
             Message::PongSlave(_) => self.pong(cx, &to),
 

@@ -9,14 +9,12 @@
 //! | [`libprocess`] | the messages between processes: one HTTP request each |
 //! | [`v0`] | the only v0 message whose bytes differ from v1 |
 //! | [`accept`], [`ContentType`] | which of the two encodings a client sends and wants |
-//! | [`media`] | the same for an agent's calls, which may be streams |
 
 pub mod accept;
 mod content_type;
 pub mod json;
 pub mod libprocess;
 mod limits;
-pub mod media;
 mod protobuf;
 pub mod recordio;
 mod stream_event;

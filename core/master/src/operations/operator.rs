@@ -12,9 +12,9 @@ use v1::offer::operation::{self, Type};
 
 use super::index::for_each_resource_list;
 use crate::effects::Context;
-use crate::input::Caller;
 use crate::master::Master;
 use crate::registration::upgrade;
+use model::Caller;
 
 /// The frameworks whose offers are rescinded do not get the same again at once, so that the operation comes first.
 const REFUSAL: Duration = Duration::from_secs(5);

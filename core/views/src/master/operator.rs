@@ -116,8 +116,8 @@ pub(super) fn agent(agent: &Agent) -> get_agents::Agent {
 fn frameworks(snapshot: &Snapshot) -> GetFrameworks {
     let agents = by_id(snapshot);
     GetFrameworks {
-        frameworks: snapshot.frameworks.iter().map(|one| framework(&agents, one)).collect(),
-        completed_frameworks: snapshot.completed.iter().map(|one| framework(&agents, one)).collect(),
+        frameworks: snapshot.visible_frameworks().map(|one| framework(&agents, one)).collect(),
+        completed_frameworks: snapshot.visible_completed().map(|one| framework(&agents, one)).collect(),
         ..GetFrameworks::default()
     }
 }
@@ -197,7 +197,7 @@ fn offer(agent: &Agent, executor_ids: Vec<v1::ExecutorId>, offer: &Offer) -> v1:
 }
 
 fn executors(snapshot: &Snapshot) -> GetExecutors {
-    let all = snapshot.frameworks.iter().flat_map(|framework| framework.executors.iter());
+    let all = snapshot.visible_frameworks().flat_map(|framework| framework.executors.iter());
     GetExecutors { executors: all.map(|one| executor(one)).collect(), ..GetExecutors::default() }
 }
 
@@ -209,7 +209,7 @@ pub(super) fn executor(executor: &Executor) -> get_executors::Executor {
 }
 
 fn tasks(snapshot: &Snapshot) -> GetTasks {
-    let everywhere = || snapshot.frameworks.iter().chain(snapshot.completed.iter());
+    let everywhere = || snapshot.visible_frameworks().chain(snapshot.visible_completed());
     GetTasks {
         tasks: protos(everywhere().flat_map(|framework| framework.tasks.iter())),
         completed_tasks: protos(everywhere().flat_map(|framework| framework.completed.iter())),

@@ -17,10 +17,10 @@ use super::failures::Failures;
 use super::policy::Policy;
 use super::{Snapshot, StaticInfo};
 use super::{events, operations};
-use crate::Query;
 use crate::entity::Task;
 use crate::history::History;
 use crate::snapshot_map::SnapshotMap;
+use crate::{Query, Visibility};
 
 /// Unreachable agents remembered, as `--registry_max_agent_count`.
 const MAX_UNREACHABLE_AGENTS: usize = 102_400;
@@ -76,6 +76,7 @@ impl View {
                 counts: Arc::default(),
                 policy: Arc::default(),
                 refusals: Arc::default(),
+                visibility: Visibility::everything(),
                 state: Arc::default(),
             },
             agents: FxHashMap::default(),
