@@ -22,7 +22,7 @@ const HEARTBEAT_INTERVAL: std::time::Duration = std::time::Duration::from_secs(3
 
 impl Agent {
     pub(crate) fn executor_subscribes(&mut self, cx: &mut Context<'_>, subscribe: ExecutorSubscribe) {
-        let ExecutorSubscribe { reply, stream, call } = subscribe;
+        let ExecutorSubscribe { reply, stream, call, caller: _ } = subscribe;
         let (framework, id) = match self.caller_of(&call) {
             Ok(found) => found,
             Err(answer) => return respond(cx, reply, answer),
@@ -123,7 +123,7 @@ impl Agent {
         }
     }
 
-    pub(crate) fn executor_calls(&mut self, cx: &mut Context<'_>, ExecutorCall { reply, call }: ExecutorCall) {
+    pub(crate) fn executor_calls(&mut self, cx: &mut Context<'_>, ExecutorCall { reply, call, .. }: ExecutorCall) {
         let answer = self.executor_call(cx, *call);
         respond(cx, reply, answer);
     }

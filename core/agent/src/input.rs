@@ -4,7 +4,7 @@
 use std::net::SocketAddrV4;
 
 use messages::{Message, v1};
-use model::{ContainerId, ReplyId, StreamId, Upid};
+use model::{Caller, ContainerId, ReplyId, StreamId, Upid};
 
 use crate::effects::Timer;
 use crate::operations::MachineUsage;
@@ -50,7 +50,10 @@ pub enum Input {
 
 #[derive(Debug)]
 pub struct PeerMessage {
+    /// The sender, as the message says.
     pub from: Upid,
+    /// Whom the connection belongs to, as the edge has found out.
+    pub caller: Caller,
     /// The process id it was addressed to: `slave(1)`.
     pub to: String,
     pub message: Message,
@@ -59,6 +62,8 @@ pub struct PeerMessage {
 #[derive(Debug)]
 pub struct ExecutorSubscribe {
     pub reply: ReplyId,
+    /// Who calls.
+    pub caller: Caller,
     pub stream: StreamId,
     pub call: Box<v1::executor::Call>,
 }
@@ -66,6 +71,8 @@ pub struct ExecutorSubscribe {
 #[derive(Debug)]
 pub struct ExecutorCall {
     pub reply: ReplyId,
+    /// Who calls.
+    pub caller: Caller,
     pub call: Box<v1::executor::Call>,
 }
 

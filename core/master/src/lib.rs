@@ -43,11 +43,12 @@ mod support;
 mod tasks;
 
 pub use interface::{
-    Caller, Command, Config, Effect, Explain, Input, KillTask, MasterEffects, OperatorCall, Outbox, PartitionCall,
+    Command, Config, Effect, Explain, Input, KillTask, MasterEffects, OperatorCall, Outbox, PartitionCall,
     PartitionRequest, PeerMessage, SchedulerCall, SchedulerEvent, SchedulerSubscribe, Timer,
 };
 pub use master::Master;
 pub use metrics::Metrics;
+pub use model::Caller;
 pub use offers::OffersEvent;
 pub use registry::{
     AgentRecord, CorruptRegistry, Entry, MachineKey, RegistryOperation, RegistryState, UnreachableRecord,

@@ -1,6 +1,7 @@
 //! What cores and their readers share: ids, clocks, the change streams of masters and agents, and the snapshots in them.
 
 pub mod agent;
+mod caller;
 mod clock;
 mod duration;
 pub mod incident;
@@ -11,6 +12,7 @@ mod task_state;
 mod visible;
 mod write;
 
+pub use caller::Caller;
 pub use clock::{Monotonic, Now, Timestamp};
 pub use duration::{InvalidDuration, format_duration, parse_duration};
 pub use ids::{

@@ -94,6 +94,7 @@ fn facts(history: usize) -> StaticInfo {
         started: Timestamp::default(),
         elected: None,
         leader: None,
+        heartbeat_interval: std::time::Duration::from_secs(15),
         flags: Default::default(),
         // All the finished tasks are to be shown.
         limits: Limits { completed_tasks_per_framework: history, ..Limits::default() },

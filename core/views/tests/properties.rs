@@ -519,6 +519,7 @@ fn facts() -> StaticInfo {
         started: Timestamp::default(),
         elected: None,
         leader: None,
+        heartbeat_interval: std::time::Duration::from_secs(15),
         flags: Default::default(),
         limits: LIMITS,
     }

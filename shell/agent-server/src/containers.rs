@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ::agent::{ContainerCommand, ContainerEvent, ContainerExit, ContainerLaunch, ContainerVolume, Input, Limitation};
+use ::agent::{ContainerEvent, ContainerExit, ContainerLaunch, ContainerVolume, Input, Limitation};
 use containerizer::{Containerizer, Event, LimitationKind, Limits, Recovered, User};
 use messages::v1;
 use model::ContainerId;
@@ -18,6 +18,7 @@ use super::fetch::{self, Fetches};
 use super::host::AgentHost;
 use super::launch::{self, Settings};
 use super::volumes::{self, SandboxMount, VolumeError};
+use super::worker::Worker;
 use super::{sandbox, unacknowledged_updates};
 use edge::core_thread::{Inbox, InboxItem};
 
@@ -26,8 +27,10 @@ pub struct Containers {
     shared: Arc<Shared>,
     settings: Arc<Settings>,
     runtime: Handle,
+    worker: Worker,
     preparations: Semaphore,
     downloads: Semaphore,
+    /// Fetches that have been made and that have failed.
     pub fetches: Fetches,
 }
 
@@ -40,7 +43,31 @@ const MAX_DOWNLOADS: usize = 64;
 /// What the containerizer's thread sees of it.
 struct Shared {
     inbox: Arc<Inbox<AgentHost>>,
+    /// Never held for longer than a look: the core's thread takes it.
     live: Mutex<HashMap<String, LiveContainer>>,
+    /// Held while it is decided who owns a volume, and while that is written.
+    ownership: Mutex<()>,
+}
+
+/// What a running container gets instead of what it had.
+pub struct ContainerChange {
+    /// The container.
+    pub container: ContainerId,
+    /// Its limits.
+    pub limits: Limits,
+    /// The volumes that it is to see.
+    pub volumes: Vec<ContainerVolume>,
+}
+
+/// Calls a function when it is dropped.
+struct Finally<F: FnOnce()>(Option<F>);
+
+impl<F: FnOnce()> Drop for Finally<F> {
+    fn drop(&mut self) {
+        if let Some(done) = self.0.take() {
+            done();
+        }
+    }
 }
 
 struct LiveContainer {
@@ -67,9 +94,10 @@ impl Containers {
         settings: Settings,
         runtime: Handle,
         inbox: Arc<Inbox<AgentHost>>,
+        worker: Worker,
         sandbox_of: impl Fn(&str) -> Option<PathBuf>,
     ) -> Result<(Arc<Self>, Recovered), containerizer::Error> {
-        let shared = Arc::new(Shared { inbox, live: Mutex::new(HashMap::new()) });
+        let shared = Arc::new(Shared { inbox, live: Mutex::new(HashMap::new()), ownership: Mutex::new(()) });
         let reporter = shared.clone();
         // Held until those that are found again are known here: what is reported of them meanwhile waits for it.
         let mut live = shared.lock();
@@ -92,6 +120,7 @@ impl Containers {
         let containers = Containers {
             preparations: Semaphore::new(MAX_PREPARATIONS),
             downloads: Semaphore::new(MAX_DOWNLOADS),
+            worker,
             containerizer,
             shared,
             settings: Arc::new(settings),
@@ -101,15 +130,31 @@ impl Containers {
         Ok((Arc::new(containers), recovered))
     }
 
-    pub fn execute(self: &Arc<Self>, command: ContainerCommand) {
-        match command {
-            ContainerCommand::Launch(launch) => self.launch(launch),
-            ContainerCommand::Update { container, resources, limits, volumes } => {
-                self.update(&container, self.settings.limits(&resources, &limits));
-                self.update_volumes(&container, volumes);
-            }
-            ContainerCommand::Destroy { container } => self.destroy(&container),
+    /// The limits of a container with these resources.
+    pub fn limits(&self, resources: &[v1::Resource], ceilings: &[v1::Resource]) -> Limits {
+        self.settings.limits(resources, ceilings)
+    }
+
+    /// Changes a container on the worker, after what was asked for before, and then calls `done`.
+    pub fn update(self: &Arc<Self>, change: ContainerChange, done: impl FnOnce() + Send + 'static) {
+        let containers = self.clone();
+        // Also when the change panics.
+        let done = Finally(Some(done));
+        self.worker.run(move || {
+            let _done = done;
+            containers.update_limits(&change.container, change.limits);
+            containers.update_volumes(&change.container, change.volumes);
+        });
+    }
+
+    /// Ends a container after what was asked for before; one that is being prepared is not started any more.
+    pub fn destroy(self: &Arc<Self>, container: ContainerId) {
+        match self.shared.lock().get(container.as_str()) {
+            None => return,
+            Some(entry) => entry.cancelled.store(true, Ordering::Release),
         }
+        let containers = self.clone();
+        self.worker.run(move || containers.destroy_started(&container));
     }
 
     /// The agent ends: nothing of its own is left behind but containers that run.
@@ -127,7 +172,8 @@ impl Containers {
         self.shared.lock().keys().map(ContainerId::new).collect()
     }
 
-    fn launch(self: &Arc<Self>, launch: Box<ContainerLaunch>) {
+    /// Prepares and starts a container, on threads that may wait.
+    pub fn launch(self: &Arc<Self>, launch: Box<ContainerLaunch>) {
         let cancelled = Arc::new(AtomicBool::new(false));
         let live = LiveContainer {
             phase: Phase::Preparing(self.settings.limits(&launch.resources, &launch.limits)),
@@ -199,7 +245,7 @@ impl Containers {
         Ok(())
     }
 
-    fn update(&self, container: &ContainerId, limits: Limits) {
+    fn update_limits(&self, container: &ContainerId, limits: Limits) {
         let mut live = self.shared.lock();
         let Some(entry) = live.get_mut(container.as_str()) else { return };
         match &mut entry.phase {
@@ -272,13 +318,10 @@ impl Containers {
         Ok(())
     }
 
-    fn destroy(&self, container: &ContainerId) {
+    fn destroy_started(&self, container: &ContainerId) {
         let started = match self.shared.lock().get(container.as_str()) {
             None => return,
-            Some(entry) => {
-                entry.cancelled.store(true, Ordering::Release);
-                matches!(entry.phase, Phase::Started | Phase::Recovered)
-            }
+            Some(entry) => matches!(entry.phase, Phase::Started | Phase::Recovered),
         };
         if started && let Err(error) = self.containerizer.destroy(container.as_str()) {
             debug!(%container, %error, "cannot destroy a container");
@@ -287,16 +330,21 @@ impl Containers {
 }
 
 impl Shared {
-    /// A shared volume in use keeps its owner, as in Mesos. Under the lock: of two containers that begin to use one together
-    /// the first decides.
+    /// A shared volume in use keeps its owner, as in Mesos. Of two containers that begin to use one together the first
+    /// decides, so the second waits until that is written.
     fn acquire_volume(&self, id: &str, sandbox: &Path, volume: &ContainerVolume) -> Result<(), VolumeError> {
-        let mut live = self.lock();
-        let others_use = live.iter().any(|(other, entry)| other != id && entry.shared_volumes.contains(&volume.source));
-        if let Some(entry) =
-            live.get_mut(id).filter(|entry| volume.shared && !entry.shared_volumes.contains(&volume.source))
-        {
-            entry.shared_volumes.push(volume.source.clone());
-        }
+        let _deciding = self.ownership.lock().unwrap_or_else(PoisonError::into_inner);
+        let others_use = {
+            let mut live = self.lock();
+            let others_use =
+                live.iter().any(|(other, entry)| other != id && entry.shared_volumes.contains(&volume.source));
+            if let Some(entry) =
+                live.get_mut(id).filter(|entry| volume.shared && !entry.shared_volumes.contains(&volume.source))
+            {
+                entry.shared_volumes.push(volume.source.clone());
+            }
+            others_use
+        };
         if volume.shared && others_use { Ok(()) } else { volumes::set_owner(sandbox, volume) }
     }
 

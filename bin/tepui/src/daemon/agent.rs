@@ -12,7 +12,7 @@ use messages::v1::agent_info::capability::Type as Capability;
 use model::Upid;
 
 use super::agent_resources;
-use super::common::{advertised_ip, domain, hostname, ip, parse_or_exit, port, serve, until_end};
+use super::common::{advertised_ip, domain, hostname, ip, parse_or_exit, port, sender_check, serve, until_end};
 use super::container_logger::container_logger;
 use super::oversubscription::{self, Modules};
 use super::parent_death::end_with_parent;
@@ -53,6 +53,7 @@ fn options(flags: &Parsed) -> Result<AgentOptions, CommandError> {
 
     let mut options = AgentOptions::new(ip, port_given, master, config);
     options.advertise_ip = advertised_ip(flags)?;
+    options.sender_check = sender_check()?;
     options.advertise_port = port(flags, "advertise_port")?;
     options.strict = flags.bool("strict");
     options.flags = flags.listing();

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use messages::v1;
 use messages::v1::scheduler;
 use messages::v1::scheduler::offer_constraints::RoleConstraints;
 use model::Role;
@@ -56,6 +57,11 @@ impl OfferConstraintsFilter {
             Ok((role, groups))
         };
         Ok(OfferConstraintsFilter { roles: named.into_iter().map(groups).collect::<Result<_, _>>()? })
+    }
+
+    /// Whether nothing of this agent is offered for the role.
+    pub fn excludes(&self, role: &Role, agent: &v1::AgentInfo) -> bool {
+        self.of(role).is_some_and(|groups| !groups.is_satisfied_by(&AgentAttributes::from_info(agent)))
     }
 
     pub(crate) fn of(&self, role: &Role) -> Option<&Groups> {

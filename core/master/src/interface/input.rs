@@ -6,7 +6,7 @@ use std::net::SocketAddrV4;
 use machine::StoreToken;
 use messages::tepui::registry::Partition;
 use messages::{Message, v1};
-use model::{Principal, ReplyId, StreamId, Upid};
+use model::{Caller, ReplyId, StreamId, Upid};
 
 use super::effects::Timer;
 
@@ -40,14 +40,6 @@ pub enum Input {
     Stored(StoreToken),
     /// Why the registry has not been written for longer than `--registry_store_timeout`; nothing once it is again.
     StoreStalled(Option<String>),
-}
-
-/// Who caused an input, as authenticated by the edge. Every input that a request or a message caused has one; it is
-/// anonymous when authentication is off.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Caller {
-    /// `None` for an anonymous caller.
-    pub principal: Option<Principal>,
 }
 
 #[derive(Debug)]
@@ -84,14 +76,16 @@ pub struct KillTask {
 #[derive(Debug)]
 pub struct Explain {
     pub reply: ReplyId,
+    /// Who asks.
     pub caller: Caller,
     pub question: allocator::ExplainQuery,
 }
 
 #[derive(Debug)]
 pub struct PeerMessage {
-    /// The process that the sender claims to be.
+    /// The sender, as the message says.
     pub from: Upid,
+    /// Whom the connection belongs to, as the edge has found out.
     pub caller: Caller,
     /// The process id it was addressed to: `master`, `slave-observer(7)`.
     pub to: String,

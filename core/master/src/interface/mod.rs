@@ -8,6 +8,6 @@ pub use config::Config;
 pub(crate) use effects::Context;
 pub use effects::{Command, Effect, MasterEffects, Outbox, SchedulerEvent, Timer};
 pub use input::{
-    Caller, Explain, Input, KillTask, OperatorCall, PartitionCall, PartitionRequest, PeerMessage, SchedulerCall,
+    Explain, Input, KillTask, OperatorCall, PartitionCall, PartitionRequest, PeerMessage, SchedulerCall,
     SchedulerSubscribe,
 };

@@ -15,9 +15,10 @@ use super::apply::{apply_operation, total_after};
 use super::index::for_each_resource_list;
 use super::validate::{agent_text, validate_operation};
 use crate::agents::upgrade;
-use crate::interface::{Caller, Context};
+use crate::interface::Context;
 use crate::offers::rescind_offer_for;
 use crate::state::State;
+use model::Caller;
 
 /// The frameworks whose offers are rescinded do not get the same again at once, so that the operation comes first.
 const REFUSAL: Duration = Duration::from_secs(5);

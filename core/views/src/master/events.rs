@@ -11,15 +11,12 @@ use model::master::{AgentRemoval, Change};
 use super::operator;
 use super::{Snapshot, View};
 
-/// As the master's scheduler streams have.
-pub(super) const HEARTBEAT_SECONDS: f64 = 15.0;
-
 pub(super) fn subscribed(snapshot: &Snapshot) -> Event {
     Event {
         r#type: Some(Type::Subscribed as i32),
         subscribed: Some(Box::new(Subscribed {
             get_state: Some(Box::new(operator::state(snapshot))),
-            heartbeat_interval_seconds: Some(HEARTBEAT_SECONDS),
+            heartbeat_interval_seconds: Some(snapshot.static_info.heartbeat_interval.as_secs_f64()),
         })),
         ..Event::default()
     }

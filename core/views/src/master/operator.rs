@@ -114,8 +114,8 @@ pub(super) fn agent(agent: &Agent) -> get_agents::Agent {
 
 fn frameworks(snapshot: &Snapshot) -> GetFrameworks {
     GetFrameworks {
-        frameworks: snapshot.frameworks.iter().map(framework).collect(),
-        completed_frameworks: snapshot.completed.iter().map(framework).collect(),
+        frameworks: snapshot.visible_frameworks().map(framework).collect(),
+        completed_frameworks: snapshot.visible_completed().map(framework).collect(),
         ..GetFrameworks::default()
     }
 }
@@ -151,7 +151,7 @@ pub(super) fn announced(snapshot: &FrameworkSnapshot) -> get_frameworks::Framewo
 }
 
 fn executors(snapshot: &Snapshot) -> GetExecutors {
-    let all = snapshot.frameworks.iter().flat_map(|framework| framework.executors.iter());
+    let all = snapshot.visible_frameworks().flat_map(|framework| framework.executors.iter());
     GetExecutors { executors: all.map(|one| executor(one)).collect(), ..GetExecutors::default() }
 }
 
@@ -163,7 +163,7 @@ pub(super) fn executor(executor: &Executor) -> get_executors::Executor {
 }
 
 fn tasks(snapshot: &Snapshot) -> GetTasks {
-    let everywhere = || snapshot.frameworks.iter().chain(snapshot.completed.iter());
+    let everywhere = || snapshot.visible_frameworks().chain(snapshot.visible_completed());
     GetTasks {
         tasks: protos(everywhere().flat_map(|framework| framework.tasks.iter())),
         completed_tasks: protos(everywhere().flat_map(|framework| framework.completed.iter())),

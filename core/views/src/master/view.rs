@@ -16,10 +16,10 @@ use super::failures::Failures;
 use super::policy::Policy;
 use super::{Snapshot, StaticInfo};
 use super::{events, operations};
-use crate::Query;
 use crate::entity::Task;
 use crate::history::History;
 use crate::snapshot_map::SnapshotMap;
+use crate::{Query, Visibility};
 
 /// Holds the newest snapshot, and where everything in it is found.
 #[derive(Debug)]
@@ -70,6 +70,7 @@ impl View {
                 unreachable_agents: 0,
                 policy: Arc::default(),
                 refusals: Arc::default(),
+                visibility: Visibility::everything(),
                 state: Arc::default(),
             },
             agents: FxHashMap::default(),

@@ -133,6 +133,7 @@ pub fn facts_of(recording: &Recording) -> StaticInfo {
         info,
         started: seconds(master.start_time.unwrap()),
         elected: master.elected_time.map(seconds),
+        heartbeat_interval: std::time::Duration::from_secs(15),
         flags: serde_json::from_value::<BTreeMap<String, String>>(state["flags"].clone()).unwrap(),
         limits: Limits::default(),
     }
@@ -147,6 +148,7 @@ pub fn facts() -> StaticInfo {
         started: Timestamp::default(),
         elected: None,
         leader: None,
+        heartbeat_interval: std::time::Duration::from_secs(15),
         flags: BTreeMap::new(),
         limits: Limits::default(),
     }

@@ -82,6 +82,7 @@ fn empty() -> View {
         started: Timestamp::from_nanos(0),
         elected: None,
         leader: None,
+        heartbeat_interval: std::time::Duration::from_secs(15),
         flags: BTreeMap::new(),
         limits: Limits::default(),
     })
