@@ -9,15 +9,16 @@ use model::{AgentId, ContainerId, ExecutorId, FrameworkId, Now, Random, StreamId
 
 use crate::config::Config;
 use crate::effects::{AgentEffects, Command, Context, Outbox, Timer};
-use crate::gc::Gc;
+use crate::frameworks::framework::Framework;
 use crate::input::{Input, PeerMessage};
 use crate::metrics::Metrics;
-use crate::operations::{AgentResources, Deferred, Oversubscription, RecoveredResources};
+use crate::operations::{AgentResources, Deferred, RecoveredResources};
 use crate::pending_writes::{Continuation, PendingWrites};
 use crate::recovery::Recovering;
-use crate::registration::MasterConnection;
-use crate::state::Framework;
-use crate::status_update_manager::StatusUpdateManager;
+use crate::registration::register::MasterConnection;
+use crate::sandboxes::gc::Gc;
+use crate::updates::status_update_manager::StatusUpdateManager;
+use crate::usage::Oversubscription;
 use model::agent::Draining;
 
 /// An agent. [`Agent::step`] is the only way in after [`Agent::start`].

@@ -7,7 +7,7 @@ use messages::{Message, v1};
 use model::{ContainerId, ReplyId, StreamId, Upid};
 
 use crate::effects::Timer;
-use crate::operations::MachineUsage;
+use crate::usage::MachineUsage;
 use machine::StoreToken;
 
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::agent::Agent;
 use crate::effects::{Context, Record, Timer};
-use crate::status_update_manager::{RETRY_MAX, RETRY_MIN};
+use crate::updates::status_update_manager::{RETRY_MAX, RETRY_MIN};
 
 impl Agent {
     /// Puts a status in flight that is durable and not in flight yet.

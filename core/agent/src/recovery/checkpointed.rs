@@ -9,8 +9,8 @@ use model::{ContainerId, ExecutorId, FrameworkId, TaskId, Upid, is_terminal};
 use super::history::CompletedTasks;
 use crate::effects::Record;
 use crate::operations::RecoveredResources;
-use crate::state::task_state;
-use crate::status_update_manager::MAX_REMEMBERED;
+use crate::tasks::task::task_state;
+use crate::updates::status_update_manager::MAX_REMEMBERED;
 use model::agent::Draining;
 
 #[derive(Debug, Clone, PartialEq)]

@@ -13,7 +13,7 @@ use resources::Resources;
 use super::checkpointed::CheckpointedExecutor;
 use crate::agent::Agent;
 use crate::effects::{Context, Record};
-use crate::paths;
+use crate::sandboxes::paths;
 use model::agent::{Change, ExecutorSnapshot, ExecutorState, FrameworkSnapshot, RecoveredCompletedExecutor};
 
 /// Mesos' `MAX_COMPLETED_TASKS_PER_EXECUTOR`.

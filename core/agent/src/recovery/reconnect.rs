@@ -10,10 +10,11 @@ use model::{ContainerId, FrameworkId, Monotonic, Now, Upid, format_duration};
 
 use crate::agent::Agent;
 use crate::config::Recover;
-use crate::container_events::destroy;
+use crate::containers::events::destroy;
 use crate::effects::{Context, Timer};
-use crate::registration::RegistrationState;
-use crate::state::{Termination, is_partition_aware};
+use crate::executors::executor::Termination;
+use crate::frameworks::framework::is_partition_aware;
+use crate::registration::register::RegistrationState;
 use model::agent::ExecutorState;
 
 /// How long executors that come back one after the other may keep the agent from its master.
@@ -103,7 +104,7 @@ impl Agent {
             let Some(framework) = self.frameworks.get_mut(&framework_id) else { continue };
             let gone =
                 if is_partition_aware(&framework.snapshot.info) { TaskState::TaskGone } else { TaskState::TaskLost };
-            let registering = |e: &&mut crate::state::Executor| e.state == ExecutorState::Registering;
+            let registering = |e: &&mut crate::executors::executor::Executor| e.state == ExecutorState::Registering;
             let Some(executor) = framework.executors.get_mut(&id).filter(registering) else { continue };
             tracing::warn!("ending executor {id:?} of framework {framework_id}: it has not come back within {timeout}");
             executor.pending_termination = Some(Termination {

@@ -15,13 +15,15 @@ use super::reconnect::{Recovering, unknown_termination};
 use super::recovered_state::RecoveredState;
 use crate::agent::Agent;
 use crate::config::Recover;
-use crate::container_events::destroy;
+use crate::containers::events::destroy;
+use crate::containers::limits::executor_limits;
 use crate::effects::{Command, ContainerCommand, Context, Outbox, Record};
+use crate::executors::executor::{Executor, ExecutorConnection};
+use crate::frameworks::framework::Framework;
 use crate::input::ContainerExit;
-use crate::limits::executor_limits;
 use crate::operations::container_volumes;
-use crate::paths;
-use crate::state::{Executor, ExecutorConnection, Framework, task_state};
+use crate::sandboxes::paths;
+use crate::tasks::task::task_state;
 use model::agent::{Change, ExecutorState, FrameworkSnapshot, RecoveredCompletedExecutor};
 
 /// What a starting agent finds of an earlier process of itself.

@@ -11,9 +11,9 @@ use model::{AgentId, ContainerId, ExecutorId, FrameworkId, TaskId, is_terminal};
 use super::checkpointed::{CheckpointedExecutor, CheckpointedFramework, CheckpointedResources, CheckpointedUpdates};
 use super::history::{self, History};
 use crate::effects::Record;
-use crate::paths;
-use crate::state::task_state;
-use crate::updates::append_status;
+use crate::sandboxes::paths;
+use crate::tasks::task::task_state;
+use crate::updates::status_update::append_status;
 use model::agent::Draining;
 
 #[derive(Debug, Clone, Default, PartialEq)]

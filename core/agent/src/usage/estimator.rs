@@ -6,10 +6,10 @@ use messages::{internal, v1};
 use model::{ContainerId, Monotonic};
 use resources::{Resource, Resources, Scalar};
 
-use super::usage::{ContainerUsage, MachineUsage};
+use super::machine_usage::{ContainerUsage, MachineUsage};
 use crate::agent::Agent;
 use crate::effects::{Command, Context, Timer};
-use crate::state::Executor;
+use crate::executors::executor::Executor;
 use model::agent::ExecutorState;
 
 /// `--resource_estimator`.

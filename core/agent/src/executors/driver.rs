@@ -5,9 +5,9 @@ use model::{ExecutorId, FrameworkId, TaskId, Upid};
 
 use crate::agent::Agent;
 use crate::effects::{Context, Record, Timer};
-use crate::registration::RegistrationState;
-use crate::state::ExecutorConnection;
-use crate::status_update_manager::Origin;
+use crate::executors::executor::ExecutorConnection;
+use crate::registration::register::RegistrationState;
+use crate::updates::status_update_manager::Origin;
 use model::agent::ExecutorState;
 
 impl Agent {

@@ -9,17 +9,19 @@ use model::{ContainerId, ExecutorId, FrameworkId, Role, TaskId, Upid};
 use resources::Resources;
 
 use crate::agent::Agent;
-use crate::command_task;
 use crate::config::Config;
+use crate::containers::environment;
+use crate::containers::limits::executor_limits;
 use crate::effects::{Command, ContainerCommand, ContainerLaunch, Context, Record, Timer};
-use crate::environment;
-use crate::limits::executor_limits;
+use crate::executors::command_executor;
+use crate::executors::executor::{Batch, Executor, ExecutorConnection};
+use crate::frameworks::framework::Framework;
 use crate::operations::container_volumes;
-use crate::paths;
 use crate::pending_writes::Continuation;
-use crate::registration::RegistrationState;
-use crate::state::{Batch, Executor, ExecutorConnection, Framework, new_task};
-use crate::updates::AgentGenerated;
+use crate::registration::register::RegistrationState;
+use crate::sandboxes::paths;
+use crate::tasks::task::new_task;
+use crate::updates::status_update::AgentGenerated;
 use model::agent::{Change, ExecutorState, FrameworkSnapshot};
 
 /// What RunTask and RunTaskGroup have in common.
@@ -63,7 +65,7 @@ impl Agent {
         let command_task = task.executor.is_none();
         let executor = match task.executor.as_deref() {
             Some(executor) => executor.clone(),
-            None => command_task::executor_for(&task, &snapshot.info, &self.config),
+            None => command_executor::executor_for(&task, &snapshot.info, &self.config),
         };
         let launch = Launch {
             framework,
@@ -442,7 +444,7 @@ fn executor_info_for_launch(executor: &Executor, config: &Config) -> Arc<v1::Exe
         return executor.info.clone();
     }
     let mut info = (*executor.info).clone();
-    info.command = Some(Box::new(command_task::default_executor_command(config)));
+    info.command = Some(Box::new(command_executor::default_executor_command(config)));
     Arc::new(info)
 }
 

@@ -7,7 +7,8 @@ use model::{TaskId, is_terminal};
 use resources::{Resources, Scalar};
 
 use crate::config::Config;
-use crate::state::{Executor, task_state};
+use crate::executors::executor::Executor;
+use crate::tasks::task::task_state;
 
 /// Empty unless a task sets limits: then the bound is the sum of the tasks' limits, and of what the executor and
 /// the tasks without a limit were allocated. An infinite limit makes the sum infinite.

@@ -7,7 +7,7 @@ use model::{AgentId, ExecutorId, Role, format_duration};
 
 use crate::config::Config;
 use crate::duration;
-use crate::state::Framework;
+use crate::frameworks::framework::Framework;
 
 /// What stout's `host_default_path` gives; the agent's own PATH is none of the executor's business.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

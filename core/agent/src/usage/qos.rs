@@ -7,9 +7,10 @@ use messages::v1::task_status::Reason;
 use model::{ContainerId, ExecutorId, FrameworkId};
 
 use crate::agent::Agent;
-use crate::container_events::destroy;
+use crate::containers::events::destroy;
 use crate::effects::{Context, Timer};
-use crate::state::{Termination, is_partition_aware};
+use crate::executors::executor::Termination;
+use crate::frameworks::framework::is_partition_aware;
 use model::agent::ExecutorState;
 
 /// `--qos_controller`: the limits beyond which the machine suffers. Without any nothing is corrected (Mesos' noop).

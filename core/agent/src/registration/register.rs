@@ -11,9 +11,9 @@ use resources::Resources;
 
 use crate::agent::Agent;
 use crate::effects::{Command, Context, Record, Timer};
+use crate::frameworks::framework::dropped_state;
 use crate::pending_writes::Continuation;
-use crate::state::dropped_state;
-use crate::updates::AgentGenerated;
+use crate::updates::status_update::AgentGenerated;
 use model::agent::{Change, ExecutorState};
 
 /// Mesos' `REGISTER_RETRY_INTERVAL_MAX`.

@@ -7,7 +7,7 @@ use messages::{internal, v1};
 use model::{TaskId, Upid};
 
 use crate::effects::Context;
-use crate::state::{Batch, Executor, ExecutorConnection};
+use crate::executors::executor::{Batch, Executor, ExecutorConnection};
 use model::agent::FrameworkSnapshot;
 
 impl Executor {

@@ -11,9 +11,11 @@ use model::{ExecutorId, FrameworkId, TaskId, Upid, is_terminal};
 
 use crate::agent::Agent;
 use crate::effects::{Context, Record, Timer};
+use crate::executors::executor::Executor;
+use crate::frameworks::framework::is_partition_aware;
 use crate::pending_writes::Continuation;
-use crate::state::{Executor, is_partition_aware, task_state};
-use crate::status_update_manager::{AcknowledgeResult, Origin, PushResult};
+use crate::tasks::task::task_state;
+use crate::updates::status_update_manager::{AcknowledgeResult, Origin, PushResult};
 use model::agent::{Change, ExecutorState};
 
 /// A task shows at most this many past statuses; executors that flip between states do not grow it.

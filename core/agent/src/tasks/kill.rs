@@ -8,8 +8,8 @@ use model::{ExecutorId, FrameworkId, TaskId};
 use crate::agent::Agent;
 use crate::duration;
 use crate::effects::{Context, Record, Timer};
-use crate::state::ExecutorConnection;
-use crate::updates::AgentGenerated;
+use crate::executors::executor::ExecutorConnection;
+use crate::updates::status_update::AgentGenerated;
 use model::agent::ExecutorState;
 
 impl Agent {

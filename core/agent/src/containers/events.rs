@@ -9,14 +9,16 @@ use resources::Resources;
 use messages::v1;
 
 use crate::agent::Agent;
+use crate::containers::limits::executor_limits;
 use crate::effects::{Command, ContainerCommand, Context, Record, Timer};
+use crate::executors::executor::{Executor, ExecutorConnection, Termination};
+use crate::frameworks::framework::Framework;
 use crate::input::{ContainerEvent, ContainerExit};
-use crate::limits::executor_limits;
 use crate::operations::container_volumes;
-use crate::paths;
-use crate::state::{Executor, ExecutorConnection, Framework, Termination, task_state};
-use crate::status_update_manager::Origin;
-use crate::updates::AgentGenerated;
+use crate::sandboxes::paths;
+use crate::tasks::task::task_state;
+use crate::updates::status_update::AgentGenerated;
+use crate::updates::status_update_manager::Origin;
 use model::agent::{Change, ExecutorState};
 
 impl Agent {

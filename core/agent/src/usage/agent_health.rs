@@ -4,7 +4,7 @@ use messages::tepui::AgentHealth;
 
 use crate::agent::Agent;
 use crate::effects::{Command, Context, Timer};
-use crate::operations::MachineUsage;
+use crate::usage::MachineUsage;
 
 impl Agent {
     /// Every `--disk_watch_interval`; the shell measures the disk at the same time.

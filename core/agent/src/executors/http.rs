@@ -7,12 +7,13 @@ use model::{ExecutorId, FrameworkId, ReplyId, StreamId, TaskId, is_terminal};
 
 use crate::agent::Agent;
 use crate::effects::{Context, Timer};
-use crate::executor_messages::event;
+use crate::executors::executor::{Executor, ExecutorConnection};
+use crate::executors::messages::event;
 use crate::input::{ExecutorCall, ExecutorSubscribe};
-use crate::registration::RegistrationState;
-use crate::state::{Executor, ExecutorConnection, task_state};
-use crate::status_update_manager::Origin;
-use crate::updates::{AgentGenerated, UpdateRejected};
+use crate::registration::register::RegistrationState;
+use crate::tasks::task::task_state;
+use crate::updates::status_update::{AgentGenerated, UpdateRejected};
+use crate::updates::status_update_manager::Origin;
 use messages::v1::TaskState;
 use messages::v1::task_status::Reason;
 use model::agent::{Change, ExecutorState};

@@ -7,7 +7,7 @@ use model::{FrameworkId, TaskId, is_terminal};
 
 use crate::agent::Agent;
 use crate::effects::{Context, Record};
-use crate::state::task_state;
+use crate::tasks::task::task_state;
 use model::agent::Draining;
 
 impl Agent {

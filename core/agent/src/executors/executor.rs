@@ -1,5 +1,4 @@
-//! What an agent remembers of frameworks, executors and tasks. Plain data and the questions asked of it; the
-//! decisions are in the modules around.
+//! What an agent remembers of an executor.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
@@ -11,51 +10,7 @@ use model::{ContainerId, ExecutorId, FrameworkId, StreamId, TaskId, Upid};
 use resources::Resources;
 
 use crate::metrics::Metrics;
-use model::agent::{ExecutorSnapshot, ExecutorState, FrameworkSnapshot};
-
-#[derive(Debug)]
-pub(crate) struct Framework {
-    pub snapshot: Arc<FrameworkSnapshot>,
-    /// The master asked to shut it down: nothing new starts, and no more updates are accepted from it.
-    pub terminating: bool,
-    pub executors: BTreeMap<ExecutorId, Executor>,
-    /// Where each task lives that is not yet completed.
-    pub tasks: BTreeMap<TaskId, ExecutorId>,
-}
-
-impl Framework {
-    pub fn new(snapshot: Arc<FrameworkSnapshot>) -> Self {
-        Framework { snapshot, terminating: false, executors: BTreeMap::new(), tasks: BTreeMap::new() }
-    }
-
-    pub fn is_idle(&self) -> bool {
-        self.executors.is_empty()
-    }
-
-    pub fn checkpoints(&self) -> bool {
-        self.snapshot.info.checkpoint.unwrap_or(false)
-    }
-
-    /// How a task is reported that never ran here.
-    pub fn dropped_state(&self) -> TaskState {
-        dropped_state(&self.snapshot.info)
-    }
-
-    pub fn executor_of(&mut self, task: &TaskId) -> Option<&mut Executor> {
-        let id = self.tasks.get(task)?;
-        self.executors.get_mut(id)
-    }
-}
-
-/// Frameworks without the PARTITION_AWARE capability know only TASK_LOST.
-pub(crate) fn dropped_state(framework: &v1::FrameworkInfo) -> TaskState {
-    if is_partition_aware(framework) { TaskState::TaskDropped } else { TaskState::TaskLost }
-}
-
-pub(crate) fn is_partition_aware(framework: &v1::FrameworkInfo) -> bool {
-    let wanted = v1::framework_info::capability::Type::PartitionAware as i32;
-    framework.capabilities.iter().any(|c| c.r#type == Some(wanted))
-}
+use model::agent::{ExecutorSnapshot, ExecutorState};
 
 /// How to reach an executor.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -168,34 +123,5 @@ impl Executor {
             resources: self.allocated.clone(),
             pid: self.pid,
         })
-    }
-}
-
-/// `wire` has refused unknown enum values, so an unknown one means a forged input: treat it as the state that
-/// promises nothing.
-pub(crate) fn task_state(value: i32) -> TaskState {
-    TaskState::try_from(value).unwrap_or(TaskState::TaskUnknown)
-}
-
-/// The task as it is shown and reported, before anything happened to it.
-pub(crate) fn new_task(info: &v1::TaskInfo, framework: &FrameworkId) -> v1::Task {
-    let executor = info.executor.as_deref();
-    let user = info.command.as_ref().and_then(|c| c.user.clone());
-    v1::Task {
-        name: info.name.clone(),
-        task_id: info.task_id.clone(),
-        framework_id: framework.to_proto(),
-        executor_id: executor.map(|e| e.executor_id.clone()),
-        agent_id: info.agent_id.clone(),
-        state: TaskState::TaskStaging as i32,
-        resources: info.resources.clone(),
-        labels: info.labels.clone(),
-        discovery: info.discovery.clone(),
-        container: info.container.clone(),
-        user: user.or_else(|| executor.and_then(|e| e.command.as_ref()).and_then(|c| c.user.clone())),
-        health_check: info.health_check.clone(),
-        kill_policy: info.kill_policy.clone(),
-        limits: info.limits.clone(),
-        ..Default::default()
     }
 }
