@@ -3,12 +3,12 @@
 
 use std::net::SocketAddrV4;
 
+use machine::StoreToken;
 use messages::{Message, v1};
 use model::{ContainerId, ReplyId, StreamId, Upid};
 
 use crate::effects::Timer;
 use crate::usage::MachineUsage;
-use machine::StoreToken;
 
 #[derive(Debug)]
 pub enum Input {

@@ -6,6 +6,7 @@
 mod agent;
 mod config;
 mod containers;
+mod dispatch;
 mod drain;
 mod duration;
 mod effects;
@@ -18,6 +19,7 @@ mod pending_writes;
 mod recovery;
 mod registration;
 mod sandboxes;
+mod state;
 mod tasks;
 mod updates;
 mod usage;

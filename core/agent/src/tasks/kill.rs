@@ -3,118 +3,121 @@
 use messages::internal;
 use messages::v1::TaskState;
 use messages::v1::task_status::Reason;
+use model::agent::ExecutorState;
 use model::{ExecutorId, FrameworkId, TaskId};
 
-use crate::agent::Agent;
+use crate::containers::events;
 use crate::duration;
 use crate::effects::{Context, Record, Timer};
-use crate::executors::executor::ExecutorConnection;
+use crate::frameworks::executor::Executor;
+use crate::registration::register;
+use crate::state::State;
+use crate::updates::status_update;
 use crate::updates::status_update::AgentGenerated;
-use model::agent::ExecutorState;
 
-impl Agent {
-    pub(crate) fn kill_task(&mut self, cx: &mut Context<'_>, message: internal::KillTaskMessage) {
-        let framework_id = FrameworkId::from(&message.framework_id);
-        let task = TaskId::from(&message.task_id);
-        let Some(framework) = self.frameworks.get_mut(&framework_id).filter(|f| !f.terminating) else {
-            tracing::warn!("ignoring a kill of task {task:?}: framework {framework_id} is unknown or terminating");
-            return;
-        };
-        let state = framework.dropped_state();
-        let Some(executor) = framework.executor_of(&task) else {
-            let report = AgentGenerated::new(state, Reason::ExecutorTerminated, "Cannot find executor");
-            self.send_generated(cx, &framework_id, &task, None, report);
-            // The kill may have overtaken the launch, which must not succeed any more.
-            self.renew_resource_version();
-            return self.update_slave(cx);
-        };
-        if let Some((group, tasks)) = executor.queued_with(&task) {
-            let executor = executor.id.clone();
-            return self.kill_queued(cx, &framework_id, &executor, &tasks, group);
+pub(crate) fn kill_task(state: &mut State, cx: &mut Context<'_>, message: internal::KillTaskMessage) {
+    let framework_id = FrameworkId::from(&message.framework_id);
+    let task = TaskId::from(&message.task_id);
+    let Some(framework) = state.frameworks.get_mut(&framework_id).filter(|f| !f.terminating) else {
+        tracing::warn!("ignoring a kill of task {task:?}: framework {framework_id} is unknown or terminating");
+        return;
+    };
+    let dropped = framework.dropped_state();
+    let Some(executor) = framework.executor_of(&task) else {
+        let report = AgentGenerated::new(dropped, Reason::ExecutorTerminated, "Cannot find executor");
+        status_update::send_generated(state, cx, &framework_id, &task, None, report);
+        // The kill may have overtaken the launch, which must not succeed any more.
+        state.identity.renew_resource_version(&mut state.random);
+        return register::update_slave(state, cx);
+    };
+    if let Some((group, tasks)) = executor.queued_with(&task) {
+        let executor = executor.id.clone();
+        return kill_queued(state, cx, &framework_id, &executor, &tasks, group);
+    }
+    match executor.state() {
+        ExecutorState::Running if !executor.is_connected() => {
+            executor.kills.insert(task, message.kill_policy);
         }
-        match executor.state {
-            ExecutorState::Running if executor.connection == ExecutorConnection::None => {
-                executor.kills.insert(task, message.kill_policy);
-            }
-            ExecutorState::Running => executor.kill(cx, &task, message.kill_policy),
-            // The task ends with its executor.
-            _ => tracing::warn!("ignoring a kill of task {task:?}: executor {:?} is not running", executor.id),
+        ExecutorState::Running => executor.kill(cx, &task, message.kill_policy),
+        // The task ends with its executor.
+        ExecutorState::Registering | ExecutorState::Terminating | ExecutorState::Terminated => {
+            tracing::warn!("ignoring a kill of task {task:?}: executor {:?} is not running", executor.id)
         }
     }
+}
 
-    /// A task killed before its executor had it takes its whole group along.
-    fn kill_queued(
-        &mut self,
-        cx: &mut Context<'_>,
-        framework: &FrameworkId,
-        executor_id: &ExecutorId,
-        tasks: &[TaskId],
-        group: bool,
-    ) {
-        let running = self.executor(framework, executor_id).is_some_and(|e| e.state == ExecutorState::Running);
-        let message = if group && !running {
-            "A task within the task group was killed before delivery to the executor"
-        } else {
-            "Killed before delivery to the executor"
-        };
-        for task in tasks {
-            let report = AgentGenerated::new(TaskState::TaskKilled, Reason::TaskKilledDuringLaunch, message);
-            self.send_generated(cx, framework, task, Some(executor_id), report);
-        }
-        // One that has not registered yet is told when it does.
-        if self.executor(framework, executor_id).is_some_and(|e| e.state == ExecutorState::Running && e.has_no_work()) {
-            self.end_executor(cx, framework, executor_id);
+/// A task killed before its executor had it takes its whole group along.
+fn kill_queued(
+    state: &mut State,
+    cx: &mut Context<'_>,
+    framework: &FrameworkId,
+    executor_id: &ExecutorId,
+    tasks: &[TaskId],
+    group: bool,
+) {
+    let running = state.frameworks.executor(framework, executor_id).is_some_and(|e| e.is_running());
+    let message = if group && !running {
+        "A task within the task group was killed before delivery to the executor"
+    } else {
+        "Killed before delivery to the executor"
+    };
+    for task in tasks {
+        let report = AgentGenerated::new(TaskState::TaskKilled, Reason::TaskKilledDuringLaunch, message);
+        status_update::send_generated(state, cx, framework, task, Some(executor_id), report);
+    }
+    // One that has not registered yet is told when it does.
+    if state.frameworks.executor(framework, executor_id).is_some_and(|e| e.is_running() && e.has_no_work()) {
+        end_executor(state, cx, framework, executor_id);
+    }
+}
+
+pub(crate) fn shutdown_executor(state: &mut State, cx: &mut Context<'_>, message: internal::ShutdownExecutorMessage) {
+    let (Some(framework), Some(executor)) = (message.framework_id, message.executor_id) else { return };
+    let framework = FrameworkId::from(&framework);
+    if state.frameworks.get(&framework).is_some_and(|f| !f.terminating) {
+        end_executor(state, cx, &framework, &ExecutorId::from(&executor));
+    }
+}
+
+pub(crate) fn shutdown_framework(state: &mut State, cx: &mut Context<'_>, id: &FrameworkId) {
+    let forgotten = state.status_updates.remove_framework(id);
+    if !forgotten.is_empty() {
+        state.pending_writes.store(cx, Record::UpdatesForgotten(id.clone()));
+    }
+    for task in forgotten {
+        cx.disarm(Timer::UpdateRetry(id.clone(), task));
+    }
+    let Some(framework) = state.frameworks.get_mut(id) else { return };
+    if framework.terminating {
+        return;
+    }
+    framework.terminating = true;
+    tracing::info!("shutting down framework {id}");
+    let executors: Vec<ExecutorId> = framework.executors().map(|executor| executor.id.clone()).collect();
+    for executor in &executors {
+        match state.frameworks.executor(id, executor).map(Executor::state) {
+            Some(ExecutorState::Terminated) => events::remove_executor(state, cx, id, executor),
+            Some(_) => end_executor(state, cx, id, executor),
+            None => {}
         }
     }
+    events::remove_framework_if_idle(state, cx, id);
+}
 
-    pub(crate) fn shutdown_executor(&mut self, cx: &mut Context<'_>, message: internal::ShutdownExecutorMessage) {
-        let (Some(framework), Some(executor)) = (message.framework_id, message.executor_id) else { return };
-        let framework = FrameworkId::from(&framework);
-        if self.frameworks.get(&framework).is_some_and(|f| !f.terminating) {
-            self.end_executor(cx, &framework, &ExecutorId::from(&executor));
-        }
+/// Asks a live executor to end by itself, within its grace period.
+pub(crate) fn end_executor(state: &mut State, cx: &mut Context<'_>, framework: &FrameworkId, id: &ExecutorId) {
+    let Some(executor) = state.frameworks.executor_mut(framework, id) else { return };
+    if !executor.is_live() {
+        return;
     }
-
-    pub(crate) fn shutdown_framework(&mut self, cx: &mut Context<'_>, id: &FrameworkId) {
-        let forgotten = self.status_update_manager.remove_framework(id);
-        if !forgotten.is_empty() {
-            self.pending_writes.store(cx, Record::UpdatesForgotten(id.clone()));
-        }
-        for task in forgotten {
-            cx.disarm(Timer::UpdateRetry(id.clone(), task));
-        }
-        let Some(framework) = self.frameworks.get_mut(id) else { return };
-        if framework.terminating {
-            return;
-        }
-        framework.terminating = true;
-        tracing::info!("shutting down framework {id}");
-        let executors: Vec<ExecutorId> = framework.executors.keys().cloned().collect();
-        for executor in &executors {
-            match self.executor(id, executor).map(|e| e.state) {
-                Some(ExecutorState::Terminated) => self.remove_executor(cx, id, executor),
-                Some(_) => self.end_executor(cx, id, executor),
-                None => {}
-            }
-        }
-        self.remove_framework_if_idle(cx, id);
+    // One that is not connected is told when it comes, and else destroyed when the grace period is over.
+    if executor.is_connected() {
+        executor.shut_down(cx);
     }
-
-    /// Asks a live executor to end by itself, within its grace period.
-    pub(crate) fn end_executor(&mut self, cx: &mut Context<'_>, framework: &FrameworkId, id: &ExecutorId) {
-        let Some(executor) = self.frameworks.get_mut(framework).and_then(|f| f.executors.get_mut(id)) else { return };
-        if !executor.is_live() {
-            return;
-        }
-        // One that is not connected is told when it comes, and else destroyed when the grace period is over.
-        if executor.connection != ExecutorConnection::None {
-            executor.shut_down(cx);
-        }
-        cx.disarm(Timer::ExecutorRegistration(executor.container.clone()));
-        executor.enter(ExecutorState::Terminating, &self.metrics);
-        let own = executor.info.shutdown_grace_period.as_ref().map(duration::from_proto);
-        let grace = own.unwrap_or(self.config.executor_shutdown_grace_period);
-        cx.arm_after(Timer::ExecutorShutdown(executor.container.clone()), grace);
-        self.publish_executor(cx, framework, id);
-    }
+    cx.disarm(Timer::ExecutorRegistration(executor.container.clone()));
+    executor.enter(ExecutorState::Terminating, &state.metrics);
+    let own = executor.info.shutdown_grace_period.as_ref().map(duration::from_proto);
+    let grace = own.unwrap_or(state.config.executor_shutdown_grace_period);
+    cx.arm_after(Timer::ExecutorShutdown(executor.container.clone()), grace);
+    state.frameworks.publish_executor(cx, framework, id);
 }

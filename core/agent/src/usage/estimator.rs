@@ -7,10 +7,10 @@ use model::{ContainerId, Monotonic};
 use resources::{Resource, Resources, Scalar};
 
 use super::machine_usage::{ContainerUsage, MachineUsage};
-use crate::agent::Agent;
 use crate::effects::{Command, Context, Timer};
-use crate::executors::executor::Executor;
-use model::agent::ExecutorState;
+use crate::frameworks::executor::Executor;
+use crate::state::State;
+use crate::usage::{agent_health, qos};
 
 /// `--resource_estimator`.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -66,7 +66,7 @@ impl Oversubscription {
 
     /// What one executor leaves unused; nothing while that is unknown.
     fn slack(&self, executor: &Executor, margin: f64) -> (f64, f64) {
-        let own = executor.allocated.non_revocable();
+        let own = executor.allocated().non_revocable();
         let idle = |allocated: f64, used: Option<f64>| {
             let used = used.filter(|used| used.is_finite()).unwrap_or(allocated);
             (allocated - used * (1.0 + margin.max(0.0))).max(0.0)
@@ -76,75 +76,72 @@ impl Oversubscription {
     }
 }
 
-impl Agent {
-    pub(crate) fn start_oversubscription(&mut self, cx: &mut Context<'_>) {
-        if self.config.estimator != ResourceEstimator::Noop {
-            cx.arm_after(Timer::Oversubscription, self.config.oversubscribed_resources_interval);
-        }
-        self.start_corrections(cx);
+pub(crate) fn start_oversubscription(state: &mut State, cx: &mut Context<'_>) {
+    if state.config.estimator != ResourceEstimator::Noop {
+        cx.arm_after(Timer::Oversubscription, state.config.oversubscribed_resources_interval);
     }
+    qos::start_corrections(state, cx);
+}
 
-    pub(crate) fn estimate_due(&mut self, cx: &mut Context<'_>) {
-        match self.config.estimator {
-            ResourceEstimator::Noop | ResourceEstimator::Fixed(_) => self.forward_oversubscribed(cx),
-            ResourceEstimator::Load { .. } => cx.command(Command::Measure(Timer::Oversubscription)),
-        }
+pub(crate) fn estimate_due(state: &mut State, cx: &mut Context<'_>) {
+    match state.config.estimator {
+        ResourceEstimator::Noop | ResourceEstimator::Fixed(_) => forward_oversubscribed(state, cx),
+        ResourceEstimator::Load { .. } => cx.command(Command::Measure(Timer::Oversubscription)),
     }
+}
 
-    pub(crate) fn usage_measured(&mut self, cx: &mut Context<'_>, due: &Timer, usage: MachineUsage) {
-        if *due == Timer::DiskWatch {
-            return self.send_agent_health(cx, &usage);
-        }
-        self.oversubscription.measured(cx.now.monotonic, usage);
-        match due {
-            Timer::Oversubscription => self.forward_oversubscribed(cx),
-            Timer::QosCorrection => self.correct_qos(cx),
-            _ => {}
-        }
+pub(crate) fn usage_measured(state: &mut State, cx: &mut Context<'_>, due: &Timer, usage: MachineUsage) {
+    if *due == Timer::DiskWatch {
+        return agent_health::send_agent_health(state, cx, &usage);
     }
+    state.oversubscription.measured(cx.now.monotonic, usage);
+    match due {
+        Timer::Oversubscription => forward_oversubscribed(state, cx),
+        Timer::QosCorrection => qos::correct_qos(state, cx),
+        _ => {}
+    }
+}
 
-    /// Tells the master when the estimate has changed. The version of the resources stays, as in Mesos: nothing but
-    /// launches can use these, and operations on others would be refused for no reason.
-    fn forward_oversubscribed(&mut self, cx: &mut Context<'_>) {
-        cx.arm_after(Timer::Oversubscription, self.config.oversubscribed_resources_interval);
-        let mut allocated = self.used.revocable();
-        allocated.unallocate();
-        // What is in use already stays part of the total, whatever the estimate is now.
-        let more = &self.estimate() - &allocated;
-        let total = &allocated + &more;
-        if self.oversubscription.total.as_ref() == Some(&total) {
-            return;
-        }
-        let news = self.oversubscription.total.is_some() || !total.is_empty();
-        self.oversubscription.total = Some(total.clone());
-        self.metrics.set_oversubscribed(&total);
-        if let Some(master) = self.master.pid().cloned().filter(|_| news && self.master.is_registered()) {
-            let message = internal::UpdateSlaveMessage {
-                slave_id: self.agent_id(),
-                update_oversubscribed_resources: Some(true),
-                oversubscribed_resources: total.to_proto(),
-                ..Default::default()
+/// Tells the master when the estimate has changed. The version of the resources stays, as in Mesos: nothing but
+/// launches can use these, and operations on others would be refused for no reason.
+fn forward_oversubscribed(state: &mut State, cx: &mut Context<'_>) {
+    cx.arm_after(Timer::Oversubscription, state.config.oversubscribed_resources_interval);
+    let mut allocated = state.frameworks.used().revocable();
+    allocated.unallocate();
+    // What is in use already stays part of the total, whatever the estimate is now.
+    let more = &estimate(state) - &allocated;
+    let total = &allocated + &more;
+    if state.oversubscription.total.as_ref() == Some(&total) {
+        return;
+    }
+    let news = state.oversubscription.total.is_some() || !total.is_empty();
+    state.oversubscription.total = Some(total.clone());
+    state.metrics.set_oversubscribed(&total);
+    if let Some(master) = state.master.registered_pid().filter(|_| news) {
+        let message = internal::UpdateSlaveMessage {
+            slave_id: state.identity.proto(),
+            update_oversubscribed_resources: Some(true),
+            oversubscribed_resources: total.to_proto(),
+            ..Default::default()
+        };
+        cx.send(master, message);
+    }
+}
+
+fn estimate(state: &State) -> Resources {
+    match &state.config.estimator {
+        ResourceEstimator::Noop => Resources::new(),
+        ResourceEstimator::Fixed(resources) => revocable(resources),
+        ResourceEstimator::Load { margin } => {
+            let running = state.frameworks.executors().filter(|executor| executor.is_running());
+            let idle = running.map(|executor| state.oversubscription.slack(executor, *margin));
+            let (cpus, memory) = idle.fold((0.0, 0.0), |sum, idle| (sum.0 + idle.0, sum.1 + idle.1));
+            let amounts = [("cpus", cpus, CPU_STEP), ("mem", memory, MEMORY_STEP_MIB)];
+            let scalar = |(name, amount, granularity): (&str, f64, f64)| {
+                let rounded = Scalar::from_f64((amount / granularity).floor() * granularity);
+                (rounded > Scalar::ZERO).then(|| Resource::scalar(name, rounded))
             };
-            cx.send(&master, message);
-        }
-    }
-
-    fn estimate(&self) -> Resources {
-        match &self.config.estimator {
-            ResourceEstimator::Noop => Resources::new(),
-            ResourceEstimator::Fixed(resources) => revocable(resources),
-            ResourceEstimator::Load { margin } => {
-                let executors = self.frameworks.values().flat_map(|framework| framework.executors.values());
-                let running = executors.filter(|executor| executor.state == ExecutorState::Running);
-                let idle = running.map(|executor| self.oversubscription.slack(executor, *margin));
-                let (cpus, memory) = idle.fold((0.0, 0.0), |sum, idle| (sum.0 + idle.0, sum.1 + idle.1));
-                let amounts = [("cpus", cpus, CPU_STEP), ("mem", memory, MEMORY_STEP_MIB)];
-                let scalar = |(name, amount, granularity): (&str, f64, f64)| {
-                    let rounded = Scalar::from_f64((amount / granularity).floor() * granularity);
-                    (rounded > Scalar::ZERO).then(|| Resource::scalar(name, rounded))
-                };
-                revocable(&amounts.into_iter().filter_map(scalar).collect())
-            }
+            revocable(&amounts.into_iter().filter_map(scalar).collect())
         }
     }
 }

@@ -8,9 +8,9 @@
 //! | `qos` | taking it back when the machine suffers |
 
 pub(crate) mod agent_health;
-mod estimator;
+pub(crate) mod estimator;
 mod machine_usage;
-mod qos;
+pub(crate) mod qos;
 
 pub(crate) use estimator::Oversubscription;
 pub use estimator::ResourceEstimator;

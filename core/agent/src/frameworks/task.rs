@@ -4,6 +4,9 @@ use messages::v1;
 use messages::v1::TaskState;
 use model::FrameworkId;
 
+/// A task shows at most this many past statuses; executors that flip between states do not grow it.
+const MAX_STATUSES: usize = 64;
+
 /// `wire` has refused unknown enum values, so an unknown one means a forged input: treat it as the state that
 /// promises nothing.
 pub(crate) fn task_state(value: i32) -> TaskState {
@@ -31,4 +34,19 @@ pub(crate) fn new_task(info: &v1::TaskInfo, framework: &FrameworkId) -> v1::Task
         limits: info.limits.clone(),
         ..Default::default()
     }
+}
+
+/// Of equal states only the newest status is kept, as Mesos does. The data is the framework's business and stays in
+/// the update.
+pub(crate) fn append_status(task: &mut v1::Task, status: &v1::TaskStatus) {
+    let mut status = status.clone();
+    status.data = None;
+    task.state = status.state;
+    if task.statuses.last().is_some_and(|last| last.state == status.state) {
+        task.statuses.pop();
+    }
+    if task.statuses.len() >= MAX_STATUSES {
+        task.statuses.remove(0);
+    }
+    task.statuses.push(status);
 }

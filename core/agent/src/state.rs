@@ -1,0 +1,100 @@
+//! What an agent holds: one component for each subject. Each owns its indices; handlers borrow those they need.
+
+use std::sync::Arc;
+
+use messages::v1;
+use model::Random;
+use model::agent::Draining;
+
+use crate::config::Config;
+use crate::executors::heartbeats::Heartbeats;
+use crate::frameworks::index::Frameworks;
+use crate::metrics::Metrics;
+use crate::operations::RecoveredResources;
+use crate::operations::agent_resources::AgentResources;
+use crate::operations::deferred_messages::DeferredMessages;
+use crate::operations::operation_status_updates::OperationStatusUpdates;
+use crate::pending_writes::PendingWrites;
+use crate::recovery::Recovering;
+use crate::registration::identity::Identity;
+use crate::registration::master_connection::MasterConnection;
+use crate::sandboxes::gc::Gc;
+use crate::updates::status_update_manager::StatusUpdateManager;
+use crate::usage::Oversubscription;
+
+/// The components of an agent.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub config: Config,
+    pub random: Random,
+    pub metrics: Arc<Metrics>,
+    pub identity: Identity,
+    pub master: MasterConnection,
+    pub frameworks: Frameworks,
+    pub status_updates: StatusUpdateManager,
+    pub pending_writes: PendingWrites,
+    pub heartbeats: Heartbeats,
+    /// The drain that is under way.
+    pub drain: Option<Arc<Draining>>,
+    pub agent_resources: AgentResources,
+    pub operation_status_updates: OperationStatusUpdates,
+    pub deferred_messages: DeferredMessages,
+    pub oversubscription: Oversubscription,
+    pub gc: Gc,
+    /// Until the executors of an earlier process of this agent have come back or had their time.
+    pub recovering: Option<Recovering>,
+}
+
+impl State {
+    /// Creates the state of an agent that has never run.
+    pub fn new(config: Config, seed: [u8; 32], metrics: Arc<Metrics>) -> Self {
+        let mut random = Random::from_seed(seed);
+        let info = v1::AgentInfo {
+            checkpoint: Some(true),
+            hostname: config.hostname.clone(),
+            resources: config.resources.to_proto(),
+            attributes: config.attributes.clone(),
+            id: None,
+            port: Some(i32::from(config.pid.address.port())),
+            domain: config.domain.clone().map(Box::new),
+        };
+        metrics.set_total(&config.resources);
+        State {
+            identity: Identity::new(info, &mut random),
+            random,
+            master: MasterConnection::default(),
+            frameworks: Frameworks::new(metrics.clone()),
+            status_updates: StatusUpdateManager::default(),
+            pending_writes: PendingWrites::default(),
+            heartbeats: Heartbeats::default(),
+            drain: None,
+            agent_resources: AgentResources::new(config.resources.clone()),
+            operation_status_updates: OperationStatusUpdates::default(),
+            deferred_messages: DeferredMessages::default(),
+            oversubscription: Oversubscription::default(),
+            gc: Gc::new(config.gc_delay, config.gc_disk_headroom, metrics.clone()),
+            recovering: None,
+            metrics,
+            config,
+        }
+    }
+
+    /// Takes up the resources, operations and draining of an earlier process of this agent.
+    ///
+    /// # Errors
+    ///
+    /// The flags no longer contain the resources that operations were applied to.
+    pub fn recover_resources(&mut self, found: &RecoveredResources) -> Result<(), resources::Error> {
+        self.agent_resources = AgentResources::recovered(&self.config.work_dir, &self.config.resources, found)?;
+        self.operation_status_updates = OperationStatusUpdates::recovered(found);
+        self.deferred_messages = DeferredMessages::recovered(found);
+        self.metrics.set_total(self.agent_resources.total());
+        self.drain = found.draining.clone();
+        Ok(())
+    }
+
+    /// Whether all that operations have done is on the disk, so that a master may be told.
+    pub fn operations_are_durable(&self) -> bool {
+        self.agent_resources.is_durable() && !self.deferred_messages.has_recovered()
+    }
+}
