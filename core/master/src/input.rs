@@ -2,13 +2,14 @@
 //! passed the syntactic checks of `wire` and `validation::call`.
 
 use crate::effects::Timer;
+pub use machine::Caller;
 use machine::StoreToken;
 use std::collections::BTreeSet;
 use std::net::SocketAddrV4;
 
 use messages::tepui::registry::Partition;
 use messages::{Message, v1};
-use model::{Principal, ReplyId, StreamId, Upid};
+use model::{ReplyId, StreamId, Upid};
 
 #[derive(Debug)]
 pub enum Input {
@@ -38,12 +39,6 @@ pub enum Input {
     Stored(StoreToken),
     /// Why the registry has not been written for longer than `--registry_store_timeout`; nothing once it is again.
     StoreStalled(Option<String>),
-}
-
-/// Who is calling, as authenticated by the edge (nobody, when authentication is off).
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Caller {
-    pub principal: Option<Principal>,
 }
 
 #[derive(Debug)]
