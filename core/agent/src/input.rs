@@ -3,12 +3,12 @@
 
 use std::net::SocketAddrV4;
 
+use machine::StoreToken;
 use messages::{Message, v1};
 use model::{Caller, ContainerId, ReplyId, StreamId, Upid};
 
 use crate::effects::Timer;
-use crate::operations::MachineUsage;
-use machine::StoreToken;
+use crate::usage::MachineUsage;
 
 #[derive(Debug)]
 pub enum Input {

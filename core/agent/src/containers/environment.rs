@@ -7,7 +7,7 @@ use model::{AgentId, ExecutorId, Role, format_duration};
 
 use crate::config::Config;
 use crate::duration;
-use crate::state::Framework;
+use crate::frameworks::framework::Framework;
 
 /// What stout's `host_default_path` gives; the agent's own PATH is none of the executor's business.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -21,7 +21,7 @@ pub(crate) struct Parameters<'a> {
 
 /// Sorted by name, each name once, except that the command's own variables come last and win.
 pub(crate) fn executor_environment(config: &Config, parameters: &Parameters<'_>) -> Vec<(String, String)> {
-    let Some(executor) = parameters.framework.executors.get(parameters.executor) else { return Vec::new() };
+    let Some(executor) = parameters.framework.executor(parameters.executor) else { return Vec::new() };
     let mut all: BTreeMap<String, String> = BTreeMap::new();
     let mut set = |name: &str, value: String| {
         all.insert(name.to_owned(), value);

@@ -9,7 +9,7 @@ use messages::internal::StatusUpdate;
 use messages::v1::TaskState;
 use model::{FrameworkId, TaskId, Upid, is_terminal};
 
-use crate::state::task_state;
+use crate::frameworks::task::task_state;
 
 pub(crate) const RETRY_MIN: Duration = Duration::from_secs(10);
 pub(crate) const RETRY_MAX: Duration = Duration::from_secs(600);

@@ -6,7 +6,7 @@ use messages::v1;
 
 use crate::config::Config;
 use crate::duration;
-use crate::launch::role_of;
+use crate::tasks::launch::role_of;
 
 /// What Mesos accounts for a command executor, beyond the task's own resources.
 const EXECUTOR_CPUS: f64 = 0.1;

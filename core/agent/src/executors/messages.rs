@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use messages::v1::executor::{Event, event};
 use messages::{internal, v1};
+use model::agent::FrameworkSnapshot;
 use model::{TaskId, Upid};
 
 use crate::effects::Context;
-use crate::state::{Batch, Executor, ExecutorConnection};
-use model::agent::FrameworkSnapshot;
+use crate::frameworks::executor::{Batch, Executor, ExecutorConnection};
 
 impl Executor {
     pub fn deliver_batch(&self, cx: &mut Context<'_>, framework: &FrameworkSnapshot, batch: &Batch) {
         let infos = batch.tasks.iter().map(|task| (**task).clone());
-        match &self.connection {
+        match self.connection() {
             ExecutorConnection::Http(_) if batch.group => {
                 let task_group = v1::TaskGroupInfo { tasks: infos.collect() };
                 let mut event = event(event::Type::LaunchGroup);
@@ -44,7 +44,7 @@ impl Executor {
     }
 
     pub fn kill(&self, cx: &mut Context<'_>, task: &TaskId, policy: Option<Box<v1::KillPolicy>>) {
-        match &self.connection {
+        match self.connection() {
             ExecutorConnection::Libprocess(pid) => {
                 let message = internal::KillTaskMessage {
                     framework_id: self.framework.to_proto(),
@@ -69,7 +69,7 @@ impl Executor {
     }
 
     pub fn message(&self, cx: &mut Context<'_>, message: internal::FrameworkToExecutorMessage) {
-        match &self.connection {
+        match self.connection() {
             ExecutorConnection::Libprocess(pid) => cx.send(pid, message),
             _ => {
                 let mut event = event(event::Type::Message);
@@ -80,7 +80,7 @@ impl Executor {
     }
 
     pub fn shut_down(&self, cx: &mut Context<'_>) {
-        match &self.connection {
+        match self.connection() {
             ExecutorConnection::Libprocess(pid) => cx.send(pid, internal::ShutdownExecutorMessage::default()),
             _ => self.event(cx, event(event::Type::Shutdown)),
         }
@@ -99,7 +99,7 @@ impl Executor {
 
     /// Lost when the executor has no stream: it learns what it missed when it subscribes again.
     pub fn event(&self, cx: &mut Context<'_>, event: Event) {
-        match &self.connection {
+        match self.connection() {
             ExecutorConnection::Http(stream) => cx.event(*stream, Arc::new(event)),
             _ => tracing::warn!("executor {:?} is not connected: event {:?} is lost", self.id, event.r#type()),
         }

@@ -7,20 +7,21 @@ use model::{TaskId, is_terminal};
 use resources::{Resources, Scalar};
 
 use crate::config::Config;
-use crate::state::{Executor, task_state};
+use crate::frameworks::executor::Executor;
+use crate::frameworks::task::task_state;
 
 /// Empty unless a task sets limits: then the bound is the sum of the tasks' limits, and of what the executor and
 /// the tasks without a limit were allocated. An infinite limit makes the sum infinite.
 pub(crate) fn executor_limits(executor: &Executor, config: &Config) -> Vec<v1::Resource> {
     let own = Resources::from_proto(&executor.info.resources).unwrap_or_default();
     let mut limits = Vec::new();
-    if let Some(cpus) = limit("cpus", &own, &executor.tasks) {
+    if let Some(cpus) = limit("cpus", &own, executor.tasks()) {
         // Without CFS quotas a request bounds nothing, so a sum with a request in it would be no bound either.
         if !cpus.with_request || config.cgroups_enable_cfs {
             limits.push(scalar("cpus", cpus.amount));
         }
     }
-    if let Some(mem) = limit("mem", &own, &executor.tasks) {
+    if let Some(mem) = limit("mem", &own, executor.tasks()) {
         limits.push(scalar("mem", mem.amount));
     }
     limits
