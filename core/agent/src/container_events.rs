@@ -3,7 +3,7 @@
 use messages::internal;
 use messages::v1::TaskState;
 use messages::v1::task_status::Reason;
-use model::{ContainerId, ExecutorId, FrameworkId, TaskId, format_duration, is_terminal};
+use model::{ContainerId, ExecutorId, FrameworkId, TaskId, describe_wait_status, format_duration, is_terminal};
 use resources::Resources;
 
 use messages::v1;
@@ -14,7 +14,7 @@ use crate::input::{ContainerEvent, ContainerExit};
 use crate::limits::executor_limits;
 use crate::operations::container_volumes;
 use crate::paths;
-use crate::state::{Executor, ExecutorConnection, Framework, Termination, task_state};
+use crate::state::{Executor, ExecutorConnection, Framework, Termination, is_partition_aware, task_state};
 use crate::status_update_manager::Origin;
 use crate::updates::AgentGenerated;
 use model::agent::{Change, ExecutorState};
@@ -24,6 +24,7 @@ impl Agent {
         let container = match &event {
             ContainerEvent::Launched { container, .. }
             | ContainerEvent::LaunchFailed { container, .. }
+            | ContainerEvent::UpdateFailed { container, .. }
             | ContainerEvent::Exited { container, .. } => container,
         };
         let Some((framework, executor)) = self.containers.get(container).cloned() else {
@@ -45,6 +46,9 @@ impl Agent {
                 );
                 self.container_ended(cx, &framework, &executor, ContainerExit::default());
             }
+            ContainerEvent::UpdateFailed { reason, .. } => {
+                self.container_update_failed(cx, &framework, &executor, &reason);
+            }
             ContainerEvent::Exited { exit, .. } => self.container_ended(cx, &framework, &executor, exit),
         }
     }
@@ -58,6 +62,27 @@ impl Agent {
         if terminating || executor.state == ExecutorState::Terminating {
             destroy(cx, &executor.container);
         }
+        self.publish_executor(cx, framework, id);
+    }
+
+    /// A task does not have what it was promised, e.g. its volume: the executor is ended, as in Mesos (`Slave::___run`).
+    fn container_update_failed(
+        &mut self,
+        cx: &mut Context<'_>,
+        framework: &FrameworkId,
+        id: &ExecutorId,
+        reason: &str,
+    ) {
+        let Some(known) = self.frameworks.get_mut(framework) else { return };
+        let partition_aware = is_partition_aware(&known.snapshot.info);
+        let Some(executor) = known.executors.get_mut(id).filter(|executor| executor.is_live()) else { return };
+        executor.pending_termination = Some(Termination {
+            state: if partition_aware { TaskState::TaskGone } else { TaskState::TaskLost },
+            reason: Reason::ContainerUpdateFailed,
+            message: format!("Failed to update resources for container: {reason}"),
+        });
+        executor.enter(ExecutorState::Terminating, &self.metrics);
+        destroy(cx, &executor.container);
         self.publish_executor(cx, framework, id);
     }
 
@@ -282,7 +307,11 @@ fn terminal_status(executor: &Executor, exit: &ContainerExit) -> AgentGenerated 
     let mut messages: Vec<&str> = Vec::new();
     messages.extend(pending.map(|p| p.message.as_str()));
     messages.extend(exit.limitation.as_ref().map(|l| l.message.as_str()));
-    let message = if messages.is_empty() { "Executor terminated".to_owned() } else { messages.join("; ") };
+    let message = match (messages.is_empty(), exit.status) {
+        (false, _) => messages.join("; "),
+        (true, None) => "Executor terminated".to_owned(),
+        (true, Some(status)) => format!("Executor terminated: {}", describe_wait_status(status)),
+    };
     match (&exit.limitation, pending) {
         (Some(limitation), _) => AgentGenerated {
             state: TaskState::TaskFailed,
