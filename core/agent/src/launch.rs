@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::effects::{Command, ContainerCommand, ContainerLaunch, Context, Record, Timer};
 use crate::environment;
 use crate::limits::executor_limits;
-use crate::operations::container_volumes;
+use crate::operations::{check_container_paths, container_volumes};
 use crate::paths;
 use crate::pending_writes::Continuation;
 use crate::registration::RegistrationState;
@@ -188,13 +188,16 @@ impl Agent {
                 return dropped(Reason::TaskInvalid, &format!("Invalid id: {invalid}"), DropAction::SendExitedExecutor);
             }
         }
-        if let Err(error) = total_of(&launch.executor.resources, &launch.tasks) {
-            return dropped(
-                Reason::TaskInvalid,
-                &format!("Invalid resources: {error}"),
-                DropAction::SendExitedExecutor,
-            );
-        }
+        let total = match total_of(&launch.executor.resources, &launch.tasks) {
+            Ok(total) => total,
+            Err(error) => {
+                return dropped(
+                    Reason::TaskInvalid,
+                    &format!("Invalid resources: {error}"),
+                    DropAction::SendExitedExecutor,
+                );
+            }
+        };
         // An operation that made them was lost on the way, or one that takes them away came first.
         if launch.tasks.iter().any(|task| !self.has_checkpointed_resources(&task.resources)) {
             let message = "The checkpointed resources being used by the task or task group are unknown to the agent";
@@ -205,6 +208,11 @@ impl Agent {
             return dropped(Reason::ResourcesUnknown, message, DropAction::SendExitedExecutor);
         }
         let executor = framework.and_then(|f| f.executors.get(id));
+        let mut together = total;
+        together += &executor.map(|executor| executor.allocated.clone()).unwrap_or_default();
+        if let Err(error) = check_container_paths(&together) {
+            return dropped(Reason::TaskInvalid, &error.to_string(), DropAction::SendExitedExecutor);
+        }
         if let Some(task) = launch.tasks.iter().find(|task| self.has_task(&launch.framework, task)) {
             let message = format!("Task has duplicate ID: {}", task.task_id.value);
             return dropped(Reason::TaskInvalid, &message, DropAction::Nothing);

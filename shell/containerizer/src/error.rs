@@ -1,4 +1,4 @@
-//! What can go wrong for a caller.
+//! The errors of the containerizer.
 
 use std::io;
 use std::path::PathBuf;
@@ -19,6 +19,11 @@ pub enum Error {
     NotFound(String),
     #[error("no user '{0}'")]
     UnknownUser(String),
+    /// Something was asked for that no isolator in use gives.
+    #[error("{what} need the isolator '{isolator}': add it to the agent's --isolation")]
+    NotIsolated { what: &'static str, isolator: &'static str },
+    #[error("container '{0}' does not run: nothing can be started in it")]
+    NoParent(String),
     #[error("the containerizer has stopped")]
     Stopped,
     #[error("{action} {}", path.display())]

@@ -1,15 +1,17 @@
 //! What the containerizer reports.
 
+use ids::ContainerId;
+
 /// Every accepted launch leads to `Launched` and then, once, to `Exited`; or only to `LaunchFailed`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// The program runs.
-    Launched { id: String, pid: u32 },
+    Launched { id: ContainerId, pid: u32 },
     /// Nothing runs, and all traces are cleaned up.
-    LaunchFailed { id: String, reason: String },
+    LaunchFailed { id: ContainerId, reason: String },
     /// The container is over and leaves no process, mount or cgroup behind.
     Exited {
-        id: String,
+        id: ContainerId,
         /// The wait status of its first process; `None` for a container of an earlier agent process, unless its parent
         /// has written it down.
         status: Option<i32>,
@@ -40,6 +42,9 @@ pub struct Usage {
     pub threads: Option<u64>,
     pub cpus_user_secs: Option<f64>,
     pub cpus_system_secs: Option<f64>,
+    /// The processors that the container was promised.
+    pub cpus_soft_limit: Option<f64>,
+    /// The ceiling; `None` where there is none.
     pub cpus_limit: Option<f64>,
     pub cpus_nr_periods: Option<u64>,
     pub cpus_nr_throttled: Option<u64>,
@@ -65,7 +70,6 @@ impl Usage {
             cpus_system_secs: self.cpus_system_secs.or(other.cpus_system_secs),
             mem_total_bytes: self.mem_total_bytes.or(other.mem_total_bytes),
             mem_rss_bytes: self.mem_rss_bytes.or(other.mem_rss_bytes),
-            mem_limit_bytes: self.mem_limit_bytes.or(other.mem_limit_bytes),
             ..self
         }
     }

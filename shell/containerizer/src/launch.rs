@@ -5,13 +5,15 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use ids::ContainerId;
+
 use crate::{Bind, SealedProgram, User};
 
 /// One container to start. Everything in it is already decided: nothing is inherited from this process.
 #[derive(Debug, Clone)]
 pub struct Launch {
-    /// Unique among live containers; a name of a directory (no `/`, not `.` or `..`).
-    pub id: String,
+    /// Unique among live containers; each value is a name of a directory. A nested one needs its parent to run.
+    pub id: ContainerId,
     pub program: Program,
     /// Including `argv[0]`.
     pub argv: Vec<OsString>,

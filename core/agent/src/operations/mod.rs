@@ -25,5 +25,5 @@ pub(crate) use estimator::Oversubscription;
 pub use estimator::ResourceEstimator;
 pub use qos::QosController;
 pub use usage::{ContainerUsage, LoadAverage, MachineUsage};
-pub(crate) use volumes::container_volumes;
 pub use volumes::{ContainerVolume, VolumeChange};
+pub(crate) use volumes::{check_container_paths, container_volumes};
