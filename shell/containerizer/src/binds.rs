@@ -18,11 +18,13 @@ use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space}
 /// One directory of the host, and where a container sees it. Both exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bind {
+    /// The directory of the host.
     pub source: PathBuf,
     /// Absolute. It may be reached through links; what is below it is in the hands of the container.
     pub root: PathBuf,
     /// Relative to `root`, without links on the way; empty for `root` itself.
     pub path: PathBuf,
+    /// Whether the container may not write to it.
     pub read_only: bool,
 }
 
@@ -58,12 +60,12 @@ impl PreparedBind {
     }
 }
 
-/// In the mount namespace of the caller.
+/// Mounts a directory in the mount namespace of the caller.
 pub(crate) fn bind_mount(bind: &PreparedBind) -> Result<(), Errno> {
     attach(&clone_of(bind)?, bind)
 }
 
-/// In the mount namespace of a process. A thread of its own goes there, and ends there. Nothing happens where something is
+/// Mounts a directory in the mount namespace of a process. A thread of its own goes there, and ends there. Nothing happens where something is
 /// mounted already: an agent that has been restarted does not know what its predecessor did.
 pub(crate) fn bind_mount_in(pid: Pid, bind: &Bind) -> io::Result<()> {
     if is_mounted(&std::fs::read_to_string(format!("/proc/{}/mountinfo", pid.as_raw_nonzero()))?, &bind.target()) {

@@ -21,6 +21,7 @@ pub enum Launcher {
 /// What the operator chose, and what the agent knows of its containers.
 #[derive(Debug, Clone)]
 pub struct Config {
+    /// How processes are started and tracked (`--launcher`).
     pub launcher: Launcher,
     /// Names as in Mesos' `--isolation`: `cgroups/cpu`, `cgroups/mem`, `cgroups/pids`, `cgroups/all`, `namespaces/pid`,
     /// `filesystem/linux`, `posix/rlimits`, `posix/cpu`, `posix/mem`, and the old `process` and `cgroups`.

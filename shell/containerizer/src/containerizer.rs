@@ -30,7 +30,11 @@ pub struct Containerizer {
 }
 
 impl Containerizer {
-    /// `events` is called on the containerizer's thread and must not block for long.
+    /// Prepares isolation, finds what an earlier process of the agent has left, and starts the threads. `events` is called on
+    /// the containerizer's thread and must not block for long. Returns when nothing runs any more that is not taken up.
+    ///
+    /// # Errors
+    /// The configuration is wrong, another agent uses the runtime directory, or the system refuses threads.
     pub fn new(config: Config, events: impl FnMut(Event) + Send + 'static) -> Result<Self, Error> {
         Self::with_kernel(Arc::new(SystemKernel), &config, Box::new(events))
     }
@@ -74,7 +78,7 @@ impl Containerizer {
         })
     }
 
-    /// What the chosen isolation cannot give on this machine, each a sentence for a human.
+    /// Returns what the chosen isolation cannot give on this machine, each a sentence for a human.
     pub fn missing_isolation(&self) -> Vec<String> {
         self.isolation.missing.clone()
     }
@@ -89,7 +93,7 @@ impl Containerizer {
         self.isolation.isolators.names()
     }
 
-    /// The containers of an earlier process of this agent. Those that were alive at the start are watched again: `Exited`
+    /// Returns the containers of an earlier process of this agent. Those that were alive at the start are watched again: `Exited`
     /// follows for each as for any other, mostly without a status, which only its parent would learn. Those unknown to
     /// the agent are its to destroy.
     pub fn recovered(&self) -> Recovered {
@@ -97,6 +101,9 @@ impl Containerizer {
     }
 
     /// Starts a container; the outcome comes as an event.
+    ///
+    /// # Errors
+    /// The id is invalid or in use, its parent does not run, or the containerizer has stopped.
     pub fn launch(&self, launch: Launch) -> Result<(), Error> {
         check_id(&launch.id)?;
         {
@@ -132,6 +139,9 @@ impl Containerizer {
     }
 
     /// Shows one more directory in a running container, before this returns.
+    ///
+    /// # Errors
+    /// The container does not run or has no mounts of its own, or the directory cannot be mounted.
     pub fn bind(&self, id: &ContainerId, bind: &Bind) -> Result<(), Error> {
         let pid = self.known(id)?.pid.filter(|_| self.separates_mounts());
         let pid = pid.ok_or_else(|| Error::NotFound(id.to_string()))?;
@@ -139,19 +149,28 @@ impl Containerizer {
     }
 
     /// Takes one away again; what is open below it can be used until it is closed.
+    ///
+    /// # Errors
+    /// As [`Containerizer::bind`].
     pub fn unbind(&self, id: &ContainerId, target: &Path) -> Result<(), Error> {
         let pid = self.known(id)?.pid.filter(|_| self.separates_mounts());
         let pid = pid.ok_or_else(|| Error::NotFound(id.to_string()))?;
         binds::unmount_in(pid, target).map_err(Error::io("cannot take a directory from a container", target))
     }
 
-    /// Kills everything in the container and cleans up; `Exited` (or `LaunchFailed`) follows.
+    /// Kills everything in the container and in those nested in it, and cleans up; `Exited` (or `LaunchFailed`) follows.
+    ///
+    /// # Errors
+    /// There is no such container, or the containerizer has stopped.
     pub fn destroy(&self, id: &ContainerId) -> Result<(), Error> {
         self.known(id)?;
         self.send(Command::Destroy(id.clone()))
     }
 
-    /// What the container uses now.
+    /// Returns what the container uses now.
+    ///
+    /// # Errors
+    /// There is no such container.
     pub fn usage(&self, id: &ContainerId) -> Result<Usage, Error> {
         let known = self.known(id)?;
         if known.pid.is_none() {
@@ -161,7 +180,7 @@ impl Containerizer {
         Ok(self.isolation.isolators.usage(&context, &known.limits))
     }
 
-    /// The ids of all containers that are not over.
+    /// Returns the ids of all containers that are not over.
     pub fn containers(&self) -> Vec<ContainerId> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
     }

@@ -14,7 +14,7 @@ use crate::runtime_dir::names_container;
 
 #[derive(Debug, Default)]
 pub(crate) struct ProcessTree {
-    /// Of the container, and when its first process was started, in ticks since boot.
+    /// The container, and when its first process was started, in ticks since boot.
     name: Option<(ContainerId, u64)>,
     leader: i32,
     /// Members whatever their parents are, and when they were started.

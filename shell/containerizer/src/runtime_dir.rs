@@ -158,7 +158,7 @@ fn hold(lock: &File) -> io::Result<()> {
 }
 
 impl ContainerState {
-    /// Of a process that runs now.
+    /// Returns the state of a process that runs now.
     pub(crate) fn of(pid: i32, outputs: [&Output; 2]) -> Self {
         let rotated = outputs.into_iter().filter_map(|output| match output {
             Output::File { path, rotation: Some(rotation) } => Some((path.clone(), *rotation)),

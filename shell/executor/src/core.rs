@@ -20,7 +20,7 @@ const DEFAULT_GRACE: Duration = Duration::from_secs(3);
 
 /// How long the end of a task for want of memory is left to the agent to report: it knows the limit and the usage.
 const LIMITATION_TIMEOUT: Duration = Duration::from_secs(2);
-/// As Mesos: an agent that never acknowledges the terminal update does not keep the container alive.
+/// How long the last acknowledgement is waited for, as in Mesos: an agent that never acknowledges the terminal update does not keep the container alive.
 const ACKNOWLEDGEMENT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What the loop has to do, in order.
@@ -81,7 +81,7 @@ pub struct Executor {
     task: Option<v1::TaskInfo>,
     /// Launched, and no update of it acknowledged yet.
     task_unacknowledged: bool,
-    /// By uuid, in the order they were made (uuids are random, so a sequence number leads).
+    /// The updates in the order they were made (uuids are random, so a sequence number leads).
     unacknowledged: BTreeMap<u64, call::Update>,
     sequence: u64,
     running: bool,

@@ -21,7 +21,7 @@ use crate::write_stderr::write_stderr;
 
 /// Between attempts to reach an agent that is restarting.
 const RETRY: Duration = Duration::from_millis(500);
-/// As the Mesos library does, against idle time-outs in between.
+/// The interval of HEARTBEAT calls, as in the Mesos library, against idle time-outs in between.
 const HEARTBEAT: Duration = Duration::from_secs(30 * 60);
 
 /// `tepui executor`, `mesos-executor`: reads its orders from the environment.
@@ -50,7 +50,7 @@ fn fail(error: &dyn std::error::Error) -> ExitCode {
 /// How long nothing happens before the memory is given back.
 const IDLE: Duration = Duration::from_millis(250);
 
-/// Of a command that could not be started, in the message that says so.
+/// The length to which a command that could not be started is cut in the message that says so.
 const MAX_COMMAND_SHOWN: usize = 200;
 
 struct EventLoop {

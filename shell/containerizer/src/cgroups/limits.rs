@@ -11,11 +11,11 @@ use crate::{Error, Limits};
 /// memory, the CFS period and the least quota in it.
 const SHARES_PER_CPU: f64 = 1024.0;
 const MIN_SHARES: u64 = 2;
-/// Of revocable processors (`CPU_SHARES_PER_CPU_REVOCABLE`).
+/// Shares per revocable processor (`CPU_SHARES_PER_CPU_REVOCABLE`).
 const SHARES_PER_REVOCABLE_CPU: f64 = 10.0;
 const MAX_SHARES: u64 = 262_144;
 const WEIGHT_PER_CPU: f64 = 100.0;
-/// In the same proportion as the shares.
+/// The weight per revocable processor, in the same proportion as the shares.
 const WEIGHT_PER_REVOCABLE_CPU: f64 = 1.0;
 const MIN_MEMORY: u64 = 32 << 20;
 const CFS_PERIOD_US: u64 = 100_000;

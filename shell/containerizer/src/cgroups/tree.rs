@@ -256,7 +256,7 @@ fn make(kernel: &dyn Kernel, path: &Path) -> io::Result<()> {
     }
 }
 
-/// Of the cgroup and all below it.
+/// Returns the processes of the cgroup and of all below it.
 fn pids(kernel: &dyn Kernel, path: &Path) -> Vec<Pid> {
     let own = kernel.read(&path.join("cgroup.procs")).unwrap_or_default();
     let mut found: Vec<Pid> = own.lines().filter_map(|line| Pid::from_raw(line.trim().parse().ok()?)).collect();

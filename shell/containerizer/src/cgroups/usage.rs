@@ -81,7 +81,7 @@ impl ContainerCgroups {
     }
 }
 
-/// For the status of a task that broke its memory limit: what was allowed, what was used, on what.
+/// Returns the limit and a message for the status of a task that broke its memory limit: what was allowed, what was used, on what.
 pub(crate) fn memory_report(group: &ContainerCgroups, kernel: &dyn Kernel) -> Option<(u64, String)> {
     let limit = group.memory_limit(kernel)?;
     let (version, path) = group.place(Controller::Memory)?;

@@ -11,7 +11,7 @@ use rustix::process::Pid;
 use super::child::{self, Child, Outcome};
 use super::{SpawnError, SpawnPlan, Spawned};
 
-/// Of the child until its program runs. It calls nothing deep; unoptimised code needs the most.
+/// The size of the child's stack until its program runs. It calls nothing deep; unoptimised code needs the most.
 const STACK: usize = 64 << 10;
 
 /// Starts the program of a plan. Returns when it runs, or when nothing of it is left.

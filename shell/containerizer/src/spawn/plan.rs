@@ -47,7 +47,7 @@ pub(crate) struct SpawnPlan {
 #[derive(Debug)]
 pub(super) struct ProcessRecord {
     pub file: OwnedFd,
-    /// Not seen from a pid namespace of its own; there, its cgroup tells of it.
+    /// `None` in a pid namespace, which does not see the parent; there, the cgroup tells of the process.
     pub parent: Option<Pid>,
 }
 
@@ -135,7 +135,7 @@ impl SpawnPlan {
         Ok(())
     }
 
-    /// As if the agent ended while the child is being made.
+    /// Changes the plan as if the agent ended while the child is being made.
     #[cfg(test)]
     pub(super) fn with_ended_agent(&mut self) {
         if let Some(record) = &mut self.record {
@@ -171,7 +171,7 @@ fn executable(spec: &LaunchSpec) -> Result<Executable, SpawnError> {
     Ok(Executable::Path(c_string(found.as_os_str(), "the program")?))
 }
 
-/// As `execvp`, but in the PATH the program will see.
+/// Searches for a program as `execvp` does, but in the PATH the program will see.
 fn search(name: &Path, spec: &LaunchSpec) -> Result<PathBuf, SpawnError> {
     let path = spec.environment.iter().rev().find(|(name, _)| name == "PATH").map(|(_, value)| value.as_os_str());
     std::env::split_paths(path.unwrap_or(OsStr::new("/usr/bin:/bin")))

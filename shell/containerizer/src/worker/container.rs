@@ -32,9 +32,9 @@ pub(super) struct Container {
     ended: bool,
     status: Option<i32>,
     cgroups: Option<ContainerCgroups>,
-    /// Where no cgroup tracks the processes.
+    /// Tracks the processes where no cgroup does.
     process_tree: Option<ProcessTree>,
-    /// Of the isolators; readable when one of them may find its limit broken.
+    /// The descriptors of the isolators, readable when one of them may find its limit broken.
     pub(super) watches: Vec<OwnedFd>,
     limitation: Option<Limitation>,
     destruction: Option<Destruction>,

@@ -316,7 +316,7 @@ impl Worker {
         }
     }
 
-    /// Nothing goes on inside a container that is over.
+    /// Ends what is nested in a container that is over.
     fn destroy_nested(&mut self, id: &ContainerId) {
         let now = Instant::now();
         for container in self.containers.values_mut().filter(|other| other.id.is_inside(id)) {
