@@ -83,6 +83,8 @@ pub enum ContainerEvent {
     Launched { container: ContainerId, pid: u32 },
     /// Nothing runs: fetching or starting failed. All traces are already cleaned up.
     LaunchFailed { container: ContainerId, reason: String },
+    /// The container runs and cannot have what an `Update` gives it.
+    UpdateFailed { container: ContainerId, reason: String },
     /// The container is over and leaves no process, mount or cgroup behind.
     Exited { container: ContainerId, exit: ContainerExit },
 }

@@ -413,7 +413,7 @@ fn what_an_executor_left_in_writing_is_how_its_task_ended() {
 #[test]
 fn an_executor_whose_end_is_on_record_is_not_unknown() {
     let known = ended_meanwhile(|_| ContainerExit { status: Some(256), ..Default::default() });
-    assert_eq!(told(&known).message(), "Executor terminated");
+    assert_eq!(told(&known).message(), "Executor terminated: exited with status 1");
     let unknown = ended_meanwhile(|_| ContainerExit::default());
     assert_eq!(told(&unknown).message(), "Abnormal executor termination: unknown container");
 }

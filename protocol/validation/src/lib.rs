@@ -22,6 +22,8 @@ pub mod operation;
 pub mod quota;
 pub mod resource;
 pub mod scheduler_call;
+pub mod supported;
+mod supported_fields;
 pub mod task;
 mod text;
 

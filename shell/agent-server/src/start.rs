@@ -60,14 +60,19 @@ pub fn start(options: AgentOptions) -> Result<Running, Error> {
     let clock = Clock::start();
     let opened = store::open(&work_dir, options.strict)?;
     for (container, pid) in &opened.foreign_containers {
-        if let Err(error) = containerizer::adopt(&options.containerizer.runtime_dir, container.as_str(), *pid) {
+        if let Err(error) = containerizer::adopt(&options.containerizer.runtime_dir, container, *pid) {
             tracing::warn!(%container, pid, %error, "cannot take over a container");
         }
     }
-    let sandbox_of = |id: &str| opened.recovered_state.sandbox(&work_dir, &ContainerId::new(id));
+    let sandbox_of = |id: &ContainerId| opened.recovered_state.sandbox(&work_dir, id);
+    let containerizer_config = containerizer::Config {
+        work_dir: Some(work_dir.clone()),
+        expected: opened.recovered_state.containers().cloned().collect(),
+        ..options.containerizer
+    };
     let worker = Worker::start("containers").map_err(edge::Error::Thread)?;
     let (containers, recovered) =
-        Containers::start(options.containerizer, settings, runtime.clone(), inbox.clone(), worker, sandbox_of)
+        Containers::start(containerizer_config, settings, runtime.clone(), inbox.clone(), worker, sandbox_of)
             .map_err(|error| Error::Containerizer(error.to_string()))?;
 
     let facts = StaticInfo {
@@ -86,7 +91,7 @@ pub fn start(options: AgentOptions) -> Result<Running, Error> {
     let recovered_state = opened.recovered_state.clone();
     let found = Recovery {
         ended: ended(&recovered_state, &recovered, &work_dir),
-        alive: recovered.alive.into_iter().map(|(id, pid)| (ContainerId::new(id), pid)).collect(),
+        alive: recovered.alive.into_iter().collect(),
         recovered_state: recovered_state.clone(),
         sandboxes: store::sandboxes(&work_dir),
         errors: opened.errors,
@@ -156,17 +161,17 @@ fn ended(
     recovered: &Recovered,
     work_dir: &Path,
 ) -> BTreeMap<ContainerId, ContainerExit> {
-    let alive: BTreeSet<&str> = recovered.alive.iter().map(|(id, _)| id.as_str()).collect();
-    let statuses: BTreeMap<&str, i32> = recovered.ended.iter().map(|(id, status)| (id.as_str(), *status)).collect();
+    let alive: BTreeSet<&ContainerId> = recovered.alive.iter().map(|(id, _)| id).collect();
+    let statuses: BTreeMap<&ContainerId, i32> = recovered.ended.iter().map(|(id, status)| (id, *status)).collect();
     let exit = |id: &ContainerId| ContainerExit {
-        status: statuses.get(id.as_str()).copied(),
+        status: statuses.get(id).copied(),
         limitation: None,
         last_updates: recovered_state
             .sandbox(work_dir, id)
             .map(|path| unacknowledged_updates::read(&path))
             .unwrap_or_default(),
     };
-    recovered_state.containers().filter(|id| !alive.contains(id.as_str())).map(|id| (id.clone(), exit(id))).collect()
+    recovered_state.containers().filter(|id| !alive.contains(id)).map(|id| (id.clone(), exit(id))).collect()
 }
 
 /// Another one after every start of the machine (random(4)).
