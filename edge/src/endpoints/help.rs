@@ -8,7 +8,7 @@ use http::{HeaderValue, StatusCode, header};
 use serde_json::json;
 
 use crate::http::endpoint::{Availability, Endpoint, EndpointTable, Methods};
-use crate::http::request::Request;
+use crate::http::request::{Request, decode};
 use crate::http::respond::{Response, bad_request, json, respond};
 
 /// The answer to `/help`, `/help/PROCESS` or `/help/PROCESS/ENDPOINT`.
@@ -16,7 +16,12 @@ pub fn answer<A>(table: &EndpointTable<A>, request: &Request) -> Response {
     if request.query.get("format") == Some("json") {
         return json(everything(table), None);
     }
-    let parts: Vec<&str> = request.below("help", "help").split('/').filter(|part| !part.is_empty()).collect();
+    let parts: Result<Vec<String>, _> =
+        request.path.split('/').filter(|part| !part.is_empty()).skip(1).map(decode).collect();
+    let parts = match parts {
+        Ok(parts) => parts,
+        Err(malformed) => return bad_request(malformed.to_string()),
+    };
     let markdown = match parts.as_slice() {
         [] => processes(table),
         [process] => match endpoints(table, process) {
@@ -25,7 +30,7 @@ pub fn answer<A>(table: &EndpointTable<A>, request: &Request) -> Response {
         },
         [process, route @ ..] => {
             let route = route.join("/");
-            let found: Vec<_> = table.rows().filter(|row| row.process == *process && row.route == route).collect();
+            let found: Vec<_> = table.rows().filter(|row| row.process == process && row.route == route).collect();
             if found.is_empty() {
                 return bad_request(format!("No help available for '/{process}/{route}'.\n"));
             }
