@@ -83,7 +83,7 @@ impl Agent {
         self.master.leader = master.and_then(|info| match pid_of(&info) {
             Some(pid) => Some(Leader { info, pid }),
             None => {
-                tracing::error!("ignoring a master without a usable address: {info:?}");
+                tracing::error!("ignoring a master without a usable address: {} at '{}'", info.id, info.pid());
                 None
             }
         });

@@ -6,6 +6,7 @@ use machine::EffectTypes;
 use messages::v1;
 use model::master::Change;
 use model::{AgentId, FrameworkId, StreamId};
+use wire::{ContentType, StreamEvent};
 
 use crate::outgoing_offers::OffersEvent;
 use crate::registry::RegistryOperation;
@@ -36,6 +37,22 @@ pub enum SchedulerEvent {
     Message(Arc<v1::scheduler::Event>),
     /// An OFFERS event, which is described when it is encoded.
     Offers(OffersEvent),
+}
+
+impl StreamEvent for SchedulerEvent {
+    fn encode_as(&self, content_type: ContentType) -> Vec<u8> {
+        match self {
+            SchedulerEvent::Message(event) => event.encode_as(content_type),
+            SchedulerEvent::Offers(offers) => offers.encode_as(content_type),
+        }
+    }
+
+    fn size(&self) -> usize {
+        match self {
+            SchedulerEvent::Message(event) => event.size(),
+            SchedulerEvent::Offers(offers) => offers.size(),
+        }
+    }
 }
 
 impl From<v1::scheduler::Event> for SchedulerEvent {

@@ -25,6 +25,8 @@ pub enum Input {
     OperatorCall(OperatorCall),
     /// A change of the partitions, which Mesos does not have.
     PartitionCall(PartitionCall),
+    /// An operator ends a task, which in Mesos only its scheduler can.
+    KillTask(KillTask),
     /// A libprocess message to one of the master's processes.
     Message(PeerMessage),
     /// The link to every process at this address broke.
@@ -67,6 +69,14 @@ pub struct OperatorCall {
     pub reply: ReplyId,
     pub caller: Caller,
     pub call: Box<v1::master::Call>,
+}
+
+#[derive(Debug)]
+pub struct KillTask {
+    pub reply: ReplyId,
+    pub caller: Caller,
+    pub framework: String,
+    pub task: String,
 }
 
 #[derive(Debug)]

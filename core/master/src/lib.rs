@@ -48,7 +48,7 @@ mod updates;
 pub use config::Config;
 pub use effects::{Command, Effect, MasterEffects, Outbox, SchedulerEvent, Timer};
 pub use input::{
-    Caller, Explain, Input, OperatorCall, PartitionCall, PartitionRequest, PeerMessage, SchedulerCall,
+    Caller, Explain, Input, KillTask, OperatorCall, PartitionCall, PartitionRequest, PeerMessage, SchedulerCall,
     SchedulerSubscribe,
 };
 pub use master::Master;

@@ -67,6 +67,7 @@ impl StateMachine for Master {
             Input::StreamClosed(stream) => self.stream_closed(cx, stream),
             Input::OperatorCall(call) => self.operator_call(cx, call),
             Input::PartitionCall(call) => self.partition_call(cx, call),
+            Input::KillTask(kill) => self.kill_by_operator(cx, kill),
             Input::Message(message) => self.message(cx, message),
             Input::Exited(address) => self.exited(cx, address),
             Input::Explain(request) => self.explain(cx, request),

@@ -49,6 +49,11 @@ impl OfferFormat {
 }
 
 impl OffersEvent {
+    /// How many bytes the event keeps in memory while it waits; the offers and agents themselves are shared.
+    pub(crate) fn size(&self) -> usize {
+        self.0.len() * size_of::<OutgoingOffer>()
+    }
+
     pub(crate) fn new(offers: Vec<OutgoingOffer>) -> Self {
         OffersEvent(Arc::new(offers))
     }

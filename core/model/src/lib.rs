@@ -8,6 +8,7 @@ pub mod master;
 mod metric;
 mod random;
 mod task_state;
+mod visible;
 mod wait_status;
 mod write;
 
@@ -20,5 +21,6 @@ pub use ids::{
 pub use metric::MetricValue;
 pub use random::Random;
 pub use task_state::is_terminal;
+pub use visible::visible;
 pub use wait_status::{describe_wait_status, signal_name};
 pub use write::Write;

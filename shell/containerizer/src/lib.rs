@@ -24,6 +24,7 @@ mod launch;
 mod launch_spec;
 mod process_tree;
 mod recovery;
+mod rotate;
 mod rotation;
 mod runtime_dir;
 mod sealed;

@@ -13,12 +13,12 @@ use std::path::{Component, Path, PathBuf};
 use ids::ContainerId;
 use rustix::process::Pid;
 
-use crate::Config;
 use crate::cgroups::ContainerCgroups;
 use crate::isolation::{Isolation, Tracking};
 use crate::kernel::{Kernel, ProcessEntry};
 use crate::process_tree::ProcessTree;
 use crate::runtime_dir::{ContainerState, RuntimeDir};
+use crate::{Config, Rotation};
 
 /// What is left of one container.
 #[derive(Debug)]
@@ -30,6 +30,8 @@ pub(crate) struct FoundContainer {
     pub cgroups: Option<ContainerCgroups>,
     /// Its processes where no cgroup tells, if the first one has ended.
     pub strays: Option<ProcessTree>,
+    /// The outputs that may have to be rotated once more.
+    pub outputs: Vec<(PathBuf, Rotation)>,
 }
 
 /// Finds everything that an earlier process of this agent may have left.
@@ -82,6 +84,7 @@ fn found(
     processes: &[ProcessEntry],
     id: ContainerId,
 ) -> FoundContainer {
+    let outputs = remembered.and_then(|state| Some(state.as_ref()?.rotated.clone())).unwrap_or_default();
     let leader = match remembered {
         // One that is known to have ended has no successor.
         Some(Some(state)) => Some(state.clone()).filter(ContainerState::is_alive),
@@ -95,7 +98,7 @@ fn found(
             // One that its agent was just starting may be about to enter the cgroups that were made for it.
             let made = || isolation.cgroups(&id).filter(|cgroups| cgroups.exists(kernel));
             let cgroups = located.or_else(made);
-            FoundContainer { id, leader, cgroups, strays: None }
+            FoundContainer { id, leader, cgroups, strays: None, outputs }
         }
         None => {
             let seeds = processes.iter().map(|entry| (entry.pid, entry.started));
@@ -106,7 +109,7 @@ fn found(
                 ContainerCgroups::locate(kernel, &isolation.hierarchies, Pid::from_raw(entry.pid)?, &id)
             });
             let cgroups = elsewhere.or_else(|| isolation.cgroups(&id));
-            FoundContainer { id, leader: None, cgroups, strays }
+            FoundContainer { id, leader: None, cgroups, strays, outputs }
         }
     }
 }

@@ -3,11 +3,11 @@
 use std::net::{IpAddr, Ipv4Addr, ToSocketAddrs};
 use std::process::{ExitCode, Stdio};
 
+use edge::Running;
 use flags::{Definition, Parsed};
 use messages::v1;
-use server::Running;
 
-use crate::commands::{CommandError, fail};
+use crate::commands::{CommandError, fail, printed};
 use crate::output;
 use crate::signals;
 
@@ -16,11 +16,11 @@ pub fn parse_or_exit(definition: &'static Definition, arguments: Vec<String>) ->
     match flags::parse(definition, arguments, std::env::vars()) {
         Ok(flags) if flags.help => {
             output::print(flags::help(definition));
-            Err(ExitCode::SUCCESS)
+            Err(printed())
         }
         Ok(flags) if flags.version => {
             output::line(format!("tepui {}", env!("CARGO_PKG_VERSION")));
-            Err(ExitCode::SUCCESS)
+            Err(printed())
         }
         Ok(flags) => Ok(flags),
         Err(error) => Err(fail(&error)),
@@ -29,7 +29,7 @@ pub fn parse_or_exit(definition: &'static Definition, arguments: Vec<String>) ->
 
 /// Runs a server's future on all cores until it ends.
 pub fn serve(future: impl Future<Output = Result<ExitCode, CommandError>>) -> ExitCode {
-    let runtime = server::runtime();
+    let runtime = edge::runtime();
     match runtime {
         Ok(runtime) => match runtime.block_on(future) {
             Ok(code) => code,
@@ -55,7 +55,7 @@ pub async fn until_end(running: Running) -> ExitCode {
     };
     match ended.reason {
         Some(reason) => {
-            crate::output::write_stderr(format_args!("tepui: {reason}"));
+            output::write_stderr_lines(&format!("tepui: {reason}"));
             ExitCode::FAILURE
         }
         None => ExitCode::SUCCESS,

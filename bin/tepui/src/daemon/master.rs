@@ -8,8 +8,8 @@ use std::time::Duration;
 use election::MasterUrl;
 use failures::Policy;
 use flags::Parsed;
+use master_server::{MasterOptions, RegistryBackend, SinkOptions, start};
 use resources::{ResourceQuantities, Resources};
-use server::master::{MasterOptions, RegistryBackend, SinkOptions, start};
 
 use super::agent_removal;
 use super::common::{advertised_ip, domain, hostname, ip, parse_or_exit, port, serve, until_end};

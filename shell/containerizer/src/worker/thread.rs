@@ -139,7 +139,7 @@ impl Worker {
     /// any more: what is said of it then is true.
     pub(crate) fn recover(&mut self, found: Vec<FoundContainer>) -> Recovered {
         let mut recovered = Recovered::default();
-        for FoundContainer { id, leader, cgroups, strays } in found {
+        for FoundContainer { id, leader, cgroups, strays, outputs } in found {
             let adopted = leader.and_then(|state| {
                 let pid = Pid::from_raw(state.pid)?;
                 let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok()?;
@@ -148,6 +148,11 @@ impl Worker {
             });
             let Some((state, process)) = adopted else {
                 recovered.ended.extend(self.starter.runtime.exit_status(&id).map(|status| (id.clone(), status)));
+                // What it wrote while nobody rotated.
+                match self.rotator.watch(id.as_str(), outputs) {
+                    Ok(()) => self.rotator.end(id.as_str()),
+                    Err(error) => tracing::warn!(%id, %error, "outputs are not rotated"),
+                }
                 let key = self.key(&id);
                 self.containers.insert(key, Container::orphan(&id, cgroups, strays));
                 continue;
@@ -360,7 +365,7 @@ impl Worker {
         if let Err(error) = self.starter.runtime.forget(&container.id) {
             tracing::warn!(id = %container.id, %error, "a container that is over stays remembered");
         }
-        self.rotator.forget(container.id.as_str());
+        self.rotator.end(container.id.as_str());
         self.forget(&container.id);
         if let Some(event) = container.exit_event() {
             (self.events)(event);
