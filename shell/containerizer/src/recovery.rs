@@ -13,13 +13,12 @@ use std::path::{Component, Path, PathBuf};
 use ids::ContainerId;
 use rustix::process::Pid;
 
-use crate::Config;
 use crate::cgroups::ContainerCgroups;
 use crate::isolation::{Isolation, Tracking};
 use crate::kernel::{Kernel, ProcessEntry};
-use crate::launch::Rotation;
 use crate::process_tree::ProcessTree;
 use crate::runtime_dir::{ContainerState, RuntimeDir};
+use crate::{Config, Rotation};
 
 /// What is left of one container.
 #[derive(Debug)]
@@ -31,7 +30,7 @@ pub(crate) struct FoundContainer {
     pub cgroups: Option<ContainerCgroups>,
     /// Its processes where no cgroup tells, if the first one has ended.
     pub strays: Option<ProcessTree>,
-    /// Its outputs that are rotated, as far as they are remembered: paths and bounds.
+    /// The outputs that may have to be rotated once more.
     pub outputs: Vec<(PathBuf, Rotation)>,
 }
 
@@ -85,6 +84,7 @@ fn found(
     processes: &[ProcessEntry],
     id: ContainerId,
 ) -> FoundContainer {
+    let outputs = remembered.and_then(|state| Some(state.as_ref()?.rotated.clone())).unwrap_or_default();
     let leader = match remembered {
         // One that is known to have ended has no successor.
         Some(Some(state)) => Some(state.clone()).filter(ContainerState::is_alive),

@@ -209,10 +209,10 @@ fn check_stream(stdout: &std::path::Path, count: usize) {
     assert!(stream(stdout) == expect, "lines were lost, repeated or cut");
 }
 
-fn rotated(host: &Host, id: &str, command: &str) -> containerizer::Launch {
+fn rotated(host: &Host, name: &str, command: &str) -> containerizer::Launch {
     let rotation = Some(Rotation { max_bytes: 50_000, max_files: 200 });
-    let mut launch = host.shell(id, command);
-    launch.stdout = Output::File { path: host.sandbox(id).join("stdout"), rotation };
+    let mut launch = host.shell(name, command);
+    launch.stdout = Output::File { path: host.sandbox(name).join("stdout"), rotation };
     launch
 }
 

@@ -20,7 +20,7 @@ pub enum InvalidCommand {
     NoCommand,
     #[error("its command has no value")]
     NoValue,
-    /// Of the command, which is named by those who say so.
+    /// The program is in no directory of the PATH. Those who say so name the command.
     #[error("it is not in the PATH of the task")]
     NotFound,
     /// Only secrets of type VALUE can be resolved.

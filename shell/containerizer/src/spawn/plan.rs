@@ -174,7 +174,7 @@ fn executable(spec: &LaunchSpec) -> Result<Executable, SpawnError> {
 /// The longest name of a program that an error repeats, in characters: it becomes the message of a status.
 const MAX_SHOWN: usize = 200;
 
-/// As `execvp`, but in the PATH the program will see.
+/// Searches for a program as `execvp` does, but in the PATH the program will see.
 fn search(name: &Path, spec: &LaunchSpec) -> Result<PathBuf, SpawnError> {
     let path = spec.environment.iter().rev().find(|(name, _)| name == "PATH").map(|(_, value)| value.as_os_str());
     std::env::split_paths(path.unwrap_or(OsStr::new("/usr/bin:/bin")))
