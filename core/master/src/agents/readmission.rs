@@ -1,5 +1,5 @@
 //! The return of an agent that is not registered: from an outage, or to a new master. It
-//! brings tasks, executors and frameworks that the master may never have heard of.
+//! brings tasks, executors and frameworks that the master may not know.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -46,7 +46,7 @@ pub(crate) fn readmitted(
     let cause =
         if was_unreachable.is_some() { "Unreachable agent re-reregistered" } else { "Unknown agent reregistered" };
     if !was_recovered {
-        // After a failover their frameworks ask, or hear of it from the agent.
+        // After a failover frameworks reconcile, or receive the updates of the agent.
         send_returned_task_updates(state, cx, &reported, cause);
     }
 
@@ -116,7 +116,7 @@ pub(crate) fn readmit(
 
 /// It was registered in this cluster, or it would not have an id, and there is no record of it: either it was
 /// forgotten as unreachable for too long, or the registry is not the one it was. Mesos says nothing and admits it;
-/// that it is admitted is right, since its tasks run, but what was lost with the registry has to be seen.
+/// it is right to admit it, since its tasks run, but an operator has to learn what was lost with the registry.
 fn warn_of_unknown_agent(state: &mut State, id: &AgentId, from: &Upid) {
     tracing::warn!(agent = %id, %from, "an agent comes back of which the registry has no record");
     if state.recovery.note_unknown_agent() {
@@ -155,7 +155,7 @@ fn forget_unreachable_task(state: &mut State, cx: &mut Context<'_>, framework: &
     });
 }
 
-/// What belongs to completed frameworks is not entered; the agent will be told to end it.
+/// Leaves out what belongs to completed frameworks; the agent is sent ShutdownFrameworkMessage for it.
 fn leave_out_completed(state: &State, message: &mut internal::ReregisterSlaveMessage) -> Vec<v1::FrameworkId> {
     let completed: Vec<v1::FrameworkId> = message
         .frameworks
@@ -177,7 +177,7 @@ fn recover_frameworks(state: &mut State, cx: &mut Context<'_>, infos: &[v1::Fram
     }
 }
 
-/// What the agent says to hold, as far as the master can keep books of it.
+/// The tasks and executors that the agent reports, as far as they can be accounted to a framework and a role.
 fn reported(
     state: &State,
     tasks: Vec<v1::Task>,

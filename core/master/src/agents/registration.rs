@@ -1,4 +1,4 @@
-//! How agents come: registration of new ones.
+//! The registration of new agents.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::policy::{is_machine_down, set_window_of_new_agent};
 use crate::registry::{Continuation, RegistryOperation, registry_is_full, store};
 use crate::state::State;
 
-/// Mesos' words.
+/// The text is that of Mesos.
 const REPLACED: &str = "a new agent registered at the same address";
 
 /// Refusals are silent, as in Mesos: the agent keeps trying.
@@ -66,7 +66,7 @@ pub(crate) fn register_agent(
     store(state, cx, operation, Continuation::Admit { from, info, message });
 }
 
-/// What has to hold of every agent that wants to be one.
+/// Whether an agent may register, judging by its version and its domain.
 pub(crate) fn is_acceptable(state: &State, from: &Upid, version: Option<&str>, info: &v1::AgentInfo) -> bool {
     let version = version.unwrap_or_default();
     let refusal = if Version::parse(version).is_none_or(|version| version < Version::OLDEST_AGENT) {
@@ -122,7 +122,7 @@ pub(crate) fn admitted(
     start_pings(state, cx, &id);
 }
 
-/// Enters an agent into all books; `used` is what its tasks and executors hold.
+/// Adds an agent to every index; `used` is what its tasks and executors hold.
 pub(crate) fn add_agent(
     state: &mut State,
     cx: &mut Context<'_>,

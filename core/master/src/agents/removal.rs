@@ -1,4 +1,4 @@
-//! How agents leave: lost links, silence, unregistration.
+//! How agents leave: broken links, missed pings, unregistration.
 
 use messages::v1;
 use model::master::{AgentRemoval, Change, RemovalReason, TaskRemoval, UnreachableReason};
@@ -16,8 +16,8 @@ use crate::state::State;
 use crate::support::time_info;
 use crate::tasks::{MasterGenerated, forward_master_generated, remove_executor, terminate_task};
 
-/// Its link broke. Its tasks live on for a while, except those of frameworks that do
-/// not checkpoint: their executors die with the agent process.
+/// The link of an agent broke. Its tasks stay until the agent is removed, except those of frameworks that do not
+/// checkpoint: their executors end with the agent process.
 pub(crate) fn agent_disconnected(state: &mut State, cx: &mut Context<'_>, id: &AgentId) {
     let Some(agent) = state.agents.get_mut(id.as_str()).filter(|agent| agent.state.connected) else { return };
     let hostname = agent.state.info.hostname.clone();
@@ -150,7 +150,7 @@ fn count_unreachable_removal(state: &State) {
     state.metrics.slave_removals_reason_unhealthy.increment();
 }
 
-/// False while another change of its registration is under way.
+/// Whether an agent may be removed: not while another change of its registration is in progress.
 pub(crate) fn can_be_removed(state: &State, id: &AgentId) -> bool {
     !state.registry.reregistering.contains(id) && !state.registry.pending_removals.contains_key(id)
 }
@@ -177,7 +177,7 @@ pub(crate) fn remove_agent(
     store(state, cx, operation, Continuation::Remove { agent: id.clone(), cause, reason });
 }
 
-/// An agent of the master before, in whose place another has come.
+/// Removes a recovered agent whose process has registered as a new agent.
 pub(crate) fn remove_recovered(state: &mut State, cx: &mut Context<'_>, id: AgentId, cause: &'static str) {
     if !can_be_removed(state, &id) {
         return;
@@ -219,7 +219,7 @@ pub(crate) fn agent_removed(state: &mut State, cx: &mut Context<'_>, id: &AgentI
     finish_agent_removal(state, cx, id, AgentRemoval::Removed(why));
 }
 
-/// Ends everything a framework has on an agent, and tells it.
+/// Ends everything that a framework has on an agent, and sends the framework the updates.
 pub(crate) fn remove_framework_from_agent(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -247,8 +247,8 @@ fn tasks_on(state: &State, agent: &AgentId, framework: &FrameworkId) -> Vec<Task
     usage.map(|usage| usage.task_ids().cloned().collect()).unwrap_or_default()
 }
 
-/// Last step of every removal: the agent has no tasks any more; frameworks hear that
-/// it is lost, the books forget it.
+/// The last step of every removal, when the agent has no tasks any more: it is removed from every index, and frameworks
+/// are sent that it is lost.
 pub(crate) fn finish_agent_removal(state: &mut State, cx: &mut Context<'_>, id: &AgentId, removal: AgentRemoval) {
     rescind_offers_of_agent(state, cx, id);
     remove_operations_on_agent(state, cx, id, removal);

@@ -215,11 +215,20 @@ fn apply_accepted_operation(
     }
 }
 
+/// The tasks that an operation launches; `None` for an operation on resources.
 pub(super) fn tasks_of(operation: &Operation) -> Option<&[v1::TaskInfo]> {
     match operation.r#type() {
         Type::Launch => operation.launch.as_ref().map(|launch| launch.task_infos.as_slice()),
         Type::LaunchGroup => operation.launch_group.as_ref().map(|group| group.task_group.tasks.as_slice()),
-        _ => None,
+        Type::Reserve
+        | Type::Unreserve
+        | Type::Create
+        | Type::Destroy
+        | Type::GrowVolume
+        | Type::ShrinkVolume
+        | Type::CreateDisk
+        | Type::DestroyDisk
+        | Type::Unknown => None,
     }
 }
 

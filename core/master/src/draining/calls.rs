@@ -1,4 +1,4 @@
-//! MARK_AGENT_GONE, DRAIN_AGENT, DEACTIVATE_AGENT and REACTIVATE_AGENT: what each is refused for, in Mesos' words.
+//! MARK_AGENT_GONE, DRAIN_AGENT, DEACTIVATE_AGENT and REACTIVATE_AGENT: what each is refused for, with Mesos' texts.
 
 use machine::{CallResponse, Status};
 use messages::v1;
@@ -132,7 +132,7 @@ fn reactivate_agent(state: &mut State, cx: &mut Context<'_>, reply: ReplyId, cal
     );
 }
 
-/// Registered, awaited after a failover, or unreachable.
+/// Whether an agent is registered, recovered or unreachable.
 pub(crate) fn is_known(state: &State, id: &AgentId) -> bool {
     let id = id.as_str();
     state.agents.get(id).is_some() || state.recovery.contains(id) || state.agents.unreachable(id).is_some()

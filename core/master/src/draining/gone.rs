@@ -1,4 +1,4 @@
-//! Agents that will never come back, by an operator's word: their tasks are over, and one that comes nevertheless has
+//! Agents that an operator marked gone: their tasks are over, and one that comes nevertheless has
 //! to end.
 
 use messages::v1;

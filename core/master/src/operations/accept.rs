@@ -7,7 +7,7 @@ use v1::offer::Operation;
 use v1::offer::operation::Type;
 
 use super::apply::{apply_operation, total_after};
-use super::index::{consumed, for_each_resource_list, provider_of};
+use super::spec::{consumed, for_each_resource_list, provider_of};
 use super::validate::{agent_text, validate_operation};
 use crate::calls::{AcceptedOffers, complete};
 use crate::frameworks::{Connection, framework_metrics};
@@ -178,13 +178,15 @@ impl AcceptedOffers {
                 after.take(&consumed, operation, "Operation")?;
                 after.pending += consumed;
             }
-            kind => {
+            kind @ (Type::Reserve | Type::Unreserve | Type::Create | Type::Destroy) => {
                 let steps = conversions(operation).map_err(|error| error.to_string())?;
                 after.remaining = after.remaining.apply_all(&steps).map_err(|error| error.to_string())?;
                 if matches!(kind, Type::Create | Type::Destroy) {
                     after.shared = after.remaining.shared();
                 }
             }
+            // Launches are no operations on resources.
+            Type::Launch | Type::LaunchGroup | Type::Unknown => {}
         }
         Ok(after)
     }

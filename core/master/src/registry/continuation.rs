@@ -71,9 +71,9 @@ pub(crate) enum Continuation {
     Drained(AgentId),
     /// What a recovery policy set about an agent.
     DrainedByPolicy(AgentId),
-    /// Nothing; the next notes may be written.
+    /// Nothing but that the next changes of failures may be persisted.
     FailuresPersisted,
-    /// An operator goes before a recovery policy, and is to be told that it is so.
+    /// An operator overruled a recovery policy, and is answered when that is durable.
     ReplyWhenPersisted {
         reply: ReplyId,
     },
@@ -85,7 +85,7 @@ pub(crate) enum Continuation {
         cause: &'static str,
         reason: RemovalReason,
     },
-    /// An operator's decision, whose answer is owed to `reply`.
+    /// An operator's decision, which is answered to `reply`.
     Policy {
         reply: Option<ReplyId>,
         change: PolicyChange,
@@ -143,7 +143,7 @@ pub(crate) fn stored(state: &mut State, cx: &mut Context<'_>, token: StoreToken)
             cx.reply(reply, answer);
         }
         Continuation::Drained(agent) => marked_drained(state, cx, &agent),
-        // Nobody is owed an answer.
+        // Nobody waits for an answer.
         Continuation::DrainedByPolicy(agent) => drop(agent_state_stored(state, cx, &agent, AgentStateChange::Draining)),
         Continuation::FailuresPersisted => failures_persisted(state, cx),
         Continuation::ReplyWhenPersisted { reply } => cx.reply(reply, CallResponse::ok()),

@@ -1,4 +1,4 @@
-//! All that a master knows, told from the beginning: for whoever compares what readers were told with what is so.
+//! All that a master knows, as changes from the beginning: for tests that compare the views of readers with the state.
 
 use std::sync::Arc;
 
