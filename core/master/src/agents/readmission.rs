@@ -30,7 +30,7 @@ pub(crate) fn readmitted(
     mut message: internal::ReregisterSlaveMessage,
 ) {
     let Some(id) = message.slave.id.as_ref().map(AgentId::from) else { return };
-    state.registry.reregistering.remove(&id);
+    state.registry.end_reregistration(&id);
     if is_being_removed_or_gone(state, cx, &id, &from) {
         return;
     }
@@ -104,13 +104,13 @@ pub(crate) fn readmit(
     let operation = match state.recovery.get(&id) {
         Some(known) if **known == message.slave => return readmitted(state, cx, from, *message),
         Some(_) => RegistryOperation::UpdateAgent(Arc::new(message.slave.clone()), from.clone()),
-        None if !state.registry.state.unreachable.contains_key(&id) => {
+        None if !state.registry.durable().unreachable.contains_key(&id) => {
             warn_of_unknown_agent(state, &id, &from);
             RegistryOperation::MarkReachable(Arc::new(message.slave.clone()), from.clone())
         }
         None => RegistryOperation::MarkReachable(Arc::new(message.slave.clone()), from.clone()),
     };
-    state.registry.reregistering.insert(id);
+    state.registry.begin_reregistration(id);
     store(state, cx, operation, Continuation::Readmit { from, message });
 }
 
@@ -121,7 +121,7 @@ fn warn_of_unknown_agent(state: &mut State, id: &AgentId, from: &Upid) {
     tracing::warn!(agent = %id, %from, "an agent comes back of which the registry has no record");
     if state.recovery.note_unknown_agent() {
         tracing::error!(
-            known = state.registry.state.agents.len(),
+            known = state.registry.durable().agents.len(),
             "agents come back that the registry has no record of: unless they were away for longer than \
              --registry_max_agent_age, the registry of this cluster was lost, replaced or belongs to another one; \
              quota, weights, maintenance, and agents that were drained, deactivated or marked gone may be forgotten"
@@ -131,11 +131,11 @@ fn warn_of_unknown_agent(state: &mut State, id: &AgentId, from: &Upid) {
 
 /// A retry answers the one whose removal is under way; one that was marked gone has to end.
 pub(crate) fn is_being_removed_or_gone(state: &State, cx: &mut Context<'_>, id: &AgentId, from: &Upid) -> bool {
-    if state.registry.state.gone.contains_key(id) {
+    if state.registry.durable().gone.contains_key(id) {
         crate::frameworks::shut_down_agent(cx, from, "Agent has been marked gone");
         return true;
     }
-    state.registry.pending_removals.contains_key(id)
+    state.registry.pending_removal(id).is_some()
 }
 
 fn forget_unreachable_tasks(state: &mut State, cx: &mut Context<'_>, agent: Option<&UnreachableAgent>) {

@@ -96,7 +96,7 @@ impl Recovery {
 
 pub(crate) fn recover_from_registry(state: &mut State, cx: &mut Context<'_>) {
     recover_policy(state, cx);
-    let registry = &state.registry.state;
+    let registry = &state.registry.durable();
     state.recovery.recovered = registry.agents.iter().map(|(id, record)| (id.clone(), record.info.clone())).collect();
     let process = |(id, record): (&AgentId, &AgentRecord)| Some((record.pid.clone()?, id.clone()));
     state.recovery.processes = registry.agents.iter().filter_map(process).collect();
@@ -127,7 +127,7 @@ pub(crate) fn ping_recovered_agents(state: &mut State, cx: &mut Context<'_>) {
     let more = missing.next().is_some();
     let observer: Arc<str> = Arc::from("slave-observer(0)");
     for id in &batch {
-        let pid = state.registry.state.agents.get(id).and_then(|record| record.pid.clone());
+        let pid = state.registry.durable().agents.get(id).and_then(|record| record.pid.clone());
         if let Some(pid) = pid.filter(|_| can_be_removed(state, id)) {
             cx.send_from(&observer, &pid, internal::PingSlaveMessage { connected: false });
         }
@@ -144,7 +144,7 @@ pub(crate) fn ping_recovered_agents(state: &mut State, cx: &mut Context<'_>) {
 
 /// In the order in which they left.
 fn recover_unreachable(state: &mut State, cx: &mut Context<'_>) {
-    let records = &state.registry.state.unreachable;
+    let records = &state.registry.durable().unreachable;
     let mut unreachable: Vec<_> = records.iter().map(|(id, record)| (record.since, id.clone())).collect();
     if unreachable.is_empty() {
         return;

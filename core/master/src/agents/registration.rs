@@ -34,7 +34,7 @@ pub(crate) fn register_agent(
         return tracing::warn!(agent = %from, %reason, "refusing the registration of an agent");
     }
     // A retry: the answer is on its way.
-    if state.registry.registering.contains(&from) || registry_is_full(state) {
+    if state.registry.is_registering(&from) || registry_is_full(state) {
         return;
     }
     if is_machine_down(state, &message.slave, &from) {
@@ -59,7 +59,7 @@ pub(crate) fn register_agent(
     let id = state.ids.agent();
     message.slave.id = Some(id.to_proto());
     upgrade(&mut message.slave.resources);
-    state.registry.registering.insert(from.clone());
+    state.registry.begin_registration(from.clone());
     // A burst of registrations waits for the disk: one copy of each serves the record and, later, the agent.
     let info = Arc::new(std::mem::take(&mut message.slave));
     let operation = RegistryOperation::AdmitAgent(info.clone(), from.clone());
@@ -90,7 +90,7 @@ pub(crate) fn admitted(
     info: Arc<v1::AgentInfo>,
     message: internal::RegisterSlaveMessage,
 ) {
-    state.registry.registering.remove(&from);
+    state.registry.end_registration(&from);
     let internal::RegisterSlaveMessage {
         slave: _,
         version,

@@ -66,7 +66,7 @@ pub(super) fn mark_unreachable(state: &mut State, cx: &mut Context<'_>, id: Agen
         let timeout = format_duration(state.config.agent_reregister_timeout);
         tracing::warn!(agent = %id, "it did not reregister within {timeout} after master failover");
     }
-    state.registry.pending_removals.insert(id.clone(), AgentRemoval::Unreachable(reason));
+    state.registry.begin_removal(id.clone(), AgentRemoval::Unreachable(reason));
     let since = time_info(cx.now.wall);
     let operation = RegistryOperation::MarkUnreachable { agent: id.clone(), since };
     store(state, cx, operation, Continuation::Unreachable { agent: id, since, reason });
@@ -129,7 +129,7 @@ fn recovered_marked_unreachable(
     since: v1::TimeInfo,
     reason: UnreachableReason,
 ) {
-    state.registry.pending_removals.remove(id);
+    state.registry.end_removal(id);
     if state.recovery.take(id).is_none() {
         return;
     }
@@ -152,7 +152,7 @@ fn count_unreachable_removal(state: &State) {
 
 /// Whether an agent may be removed: not while another change of its registration is in progress.
 pub(crate) fn can_be_removed(state: &State, id: &AgentId) -> bool {
-    !state.registry.reregistering.contains(id) && !state.registry.pending_removals.contains_key(id)
+    !state.registry.is_reregistering(id) && state.registry.pending_removal(id).is_none()
 }
 
 pub(crate) fn unregister_agent(state: &mut State, cx: &mut Context<'_>, from: &model::Upid, id: &AgentId) {
@@ -169,10 +169,10 @@ pub(crate) fn remove_agent(
     cause: &'static str,
     reason: RemovalReason,
 ) {
-    if state.agents.get(id.as_str()).is_none() || state.registry.pending_removals.contains_key(id) {
+    if state.agents.get(id.as_str()).is_none() || state.registry.pending_removal(id).is_some() {
         return;
     }
-    state.registry.pending_removals.insert(id.clone(), AgentRemoval::Removed(reason));
+    state.registry.begin_removal(id.clone(), AgentRemoval::Removed(reason));
     let operation = RegistryOperation::RemoveAgent(id.clone());
     store(state, cx, operation, Continuation::Remove { agent: id.clone(), cause, reason });
 }
@@ -183,13 +183,13 @@ pub(crate) fn remove_recovered(state: &mut State, cx: &mut Context<'_>, id: Agen
         return;
     }
     let reason = RemovalReason::Replaced;
-    state.registry.pending_removals.insert(id.clone(), AgentRemoval::Removed(reason));
+    state.registry.begin_removal(id.clone(), AgentRemoval::Removed(reason));
     let operation = RegistryOperation::RemoveAgent(id.clone());
     store(state, cx, operation, Continuation::Remove { agent: id, cause, reason });
 }
 
 fn recovered_removed(state: &mut State, cx: &mut Context<'_>, id: &AgentId, reason: RemovalReason) {
-    state.registry.pending_removals.remove(id);
+    state.registry.end_removal(id);
     if state.recovery.take(id).is_none() {
         return;
     }
@@ -254,7 +254,7 @@ pub(crate) fn finish_agent_removal(state: &mut State, cx: &mut Context<'_>, id: 
     remove_operations_on_agent(state, cx, id, removal);
     state.allocator.remove_agent(id);
     let Some(agent) = state.agents.remove(id.as_str()) else { return };
-    state.registry.pending_removals.remove(id);
+    state.registry.end_removal(id);
     state.removal_limiter.cancel(id);
     stop_pings(state, cx, &agent);
     if agent.deadline.is_some() {

@@ -34,7 +34,7 @@ pub(crate) fn reregister_agent(
     state.metrics.messages_reregister_slave.increment();
     let Some(id) = message.slave.id.as_ref().map(AgentId::from) else { return };
     // A retry, or a change of its registration is under way: it will try again.
-    if state.registry.reregistering.contains(&id) || registry_is_full(state) {
+    if state.registry.is_reregistering(&id) || registry_is_full(state) {
         return;
     }
     if is_being_removed_or_gone(state, cx, &id, &from) {
@@ -61,7 +61,7 @@ pub(crate) fn reregister_agent(
     if *agent.state.info == message.slave {
         return reregistered(state, cx, from, *message);
     }
-    state.registry.reregistering.insert(id);
+    state.registry.begin_reregistration(id);
     let operation = RegistryOperation::UpdateAgent(Arc::new(message.slave.clone()), from.clone());
     store(state, cx, operation, Continuation::Update { from, message });
 }
@@ -74,7 +74,7 @@ pub(crate) fn reregistered(
     message: internal::ReregisterSlaveMessage,
 ) {
     let Some(id) = message.slave.id.as_ref().map(AgentId::from) else { return };
-    state.registry.reregistering.remove(&id);
+    state.registry.end_reregistration(&id);
     if is_being_removed_or_gone(state, cx, &id, &from) {
         return;
     }

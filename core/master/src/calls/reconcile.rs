@@ -73,7 +73,7 @@ fn unknown(
         (v1::TaskState::TaskGone, "Reconciliation: Task is unknown to the agent", None)
     } else if let Some(unreachable) = state.agents.unreachable(agent) {
         (v1::TaskState::TaskUnreachable, "Reconciliation: Task is unreachable", Some(unreachable.since))
-    } else if state.registry.state.gone.contains_key(agent) {
+    } else if state.registry.durable().gone.contains_key(agent) {
         (v1::TaskState::TaskGoneByOperator, "Reconciliation: Task is gone", None)
     } else {
         (v1::TaskState::TaskUnknown, "Reconciliation: Task is unknown", None)

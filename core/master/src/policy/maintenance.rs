@@ -55,7 +55,7 @@ pub(crate) fn set_window_of_new_agent(state: &mut State, agent: &Agent) {
 }
 
 fn window_of(state: &State, agent: &AgentSnapshot) -> Option<Unavailability> {
-    let machines = &state.registry.state.machines;
+    let machines = &state.registry.durable().machines;
     if machines.is_empty() {
         return None;
     }
@@ -98,6 +98,6 @@ pub(super) fn publish_maintenance(state: &State, cx: &mut Context<'_>) {
 }
 
 pub(crate) fn maintenance(state: &State) -> MaintenanceSnapshot {
-    let registry = &state.registry.state;
+    let registry = &state.registry.durable();
     MaintenanceSnapshot { schedule: registry.schedule.clone(), machines: registry.machines.values().cloned().collect() }
 }

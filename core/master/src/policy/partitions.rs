@@ -123,14 +123,14 @@ pub(super) fn remove_partition(state: &mut State, cx: &mut Context<'_>, id: &str
 }
 
 pub(super) fn recover_partitions(state: &mut State, cx: &mut Context<'_>) {
-    for partition in state.registry.state.partitions.values() {
+    for partition in state.registry.durable().partitions.values() {
         state.allocator.set_partition(in_allocator(partition));
     }
     publish_partitions(state, cx);
 }
 
 fn publish_partitions(state: &State, cx: &mut Context<'_>) {
-    cx.publish(Change::PartitionsUpdated(Arc::new(state.registry.state.partitions.clone())));
+    cx.publish(Change::PartitionsUpdated(Arc::new(state.registry.durable().partitions.clone())));
 }
 
 fn check_form(partition: &registry::Partition) -> Result<(), String> {

@@ -23,7 +23,7 @@ pub(crate) struct PreemptedTasks(BTreeSet<(FrameworkId, TaskId)>);
 /// After an allocation run. What is on its way back already is not asked for again. After a failover nobody ends for
 /// what an agent that has not returned yet may still have free.
 pub(crate) fn preempt(state: &mut State, cx: &mut Context<'_>) {
-    if state.registry.state.partitions.is_empty() || state.recovery.is_under_way() {
+    if state.registry.durable().partitions.is_empty() || state.recovery.is_under_way() {
         return;
     }
     let returning = returning(state);

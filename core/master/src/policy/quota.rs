@@ -172,14 +172,14 @@ pub(super) fn set_quotas(state: &mut State, cx: &mut Context<'_>, configs: &[Quo
 }
 
 pub(super) fn recover_quotas(state: &mut State, cx: &mut Context<'_>) {
-    for (role, config) in &state.registry.state.quotas {
+    for (role, config) in &state.registry.durable().quotas {
         state.allocator.set_quota(role, quota_of(config));
     }
     publish_quotas(state, cx);
 }
 
 fn publish_quotas(state: &State, cx: &mut Context<'_>) {
-    cx.publish(Change::QuotasUpdated(Arc::new(state.registry.state.quotas.clone())));
+    cx.publish(Change::QuotasUpdated(Arc::new(state.registry.durable().quotas.clone())));
 }
 
 /// Offers of the role are rescinded until it is within its limits, offers of others until it may have what it is
