@@ -131,12 +131,15 @@ impl Monitor {
                 (_, None) => {}
             }
         }
+        let mut departed = Vec::new();
         for (agent, subject) in &mut self.subjects {
             match registry_state(agent) {
                 AgentRegistryState::Recovered => subject.awaited = true,
-                AgentRegistryState::Unreachable | AgentRegistryState::Gone => self.departed.push_back(agent.clone()),
+                AgentRegistryState::Unreachable | AgentRegistryState::Gone => departed.push(agent.clone()),
             }
         }
+        departed.sort_unstable();
+        self.departed.extend(departed);
     }
 
     fn restore_about(&mut self, now: Now, agent: &AgentId, incident: &Incident) {

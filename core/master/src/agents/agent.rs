@@ -25,7 +25,7 @@ pub(crate) struct Agent {
     pub providers: BTreeMap<String, Provider>,
     /// An operation that was taken for granted has come to nothing: the next registration says what there is.
     pub total_in_doubt: bool,
-    /// When it is given up, while disconnected.
+    /// When it will be marked unreachable, while it is disconnected.
     pub deadline: Option<Monotonic>,
 }
 

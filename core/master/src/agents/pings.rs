@@ -38,7 +38,7 @@ pub(crate) fn ping(state: &mut State, cx: &mut Context<'_>, slot: u32) {
         let silent = agent.missed_pings >= state.config.max_agent_ping_timeouts;
         send_ping(cx, agent);
         observe(state, cx, failures::Event::PingDue(id.clone()));
-        if silent && !state.registry.pending_removals.contains_key(&id) {
+        if silent && state.registry.pending_removal(&id).is_none() {
             schedule_mark_unreachable(state, cx, id, UnreachableReason::PingTimeout);
         }
     }

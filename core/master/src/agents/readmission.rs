@@ -1,5 +1,5 @@
 //! The return of an agent that is not registered: from an outage, or to a new master. It
-//! brings tasks, executors and frameworks that the master may never have heard of.
+//! brings tasks, executors and frameworks that the master may not know.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -30,7 +30,7 @@ pub(crate) fn readmitted(
     mut message: internal::ReregisterSlaveMessage,
 ) {
     let Some(id) = message.slave.id.as_ref().map(AgentId::from) else { return };
-    state.registry.reregistering.remove(&id);
+    state.registry.end_reregistration(&id);
     if is_being_removed_or_gone(state, cx, &id, &from) {
         return;
     }
@@ -46,7 +46,7 @@ pub(crate) fn readmitted(
     let cause =
         if was_unreachable.is_some() { "Unreachable agent re-reregistered" } else { "Unknown agent reregistered" };
     if !was_recovered {
-        // After a failover their frameworks ask, or hear of it from the agent.
+        // After a failover frameworks reconcile, or receive the updates of the agent.
         send_returned_task_updates(state, cx, &reported, cause);
     }
 
@@ -104,24 +104,24 @@ pub(crate) fn readmit(
     let operation = match state.recovery.get(&id) {
         Some(known) if **known == message.slave => return readmitted(state, cx, from, *message),
         Some(_) => RegistryOperation::UpdateAgent(Arc::new(message.slave.clone()), from.clone()),
-        None if !state.registry.state.unreachable.contains_key(&id) => {
+        None if !state.registry.durable().unreachable.contains_key(&id) => {
             warn_of_unknown_agent(state, &id, &from);
             RegistryOperation::MarkReachable(Arc::new(message.slave.clone()), from.clone())
         }
         None => RegistryOperation::MarkReachable(Arc::new(message.slave.clone()), from.clone()),
     };
-    state.registry.reregistering.insert(id);
+    state.registry.begin_reregistration(id);
     store(state, cx, operation, Continuation::Readmit { from, message });
 }
 
 /// It was registered in this cluster, or it would not have an id, and there is no record of it: either it was
 /// forgotten as unreachable for too long, or the registry is not the one it was. Mesos says nothing and admits it;
-/// that it is admitted is right, since its tasks run, but what was lost with the registry has to be seen.
+/// it is right to admit it, since its tasks run, but an operator has to learn what was lost with the registry.
 fn warn_of_unknown_agent(state: &mut State, id: &AgentId, from: &Upid) {
     tracing::warn!(agent = %id, %from, "an agent comes back of which the registry has no record");
     if state.recovery.note_unknown_agent() {
         tracing::error!(
-            known = state.registry.state.agents.len(),
+            known = state.registry.durable().agents.len(),
             "agents come back that the registry has no record of: unless they were away for longer than \
              --registry_max_agent_age, the registry of this cluster was lost, replaced or belongs to another one; \
              quota, weights, maintenance, and agents that were drained, deactivated or marked gone may be forgotten"
@@ -131,11 +131,11 @@ fn warn_of_unknown_agent(state: &mut State, id: &AgentId, from: &Upid) {
 
 /// A retry answers the one whose removal is under way; one that was marked gone has to end.
 pub(crate) fn is_being_removed_or_gone(state: &State, cx: &mut Context<'_>, id: &AgentId, from: &Upid) -> bool {
-    if state.registry.state.gone.contains_key(id) {
+    if state.registry.durable().gone.contains_key(id) {
         crate::frameworks::shut_down_agent(cx, from, "Agent has been marked gone");
         return true;
     }
-    state.registry.pending_removals.contains_key(id)
+    state.registry.pending_removal(id).is_some()
 }
 
 fn forget_unreachable_tasks(state: &mut State, cx: &mut Context<'_>, agent: Option<&UnreachableAgent>) {
@@ -155,7 +155,7 @@ fn forget_unreachable_task(state: &mut State, cx: &mut Context<'_>, framework: &
     });
 }
 
-/// What belongs to completed frameworks is not entered; the agent will be told to end it.
+/// Leaves out what belongs to completed frameworks; the agent is sent ShutdownFrameworkMessage for it.
 fn leave_out_completed(state: &State, message: &mut internal::ReregisterSlaveMessage) -> Vec<v1::FrameworkId> {
     let completed: Vec<v1::FrameworkId> = message
         .frameworks
@@ -177,7 +177,7 @@ fn recover_frameworks(state: &mut State, cx: &mut Context<'_>, infos: &[v1::Fram
     }
 }
 
-/// What the agent says to hold, as far as the master can keep books of it.
+/// The tasks and executors that the agent reports, as far as they can be accounted to a framework and a role.
 fn reported(
     state: &State,
     tasks: Vec<v1::Task>,

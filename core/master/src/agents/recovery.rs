@@ -1,5 +1,5 @@
-//! The beginning of a master's term: the agents that the one before it left behind are awaited, and those that do not
-//! come are given up, unless they are so many that something else must be wrong.
+//! The recovery from the registry at the beginning of a master's term: recovered agents have some time to re-register, and
+//! those that do not are marked unreachable, unless they are so many that something else must be wrong.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -38,7 +38,7 @@ pub(crate) struct Recovery {
     last_pinged: Option<AgentId>,
     /// Before all that are missing are asked again.
     pause: Duration,
-    /// An agent came that the registry has never heard of.
+    /// An agent came of which the registry has no record.
     unknown_agent_seen: bool,
     /// Those that are still missing have had their time.
     overdue: bool,
@@ -65,7 +65,7 @@ impl Recovery {
         }
     }
 
-    /// It is back, or is not awaited any more.
+    /// Takes out an agent that has re-registered or is removed.
     pub fn take(&mut self, id: &AgentId) -> Option<Arc<v1::AgentInfo>> {
         let taken = self.recovered.remove(id);
         if self.recovered.is_empty() {
@@ -96,12 +96,12 @@ impl Recovery {
 
 pub(crate) fn recover_from_registry(state: &mut State, cx: &mut Context<'_>) {
     recover_policy(state, cx);
-    let registry = &state.registry.state;
+    let registry = &state.registry.durable();
     state.recovery.recovered = registry.agents.iter().map(|(id, record)| (id.clone(), record.info.clone())).collect();
     let process = |(id, record): (&AgentId, &AgentRecord)| Some((record.pid.clone()?, id.clone()));
     state.recovery.processes = registry.agents.iter().filter_map(process).collect();
     state.recovery.expected = state.recovery.recovered.len();
-    let awaited = state.recovery.expected;
+    let expected = state.recovery.expected;
     let has_quota = !registry.quotas.is_empty() || !registry.partitions.is_empty();
     recover_unreachable(state, cx);
     state.allocator.start_recovery(cx.now.monotonic, state.recovery.expected, has_quota);
@@ -113,21 +113,21 @@ pub(crate) fn recover_from_registry(state: &mut State, cx: &mut Context<'_>) {
         cx.arm(Timer::PingRecoveredAgents, cx.now.monotonic + FIRST_PING_DELAY);
     }
     restore_failures(state, cx);
-    observe(state, cx, failures::Event::MasterElected { awaited });
+    observe(state, cx, failures::Event::MasterElected { awaited: expected });
     observe_recovery_complete(state, cx);
 }
 
-/// A Mesos agent that is told of no new leader (a standalone master restarted) notices nothing until it has been
+/// A Mesos agent that learns of no new leader (a standalone master restarted) notices nothing until it has been
 /// without pings for 75 s. A ping that says it is not connected makes it register again; agents do not ask whose ping
 /// it is, and those that are on their way already lose nothing.
 pub(crate) fn ping_recovered_agents(state: &mut State, cx: &mut Context<'_>) {
     let from = state.recovery.last_pinged.take().map_or(Bound::Unbounded, Bound::Excluded);
-    let mut awaited = state.recovery.recovered.range((from, Bound::Unbounded)).map(|(id, _)| id);
-    let batch: Vec<AgentId> = awaited.by_ref().take(PING_BATCH).cloned().collect();
-    let more = awaited.next().is_some();
+    let mut missing = state.recovery.recovered.range((from, Bound::Unbounded)).map(|(id, _)| id);
+    let batch: Vec<AgentId> = missing.by_ref().take(PING_BATCH).cloned().collect();
+    let more = missing.next().is_some();
     let observer: Arc<str> = Arc::from("slave-observer(0)");
     for id in &batch {
-        let pid = state.registry.state.agents.get(id).and_then(|record| record.pid.clone());
+        let pid = state.registry.durable().agents.get(id).and_then(|record| record.pid.clone());
         if let Some(pid) = pid.filter(|_| can_be_removed(state, id)) {
             cx.send_from(&observer, &pid, internal::PingSlaveMessage { connected: false });
         }
@@ -144,7 +144,7 @@ pub(crate) fn ping_recovered_agents(state: &mut State, cx: &mut Context<'_>) {
 
 /// In the order in which they left.
 fn recover_unreachable(state: &mut State, cx: &mut Context<'_>) {
-    let records = &state.registry.state.unreachable;
+    let records = &state.registry.durable().unreachable;
     let mut unreachable: Vec<_> = records.iter().map(|(id, record)| (record.since, id.clone())).collect();
     if unreachable.is_empty() {
         return;
@@ -157,8 +157,8 @@ fn recover_unreachable(state: &mut State, cx: &mut Context<'_>) {
     state.metrics.slaves_unreachable.set(state.agents.unreachable_count() as i64);
 }
 
-/// Where Mesos ends the master when too many agents are missing (`--recovery_agent_removal_limit`), this one gives up
-/// none of them, says so, and looks again after the same time: a master that is there serves those that are.
+/// Where Mesos ends the master when too many agents are missing (`--recovery_agent_removal_limit`), this one marks
+/// none of them unreachable, says so, and looks again after the same time: a master that is there serves those that are.
 pub(crate) fn recovered_agents_timed_out(state: &mut State, cx: &mut Context<'_>) {
     let (missing, expected) = (state.recovery.recovered.len(), state.recovery.expected);
     if missing == 0 {

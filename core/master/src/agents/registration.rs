@@ -1,4 +1,4 @@
-//! How agents come: registration of new ones.
+//! The registration of new agents.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::policy::{is_machine_down, set_window_of_new_agent};
 use crate::registry::{Continuation, RegistryOperation, registry_is_full, store};
 use crate::state::State;
 
-/// Mesos' words.
+/// The text is that of Mesos.
 const REPLACED: &str = "a new agent registered at the same address";
 
 /// Refusals are silent, as in Mesos: the agent keeps trying.
@@ -34,7 +34,7 @@ pub(crate) fn register_agent(
         return tracing::warn!(agent = %from, %reason, "refusing the registration of an agent");
     }
     // A retry: the answer is on its way.
-    if state.registry.registering.contains(&from) || registry_is_full(state) {
+    if state.registry.is_registering(&from) || registry_is_full(state) {
         return;
     }
     if is_machine_down(state, &message.slave, &from) {
@@ -59,14 +59,14 @@ pub(crate) fn register_agent(
     let id = state.ids.agent();
     message.slave.id = Some(id.to_proto());
     upgrade(&mut message.slave.resources);
-    state.registry.registering.insert(from.clone());
+    state.registry.begin_registration(from.clone());
     // A burst of registrations waits for the disk: one copy of each serves the record and, later, the agent.
     let info = Arc::new(std::mem::take(&mut message.slave));
     let operation = RegistryOperation::AdmitAgent(info.clone(), from.clone());
     store(state, cx, operation, Continuation::Admit { from, info, message });
 }
 
-/// What has to hold of every agent that wants to be one.
+/// Whether an agent may register, judging by its version and its domain.
 pub(crate) fn is_acceptable(state: &State, from: &Upid, version: Option<&str>, info: &v1::AgentInfo) -> bool {
     let version = version.unwrap_or_default();
     let refusal = if Version::parse(version).is_none_or(|version| version < Version::OLDEST_AGENT) {
@@ -90,7 +90,7 @@ pub(crate) fn admitted(
     info: Arc<v1::AgentInfo>,
     message: internal::RegisterSlaveMessage,
 ) {
-    state.registry.registering.remove(&from);
+    state.registry.end_registration(&from);
     let internal::RegisterSlaveMessage {
         slave: _,
         version,
@@ -122,7 +122,7 @@ pub(crate) fn admitted(
     start_pings(state, cx, &id);
 }
 
-/// Enters an agent into all books; `used` is what its tasks and executors hold.
+/// Adds an agent to every index; `used` is what its tasks and executors hold.
 pub(crate) fn add_agent(
     state: &mut State,
     cx: &mut Context<'_>,

@@ -1,4 +1,4 @@
-//! How agents leave: lost links, silence, unregistration.
+//! How agents leave: broken links, missed pings, unregistration.
 
 use messages::v1;
 use model::master::{AgentRemoval, Change, RemovalReason, TaskRemoval, UnreachableReason};
@@ -16,8 +16,8 @@ use crate::state::State;
 use crate::support::time_info;
 use crate::tasks::{MasterGenerated, forward_master_generated, remove_executor, terminate_task};
 
-/// Its link broke. Its tasks live on for a while, except those of frameworks that do
-/// not checkpoint: their executors die with the agent process.
+/// The link of an agent broke. Its tasks stay until the agent is removed, except those of frameworks that do not
+/// checkpoint: their executors end with the agent process.
 pub(crate) fn agent_disconnected(state: &mut State, cx: &mut Context<'_>, id: &AgentId) {
     let Some(agent) = state.agents.get_mut(id.as_str()).filter(|agent| agent.state.connected) else { return };
     let hostname = agent.state.info.hostname.clone();
@@ -66,7 +66,7 @@ pub(super) fn mark_unreachable(state: &mut State, cx: &mut Context<'_>, id: Agen
         let timeout = format_duration(state.config.agent_reregister_timeout);
         tracing::warn!(agent = %id, "it did not reregister within {timeout} after master failover");
     }
-    state.registry.pending_removals.insert(id.clone(), AgentRemoval::Unreachable(reason));
+    state.registry.begin_removal(id.clone(), AgentRemoval::Unreachable(reason));
     let since = time_info(cx.now.wall);
     let operation = RegistryOperation::MarkUnreachable { agent: id.clone(), since };
     store(state, cx, operation, Continuation::Unreachable { agent: id, since, reason });
@@ -129,7 +129,7 @@ fn recovered_marked_unreachable(
     since: v1::TimeInfo,
     reason: UnreachableReason,
 ) {
-    state.registry.pending_removals.remove(id);
+    state.registry.end_removal(id);
     if state.recovery.take(id).is_none() {
         return;
     }
@@ -150,9 +150,9 @@ fn count_unreachable_removal(state: &State) {
     state.metrics.slave_removals_reason_unhealthy.increment();
 }
 
-/// False while another change of its registration is under way.
+/// Whether an agent may be removed: not while another change of its registration is in progress.
 pub(crate) fn can_be_removed(state: &State, id: &AgentId) -> bool {
-    !state.registry.reregistering.contains(id) && !state.registry.pending_removals.contains_key(id)
+    !state.registry.is_reregistering(id) && state.registry.pending_removal(id).is_none()
 }
 
 pub(crate) fn unregister_agent(state: &mut State, cx: &mut Context<'_>, from: &model::Upid, id: &AgentId) {
@@ -169,27 +169,27 @@ pub(crate) fn remove_agent(
     cause: &'static str,
     reason: RemovalReason,
 ) {
-    if state.agents.get(id.as_str()).is_none() || state.registry.pending_removals.contains_key(id) {
+    if state.agents.get(id.as_str()).is_none() || state.registry.pending_removal(id).is_some() {
         return;
     }
-    state.registry.pending_removals.insert(id.clone(), AgentRemoval::Removed(reason));
+    state.registry.begin_removal(id.clone(), AgentRemoval::Removed(reason));
     let operation = RegistryOperation::RemoveAgent(id.clone());
     store(state, cx, operation, Continuation::Remove { agent: id.clone(), cause, reason });
 }
 
-/// An agent of the master before, in whose place another has come.
+/// Removes a recovered agent whose process has registered as a new agent.
 pub(crate) fn remove_recovered(state: &mut State, cx: &mut Context<'_>, id: AgentId, cause: &'static str) {
     if !can_be_removed(state, &id) {
         return;
     }
     let reason = RemovalReason::Replaced;
-    state.registry.pending_removals.insert(id.clone(), AgentRemoval::Removed(reason));
+    state.registry.begin_removal(id.clone(), AgentRemoval::Removed(reason));
     let operation = RegistryOperation::RemoveAgent(id.clone());
     store(state, cx, operation, Continuation::Remove { agent: id, cause, reason });
 }
 
 fn recovered_removed(state: &mut State, cx: &mut Context<'_>, id: &AgentId, reason: RemovalReason) {
-    state.registry.pending_removals.remove(id);
+    state.registry.end_removal(id);
     if state.recovery.take(id).is_none() {
         return;
     }
@@ -219,7 +219,7 @@ pub(crate) fn agent_removed(state: &mut State, cx: &mut Context<'_>, id: &AgentI
     finish_agent_removal(state, cx, id, AgentRemoval::Removed(why));
 }
 
-/// Ends everything a framework has on an agent, and tells it.
+/// Ends everything that a framework has on an agent, and sends the framework the updates.
 pub(crate) fn remove_framework_from_agent(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -247,14 +247,14 @@ fn tasks_on(state: &State, agent: &AgentId, framework: &FrameworkId) -> Vec<Task
     usage.map(|usage| usage.task_ids().cloned().collect()).unwrap_or_default()
 }
 
-/// Last step of every removal: the agent has no tasks any more; frameworks hear that
-/// it is lost, the books forget it.
+/// The last step of every removal, when the agent has no tasks any more: it is removed from every index, and frameworks
+/// are sent that it is lost.
 pub(crate) fn finish_agent_removal(state: &mut State, cx: &mut Context<'_>, id: &AgentId, removal: AgentRemoval) {
     rescind_offers_of_agent(state, cx, id);
     remove_operations_on_agent(state, cx, id, removal);
     state.allocator.remove_agent(id);
     let Some(agent) = state.agents.remove(id.as_str()) else { return };
-    state.registry.pending_removals.remove(id);
+    state.registry.end_removal(id);
     state.removal_limiter.cancel(id);
     stop_pings(state, cx, &agent);
     if agent.deadline.is_some() {

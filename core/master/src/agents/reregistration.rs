@@ -34,7 +34,7 @@ pub(crate) fn reregister_agent(
     state.metrics.messages_reregister_slave.increment();
     let Some(id) = message.slave.id.as_ref().map(AgentId::from) else { return };
     // A retry, or a change of its registration is under way: it will try again.
-    if state.registry.reregistering.contains(&id) || registry_is_full(state) {
+    if state.registry.is_reregistering(&id) || registry_is_full(state) {
         return;
     }
     if is_being_removed_or_gone(state, cx, &id, &from) {
@@ -61,7 +61,7 @@ pub(crate) fn reregister_agent(
     if *agent.state.info == message.slave {
         return reregistered(state, cx, from, *message);
     }
-    state.registry.reregistering.insert(id);
+    state.registry.begin_reregistration(id);
     let operation = RegistryOperation::UpdateAgent(Arc::new(message.slave.clone()), from.clone());
     store(state, cx, operation, Continuation::Update { from, message });
 }
@@ -74,7 +74,7 @@ pub(crate) fn reregistered(
     message: internal::ReregisterSlaveMessage,
 ) {
     let Some(id) = message.slave.id.as_ref().map(AgentId::from) else { return };
-    state.registry.reregistering.remove(&id);
+    state.registry.end_reregistration(&id);
     if is_being_removed_or_gone(state, cx, &id, &from) {
         return;
     }
@@ -162,7 +162,7 @@ fn agent_reconnected(state: &mut State, cx: &mut Context<'_>, id: &AgentId) {
     observe(state, cx, failures::Event::AgentReconnected(id.clone()));
 }
 
-/// Compares the agent's books with ours. Tasks it does not know are asked about in the
+/// Compares the agent's tasks and executors with the master's. Tasks it does not know are asked about in the
 /// answer, executors it does not know are gone, kills it may have missed are repeated.
 fn reconcile_agent(
     state: &mut State,
@@ -270,7 +270,7 @@ pub(crate) fn send_framework_updates(state: &mut State, cx: &mut Context<'_>, pi
     }
 }
 
-/// Agents without resource providers are told what to checkpoint, each time.
+/// Agents without resource providers are sent what to checkpoint, each time.
 pub(crate) fn send_checkpointed_resources(state: &State, cx: &mut Context<'_>, id: &AgentId) {
     let Some(agent) = state.agents.get(id.as_str()).filter(|a| !a.capabilities.resource_provider) else { return };
     let checkpointed = agent.state.total.checkpointed();
@@ -320,8 +320,8 @@ pub(crate) fn update_agent(
     }
 }
 
-/// The state of a task that its framework is told next, with the details of its last status. What happened to it since
-/// follows as updates: told here, it would seem to go back.
+/// The status of a task in the state that was last forwarded to its framework, with the details of its last status. Later
+/// states follow as updates: if they were sent here, the task would seem to go back.
 pub(crate) fn current_status(
     task: &v1::Task,
     message: &str,

@@ -1,4 +1,4 @@
-//! The allocator's use: what it is told, when it runs, and why it offers nothing.
+//! The allocator's use: what is reported to it, when it runs, and why it offers nothing.
 
 mod explain;
 mod run;

@@ -22,7 +22,7 @@ pub(crate) fn dispatch(state: &mut State, cx: &mut Context<'_>, framework: &Fram
     if let Some(framework_metrics) = framework_metrics(state, framework) {
         framework_metrics.increment_call(kind);
     }
-    // Validation has seen to it that the part named by the type is there.
+    // Validation ensures that the part named by the type is there.
     match kind {
         Type::Accept => call.accept.map(|call| accept(state, cx, framework, *call)),
         Type::Decline => call.decline.map(|call| decline(state, cx, framework, &call)),
@@ -43,30 +43,34 @@ pub(crate) fn dispatch(state: &mut State, cx: &mut Context<'_>, framework: &Fram
         }
         // A known framework subscribes again with its own request.
         Type::Unknown | Type::Subscribe => return CallResponse::new(Status::NotImplemented, ""),
-        _ => {
-            dispatch_bare(state, cx, framework, call);
+        // Calls that say something by their type alone, or have nothing to say without their part.
+        Type::Teardown => {
+            remove_framework(state, cx, framework);
+            Some(())
+        }
+        Type::Revive => {
+            revive(state, cx, framework, &call.revive.unwrap_or_default().roles);
+            Some(())
+        }
+        Type::Suppress => {
+            suppress(state, cx, framework, &call.suppress.unwrap_or_default().roles);
+            Some(())
+        }
+        // The built-in allocator of Mesos ignores requests as well.
+        Type::Request => {
+            state.metrics.messages_resource_request.increment();
+            Some(())
+        }
+        Type::AcceptInverseOffers => {
+            accept_inverse_offers(state, cx, framework, &call.accept_inverse_offers.unwrap_or_default());
+            Some(())
+        }
+        Type::DeclineInverseOffers => {
+            decline_inverse_offers(state, cx, framework, &call.decline_inverse_offers.unwrap_or_default());
             Some(())
         }
     }
     .map_or_else(|| missing(kind), |()| CallResponse::accepted())
-}
-
-/// Calls that say something by their type alone, or have nothing to say without their part.
-fn dispatch_bare(state: &mut State, cx: &mut Context<'_>, framework: &FrameworkId, call: Call) {
-    match call.r#type() {
-        Type::Teardown => remove_framework(state, cx, framework),
-        Type::Revive => revive(state, cx, framework, &call.revive.unwrap_or_default().roles),
-        Type::Suppress => suppress(state, cx, framework, &call.suppress.unwrap_or_default().roles),
-        // The built-in allocator of Mesos ignores requests as well.
-        Type::Request => state.metrics.messages_resource_request.increment(),
-        Type::AcceptInverseOffers => {
-            accept_inverse_offers(state, cx, framework, &call.accept_inverse_offers.unwrap_or_default());
-        }
-        Type::DeclineInverseOffers => {
-            decline_inverse_offers(state, cx, framework, &call.decline_inverse_offers.unwrap_or_default());
-        }
-        _ => {}
-    }
 }
 
 fn missing(kind: Type) -> CallResponse {

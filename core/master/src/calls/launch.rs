@@ -14,7 +14,7 @@ use crate::interface::Context;
 use crate::state::State;
 use crate::tasks::{MasterGenerated, add_executor, add_task, refuse_task, task};
 
-/// Each task is judged by itself: one that is refused does not stop the next.
+/// Each task is validated by itself: one that is refused does not stop the next.
 pub(crate) fn launch(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -34,7 +34,7 @@ pub(crate) fn launch(
         }
         let launch_executor = match &task.executor {
             Some(executor) => start_executor(state, cx, accepted, executor),
-            // The agent makes up an executor for a command.
+            // The agent runs its own executor for a command.
             None => true,
         };
         start_task(state, cx, accepted, &task);
@@ -42,7 +42,7 @@ pub(crate) fn launch(
     }
 }
 
-/// A group is judged as a whole: all of its tasks are launched, or none.
+/// A group is validated as a whole: all of its tasks are launched, or none.
 pub(crate) fn launch_group(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -84,14 +84,14 @@ fn refuse_tasks(
 fn with_context(
     state: &State,
     accepted: &AcceptedOffers,
-    judge: impl FnOnce(&validation::task::Context<'_>) -> Result<(), Invalid>,
+    validate: impl FnOnce(&validation::task::Context<'_>) -> Result<(), Invalid>,
 ) -> Result<(), Invalid> {
     let (Some(framework), Some(agent)) =
         (state.frameworks.get(accepted.framework.as_str()), state.agents.get(accepted.agent.as_str()))
     else {
         return Err(Invalid::new("The framework or the agent is gone"));
     };
-    judge(&validation::task::Context {
+    validate(&validation::task::Context {
         framework_id: framework.id().as_str(),
         agent: LaunchAgent { id: agent.id().as_str(), task_resource_limits: agent.capabilities.task_resource_limits },
         offered: &accepted.available(),

@@ -61,7 +61,7 @@ fn rescind_offers_before_reconciliation(
     }
 }
 
-/// A task that is not on the books; where its agent is decides what that means.
+/// The status of a task that the master does not know, which depends on where its agent is.
 fn unknown(
     state: &State,
     framework: &Framework,
@@ -73,12 +73,12 @@ fn unknown(
         (v1::TaskState::TaskGone, "Reconciliation: Task is unknown to the agent", None)
     } else if let Some(unreachable) = state.agents.unreachable(agent) {
         (v1::TaskState::TaskUnreachable, "Reconciliation: Task is unreachable", Some(unreachable.since))
-    } else if state.registry.state.gone.contains_key(agent) {
+    } else if state.registry.durable().gone.contains_key(agent) {
         (v1::TaskState::TaskGoneByOperator, "Reconciliation: Task is gone", None)
     } else {
         (v1::TaskState::TaskUnknown, "Reconciliation: Task is unknown", None)
     };
-    // Without PARTITION_AWARE a framework knows only one word for it.
+    // Without PARTITION_AWARE a framework knows only one state for it.
     let task_state = if framework.capabilities.partition_aware { task_state } else { v1::TaskState::TaskLost };
     let mut status = MasterGenerated::new(task_state, Reason::Reconciliation, message).status_of(
         asked.task_id,

@@ -1,4 +1,4 @@
-//! Deactivation and draining of an agent: set by an operator, told to the agent, ended when it is empty or when the
+//! Deactivation and draining of an agent: set by an operator, sent to the agent, ended when it is empty or when the
 //! operator wants it back.
 
 use machine::{CallResponse, Status};
@@ -14,7 +14,7 @@ use crate::offers::rescind_offers_of_agent;
 use crate::registry::{Continuation, RegistryOperation, store};
 use crate::state::State;
 
-/// What an operator made of an agent.
+/// What an operator's call made of an agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AgentStateChange {
     Draining,
@@ -24,12 +24,12 @@ pub(crate) enum AgentStateChange {
 
 /// As the registry has it: whether it drains, and whether it is deactivated.
 pub(crate) fn drain_state_of(state: &State, id: &AgentId) -> (Option<v1::DrainInfo>, bool) {
-    let registry = &state.registry.state;
+    let registry = &state.registry.durable();
     let unreachable = || registry.unreachable.get(id).map(|record| (record.drain, record.deactivated));
     registry.agents.get(id).map(|record| (record.drain, record.deactivated)).or_else(unreachable).unwrap_or_default()
 }
 
-/// The record is durable. An agent that is away is told when it returns.
+/// The record is durable. An agent that is away is sent it when it returns.
 pub(crate) fn agent_state_stored(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -84,8 +84,8 @@ pub(crate) fn update_agent_activity(state: &mut State, cx: &mut Context<'_>, id:
     }
 }
 
-/// A draining agent is told so, again each time it registers: the message may have been lost, and an agent that is
-/// told twice does nothing new.
+/// Sends a draining agent DrainSlaveMessage, again each time it registers: the message may have been lost, and a second
+/// one changes nothing.
 pub(crate) fn send_drain(state: &mut State, cx: &mut Context<'_>, id: &AgentId) {
     let Some(agent) = state.agents.get(id.as_str()) else { return };
     let Some(drain) = agent.state.drain else { return };

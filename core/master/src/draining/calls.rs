@@ -1,4 +1,4 @@
-//! MARK_AGENT_GONE, DRAIN_AGENT, DEACTIVATE_AGENT and REACTIVATE_AGENT: what each is refused for, in Mesos' words.
+//! MARK_AGENT_GONE, DRAIN_AGENT, DEACTIVATE_AGENT and REACTIVATE_AGENT: what each is refused for, with Mesos' texts.
 
 use machine::{CallResponse, Status};
 use messages::v1;
@@ -37,10 +37,10 @@ pub(crate) fn agent_state_call(
 
 fn mark_agent_gone(state: &mut State, cx: &mut Context<'_>, reply: ReplyId, call: &call::MarkAgentGone) {
     let id = AgentId::from(&call.agent_id);
-    if state.registry.state.gone.contains_key(&id) {
+    if state.registry.durable().gone.contains_key(&id) {
         return cx.reply(reply, CallResponse::ok());
     }
-    if let Some(pending) = state.registry.pending_removals.get(&id) {
+    if let Some(pending) = state.registry.pending_removal(&id) {
         let how = match pending {
             AgentRemoval::Gone => "already being transitioned to gone",
             AgentRemoval::Removed(_) => "being transitioned to removed",
@@ -79,7 +79,7 @@ pub(crate) fn cannot_drain(state: &State, id: &AgentId) -> Option<CallResponse> 
             hostname: agent.state.info.hostname.to_lowercase(),
             ip: agent.state.pid.address.ip().to_string(),
         };
-        let scheduled = state.registry.state.schedule.windows.iter().flat_map(|window| &window.machine_ids);
+        let scheduled = state.registry.durable().schedule.windows.iter().flat_map(|window| &window.machine_ids);
         if let Some(machine) = scheduled.into_iter().find(|id| MachineKey::from(*id) == machine) {
             let (hostname, ip) = (machine.hostname(), machine.ip());
             return Some(CallResponse::bad_request(format!(
@@ -93,7 +93,7 @@ pub(crate) fn cannot_drain(state: &State, id: &AgentId) -> Option<CallResponse> 
     if !is_known(state, id) {
         return Some(CallResponse::bad_request("Unknown agent"));
     }
-    (state.registry.pending_removals.get(id) == Some(&AgentRemoval::Gone))
+    (state.registry.pending_removal(id) == Some(AgentRemoval::Gone))
         .then(|| CallResponse::new(Status::Conflict, "Agent is currently being marked gone"))
 }
 
@@ -132,7 +132,7 @@ fn reactivate_agent(state: &mut State, cx: &mut Context<'_>, reply: ReplyId, cal
     );
 }
 
-/// Registered, awaited after a failover, or unreachable.
+/// Whether an agent is registered, recovered or unreachable.
 pub(crate) fn is_known(state: &State, id: &AgentId) -> bool {
     let id = id.as_str();
     state.agents.get(id).is_some() || state.recovery.contains(id) || state.agents.unreachable(id).is_some()

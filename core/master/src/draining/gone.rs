@@ -1,4 +1,4 @@
-//! Agents that will never come back, by an operator's word: their tasks are over, and one that comes nevertheless has
+//! Agents that an operator marked gone: their tasks are over, and one that comes nevertheless has
 //! to end.
 
 use messages::v1;
@@ -16,7 +16,7 @@ use crate::tasks::{MasterGenerated, forward_master_generated};
 const GONE: &str = "Agent has been marked gone";
 
 pub(crate) fn mark_gone(state: &mut State, cx: &mut Context<'_>, id: AgentId, reply: Option<ReplyId>) {
-    state.registry.pending_removals.insert(id.clone(), AgentRemoval::Gone);
+    state.registry.begin_removal(id.clone(), AgentRemoval::Gone);
     let since = time_info(cx.now.wall);
     let operation = RegistryOperation::MarkGone { agent: id.clone(), since };
     store(state, cx, operation, Continuation::Gone { agent: id, since, reply });
@@ -31,7 +31,7 @@ pub(crate) fn marked_gone(state: &mut State, cx: &mut Context<'_>, id: &AgentId,
         }
         return finish_agent_removal(state, cx, id, AgentRemoval::Gone);
     }
-    state.registry.pending_removals.remove(id);
+    state.registry.end_removal(id);
     state.removal_limiter.cancel(id);
     let was_recovered = state.recovery.take(id).is_some();
     if let Some(unreachable) = state.agents.take_unreachable(id.as_str()) {

@@ -1,4 +1,4 @@
-//! What goes wrong: the monitor of `health` is told what happens, and what it effects is carried out.
+//! The use of the failure monitor: it observes what happens, and its effects are carried out.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,9 +26,9 @@ pub(crate) fn observe(state: &mut State, cx: &mut Context<'_>, event: failures::
     apply_monitor_effects(state, cx, effects);
 }
 
-/// Before anything is observed: a flapping agent is not forgiven because the master changed.
+/// Before anything is observed: a flapping agent stays known over a failover of the master.
 pub(crate) fn restore_failures(state: &mut State, cx: &mut Context<'_>) {
-    let registry = &state.registry.state;
+    let registry = &state.registry.durable();
     if registry.incidents.is_empty() && registry.failure_histories.is_empty() {
         return;
     }
@@ -85,7 +85,7 @@ fn schedule_persist_failures(state: &mut State, cx: &mut Context<'_>) {
 /// Nobody waits for it: what is not written yet when a master ends was noticed within its last moments.
 pub(crate) fn persist_failures(state: &mut State, cx: &mut Context<'_>) {
     let mut changes = state.monitor.take_unsaved(cx.now, MAX_PERSISTED_AT_ONCE);
-    let durable = &state.registry.state;
+    let durable = &state.registry.durable();
     changes.incidents.retain(|number, now| now.as_ref() != durable.incidents.get(number));
     changes.failure_histories.retain(|agent, now| now.as_ref() != durable.failure_histories.get(agent));
     // An agent that leaves in good order has never done anything.
@@ -140,8 +140,8 @@ pub(crate) fn agent_health(state: &mut State, cx: &mut Context<'_>, from: &Upid,
     observe(state, cx, failures::Event::Reported { agent, signals });
 }
 
-/// A task ended by the word of its agent or executor. Nothing is said of the agent by the end of a task that somebody
-/// wanted, or that the master made up.
+/// Observes the end of a task that its agent or executor reported. The end of a task that was killed, or an update that
+/// the master generated, says nothing about the agent.
 pub(crate) fn observe_task_end(state: &mut State, cx: &mut Context<'_>, task: &v1::Task, status: &v1::TaskStatus) {
     use v1::task_status::{Reason, Source};
     if status.source == Some(Source::Master as i32) || task.state() == v1::TaskState::TaskKilled {
@@ -166,7 +166,7 @@ pub(crate) fn observe_recovery_complete(state: &mut State, cx: &mut Context<'_>)
         return;
     }
     observe(state, cx, failures::Event::RecoveryComplete);
-    // All agents are back that could have told of them.
+    // All agents are back that could have reported them.
     for framework in state.monitor.take_missed_frameworks() {
         if state.frameworks.get(framework.as_str()).is_none() {
             observe(state, cx, failures::Event::FrameworkRemoved(framework));

@@ -1,4 +1,4 @@
-//! How a framework is told things: an event on its stream, or a message to its driver.
+//! How events reach a framework: on its stream, or as a message to its driver.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::framework::Connection;
 use crate::interface::{Command, Context};
 use crate::offers::OffersEvent;
 
-/// Tells an agent to end itself, and why.
+/// Sends an agent the message to end itself, with the reason.
 pub(crate) fn shut_down_agent(cx: &mut Context<'_>, agent: &Upid, reason: &str) {
     cx.send(agent, internal::ShutdownMessage { message: Some(reason.to_owned()) });
 }
@@ -24,7 +24,7 @@ pub(crate) fn heartbeat_event() -> Event {
     event_of(event::Type::Heartbeat)
 }
 
-/// How a framework is told things: an event on its stream, or a message to its driver.
+/// How events reach a framework: on its stream, or as a message to its driver.
 impl Connection {
     pub fn subscribed(
         &self,
@@ -189,7 +189,7 @@ impl Connection {
     }
 
     /// `framework_status` is the status as an HTTP scheduler sees it; a driver is sent the update itself
-    /// with the process to acknowledge to (none for an update that the master made up).
+    /// with the process to acknowledge to (none for an update that the master generated).
     pub fn update(
         &self,
         cx: &mut Context<'_>,

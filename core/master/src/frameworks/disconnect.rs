@@ -144,7 +144,7 @@ fn shut_down_on_agents(state: &mut State, cx: &mut Context<'_>, id: &FrameworkId
     }
 }
 
-/// Nobody is left to tell; the tasks go into history as killed.
+/// The tasks go into history as killed; no scheduler is left to be sent updates.
 fn kill_tasks_of(state: &mut State, cx: &mut Context<'_>, id: &FrameworkId) {
     let running: Vec<TaskId> = state.tasks.of_framework(id.as_str()).map(|(task, _)| task.clone()).collect();
     let unreachable = state.tasks.take_all_unreachable(id.as_str());

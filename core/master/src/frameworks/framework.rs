@@ -27,7 +27,7 @@ pub(crate) struct Framework {
     pub capabilities: FrameworkCapabilities,
     /// Those in `state`, ready to be asked.
     pub constraints: Option<Arc<OfferConstraintsFilter>>,
-    /// When it is given up, while disconnected.
+    /// When it will be removed, while it is disconnected.
     pub deadline: Option<Monotonic>,
     pub heartbeat_slot: Option<u32>,
 }
@@ -69,7 +69,7 @@ impl Framework {
         self.state.roles.iter().any(|r| r.as_str() == role)
     }
 
-    /// Who hears what is said to the framework: nobody while it is disconnected.
+    /// Where events for the framework are sent: nowhere while it is disconnected.
     pub fn listener(&self) -> &Connection {
         if self.state.connected { &self.connection } else { &Connection::None }
     }
@@ -81,7 +81,7 @@ impl Framework {
         }
     }
 
-    /// What agents are told about where its scheduler is: the empty address for HTTP
+    /// The address of its scheduler as agents are sent it: the empty address for HTTP
     /// schedulers, so that agents send executor messages through the master.
     pub fn pid_text(&self) -> String {
         self.driver().cloned().unwrap_or_else(Upid::none).to_string()

@@ -1,4 +1,4 @@
-//! How frameworks come, return and change: SUBSCRIBE over HTTP and from drivers, failover
+//! How frameworks subscribe, resubscribe and change: SUBSCRIBE over HTTP and from drivers, failover
 //! between connections, UPDATE_FRAMEWORK.
 
 use std::collections::BTreeSet;
@@ -258,7 +258,7 @@ fn add_framework(state: &mut State, cx: &mut Context<'_>, connection: Connection
     start_heartbeats(state, cx, &id);
 }
 
-/// A framework known only from its agents (or from its own word): it has tasks, but
+/// A framework known only from its agents (or from its own subscription): it has tasks, but
 /// nobody speaks for it yet. In Mesos no failover timeout runs for it, so that it may stay for ever; here it has
 /// its own, but no less than agents have: its scheduler, too, has lost its master.
 pub(crate) fn recover_framework(state: &mut State, cx: &mut Context<'_>, info: v1::FrameworkInfo) {

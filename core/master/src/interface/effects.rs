@@ -94,7 +94,7 @@ pub enum Timer {
     RecoveredAgents,
     /// Agents of the master before are asked to come.
     PingRecoveredAgents,
-    /// The next agent may be given up (`--agent_removal_rate_limit`).
+    /// The next agent may be marked unreachable (`--agent_removal_rate_limit`).
     AgentRemoval,
     /// Unreachable and gone agents are to be looked through for old ones.
     RegistryGc,

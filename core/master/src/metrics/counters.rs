@@ -10,6 +10,7 @@ use v1::offer::operation::Type as OperationType;
 
 macro_rules! metrics {
     ($($field:ident = $name:literal,)*) => {
+        /// The counters and gauges of a master. The master writes, readers read.
         #[derive(Debug, Default)]
         pub struct Metrics {
             $(pub $field: MetricValue,)*
@@ -125,7 +126,7 @@ metrics! {
     valid_operation_status_update_acknowledgements = "master/valid_operation_status_update_acknowledgements",
     invalid_operation_status_update_acknowledgements = "master/invalid_operation_status_update_acknowledgements",
 
-    // Beyond Mesos: tasks told to end so that a partition gets back what it lent.
+    // Beyond Mesos: tasks killed so that a partition gets back what it lent.
     partition_preemptions = "master/partition_preemptions",
 
     allocation_runs = "allocator/mesos/allocation_runs",
@@ -157,7 +158,17 @@ impl Metrics {
             v1::TaskState::TaskStarting => Some(&self.tasks_starting),
             v1::TaskState::TaskRunning => Some(&self.tasks_running),
             v1::TaskState::TaskKilling => Some(&self.tasks_killing),
-            _ => None,
+            // Unreachable tasks are counted where they are kept; those that ended have counters.
+            v1::TaskState::TaskUnreachable
+            | v1::TaskState::TaskFinished
+            | v1::TaskState::TaskFailed
+            | v1::TaskState::TaskKilled
+            | v1::TaskState::TaskLost
+            | v1::TaskState::TaskError
+            | v1::TaskState::TaskDropped
+            | v1::TaskState::TaskGone
+            | v1::TaskState::TaskGoneByOperator
+            | v1::TaskState::TaskUnknown => None,
         }
     }
 
@@ -172,7 +183,12 @@ impl Metrics {
             v1::TaskState::TaskDropped => Some(&self.tasks_dropped),
             v1::TaskState::TaskGone => Some(&self.tasks_gone),
             v1::TaskState::TaskGoneByOperator => Some(&self.tasks_gone_by_operator),
-            _ => None,
+            v1::TaskState::TaskStaging
+            | v1::TaskState::TaskStarting
+            | v1::TaskState::TaskRunning
+            | v1::TaskState::TaskKilling
+            | v1::TaskState::TaskUnreachable
+            | v1::TaskState::TaskUnknown => None,
         };
         if let Some(counter) = counter {
             counter.increment();
@@ -360,6 +376,19 @@ mod tests {
             ("master/mem_percent", 0.5),
         ];
         assert_eq!(set, expect.map(|(name, value)| (Cow::Borrowed(name), value)));
+    }
+
+    /// The tables are as large as the enums that they are indexed by.
+    #[test]
+    fn every_state_source_reason_and_operation_is_counted() {
+        let states = (0..64).filter_map(|number| v1::TaskState::try_from(number).ok());
+        let sources = (0..64).filter_map(|number| v1::task_status::Source::try_from(number).ok());
+        let reasons = (0..256).filter_map(|number| v1::task_status::Reason::try_from(number).ok());
+        assert_eq!((states.count(), sources.count(), reasons.count()), (STATES, SOURCES, REASONS));
+        for kind in (0..64).filter_map(|number| OperationType::try_from(number).ok()) {
+            let launches = matches!(kind, OperationType::Launch | OperationType::LaunchGroup | OperationType::Unknown);
+            assert_eq!(OPERATION_TYPES.contains(&Some(kind)), !launches, "{kind:?}");
+        }
     }
 
     #[test]

@@ -81,7 +81,7 @@ pub(crate) fn take_offer(state: &mut State, cx: &mut Context<'_>, id: &str) -> O
     Some(offer)
 }
 
-/// The offer ends without a word to its framework, which knows.
+/// Ends an offer without an event to its framework, which knows.
 pub(crate) fn discard_offer(state: &mut State, cx: &mut Context<'_>, id: &str, refuse: Option<Duration>) -> bool {
     let Some(offer) = take_offer(state, cx, id) else { return false };
     recover_resources(state, cx, &offer.framework, &offer.agent.id, &offer.resources, refuse);

@@ -8,7 +8,7 @@ use v1::offer::Operation;
 use v1::offer::operation::Type;
 
 use super::apply::{apply_operation, total_after};
-use super::index::{consumed, for_each_resource_list, is_speculative, provider_of};
+use super::spec::{consumed, for_each_resource_list, is_speculative, provider_of};
 use super::validate::{agent_text, validate_operation};
 use crate::calls::{AcceptedOffers, complete};
 use crate::frameworks::{Connection, framework_metrics};
@@ -186,6 +186,7 @@ impl AcceptedOffers {
                     after.shared = after.remaining.shared();
                 }
             }
+            // Launches are no operations on resources.
         }
         Ok(after)
     }

@@ -5,7 +5,8 @@ use model::master::{Change, OperationUuid};
 use model::{AgentId, FrameworkId};
 use resources::{Conversion, Resources, conversions};
 
-use super::index::{Operation, is_speculative, provider_of};
+use super::index::Operation;
+use super::spec::{is_speculative, provider_of};
 use crate::agents::send_checkpointed_resources;
 use crate::allocation::recover_used;
 use crate::draining::check_drained;
@@ -84,7 +85,7 @@ fn resource_version(
     Some(internal::ResourceVersionUuid { resource_provider_id, uuid })
 }
 
-/// The same in the books of the provider whose resources they are.
+/// Applies the same conversion to the total of the provider whose resources they are.
 pub(super) fn convert_provider(
     state: &mut State,
     agent: &AgentId,
@@ -136,7 +137,7 @@ pub(super) fn add_operation(state: &mut State, cx: &mut Context<'_>, operation: 
 pub(super) fn remove_operation(state: &mut State, cx: &mut Context<'_>, uuid: OperationUuid) {
     let Some(operation) = state.operations.remove(uuid) else { return };
     // Those that ended are counted for ever.
-    if !super::index::is_terminal(operation.state()) {
+    if !super::spec::is_terminal(operation.state()) {
         state.metrics.operations.add(operation.proto.info.r#type(), operation.state(), -1);
     }
     if let Some(framework) = operation.framework.as_ref().filter(|_| !operation.orphan && !operation.held.is_empty()) {

@@ -7,8 +7,8 @@ use messages::v1;
 use model::master::OperationUuid;
 use model::{AgentId, FrameworkId, Random};
 use resources::Resources;
-use resources::operation::OperationSpec;
-pub(crate) use resources::operation::{consumed, for_each_resource_list, provider as provider_of};
+
+use super::spec::{consumed, is_speculative, is_terminal, provider_of};
 
 /// Repeated updates of an operation do not fill the master's memory.
 const MAX_STATUSES: usize = 64;
@@ -57,7 +57,7 @@ impl Operation {
         self.proto.latest_status.state()
     }
 
-    /// The status that its framework was told last; the latest while it was told none.
+    /// The status that was last forwarded to its framework; the latest while none was.
     pub fn forwarded_status(&self) -> &v1::OperationStatus {
         self.proto.statuses.last().unwrap_or(&self.proto.latest_status)
     }
@@ -177,16 +177,4 @@ fn forget<K: Ord>(index: &mut BTreeMap<K, BTreeSet<OperationUuid>>, key: &K, uui
             index.remove(key);
         }
     }
-}
-
-/// Whether the result is entered before the agent has answered.
-pub(crate) fn is_speculative(operation: &v1::offer::Operation) -> bool {
-    OperationSpec::of(operation.r#type()).is_speculative()
-}
-
-pub(crate) fn is_terminal(state: v1::OperationState) -> bool {
-    use v1::OperationState::{
-        OperationDropped, OperationError, OperationFailed, OperationFinished, OperationGoneByOperator,
-    };
-    matches!(state, OperationFinished | OperationFailed | OperationError | OperationDropped | OperationGoneByOperator)
 }

@@ -7,6 +7,7 @@ mod index;
 mod operator;
 mod reconcile;
 mod removal;
+mod spec;
 mod status;
 mod total_in_doubt;
 mod update_slave;

@@ -12,7 +12,7 @@ use v1::offer::operation::{self, Type};
 
 use super::accept::rescind_offers_of_volumes;
 use super::apply::{apply_operation, total_after};
-use super::index::for_each_resource_list;
+use super::spec::for_each_resource_list;
 use super::validate::{agent_text, validate_operation};
 use crate::agents::upgrade;
 use crate::interface::Context;
@@ -66,7 +66,17 @@ fn check_operators_operation(
         // Mesos leaves the agent out of these two.
         match operation.r#type() {
             Type::Unreserve | Type::Destroy => format!("Invalid {name} operation: {reason}"),
-            _ => format!("Invalid {name} operation on agent {}: {reason}", agent_text(state, id)),
+            Type::Reserve
+            | Type::Create
+            | Type::GrowVolume
+            | Type::ShrinkVolume
+            | Type::CreateDisk
+            | Type::DestroyDisk
+            | Type::Launch
+            | Type::LaunchGroup
+            | Type::Unknown => {
+                format!("Invalid {name} operation on agent {}: {reason}", agent_text(state, id))
+            }
         }
     })
 }

@@ -83,7 +83,7 @@ fn unknown_operation(state: &State, asked: &reconcile_operations::Operation) -> 
     if state.agents.unreachable(id).is_some() {
         return Some((OperationState::OperationUnreachable, "Agent is unreachable"));
     }
-    if state.registry.state.gone.contains_key(id) {
+    if state.registry.durable().gone.contains_key(id) {
         return Some((OperationState::OperationGoneByOperator, "Agent marked gone by operator"));
     }
     Some((OperationState::OperationUnknown, "Both operation and agent are unknown"))

@@ -9,8 +9,8 @@ use super::apply::{remove_operation, set_total};
 use crate::interface::Context;
 use crate::state::State;
 
-/// The agent is being forgotten, and its operations with it. Frameworks that are connected hear of it, the others
-/// can ask; later questions are answered by what is known of the agent.
+/// Removes the operations of an agent that is being removed. Connected frameworks are sent their last status, the others
+/// can reconcile; later questions are answered by what is known of the agent.
 pub(crate) fn remove_operations_on_agent(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -44,7 +44,7 @@ pub(crate) fn remove_operations_on_agent(
 }
 
 /// The framework is being removed. What its pending operations hold is taken out of their agents' totals, since
-/// nobody is charged for it any more; returns these agents, of which the allocator is to be told afterwards.
+/// nobody is charged for it any more; returns these agents, of which the allocator has to be informed afterwards.
 pub(crate) fn orphan_operations_of(state: &mut State, cx: &mut Context<'_>, framework: &FrameworkId) -> Vec<AgentId> {
     let mut agents = Vec::new();
     for uuid in state.operations.of_framework(framework.as_str()) {

@@ -9,7 +9,7 @@ use resources::{Conversion, Resources};
 use v1::OperationState;
 
 use super::apply::{convert_provider, remove_operation, set_total};
-use super::index::is_terminal;
+use super::spec::is_terminal;
 use super::total_in_doubt::{mark_total_in_doubt, resolve_total_in_doubt};
 use crate::allocation::{allocator_update_agent, recover_resources};
 use crate::interface::Context;
@@ -46,7 +46,7 @@ pub(crate) fn operation_status_update(
     state.metrics.valid_operation_status_updates.increment();
     if is_unknown_to_agent(&message) && is_terminal(operation.state()) {
         // A report that crossed the acknowledgement of its end entered it here again, and the agent was asked about it,
-        // then or even before its update told the end. The end that was told stays. (Mesos tells the
+        // then or even before the update of its end. The end that was forwarded stays. (Mesos sends the
         // framework OPERATION_DROPPED after OPERATION_FINISHED.)
         let uuid = operation.uuid;
         return remove_operation(state, cx, uuid);
@@ -236,7 +236,7 @@ fn acknowledge_as_framework(
     );
 }
 
-/// The operation and the state that are acknowledged, if they are known and the agent can be told.
+/// The operation and the state that are acknowledged, if they are known and the agent can take an acknowledgement.
 fn acknowledged_operation(
     state: &State,
     framework: &FrameworkId,

@@ -1,7 +1,7 @@
-//! Whose word counts about what an agent has, while operations on it are under way.
+//! Which total of an agent counts while operations on it are in progress: the master's or the agent's.
 //!
 //! The master enters what an operation makes at once. A registration that the agent sent before it got the operation
-//! tells of the time before, and an agent repeats registrations: taking its word would take a reservation back that the
+//! describes the time before, and an agent repeats registrations: accepting it would take a reservation back that the
 //! agent is about to make, and offer the same to somebody else. (Mesos does.) So while operations are under way the
 //! master's own total stands. If all of them succeed it was right; if one does not, the agent is asked to register once
 //! more when the last of them has ended.
@@ -9,7 +9,7 @@
 use messages::internal;
 use model::AgentId;
 
-use super::index::is_terminal;
+use super::spec::is_terminal;
 use crate::interface::Context;
 use crate::state::State;
 
@@ -29,7 +29,7 @@ pub(crate) fn mark_total_in_doubt(state: &mut State, agent: &AgentId) {
     }
 }
 
-/// Once nothing is under way the agent knows best: one that is told that it is not connected registers again.
+/// Once nothing is under way the agent knows best: one that is pinged as not connected registers again.
 pub(crate) fn resolve_total_in_doubt(state: &State, cx: &mut Context<'_>, agent: &AgentId) {
     let doubted = state.agents.get(agent.as_str()).filter(|agent| agent.total_in_doubt);
     if let Some(known) = doubted.filter(|known| known.state.connected)

@@ -8,7 +8,8 @@ use model::master::OperationUuid;
 use resources::Resources;
 
 use super::apply::{add_operation, remove_operation, set_total, total_after};
-use super::index::{Operation, Provider, is_terminal};
+use super::index::{Operation, Provider};
+use super::spec::is_terminal;
 use super::status::update_operation;
 use super::total_in_doubt::{mark_total_in_doubt, resolve_total_in_doubt};
 use crate::allocation::allocator_update_agent;
@@ -20,7 +21,7 @@ type Asked = internal::reconcile_operations_message::Operation;
 
 /// Compares the agent's operations with ours: those that are new to us (after a failover) are entered, those that
 /// the agent does not know are asked about, which it answers with OPERATION_DROPPED. One that has ended is not asked
-/// about: an agent forgets it only when its end is acknowledged. (Mesos asks, and a framework hears that what is done
+/// about: an agent forgets it only when its end is acknowledged. (Mesos asks, and a framework is sent that what is done
 /// was dropped.) A report may have crossed an acknowledgement on its way, and enters such an operation again: so what is
 /// new to us and has ended is asked about as well. Who has forgotten it says so, and who has not repeats its end.
 pub(crate) fn reconcile_operations_with(
@@ -126,7 +127,7 @@ fn add_reported_operation(
     operation.orphan = known.is_none();
     if !operation.held.is_empty() {
         let total = &agent.state.total - &operation.held.unallocated();
-        // Taken out of the total first: the books then hold it, or nobody does.
+        // Taken out of the total first: then it is accounted to its framework, or to nobody.
         let whole = agent.state.total.clone();
         set_total(state, cx, id, total);
         allocator_update_agent(state, id);

@@ -18,7 +18,7 @@ pub(super) fn validate_operation(
     principal: Option<&str>,
     operation: &v1::offer::Operation,
 ) -> Result<(), Invalid> {
-    let facts = framework.map(|framework| OperationFramework {
+    let summary = framework.map(|framework| OperationFramework {
         id: framework.id().as_str(),
         roles: &framework.state.roles,
         shared_resources: framework.capabilities.shared_resources,
@@ -26,7 +26,7 @@ pub(super) fn validate_operation(
     let context = validation::operation::Context {
         principal,
         agent: OperationAgent::of(&agent.state.capabilities),
-        framework: facts,
+        framework: summary,
         checkpointed: &agent.state.total.checkpointed(),
         in_use: &|resources| in_use(state, agent, resources),
     };

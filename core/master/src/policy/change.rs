@@ -113,7 +113,7 @@ pub(crate) fn partition_call(state: &mut State, cx: &mut Context<'_>, call: Part
     }
 }
 
-/// Validation has seen to it that the part named by the type is there.
+/// Validation ensures that the part named by the type is there.
 #[allow(deprecated, reason = "as above")]
 fn change_of(state: &State, call: Call) -> Result<PolicyChange, CallResponse> {
     let kind = call.r#type();

@@ -1,4 +1,4 @@
-//! What roles use, for checks against quota. Counted when an operator asks, from the books of the master: that is seldom.
+//! What roles use, for checks against quota. Counted anew from the master's state when an operator asks, which is seldom.
 
 use allocator::{Quota, ResourceLimits};
 use messages::v1::quota::QuotaConfig;

@@ -47,7 +47,7 @@ impl InverseOffers {
         self.of_agents.get(agent).into_iter().flatten().cloned().collect()
     }
 
-    fn facts(&self, id: &str) -> Option<OfferSummary> {
+    fn summary(&self, id: &str) -> Option<OfferSummary> {
         let (framework, agent) = self.map.get(id)?;
         // An inverse offer has no role; the rule about roles does not look.
         Some(OfferSummary { framework: framework.clone(), role: Role::new("*"), agent: agent.clone() })
@@ -137,12 +137,12 @@ fn answer_inverse_offers(
     status: Status,
     refuse: Duration,
 ) {
-    let lookup = |id: &str| state.policy.inverse_offers.facts(id);
+    let lookup = |id: &str| state.policy.inverse_offers.summary(id);
     if let Err(reason) = validation::offer::validate_inverse(ids, lookup, framework) {
         tracing::warn!(%framework, %reason, "an answer to inverse offers names some that are not valid");
     }
     for id in ids {
-        let own = state.policy.inverse_offers.facts(&id.value).is_some_and(|facts| facts.framework == *framework);
+        let own = state.policy.inverse_offers.summary(&id.value).is_some_and(|summary| summary.framework == *framework);
         if own && let Some((id, framework, agent)) = state.policy.inverse_offers.remove(&id.value) {
             let status = InverseOfferStatus {
                 status: status as i32,

@@ -18,7 +18,7 @@ use crate::offers::rescind_offers_of_agent;
 use crate::registry::MachineKey;
 use crate::state::State;
 
-/// What agents of a machine that goes down are told, and the cause of their removal.
+/// The message to agents of a machine that goes down, and the cause of their removal.
 const DOWN: &str = "Operator initiated 'Machine DOWN'";
 
 pub(super) fn check_schedule(state: &State, schedule: Schedule) -> Result<PolicyChange, CallResponse> {
@@ -47,7 +47,7 @@ pub(crate) fn is_machine_down(state: &State, agent: &messages::v1::AgentInfo, pi
     }
 }
 
-/// Of an agent that the allocator has just been told of.
+/// Tells the allocator the window of unavailability of an agent that was just added to it.
 pub(crate) fn set_window_of_new_agent(state: &mut State, agent: &Agent) {
     if let Some(window) = window_of(state, &agent.state) {
         state.allocator.update_unavailability(agent.id(), Some(window));
@@ -55,7 +55,7 @@ pub(crate) fn set_window_of_new_agent(state: &mut State, agent: &Agent) {
 }
 
 fn window_of(state: &State, agent: &AgentSnapshot) -> Option<Unavailability> {
-    let machines = &state.registry.state.machines;
+    let machines = &state.registry.durable().machines;
     if machines.is_empty() {
         return None;
     }
@@ -98,6 +98,6 @@ pub(super) fn publish_maintenance(state: &State, cx: &mut Context<'_>) {
 }
 
 pub(crate) fn maintenance(state: &State) -> MaintenanceSnapshot {
-    let registry = &state.registry.state;
+    let registry = &state.registry.durable();
     MaintenanceSnapshot { schedule: registry.schedule.clone(), machines: registry.machines.values().cloned().collect() }
 }

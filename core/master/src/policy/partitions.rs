@@ -44,17 +44,17 @@ fn check_partition(state: &State, partition: registry::Partition, force: bool) -
         return Err(CallResponse::bad_request(text));
     }
     check_role_is_free(state, &partition)?;
-    let mut terms = intended_quotas(state);
+    let mut quotas = intended_quotas(state);
     if let Some(before) = state.policy.intended.partitions.get(&partition.id) {
-        terms.remove(before.role.as_str());
+        quotas.remove(before.role.as_str());
     }
     let own = quota_of_partition(&partition);
-    terms.insert(Role::new(role), own.clone());
-    check_quotas(&terms).map_err(|error| {
+    quotas.insert(Role::new(role), own.clone());
+    check_quotas(&quotas).map_err(|error| {
         CallResponse::bad_request(format!("{error}; change one of the two so that both can be kept"))
     })?;
     if !force {
-        check_fit(state, &partition, &own, &terms)?;
+        check_fit(state, &partition, &own, &quotas)?;
     }
     Ok(PolicyChange::Partition(Box::new(partition)))
 }
@@ -87,10 +87,10 @@ fn check_fit(
     state: &State,
     partition: &registry::Partition,
     own: &Quota,
-    terms: &std::collections::BTreeMap<Role, Quota>,
+    quotas: &std::collections::BTreeMap<Role, Quota>,
 ) -> Result<(), CallResponse> {
     let conflict = |text: String| CallResponse::new(Status::Conflict, text);
-    check_capacity(state, terms).map_err(|(total, capacity)| {
+    check_capacity(state, quotas).map_err(|(total, capacity)| {
         conflict(format!(
             "All minimums and quota guarantees together are '{total}', more than the cluster has: '{capacity}'. \
              Lower a minimum, add agents, or repeat with ?force=true if agents are about to come"
@@ -123,14 +123,14 @@ pub(super) fn remove_partition(state: &mut State, cx: &mut Context<'_>, id: &str
 }
 
 pub(super) fn recover_partitions(state: &mut State, cx: &mut Context<'_>) {
-    for partition in state.registry.state.partitions.values() {
+    for partition in state.registry.durable().partitions.values() {
         state.allocator.set_partition(in_allocator(partition));
     }
     publish_partitions(state, cx);
 }
 
 fn publish_partitions(state: &State, cx: &mut Context<'_>) {
-    cx.publish(Change::PartitionsUpdated(Arc::new(state.registry.state.partitions.clone())));
+    cx.publish(Change::PartitionsUpdated(Arc::new(state.registry.durable().partitions.clone())));
 }
 
 fn check_form(partition: &registry::Partition) -> Result<(), String> {

@@ -1,7 +1,7 @@
 //! What borrowers give back: the allocator says how much of what where, here whole tasks are chosen and ended.
 //!
 //! A task is killed as its framework would do it, with its own kill policy. When its agent reports it killed, its
-//! framework is told why: TASK_GONE, or TASK_LOST if it is not PARTITION_AWARE.
+//! framework is sent the reason: TASK_GONE, or TASK_LOST if it is not PARTITION_AWARE.
 
 use std::collections::BTreeSet;
 
@@ -16,14 +16,14 @@ use crate::offers::rescind_offer;
 use crate::state::State;
 use crate::tasks::{Task, is_terminal_or_unreachable};
 
-/// Tasks that were told to end and have not ended yet.
+/// Tasks that are being killed for a partition and have not ended yet.
 #[derive(Debug, Default)]
 pub(crate) struct PreemptedTasks(BTreeSet<(FrameworkId, TaskId)>);
 
 /// After an allocation run. What is on its way back already is not asked for again. After a failover nobody ends for
 /// what an agent that has not returned yet may still have free.
 pub(crate) fn preempt(state: &mut State, cx: &mut Context<'_>) {
-    if state.registry.state.partitions.is_empty() || state.recovery.is_under_way() {
+    if state.registry.durable().partitions.is_empty() || state.recovery.is_under_way() {
         return;
     }
     let returning = returning(state);

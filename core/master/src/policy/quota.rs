@@ -30,11 +30,11 @@ pub(super) fn check_update_quota(state: &State, call: UpdateQuota) -> Result<Pol
     if !force {
         configs.iter().try_for_each(|config| check_consumption(state, config)).map_err(invalid)?;
     }
-    let mut terms = intended_quotas(state);
-    terms.extend(configs.iter().map(|config| (Role::new(&config.role), quota_of(config))));
-    check_quotas(&terms).map_err(|error| invalid(error.to_string()))?;
+    let mut quotas = intended_quotas(state);
+    quotas.extend(configs.iter().map(|config| (Role::new(&config.role), quota_of(config))));
+    check_quotas(&quotas).map_err(|error| invalid(error.to_string()))?;
     if !force {
-        check_capacity(state, &terms).map_err(|(total, capacity)| {
+        check_capacity(state, &quotas).map_err(|(total, capacity)| {
             invalid(format!(
                 "total quota guarantees '{total}' exceed cluster capacity '{capacity}' (use 'force' flag to bypass \
                  this check)"
@@ -94,11 +94,11 @@ pub(super) fn intended_quotas(state: &State) -> BTreeMap<Role, Quota> {
 /// is guaranteed altogether, and what there is.
 pub(super) fn check_capacity(
     state: &State,
-    terms: &BTreeMap<Role, Quota>,
+    quotas: &BTreeMap<Role, Quota>,
 ) -> Result<(), (ResourceQuantities, ResourceQuantities)> {
     let mut total = ResourceQuantities::new();
-    for (role, quota) in terms {
-        if !roles::ancestors(role.as_str()).any(|above| terms.contains_key(above)) {
+    for (role, quota) in quotas {
+        if !roles::ancestors(role.as_str()).any(|above| quotas.contains_key(above)) {
             total += &quota.guarantees;
         }
     }
@@ -121,11 +121,11 @@ pub(super) fn check_set_quota(state: &State, request: QuotaRequest) -> Result<Po
     }
     check_no_partition(state, role).map_err(invalid)?;
     let config = config_of(&request);
-    let mut terms = intended_quotas(state);
-    terms.insert(Role::new(role), quota_of(&config));
-    check_quotas(&terms).map_err(|error| invalid(error.to_string()))?;
+    let mut quotas = intended_quotas(state);
+    quotas.insert(Role::new(role), quota_of(&config));
+    check_quotas(&quotas).map_err(|error| invalid(error.to_string()))?;
     if !request.force() {
-        check_capacity(state, &terms).map_err(|(total, capacity)| {
+        check_capacity(state, &quotas).map_err(|(total, capacity)| {
             let text = format!(
                 "Quota guarantees overcommit the cluster (use 'force' to bypass this check): Total quota \
                  guarantees '{total}' exceed cluster capacity '{capacity}'"
@@ -147,9 +147,9 @@ pub(super) fn check_remove_quota(state: &State, role: String) -> Result<PolicyCh
     if !state.policy.intended.quotas.contains_key(role.as_str()) {
         return refused(format!("Failed to remove quota for {path}: Role '{role}' has no quota set"));
     }
-    let mut terms = intended_quotas(state);
-    terms.remove(role.as_str());
-    if let Err(error) = check_quotas(&terms) {
+    let mut quotas = intended_quotas(state);
+    quotas.remove(role.as_str());
+    if let Err(error) = check_quotas(&quotas) {
         return refused(format!("Failed to remove quota for {path}: {error}"));
     }
     let config = QuotaConfig { role, ..QuotaConfig::default() };
@@ -172,14 +172,14 @@ pub(super) fn set_quotas(state: &mut State, cx: &mut Context<'_>, configs: &[Quo
 }
 
 pub(super) fn recover_quotas(state: &mut State, cx: &mut Context<'_>) {
-    for (role, config) in &state.registry.state.quotas {
+    for (role, config) in &state.registry.durable().quotas {
         state.allocator.set_quota(role, quota_of(config));
     }
     publish_quotas(state, cx);
 }
 
 fn publish_quotas(state: &State, cx: &mut Context<'_>) {
-    cx.publish(Change::QuotasUpdated(Arc::new(state.registry.state.quotas.clone())));
+    cx.publish(Change::QuotasUpdated(Arc::new(state.registry.durable().quotas.clone())));
 }
 
 /// Offers of the role are rescinded until it is within its limits, offers of others until it may have what it is

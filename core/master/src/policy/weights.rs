@@ -48,7 +48,7 @@ pub(super) fn set_weights(state: &mut State, cx: &mut Context<'_>, infos: &[Weig
 /// Weights in the registry win over those of the flag, which are for the first master of a cluster.
 pub(super) fn recover_weights(state: &mut State, cx: &mut Context<'_>) {
     let recovered: Vec<(Role, f64)> =
-        state.registry.state.weights.iter().map(|(role, weight)| (role.clone(), *weight)).collect();
+        state.registry.durable().weights.iter().map(|(role, weight)| (role.clone(), *weight)).collect();
     for (role, weight) in &recovered {
         state.allocator.set_weight(role, *weight);
     }
@@ -61,7 +61,7 @@ pub(super) fn recover_weights(state: &mut State, cx: &mut Context<'_>) {
 }
 
 fn publish_weights(state: &State, cx: &mut Context<'_>) {
-    cx.publish(Change::WeightsUpdated(Arc::new(state.registry.state.weights.clone())));
+    cx.publish(Change::WeightsUpdated(Arc::new(state.registry.durable().weights.clone())));
 }
 
 /// Some framework is subscribed to it or holds something in it.

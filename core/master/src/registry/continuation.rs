@@ -1,35 +1,20 @@
-//! Registry changes under way: what waits for which record to become durable.
+//! What goes on once a change of the registry is durable.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use machine::{CallResponse, StoreToken};
 use messages::{internal, v1};
-use model::master::{AgentRemoval, RemovalReason, UnreachableReason};
+use model::master::{RemovalReason, UnreachableReason};
 use model::{AgentId, ReplyId, Upid};
 
+use super::RegistryOperation;
 use super::gc::registry_pruned;
-use super::{RegistryOperation, RegistryState};
 use crate::agents::{admitted, agent_removed, marked_unreachable, readmitted, reregistered};
 use crate::draining::{AgentStateChange, agent_state_stored, marked_drained, marked_gone};
 use crate::failures::{failures_persisted, reply_when_persisted};
 use crate::interface::Context;
 use crate::policy::{PolicyChange, apply_policy_change};
 use crate::state::State;
-
-#[derive(Debug, Default)]
-pub(crate) struct Registry {
-    /// What is durable.
-    pub state: RegistryState,
-    next: u64,
-    continuations: BTreeMap<StoreToken, (RegistryOperation, Continuation)>,
-    /// Processes whose registration is under way; their retries are ignored.
-    pub registering: BTreeSet<Upid>,
-    /// Agents whose re-registration is under way.
-    pub reregistering: BTreeSet<AgentId>,
-    /// Agents of which a change that ends their registration is under way.
-    pub pending_removals: BTreeMap<AgentId, AgentRemoval>,
-}
 
 /// What goes on once a record is durable.
 #[derive(Debug)]
@@ -71,9 +56,9 @@ pub(crate) enum Continuation {
     Drained(AgentId),
     /// What a recovery policy set about an agent.
     DrainedByPolicy(AgentId),
-    /// Nothing; the next notes may be written.
+    /// Nothing but that the next changes of failures may be persisted.
     FailuresPersisted,
-    /// An operator goes before a recovery policy, and is to be told that it is so.
+    /// An operator overruled a recovery policy, and is answered when that is durable.
     ReplyWhenPersisted {
         reply: ReplyId,
     },
@@ -85,45 +70,28 @@ pub(crate) enum Continuation {
         cause: &'static str,
         reason: RemovalReason,
     },
-    /// An operator's decision, whose answer is owed to `reply`.
+    /// An operator's decision, which is answered to `reply`.
     Policy {
         reply: Option<ReplyId>,
         change: PolicyChange,
     },
 }
 
-impl Registry {
-    pub fn new(state: RegistryState) -> Self {
-        Registry { state, ..Registry::default() }
-    }
-
-    /// An agent as it describes itself: where that is on record, one copy serves both.
-    pub fn described(&self, id: &AgentId, info: v1::AgentInfo) -> Arc<v1::AgentInfo> {
-        match self.state.agents.get(id) {
-            Some(record) if *record.info == info => record.info.clone(),
-            _ => Arc::new(info),
-        }
-    }
-}
-
 pub(crate) fn registry_is_full(state: &State) -> bool {
-    state.registry.continuations.len() >= state.config.max_pending_stores
+    state.registry.pending_stores() >= state.config.max_pending_stores
 }
 
 pub(crate) fn store(state: &mut State, cx: &mut Context<'_>, operation: RegistryOperation, then: Continuation) {
-    let token = StoreToken(state.registry.next);
-    state.registry.next += 1;
-    state.registry.continuations.insert(token, (operation.clone(), then));
+    let token = state.registry.push(operation.clone(), then);
     state.metrics.registrar_queued_operations.increment();
     cx.store(token, operation);
 }
 
 pub(crate) fn stored(state: &mut State, cx: &mut Context<'_>, token: StoreToken) {
-    let Some((operation, continuation)) = state.registry.continuations.remove(&token) else {
+    let Some(continuation) = state.registry.apply_stored(token) else {
         return tracing::warn!(?token, "ignoring the confirmation of an unknown record");
     };
     state.metrics.registrar_queued_operations.decrement();
-    state.registry.state.apply(&operation);
     match continuation {
         Continuation::Admit { from, info, message } => admitted(state, cx, from, info, *message),
         Continuation::Readmit { from, message } => readmitted(state, cx, from, *message),
@@ -143,7 +111,7 @@ pub(crate) fn stored(state: &mut State, cx: &mut Context<'_>, token: StoreToken)
             cx.reply(reply, answer);
         }
         Continuation::Drained(agent) => marked_drained(state, cx, &agent),
-        // Nobody is owed an answer.
+        // Nobody waits for an answer.
         Continuation::DrainedByPolicy(agent) => drop(agent_state_stored(state, cx, &agent, AgentStateChange::Draining)),
         Continuation::FailuresPersisted => failures_persisted(state, cx),
         Continuation::ReplyWhenPersisted { reply } => cx.reply(reply, CallResponse::ok()),

@@ -1,4 +1,4 @@
-//! All that a master knows, told from the beginning: for whoever compares what readers were told with what is so.
+//! All that a master knows, as changes from the beginning: for tests that compare the views of readers with the state.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ pub(crate) fn dump(state: &State) -> Vec<Change> {
 }
 
 fn dump_policy(state: &State) -> Vec<Change> {
-    let registry = &state.registry.state;
+    let registry = &state.registry.durable();
     vec![
         Change::QuotasUpdated(Arc::new(registry.quotas.clone())),
         Change::PartitionsUpdated(Arc::new(registry.partitions.clone())),

@@ -1,7 +1,7 @@
 //! All that a master knows.
 
+mod components;
 mod dump;
-mod state;
 
+pub(crate) use components::State;
 pub(crate) use dump::dump;
-pub(crate) use state::State;

@@ -58,11 +58,12 @@ impl<K: Ord + Clone> TimingWheel<K> {
         let at = self.at(next);
         let period = self.period;
         let Some(keys) = self.slots.get_mut(slot as usize) else { return (Vec::new(), None) };
-        let due: Vec<K> = keys.iter().filter(|(_, from)| **from <= now).map(|(key, _)| key.clone()).collect();
         // After a late call the next tick of the slot may be near: hold the period from now on.
         let hold = if at.since(now) < period - period / 20 { at + period } else { now };
-        for key in &due {
-            keys.insert(key.clone(), hold);
+        let mut due = Vec::new();
+        for (key, from) in keys.iter_mut().filter(|(_, from)| **from <= now) {
+            due.push(key.clone());
+            *from = hold;
         }
         let rearm = (!keys.is_empty()).then_some(Rearm { slot, at });
         (due, rearm)

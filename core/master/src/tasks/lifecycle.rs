@@ -16,9 +16,10 @@ use crate::failures::observe_task_end;
 use crate::interface::Context;
 use crate::state::State;
 
-/// Enters a status into the books. `forwarded`: its framework has been sent it, and will acknowledge it.
+/// Applies a status to a task. `forwarded`: its framework has been sent it, and will acknowledge it.
 ///
-/// One with a uuid is what the framework hears next, even if its agent has to repeat it because nobody was there.
+/// A status with a uuid is what the framework receives next, even if its agent has to repeat it because the framework was
+/// disconnected.
 /// (Mesos keeps no state of those, and answers a reconciliation with the end of a task whose beginning comes later.)
 pub(super) fn apply_status(
     state: &mut State,
@@ -117,7 +118,7 @@ pub(crate) fn remove_task(
     check_drained(state, cx, &task.agent);
 }
 
-/// Ends a running task by the master's own word, and removes it. One that is over for its framework, which only has
+/// Ends a running task by a generated update, and removes it. One that is over for its framework, which only has
 /// not acknowledged it, stays what it is: Mesos calls it unreachable or lost.
 pub(crate) fn terminate_task(
     state: &mut State,
@@ -141,7 +142,7 @@ pub(crate) fn terminate_task(
     Some(status)
 }
 
-/// Tells a framework what the master made up about one of its tasks.
+/// Sends a framework an update that the master generated.
 pub(crate) fn forward_master_generated(
     state: &State,
     cx: &mut Context<'_>,

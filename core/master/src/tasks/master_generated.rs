@@ -3,7 +3,7 @@
 use messages::{internal, v1};
 use model::{FrameworkId, Timestamp};
 
-/// An update that the master makes up, because nobody else will say it. It has no uuid:
+/// A status update that the master generates, because no agent will send it. It has no uuid:
 /// there is nobody to acknowledge it to.
 #[derive(Debug, Clone)]
 pub(crate) struct MasterGenerated {
@@ -51,7 +51,7 @@ impl MasterGenerated {
     }
 }
 
-/// The update around a made-up status.
+/// The update around a status that the master generates.
 pub(crate) fn master_generated_update(framework: &FrameworkId, status: &v1::TaskStatus) -> internal::StatusUpdate {
     internal::StatusUpdate {
         framework_id: framework.to_proto(),

@@ -18,7 +18,7 @@ pub(crate) struct Task {
     pub resources: Resources,
     /// Its framework asked for its end; repeated to an agent that returns.
     pub kill_requested: bool,
-    /// Told to end for a partition; what its framework will be told.
+    /// It is being killed for a partition: the message of the update that its framework will be sent.
     pub preempted: Option<String>,
 }
 
@@ -27,7 +27,7 @@ impl Task {
         state_of(&self.proto)
     }
 
-    /// The state its framework was told last, which may be behind the real one while
+    /// The state that was last forwarded to its framework, which may be behind the real one while
     /// updates wait for acknowledgement.
     pub fn forwarded_state(&self) -> v1::TaskState {
         forwarded_state_of(&self.proto)

@@ -12,7 +12,7 @@ use crate::peers::is_process_of;
 use crate::policy::rewrite_preempted_status;
 use crate::state::State;
 
-/// The status as its framework sees it: what the envelope knows better is filled in, and
+/// The status as it is sent to the framework: what the envelope knows better is filled in, and
 /// the uuid is there exactly if it is to be acknowledged.
 fn status_for_framework(update: &internal::StatusUpdate) -> v1::TaskStatus {
     let mut status = update.status.clone();
@@ -27,7 +27,7 @@ fn status_for_framework(update: &internal::StatusUpdate) -> v1::TaskStatus {
     status
 }
 
-/// An update that was read late, from a connection that broke, or the answer to a kill that was: its framework has heard of
+/// An update that was read late, from a connection that broke, or the answer to a kill that was: its framework has received
 /// the task's end already. An agent that still waits for the acknowledgement gets it. (Mesos forwards such updates: the task
 /// comes back to life, or ends a second time in another way.)
 fn acknowledge_stale_update(cx: &mut Context<'_>, agent: &Upid, update: internal::StatusUpdate) {
