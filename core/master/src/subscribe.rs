@@ -8,7 +8,7 @@ use allocator::{OfferConstraintsFilter, PatternLimits};
 use messages::v1::scheduler::call::Type;
 use messages::{internal, v1};
 use model::{AgentId, CallResponse, FrameworkId, Role, StreamId, Timestamp, Upid};
-use validation::Invalid;
+use validation::ValidationError;
 
 use crate::change::{Change, FrameworkSnapshot};
 use crate::context::Context;
@@ -64,7 +64,7 @@ impl Master {
         cx: &mut Context<'_>,
         stream: StreamId,
         subscription: Subscription,
-    ) -> Result<(), Invalid> {
+    ) -> Result<(), ValidationError> {
         let connection = Connection::Http(stream);
         match known_id(&subscription.info) {
             None => self.add_framework(cx, connection, subscription),
@@ -99,7 +99,7 @@ impl Master {
         from: &Upid,
         subscription: Subscription,
         force: bool,
-    ) -> Result<(), Invalid> {
+    ) -> Result<(), ValidationError> {
         let connection = Connection::Driver(from.clone());
         let framework_of_driver = self.framework_of_driver(cx, from, known_id(&subscription.info).as_ref());
         let Some(id) = known_id(&subscription.info) else {
@@ -118,7 +118,7 @@ impl Master {
         let Some(framework) = self.frameworks.get(id.as_str()) else { return Ok(()) };
         let same = framework.driver() == Some(from);
         if !framework.state.recovered && !same && !force {
-            return Err(Invalid::new("Framework failed over"));
+            return Err(ValidationError::new("Framework failed over"));
         }
         let kind = if same && !force { Resubscription::SameDriver } else { Resubscription::Failover };
         self.resubscribe_framework(cx, &id, connection, subscription, kind);
@@ -163,7 +163,7 @@ impl Master {
         info: v1::FrameworkInfo,
         suppressed: Vec<String>,
         constraints: Option<Box<v1::scheduler::OfferConstraints>>,
-    ) -> Result<Subscription, Invalid> {
+    ) -> Result<Subscription, ValidationError> {
         self.check_info(&info)?;
         self.check_options(info, suppressed, constraints)
     }
@@ -173,7 +173,7 @@ impl Master {
         info: v1::FrameworkInfo,
         suppressed: Vec<String>,
         constraints: Option<Box<v1::scheduler::OfferConstraints>>,
-    ) -> Result<Subscription, Invalid> {
+    ) -> Result<Subscription, ValidationError> {
         let roles = validation::framework::roles(&info);
         let suppressed: BTreeSet<String> = suppressed.into_iter().collect();
         validation::framework::validate_suppressed_roles(&roles, &suppressed)?;
@@ -185,21 +185,23 @@ impl Master {
         Ok(Subscription { info, suppressed, constraints })
     }
 
-    fn check_info(&self, info: &v1::FrameworkInfo) -> Result<(), Invalid> {
+    fn check_info(&self, info: &v1::FrameworkInfo) -> Result<(), ValidationError> {
         validation::framework::validate(info)?;
         let foreign: Vec<String> =
             validation::framework::roles(info).into_iter().filter(|role| !self.config.role_allowed(role)).collect();
         if !foreign.is_empty() {
-            return Err(Invalid::new(format!(
+            return Err(ValidationError::new(format!(
                 "Roles {{ {} }} are not present in the master's --roles",
                 foreign.join(", ")
             )));
         }
         if info.user == "root" && !self.config.root_submissions {
-            return Err(Invalid::new("User 'root' is not allowed to run frameworks without --root_submissions set"));
+            return Err(ValidationError::new(
+                "User 'root' is not allowed to run frameworks without --root_submissions set",
+            ));
         }
         if known_id(info).is_some_and(|id| self.frameworks.is_completed(id.as_str())) {
-            return Err(Invalid::new("Framework has been removed"));
+            return Err(ValidationError::new("Framework has been removed"));
         }
         Ok(())
     }
@@ -211,7 +213,7 @@ impl Master {
         cx: &mut Context<'_>,
         id: &FrameworkId,
         mut subscription: Subscription,
-    ) -> Result<Subscription, Invalid> {
+    ) -> Result<Subscription, ValidationError> {
         if self.frameworks.get(id.as_str()).is_none() {
             self.recover_framework(cx, subscription.info.clone());
         }
@@ -453,9 +455,9 @@ impl Master {
 }
 
 impl Constraints {
-    fn new(message: v1::scheduler::OfferConstraints, limits: PatternLimits) -> Result<Self, Invalid> {
+    fn new(message: v1::scheduler::OfferConstraints, limits: PatternLimits) -> Result<Self, ValidationError> {
         let compiled = OfferConstraintsFilter::compile(&message, limits)
-            .map_err(|reason| Invalid::new(format!("Offer constraints are not valid: {reason}")))?;
+            .map_err(|reason| ValidationError::new(format!("Offer constraints are not valid: {reason}")))?;
         Ok(Constraints { message: Arc::new(message), compiled: Arc::new(compiled) })
     }
 }

@@ -6,11 +6,11 @@ use messages::v1::{self, ExecutorInfo, container_info, executor_info};
 use prost::Message as _;
 use resources::Resources;
 
-use crate::invalid::require;
-use crate::{Invalid, Within, command, container, ids, resource};
+use crate::error::require;
+use crate::{ValidationError, Within, command, container, ids, resource};
 
 /// All checks that need nothing but the message.
-pub fn validate(executor: &ExecutorInfo) -> Result<(), Invalid> {
+pub fn validate(executor: &ExecutorInfo) -> Result<(), ValidationError> {
     validate_type(executor)?;
     ids::validate(&executor.executor_id.value)?;
     require(
@@ -26,7 +26,7 @@ pub fn validate(executor: &ExecutorInfo) -> Result<(), Invalid> {
     Ok(())
 }
 
-fn validate_type(executor: &ExecutorInfo) -> Result<(), Invalid> {
+fn validate_type(executor: &ExecutorInfo) -> Result<(), ValidationError> {
     match executor.r#type() {
         executor_info::Type::Default => {
             require(executor.command.is_none(), "'ExecutorInfo.command' must not be set for 'DEFAULT' executor")?;
@@ -53,28 +53,28 @@ pub(crate) fn validate_launch(
     executor: &ExecutorInfo,
     framework_id: &str,
     running: Option<&ExecutorInfo>,
-) -> Result<(), Invalid> {
+) -> Result<(), ValidationError> {
     validate(executor)?;
     validate_framework_id(executor, framework_id)?;
     validate_resources(executor)?;
     match running {
-        Some(running) if !same(executor, running) => Err(Invalid::new(incompatible(running, executor))),
+        Some(running) if !same(executor, running) => Err(ValidationError::new(incompatible(running, executor))),
         _ => Ok(()),
     }
 }
 
 /// The master fills the id in for LAUNCH; in LAUNCH_GROUP the scheduler must.
-fn validate_framework_id(executor: &ExecutorInfo, expected: &str) -> Result<(), Invalid> {
+fn validate_framework_id(executor: &ExecutorInfo, expected: &str) -> Result<(), ValidationError> {
     match executor.framework_id.as_ref().map(|id| id.value.as_str()) {
-        None => Err(Invalid::new("'ExecutorInfo.framework_id' must be set")),
-        Some(actual) if actual != expected => Err(Invalid::new(format!(
+        None => Err(ValidationError::new("'ExecutorInfo.framework_id' must be set")),
+        Some(actual) if actual != expected => Err(ValidationError::new(format!(
             "ExecutorInfo has an invalid FrameworkID (Actual: {actual} vs Expected: {expected})"
         ))),
         Some(_) => Ok(()),
     }
 }
 
-fn validate_resources(executor: &ExecutorInfo) -> Result<(), Invalid> {
+fn validate_resources(executor: &ExecutorInfo) -> Result<(), ValidationError> {
     let resources = &executor.resources;
     resource::validate(resources).within("Executor uses invalid resources")?;
     resource::validate_unique_persistence(resources).within("Executor uses duplicate persistence ID")?;

@@ -11,11 +11,11 @@ pub mod check;
 pub mod command;
 pub mod container;
 pub mod container_id;
+mod error;
 pub mod executor;
 pub mod executor_call;
 pub mod framework;
 pub mod ids;
-mod invalid;
 pub mod master_call;
 pub mod offer;
 pub mod operation;
@@ -25,4 +25,4 @@ pub mod scheduler_call;
 pub mod task;
 mod text;
 
-pub use invalid::{Invalid, Within};
+pub use error::{ValidationError, Within};

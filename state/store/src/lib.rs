@@ -16,6 +16,6 @@ mod zookeeper;
 pub use embedded::EmbeddedStore;
 pub use error::Error;
 pub use memory::MemoryStore;
-pub use model::Write;
+pub use model::RecordWrite;
 pub use store_trait::{Entries, Store};
 pub use zookeeper::ZooKeeperStore;

@@ -1,6 +1,6 @@
 //! What a store promises.
 
-use model::Write;
+use model::RecordWrite;
 
 use crate::Error;
 
@@ -14,7 +14,7 @@ pub trait Store: Send {
 
     /// Writes all or nothing. After an error that [`is_transient`](Error::is_transient) the same commit may be tried
     /// again: writing it twice is the same as writing it once.
-    fn commit(&mut self, writes: &[Write]) -> Result<(), Error>;
+    fn commit(&mut self, writes: &[RecordWrite]) -> Result<(), Error>;
 
     /// What was read makes no sense to its reader. A store that can keeps it damaged, and refuses from now on; the error says
     /// how to go on.

@@ -102,9 +102,9 @@ impl Master {
         }
     }
 
-    fn check_offers(&self, framework: &FrameworkId, ids: &[v1::OfferId]) -> Result<(), validation::Invalid> {
+    fn check_offers(&self, framework: &FrameworkId, ids: &[v1::OfferId]) -> Result<(), validation::ValidationError> {
         if ids.is_empty() {
-            return Err(validation::Invalid::new("No offers specified"));
+            return Err(validation::ValidationError::new("No offers specified"));
         }
         let lookup = |id: &str| {
             let offer = self.offers.get(id)?;

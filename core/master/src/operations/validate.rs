@@ -3,7 +3,7 @@
 use messages::v1;
 use model::AgentId;
 use resources::Resources;
-use validation::Invalid;
+use validation::ValidationError;
 use validation::operation::{OperationAgent, OperationFramework};
 
 use crate::agent::Agent;
@@ -18,7 +18,7 @@ impl Master {
         framework: Option<&Framework>,
         principal: Option<&str>,
         operation: &v1::offer::Operation,
-    ) -> Result<(), Invalid> {
+    ) -> Result<(), ValidationError> {
         let facts = framework.map(|framework| OperationFramework {
             id: framework.id().as_str(),
             roles: &framework.state.roles,

@@ -6,12 +6,12 @@ use std::borrow::Cow;
 /// body of a 400, in an ERROR event, in the message of a TASK_ERROR.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct Invalid(Cow<'static, str>);
+pub struct ValidationError(Cow<'static, str>);
 
-impl Invalid {
+impl ValidationError {
     /// A refusal for a reason. A reason of more than 2,048 bytes is cut.
     pub fn new(reason: impl Into<Cow<'static, str>>) -> Self {
-        Invalid(shortened(reason.into()))
+        ValidationError(shortened(reason.into()))
     }
 
     /// Returns the reason.
@@ -35,21 +35,21 @@ fn shortened(reason: Cow<'static, str>) -> Cow<'static, str> {
 /// Says where inside a larger message the refused part was.
 pub trait Within<T> {
     /// Prefixes the reason: `<place>: <reason>`.
-    fn within(self, place: &str) -> Result<T, Invalid>;
+    fn within(self, place: &str) -> Result<T, ValidationError>;
 }
 
 impl<T, E: std::fmt::Display> Within<T> for Result<T, E> {
-    fn within(self, place: &str) -> Result<T, Invalid> {
-        self.map_err(|inner| Invalid::new(format!("{place}: {inner}")))
+    fn within(self, place: &str) -> Result<T, ValidationError> {
+        self.map_err(|inner| ValidationError::new(format!("{place}: {inner}")))
     }
 }
 
 /// Refuses with a fixed reason unless `holds`.
-pub(crate) fn require(holds: bool, reason: &'static str) -> Result<(), Invalid> {
-    if holds { Ok(()) } else { Err(Invalid::new(reason)) }
+pub(crate) fn require(holds: bool, reason: &'static str) -> Result<(), ValidationError> {
+    if holds { Ok(()) } else { Err(ValidationError::new(reason)) }
 }
 
 /// The sub-message a call of its type must carry.
-pub(crate) fn present<'a, T>(field: &'a Option<T>, name: &str) -> Result<&'a T, Invalid> {
-    field.as_ref().ok_or_else(|| Invalid::new(format!("Expecting '{name}' to be present")))
+pub(crate) fn present<'a, T>(field: &'a Option<T>, name: &str) -> Result<&'a T, ValidationError> {
+    field.as_ref().ok_or_else(|| ValidationError::new(format!("Expecting '{name}' to be present")))
 }
