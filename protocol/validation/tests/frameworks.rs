@@ -45,7 +45,7 @@ fn a_framework_is_bounded() {
     let large = FrameworkInfo { name: "n".repeat(128 << 10), ..multi_role(&["a"]) };
     expect(
         framework::validate(&large),
-        "'FrameworkInfo' has 131095 bytes and may have 131072: shorten its labels, offer filters and roles",
+        "'FrameworkInfo' has 131089 bytes and may have 131072: shorten its labels, offer filters and roles",
     );
 }
 

@@ -211,5 +211,5 @@ fn a_name_that_is_no_utf8_is_named() {
     use messages::v1::OfferId;
     let error = crate::decode::<OfferId>(&[0x0a, 2, 0xff, 0xfe], &Limits::default()).unwrap_err();
     let text = error.to_string();
-    assert!(text.contains("OfferID.value") && text.contains("UTF-8"), "{text}");
+    assert!(text.contains("OfferId.value") && text.contains("UTF-8"), "{text}");
 }
