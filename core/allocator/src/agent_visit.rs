@@ -1,8 +1,8 @@
 //! The visit of one agent within an allocation run.
 //!
-//! A run has two stages over all agents, as in Mesos: the first allocates to roles with an unsatisfied guarantee, the second
-//! to all roles in the order of their shares. In both stages resources that count for quota are cut to the allowance of the
-//! role; other resources are not limited by quota.
+//! A run has two stages over all agents, as in Mesos: the first allocates to roles with an unsatisfied guarantee, the
+//! second to all roles in the order of their shares. In both stages resources that count for quota are cut to the
+//! allowance of the role; other resources are not limited by quota.
 
 use std::ops::ControlFlow;
 
@@ -54,8 +54,8 @@ pub(crate) struct AgentVisit<'a> {
     contains_cache: ContainsCache,
 }
 
-/// What is left of an agent for one role. It is computed once for all frameworks of the role: most of them differ only in
-/// their offer filters.
+/// What is left of an agent for one role. It is computed once for all frameworks of the role: most of them differ
+/// only in their offer filters.
 struct RemainingForRole {
     resources: Resources,
     /// No resource needs a capability of the framework.
@@ -90,7 +90,8 @@ impl<'a> AgentVisit<'a> {
         }
     }
 
-    /// Returns whether all that is left is headroom for guarantees, so that no role without a guarantee can be allocated any.
+    /// Returns whether all that is left is headroom for guarantees, so that no role without a guarantee can be
+    /// allocated any.
     pub fn is_all_needed_for_guarantees(&self) -> bool {
         self.all_quota_resources
             && self.ledger.needs_all(self.left.iter().filter_map(|one| self.allocator.cluster.find(one.name())))
@@ -121,8 +122,8 @@ impl<'a> AgentVisit<'a> {
         })
     }
 
-    /// Cuts the resources that count for quota to a total; `None` if nothing is cut. Indivisible resources that do not fit as
-    /// a whole are left out.
+    /// Cuts the resources that count for quota to a total; `None` if nothing is cut. Indivisible resources that do
+    /// not fit as a whole are left out.
     fn shrink(&self, resources: &Resources, total: AmountLimits) -> Option<Resources> {
         shrink_to(&self.allocator.cluster, resources, total)
     }

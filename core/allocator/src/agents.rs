@@ -56,8 +56,8 @@ impl Allocator {
         self.dirty.forget(ix);
     }
 
-    /// Updates total, host name, attributes, domain and capabilities; `active` is ignored. When the attributes change, the
-    /// offer filters on the agent are removed, since frameworks may have declined it for its attributes.
+    /// Updates total, host name, attributes, domain and capabilities; `active` is ignored. When the attributes
+    /// change, the offer filters on the agent are removed, since frameworks may have declined it for its attributes.
     pub fn update_agent(&mut self, agent: AgentOptions<'_>) {
         let whitelisted = self.is_whitelisted(&agent.info.hostname);
         let Some(ix) = self.agent_ids.get(agent.id).copied() else { return };

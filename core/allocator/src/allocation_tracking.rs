@@ -13,9 +13,9 @@ use crate::slab::Ix;
 use crate::tree::Node;
 
 impl Allocator {
-    /// Recovers resources that were declined, not used, or freed by a terminal task. `refuse` adds an offer filter for the
-    /// framework that lasts at least the allocation interval, so that a framework that declines for no time is not offered
-    /// the same again at once (Mesos waits for its next batch); `None` adds no filter.
+    /// Recovers resources that were declined, not used, or freed by a terminal task. `refuse` adds an offer filter
+    /// for the framework that lasts at least the allocation interval, so that a framework that declines for no time
+    /// is not offered the same again at once (Mesos waits for its next batch); `None` adds no filter.
     pub fn recover(
         &mut self,
         now: Monotonic,
@@ -58,8 +58,8 @@ impl Allocator {
         }
     }
 
-    /// Replaces `offered` by `converted`, the result of operations, in the allocation of a framework and in the total of the
-    /// agent. Further copies of a shared volume, which launches take, are no part of the total.
+    /// Replaces `offered` by `converted`, the result of operations, in the allocation of a framework and in the total
+    /// of the agent. Further copies of a shared volume, which launches take, are no part of the total.
     pub fn update_allocation(
         &mut self,
         framework: &FrameworkId,
@@ -106,8 +106,8 @@ impl Allocator {
         self.track_excess(agent);
     }
 
-    /// Tracks resources as allocated to a framework in one role. `unallocated` are the same resources without allocation.
-    /// The caller tracks quota.
+    /// Tracks resources as allocated to a framework in one role. `unallocated` are the same resources without
+    /// allocation. The caller tracks quota.
     pub(crate) fn track_allocated_in_role(
         &mut self,
         agent: Ix<Agent>,
@@ -132,7 +132,8 @@ impl Allocator {
         }
     }
 
-    /// Reverses [`track_allocated`](Self::track_allocated) for the part of `resources` that is allocated to the framework.
+    /// Reverses [`track_allocated`](Self::track_allocated) for the part of `resources` that is allocated to the
+    /// framework.
     pub(crate) fn untrack_allocated(&mut self, agent: Ix<Agent>, framework: Ix<Framework>, resources: &Resources) {
         let Some(entry) = self.agents.get_mut(agent) else { return };
         let released = entry.unallocate(framework, resources);
@@ -158,8 +159,8 @@ impl Allocator {
         held.is_some_and(|held| held.iter().any(|resource| resource.allocation_role() == Some(role)))
     }
 
-    /// Returns the amounts that `resources` add to the nodes of the tree. A shared resource counts once per agent in each
-    /// subtree, so its amounts depend on the other frameworks that it is allocated to.
+    /// Returns the amounts that `resources` add to the nodes of the tree. A shared resource counts once per agent in
+    /// each subtree, so its amounts depend on the other frameworks that it is allocated to.
     fn count_amounts(&mut self, agent: Ix<Agent>, resources: &Resources) -> CountedAmounts {
         let shared = resources.shared();
         if shared.is_empty() {

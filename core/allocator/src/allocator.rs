@@ -86,8 +86,9 @@ impl Allocator {
         self.tree.set_weight(role, weight);
     }
 
-    /// Returns when to call [`allocate`](Self::allocate): a time in the past if something is dirty, else the end of the next
-    /// offer filter; `None` if there is nothing to wait for. During the pause after a failover it is the end of the pause.
+    /// Returns when to call [`allocate`](Self::allocate): a time in the past if something is dirty, else the end of
+    /// the next offer filter; `None` if there is nothing to wait for. During the pause after a failover it is the end
+    /// of the pause.
     pub fn next_wakeup(&self) -> Option<Monotonic> {
         if !self.is_dirty() {
             return self.offer_filters.next_deadline().into_iter().chain(self.windows.next_deadline()).min();
@@ -105,8 +106,8 @@ impl Allocator {
         self.offer_filters.len()
     }
 
-    /// Returns the roles whose number of active offer filters changed since the last call, with that number. It is the metric
-    /// `allocator/mesos/offer_filters/roles/<role>/active`.
+    /// Returns the roles whose number of active offer filters changed since the last call, with that number. It is
+    /// the metric `allocator/mesos/offer_filters/roles/<role>/active`.
     pub fn take_changed_offer_filter_counts(&mut self) -> Vec<(Role, usize)> {
         self.offer_filters.take_changed_counts()
     }

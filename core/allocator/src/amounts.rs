@@ -118,8 +118,8 @@ impl AmountLimits {
         amounts.0.iter_mut().zip(&self.0).for_each(|(amount, cap)| *amount = (*amount).min(*cap));
     }
 
-    /// Subtracts an amount from a limit as far as the limit allows, and returns how much that is. An indivisible amount is
-    /// taken as a whole or not at all.
+    /// Subtracts an amount from a limit as far as the limit allows, and returns how much that is. An indivisible
+    /// amount is taken as a whole or not at all.
     pub fn take(&mut self, position: usize, amount: i64, indivisible: bool) -> i64 {
         let Some(cap) = self.0.get_mut(position).filter(|cap| **cap != AmountLimits::UNLIMITED) else { return amount };
         let taken = if indivisible && amount > *cap { 0 } else { amount.min(*cap) };
@@ -224,8 +224,8 @@ impl Cluster {
         caps
     }
 
-    /// Returns the part of `resources` that reaches `amounts`, or all of a name if there is less. Indivisible resources are taken
-    /// as a whole.
+    /// Returns the part of `resources` that reaches `amounts`, or all of a name if there is less. Indivisible
+    /// resources are taken as a whole.
     pub fn at_most(&self, resources: &Resources, amounts: &Amounts) -> Resources {
         let mut rest = amounts.clone();
         let mut part = |resource: &Resource| {
@@ -272,8 +272,8 @@ impl Cluster {
     }
 }
 
-/// Returns whether a resource counts for quota when it is allocated. Reserved resources count when they are reserved; revocable
-/// resources and those that are no scalars do not count.
+/// Returns whether a resource counts for quota when it is allocated. Reserved resources count when they are reserved;
+/// revocable resources and those that are no scalars do not count.
 pub(crate) fn counts_for_quota(resource: &Resource) -> bool {
     resource.value().as_scalar().is_some() && resource.is_unreserved() && !resource.is_revocable()
 }

@@ -1,8 +1,8 @@
 //! The agents and frameworks that the next run visits.
 //!
-//! After a run no framework can be offered more of an agent than before until one of them changes. A run therefore visits
-//! changed agents for all frameworks, all agents for changed frameworks, and the agents of ended offer filters for the
-//! frameworks that set them.
+//! After a run no framework can be offered more of an agent than before until one of them changes. A run therefore
+//! visits changed agents for all frameworks, all agents for changed frameworks, and the agents of ended offer filters
+//! for the frameworks that set them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

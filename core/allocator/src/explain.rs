@@ -159,8 +159,8 @@ fn list(items: &[impl fmt::Display]) -> String {
 }
 
 impl Allocator {
-    /// Returns all reasons for which nothing of `agent` would be offered to the framework in the role at `now`. It is empty if
-    /// only the order of shares decides.
+    /// Returns all reasons for which nothing of `agent` would be offered to the framework in the role at `now`. It is
+    /// empty if only the order of shares decides.
     pub fn explain(
         &self,
         now: Monotonic,

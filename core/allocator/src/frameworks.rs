@@ -12,8 +12,8 @@ use crate::tree::Node;
 use crate::{FrameworkOptions, OfferConstraintsFilter};
 
 impl Allocator {
-    /// Adds a framework. `used` are its allocations on agents that were added before it; the allocations that the agents
-    /// reported themselves ([`add_agent`]) take precedence.
+    /// Adds a framework. `used` are its allocations on agents that were added before it; the allocations that the
+    /// agents reported themselves ([`add_agent`]) take precedence.
     ///
     /// [`add_agent`]: Self::add_agent
     pub fn add_framework(&mut self, framework: FrameworkOptions<'_>, active: bool, used: &[(AgentId, Resources)]) {
@@ -81,8 +81,8 @@ impl Allocator {
         self.refresh_framework(ix);
     }
 
-    /// Stops offers to a framework. Its allocations stay; its offer filters are removed, since the next scheduler of the
-    /// framework may want what this one declined.
+    /// Stops offers to a framework. Its allocations stay; its offer filters are removed, since the next scheduler of
+    /// the framework may want what this one declined.
     pub fn deactivate_framework(&mut self, framework: &FrameworkId) {
         let Some(ix) = self.framework_ids.get(framework).copied() else { return };
         let Some(entry) = self.frameworks.get_mut(ix) else { return };
@@ -95,8 +95,8 @@ impl Allocator {
         self.refresh_lending();
     }
 
-    /// Suppresses offers in `roles`, or in all roles of the framework if `roles` is empty. Returns false, and changes nothing,
-    /// if the framework is not subscribed to one of the roles.
+    /// Suppresses offers in `roles`, or in all roles of the framework if `roles` is empty. Returns false, and changes
+    /// nothing, if the framework is not subscribed to one of the roles.
     pub fn suppress(&mut self, framework: &FrameworkId, roles: &[Role]) -> bool {
         let Some((_, chosen)) = self.mark_suppressed(framework, roles, true) else { return false };
         for leaf in chosen {
@@ -106,8 +106,8 @@ impl Allocator {
         true
     }
 
-    /// Reverses [`suppress`](Self::suppress), with the same result, and removes the offer filters of the framework in these
-    /// roles.
+    /// Reverses [`suppress`](Self::suppress), with the same result, and removes the offer filters of the framework in
+    /// these roles.
     pub fn revive(&mut self, framework: &FrameworkId, roles: &[Role]) -> bool {
         let Some((ix, chosen)) = self.mark_suppressed(framework, roles, false) else { return false };
         for leaf in chosen {
@@ -142,7 +142,8 @@ impl Allocator {
         Some((ix, leaves.collect()))
     }
 
-    /// Activates the leaves in which a framework wants offers, deactivates the others, and marks the framework as dirty.
+    /// Activates the leaves in which a framework wants offers, deactivates the others, and marks the framework as
+    /// dirty.
     fn refresh_framework(&mut self, ix: Ix<Framework>) {
         self.windows.mark_all_dirty();
         let Some(framework) = self.frameworks.get(ix) else { return };

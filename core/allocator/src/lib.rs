@@ -1,6 +1,6 @@
 //! The hierarchical allocator: it decides which resources are offered to which framework in which role. It follows
-//! Mesos' `HierarchicalDRFAllocatorProcess`: dominant resource fairness (Ghodsi et al., NSDI 2011) over a tree of roles,
-//! quota, offer filters and offer constraints. The crate does no I/O and reads no clock.
+//! Mesos' `HierarchicalDRFAllocatorProcess`: dominant resource fairness (Ghodsi et al., NSDI 2011) over a tree of
+//! roles, quota, offer filters and offer constraints. The crate does no I/O and reads no clock.
 //!
 //! The master reports every change to [`Allocator`]; [`Allocator::allocate`] visits only the agents that are dirty.
 //!

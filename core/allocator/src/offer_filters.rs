@@ -39,8 +39,8 @@ struct LeafOfferFilters {
 pub(crate) struct AgentOfferFilters {
     /// Used for lookup only; its order decides nothing.
     by_leaf: FxHashMap<Ix<Node>, SmallVec<[OfferFilter; 1]>>,
-    /// The resources of the last filter. Frameworks often decline the same resources one after the other; their filters share
-    /// one copy.
+    /// The resources of the last filter. Frameworks often decline the same resources one after the other; their
+    /// filters share one copy.
     last_filtered: Resources,
 }
 

@@ -1,5 +1,6 @@
-//! The pause of allocation after a failover, as in Mesos: if quota is set, allocating before most agents have reregistered
-//! would give guaranteed resources to other roles on the few agents that have, and these could not be taken back.
+//! The pause of allocation after a failover, as in Mesos: if quota is set, allocating before most agents have
+//! reregistered would give guaranteed resources to other roles on the few agents that have, and these could not be
+//! taken back.
 
 use model::Monotonic;
 
@@ -14,8 +15,8 @@ pub(crate) struct Pause {
 
 impl Allocator {
     /// Begins the pause; called before the first agent is added. Nothing is allocated until
-    /// `--allocator_agent_recovery_factor` of the `expected` agents are added or `--allocator_recovery_timeout` has passed.
-    /// Without quota there is no pause.
+    /// `--allocator_agent_recovery_factor` of the `expected` agents are added or `--allocator_recovery_timeout` has
+    /// passed. Without quota there is no pause.
     pub fn start_recovery(&mut self, now: Monotonic, expected: usize, has_quota: bool) {
         let agents = (expected as f64 * self.options.agent_recovery_factor) as usize;
         if has_quota && agents > self.agents.len() {

@@ -1,7 +1,7 @@
 //! One allocation run: the dirty agents are visited in random order, and each is allocated in the order of the sorters.
 //!
-//! As in Mesos, the order of roles and frameworks is fixed during the visit of an agent; the allocations of a visit count
-//! in the order for the next one.
+//! As in Mesos, the order of roles and frameworks is fixed during the visit of an agent; the allocations of a visit
+//! count in the order for the next one.
 
 use std::collections::BTreeSet;
 
@@ -32,8 +32,8 @@ pub struct Allocation {
 }
 
 impl Allocator {
-    /// Visits what is dirty, including agents with expired offer filters, and returns the offers to make in the order in which
-    /// they were allocated. Returns nothing during the pause after a failover.
+    /// Visits what is dirty, including agents with expired offer filters, and returns the offers to make in the order
+    /// in which they were allocated. Returns nothing during the pause after a failover.
     pub fn allocate(&mut self, now: Monotonic) -> Vec<Allocation> {
         if self.is_paused(now) {
             return Vec::new();
@@ -153,8 +153,8 @@ impl Allocator {
         }
     }
 
-    /// Turns grants into allocations. The first `first` grants are of the first stage; grants of both stages to the same
-    /// framework and role on the same agent become one allocation.
+    /// Turns grants into allocations. The first `first` grants are of the first stage; grants of both stages to the
+    /// same framework and role on the same agent become one allocation.
     fn allocations(&self, first: usize, grants: Vec<(Ix<Agent>, Grant)>) -> Vec<Allocation> {
         let key = |agent: Ix<Agent>, grant: &Grant| (agent, grant.framework, grant.role.clone());
         let places: FxHashMap<_, usize> =
@@ -190,8 +190,8 @@ impl Recipients {
     }
 }
 
-/// Returns the shared resources that the first stage allocated on each agent. They stay available, but are offered to one
-/// framework per run.
+/// Returns the shared resources that the first stage allocated on each agent. They stay available, but are offered to
+/// one framework per run.
 fn given_shared(grants: &[(Ix<Agent>, Grant)]) -> FxHashMap<Ix<Agent>, Resources> {
     let mut given: FxHashMap<Ix<Agent>, Resources> = FxHashMap::default();
     for (agent, grant) in grants {

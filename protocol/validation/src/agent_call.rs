@@ -1,4 +1,4 @@
-//! An operator's call to an agent on its own.
+//! Validation of an operator's call to an agent by itself.
 
 use messages::v1::agent::call::{LaunchContainer, Type, attach_container_input};
 use messages::v1::agent::{Call, call};
@@ -180,7 +180,7 @@ fn validate_launch(launch: &LaunchContainer) -> Result<(), ValidationError> {
     )
 }
 
-/// A standalone container is outside the master's books, so it may use nothing that is in them.
+/// The master does not know of standalone containers, so they may use no reserved, persistent or revocable resources.
 fn validate_standalone(launch: &LaunchContainer) -> Result<(), ValidationError> {
     for resource in &launch.resources {
         require(!resource::is_reserved(resource), "'launch_container.resources' must be unreserved")?;

@@ -1,4 +1,4 @@
-//! What an agent says about itself when it registers or comes back.
+//! Validation of agents that register or reregister.
 
 use std::collections::BTreeSet;
 
@@ -7,8 +7,11 @@ use messages::v1::{AgentInfo, ExecutorInfo, Task, TaskState};
 
 use crate::{ValidationError, Within, executor, framework, ids, resource};
 
-/// A registering agent. An agent always checkpoints (the flag to turn it off is gone
-/// since 1.x), so checkpointed resources need no further permission.
+/// Checks an agent that registers. Agents always checkpoint since Mesos 1.0, so checkpointed resources are allowed.
+///
+/// # Errors
+///
+/// The reason is that of Mesos' `src/master/validation.cpp`.
 pub fn validate_register(message: &RegisterSlaveMessage) -> Result<(), ValidationError> {
     validate_info(&message.slave)?;
     resource::validate_each(&message.checkpointed_resources)

@@ -5,7 +5,11 @@ use messages::v1::{self, environment::variable, secret};
 use crate::error::require;
 use crate::{ValidationError, Within};
 
-/// Mesos checks nothing of a command but its environment.
+/// Checks the environment of a command; Mesos checks nothing else of it.
+///
+/// # Errors
+///
+/// The reason is that of `validateEnvironment` in Mesos' `src/common/validation.cpp`, for the first invalid variable.
 pub fn validate(command: &v1::CommandInfo) -> Result<(), ValidationError> {
     let mut variables = command.environment.iter().flat_map(|environment| &environment.variables);
     variables.try_for_each(validate_variable)
@@ -35,7 +39,11 @@ fn validate_variable(variable: &v1::environment::Variable) -> Result<(), Validat
     }
 }
 
-/// The type and the field that is set must agree; a secret of unknown type passes.
+/// Checks that the type of a secret and the field that is set agree. A secret of an unknown type passes.
+///
+/// # Errors
+///
+/// The reason is that of `validateSecret` in Mesos' `src/common/validation.cpp`.
 pub fn validate_secret(secret: &v1::Secret) -> Result<(), ValidationError> {
     match secret.r#type() {
         secret::Type::Reference => {

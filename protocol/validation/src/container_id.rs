@@ -4,14 +4,17 @@ use messages::v1;
 
 use crate::{ValidationError, Within, ids};
 
-/// What is left of a file name once the launcher's `.lock` and the like are taken off.
+/// The longest id of one container in bytes: a file name without the suffixes of the launcher, such as `.lock`.
 pub const MAX_LENGTH: usize = 242;
 
-/// Nesting this deep is refused before it is walked: no containerizer goes near it,
-/// and a chain of parents is the one place where a client chooses our recursion.
+/// The deepest nesting of containers. It bounds the recursion, which the client chooses by a chain of parents.
 const MAX_DEPTH: usize = 32;
 
-/// Checks the id and all its ancestors.
+/// Checks an id and all its ancestors.
+///
+/// # Errors
+///
+/// The reason is that of `validateContainerId` in Mesos' `src/slave/validation.cpp`.
 pub fn validate(id: &v1::ContainerId) -> Result<(), ValidationError> {
     validate_at(id, 1)
 }

@@ -1,9 +1,9 @@
-//! The one error of this crate: why a message is refused, in the words clients see.
+//! The error of this crate: the reason for which a message is refused, as clients see it.
 
 use std::borrow::Cow;
 
-/// A message was refused. The text is what Mesos says, because it travels: in the
-/// body of a 400, in an ERROR event, in the message of a TASK_ERROR.
+/// The reason for which a message is refused. The text is that of Mesos, since clients see it: in the body of a 400,
+/// in an ERROR event, in the message of a TASK_ERROR.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct ValidationError(Cow<'static, str>);
@@ -32,7 +32,7 @@ fn shortened(reason: Cow<'static, str>) -> Cow<'static, str> {
     Cow::Owned(format!("{}…", reason.get(..end).unwrap_or_default()))
 }
 
-/// Says where inside a larger message the refused part was.
+/// Adds to a reason where in a larger message the refused part is.
 pub trait Within<T> {
     /// Prefixes the reason: `<place>: <reason>`.
     fn within(self, place: &str) -> Result<T, ValidationError>;

@@ -1,4 +1,4 @@
-//! An `ExecutorInfo`, on its own and beside the one that already runs.
+//! Validation of an `ExecutorInfo`, by itself and against the one that runs already.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,11 @@ use resources::Resources;
 use crate::error::require;
 use crate::{ValidationError, Within, command, container, ids, resource};
 
-/// All checks that need nothing but the message.
+/// Checks an `ExecutorInfo` by itself.
+///
+/// # Errors
+///
+/// The reason is that of `executor::internal::validate` in Mesos' `src/master/validation.cpp`.
 pub fn validate(executor: &ExecutorInfo) -> Result<(), ValidationError> {
     validate_type(executor)?;
     ids::validate(&executor.executor_id.value)?;
@@ -101,8 +105,8 @@ fn incompatible(running: &ExecutorInfo, wanted: &ExecutorInfo) -> String {
     )
 }
 
-/// Equality as Mesos defines it: the order of URIs, variables, volumes and labels does
-/// not matter, and fields Mesos does not compare (such as the grace period) are free.
+/// Returns whether two executors are equal as Mesos defines it: the order of URIs, variables, volumes and labels does
+/// not matter, and fields that Mesos does not compare, such as the grace period, may differ.
 #[allow(deprecated)] // `source` is compared by Mesos.
 pub fn same(a: &ExecutorInfo, b: &ExecutorInfo) -> bool {
     a.r#type == b.r#type

@@ -1,4 +1,4 @@
-//! An executor's call on its own, before any state is looked at.
+//! Validation of an executor's call by itself.
 
 use messages::v1::executor::{Call, call::Type};
 use messages::v1::{TaskState, TaskStatus, task_status::Source};

@@ -1,4 +1,4 @@
-//! What a framework says about itself when it subscribes or is updated.
+//! Validation of a framework that subscribes or is updated.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,12 @@ pub const MAX_ROLES: usize = 4096;
 /// The largest `FrameworkInfo` in encoded bytes. Every message that launches a task carries it.
 pub const MAX_SIZE: usize = 128 << 10;
 
-/// All checks of a `FrameworkInfo` on its own.
+/// Checks a `FrameworkInfo` by itself.
+///
+/// # Errors
+///
+/// The reason is that of `framework::validate` in Mesos' `src/master/validation.cpp`; the bounds on its size and on
+/// the number of roles are not of Mesos.
 pub fn validate(info: &FrameworkInfo) -> Result<(), ValidationError> {
     validate_size(info)?;
     validate_roles(info)?;
@@ -47,7 +52,7 @@ pub fn has_capability(info: &FrameworkInfo, wanted: capability::Type) -> bool {
     info.capabilities.iter().any(|capability| capability.r#type() == wanted)
 }
 
-/// The roles a framework is in: `roles` if it is MULTI_ROLE, else the one `role`.
+/// Returns the roles of a framework: `roles` if it is MULTI_ROLE, else `role`.
 #[allow(deprecated)] // `role` is what frameworks without MULTI_ROLE have.
 pub fn roles(info: &FrameworkInfo) -> BTreeSet<String> {
     if has_capability(info, capability::Type::MultiRole) {
@@ -91,7 +96,11 @@ pub fn validate_roles(info: &FrameworkInfo) -> Result<(), ValidationError> {
     Ok(())
 }
 
-/// An unset or empty id asks for a new one.
+/// Checks the id of a framework; an unset or empty id asks for a new one.
+///
+/// # Errors
+///
+/// The id breaks the rules of [`ids::validate`].
 pub fn validate_id(info: &FrameworkInfo) -> Result<(), ValidationError> {
     match &info.id {
         Some(id) if !id.value.is_empty() => ids::validate(&id.value),
@@ -121,7 +130,11 @@ fn validate_offer_filter(filters: &OfferFilters) -> Result<(), ValidationError> 
     Ok(())
 }
 
-/// A number somebody typed as a quantity: zero or a normal positive one.
+/// Checks a quantity: zero or a normal positive number.
+///
+/// # Errors
+///
+/// The reason is Mesos'.
 pub fn validate_scalar(value: f64) -> Result<(), ValidationError> {
     use std::num::FpCategory;
     match value.classify() {
@@ -133,8 +146,12 @@ pub fn validate_scalar(value: f64) -> Result<(), ValidationError> {
     }
 }
 
-/// It becomes a count of nanoseconds in 64 bits. NaN passes in Mesos, where every
-/// comparison with it is false; here it is refused, since no timer can be set for it.
+/// Checks that the failover timeout is a number of nanoseconds of 64 bits. NaN is refused, since no timer can be set
+/// for it; Mesos accepts it.
+///
+/// # Errors
+///
+/// The reason is Mesos'.
 pub fn validate_failover_timeout(info: &FrameworkInfo) -> Result<(), ValidationError> {
     let seconds = info.failover_timeout();
     let nanoseconds = seconds * 1e9;
@@ -144,9 +161,13 @@ pub fn validate_failover_timeout(info: &FrameworkInfo) -> Result<(), ValidationE
     Err(ValidationError::new(format!("The framework failover_timeout ({}) is invalid", crate::text::double(seconds))))
 }
 
-/// What may not change in an UPDATE_FRAMEWORK.
+/// Checks that an UPDATE_FRAMEWORK leaves principal, user and checkpointing as they are.
+///
+/// # Errors
+///
+/// The reason is Mesos'.
 pub fn validate_update(old: &FrameworkInfo, new: &FrameworkInfo) -> Result<(), ValidationError> {
-    // The old principal is not told to somebody who may not be it.
+    // The reason does not name the old principal, since the caller may be another one.
     if old.principal != new.principal {
         return Err(ValidationError::new("Changing framework's principal is not allowed."));
     }
@@ -166,8 +187,12 @@ pub fn validate_update(old: &FrameworkInfo, new: &FrameworkInfo) -> Result<(), V
     Ok(())
 }
 
-/// SUBSCRIBE keeps what cannot change instead of refusing (MESOS-703); the principal
-/// must still be the same.
+/// Keeps the user and the checkpointing of a framework that subscribes again, instead of refusing another value
+/// (MESOS-703).
+///
+/// # Errors
+///
+/// The principal has changed.
 pub fn validate_resubscribe(old: &FrameworkInfo, new: &mut FrameworkInfo) -> Result<(), ValidationError> {
     new.user.clone_from(&old.user);
     if new.checkpoint() != old.checkpoint() {
@@ -193,7 +218,12 @@ pub fn validate_suppressed_roles(
     }
 }
 
-/// The missing space is Mesos'.
+/// Checks that the roles of offer constraints are among the roles of the framework. The missing space in the reason
+/// is Mesos'.
+///
+/// # Errors
+///
+/// The reason names the first role that is not.
 pub fn validate_offer_constraints_roles(
     roles: &BTreeSet<String>,
     constraints: &OfferConstraints,

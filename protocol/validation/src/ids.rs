@@ -5,7 +5,11 @@ use crate::ValidationError;
 /// The longest file name Linux allows: ids become directory names on agents.
 pub const MAX_LENGTH: usize = 255;
 
-/// The rule for TaskID, ExecutorID, FrameworkID, AgentID, OperationID and persistence ids.
+/// Checks a TaskID, ExecutorID, FrameworkID, AgentID, OperationID or persistence id.
+///
+/// # Errors
+///
+/// The reason is that of `validateID` in Mesos' `src/common/validation.cpp`.
 pub fn validate(id: &str) -> Result<(), ValidationError> {
     if id.is_empty() {
         return Err(ValidationError::new("ID must not be empty"));
@@ -23,7 +27,11 @@ pub fn validate(id: &str) -> Result<(), ValidationError> {
     Ok(())
 }
 
-/// The uuid of a status: 16 bytes whose version nibble is one of RFC 4122's five.
+/// Checks the UUID of a status: 16 bytes with one of the five versions of RFC 4122.
+///
+/// # Errors
+///
+/// The bytes are not a UUID.
 pub fn validate_uuid(bytes: &[u8]) -> Result<(), ValidationError> {
     match bytes.get(6).map(|byte| byte >> 4) {
         Some(1..=5) if bytes.len() == 16 => Ok(()),

@@ -1,7 +1,6 @@
-//! Whether a message makes sense: Mesos' checks, in Mesos' order, with Mesos' reasons. Pure.
+//! Validation of messages: the checks of Mesos, in the order of Mesos, with the texts of Mesos. The crate does no I/O.
 //!
-//! Missing `required` fields never reach this crate: `wire::decode` refuses them
-//! first, as Mesos' "Not initialized" does.
+//! Messages without their `required` fields do not reach this crate, since `wire::decode` refuses them.
 
 #![warn(missing_docs)]
 

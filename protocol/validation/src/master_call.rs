@@ -1,4 +1,4 @@
-//! An operator's call to the master on its own.
+//! Validation of an operator's call to the master by itself.
 
 use messages::v1::master::{Call, call::Type};
 

@@ -1,4 +1,4 @@
-//! Whether the offers named by an ACCEPT can be used together.
+//! Validation of the offers that an ACCEPT names.
 
 use std::collections::BTreeSet;
 
@@ -7,8 +7,8 @@ use model::{AgentId, FrameworkId, Role};
 
 use crate::ValidationError;
 
-/// What the master knows of an outstanding offer. Offers of removed or disconnected
-/// agents are rescinded at once, so an offer that is found is usable.
+/// An outstanding offer. Offers of removed or disconnected agents are rescinded at once, so an offer that is found is
+/// usable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OfferSummary {
     /// The framework that it was made to.
@@ -19,8 +19,12 @@ pub struct OfferSummary {
     pub agent: AgentId,
 }
 
-/// Checks all offers by one rule before the next rule, as Mesos does: the first
-/// broken rule decides the reason. A list without offers is no business of these rules.
+/// Checks that offers can be accepted together. As in Mesos, all offers are checked by one rule before the next rule.
+/// An empty list passes.
+///
+/// # Errors
+///
+/// The reason of the first broken rule.
 pub fn validate(
     ids: &[OfferId],
     lookup: impl Fn(&str) -> Option<OfferSummary>,
@@ -32,7 +36,11 @@ pub fn validate(
     validate_agent(&offers)
 }
 
-/// The same for inverse offers, which have no role.
+/// Checks inverse offers, which have no role, in the same way.
+///
+/// # Errors
+///
+/// The reason of the first broken rule.
 pub fn validate_inverse(
     ids: &[OfferId],
     lookup: impl Fn(&str) -> Option<OfferSummary>,

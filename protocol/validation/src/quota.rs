@@ -1,4 +1,4 @@
-//! Whether a quota makes sense by itself: UPDATE_QUOTA's configurations, and the requests from before them.
+//! Validation of quotas by themselves: the configurations of UPDATE_QUOTA and the requests of SET_QUOTA.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +19,11 @@ const MAX_NAMES: usize = 1024;
 
 type Amounts = BTreeMap<String, v1::value::Scalar>;
 
-/// A configuration of UPDATE_QUOTA.
+/// Checks a configuration of UPDATE_QUOTA.
+///
+/// # Errors
+///
+/// The reason is that of `quota::validate` in Mesos' `src/master/quota.cpp`.
 pub fn validate_config(config: &QuotaConfig) -> Result<(), ValidationError> {
     roles::validate(&config.role).within("Invalid 'QuotaConfig.role'")?;
     validate_size(&config.guarantees).within("Invalid 'QuotaConfig.guarantees'")?;
@@ -87,7 +91,11 @@ fn shown(value: f64) -> String {
     if value.abs() < LARGEST { Scalar::from_f64(value).to_string() } else { value.to_string() }
 }
 
-/// SET_QUOTA and `POST /quota`. Whether the resources are resources has been checked before.
+/// Checks a request of SET_QUOTA or `POST /quota`, whose resources have been validated before.
+///
+/// # Errors
+///
+/// The reason is that of `quota::validation::quotaInfo` in Mesos' `src/master/quota.cpp`.
 pub fn validate_request(request: &QuotaRequest) -> Result<(), ValidationError> {
     roles::validate(request.role()).within("QuotaInfo with invalid role")?;
     if request.guarantee.is_empty() {

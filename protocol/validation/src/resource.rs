@@ -9,12 +9,20 @@ use resources::{Range, Ranges, Resources};
 use crate::error::require;
 use crate::{ValidationError, Within, ids};
 
-/// The syntax of each, without further rules.
+/// Checks the syntax of each resource.
+///
+/// # Errors
+///
+/// The reason names the first invalid resource.
 pub fn validate_each(resources: &[Resource]) -> Result<(), ValidationError> {
     resources::validate_resources(resources).map_err(|error| ValidationError::new(error.to_string()))
 }
 
-/// What every resource of a task, an executor or an operation must satisfy.
+/// Checks the resources of a task, an executor or an operation.
+///
+/// # Errors
+///
+/// The reason is that of `resource::validate` in Mesos' `src/master/validation.cpp`.
 pub fn validate(resources: &[Resource]) -> Result<(), ValidationError> {
     validate_each(resources).within("Invalid resources")?;
     validate_gpus(resources).within("Invalid 'gpus' resource")?;
@@ -22,7 +30,11 @@ pub fn validate(resources: &[Resource]) -> Result<(), ValidationError> {
     validate_reservations(resources).within("Invalid ReservationInfo")
 }
 
-/// A GPU is not divided.
+/// Checks that the number of GPUs is whole.
+///
+/// # Errors
+///
+/// The reason is Mesos'.
 pub fn validate_gpus(resources: &[Resource]) -> Result<(), ValidationError> {
     let thousandths = scalar_thousandths(resources, "gpus").unwrap_or(0);
     require(thousandths % 1000 == 0, "The 'gpus' resource must be an unsigned integer")
@@ -59,7 +71,11 @@ fn validate_reservations(resources: &[Resource]) -> Result<(), ValidationError> 
     Ok(())
 }
 
-/// Persistence ids are unique within a role on an agent.
+/// Checks that persistence ids are unique within a role.
+///
+/// # Errors
+///
+/// The reason names the id that is not.
 pub fn validate_unique_persistence(resources: &[Resource]) -> Result<(), ValidationError> {
     let mut seen = BTreeSet::new();
     for resource in resources {
@@ -73,7 +89,11 @@ pub fn validate_unique_persistence(resources: &[Resource]) -> Result<(), Validat
     Ok(())
 }
 
-/// The master fills in the offer's role before it comes here.
+/// Checks that all resources are allocated to one role. The master fills in the role of the offers before.
+///
+/// # Errors
+///
+/// The reason is Mesos'.
 pub fn validate_allocated_to_single_role(resources: &[Resource]) -> Result<(), ValidationError> {
     let mut first: Option<&str> = None;
     for resource in resources {
@@ -91,7 +111,11 @@ pub fn validate_allocated_to_single_role(resources: &[Resource]) -> Result<(), V
     Ok(())
 }
 
-/// One name is either revocable or not within a task.
+/// Checks that the resources of a name are either all revocable or all not.
+///
+/// # Errors
+///
+/// The reason names the resource that is mixed.
 pub fn validate_revocable_mix<'a>(resources: impl IntoIterator<Item = &'a Resource>) -> Result<(), ValidationError> {
     let mut kinds: BTreeMap<&str, bool> = BTreeMap::new();
     for resource in resources {
@@ -128,8 +152,8 @@ pub fn validate_persistent_volumes(volumes: &[Resource]) -> Result<(), Validatio
     Ok(())
 }
 
-/// Whether two of the parts claim the same port or the same item of a set. What one part repeats is merged first, as the
-/// algebra of resources does.
+/// Whether two of the parts claim the same port or the same item of a set. What one part repeats is merged first, as
+/// the algebra of resources does.
 pub(crate) fn overlap(parts: &[&[Resource]]) -> bool {
     let mut claims: BTreeMap<Vec<u8>, Claims<'_>> = BTreeMap::new();
     for (part, resources) in parts.iter().enumerate() {

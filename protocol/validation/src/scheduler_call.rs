@@ -1,11 +1,15 @@
-//! A scheduler's call on its own, before any state is looked at.
+//! Validation of a scheduler's call by itself.
 
 use messages::v1::scheduler::{Call, call::Type};
 
 use crate::error::{present, require};
 use crate::{ValidationError, ids};
 
-/// `principal` is who the caller has proven to be, if authentication is on.
+/// Checks a scheduler's call. `principal` is the authenticated principal of the caller; `None` without authentication.
+///
+/// # Errors
+///
+/// The reason is that of `scheduler::call::validate` in Mesos' `src/master/validation.cpp`.
 pub fn validate(call: &Call, principal: Option<&str>) -> Result<(), ValidationError> {
     let Some(kind) = call.r#type.and_then(|number| Type::try_from(number).ok()) else {
         return Err(ValidationError::new("Expecting 'type' to be present"));

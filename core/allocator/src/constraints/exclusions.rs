@@ -1,5 +1,5 @@
-//! The agents that offer constraints exclude for each framework and role. They are computed when the attributes of an agent
-//! or the constraints of a framework change, so that a run only looks them up.
+//! The agents that offer constraints exclude for each framework and role. They are computed when the attributes of an
+//! agent or the constraints of a framework change, so that a run only looks them up.
 
 use std::sync::Arc;
 
@@ -12,8 +12,8 @@ use crate::agent::Agent;
 use crate::slab::Ix;
 use crate::tree::Node;
 
-/// All exclusions, by the leaf of a framework in a role; leaves without constraints are absent. The maps are used for lookup
-/// only; their order decides nothing.
+/// All exclusions, by the leaf of a framework in a role; leaves without constraints are absent. The maps are used for
+/// lookup only; their order decides nothing.
 #[derive(Debug, Default)]
 pub(crate) struct Exclusions {
     of: FxHashMap<Ix<Node>, LeafExclusions>,

@@ -14,8 +14,8 @@ const MAX_NESTING: u32 = 100;
 /// The states of every program besides the pattern: the ends of the whole match, the unanchored prefix, the match.
 const FIXED_STATES: usize = 6;
 
-/// The limits on the program of a pattern. Mesos limits programs of RE2; the limits here are the closest equivalents, so that
-/// patterns that are clearly beyond or within the limits of Mesos are so here as well.
+/// The limits on the program of a pattern. Mesos limits programs of RE2; the limits here are the closest equivalents,
+/// so that patterns that are clearly beyond or within the limits of Mesos are so here as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PatternLimits {
     /// `--offer_constraints_re2_max_mem`: bytes that compiling may take, counted in instructions of RE2.

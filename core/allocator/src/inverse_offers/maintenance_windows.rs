@@ -93,7 +93,8 @@ impl MaintenanceWindows {
         Some(window.unavailability)
     }
 
-    /// Ends an outstanding inverse offer and records its answer. An answer to an offer that is not outstanding is ignored.
+    /// Ends an outstanding inverse offer and records its answer. An answer to an offer that is not outstanding is
+    /// ignored.
     pub fn record_status(&mut self, agent: Ix<Agent>, framework: Ix<Framework>, status: Option<InverseOfferStatus>) {
         let Some(window) = self.of.get_mut(&agent) else { return };
         if window.outstanding.remove(&framework) {

@@ -22,8 +22,8 @@ pub struct InverseOffer {
 }
 
 impl Allocator {
-    /// Sets the window of unavailability of an agent; `None` cancels it. The caller rescinds the outstanding inverse offers for
-    /// the agent before; answers about an earlier window are forgotten.
+    /// Sets the window of unavailability of an agent; `None` cancels it. The caller rescinds the outstanding inverse
+    /// offers for the agent before; answers about an earlier window are forgotten.
     pub fn update_unavailability(&mut self, agent: &AgentId, unavailability: Option<v1::Unavailability>) {
         let Some(ix) = self.agent_ids.get(agent).copied() else { return };
         self.windows.set(ix, unavailability);
@@ -40,8 +40,8 @@ impl Allocator {
         self.windows.unavailability(*self.agent_ids.get(agent)?)
     }
 
-    /// Ends an inverse offer: the framework answered (`status`), or the offer was rescinded or timed out (`None`). `refuse`
-    /// delays the next one by at least the allocation interval.
+    /// Ends an inverse offer: the framework answered (`status`), or the offer was rescinded or timed out (`None`).
+    /// `refuse` delays the next one by at least the allocation interval.
     pub fn update_inverse_offer(
         &mut self,
         now: Monotonic,
@@ -59,7 +59,8 @@ impl Allocator {
         }
     }
 
-    /// Returns the inverse offers to make, by agent; called after each [`allocate`](Self::allocate). Each is outstanding until [`update_inverse_offer`](Self::update_inverse_offer) ends it.
+    /// Returns the inverse offers to make, by agent; called after each [`allocate`](Self::allocate). Each is
+    /// outstanding until [`update_inverse_offer`](Self::update_inverse_offer) ends it.
     pub fn inverse_offers(&mut self, now: Monotonic) -> Vec<InverseOffer> {
         if self.is_paused(now) {
             return Vec::new();

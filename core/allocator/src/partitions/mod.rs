@@ -1,5 +1,5 @@
-//! Partitions: a guaranteed part of the cluster for one role. It is lent to other roles while the role does not want it,
-//! and is taken back by preemption. Mesos has no partitions.
+//! Partitions: a guaranteed part of the cluster for one role. It is lent to other roles while the role does not want
+//! it, and is taken back by preemption. Mesos has no partitions.
 //!
 //! | module | owns |
 //! | --- | --- |

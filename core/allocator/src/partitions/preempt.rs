@@ -1,5 +1,5 @@
-//! Preemption: the allocations that borrowers have to give back. Only what free resources cannot replace is preempted, from
-//! partitions of the lowest priority first, and from as few allocations as possible.
+//! Preemption: the allocations that borrowers have to give back. Only what free resources cannot replace is
+//! preempted, from partitions of the lowest priority first, and from as few allocations as possible.
 
 use std::collections::BTreeMap;
 
@@ -52,9 +52,9 @@ struct Victim<'a> {
 type Borrowed<'a> = BTreeMap<&'a PartitionId, Amounts>;
 
 impl Allocator {
-    /// Returns the allocations that have to be given back now so that the guarantees of partitions are satisfied. `returning`
-    /// are allocations that are being given back already, by rescinded offers and killed tasks; they are not demanded again,
-    /// and nothing is demanded in their place. The caller selects the tasks to kill.
+    /// Returns the allocations that have to be given back now so that the guarantees of partitions are satisfied.
+    /// `returning` are allocations that are being given back already, by rescinded offers and killed tasks; they are
+    /// not demanded again, and nothing is demanded in their place. The caller selects the tasks to kill.
     pub fn preemptions(&self, returning: &[AllocatedResources]) -> Vec<Preemption> {
         if self.paused_until().is_some() {
             // Agents that have not reregistered yet may bring what is missing.
@@ -99,7 +99,8 @@ impl Allocator {
         beyond
     }
 
-    /// Returns the allocations of borrowers on agents that can be offered, in the order of agents, frameworks and roles.
+    /// Returns the allocations of borrowers on agents that can be offered, in the order of agents, frameworks and
+    /// roles.
     fn potential_victims(&self, beyond: &Borrowed<'_>, returning: &[AllocatedResources]) -> Vec<Victim<'_>> {
         let borrows = |partition: &Partition| {
             partition.preemptible && beyond.get(&partition.id).is_some_and(|amounts| !amounts.is_zero())
@@ -141,8 +142,8 @@ impl Victim<'_> {
         self.owners.first().map_or(0, |borrower| borrower.priority)
     }
 
-    /// Returns how much of the allocation may go to `lender`: no partition falls below its minimum, unless both partitions
-    /// share that minimum.
+    /// Returns how much of the allocation may go to `lender`: no partition falls below its minimum, unless both
+    /// partitions share that minimum.
     fn useful(
         &self,
         lender: &Role,
@@ -164,8 +165,8 @@ impl Victim<'_> {
     }
 }
 
-/// Selects allocations until the shortfall is covered or none is left: those of the lowest priority first, then those that
-/// cover most, then the smallest.
+/// Selects allocations until the shortfall is covered or none is left: those of the lowest priority first, then those
+/// that cover most, then the smallest.
 fn preempt<'a>(
     lender: &Partition,
     mut missing: Amounts,

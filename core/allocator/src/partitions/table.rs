@@ -58,8 +58,8 @@ impl Partitions {
 }
 
 impl Allocator {
-    /// Creates or replaces a partition. The caller checks first, with [`check_quotas`] over the quotas and the bounds of the
-    /// partitions, whether it fits.
+    /// Creates or replaces a partition. The caller checks first, with [`check_quotas`] over the quotas and the bounds
+    /// of the partitions, whether it fits.
     ///
     /// [`check_quotas`]: crate::check_quotas
     pub fn set_partition(&mut self, partition: Partition) {

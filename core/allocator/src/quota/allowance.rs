@@ -1,5 +1,5 @@
-//! The allowance of a role: how much it may be allocated now within the limits of itself and of the roles above it, without
-//! the headroom for unsatisfied guarantees of other roles.
+//! The allowance of a role: how much it may be allocated now within the limits of itself and of the roles above it,
+//! without the headroom for unsatisfied guarantees of other roles.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -32,7 +32,8 @@ impl Ledger {
         self.accounts.get(ix).is_some_and(|account| !account.children_need.is_zero())
     }
 
-    /// Returns whether the role or a role above it is short, and is reached from the root through roles with children in need.
+    /// Returns whether the role or a role above it is short, and is reached from the root through roles with children
+    /// in need.
     pub fn is_within_short(&self, ix: Ix<Account>, priority: i32) -> bool {
         let is_reached = |ix: &Ix<Account>| self.upwards(*ix).skip(1).all(|above| self.has_children_in_need(above));
         self.upwards(ix).any(|ix| self.is_short(ix, priority) && is_reached(&ix))
@@ -89,8 +90,8 @@ impl Ledger {
         Some(RoleAllowance { guaranteed, total })
     }
 
-    /// Returns whether the role has reached its limits, so that neither it nor a role below it can be allocated anything that
-    /// counts for quota.
+    /// Returns whether the role has reached its limits, so that neither it nor a role below it can be allocated
+    /// anything that counts for quota.
     pub fn is_at_limit(&self, ix: Ix<Account>) -> bool {
         self.accounts.get(ix).is_some_and(|account| account.full)
     }
@@ -117,8 +118,8 @@ impl Ledger {
         caps
     }
 
-    /// Returns the headroom for guarantees of a higher priority of roles that are not above the role. Guarantees of roles above
-    /// it are guarantees to the role as well.
+    /// Returns the headroom for guarantees of a higher priority of roles that are not above the role. Guarantees of
+    /// roles above it are guarantees to the role as well.
     fn needs_before(&self, ix: Ix<Account>, priority: i32) -> Amounts {
         let mut sum = Amounts::default();
         let Some(higher) = priority.checked_add(1) else { return sum };
@@ -130,7 +131,8 @@ impl Ledger {
         let depth = |ix: Ix<Account>| Reverse(self.upwards(ix).count());
         let mut needs: BTreeMap<(Reverse<usize>, Ix<Account>), Amounts> =
             short.filter(|ix| !way.contains(ix)).map(|ix| ((depth(*ix), *ix), Amounts::default())).collect();
-        // The innermost roles come first: the shortfall of a role includes that of the roles below it, unless theirs is more.
+        // The innermost roles come first: the shortfall of a role includes that of the roles below it, unless theirs
+        // is more.
         while let Some(((_, ix), mut need)) = needs.pop_first() {
             let Some(account) = self.accounts.get(ix) else { continue };
             if account.priority > priority {

@@ -1,5 +1,6 @@
-//! Checks of quotas, each by itself and within the quotas of the roles above. Mesos refuses quota on nested roles; here the
-//! guarantee of a child is a part of the guarantee of its parent, so that the top-level guarantees are the sum of all.
+//! Checks of quotas, each by itself and within the quotas of the roles above. Mesos refuses quota on nested roles;
+//! here the guarantee of a child is a part of the guarantee of its parent, so that the top-level guarantees are the
+//! sum of all.
 
 use std::collections::BTreeMap;
 
@@ -23,8 +24,8 @@ pub enum QuotaError {
     LimitAboveParent { role: Role, parent: Role, name: Name, limit: Scalar, above: Scalar },
 }
 
-/// Checks all quotas that will be in force after a change. A role without quota does not bound its children; their guarantees
-/// count for the next role above that has quota.
+/// Checks all quotas that will be in force after a change. A role without quota does not bound its children; their
+/// guarantees count for the next role above that has quota.
 ///
 /// # Errors
 ///

@@ -1,5 +1,5 @@
-//! Agents with resources that quota withheld in the last run. They become dirty when the allowance of a role has grown since
-//! they were visited.
+//! Agents with resources that quota withheld in the last run. They become dirty when the allowance of a role has
+//! grown since they were visited.
 
 use std::collections::BTreeSet;
 

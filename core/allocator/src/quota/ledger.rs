@@ -1,8 +1,9 @@
 //! The ledger of quota: guarantees, limits and consumption of every role.
 //!
 //! A role consumes what is reserved for it and what is offered or allocated to it of unreserved resources that are not
-//! revocable, each with the roles below it. The *need* of a role is its unsatisfied guarantee, or the need of the roles below
-//! it if that is more; the needs of other roles are kept free as headroom. The root account stands for the whole cluster.
+//! revocable, each with the roles below it. The *need* of a role is its unsatisfied guarantee, or the need of the
+//! roles below it if that is more; the needs of other roles are kept free as headroom. The root account stands for
+//! the whole cluster.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -52,8 +53,8 @@ pub(crate) struct Ledger {
     /// Used for lookup only.
     by_role: FxHashMap<Role, Ix<Account>>,
     /// The resources of all agents that are neither reserved nor revocable, and the allocations beyond the total of
-    /// overcommitted agents, so that the difference to all allocations is what the other agents have left. Mesos subtracts
-    /// over the whole cluster.
+    /// overcommitted agents, so that the difference to all allocations is what the other agents have left. Mesos
+    /// subtracts over the whole cluster.
     pub(super) capacity: Amounts,
     /// The number of roles with quota.
     pub(super) roles_with_quota: usize,

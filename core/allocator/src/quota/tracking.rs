@@ -19,14 +19,14 @@ pub struct QuotaView {
     pub role: Role,
     /// Its guarantees and limits; the default when it only uses resources.
     pub quota: Quota,
-    /// What is offered or allocated to the role and the roles below it of resources that are neither reserved nor revocable,
-    /// and all that is reserved for them. Mesos' `consumed` is this without offers.
+    /// What is offered or allocated to the role and the roles below it of resources that are neither reserved nor
+    /// revocable, and all that is reserved for them. Mesos' `consumed` is this without offers.
     pub used: ResourceQuantities,
 }
 
 impl Allocator {
-    /// Replaces the quota of a role. Allocations that exceed it stay. A partition of the role takes precedence. The caller
-    /// checks first, with [`check_quotas`], whether the quota fits.
+    /// Replaces the quota of a role. Allocations that exceed it stay. A partition of the role takes precedence. The
+    /// caller checks first, with [`check_quotas`], whether the quota fits.
     ///
     /// [`check_quotas`]: crate::check_quotas
     pub fn set_quota(&mut self, role: &Role, quota: Quota) {

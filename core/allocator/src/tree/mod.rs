@@ -7,8 +7,8 @@
 //!     └── ads ── "." ── framework 3
 //! ```
 //!
-//! With the sorter `drf` siblings are ordered by dominant share divided by weight, then by the number of allocations, then by
-//! name; with `random` their order is random, with a preference for larger weights.
+//! With the sorter `drf` siblings are ordered by dominant share divided by weight, then by the number of allocations,
+//! then by name; with `random` their order is random, with a preference for larger weights.
 
 mod node;
 mod order;

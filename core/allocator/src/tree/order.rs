@@ -119,8 +119,8 @@ impl Tree {
         ControlFlow::Continue(())
     }
 
-    /// Visits, like [`visit`](Self::visit), but only these leaves, which are given in any order. Inactive leaves are left out,
-    /// and so are other nodes that have taken the index of a removed leaf.
+    /// Visits, like [`visit`](Self::visit), but only these leaves, which are given in any order. Inactive leaves are
+    /// left out, and so are other nodes that have taken the index of a removed leaf.
     pub fn visit_only(&self, leaves: &[Ix<Node>], visitor: &mut impl Visitor) {
         let is_willing = |node: &Node| node.active && matches!(node.kind, Kind::Leaf { .. });
         let mut leaves: SmallVec<[Ix<Node>; 4]> = leaves

@@ -1,7 +1,8 @@
 //! The sorter `random`: siblings have a new random order for each agent, in which larger weights tend to come first.
 //!
-//! Mesos shuffles all roles at once, by the product of their relative weights at each level; here each level is shuffled by
-//! itself. The probability of being first is the same, and frameworks that are neighbours in the tree stay neighbours.
+//! Mesos shuffles all roles at once, by the product of their relative weights at each level; here each level is
+//! shuffled by itself. The probability of being first is the same, and frameworks that are neighbours in the tree
+//! stay neighbours.
 
 use std::borrow::Cow;
 
@@ -11,8 +12,8 @@ use super::{Kind, Node, Tree};
 use crate::Sorter;
 use crate::slab::Ix;
 
-/// The levels with a random order, and the current seed. All orders follow from the seed, so that only visited levels are
-/// sorted.
+/// The levels with a random order, and the current seed. All orders follow from the seed, so that only visited levels
+/// are sorted.
 #[derive(Debug)]
 pub(crate) struct RandomOrder {
     roles: Sorter,
@@ -30,8 +31,8 @@ impl RandomOrder {
         sorter == Sorter::Random
     }
 
-    /// Returns a sort key that is exponentially distributed with the weight as its rate: the probability of having the smallest
-    /// key is proportional to the weight (Efraimidis and Spirakis, 2006).
+    /// Returns a sort key that is exponentially distributed with the weight as its rate: the probability of having
+    /// the smallest key is proportional to the weight (Efraimidis and Spirakis, 2006).
     fn key(&self, ix: Ix<Node>, node: &Node) -> f64 {
         let drawn = mix(self.seed ^ mix(ix.number()));
         // The number is in (0, 1], so its logarithm is finite.

@@ -8,8 +8,8 @@ use resources::operation::{OperationSpec, ResourceList, resource_lists};
 use crate::{ValidationError, resource};
 
 /// Checks that the field named by the type of an operation is set and that every resource in it is well formed. Mesos
-/// does so before it fills in the allocation role, so one malformed resource refuses the whole operation, with every task
-/// of a LAUNCH, and the reason stands alone.
+/// does so before it fills in the allocation role, so one malformed resource refuses the whole operation, with every
+/// task of a LAUNCH, and the reason stands alone.
 ///
 /// # Errors
 ///

@@ -6,7 +6,12 @@ use resources::{Resource, Resources};
 use super::{Context, disks, reservations, volumes};
 use crate::ValidationError;
 
-/// Given an operation of good form whose resources are in the current format and, when a framework asks, allocated.
+/// Checks an operation whose syntax is valid and whose resources are in the current format and, if a framework asks,
+/// allocated.
+///
+/// # Errors
+///
+/// The reason is that of `operation::validate` in Mesos' `src/master/validation.cpp`.
 pub fn validate(operation: &Operation, context: &Context<'_>) -> Result<(), ValidationError> {
     let part =
         |missing: Option<Result<(), ValidationError>>| missing.unwrap_or_else(|| super::validate_syntax(operation));

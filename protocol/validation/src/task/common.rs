@@ -1,4 +1,4 @@
-//! The eleven rules for a task apart from its executor; the order decides which reason is told.
+//! The eleven rules for a task apart from its executor; the first broken rule gives the reason.
 
 use messages::v1::{DurationInfo, TaskInfo};
 

@@ -37,7 +37,12 @@ pub fn validate_executor_copies(group: &TaskGroupInfo, executor: &ExecutorInfo) 
     )))
 }
 
-/// The master has put `executor` into each task that names none.
+/// Checks a task group and its executor. The master has put `executor` into each task that names none.
+///
+/// # Errors
+///
+/// The reason is that of `task::group::validate` in Mesos' `src/master/validation.cpp`, for the first rule that is
+/// broken.
 pub fn validate(group: &TaskGroupInfo, executor: &ExecutorInfo, context: &Context) -> Result<(), ValidationError> {
     for task in &group.tasks {
         validate_task(task, context).within(&format!("Task '{}' is invalid", task.task_id.value))?;
