@@ -170,6 +170,6 @@ fn same_discovery(a: Option<&v1::DiscoveryInfo>, b: Option<&v1::DiscoveryInfo>) 
 /// an equal one in the other and whether the lists are of the same length.
 fn set<'a, T: 'a, K: Ord>(list: impl IntoIterator<Item = &'a T>, key: impl Fn(&T) -> K) -> (usize, BTreeSet<K>) {
     let mut count = 0;
-    let keys = list.into_iter().inspect(|_| count += 1).map(|element| key(element)).collect();
+    let keys = list.into_iter().inspect(|_| count += 1).map(key).collect();
     (count, keys)
 }
