@@ -1,4 +1,4 @@
-//! What the allocator is told about the cluster's policy, its agents and its frameworks.
+//! The parameters of the allocator, of an agent and of a framework.
 
 use std::collections::BTreeSet;
 use std::str::FromStr;
@@ -17,7 +17,7 @@ pub enum Sorter {
     /// Dominant resource fairness: the smallest share first.
     #[default]
     Drf,
-    /// Another order in each run, in which a larger weight tends to come first.
+    /// A random order for each agent, in which larger weights tend to come first.
     Random,
 }
 
@@ -41,15 +41,15 @@ impl FromStr for Sorter {
 /// The policy of a cluster that is fixed for the life of a master. The defaults are those of Mesos' flags.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Decides the order in which agents are visited.
+    /// The source of the order in which agents are visited.
     pub random: Random,
     /// `--fair_sharing_excluded_resource_names`.
     pub excluded_resource_names: BTreeSet<Name>,
     /// `--filter_gpu_resources`: agents with GPUs are for frameworks with GPU_RESOURCES.
     pub filter_gpu_resources: bool,
-    /// `--min_allocatable_resources`: an offer covers at least one of these; anything will do when empty.
+    /// `--min_allocatable_resources`: an offer covers at least one of these; an empty list accepts any offer.
     pub min_allocatable: Vec<ResourceQuantities>,
-    /// `--allocation_interval`: no refusal lasts shorter.
+    /// `--allocation_interval`: the shortest offer filter.
     pub allocation_interval: Duration,
     /// `--role_sorter` and `--framework_sorter`.
     pub role_sorter: Sorter,
@@ -83,7 +83,7 @@ impl Default for Options {
     }
 }
 
-/// An agent as it (re-)registers.
+/// An agent as it registers or reregisters.
 #[derive(Debug, Clone)]
 pub struct AgentOptions<'a> {
     /// The id that the master gave the agent.
@@ -92,7 +92,7 @@ pub struct AgentOptions<'a> {
     pub info: &'a v1::AgentInfo,
     /// `agent_info::capability::Type` values as numbers.
     pub capabilities: &'a [i32],
-    /// Unallocated.
+    /// The total resources, without allocation.
     pub total: Resources,
     /// Whether its resources may be offered: it is connected, and neither draining nor deactivated.
     pub active: bool,

@@ -1,7 +1,7 @@
-//! The monitor: it is told what happens, opens and closes incidents, and says what is to be done.
+//! The monitor: it takes events in, opens and closes incidents, and returns effects.
 //!
-//! An agent is judged when something happens to it and whenever its ping is due, so no timer is needed. What it is told
-//! must be true and in order; it takes nothing on trust but that.
+//! An agent is checked at each event about it and whenever its ping is due, so the monitor needs no timer. The caller
+//! reports events truthfully and in order.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -17,20 +17,21 @@ use crate::signals::Signals;
 use crate::subject::Subject;
 use model::incident::{Incident, IncidentUpdate, InvolvedObject, Kind, Severity};
 
-/// Agents that left are remembered, for one that comes and goes is a new one each time otherwise.
+/// The most agents that are remembered after they left. Without their history, an agent that comes and goes would be
+/// new each time.
 const MAX_DEPARTED: usize = 1_000;
 
 /// What a monitor is told.
 #[derive(Debug, Clone)]
 pub enum Event {
-    /// This master took over from another, which had so many agents.
+    /// This master took over from another one.
     MasterElected {
         /// How many agents are expected to come back.
         awaited: usize,
     },
-    /// They are back, or are not waited for any more.
+    /// The agents of the master before are back or are no longer awaited.
     RecoveryComplete,
-    /// It registered, for the first time or again after it was lost. `operators`: one has deactivated or drains it.
+    /// An agent registered, for the first time or again after it was lost.
     AgentAdded {
         /// The agent.
         agent: AgentId,
@@ -50,11 +51,11 @@ pub enum Event {
         /// Why, as the details of the incident.
         cause: String,
     },
-    /// It was removed, was marked gone, or was unreachable and is forgotten.
+    /// An agent was removed, was marked gone, or was unreachable and is forgotten.
     AgentRemoved(AgentId),
-    /// It answered a ping.
+    /// An agent answered a ping.
     PongReceived(AgentId),
-    /// Its ping is due: a good moment to look at it.
+    /// The next ping of an agent is due, so the agent is checked.
     PingDue(AgentId),
     /// An agent has reported its signals.
     Reported {
@@ -70,22 +71,22 @@ pub enum Event {
         /// Whether it failed.
         failed: bool,
     },
-    /// It ended by itself, not as it should.
+    /// An executor ended unexpectedly.
     ExecutorCrashed {
         /// The agent that the executor ran on.
         agent: AgentId,
         /// The framework of the executor.
         framework: FrameworkId,
     },
-    /// An operator changed what may become of it: `keeps_out` while it drains or is deactivated. Otherwise he wants it
-    /// offered, whatever policies say.
+    /// An operator changed the state of an agent: it is drained or deactivated, or it is to be offered whatever
+    /// policies say.
     OperatorDecided {
         /// The agent.
         agent: AgentId,
         /// Whether the operator keeps the agent from offers.
         keeps_out: bool,
     },
-    /// An ordered drain cannot be, and why.
+    /// A drain that a policy wanted is impossible.
     DrainRefused {
         /// The agent.
         agent: AgentId,
@@ -103,7 +104,7 @@ pub enum Event {
     FrameworkConnected(FrameworkId),
     /// A framework is removed.
     FrameworkRemoved(FrameworkId),
-    /// What has to be durable has waited for too long, and why.
+    /// The registry has not been written for too long, for this reason.
     RegistryStalled(String),
     /// What had to be durable is written.
     RegistryWritten,
@@ -114,7 +115,7 @@ pub enum Event {
 pub enum Effect {
     /// The incident is new or has changed.
     Publish(Arc<Incident>, IncidentUpdate),
-    /// Offer nothing of this agent until it is released.
+    /// Offer nothing of the agent until it is released.
     Hold(AgentId),
     /// Offer the agent's resources again.
     Release(AgentId),
@@ -122,7 +123,7 @@ pub enum Effect {
     Drain(AgentId),
 }
 
-/// For metrics.
+/// The numbers of incidents and of agents under remediation, for metrics.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct IncidentCounts {
     /// How many incidents were detected since the master began.
@@ -150,11 +151,11 @@ pub struct Monitor {
     pub(crate) subjects: FxHashMap<AgentId, Box<Subject>>,
     pub(crate) departed: VecDeque<AgentId>,
     pub(crate) registered: usize,
-    /// Agents of the master before, as long as some of them are awaited.
+    /// The number of agents of the master before, as long as some of them are awaited.
     expected: usize,
-    /// Frameworks of the master before may be missed.
+    /// Whether frameworks of the master before may still have to be reported as missing.
     pub(crate) awaits_frameworks: bool,
-    /// Agents whose history changed and is not written down.
+    /// Agents whose history changed and is not persisted yet.
     pub(crate) unsaved: BTreeSet<AgentId>,
     pub(crate) remediations: Remediations,
 }
@@ -189,13 +190,13 @@ impl Monitor {
         }
     }
 
-    /// So many agents may be kept from offers at once. Those that are on their way back after a failover are a part of
-    /// the cluster: the first of them may be the one that has to be held.
+    /// Returns how many agents may be held at once. Agents that are awaited after a failover count as part of the
+    /// cluster, since the first one that returns may be the one to hold.
     pub(crate) fn max_held(&self) -> usize {
         self.policy.max_held(self.registered.max(self.expected))
     }
 
-    /// Whether policies keep it from offers.
+    /// Returns whether policies keep an agent from offers.
     pub fn holds(&self, agent: &AgentId) -> bool {
         self.remediations.holds(agent)
     }
@@ -288,7 +289,7 @@ impl Monitor {
     }
 }
 
-/// Agents.
+/// Events about agents.
 impl Monitor {
     fn finding(&self, agent: &AgentId, kind: Kind, severity: Severity, details: String) -> Finding {
         let hostname = self.subjects.get(agent).map(|subject| subject.hostname.clone());
@@ -312,7 +313,7 @@ impl Monitor {
         subject.checked = None;
         subject.suspicion.restart_interval(now.monotonic);
         if std::mem::take(&mut subject.awaited) && !operators && self.remediations.drained.remove(&agent) {
-            // Somebody reactivated it, or the drain was not written any more.
+            // An operator reactivated it, or the drain was not persisted.
             self.unsaved.insert(agent.clone());
         }
         let object = InvolvedObject::Agent(agent.clone());
@@ -326,7 +327,7 @@ impl Monitor {
         self.remediate(now, &agent, effects);
     }
 
-    /// It is offered again at once, but one more departure soon makes it a flapping one.
+    /// Begins probation: the agent is offered again at once, but counts as flapping if it leaves again soon.
     fn begin_probation(&mut self, now: Now, agent: &AgentId, after: Kind, effects: &mut Vec<Effect>) {
         let Some(subject) = self.subjects.get_mut(agent) else { return };
         if !self.policy.enabled {
@@ -341,7 +342,7 @@ impl Monitor {
     }
 
     fn disconnected(&mut self, now: Now, agent: &AgentId, effects: &mut Vec<Effect>) {
-        // Its silence before has been counted as leaving.
+        // The silence of a suspicious agent has been counted as a departure already.
         let counted = self.is_suspicious(agent);
         let Some(subject) = self.subjects.get_mut(agent).filter(|subject| subject.connected) else { return };
         subject.connected = false;
@@ -389,7 +390,7 @@ impl Monitor {
         let mut flaps = false;
         let counted = self.is_suspicious(agent);
         if let Some(subject) = self.subjects.get_mut(agent) {
-            // One that was connected until now left just now; the others have been counted.
+            // The departure of an agent that was not connected has been counted already.
             let left = std::mem::take(&mut subject.connected) && !counted;
             flaps = left && may_return && subject.departed(now.monotonic, &self.policy);
             let awaited = std::mem::take(&mut subject.awaited);
@@ -414,7 +415,7 @@ impl Monitor {
         for incident in self.incidents.open_about(agent).into_iter().filter(|incident| !stays(incident.kind)) {
             self.close_incident(now, incident.kind, &incident.object, effects);
         }
-        // Kept for one that never registered with this master, too.
+        // The history is also kept for agents that never registered with this master.
         if !may_return {
             self.subjects.remove(agent);
         }
@@ -448,7 +449,7 @@ impl Monitor {
     fn check_agent(&mut self, now: Now, agent: &AgentId, effects: &mut Vec<Effect>) {
         let Some(subject) = self.subjects.get_mut(agent) else { return };
         let before = subject.checked.replace(now.monotonic);
-        // A master that stood still has not heard of the answers yet that wait for it: that is not the agents' silence.
+        // A master that was paused has not processed the answers that wait for it; the agents were not silent.
         let expected = self.policy.suspicion.expected_interval;
         let stalled = before.is_some_and(|before| now.monotonic.since(before) > expected + expected / 2);
         if stalled {
@@ -525,7 +526,7 @@ impl Monitor {
         self.remediate(now, agent, effects);
     }
 
-    /// Whether what runs on it fails more than it should.
+    /// Checks the failures of tasks and the crashes of executors on an agent.
     fn check_task_failures(&mut self, now: Now, agent: &AgentId, effects: &mut Vec<Effect>) {
         let Some(subject) = self.subjects.get(agent) else { return };
         let has_evidence = subject.has_evidence(now.monotonic);
@@ -568,7 +569,7 @@ impl Monitor {
         }
     }
 
-    /// What an operator wants goes before what policies want, also when that is an agent back in spite of everything.
+    /// Applies a decision of an operator, which takes precedence over policies.
     fn operator_decided(&mut self, now: Now, agent: &AgentId, keeps_out: bool, effects: &mut Vec<Effect>) {
         let open: Vec<Kind> = self.incidents.open_about(agent).iter().map(|incident| incident.kind).collect();
         let is_held = self.remediations.holds(agent);
@@ -577,11 +578,11 @@ impl Monitor {
         if !keeps_out && (kept_out || is_held) {
             subject.overruled.extend(open);
             match &mut subject.quarantine {
-                // It is over; that it was is remembered, for the next one.
+                // It ends now, and is remembered for the length of the next one.
                 Some(quarantine) if is_held => quarantine.until = quarantine.until.min(now.monotonic),
                 quarantine => *quarantine = None,
             }
-            // A drain that is under way goes on, and is the operator's then.
+            // A drain that is under way goes on as the operator's.
             if kept_out {
                 self.remediations.drained.remove(agent);
             }

@@ -123,7 +123,7 @@ fn a_master_that_stood_still_suspects_nobody() {
 }
 
 #[test]
-fn no_more_than_a_share_is_held_and_the_rest_is_told_why() {
+fn no_more_than_a_share_is_held_and_the_rest_has_the_reason() {
     let mut harness = Harness::of(5);
     harness.rounds(20, &[]);
     harness.rounds(3, &[1, 2]);

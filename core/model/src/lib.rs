@@ -8,10 +8,10 @@ pub mod incident;
 pub mod master;
 mod metric;
 mod random;
+mod record_write;
 mod task_state;
 mod visible;
 mod wait_status;
-mod write;
 
 pub use caller::Caller;
 pub use clock::{Monotonic, Now, Timestamp};
@@ -22,7 +22,7 @@ pub use ids::{
 };
 pub use metric::MetricValue;
 pub use random::Random;
+pub use record_write::RecordWrite;
 pub use task_state::is_terminal;
 pub use visible::visible;
 pub use wait_status::{describe_wait_status, signal_name};
-pub use write::Write;

@@ -1,4 +1,4 @@
-//! The collection and its algebra: containment, addition, subtraction.
+//! Collections of resources and their algebra: containment, addition and subtraction, as in Mesos' `Resources`.
 
 use std::cmp::Ordering;
 use std::ops::{Add, AddAssign, Sub, SubAssign};
@@ -45,7 +45,7 @@ impl Resources {
         Arc::make_mut(self.0.get_or_insert_default())
     }
 
-    /// Entries of the same descriptor lie side by side.
+    /// Returns the positions of the entries with the same descriptor, which are neighbours.
     fn same_descriptor(&self, resource: &Resource) -> std::ops::Range<usize> {
         let entries = self.entries();
         let begin = entries.partition_point(|own| own.cmp_descriptor(resource) == Ordering::Less);
@@ -53,7 +53,8 @@ impl Resources {
         begin..begin + same
     }
 
-    /// Whether each entry of `other` goes into the one at its own place: so it is with sums over agents that are alike.
+    /// Returns whether each entry of `other` merges with the entry at the same position, as in sums over similar
+    /// agents.
     fn merges_in_place(&self, other: &Resources) -> bool {
         self.len() == other.len()
             && self
@@ -104,7 +105,7 @@ impl Resources {
         }
     }
 
-    /// Takes away what is there of `resource`; what is not there is ignored.
+    /// Subtracts one entry, as far as it is contained; the rest is ignored.
     pub fn subtract(&mut self, resource: &Resource) {
         if resource.is_empty() {
             return;
@@ -126,8 +127,8 @@ impl Resources {
         }
     }
 
-    /// Whether `other` could be taken from here as a whole. Unlike Mesos, which looks at identical exclusive disks
-    /// one by one, two of them are contained only where there are two.
+    /// Returns whether `other` could be subtracted as a whole. Two identical exclusive disks are contained only where
+    /// there are two; Mesos compares them one by one.
     pub fn contains(&self, other: &Resources) -> bool {
         self.is_identical(other)
             || other.iter().all(|wanted| {
@@ -152,7 +153,7 @@ impl Resources {
         self.entries()[self.same_descriptor(resource)].iter().any(|own| own.contains(resource))
     }
 
-    /// The very same value, not merely an equal one: a cheap answer to "did this change?".
+    /// Returns whether both share the same memory: a cheap check that nothing has changed.
     pub fn is_identical(&self, other: &Resources) -> bool {
         match (&self.0, &other.0) {
             (Some(own), Some(other)) => Arc::ptr_eq(own, other),
@@ -160,7 +161,7 @@ impl Resources {
         }
     }
 
-    /// Allocated alike, or not at all. Entries that agreed on their allocation before stay in order.
+    /// Returns the same resources with another allocation. Entries of one common allocation stay in order.
     pub(crate) fn with_allocation(&self, role: Option<&Role>) -> Resources {
         let Some(first) = self.entries().first() else { return Resources::new() };
         let set = |resource: &Resource| Resource { allocation: role.cloned(), ..resource.clone() };
@@ -173,7 +174,7 @@ impl Resources {
         }
     }
 
-    /// The same entries, each changed; what becomes alike is merged.
+    /// Returns the entries, each changed; entries that become mergeable are merged.
     pub(crate) fn map(&self, change: impl Fn(&mut Resource)) -> Resources {
         self.iter()
             .map(|resource| {
@@ -184,7 +185,7 @@ impl Resources {
             .collect()
     }
 
-    /// Taking entries out of a canonical collection leaves a canonical one.
+    /// Returns the entries for which `keep` holds. They are in canonical form, as the collection is.
     pub fn filter(&self, keep: impl Fn(&Resource) -> bool) -> Resources {
         if self.iter().all(&keep) {
             return self.clone();

@@ -26,9 +26,9 @@ impl Conversion {
     }
 }
 
-/// What an operation consumes and produces, step by step. Operations that start something (LAUNCH, LAUNCH_GROUP) have no
-/// conversion, and those of a resource provider (CREATE_DISK, DESTROY_DISK) have none until the provider has said what
-/// came of them.
+/// What an operation consumes and produces, step by step. Operations that start something (LAUNCH, LAUNCH_GROUP) have
+/// no conversion, and those of a resource provider (CREATE_DISK, DESTROY_DISK) have none until the provider has said
+/// what came of them.
 pub fn conversions(operation: &v1::offer::Operation) -> Result<Vec<Conversion>, Error> {
     match operation.r#type() {
         Type::Unknown => Err(Error::UnknownOperation),

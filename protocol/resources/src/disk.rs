@@ -1,4 +1,4 @@
-//! What a disk resource says about itself: where it comes from and what persists on it.
+//! The details of a disk resource: its source and its persistent volume.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -7,8 +7,8 @@ use messages::v1;
 
 use crate::Labels;
 
-/// Two disks are the same when their source and persistence id are: who created a volume
-/// and where a task mounts it describe a use of the disk, not the disk (as in Mesos).
+/// The details of a disk. Two of them are equal if source and persistence id are equal, as in Mesos: the creator of a
+/// volume and the path of its mount describe a use of the disk and not the disk.
 #[derive(Debug, Clone)]
 pub struct Disk {
     /// Where the disk comes from; `None` for the root disk.
@@ -33,7 +33,7 @@ pub struct Persistence {
 pub struct Source {
     /// The kind of source.
     pub kind: SourceKind,
-    /// Of a PATH or MOUNT disk.
+    /// The root directory of a PATH or MOUNT disk.
     pub root: Root,
     /// The id that a resource provider gave the disk.
     pub id: Option<Arc<str>>,
@@ -58,7 +58,7 @@ pub enum SourceKind {
     Raw,
 }
 
-/// The messages `path` and `mount` may be absent, empty, or name a root; Mesos tells the three apart.
+/// The messages `path` and `mount`, each of which may be absent, empty, or name a root; Mesos distinguishes the three.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Root {
     pub path: Option<Option<Arc<str>>>,
@@ -70,7 +70,8 @@ impl Disk {
         (self.source.as_ref(), self.persistence.as_ref().map(|persistence| persistence.id.as_ref()))
     }
 
-    /// Only whole: a volume, a mount, a block device or an identified raw disk can be neither split nor merged.
+    /// Returns whether the disk can be neither split nor merged: a persistent volume, a mount, a block device, or a
+    /// raw disk with an id.
     pub fn is_exclusive(&self) -> bool {
         let exclusive_source = self.source.as_ref().is_some_and(|source| match source.kind {
             SourceKind::Path => false,

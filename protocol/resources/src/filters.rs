@@ -1,4 +1,4 @@
-//! Looking at a part of the resources, or at all of them in another light.
+//! Selections and transformations of collections of resources.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use ids::Role;
 use crate::{Name, Ranges, Reservation, Resource, ResourceQuantities, Resources, Scalar, Set, Value};
 
 impl Resources {
-    /// Marks everything as allocated to `role`, whatever it was before.
+    /// Allocates everything to `role`, in place of its allocation.
     pub fn allocate(&mut self, role: &Role) {
         *self = self.with_allocation(Some(role));
     }
@@ -32,7 +32,7 @@ impl Resources {
         self.iter().filter_map(|resource| resource.allocation.clone()).collect()
     }
 
-    /// What is allocated to exactly `role`.
+    /// Returns what is allocated to exactly `role`.
     pub fn allocated_to(&self, role: &str) -> Resources {
         self.filter(|resource| resource.allocation_role().is_some_and(|own| own.as_str() == role))
     }
@@ -47,7 +47,7 @@ impl Resources {
         self.filter(Resource::is_unreserved)
     }
 
-    /// Reserved to exactly `role`, or to any when `None`.
+    /// Returns what is reserved to exactly `role`, or to any role for `None`.
     pub fn reserved(&self, role: Option<&str>) -> Resources {
         self.filter(|resource| {
             resource.reservation_role().is_some_and(|own| role.is_none_or(|role| role == own.as_str()))
@@ -59,7 +59,7 @@ impl Resources {
         self.filter(|resource| resource.is_reserved_within(subtree))
     }
 
-    /// Unreserved, or reserved to `role` or an ancestor of it.
+    /// Returns what is unreserved, or reserved to `role` or an ancestor of it.
     pub fn allocatable_to(&self, role: &str) -> Resources {
         self.filter(|resource| resource.is_allocatable_to(role))
     }
@@ -109,7 +109,7 @@ impl Resources {
         self.iter().map(|resource| resource.name.clone()).collect()
     }
 
-    /// The sum of the scalars of that name; `None` when there is none.
+    /// Returns the sum of the scalars of that name; `None` when there is none.
     pub fn get_scalar(&self, name: &str) -> Option<Scalar> {
         self.iter()
             .filter(|resource| resource.name.as_str() == name)
@@ -137,7 +137,7 @@ impl Resources {
             .reduce(|sum, set| sum.union(&set))
     }
 
-    /// Total of a name; zero when there is none.
+    /// Returns the sum of the scalars of a name; zero when there is none.
     pub fn total(&self, name: &Name) -> Scalar {
         self.iter()
             .filter(|resource| resource.name == *name)
@@ -155,12 +155,12 @@ impl Resources {
         self.total(&Name::GPUS).as_f64()
     }
 
-    /// Megabytes.
+    /// Memory in megabytes.
     pub fn mem(&self) -> f64 {
         self.total(&Name::MEM).as_f64()
     }
 
-    /// Megabytes.
+    /// Disk space in megabytes.
     pub fn disk(&self) -> f64 {
         self.total(&Name::DISK).as_f64()
     }
@@ -170,12 +170,12 @@ impl Resources {
         self.get_ranges("ports").unwrap_or_default()
     }
 
-    /// Scalar amounts by name; a shared resource counts once.
+    /// Returns the scalar amounts by name; a shared resource counts once.
     pub fn quantities(&self) -> ResourceQuantities {
         self.iter().filter_map(|resource| Some((resource.name.clone(), resource.value.as_scalar()?))).collect()
     }
 
-    /// Whether there is at least so much of each name, whatever its kind: ranges count integers, sets items.
+    /// Returns whether there is at least this amount of each name; of ranges the integers count, of sets the items.
     pub fn covers(&self, quantities: &ResourceQuantities) -> bool {
         quantities.iter().all(|(name, wanted)| {
             let amounts =
@@ -184,7 +184,7 @@ impl Resources {
         })
     }
 
-    /// The same without any reservation.
+    /// Returns the same resources without any reservation.
     pub fn to_unreserved(&self) -> Resources {
         if self.iter().all(Resource::is_unreserved) {
             return self.clone();
@@ -197,12 +197,13 @@ impl Resources {
         *self = self.to_unreserved();
     }
 
-    /// One more, innermost reservation on everything. That it refines the previous one is for the caller to check.
+    /// Returns the same resources with one more, innermost reservation. The caller checks that it refines the
+    /// previous one.
     pub fn push_reservation(&self, reservation: &Reservation) -> Resources {
         self.map(|resource| resource.change_details(|details| details.reservations.push(reservation.clone())))
     }
 
-    /// Without the innermost reservation.
+    /// Returns the same resources without the innermost reservation.
     pub fn pop_reservation(&self) -> Resources {
         self.map(|resource| {
             resource.change_details(|details| {

@@ -1,5 +1,5 @@
-//! What each type of offer operation is: the one place that names them all. Everything that differs between types is said
-//! here by matches without a default, so a new type does not compile until each has been decided.
+//! What each type of offer operation is: the one place that names them all. Everything that differs between types is
+//! said here by matches without a default, so a new type does not compile until each has been decided.
 
 use messages::v1::offer::Operation;
 use messages::v1::offer::operation::Type;
@@ -12,11 +12,11 @@ use crate::{Resources, conversions};
 pub enum Application {
     /// LAUNCH, LAUNCH_GROUP: tasks take the resources as they are.
     Launch,
-    /// The master applies it at once, since the agent can hardly refuse it; the operations after it in the same call see
-    /// the result. Mesos calls such operations speculative.
+    /// The master applies it at once, since the agent can hardly refuse it; the operations after it in the same call
+    /// see the result. Mesos calls such operations speculative.
     Immediate,
-    /// The master applies it at once, and the operations after it in the same call do not see the result: Mesos reserves
-    /// the freedom to resize volumes later.
+    /// The master applies it at once, and the operations after it in the same call do not see the result: Mesos
+    /// reserves the freedom to resize volumes later.
     ImmediateForLaterOffers,
     /// A resource provider says what came of it.
     ByResourceProvider,
@@ -185,8 +185,8 @@ pub fn tasks(operation: &Operation) -> Option<&[TaskInfo]> {
     }
 }
 
-/// The resource provider whose resources an operation converts; `None` for resources of the agent itself. Validation has
-/// made sure that all resources of an operation are of one provider.
+/// The resource provider whose resources an operation converts; `None` for resources of the agent itself. Validation
+/// has made sure that all resources of an operation are of one provider.
 pub fn provider(operation: &Operation) -> Option<ResourceProviderId> {
     match OperationSpec::of(operation.r#type()).application {
         Application::Launch | Application::Unknown => None,

@@ -1,4 +1,4 @@
-//! Where protobuf ends: into the algebra from either wire format, and out in the one a peer understands.
+//! Conversion from either wire format into the algebra, and back into the format that a peer understands.
 //!
 //! Before reservation refinement a resource had `role` and `reservation`; since then it has the stack
 //! `reservations`. Old agents and frameworks without RESERVATION_REFINEMENT know only the first.
@@ -21,7 +21,11 @@ use crate::{
 };
 
 impl Resources {
-    /// Validates each, normalises either format, and drops empty ones.
+    /// Validates each resource, normalises either format, and drops empty resources.
+    ///
+    /// # Errors
+    ///
+    /// The reason is Mesos', and names the first invalid resource.
     pub fn from_proto(resources: &[v1::Resource]) -> Result<Self, Error> {
         validate_resources(resources)?;
         // An agent's resources tend to be reserved alike, entry after entry: these share one descriptor.
@@ -37,17 +41,22 @@ impl Resources {
         resources.iter().map(convert).map(share).collect()
     }
 
-    /// With the stack of reservations. A shared resource appears once, however often it is held (as in Mesos).
+    /// Returns the messages with the stack of reservations. A shared resource appears once, however many copies there
+    /// are, as in Mesos.
     pub fn to_proto(&self) -> Vec<v1::Resource> {
         self.iter().map(Resource::to_proto).collect()
     }
 
-    /// With `role` and `reservation`; refined reservations cannot be said that way.
+    /// Returns the messages with `role` and `reservation` in place of the stack of reservations.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::RefinedReservations`] if a resource has more than one reservation.
     pub fn to_proto_pre_refinement(&self) -> Result<Vec<v1::Resource>, Error> {
         self.iter().map(Resource::to_proto_pre_refinement).collect()
     }
 
-    /// Both formats at once where both can say it: what Mesos' endpoints show.
+    /// Returns the messages with both formats where both can express the reservation, as Mesos' endpoints show them.
     pub fn to_proto_endpoint(&self) -> Vec<v1::Resource> {
         self.iter().map(Resource::to_proto_endpoint).collect()
     }

@@ -1,9 +1,9 @@
-//! Sets of integers as sorted, disjoint, non-adjacent inclusive ranges: ports.
+//! Sets of integers, such as ports, as sorted ranges that neither overlap nor touch.
 
 use std::fmt;
 use std::sync::Arc;
 
-/// Inclusive at both ends, never inverted.
+/// A range that includes both ends; the end is not below the beginning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Range {
     /// The first integer inside.
@@ -46,7 +46,7 @@ impl Ranges {
         self.0.is_empty()
     }
 
-    /// How many integers are inside; saturates.
+    /// Returns the number of integers, or the largest number if there are more.
     pub fn count(&self) -> u64 {
         self.iter().fold(0u64, |sum, range| sum.saturating_add((range.end - range.begin).saturating_add(1)))
     }

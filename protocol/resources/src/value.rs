@@ -1,4 +1,4 @@
-//! How much of a resource: a scalar, ranges or a set.
+//! The amount of a resource: a scalar, ranges or a set.
 
 use crate::{Ranges, Scalar, Set};
 
@@ -31,7 +31,7 @@ impl Value {
         }
     }
 
-    /// The amount when only the amount counts: items of a set, integers of ranges.
+    /// Returns the amount as a number: the count of integers in ranges, the count of items in a set.
     pub fn quantity(&self) -> Scalar {
         let whole = |n: u64| Scalar::from_thousandths(i64::try_from(n).unwrap_or(i64::MAX).saturating_mul(1000));
         match self {
@@ -49,7 +49,7 @@ impl Value {
         }
     }
 
-    /// False for different kinds.
+    /// Returns whether `other` is contained; values of different kinds are not.
     pub fn contains(&self, other: &Value) -> bool {
         match (self, other) {
             (Value::Scalar(own), Value::Scalar(other)) => other <= own,
@@ -59,7 +59,7 @@ impl Value {
         }
     }
 
-    /// Nothing happens between different kinds.
+    /// Adds a value of the same kind; another kind is ignored.
     pub(crate) fn add(&mut self, other: &Value) {
         match (self, other) {
             (Value::Scalar(own), Value::Scalar(other)) => *own = own.saturating_add(*other),
@@ -92,7 +92,7 @@ impl Value {
         }
     }
 
-    /// What is not there cannot be taken: a scalar may not become negative.
+    /// Subtracts as far as possible: a scalar does not become negative.
     pub(crate) fn subtract(&mut self, other: &Value) {
         match (self, other) {
             (Value::Scalar(own), Value::Scalar(other)) => *own = own.saturating_sub(*other).max(Scalar::ZERO),

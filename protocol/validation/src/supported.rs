@@ -5,14 +5,14 @@ use messages::schema::HasDescriptor;
 use messages::v1;
 use wire::{Inside, SetField, visit_set_fields};
 
-use crate::Invalid;
+use crate::ValidationError;
 use crate::supported_fields::{FIELDS, PATHS, Support};
 
 /// Checks a task that runs in the command executor.
 ///
 /// # Errors
 /// Names the first field that is set and cannot be carried out with these isolators, and what is missing.
-pub fn check_task(task: &v1::TaskInfo, isolators: &[&str]) -> Result<(), Invalid> {
+pub fn check_task(task: &v1::TaskInfo, isolators: &[&str]) -> Result<(), ValidationError> {
     check("task", task, isolators)
 }
 
@@ -20,15 +20,17 @@ pub fn check_task(task: &v1::TaskInfo, isolators: &[&str]) -> Result<(), Invalid
 ///
 /// # Errors
 /// As [`check_task`].
-pub fn check_executor(executor: &v1::ExecutorInfo, isolators: &[&str]) -> Result<(), Invalid> {
+pub fn check_executor(executor: &v1::ExecutorInfo, isolators: &[&str]) -> Result<(), ValidationError> {
     check("executor", executor, isolators)
 }
 
-fn check<M: HasDescriptor>(root: &str, message: &M, isolators: &[&str]) -> Result<(), Invalid> {
+fn check<M: HasDescriptor>(root: &str, message: &M, isolators: &[&str]) -> Result<(), ValidationError> {
     visit_set_fields(message, &mut |set: SetField<'_>| {
         let refuse = |missing: &str| {
             let path = set.path;
-            Err(Invalid::new(format!("'{root}.{path}' cannot be carried out: this agent does not have {missing}")))
+            Err(ValidationError::new(format!(
+                "'{root}.{path}' cannot be carried out: this agent does not have {missing}"
+            )))
         };
         let isolator = |name: &str| match isolators.contains(&name) {
             true => Ok(Inside::Look),

@@ -1,4 +1,4 @@
-//! What the client wants back: the `Accept` header as Mesos reads it.
+//! The `Accept` header as Mesos reads it.
 
 use crate::ContentType;
 

@@ -1,5 +1,5 @@
-//! What travels: Mesos JSON, RecordIO, the libprocess envelope and the checks on untrusted bytes; pure bytes in, bytes
-//! out, with limits.
+//! The codecs: Mesos JSON, RecordIO, the libprocess envelope, and the checks on untrusted bytes. The crate turns
+//! bytes into messages and back, within limits, and does no I/O.
 //!
 //! | module | owns |
 //! | --- | --- |

@@ -30,7 +30,7 @@ pub struct Settings {
 pub enum Unsupported {
     /// Something was asked for that this agent cannot give.
     #[error("{0}")]
-    Field(#[from] validation::Invalid),
+    Field(#[from] validation::ValidationError),
     #[error("the executor has no command")]
     NoCommand,
     /// A bound for its output that cannot be read.

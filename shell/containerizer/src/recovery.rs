@@ -90,7 +90,6 @@ fn found(
         Some(Some(state)) => Some(state.clone()).filter(ContainerState::is_alive),
         Some(None) | None => first_process(processes),
     };
-    let outputs = remembered.and_then(Option::as_ref).map(|state| state.rotated.clone()).unwrap_or_default();
     let located = leader
         .as_ref()
         .and_then(|leader| ContainerCgroups::locate(kernel, &isolation.hierarchies, Pid::from_raw(leader.pid)?, &id));

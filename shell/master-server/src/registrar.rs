@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use ::master::{CorruptRegistry, Input, RegistryOperation, RegistryState};
-use ::store::{EmbeddedStore, Entries, MemoryStore, Store, Write};
+use ::store::{EmbeddedStore, Entries, MemoryStore, RecordWrite, Store};
 use election::ZooKeeperUrl;
 use machine::StoreToken;
 use messages::v1;
@@ -275,7 +275,7 @@ impl Writer {
     }
 
     /// Nothing is confirmed before it is written; what the store cannot take now is tried until it can.
-    fn commit(&mut self, writes: &[Write]) -> Result<(), String> {
+    fn commit(&mut self, writes: &[RecordWrite]) -> Result<(), String> {
         let begun = Instant::now();
         let mut pause = RETRY[0];
         let mut late = false;
@@ -367,8 +367,8 @@ impl RecordSizes {
         RecordSizes { total: records.values().sum(), records }
     }
 
-    fn apply(&mut self, writes: &[Write]) {
-        for Write { key, value } in writes {
+    fn apply(&mut self, writes: &[RecordWrite]) {
+        for RecordWrite { key, value } in writes {
             let before = match value {
                 Some(value) => {
                     let size = (key.len() + value.len()) as u64;
@@ -410,7 +410,7 @@ mod tests {
             self.memory.take_over()
         }
 
-        fn commit(&mut self, writes: &[Write]) -> Result<(), StoreError> {
+        fn commit(&mut self, writes: &[RecordWrite]) -> Result<(), StoreError> {
             let mut disk = self.disk.lock().unwrap();
             disk.1 += 1;
             match disk.0 {
@@ -544,7 +544,7 @@ mod tests {
                 if self.0 == 0 { Ok(Entries::new()) } else { Err(StoreError::Unavailable { source: "away".into() }) }
             }
 
-            fn commit(&mut self, _: &[Write]) -> Result<(), StoreError> {
+            fn commit(&mut self, _: &[RecordWrite]) -> Result<(), StoreError> {
                 Ok(())
             }
         }

@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use ::master::{Input, Master, Metrics};
-use ::store::{Entries, Error as StoreError, Store, Write};
+use ::store::{Entries, Error as StoreError, RecordWrite, Store};
 use election::Lease;
 use messages::v1;
 use model::Timestamp;
@@ -142,7 +142,7 @@ impl Store for LeasedStore {
         self.store.take_over()
     }
 
-    fn commit(&mut self, writes: &[Write]) -> Result<(), StoreError> {
+    fn commit(&mut self, writes: &[RecordWrite]) -> Result<(), StoreError> {
         self.check()?;
         self.store.commit(writes)
     }

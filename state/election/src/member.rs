@@ -1,7 +1,8 @@
 //! The nodes of masters below the path of a URL: how they are named and what is in them.
 //!
-//! Mesos names them `json.info_0000000131` (JSON of a `MasterInfo`); before 0.24 `info_…` (its protobuf), and before that
-//! a bare number (a pid). Whoever has the lowest number leads. Other children, such as `log_replicas`, are no masters.
+//! Mesos names them `json.info_0000000131` (JSON of a `MasterInfo`); before 0.24 `info_…` (its protobuf), and before
+//! that a bare number (a pid). Whoever has the lowest number leads. Other children, such as `log_replicas`, are no
+//! masters.
 
 use std::cmp::Ordering;
 

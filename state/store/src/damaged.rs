@@ -1,6 +1,6 @@
 //! What becomes of a file that cannot be trusted: it is kept under another name, and a marker beside it keeps a restart
-//! from beginning anew in its place. A cluster that existed is not forgotten by a program; its operator puts a good copy
-//! where the file was, or removes the marker.
+//! from beginning anew in its place. A cluster that existed is not forgotten by a program; its operator puts a good
+//! copy where the file was, or removes the marker.
 //!
 //! ```text
 //! <name>             is not there any more

@@ -1,6 +1,6 @@
-//! Whether quotas make sense, each for itself and within the quotas of the roles above. Beyond Mesos, which refuses
-//! quota on nested roles: a promise to a child is part of the promise to its parent, so that whoever promises at the top
-//! knows what was promised altogether.
+//! Checks of quotas, each by itself and within the quotas of the roles above. Mesos refuses quota on nested roles;
+//! here the guarantee of a child is a part of the guarantee of its parent, so that the top-level guarantees are the
+//! sum of all.
 
 use std::collections::BTreeMap;
 
@@ -24,8 +24,12 @@ pub enum QuotaError {
     LimitAboveParent { role: Role, parent: Role, name: Name, limit: Scalar, above: Scalar },
 }
 
-/// `quotas` are all that will be in force: those that exist with the change applied. A role without quota is no bound
-/// for its children, and passes what they are promised on to the next role above that has one.
+/// Checks all quotas that will be in force after a change. A role without quota does not bound its children; their
+/// guarantees count for the next role above that has quota.
+///
+/// # Errors
+///
+/// The first role by name whose quota contradicts itself or the quota of a role above or below.
 pub fn check_quotas(quotas: &BTreeMap<Role, Quota>) -> Result<(), QuotaError> {
     let mut children: BTreeMap<&Role, ResourceQuantities> = BTreeMap::new();
     for (role, quota) in quotas {

@@ -105,9 +105,13 @@ fn count_accept(state: &State, call: &Accept) {
     }
 }
 
-fn check_offers(state: &State, framework: &FrameworkId, ids: &[v1::OfferId]) -> Result<(), validation::Invalid> {
+fn check_offers(
+    state: &State,
+    framework: &FrameworkId,
+    ids: &[v1::OfferId],
+) -> Result<(), validation::ValidationError> {
     if ids.is_empty() {
-        return Err(validation::Invalid::new("No offers specified"));
+        return Err(validation::ValidationError::new("No offers specified"));
     }
     let lookup = |id: &str| {
         let offer = state.offers.get(id)?;

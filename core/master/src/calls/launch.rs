@@ -4,7 +4,7 @@ use messages::{internal, v1};
 use resources::Resources;
 use v1::offer::operation::{Launch, LaunchGroup, Type as Operation};
 use v1::task_status::Reason;
-use validation::Invalid;
+use validation::ValidationError;
 use validation::task::{LaunchAgent, TaskIdUse};
 
 use super::accept::{AcceptedOffers, complete};
@@ -72,7 +72,7 @@ fn refuse_tasks(
     accepted: &AcceptedOffers,
     tasks: &[v1::TaskInfo],
     kind: Reason,
-    reason: &Invalid,
+    reason: &ValidationError,
 ) {
     let reason = MasterGenerated::new(v1::TaskState::TaskError, kind, reason.reason());
     for task in tasks {
@@ -84,12 +84,12 @@ fn refuse_tasks(
 fn with_context(
     state: &State,
     accepted: &AcceptedOffers,
-    validate: impl FnOnce(&validation::task::Context<'_>) -> Result<(), Invalid>,
-) -> Result<(), Invalid> {
+    validate: impl FnOnce(&validation::task::Context<'_>) -> Result<(), ValidationError>,
+) -> Result<(), ValidationError> {
     let (Some(framework), Some(agent)) =
         (state.frameworks.get(accepted.framework.as_str()), state.agents.get(accepted.agent.as_str()))
     else {
-        return Err(Invalid::new("The framework or the agent is gone"));
+        return Err(ValidationError::new("The framework or the agent is gone"));
     };
     validate(&validation::task::Context {
         framework_id: framework.id().as_str(),
@@ -207,7 +207,7 @@ fn check_operation(
     executor: Option<&v1::ExecutorInfo>,
     has_id: bool,
     name: &str,
-) -> Result<(), Invalid> {
+) -> Result<(), ValidationError> {
     for task in tasks {
         validation::resource::validate_each(&task.resources)?;
         if let Some(executor) = &task.executor {
@@ -218,7 +218,7 @@ fn check_operation(
         validation::resource::validate_each(&executor.resources)?;
     }
     if has_id {
-        return Err(Invalid::new(format!("The `id` field cannot be set on {name} operations")));
+        return Err(ValidationError::new(format!("The `id` field cannot be set on {name} operations")));
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use messages::v1::scheduler::call::Type;
 use messages::{internal, v1};
 use model::master::{Change, FrameworkMetrics, FrameworkSnapshot};
 use model::{AgentId, FrameworkId, Role, StreamId, Timestamp, Upid};
-use validation::Invalid;
+use validation::ValidationError;
 
 use super::event_counts::framework_metrics;
 use super::framework::{Connection, Framework, roles_of};
@@ -66,7 +66,7 @@ fn subscribed_http(
     cx: &mut Context<'_>,
     stream: StreamId,
     subscription: Subscription,
-) -> Result<(), Invalid> {
+) -> Result<(), ValidationError> {
     let connection = Connection::Http(stream);
     match known_id(&subscription.info) {
         None => add_framework(state, cx, connection, subscription),
@@ -101,7 +101,7 @@ fn subscribed_driver(
     from: &Upid,
     subscription: Subscription,
     force: bool,
-) -> Result<(), Invalid> {
+) -> Result<(), ValidationError> {
     let connection = Connection::Driver(from.clone());
     let framework_of_driver = framework_of_driver(state, cx, from, known_id(&subscription.info).as_ref());
     let Some(id) = known_id(&subscription.info) else {
@@ -120,7 +120,7 @@ fn subscribed_driver(
     let Some(framework) = state.frameworks.get(id.as_str()) else { return Ok(()) };
     let same = framework.driver() == Some(from);
     if !framework.state.recovered && !same && !force {
-        return Err(Invalid::new("Framework failed over"));
+        return Err(ValidationError::new("Framework failed over"));
     }
     let kind = if same && !force { Resubscription::SameDriver } else { Resubscription::Failover };
     resubscribe_framework(state, cx, &id, connection, subscription, kind);
@@ -165,7 +165,7 @@ fn check_subscription(
     info: v1::FrameworkInfo,
     suppressed: Vec<String>,
     constraints: Option<Box<v1::scheduler::OfferConstraints>>,
-) -> Result<Subscription, Invalid> {
+) -> Result<Subscription, ValidationError> {
     check_info(state, &info)?;
     check_options(state, info, suppressed, constraints)
 }
@@ -175,7 +175,7 @@ fn check_options(
     info: v1::FrameworkInfo,
     suppressed: Vec<String>,
     constraints: Option<Box<v1::scheduler::OfferConstraints>>,
-) -> Result<Subscription, Invalid> {
+) -> Result<Subscription, ValidationError> {
     let roles = validation::framework::roles(&info);
     let suppressed: BTreeSet<String> = suppressed.into_iter().collect();
     validation::framework::validate_suppressed_roles(&roles, &suppressed)?;
@@ -187,21 +187,23 @@ fn check_options(
     Ok(Subscription { info, suppressed, constraints })
 }
 
-fn check_info(state: &State, info: &v1::FrameworkInfo) -> Result<(), Invalid> {
+fn check_info(state: &State, info: &v1::FrameworkInfo) -> Result<(), ValidationError> {
     validation::framework::validate(info)?;
     let foreign: Vec<String> =
         validation::framework::roles(info).into_iter().filter(|role| !state.config.role_allowed(role)).collect();
     if !foreign.is_empty() {
-        return Err(Invalid::new(format!(
+        return Err(ValidationError::new(format!(
             "Roles {{ {} }} are not present in the master's --roles",
             foreign.join(", ")
         )));
     }
     if info.user == "root" && !state.config.root_submissions {
-        return Err(Invalid::new("User 'root' is not allowed to run frameworks without --root_submissions set"));
+        return Err(ValidationError::new(
+            "User 'root' is not allowed to run frameworks without --root_submissions set",
+        ));
     }
     if known_id(info).is_some_and(|id| state.frameworks.is_completed(id.as_str())) {
-        return Err(Invalid::new("Framework has been removed"));
+        return Err(ValidationError::new("Framework has been removed"));
     }
     Ok(())
 }
@@ -213,7 +215,7 @@ fn validate_resubscription(
     cx: &mut Context<'_>,
     id: &FrameworkId,
     mut subscription: Subscription,
-) -> Result<Subscription, Invalid> {
+) -> Result<Subscription, ValidationError> {
     if state.frameworks.get(id.as_str()).is_none() {
         recover_framework(state, cx, subscription.info.clone());
     }
@@ -454,9 +456,9 @@ pub(crate) fn close(state: &mut State, cx: &mut Context<'_>, connection: &Connec
 }
 
 impl Constraints {
-    fn new(message: v1::scheduler::OfferConstraints, limits: PatternLimits) -> Result<Self, Invalid> {
+    fn new(message: v1::scheduler::OfferConstraints, limits: PatternLimits) -> Result<Self, ValidationError> {
         let compiled = OfferConstraintsFilter::compile(&message, limits)
-            .map_err(|reason| Invalid::new(format!("Offer constraints are not valid: {reason}")))?;
+            .map_err(|reason| ValidationError::new(format!("Offer constraints are not valid: {reason}")))?;
         Ok(Constraints { message: Arc::new(message), compiled: Arc::new(compiled) })
     }
 }

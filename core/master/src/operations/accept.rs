@@ -185,8 +185,7 @@ impl AcceptedOffers {
                 if spec.changes_volumes {
                     after.shared = after.remaining.shared();
                 }
-            }
-            // Launches are no operations on resources.
+            } // Launches are no operations on resources.
         }
         Ok(after)
     }

@@ -3,7 +3,7 @@
 use messages::v1;
 use model::AgentId;
 use resources::Resources;
-use validation::Invalid;
+use validation::ValidationError;
 use validation::operation::{OperationAgent, OperationFramework};
 
 use crate::agents::Agent;
@@ -17,7 +17,7 @@ pub(super) fn validate_operation(
     framework: Option<&Framework>,
     principal: Option<&str>,
     operation: &v1::offer::Operation,
-) -> Result<(), Invalid> {
+) -> Result<(), ValidationError> {
     let summary = framework.map(|framework| OperationFramework {
         id: framework.id().as_str(),
         roles: &framework.state.roles,

@@ -1,4 +1,4 @@
-//! Which incidents somebody wants to hear of.
+//! Selection of incidents by the parameters of a query or a sink.
 
 use super::incident::{Incident, Kind, Severity, UnknownName};
 
@@ -7,13 +7,13 @@ use super::incident::{Incident, Kind, Severity, UnknownName};
 pub struct Filter {
     /// Only incidents of this kind.
     pub kind: Option<Kind>,
-    /// And what is worse.
+    /// Only incidents of at least this severity.
     pub severity: Option<Severity>,
-    /// The id of what it is about, the end of that, or its host.
+    /// Only incidents about this object: its id, the part of the id behind the id of the master, or its host name.
     pub object: Option<String>,
     /// Only incidents that are not over.
     pub open_only: bool,
-    /// The newest so many.
+    /// At most so many of the newest incidents.
     pub limit: Option<usize>,
 }
 
@@ -27,7 +27,11 @@ pub enum InvalidFilter {
 }
 
 impl Filter {
-    /// From the parameters of a query.
+    /// Reads the parameters `type`, `severity`, `object`, `open` and `limit` of a query.
+    ///
+    /// # Errors
+    ///
+    /// The error names the parameter and what it may be.
     pub fn parse<'a>(get: impl Fn(&str) -> Option<&'a str>) -> Result<Self, InvalidFilter> {
         let named = |name, reason| InvalidFilter::Name { name, reason };
         Ok(Filter {

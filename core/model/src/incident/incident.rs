@@ -1,4 +1,4 @@
-//! The record of one failure: what, how bad, about whom, since when, what was done, and when it was over.
+//! The record of one failure: its kind, severity, object, times, and the actions that were taken.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -105,7 +105,7 @@ names! {
     IncidentUpdate {
         /// It is new.
         Detected = "detected",
-        /// It is worse, or not as bad, as before.
+        /// Its severity has changed.
         Changed = "changed",
         /// A policy decided something about it.
         Acted = "acted",
@@ -115,7 +115,7 @@ names! {
 }
 
 impl Kind {
-    /// Only those can be kept from offers or drained.
+    /// Returns whether incidents of this kind are about registered agents; only these can be held or drained.
     pub fn is_of_registered_agents(self) -> bool {
         match self {
             Kind::AgentUnreachable | Kind::FrameworkDisconnected | Kind::MasterFailover | Kind::RegistryStalled => {
@@ -156,7 +156,7 @@ impl InvolvedObject {
         }
     }
 
-    /// Whether this is the id of what it is about, or what is behind the master's in it (`S3`).
+    /// Returns whether `name` is the id of the object, or the part of the id behind the id of the master (`S3`).
     fn is(&self, name: &str) -> bool {
         let is = |id: &str| id == name || id.rsplit_once('-').is_some_and(|(_, number)| number == name);
         match self {
@@ -194,7 +194,7 @@ impl fmt::Display for InvolvedObject {
     }
 }
 
-/// A decision of a policy, also that nothing is done.
+/// A decision of a policy; to do nothing is one as well.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Action {
     /// When it was decided, by the wall clock.
@@ -218,13 +218,13 @@ pub struct Incident {
     pub severity: Severity,
     /// Whom it is about.
     pub object: InvolvedObject,
-    /// Of the agent it is about.
+    /// The host name of the agent that it is about.
     pub hostname: Option<String>,
     /// What was seen, for people.
     pub details: String,
     /// When it was detected, by the wall clock.
     pub detected: Timestamp,
-    /// The oldest first.
+    /// The actions taken, the oldest first.
     pub actions: Vec<Action>,
     /// When it was over, by the wall clock; `None` while it is open.
     pub recovered: Option<Timestamp>,
@@ -236,7 +236,8 @@ impl Incident {
         self.recovered.is_none()
     }
 
-    /// Whether it is about what people call so: by its id, the end of that, or its host.
+    /// Returns whether it is about the object of this name: an id, the part of an id behind the id of the master, or
+    /// a host name.
     pub fn is_about(&self, name: &str) -> bool {
         self.object.is(name) || self.hostname.as_ref().is_some_and(|hostname| hostname.eq_ignore_ascii_case(name))
     }

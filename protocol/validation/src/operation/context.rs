@@ -1,4 +1,4 @@
-//! What has to be known beside the message to judge an operation.
+//! The state that the validation of an operation depends on.
 
 use ids::Role;
 use messages::v1::{self, agent_info::capability};
@@ -6,13 +6,13 @@ use resources::Resources;
 
 /// What is known of who asks for an operation and of the agent that is meant.
 pub struct Context<'a> {
-    /// Of the framework or of the operator; `None` when nobody is authenticated.
+    /// The principal of the framework or the operator; `None` without authentication.
     pub principal: Option<&'a str>,
     /// What the agent can do.
     pub agent: OperationAgent,
-    /// Nothing for an operator's call.
+    /// The framework that asks; `None` for an operator's call.
     pub framework: Option<OperationFramework<'a>>,
-    /// What the agent has beyond its flags: reservations and volumes, unallocated.
+    /// The checkpointed resources of the agent: dynamic reservations and persistent volumes, without allocation.
     pub checkpointed: &'a Resources,
     /// Whether a task or an executor of any framework has these (unallocated) resources.
     pub in_use: &'a dyn Fn(&Resources) -> bool,

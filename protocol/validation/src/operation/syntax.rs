@@ -5,19 +5,19 @@ use messages::v1::offer::Operation;
 use messages::v1::offer::operation::Type;
 use resources::operation::{OperationSpec, ResourceList, resource_lists};
 
-use crate::{Invalid, resource};
+use crate::{ValidationError, resource};
 
 /// Checks that the field named by the type of an operation is set and that every resource in it is well formed. Mesos
-/// does so before it fills in the allocation role, so one malformed resource refuses the whole operation, with every task
-/// of a LAUNCH, and the reason stands alone.
+/// does so before it fills in the allocation role, so one malformed resource refuses the whole operation, with every
+/// task of a LAUNCH, and the reason stands alone.
 ///
 /// # Errors
 ///
 /// The reason is that of `validation::operation::validate` in Mesos' `src/master/validation.cpp`.
-pub fn validate_syntax(operation: &Operation) -> Result<(), Invalid> {
+pub fn validate_syntax(operation: &Operation) -> Result<(), ValidationError> {
     let kind = operation.r#type();
     if kind == Type::Unknown {
-        return Err(Invalid::new("Unknown offer operation"));
+        return Err(ValidationError::new("Unknown offer operation"));
     }
     let Some(lists) = resource_lists(operation) else { return Err(missing_field(kind)) };
     lists.into_iter().try_for_each(|list| match list {
@@ -27,7 +27,7 @@ pub fn validate_syntax(operation: &Operation) -> Result<(), Invalid> {
 }
 
 /// Mesos' sentences differ in their article, in "offer operation" and in the full stop.
-fn missing_field(kind: Type) -> Invalid {
+fn missing_field(kind: Type) -> ValidationError {
     let OperationSpec { name, field, .. } = OperationSpec::of(kind);
     let (article, noun, end) = match kind {
         Type::Unreserve => ("An", "offer operation", "."),
@@ -42,10 +42,10 @@ fn missing_field(kind: Type) -> Invalid {
         | Type::CreateDisk
         | Type::DestroyDisk => ("A", "offer operation", "."),
     };
-    Invalid::new(format!("{article} {name} {noun} must have the Offer.Operation.{field} field set{end}"))
+    ValidationError::new(format!("{article} {name} {noun} must have the Offer.Operation.{field} field set{end}"))
 }
 
 /// A lone resource is not named in its reason.
-fn validate_one(resource: &Resource) -> Result<(), Invalid> {
-    resources::validate_resource(resource).map_err(|error| Invalid::new(error.to_string()))
+fn validate_one(resource: &Resource) -> Result<(), ValidationError> {
+    resources::validate_resource(resource).map_err(|error| ValidationError::new(error.to_string()))
 }

@@ -1,10 +1,10 @@
-//! What has to be known beside the message to judge a launch.
+//! The state that the validation of a launch depends on.
 
 use messages::v1::{self, agent_info::capability};
 use resources::Resources;
 
-/// Everything is borrowed from the master; lookups are closures so that this crate
-/// knows nothing of how the master keeps its books.
+/// The state of the framework, the agent and the offers. It is borrowed from the master; lookups are closures, so
+/// that this crate does not depend on the data structures of the master.
 pub struct Context<'a> {
     /// The framework that launches.
     pub framework_id: &'a str,

@@ -1,4 +1,4 @@
-//! Whether tasks can be launched on an offer.
+//! Validation of tasks and task groups that are launched on offers.
 
 mod common;
 mod context;

@@ -120,8 +120,9 @@ impl Walk<'_> {
     }
 }
 
-/// Bytes that `prost` allocates for one occurrence of a field. A `Vec` begins with room for four elements and doubles; a
-/// node of a `BTreeMap` has room for eleven entries, of which at least five are used once there are several nodes.
+/// Bytes that `prost` allocates for one occurrence of a field. A `Vec` begins with room for four elements and
+/// doubles; a node of a `BTreeMap` has room for eleven entries, of which at least five are used once there are
+/// several nodes.
 fn memory_of(field: &FieldDescriptor, class: &FieldClass<'_>, payload: Payload<'_>, is_first: bool) -> usize {
     const VALUE: usize = 8;
     const STRING: usize = size_of::<String>();

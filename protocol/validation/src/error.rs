@@ -1,17 +1,17 @@
-//! The one error of this crate: why a message is refused, in the words clients see.
+//! The error of this crate: the reason for which a message is refused, as clients see it.
 
 use std::borrow::Cow;
 
-/// A message was refused. The text is what Mesos says, because it travels: in the
-/// body of a 400, in an ERROR event, in the message of a TASK_ERROR.
+/// The reason for which a message is refused. The text is that of Mesos, since clients see it: in the body of a 400,
+/// in an ERROR event, in the message of a TASK_ERROR.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct Invalid(Cow<'static, str>);
+pub struct ValidationError(Cow<'static, str>);
 
-impl Invalid {
+impl ValidationError {
     /// A refusal for a reason. A reason of more than 2,048 bytes is cut.
     pub fn new(reason: impl Into<Cow<'static, str>>) -> Self {
-        Invalid(shortened(reason.into()))
+        ValidationError(shortened(reason.into()))
     }
 
     /// Returns the reason.
@@ -32,24 +32,24 @@ fn shortened(reason: Cow<'static, str>) -> Cow<'static, str> {
     Cow::Owned(format!("{}…", reason.get(..end).unwrap_or_default()))
 }
 
-/// Says where inside a larger message the refused part was.
+/// Adds to a reason where in a larger message the refused part is.
 pub trait Within<T> {
     /// Prefixes the reason: `<place>: <reason>`.
-    fn within(self, place: &str) -> Result<T, Invalid>;
+    fn within(self, place: &str) -> Result<T, ValidationError>;
 }
 
 impl<T, E: std::fmt::Display> Within<T> for Result<T, E> {
-    fn within(self, place: &str) -> Result<T, Invalid> {
-        self.map_err(|inner| Invalid::new(format!("{place}: {inner}")))
+    fn within(self, place: &str) -> Result<T, ValidationError> {
+        self.map_err(|inner| ValidationError::new(format!("{place}: {inner}")))
     }
 }
 
 /// Refuses with a fixed reason unless `holds`.
-pub(crate) fn require(holds: bool, reason: &'static str) -> Result<(), Invalid> {
-    if holds { Ok(()) } else { Err(Invalid::new(reason)) }
+pub(crate) fn require(holds: bool, reason: &'static str) -> Result<(), ValidationError> {
+    if holds { Ok(()) } else { Err(ValidationError::new(reason)) }
 }
 
 /// The sub-message a call of its type must carry.
-pub(crate) fn present<'a, T>(field: &'a Option<T>, name: &str) -> Result<&'a T, Invalid> {
-    field.as_ref().ok_or_else(|| Invalid::new(format!("Expecting '{name}' to be present")))
+pub(crate) fn present<'a, T>(field: &'a Option<T>, name: &str) -> Result<&'a T, ValidationError> {
+    field.as_ref().ok_or_else(|| ValidationError::new(format!("Expecting '{name}' to be present")))
 }
