@@ -21,6 +21,23 @@ const REGISTER_RETRY_MAX: Duration = Duration::from_secs(60);
 /// Five pings of fifteen seconds, unless the master says otherwise.
 const PING_TIMEOUT: Duration = Duration::from_secs(75);
 
+/// Registrations that may be without an answer in a cluster that is well.
+const FEW_REGISTRATIONS: u32 = 4;
+
+/// Why a master would refuse an agent with this domain without an answer (`Master::registerSlave` in Mesos).
+fn refusal_hint(domain: Option<&v1::DomainInfo>) -> &'static str {
+    match domain {
+        Some(_) => {
+            "either it cannot be reached, or it refuses this agent because of its --domain, which only a master with a \
+             --domain of its own accepts; the master's log says which"
+        }
+        None => {
+            "either it cannot be reached, or it refuses this agent, as a master with --require_agent_domain does with \
+             agents without --domain; the master's log says which"
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RegistrationState {
     Disconnected,
@@ -35,6 +52,8 @@ pub(crate) struct MasterConnection {
     pub state: RegistrationState,
     /// The bound of the next random wait between two registrations.
     backoff: Duration,
+    /// Registrations sent to this master without an answer.
+    unanswered: u32,
     ping_timeout: Duration,
     /// Why the agent terminates, and whether it has said so.
     termination_reason: String,
@@ -53,6 +72,7 @@ impl Default for MasterConnection {
             leader: None,
             state: RegistrationState::Disconnected,
             backoff: Duration::ZERO,
+            unanswered: 0,
             ping_timeout: PING_TIMEOUT,
             termination_reason: String::new(),
             terminated: false,
@@ -117,6 +137,7 @@ impl Agent {
             // A random wait: after a failover thousands of agents detect the new master at once.
             let factor = self.config.registration_backoff_factor;
             self.master.backoff = factor.saturating_mul(2);
+            self.master.unanswered = 0;
             let wait = factor.mul_f64(self.random.unit());
             cx.arm(Timer::Register, wait);
         }
@@ -128,6 +149,7 @@ impl Agent {
             return;
         }
         cx.out.push(Effect::Link(master.address));
+        self.report_silence(&master);
         // What a registration says about operations must be true after a crash as well. They take a moment.
         if self.agent_resources.is_durable() {
             if self.info.id.is_none() {
@@ -135,11 +157,22 @@ impl Agent {
             } else {
                 cx.send(&master, self.reregister_message());
             }
+            self.master.unanswered = self.master.unanswered.saturating_add(1);
         }
         let bound = self.master.backoff.min(REGISTER_RETRY_MAX);
         self.master.backoff = bound.saturating_mul(2);
         let wait = bound.mul_f64(self.random.unit());
         cx.arm(Timer::Register, wait);
+    }
+
+    /// A master does not answer an agent that it refuses (as in Mesos): only its own log has the reason. An operator looks
+    /// into the agent's log first. Said after 4, 8, 16… registrations.
+    fn report_silence(&self, master: &Upid) {
+        let count = self.master.unanswered;
+        if count >= FEW_REGISTRATIONS && count.is_power_of_two() {
+            let hint = refusal_hint(self.config.domain.as_ref());
+            tracing::warn!("the master at {master} has not answered {count} registrations: {hint}");
+        }
     }
 
     fn register_message(&self) -> internal::RegisterSlaveMessage {

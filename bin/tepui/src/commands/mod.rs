@@ -16,3 +16,5 @@ mod tasks;
 
 pub use cli::{CommandError, block_on, fail, main};
 pub use execute::{execute, resolve};
+#[cfg(test)]
+pub use execute::task_and_framework;

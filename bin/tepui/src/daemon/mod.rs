@@ -1,7 +1,6 @@
 //! The long-running programs: from flags to a running master, agent or local cluster.
 
 mod agent;
-mod agent_removal;
 mod agent_resources;
 mod common;
 mod local;
@@ -9,6 +8,8 @@ mod master;
 mod node_cleanup;
 mod oversubscription;
 mod parent_death;
+#[cfg(test)]
+mod nonsense;
 
 pub use agent::agent;
 pub use local::local;
