@@ -17,7 +17,9 @@ mod tables;
 mod value;
 
 pub use bounds::{Bounds, Size};
-pub use choices::{Containerizers, LauncherName, LoggingLevel, ReconfigurationName, RecoverName, RegistryName, SorterName};
+pub use choices::{
+    Containerizers, LauncherName, LoggingLevel, ReconfigurationName, RecoverName, RegistryName, SorterName,
+};
 pub use definition::{Definition, Flag, FlagGroup, Kind, Program, Section, Support};
 pub use error::{Error, Origin};
 pub use help::help;

@@ -129,10 +129,7 @@ impl Reader {
         Ok(())
     }
 
-    fn read_environment(
-        &mut self,
-        environment: impl IntoIterator<Item = (OsString, OsString)>,
-    ) -> Result<(), Error> {
+    fn read_environment(&mut self, environment: impl IntoIterator<Item = (OsString, OsString)>) -> Result<(), Error> {
         for (variable, value) in environment {
             let Some(variable) = variable.to_str() else { continue };
             let Some(name) = variable.strip_prefix("MESOS_").map(str::to_ascii_lowercase) else { continue };
@@ -197,14 +194,13 @@ impl Values {
             let value = shown(text);
             move |reason| {
                 // A value that is known to work says more than a rule.
-                let example = default.filter(|default| !default.is_empty()).map(|default| format!(" (default: {default})"));
+                let example =
+                    default.filter(|default| !default.is_empty()).map(|default| format!(" (default: {default})"));
                 Error::Invalid { origin, value, reason: format!("{reason}{}", example.unwrap_or_default()) }
             }
         };
         match (self.given.get(name), default) {
-            (Some(given), _) => {
-                F::read(&given.text, bounds).map_err(invalid(&given.text, given.origin.clone()))
-            }
+            (Some(given), _) => F::read(&given.text, bounds).map_err(invalid(&given.text, given.origin.clone())),
             (None, Some(default)) => F::read(default, bounds).map_err(invalid(default, Origin::Argument(name))),
             (None, None) => F::absent().ok_or(Error::Missing { program: self.definition.program, name }),
         }

@@ -14,7 +14,9 @@ pub fn nonsense(flag: &Flag) -> Vec<String> {
         Kind::Text | Kind::Path | Kind::WatchedFile | Kind::List => Vec::new(),
         Kind::Address => vec!["", "0", "-1", "localhost", "1.2.3", "1.2.3.256", "::1", "1.2.3.4:5"],
         Kind::Choice(_) => vec!["", "0", "-1", "NaN", "nonsense"],
-        Kind::Duration => vec!["", "0", "-1", "1", "-1secs", "NaNsecs", "infsecs", "1e400secs", "99999999weeks", "1parsec"],
+        Kind::Duration => {
+            vec!["", "0", "-1", "1", "-1secs", "NaNsecs", "infsecs", "1e400secs", "99999999weeks", "1parsec"]
+        }
         Kind::Bytes => vec!["", "0", "-1", "1", "-1B", "1.5GB", "NaNGB", "99999999999999TB", "1PB"],
         Kind::Integer => vec!["", "-1", "1.5", "1e3", "NaN", "18446744073709551616", "0x10", " 1"],
         Kind::Float => vec!["", "NaN", "inf", "-inf", "1e999", "x"],

@@ -370,7 +370,8 @@ mod tests {
     fn rates_and_percentages_are_read_as_mesos_reads_them() {
         check("1/10mins", Some(Rate { interval: Duration::from_secs(600) }));
         check("3/1mins", Some(Rate { interval: Duration::from_secs(20) }));
-        for text in ["", "1", "1/", "/1secs", "0/1secs", "-1/1secs", "x/1secs", "1/x", "1/1secs/2", "1/0secs", "9/1ns"] {
+        for text in ["", "1", "1/", "/1secs", "0/1secs", "-1/1secs", "x/1secs", "1/x", "1/1secs/2", "1/0secs", "9/1ns"]
+        {
             check::<Rate>(text, None);
         }
         check("100%", Some(Percent(1.0)));

@@ -30,7 +30,11 @@ fn master(arguments: &[&str], environment: &[(&str, &str)]) -> Parsed<MasterFlag
 }
 
 /// What is wrong with flags of any program, with those that it needs.
-fn error_of(definition: &Definition, arguments: Vec<OsString>, environment: Vec<(OsString, OsString)>) -> Option<String> {
+fn error_of(
+    definition: &Definition,
+    arguments: Vec<OsString>,
+    environment: Vec<(OsString, OsString)>,
+) -> Option<String> {
     fn error<P: Program>(arguments: Vec<OsString>, environment: Vec<(OsString, OsString)>) -> Option<String> {
         parse::<P>(arguments, environment).err().map(|error| error.to_string())
     }
@@ -109,7 +113,10 @@ fn mistakes_are_named() {
     check(&["--offer_timeout=0secs"], "invalid value '0secs' for '--offer_timeout': expected at least 1ms");
     check(&["--registry=etcd"], "expected embedded, zookeeper, in_memory or replicated_log");
     check(&["--authenticate_frameworks"], "not supported: authentication");
-    check(&["--cluster=file:///does/not/exist"], "cannot read the value of '--cluster' from /does/not/exist: No such file");
+    check(
+        &["--cluster=file:///does/not/exist"],
+        "cannot read the value of '--cluster' from /does/not/exist: No such file",
+    );
     check(&["--cluster=file:///tmp/\u{1b}[2J"], "from /tmp/\\u{1b}[2J");
     let error = given::<MasterFlags>(&[], &[("MESOS_PORT", "")]).expect_err("must be refused");
     assert!(error.contains("invalid value '' for the variable MESOS_PORT"), "{error}");
@@ -174,7 +181,13 @@ fn every_flag_of_mesos_is_known_once() {
 fn defaults_and_extremes_are_valid_values() {
     for (definition, flag) in all_flags() {
         for value in flag.default.into_iter().map(str::to_owned).chain(extremes(flag).into_iter().flatten()) {
-            assert_eq!(error_of_value(&definition, flag, &value), None, "{} --{}={value}", definition.program, flag.name);
+            assert_eq!(
+                error_of_value(&definition, flag, &value),
+                None,
+                "{} --{}={value}",
+                definition.program,
+                flag.name
+            );
         }
         let fits = match flag.kind {
             Kind::Duration => matches!(flag.bounds, Bounds::Duration { .. }),
@@ -195,7 +208,8 @@ fn nonsense_is_refused_by_every_flag() {
             let argument = error_of_value(&definition, flag, &value);
             let variable = (os(&format!("MESOS_{}", flag.name.to_ascii_uppercase())), os(&value));
             // A required flag would be given twice, and the command line wins.
-            let variable = if flag.required { argument.clone() } else { error_of(&definition, Vec::new(), vec![variable]) };
+            let variable =
+                if flag.required { argument.clone() } else { error_of(&definition, Vec::new(), vec![variable]) };
             for said in [argument, variable] {
                 let said = said.unwrap_or_else(|| panic!("{} accepts --{}={value}", definition.program, flag.name));
                 let told = said.contains(flag.name) || said.contains(&flag.name.to_ascii_uppercase());

@@ -42,7 +42,9 @@ fn hint(status: u16, said: &str) -> &'static str {
         401 => " (it wants credentials, which this client cannot give yet)",
         403 => " (not subscribed, or not permitted)",
         // Words of its own come from a master that knows the path, and say what is missing.
-        404 if said.is_empty() => " (is this the right kind of peer, and does what you name still exist?)",
+        404 if said.is_empty() => {
+            " (it has nothing of that name: check the name, and whether this is the master or agent that you mean)"
+        }
         503 => " (it is not ready: try again in a moment)",
         _ => "",
     }

@@ -1,8 +1,6 @@
 //! The programs that have Mesos flags.
 
-use super::{
-    AddressFlags, AgentFlags, ExecuteFlags, LocalFlags, LoggingFlags, MasterFlags, NetworkIsolationFlags,
-};
+use super::{AddressFlags, AgentFlags, ExecuteFlags, LocalFlags, LoggingFlags, MasterFlags, NetworkIsolationFlags};
 use crate::definition::{Definition, FlagGroup, Program};
 
 /// All programs.

@@ -15,6 +15,6 @@ mod state;
 mod tasks;
 
 pub use cli::{CommandError, block_on, fail, main};
-pub use execute::{execute, resolve};
 #[cfg(test)]
 pub use execute::task_and_framework;
+pub use execute::{execute, resolve};

@@ -81,8 +81,9 @@ fn absolute(path: &Path) -> Result<PathBuf, CommandError> {
 
 fn core_config(flags: &AgentFlags, config: &mut agent::Config) -> Result<(), CommandError> {
     if let Some(text) = &flags.attributes {
-        config.attributes = resources::attributes::parse(text)
-            .map_err(|error| CommandError::message(format!("--attributes: {error}; expected e.g. rack:abc;level:10")))?;
+        config.attributes = resources::attributes::parse(text).map_err(|error| {
+            CommandError::message(format!("--attributes: {error}; expected e.g. rack:abc;level:10"))
+        })?;
     }
     config.domain = domain(&flags.address)?;
     config.switch_user = flags.switch_user;
@@ -99,8 +100,7 @@ fn core_config(flags: &AgentFlags, config: &mut agent::Config) -> Result<(), Com
     config.oversubscribed_resources_interval = flags.oversubscribed_resources_interval;
     config.qos_correction_interval_min = flags.qos_correction_interval_min;
     let modules = Modules::parse(flags.modules.as_ref().map(|Json(text)| text.as_str()))?;
-    config.estimator =
-        oversubscription::estimator(flags.resource_estimator.as_deref(), &modules, &flags.default_role)?;
+    config.estimator = oversubscription::estimator(flags.resource_estimator.as_deref(), &modules, &flags.default_role)?;
     config.qos = oversubscription::qos_controller(flags.qos_controller.as_deref(), &modules)?;
     config.recover = match flags.recover {
         RecoverName::Reconnect => Recover::Reconnect,

@@ -164,9 +164,9 @@ fn registry(
             embedded()
         }
         // Each master would have a registry of its own, and agents would be forgotten with every new leader.
-        (Some(RegistryName::Embedded), Some(_)) => Err(CommandError::message(
-            "--registry=embedded is for a master that is alone: with --zk use zookeeper",
-        )),
+        (Some(RegistryName::Embedded), Some(_)) => {
+            Err(CommandError::message("--registry=embedded is for a master that is alone: with --zk use zookeeper"))
+        }
         (Some(RegistryName::Embedded), None) => embedded(),
         (Some(RegistryName::InMemory), _) => Ok(RegistryBackend::InMemory),
         (Some(RegistryName::ZooKeeper), None) => Err(CommandError::message("--registry=zookeeper needs --zk")),
@@ -187,9 +187,8 @@ fn allocator(flags: &MasterFlags, options: &mut allocator::Options) -> Result<()
     options.filter_gpu_resources = flags.filter_gpu_resources;
     let excluded = flags.fair_sharing_excluded_resource_names.iter().flat_map(|list| &list.0);
     options.excluded_resource_names = excluded.map(|name| resources::Name::new(name)).collect();
-    let parse = |part: &str| {
-        minimum(part).map_err(|why| CommandError::message(format!("--min_allocatable_resources: {why}")))
-    };
+    let parse =
+        |part: &str| minimum(part).map_err(|why| CommandError::message(format!("--min_allocatable_resources: {why}")));
     let parts = flags.min_allocatable_resources.split('|').filter(|part| !part.is_empty());
     options.min_allocatable = parts.map(parse).collect::<Result<_, _>>()?;
     Ok(())

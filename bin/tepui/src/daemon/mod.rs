@@ -6,10 +6,10 @@ mod common;
 mod local;
 mod master;
 mod node_cleanup;
-mod oversubscription;
-mod parent_death;
 #[cfg(test)]
 mod nonsense;
+mod oversubscription;
+mod parent_death;
 
 pub use agent::agent;
 pub use local::local;
