@@ -242,10 +242,20 @@ impl Values {
         }
     }
 
+    /// In the form of the defaults, which is what readers of `/flags` compare with: `--x=0` is false.
     fn listing(&self) -> BTreeMap<String, String> {
-        let defaults = self.definition.flags().filter_map(|flag| Some((flag.name, flag.default?)));
-        let given = self.given.iter().map(|(name, given)| (*name, given.text.as_str()));
-        let asked = [("help", "false"), ("version", "false")];
-        defaults.chain(given).chain(asked).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+        let text = |flag: &Flag| {
+            let given = self.given.get(flag.name).map(|given| given.text.as_str());
+            let text = given.or(flag.default)?;
+            Some(match (flag.kind, text) {
+                (Kind::Bool, "1") => "true".to_owned(),
+                (Kind::Bool, "0") => "false".to_owned(),
+                (Kind::List, list) => list.split(',').map(str::trim).collect::<Vec<_>>().join(","),
+                (_, text) => text.to_owned(),
+            })
+        };
+        let flags = self.definition.flags().filter_map(|flag| Some((flag.name, text(flag)?)));
+        let asked = [("help", "false".to_owned()), ("version", "false".to_owned())];
+        flags.chain(asked).map(|(name, value)| (name.to_owned(), value)).collect()
     }
 }

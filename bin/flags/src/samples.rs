@@ -47,6 +47,8 @@ pub fn extremes(flag: &Flag) -> Option<[String; 2]> {
 /// The nearest values out of bounds.
 fn beyond(bounds: &Bounds) -> Vec<String> {
     const STEP: Duration = Duration::from_nanos(1);
+    /// The notation has fifteen digits: a nanosecond more than weeks would not be seen.
+    const VISIBLE_STEP: Duration = Duration::from_millis(1);
     let (below, above) = match *bounds {
         Bounds::Any | Bounds::NotEmpty => (None, None),
         Bounds::Integer { min, max } => {
@@ -61,7 +63,7 @@ fn beyond(bounds: &Bounds) -> Vec<String> {
         }
         Bounds::Duration { min, max } => (
             min.checked_sub(STEP).map(format_duration),
-            max.checked_add(STEP).filter(|_| max < Bounds::LONGEST).map(format_duration),
+            max.checked_add(VISIBLE_STEP).filter(|_| max < Bounds::LONGEST).map(format_duration),
         ),
     };
     below.into_iter().chain(above).collect()

@@ -1,5 +1,7 @@
 //! Flags as people and start scripts give them.
 
+#![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -242,6 +244,9 @@ fn the_listing_shows_what_has_a_value() {
     assert_eq!(value("recover"), Some("reconnect"));
     assert_eq!(value("help"), Some("false"));
     assert_eq!(value("attributes"), None);
+    let listing = master(&["--publish_per_framework_metrics=0", "--roles=a, b"], &[]).listing;
+    assert_eq!(listing.get("publish_per_framework_metrics").map(String::as_str), Some("false"));
+    assert_eq!(listing.get("roles").map(String::as_str), Some("a,b"));
 }
 
 #[test]
