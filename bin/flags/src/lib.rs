@@ -1,18 +1,31 @@
 //! Mesos flags: command line, `MESOS_*` variables and `file://` values.
 //!
-//! Every flag of Mesos 1.11 is known by name, kind and default, so that an existing
-//! start script works; each says whether it has an effect here.
+//! Every flag of Mesos 1.11 is known by name, type and default, so that an existing start script works; the table says of
+//! each whether it has an effect here. One table per program generates the struct that the program reads, the text of
+//! `--help`, the names of the variables and what `/flags` shows.
 
+mod bounds;
+mod choices;
 mod definition;
 mod error;
 mod help;
+mod macros;
 mod parse;
+mod samples;
+mod suggest;
 mod tables;
 mod value;
 
-pub use definition::{Definition, Flag, Kind, Support};
-pub use error::Error;
+pub use bounds::{Bounds, Size};
+pub use choices::{
+    Containerizers, LauncherName, LoggingLevel, ReconfigurationName, RecoverName, RegistryName, SorterName,
+};
+pub use definition::{Definition, Flag, FlagGroup, Kind, Program, Section, Support};
+pub use error::{Error, Origin};
 pub use help::help;
-pub use parse::{Parsed, parse};
-pub use tables::{AGENT, EXECUTE, LOCAL, MASTER};
-pub use value::{format_bytes, parse_bool, parse_bytes};
+pub use parse::{Invocation, Parsed, Values, parse};
+pub use samples::{extremes, nonsense};
+pub use tables::{
+    AddressFlags, AgentFlags, DEFINITIONS, ExecuteFlags, LocalFlags, LoggingFlags, MasterFlags, NetworkIsolationFlags,
+};
+pub use value::{Bytes, Field, Json, JsonOrOff, List, Percent, Rate, Value, WatchedFile, format_bytes};

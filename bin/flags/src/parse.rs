@@ -1,243 +1,261 @@
-//! From arguments and environment to checked values. The command line wins over the
-//! environment; unknown command-line flags are errors, unknown variables are not
-//! (both as in Mesos).
+//! From arguments and environment to a struct of typed values. The command line wins over the environment; unknown
+//! flags on the command line are errors, unknown variables are not (both as in Mesos).
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::time::Duration;
+use std::ffi::OsString;
 
-use model::parse_duration;
+use crate::definition::{Definition, Flag, Kind, Program, Support};
+use crate::error::{Error, Origin, shown};
+use crate::suggest::suggestion;
+use crate::value::Field;
 
-use crate::definition::{Definition, Flag, Kind, Support};
-use crate::error::Error;
-use crate::value::{parse_bool, parse_bytes};
+/// What a program was started for.
+#[derive(Debug)]
+pub enum Invocation<P> {
+    /// `--help` was given.
+    Help,
+    /// `--version` was given.
+    Version,
+    /// With these flags.
+    Run(Parsed<P>),
+}
 
-/// The values of one program's flags; every value has been checked against its kind.
+/// The flags that a program was started with.
 #[derive(Debug, Clone)]
-pub struct Parsed {
-    definition: &'static Definition,
-    values: BTreeMap<&'static str, String>,
+pub struct Parsed<P> {
+    /// A typed field for each flag that has an effect.
+    pub flags: P,
     /// Sentences to print: flags without effect that were set, deprecated names.
     pub warnings: Vec<String>,
-    /// `--help` was given.
-    pub help: bool,
-    /// `--version` was given.
-    pub version: bool,
+    /// Every flag that has a value and that value as text, by name: what `/flags` shows.
+    pub listing: BTreeMap<String, String>,
+}
+
+/// The values that were given, as text: what [`FlagGroup::read`](crate::FlagGroup::read) reads.
+#[derive(Debug)]
+pub struct Values {
+    definition: Definition,
+    given: BTreeMap<&'static str, Given>,
+}
+
+#[derive(Debug)]
+struct Given {
+    text: String,
+    origin: Origin,
 }
 
 /// Reads `arguments` (without the program's name) and the `MESOS_*` part of `environment`.
-pub fn parse(
-    definition: &'static Definition,
-    arguments: impl IntoIterator<Item = String>,
-    environment: impl IntoIterator<Item = (String, String)>,
-) -> Result<Parsed, Error> {
-    let mut parsed = Parsed { definition, values: BTreeMap::new(), warnings: Vec::new(), help: false, version: false };
-    let mut given = BTreeMap::new();
-    parsed.read_environment(environment, &mut given);
-    parsed.read_arguments(arguments, &mut given)?;
-    for (name, text) in given {
-        let Some(flag) = definition.find(name) else { continue };
-        parsed.set(flag, text)?;
+///
+/// # Errors
+///
+/// Fails for the first argument, variable or value that is not accepted, with a sentence that says what is.
+pub fn parse<P: Program>(
+    arguments: impl IntoIterator<Item = OsString>,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<Invocation<P>, Error> {
+    let mut reader = Reader {
+        values: Values { definition: P::DEFINITION, given: BTreeMap::new() },
+        warnings: Vec::new(),
+        help: false,
+        version: false,
+    };
+    reader.read_arguments(arguments)?;
+    if reader.help {
+        return Ok(Invocation::Help);
     }
-    Ok(parsed)
+    if reader.version {
+        return Ok(Invocation::Version);
+    }
+    reader.read_environment(environment)?;
+    let Reader { mut values, mut warnings, .. } = reader;
+    for flag in values.definition.flags() {
+        values.resolve_file(flag)?;
+        warnings.extend(values.check_support(flag)?);
+    }
+    Ok(Invocation::Run(Parsed { flags: P::read(&values)?, warnings, listing: values.listing() }))
 }
 
-impl Parsed {
-    fn read_environment(
-        &mut self,
-        environment: impl IntoIterator<Item = (String, String)>,
-        given: &mut BTreeMap<&'static str, String>,
-    ) {
-        for (variable, value) in environment {
-            let Some(name) = variable.strip_prefix("MESOS_") else { continue };
-            if let Some(flag) = self.definition.find(&name.to_ascii_lowercase()) {
-                given.insert(flag.name, value);
-            }
-        }
-    }
+struct Reader {
+    values: Values,
+    warnings: Vec<String>,
+    help: bool,
+    version: bool,
+}
 
-    fn read_arguments(
-        &mut self,
-        arguments: impl IntoIterator<Item = String>,
-        given: &mut BTreeMap<&'static str, String>,
-    ) -> Result<(), Error> {
-        let mut seen = Vec::new();
+impl Reader {
+    fn read_arguments(&mut self, arguments: impl IntoIterator<Item = OsString>) -> Result<(), Error> {
         let mut arguments = arguments.into_iter().peekable();
         while let Some(argument) = arguments.next() {
+            let argument = text(argument)?;
             let Some(body) = argument.strip_prefix("--") else {
                 if argument == "-h" {
                     self.help = true;
                     continue;
                 }
-                return Err(Error::Unexpected(argument));
+                return Err(Error::Unexpected(shown(&argument)));
             };
             let (name, value) = match body.split_once('=') {
                 Some((name, value)) => (name, Some(value.to_owned())),
                 None => (body, None),
             };
             match (name, value.as_deref()) {
-                ("help", None | Some("true")) => {
-                    self.help = true;
-                    continue;
+                ("help", None | Some("true" | "1")) => self.help = true,
+                ("version", None | Some("true" | "1")) => self.version = true,
+                ("help" | "version", Some("false" | "0")) => {}
+                _ => {
+                    // Both spellings occur in the wild: --work_dir (Mesos) and --work-dir.
+                    let name = name.replace('-', "_");
+                    let (flag, negated) = self.find(&name).ok_or_else(|| self.unknown(&argument, &name))?;
+                    let value = match (negated, value) {
+                        (true, None) => "false".to_owned(),
+                        (true, Some(value)) => return Err(negation_with_value(flag, &value)),
+                        (false, Some(value)) => value,
+                        (false, None) if flag.kind == Kind::Bool => "true".to_owned(),
+                        (false, None) => {
+                            let is_value = |next: &OsString| !next.as_encoded_bytes().starts_with(b"--");
+                            text(arguments.next_if(is_value).ok_or(Error::MissingValue(flag.name))?)?
+                        }
+                    };
+                    if flag.name != name && !negated {
+                        self.warnings.push(format!("--{name} is a deprecated name: use --{}", flag.name));
+                    }
+                    let given = Given { text: value, origin: Origin::Argument(flag.name) };
+                    if self.values.given.insert(flag.name, given).is_some() {
+                        return Err(Error::Duplicate(flag.name));
+                    }
                 }
-                ("version", None | Some("true")) => {
-                    self.version = true;
-                    continue;
-                }
-                _ => {}
             }
-            // Both spellings occur in the wild: --work_dir (Mesos) and --work-dir.
-            let name = name.replace('-', "_");
-            let (flag, negated) = self.resolve(&name).ok_or_else(|| self.unknown(&argument, &name))?;
-            if seen.contains(&flag.name) {
-                return Err(Error::Duplicate(flag.name));
-            }
-            seen.push(flag.name);
-            if flag.name != name && !negated {
-                self.warnings.push(format!("--{name} is a deprecated name: use --{}", flag.name));
-            }
-            let value = match (negated, value) {
-                (true, None) => "false".to_owned(),
-                (true, Some(value)) => {
-                    return Err(Error::Invalid {
-                        name: flag.name,
-                        value,
-                        reason: format!("--no-{} takes no value", flag.name),
-                    });
-                }
-                (false, Some(value)) => value,
-                (false, None) if flag.kind == Kind::Bool => "true".to_owned(),
-                (false, None) => match arguments.next_if(|next| !next.starts_with("--")) {
-                    Some(value) => value,
-                    None => return Err(Error::MissingValue(flag.name)),
-                },
-            };
-            given.insert(flag.name, value);
         }
         Ok(())
     }
 
-    fn resolve(&self, name: &str) -> Option<(&'static Flag, bool)> {
-        if let Some(flag) = self.definition.find(name) {
+    fn read_environment(&mut self, environment: impl IntoIterator<Item = (OsString, OsString)>) -> Result<(), Error> {
+        for (variable, value) in environment {
+            let Some(variable) = variable.to_str() else { continue };
+            let Some(name) = variable.strip_prefix("MESOS_").map(str::to_ascii_lowercase) else { continue };
+            let Some(flag) = self.values.definition.find(&name) else { continue };
+            match self.values.given.get(flag.name) {
+                Some(Given { origin: Origin::Argument(_), .. }) => continue,
+                // The current name wins over a deprecated one.
+                Some(_) if name != flag.name => continue,
+                _ => {}
+            }
+            let text = value.into_string().map_err(|value| not_utf8(&format!("{variable}={}", value.display())))?;
+            let given = Given { text, origin: Origin::Variable(variable.to_owned()) };
+            self.values.given.insert(flag.name, given);
+        }
+        Ok(())
+    }
+
+    /// The flag of this name, and whether it is negated.
+    fn find(&self, name: &str) -> Option<(&'static Flag, bool)> {
+        if let Some(flag) = self.values.definition.find(name) {
             return Some((flag, false));
         }
         let positive = name.strip_prefix("no_")?;
-        self.definition.find(positive).filter(|f| f.kind == Kind::Bool).map(|f| (f, true))
+        self.values.definition.find(positive).filter(|flag| flag.kind == Kind::Bool).map(|flag| (flag, true))
     }
 
     fn unknown(&self, given: &str, name: &str) -> Error {
-        let suggestion = self
-            .definition
-            .flags()
-            .map(|f| (distance(f.name, name), f.name))
-            .min()
-            .filter(|(d, _)| *d <= 3)
-            .map(|(_, n)| n);
-        Error::Unknown { program: self.definition.program, given: given.to_owned(), suggestion }
+        let definition = &self.values.definition;
+        Error::Unknown { program: definition.program, given: shown(given), suggestion: suggestion(definition, name) }
+    }
+}
+
+fn text(argument: OsString) -> Result<String, Error> {
+    argument.into_string().map_err(|argument| not_utf8(&argument.display().to_string()))
+}
+
+fn not_utf8(given: &str) -> Error {
+    Error::NotUtf8(shown(given))
+}
+
+fn negation_with_value(flag: &Flag, value: &str) -> Error {
+    Error::Invalid {
+        origin: Origin::Argument(flag.name),
+        value: shown(value),
+        reason: format!("--no-{} takes no value", flag.name),
+    }
+}
+
+impl Values {
+    /// The value of a field: as it was given, or the default.
+    ///
+    /// # Errors
+    ///
+    /// Fails for a value that is not of the field's type or bounds, and if there is none and must be one.
+    pub fn read<F: Field>(
+        &self,
+        name: &'static str,
+        default: Option<&'static str>,
+        bounds: &crate::Bounds,
+    ) -> Result<F, Error> {
+        let invalid = |text: &str, origin: Origin| {
+            let value = shown(text);
+            move |reason| {
+                // A value that is known to work says more than a rule.
+                let example =
+                    default.filter(|default| !default.is_empty()).map(|default| format!(" (default: {default})"));
+                Error::Invalid { origin, value, reason: format!("{reason}{}", example.unwrap_or_default()) }
+            }
+        };
+        match (self.given.get(name), default) {
+            (Some(given), _) => F::read(&given.text, bounds).map_err(invalid(&given.text, given.origin.clone())),
+            (None, Some(default)) => F::read(default, bounds).map_err(invalid(default, Origin::Argument(name))),
+            (None, None) => F::absent().ok_or(Error::Missing { program: self.definition.program, name }),
+        }
     }
 
-    fn set(&mut self, flag: &'static Flag, text: String) -> Result<(), Error> {
-        let text = from_file(flag, text)?;
-        check(flag, &text)?;
-        let changed = flag.default != Some(text.as_str());
-        match flag.support {
-            Support::Refused(reason) if changed => return Err(Error::Refused { name: flag.name, reason }),
-            Support::NoEffect(reason) if changed => {
-                self.warnings.push(format!("--{} has no effect: {reason}", flag.name));
-            }
-            _ => {}
+    /// Replaces `file:///path` by the file's content, without the final newline.
+    fn resolve_file(&mut self, flag: &Flag) -> Result<(), Error> {
+        let Some(given) = self.given.get_mut(flag.name) else { return Ok(()) };
+        // A file that is watched stays a path.
+        let path = match given.text.strip_prefix("file://") {
+            Some(_) if flag.kind == Kind::WatchedFile => return Ok(()),
+            Some(path) => path,
+            None if flag.kind == Kind::Json && given.text.starts_with('/') => given.text.as_str(),
+            None => return Ok(()),
+        };
+        match std::fs::read_to_string(path) {
+            Ok(content) => given.text = content.trim_end_matches('\n').to_owned(),
+            Err(source) => return Err(Error::File { origin: given.origin.clone(), path: shown(path), source }),
         }
-        self.values.insert(flag.name, text);
         Ok(())
     }
 
-    /// The value as text: as given, or the default.
-    pub fn get(&self, name: &str) -> Option<&str> {
-        match self.values.get(name) {
-            Some(value) => Some(value),
-            None => self.definition.find(name).and_then(|f| f.default),
+    /// A warning about a flag without effect.
+    fn check_support(&self, flag: &Flag) -> Result<Option<String>, Error> {
+        let Some(given) = self.given.get(flag.name) else { return Ok(None) };
+        if flag.support == Support::Supported {
+            return Ok(None);
+        }
+        (flag.check)(&given.text, &flag.bounds).map_err(|reason| Error::Invalid {
+            origin: given.origin.clone(),
+            value: shown(&given.text),
+            reason,
+        })?;
+        let changed = flag.default != Some(given.text.as_str());
+        match flag.support {
+            Support::Refused(reason) if changed => Err(Error::Refused { name: flag.name, reason }),
+            Support::NoEffect(reason) if changed => Ok(Some(format!("--{} has no effect: {reason}", flag.name))),
+            _ => Ok(None),
         }
     }
 
-    /// Whether it was given (not merely defaulted).
-    pub fn is_set(&self, name: &str) -> bool {
-        self.values.contains_key(name)
+    /// In the form of the defaults, which is what readers of `/flags` compare with: `--x=0` is false.
+    fn listing(&self) -> BTreeMap<String, String> {
+        let text = |flag: &Flag| {
+            let given = self.given.get(flag.name).map(|given| given.text.as_str());
+            let text = given.or(flag.default)?;
+            Some(match (flag.kind, text) {
+                (Kind::Bool, "1") => "true".to_owned(),
+                (Kind::Bool, "0") => "false".to_owned(),
+                (Kind::List, list) => list.split(',').map(str::trim).collect::<Vec<_>>().join(","),
+                (_, text) => text.to_owned(),
+            })
+        };
+        let flags = self.definition.flags().filter_map(|flag| Some((flag.name, text(flag)?)));
+        let asked = [("help", "false".to_owned()), ("version", "false".to_owned())];
+        flags.chain(asked).map(|(name, value)| (name.to_owned(), value)).collect()
     }
-
-    pub fn bool(&self, name: &str) -> bool {
-        self.get(name).is_some_and(|v| parse_bool(v) == Ok(true))
-    }
-
-    pub fn duration(&self, name: &str) -> Option<Duration> {
-        self.get(name).and_then(|v| parse_duration(v).ok())
-    }
-
-    pub fn bytes(&self, name: &str) -> Option<u64> {
-        self.get(name).and_then(|v| parse_bytes(v).ok())
-    }
-
-    pub fn integer(&self, name: &str) -> Option<u64> {
-        self.get(name).and_then(|v| v.parse().ok())
-    }
-
-    pub fn float(&self, name: &str) -> Option<f64> {
-        self.get(name).and_then(|v| v.parse().ok())
-    }
-
-    pub fn path(&self, name: &str) -> Option<PathBuf> {
-        self.get(name).map(PathBuf::from)
-    }
-
-    /// What `/flags` shows: every flag that has a value, by name.
-    pub fn listing(&self) -> Vec<(String, String)> {
-        let mut all: BTreeMap<&str, &str> =
-            self.definition.flags().filter_map(|f| f.default.map(|d| (f.name, d))).collect();
-        all.extend(self.values.iter().map(|(name, value)| (*name, value.as_str())));
-        all.insert("help", "false");
-        all.insert("version", "false");
-        all.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
-    }
-}
-
-/// `file:///path` stands for the file's content, without the final newline.
-fn from_file(flag: &'static Flag, text: String) -> Result<String, Error> {
-    // `--whitelist` is watched, so it stays a path.
-    let path = match text.strip_prefix("file://") {
-        Some(path) if flag.name != "whitelist" => path.to_owned(),
-        None if flag.kind == Kind::Json && text.starts_with('/') => text.clone(),
-        _ => return Ok(text),
-    };
-    match std::fs::read_to_string(&path) {
-        Ok(content) => Ok(content.trim_end_matches('\n').to_owned()),
-        Err(source) => Err(Error::File { name: flag.name, path, source }),
-    }
-}
-
-fn check(flag: &'static Flag, text: &str) -> Result<(), Error> {
-    let result = match flag.kind {
-        Kind::Bool => parse_bool(text).map(drop),
-        Kind::Duration => parse_duration(text).map(drop).map_err(|error| error.to_string()),
-        Kind::Bytes => parse_bytes(text).map(drop),
-        Kind::Integer => text.parse::<u64>().map(drop).map_err(|_| "expected a whole number".to_owned()),
-        Kind::Float => match text.parse::<f64>() {
-            Ok(number) if number.is_finite() => Ok(()),
-            _ => Err("expected a number".to_owned()),
-        },
-        Kind::Text | Kind::Json => Ok(()),
-    };
-    result.map_err(|reason| Error::Invalid { name: flag.name, value: text.to_owned(), reason })
-}
-
-/// Levenshtein distance, for suggestions.
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, y) in b.bytes().enumerate() {
-            let cost = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = cost.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row.last().copied().unwrap_or(0)
 }

@@ -5,7 +5,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-use flags::Parsed;
+use flags::{LoggingFlags, LoggingLevel};
 use model::visible;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::RecordFields;
@@ -18,10 +18,15 @@ use crate::output;
 
 /// `RUST_LOG` refines what `--logging_level` allows. Called once, before anything logs. Returns the file that holds the
 /// log, where there is one: as in Mesos, `--external_log_file` is it before the one in `--log_dir`.
-pub fn init(flags: &Parsed, program: &str) -> Result<Option<PathBuf>, CommandError> {
-    let own = flags.path("log_dir").map(|directory| open(&directory, program)).transpose()?;
-    let shown = flags.path("external_log_file").or_else(|| own.as_ref().map(|(path, _)| path.clone()));
-    let quiet = flags.bool("quiet");
+/// `warnings` are what reading the flags had to say: they are its first lines.
+///
+/// # Errors
+///
+/// Fails if the file in `--log_dir` cannot be opened.
+pub fn init(flags: &LoggingFlags, warnings: &[String], program: &str) -> Result<Option<PathBuf>, CommandError> {
+    let own = flags.log_dir.as_deref().map(|directory| open(directory, program)).transpose()?;
+    let shown = flags.external_log_file.clone().or_else(|| own.as_ref().map(|(path, _)| path.clone()));
+    let quiet = flags.quiet;
     // Colours are for eyes: a file is for `grep`.
     let ansi = own.is_none() && std::io::stderr().is_terminal() && output::wants_colours();
     let writer = match own {
@@ -30,19 +35,19 @@ pub fn init(flags: &Parsed, program: &str) -> Result<Option<PathBuf>, CommandErr
         None if quiet => return Ok(shown),
         None => BoxMakeWriter::new(std::io::stderr),
     };
-    let level = match flags.get("logging_level") {
-        Some("WARNING") => "warn",
-        Some("ERROR") => "error",
-        Some("DEBUG") => "debug",
+    let level = match flags.logging_level {
+        LoggingLevel::Warning => "warn",
+        LoggingLevel::Error => "error",
+        LoggingLevel::Debug => "debug",
         // What a session with ZooKeeper goes through in detail says nothing to an operator.
-        _ => "info,zookeeper_client=warn",
+        LoggingLevel::Info => "info,zookeeper_client=warn",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     // Otherwise a line that cannot be written (a full disk, a closed pipe) is complained of on stderr, and that panics where
     // stderr is what cannot be written: whichever thread has something to say ends.
     let subscriber = tracing_subscriber::fmt().log_internal_errors(false);
     subscriber.with_env_filter(filter).with_writer(writer).with_ansi(ansi).fmt_fields(OneLine).init();
-    for warning in &flags.warnings {
+    for warning in warnings {
         tracing::warn!("{warning}");
     }
     Ok(shown)

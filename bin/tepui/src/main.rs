@@ -7,29 +7,31 @@ mod batch;
 mod commands;
 mod daemon;
 mod logging;
+mod mesos_flags;
 mod output;
 mod ports;
 mod signals;
 mod table;
 mod user;
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args().peekable();
+    let mut arguments = std::env::args_os().peekable();
     let invoked = arguments.next().unwrap_or_default();
     let name = Path::new(&invoked).file_name().and_then(|n| n.to_str()).unwrap_or_default().to_owned();
     if let Some(program) = program(&name) {
         return program(arguments.collect());
     }
-    if let Some(program) = arguments.peek().and_then(|first| program(first)) {
+    if let Some(program) = arguments.peek().and_then(|first| program(first.to_str()?)) {
         return program(arguments.skip(1).collect());
     }
     commands::main()
 }
 
-type Program = fn(Vec<String>) -> ExitCode;
+type Program = fn(Vec<OsString>) -> ExitCode;
 
 /// Programs that take Mesos flags (or none) instead of subcommands.
 fn program(name: &str) -> Option<Program> {

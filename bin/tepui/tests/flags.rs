@@ -8,6 +8,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use processes::{Agent, Master, free_port, get, until};
 
@@ -17,13 +18,82 @@ fn what_help_promises_is_read_by_somebody() {
     const READERS: [&str; 3] = ["bin/tepui/src", "core/views/src/master", "core/views/src/metrics"];
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let sources: String = READERS.iter().map(|folder| text_below(&crates.join(folder))).collect();
-    for definition in [&flags::MASTER, &flags::AGENT, &flags::LOCAL, &flags::EXECUTE] {
-        let unread = definition.flags().filter(|flag| {
-            flag.support == flags::Support::Supported && !sources.contains(&format!("\"{}\"", flag.name))
-        });
-        let unread: Vec<&str> = unread.map(|flag| flag.name).collect();
+    let is_read = |name: &str| {
+        let reads_field = |(at, field): (usize, &str)| {
+            let before = sources[..at].chars().next_back();
+            let after = sources[at + field.len()..].chars().next();
+            let in_word = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+            !in_word(after) && (field.starts_with('.') || !in_word(before))
+        };
+        // `flags.name`, `"name"` of the list, or a name in a pattern.
+        [format!(".{name}"), format!("\"{name}\""), format!(" {name},")]
+            .iter()
+            .any(|text| sources.match_indices(text.as_str()).any(reads_field))
+    };
+    for definition in flags::DEFINITIONS {
+        let supported = definition.flags().filter(|flag| flag.support == flags::Support::Supported);
+        let unread: Vec<&str> = supported.map(|flag| flag.name).filter(|name| !is_read(name)).collect();
         assert!(unread.is_empty(), "{} accepts flags that nobody reads: {unread:?}", definition.program);
     }
+}
+
+/// Values at one end of their bounds, of all flags that have some.
+fn extremes(definition: flags::Definition, end: usize, except: &[&str]) -> Vec<String> {
+    let flags = definition.flags().filter(|flag| flag.support == flags::Support::Supported);
+    let value = |flag: &flags::Flag| Some(format!("--{}={}", flag.name, flags::extremes(flag)?[end]));
+    flags.filter(|flag| !except.contains(&flag.name)).filter_map(value).collect()
+}
+
+/// Processor time in hundredths of a second.
+fn cpu(pid: u32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let fields: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+}
+
+/// All at once: whatever is accepted must neither overflow nor keep a processor busy.
+#[test]
+fn clusters_work_with_the_least_and_the_greatest_value_of_every_flag() {
+    use flags::Program as _;
+    /// Where a process is found, and how long the test's own disk may take.
+    const EXCEPT: [&str; 3] = ["port", "advertise_port", "registry_fetch_timeout"];
+    for end in 0..2 {
+        let arguments = extremes(flags::MasterFlags::DEFINITION, end, &EXCEPT);
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let master = Master::with(tempfile::tempdir().unwrap(), free_port(), &arguments);
+        let mut arguments = extremes(flags::AgentFlags::DEFINITION, end, &EXCEPT);
+        // A minute on average is longer than this test waits.
+        arguments.retain(|argument| end == 0 || !argument.starts_with("--registration_backoff_factor="));
+        arguments.push("--resource_estimator=fixed:cpus:1".to_owned());
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let agent = Agent::with(&format!("127.0.0.1:{}", master.port), &arguments);
+        until("the agent is registered", || (master.agents().len() == 1).then_some(()));
+        let pids = [master.child.id(), agent.child.id()];
+        let before = pids.map(cpu);
+        // This is the time in which processor time is counted.
+        std::thread::sleep(Duration::from_secs(3));
+        for ((pid, before), name) in pids.into_iter().zip(before).zip(["master", "agent"]) {
+            let used = cpu(pid) - before;
+            assert!(used < 150, "the {name} with {} values uses {used} % of 3 s", ["least", "greatest"][end]);
+        }
+        assert_eq!(master.agents().len(), 1, "it stays registered");
+    }
+}
+
+#[test]
+fn values_that_are_no_text_are_refused_without_a_panic() {
+    use std::os::unix::ffi::OsStrExt;
+    let bytes = std::ffi::OsStr::from_bytes(b"--work_dir=\xff");
+    for program in ["master", "agent", "local", "mesos-execute"] {
+        let output = Command::new(env!("CARGO_BIN_EXE_tepui")).arg(program).arg(bytes).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(1) && said.contains("is not UTF-8"), "{program}: {said}");
+    }
+    let other = std::ffi::OsStr::from_bytes(b"\xff");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tepui"));
+    let output = command.args(["master", "--port=x"]).env("SOMETHING", other).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("invalid value 'x' for '--port'"), "a variable of others is not looked at: {said}");
 }
 
 fn text_below(folder: &Path) -> String {
@@ -89,6 +159,19 @@ fn first_offers(port: u16, name: &str, capability: &str) -> (BufReader<TcpStream
         assert_ne!(reader.read_line(&mut line).unwrap(), 0, "the stream ended");
     }
     (reader, line)
+}
+
+/// As in Mesos, the master does not answer it.
+#[test]
+fn an_agent_that_is_refused_says_so_in_its_own_log() {
+    let check = |master_flags: &[&str], agent_flags: &[&str], expect: &str| {
+        let master = Master::with(tempfile::tempdir().unwrap(), free_port(), master_flags);
+        let agent_flags = [agent_flags, &["--registration_backoff_factor=10ms"]].concat();
+        let agent = Agent::with(&format!("127.0.0.1:{}", master.port), &agent_flags);
+        until(expect, || agent.log().contains(expect).then_some(()));
+    };
+    check(&[], &[&domain("here", "z1")], "it refuses this agent because of its --domain");
+    check(&[&domain("here", "z1"), "--require_agent_domain"], &[], "as a master with --require_agent_domain does");
 }
 
 /// Two agents, one in the region of the master. A framework that does not know regions is offered that one only; what is

@@ -1,6 +1,7 @@
 //! `--container_logger`: how the outputs of containers are bounded.
 
 use containerizer::Rotation;
+use flags::{Bytes, Value as _};
 use messages::v1;
 
 /// Mesos' default `max_stdout_size`, and Kubernetes' number of files: four old ones and the one that is written to.
@@ -68,7 +69,7 @@ impl ContainerLogger {
 ///
 /// It is no size, or less than a page.
 pub fn set_size(rotation: &mut Option<Rotation>, text: &str) -> Result<(), String> {
-    match flags::parse_bytes(text.trim())? {
+    match Bytes::parse(text.trim())?.0 {
         bytes if bytes < MIN_BYTES => Err(format!("expected at least {MIN_BYTES}B, a page, and not {bytes}B")),
         bytes => {
             rotation.get_or_insert(DEFAULT_ROTATION).max_bytes = bytes;

@@ -1,49 +1,53 @@
-//! The agent's flags for network isolation. In Mesos most of them exist only in builds with
-//! the port-mapping isolator, so they are recognised and have no effect.
+//! The agent's flags for network isolation. In Mesos most of them exist only in builds with the port-mapping isolator, so
+//! they are recognised and have no effect.
 
-use super::common::{NOT_IMPLEMENTED, flag, unset};
-use crate::definition::{Flag, Kind};
+use std::path::PathBuf;
+use std::time::Duration;
 
-const PORT_MAPPING: &str = "there is no port-mapping isolator";
+use super::reasons::{NOT_IMPLEMENTED, PORT_MAPPING};
+use crate::macros::flags;
 
-pub(super) const NETWORK_ISOLATION: &[Flag] = &[
-    unset("ephemeral_ports_per_container", Kind::Text, "Ephemeral ports per container.").no_effect(PORT_MAPPING),
-    unset("eth0_name", Kind::Text, "Eth0 name.").no_effect(PORT_MAPPING),
-    unset("lo_name", Kind::Text, "Lo name.").no_effect(PORT_MAPPING),
-    unset("egress_rate_limit_per_container", Kind::Text, "Egress rate limit per container.").no_effect(PORT_MAPPING),
-    unset("egress_rate_per_cpu", Kind::Text, "Egress rate per CPU.").no_effect(PORT_MAPPING),
-    unset("minimum_egress_rate_limit", Kind::Text, "Minimum egress rate limit.").no_effect(PORT_MAPPING),
-    unset("maximum_egress_rate_limit", Kind::Text, "Maximum egress rate limit.").no_effect(PORT_MAPPING),
-    unset("egress_ceil_limit", Kind::Text, "Egress ceil limit.").no_effect(PORT_MAPPING),
-    unset("egress_burst", Kind::Text, "Egress burst.").no_effect(PORT_MAPPING),
-    unset("egress_unique_flow_per_container", Kind::Bool, "Egress unique flow per container.").no_effect(PORT_MAPPING),
-    unset("egress_flow_classifier_parent", Kind::Text, "Egress flow classifier parent.").no_effect(PORT_MAPPING),
-    unset("ingress_rate_limit_per_container", Kind::Text, "Ingress rate limit per container.").no_effect(PORT_MAPPING),
-    unset("ingress_rate_per_cpu", Kind::Text, "Ingress rate per CPU.").no_effect(PORT_MAPPING),
-    unset("minimum_ingress_rate_limit", Kind::Text, "Minimum ingress rate limit.").no_effect(PORT_MAPPING),
-    unset("maximum_ingress_rate_limit", Kind::Text, "Maximum ingress rate limit.").no_effect(PORT_MAPPING),
-    unset("ingress_ceil_limit", Kind::Text, "Ingress ceil limit.").no_effect(PORT_MAPPING),
-    unset("ingress_burst", Kind::Text, "Ingress burst.").no_effect(PORT_MAPPING),
-    unset("ingress_isolate_existing_containers", Kind::Bool, "Ingress isolate existing containers.")
-        .no_effect(PORT_MAPPING),
-    unset("network_link_speed", Kind::Text, "Network link speed.").no_effect(PORT_MAPPING),
-    unset("network_enable_socket_statistics_summary", Kind::Bool, "Network enable socket statistics summary.")
-        .no_effect(PORT_MAPPING),
-    unset("network_enable_socket_statistics_details", Kind::Bool, "Network enable socket statistics details.")
-        .no_effect(PORT_MAPPING),
-    unset("network_enable_snmp_statistics", Kind::Bool, "Network enable SNMP statistics.").no_effect(PORT_MAPPING),
-    unset("network_enable_rate_statistics", Kind::Bool, "Network enable rate statistics.").no_effect(PORT_MAPPING),
-    unset("network_rate_statistics_window", Kind::Duration, "Network rate statistics window.").no_effect(PORT_MAPPING),
-    unset("network_rate_statistics_interval", Kind::Duration, "Network rate statistics interval.")
-        .no_effect(PORT_MAPPING),
-    unset("container_ports_watch_interval", Kind::Duration, "Container ports watch interval.")
-        .no_effect(NOT_IMPLEMENTED),
-    unset("check_agent_port_range_only", Kind::Bool, "Check agent port range only.").no_effect(NOT_IMPLEMENTED),
-    unset("enforce_container_ports", Kind::Bool, "Enforce container ports.").no_effect(NOT_IMPLEMENTED),
-    unset("container_ports_isolated_range", Kind::Text, "Container ports isolated range.").no_effect(NOT_IMPLEMENTED),
-    unset("network_cni_plugins_dir", Kind::Text, "Network CNI plugins dir.").no_effect(NOT_IMPLEMENTED),
-    unset("network_cni_config_dir", Kind::Text, "Network CNI config dir.").no_effect(NOT_IMPLEMENTED),
-    flag("network_cni_root_dir_persist", Kind::Bool, "false", "Network CNI root dir persist.")
-        .no_effect(NOT_IMPLEMENTED),
-    flag("network_cni_metrics", Kind::Bool, "true", "Network CNI metrics.").no_effect(NOT_IMPLEMENTED),
-];
+flags! {
+    /// No fields: none of these flags has an effect.
+    NetworkIsolationFlags {
+        "Network isolation" {
+            [NoEffect: PORT_MAPPING] {
+                ephemeral_ports_per_container: String => "Ephemeral ports of each container.";
+                eth0_name: String => "The name of the public network interface.";
+                lo_name: String => "The name of the loopback interface.";
+                egress_rate_limit_per_container: String => "The most bytes a second out of a container.";
+                egress_rate_per_cpu: String => "The same, for each cpu.";
+                minimum_egress_rate_limit: String => "The least of those limits.";
+                maximum_egress_rate_limit: String => "The greatest of those limits.";
+                egress_ceil_limit: String => "How far a container may go beyond its limit.";
+                egress_burst: String => "Bytes that may go out at once.";
+                egress_unique_flow_per_container: bool => "A flow of its own for each container.";
+                egress_flow_classifier_parent: String => "The parent of those flows.";
+                ingress_rate_limit_per_container: String => "The most bytes a second into a container.";
+                ingress_rate_per_cpu: String => "The same, for each cpu.";
+                minimum_ingress_rate_limit: String => "The least of those limits.";
+                maximum_ingress_rate_limit: String => "The greatest of those limits.";
+                ingress_ceil_limit: String => "How far a container may go beyond its limit.";
+                ingress_burst: String => "Bytes that may come in at once.";
+                ingress_isolate_existing_containers: bool => "Limit containers that run already.";
+                network_link_speed: String => "The speed of the interface.";
+                network_enable_socket_statistics_summary: bool => "Socket statistics of containers.";
+                network_enable_socket_statistics_details: bool => "Details of them.";
+                network_enable_snmp_statistics: bool => "SNMP statistics of containers.";
+                network_enable_rate_statistics: bool => "Rates of traffic of containers.";
+                network_rate_statistics_window: Duration => "The time they are taken over.";
+                network_rate_statistics_interval: Duration => "How often they are taken.";
+            }
+            [NoEffect: NOT_IMPLEMENTED] {
+                container_ports_watch_interval: Duration => "How often ports of containers are looked at.";
+                check_agent_port_range_only: bool => "Look only at the ports that the agent offers.";
+                enforce_container_ports: bool => "Kill containers that listen on ports they were not given.";
+                container_ports_isolated_range: String => "The ports that are looked at.";
+                network_cni_plugins_dir: PathBuf => "The directories of CNI plug-ins.";
+                network_cni_config_dir: PathBuf => "The directory of CNI configurations.";
+                network_cni_root_dir_persist: bool = "false" => "Keep the state of CNI over a reboot.";
+                network_cni_metrics: bool = "true" => "Metrics of CNI.";
+            }
+        }
+    }
+}

@@ -1,27 +1,35 @@
 //! `tepui local`, `mesos-local`: what it adds to the flags of master and agent.
 
-use super::common::{LOGGING, flag, unset};
-use crate::definition::{Definition, Flag, Kind};
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
 
-/// The flags of a local cluster. Other master and agent flags are taken from `MESOS_*` variables.
-pub const LOCAL: Definition = Definition {
-    program: "tepui local",
-    about: "Starts a whole cluster on this machine: one master and some agents, each a process of its own.",
-    sections: &[("Cluster", CLUSTER), ("Logging", LOGGING)],
-};
+use super::LoggingFlags;
+use super::limits::PEER_PORT;
+use crate::bounds::Bounds;
+use crate::choices::LauncherName;
+use crate::macros::flags;
 
-const CLUSTER: &[Flag] = &[
-    flag("num_slaves", Kind::Integer, "2", "How many agents to start.").alias(&["agents", "num_agents"]),
-    flag("ip", Kind::Text, "127.0.0.1", "The address everything listens on."),
-    flag("port", Kind::Integer, "5050", "The port of the master; the agents take the following ones."),
-    unset("work_dir", Kind::Text, "Where master and agents keep their files; without it, a new temporary directory."),
-    unset(
-        "resources",
-        Kind::Text,
-        "Resources of each agent, e.g. cpus:2;mem:1024; without it, the machine's divided by the number of agents.",
-    ),
-    unset("attributes", Kind::Text, "Attributes of each agent, e.g. rack:a1;ssd:yes."),
-    unset("isolation", Kind::Text, "Isolation of each agent, as for `tepui agent`."),
-    unset("launcher", Kind::Text, "Launcher of each agent: linux or posix."),
-    unset("container_logger", Kind::Text, "How stdout and stderr are bounded, as for `tepui agent`."),
-];
+/// More agents than a machine has ports and memory for.
+const AGENTS: Bounds = Bounds::between(1, 1000);
+
+flags! {
+    /// The flags of a local cluster. Other flags of masters and agents are taken from `MESOS_*` variables.
+    LocalFlags {
+        logging: LoggingFlags;
+        "Cluster" {
+            #[alias = "agents"]
+            #[alias = "num_agents"]
+            num_slaves: usize = "2", in AGENTS => "How many agents to start. `tepui master` starts a master alone.";
+            ip: Ipv4Addr = "127.0.0.1" => "The address everything listens on.";
+            port: u16 = "5050", in PEER_PORT => "The port of the master; the agents take the following ones.";
+            work_dir: Option<PathBuf> =>
+                "Where master and agents keep their files; without it, a new temporary directory.";
+            resources: Option<String> =>
+                "Resources of each agent, e.g. cpus:2;mem:1024; without it, the machine's divided by the number of agents.";
+            attributes: Option<String>, in Bounds::Any => "Attributes of each agent, e.g. rack:a1;ssd:yes.";
+            isolation: Option<String> => "Isolation of each agent, as for `tepui agent`.";
+            launcher: Option<LauncherName> => "Launcher of each agent.";
+            container_logger: Option<String> => "How stdout and stderr are bounded, as for `tepui agent`.";
+        }
+    }
+}

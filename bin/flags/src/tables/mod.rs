@@ -1,13 +1,21 @@
 //! The flags of each program, by section.
 
+mod address;
 mod agent;
 mod agent_network;
-mod common;
 mod execute;
+mod limits;
 mod local;
+mod logging;
 mod master;
+mod programs;
+mod reasons;
 
-pub use agent::AGENT;
-pub use execute::EXECUTE;
-pub use local::LOCAL;
-pub use master::MASTER;
+pub use address::AddressFlags;
+pub use agent::AgentFlags;
+pub use agent_network::NetworkIsolationFlags;
+pub use execute::ExecuteFlags;
+pub use local::LocalFlags;
+pub use logging::LoggingFlags;
+pub use master::MasterFlags;
+pub use programs::DEFINITIONS;

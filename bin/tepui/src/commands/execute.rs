@@ -1,49 +1,48 @@
 //! `mesos-execute` and `mesos-resolve`, with the flags and output of Mesos.
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use client::Address;
-use flags::Parsed;
+use flags::{ExecuteFlags, Json, Parsed};
 use messages::v1;
 use wire::Limits;
 
-use super::cli::{CommandError, DETECTION, block_on, fail, printed};
+use super::cli::{CommandError, DETECTION, block_on, fail};
 use crate::batch::{self, Observer};
 use crate::logging;
+use crate::mesos_flags::parse_or_exit;
 use crate::output;
 
 /// `mesos-execute`: runs one task and mirrors its updates.
-pub fn execute(arguments: Vec<String>) -> ExitCode {
-    let flags = match flags::parse(&flags::EXECUTE, arguments, std::env::vars()) {
-        Ok(flags) => flags,
-        Err(error) => return fail(&error),
+pub fn execute(arguments: Vec<OsString>) -> ExitCode {
+    let Parsed { flags, warnings, .. } = match parse_or_exit::<ExecuteFlags>(arguments) {
+        Ok(parsed) => parsed,
+        Err(code) => return code,
     };
-    if flags.help {
-        output::print(flags::help(&flags::EXECUTE));
-        return printed();
-    }
-    if let Err(failure) = logging::init(&flags, "mesos-execute") {
+    if let Err(failure) = logging::init(&flags.logging, &warnings, "mesos-execute") {
         return fail(&failure);
     }
     block_on(async { run(&flags).await })
 }
 
-async fn run(flags: &Parsed) -> Result<ExitCode, CommandError> {
-    let given = flags.get("master").ok_or_else(|| CommandError::message("--master=host:port is missing"))?;
+async fn run(flags: &ExecuteFlags) -> Result<ExitCode, CommandError> {
+    let (task, framework) = task_and_framework(flags)?;
     // Says so at once, and with an end, if there is none.
-    client::detect(given, DETECTION).await?;
-    if flags.is_set("task_group") {
-        return Err(CommandError::message("--task_group needs the default executor, which is not built yet"));
-    }
-    let task = task(flags)?;
-    let options = batch::Options {
-        master: given.to_owned(),
-        framework: framework(flags)?,
-        kill_after: flags.duration("kill_after"),
-    };
+    client::detect(&flags.master, DETECTION).await?;
+    let options = batch::Options { master: flags.master.clone(), framework, kill_after: flags.kill_after };
     let outcome = batch::run_batch(options, batch::Plan::new(vec![task]), &mut Mirror).await?;
     let ok = outcome.plan.tasks().iter().all(|t| t.state == Some(v1::TaskState::TaskFinished));
     Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What to run, and as which framework.
+///
+/// # Errors
+///
+/// Fails with a sentence that names the flag and says what it accepts.
+pub fn task_and_framework(flags: &ExecuteFlags) -> Result<(v1::TaskInfo, v1::FrameworkInfo), CommandError> {
+    Ok((task(flags)?, framework(flags)?))
 }
 
 /// Prints what scripts around `mesos-execute` look for.
@@ -78,13 +77,13 @@ impl Observer for Mirror {
     }
 }
 
-fn framework(flags: &Parsed) -> Result<v1::FrameworkInfo, CommandError> {
+fn framework(flags: &ExecuteFlags) -> Result<v1::FrameworkInfo, CommandError> {
     use v1::framework_info::{Capability, capability::Type};
     let mut types = vec![Type::ReservationRefinement, Type::MultiRole, Type::GpuResources];
-    if flags.bool("partition_aware") {
+    if flags.partition_aware {
         types.push(Type::PartitionAware);
     }
-    for name in flags.get("framework_capabilities").unwrap_or_default().split(',').filter(|n| !n.is_empty()) {
+    for name in flags.framework_capabilities.iter().flat_map(|list| &list.0) {
         let named = Type::from_str_name(name).ok_or_else(|| {
             CommandError::message(format!("--framework_capabilities: there is no capability '{name}'"))
         })?;
@@ -95,22 +94,26 @@ fn framework(flags: &Parsed) -> Result<v1::FrameworkInfo, CommandError> {
     Ok(v1::FrameworkInfo {
         user: crate::user::current(),
         name: "mesos-execute instance".to_owned(),
-        roles: vec![flags.get("role").unwrap_or("*").to_owned()],
-        checkpoint: Some(flags.bool("checkpoint")),
-        principal: flags.get("principal").map(str::to_owned),
+        roles: vec![flags.role.clone()],
+        checkpoint: Some(flags.checkpoint),
+        principal: flags.principal.clone(),
         capabilities: types.into_iter().map(|t| Capability { r#type: Some(t.into()) }).collect(),
         ..Default::default()
     })
 }
 
-fn task(flags: &Parsed) -> Result<v1::TaskInfo, CommandError> {
-    if let Some(text) = flags.get("task") {
+/// The task of `--task`, or the one that the other flags describe.
+fn task(flags: &ExecuteFlags) -> Result<v1::TaskInfo, CommandError> {
+    if flags.task_group.is_some() {
+        return Err(CommandError::message("--task_group needs the default executor, which is not built yet"));
+    }
+    if let Some(Json(text)) = &flags.task {
         return task_from_json(text);
     }
-    let name = flags.get("name").ok_or_else(|| CommandError::message("--name is missing (or give a whole --task)"))?;
-    let value =
-        flags.get("command").ok_or_else(|| CommandError::message("--command is missing (or give a whole --task)"))?;
-    let shell = flags.bool("shell");
+    let missing = |name| CommandError::message(format!("--{name} is missing (or give a whole --task)"));
+    let name = flags.name.as_deref().ok_or_else(|| missing("name"))?;
+    let value = flags.command.as_deref().ok_or_else(|| missing("command"))?;
+    let shell = flags.shell;
     let arguments = if shell { Vec::new() } else { value.split_whitespace().map(str::to_owned).collect() };
     let command = v1::CommandInfo {
         value: Some(if shell {
@@ -123,8 +126,7 @@ fn task(flags: &Parsed) -> Result<v1::TaskInfo, CommandError> {
         environment: environment(flags)?,
         ..Default::default()
     };
-    let text = flags.get("resources").unwrap_or_default();
-    let resources = resources::Resources::parse(text, "*")
+    let resources = resources::Resources::parse(&flags.resources, "*")
         .map_err(|e| CommandError::message(format!("--resources: {e}")))?
         .to_proto();
     Ok(v1::TaskInfo {
@@ -148,8 +150,8 @@ fn task_from_json(text: &str) -> Result<v1::TaskInfo, CommandError> {
         .map_err(|e| CommandError::message(format!("--task is not a TaskInfo: {e}")))
 }
 
-fn environment(flags: &Parsed) -> Result<Option<Box<v1::Environment>>, CommandError> {
-    let Some(text) = flags.get("env") else { return Ok(None) };
+fn environment(flags: &ExecuteFlags) -> Result<Option<Box<v1::Environment>>, CommandError> {
+    let Some(Json(text)) = &flags.env else { return Ok(None) };
     let wanted = || CommandError::message("--env must be a JSON object of strings, e.g. {\"A\":\"1\"}");
     let value: serde_json::Value = serde_json::from_str(text).map_err(|_| wanted())?;
     let mut variables = Vec::new();
@@ -160,33 +162,32 @@ fn environment(flags: &Parsed) -> Result<Option<Box<v1::Environment>>, CommandEr
     Ok(Some(Box::new(v1::Environment { variables })))
 }
 
-fn container(flags: &Parsed) -> Result<Option<Box<v1::ContainerInfo>>, CommandError> {
+fn container(flags: &ExecuteFlags) -> Result<Option<Box<v1::ContainerInfo>>, CommandError> {
+    let ExecuteFlags { rlimits, effective_capabilities, bounding_capabilities, volumes, .. } = flags;
+    let is_plain = [rlimits, effective_capabilities, bounding_capabilities, volumes].iter().all(|flag| flag.is_none());
+    if is_plain {
+        return Ok(None);
+    }
     let mut info = v1::ContainerInfo { r#type: v1::container_info::Type::Mesos.into(), ..Default::default() };
-    let mut used = false;
-    if let Some(text) = flags.get("rlimits") {
-        let rlimits: v1::RLimitInfo = json("rlimits", text)?;
-        info.rlimit_info = Some(Box::new(rlimits));
-        used = true;
+    if let Some(Json(text)) = rlimits {
+        info.rlimit_info = Some(Box::new(json("rlimits", text)?));
     }
-    for name in ["effective_capabilities", "bounding_capabilities"] {
-        let Some(text) = flags.get(name) else { continue };
-        let capabilities: v1::CapabilityInfo = json(name, text)?;
-        let linux = info.linux_info.get_or_insert_default();
-        match name {
-            "effective_capabilities" => linux.effective_capabilities = Some(Box::new(capabilities)),
-            _ => linux.bounding_capabilities = Some(Box::new(capabilities)),
-        }
-        used = true;
+    if let Some(Json(text)) = effective_capabilities {
+        let capabilities: v1::CapabilityInfo = json("effective_capabilities", text)?;
+        info.linux_info.get_or_insert_default().effective_capabilities = Some(Box::new(capabilities));
     }
-    if let Some(text) = flags.get("volumes") {
-        let value: serde_json::Value =
-            serde_json::from_str(text).map_err(|e| CommandError::message(format!("--volumes is not JSON: {e}")))?;
-        for volume in value.as_array().into_iter().flatten() {
+    if let Some(Json(text)) = bounding_capabilities {
+        let capabilities: v1::CapabilityInfo = json("bounding_capabilities", text)?;
+        info.linux_info.get_or_insert_default().bounding_capabilities = Some(Box::new(capabilities));
+    }
+    if let Some(Json(text)) = volumes {
+        let list: Vec<serde_json::Value> = serde_json::from_str(text)
+            .map_err(|error| CommandError::message(format!("--volumes is not a JSON array of Volume: {error}")))?;
+        for volume in list {
             info.volumes.push(json("volumes", &volume.to_string())?);
         }
-        used = true;
     }
-    Ok(used.then(|| Box::new(info)))
+    Ok(Some(Box::new(info)))
 }
 
 fn json<T: messages::schema::HasDescriptor>(flag: &str, text: &str) -> Result<T, CommandError> {
@@ -194,7 +195,9 @@ fn json<T: messages::schema::HasDescriptor>(flag: &str, text: &str) -> Result<T,
 }
 
 /// `mesos-resolve`: prints the leading master behind an address.
-pub fn resolve(arguments: Vec<String>) -> ExitCode {
+pub fn resolve(arguments: Vec<OsString>) -> ExitCode {
+    // What is not UTF-8 names no master: the error shows it.
+    let arguments: Vec<String> = arguments.iter().map(|argument| argument.to_string_lossy().into_owned()).collect();
     let Some(given) = arguments.iter().find(|a| !a.starts_with("--")) else {
         output::write_stderr_lines(
             "Usage: mesos-resolve [--timeout=5secs] HOST:PORT | zk://HOST:PORT,HOST:PORT/PATH\n\nPrints the address of \

@@ -20,6 +20,8 @@ mod tasks;
 mod wait;
 
 pub use cli::{CommandError, block_on, described, fail, main, printed};
+#[cfg(test)]
+pub use execute::task_and_framework;
 pub use execute::{execute, resolve};
 pub use run::missing;
 pub use state::{first_line, tone};

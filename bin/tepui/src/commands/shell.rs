@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Arg, ArgAction, Command, CommandFactory};
+use clap::builder::PossibleValuesParser;
+use clap::{Arg, ArgAction, Command, CommandFactory, ValueHint};
 use clap_complete::Shell;
 use clap_mangen::Man;
-use flags::{Definition, Flag, Kind, Support};
+use flags::{AgentFlags, Definition, Flag, Kind, LocalFlags, MasterFlags, Program, Support};
 
 use super::cli::{Cli, CommandError};
 use crate::output;
@@ -72,33 +73,37 @@ fn pages(command: &Command, name: &str) -> Vec<(String, Vec<u8>)> {
 
 /// The command line with the programs that take Mesos flags.
 fn whole() -> Command {
-    let programs = [("master", &flags::MASTER), ("agent", &flags::AGENT), ("local", &flags::LOCAL)];
+    let programs =
+        [("master", MasterFlags::DEFINITION), ("agent", AgentFlags::DEFINITION), ("local", LocalFlags::DEFINITION)];
     programs
         .into_iter()
         .fold(Cli::command(), |command, (name, definition)| command.subcommand(program(name, definition)))
 }
 
-fn program(name: &'static str, definition: &'static Definition) -> Command {
+fn program(name: &'static str, definition: Definition) -> Command {
     let command = Command::new(name).about(definition.about).disable_version_flag(true);
-    definition.flags().filter(|flag| flag.name != "help").fold(command, |command, flag| command.arg(argument(flag)))
+    definition.flags().fold(command, |command, flag| command.arg(argument(flag)))
 }
 
 fn argument(flag: &'static Flag) -> Arg {
     let help = match flag.support {
+        Support::Supported if flag.bounds.is_narrow() => format!("{} [Accepted: {}.]", flag.help, flag.bounds),
         Support::Supported => flag.help.to_owned(),
         Support::NoEffect(reason) => format!("{} [Accepted, no effect: {reason}.]", flag.help),
         Support::Refused(reason) => format!("{} [Not supported: {reason}.]", flag.help),
     };
-    let argument = Arg::new(flag.name).long(flag.name).help(help);
-    let value = match flag.kind {
+    let argument = Arg::new(flag.name).long(flag.name).help(help).required(flag.required);
+    let argument = match flag.kind {
         Kind::Bool => return argument.action(ArgAction::SetTrue),
-        Kind::Text => "TEXT",
-        Kind::Duration => "DURATION",
-        Kind::Bytes => "SIZE",
-        Kind::Integer | Kind::Float => "NUMBER",
-        Kind::Json => "JSON",
+        Kind::Choice(words) => argument.value_parser(PossibleValuesParser::new(words)),
+        Kind::Path | Kind::WatchedFile => argument.value_hint(ValueHint::AnyPath),
+        _ => argument,
     };
-    let argument = argument.value_name(value).require_equals(true);
+    let argument = match flag.kind.value_name() {
+        Some(name) => argument.value_name(name),
+        None => argument,
+    };
+    let argument = argument.require_equals(true);
     match flag.default {
         Some(default) => argument.default_value(default),
         None => argument,
@@ -127,7 +132,7 @@ mod tests {
         let mut script = Vec::new();
         clap_complete::generate(Shell::Bash, &mut whole(), "tepui", &mut script);
         let script = String::from_utf8(script).unwrap();
-        for word in ["--detach", "--work_dir", "completions", "reactivate"] {
+        for word in ["--detach", "--work_dir", "--container_logger", "additive", "completions", "reactivate"] {
             assert!(script.contains(word), "{word}");
         }
     }

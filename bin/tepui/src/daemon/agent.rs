@@ -1,118 +1,120 @@
 //! `tepui agent`: flags to options.
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use agent::{ReconfigurationPolicy, Recover};
-use agent_server::{AgentOptions, FetchOptions, start};
+use agent_server::{AgentOptions, start};
 use containerizer::Launcher;
-use flags::Parsed;
+use flags::{AgentFlags, Containerizers, Json, LauncherName, Parsed, ReconfigurationName, RecoverName};
 use messages::v1::agent_info::capability::Type as Capability;
 use model::Upid;
 
 use super::agent_resources;
-use super::common::{advertised_ip, domain, hostname, ip, parse_or_exit, port, sender_check, serve, until_end};
+use super::common::{domain, hostname, ip, sender_check, serve, until_end};
 use super::container_logger::container_logger;
 use super::oversubscription::{self, Modules};
 use super::parent_death::end_with_parent;
 use crate::commands::{CommandError, fail};
 use crate::logging;
+use crate::mesos_flags::parse_or_exit;
 
-pub fn agent(arguments: Vec<String>) -> ExitCode {
-    let flags = match parse_or_exit(&flags::AGENT, arguments) {
-        Ok(flags) => flags,
+/// Runs an agent until it ends.
+pub fn agent(arguments: Vec<OsString>) -> ExitCode {
+    let parsed = match parse_or_exit::<AgentFlags>(arguments) {
+        Ok(parsed) => parsed,
         Err(code) => return code,
     };
     if let Err(failure) = end_with_parent() {
         return fail(&failure);
     }
-    let log = match logging::init(&flags, "mesos-agent") {
+    let log = match logging::init(&parsed.flags.logging, &parsed.warnings, "mesos-agent") {
         Ok(log) => log,
         Err(failure) => return fail(&failure),
     };
     serve(async {
-        let running = start(AgentOptions { log_file: log, ..options(&flags)? })?;
+        let running = start(AgentOptions { log_file: log, ..options(&parsed)? })?;
         tracing::info!("agent listens on {}", running.address);
         Ok(until_end(running).await)
     })
 }
 
-fn options(flags: &Parsed) -> Result<AgentOptions, CommandError> {
-    let missing = |name| CommandError::message(format!("--{name} is missing; see `tepui agent --help`"));
-    let master = flags.get("master").ok_or_else(|| missing("master"))?;
-    let work_dir = absolute(flags.path("work_dir").ok_or_else(|| missing("work_dir"))?)?;
-    let ip = ip(flags)?;
-    let port_given = port(flags, "port")?.unwrap_or(5051);
+/// What an agent is started with. Looks up addresses, names and resources of this machine, and changes nothing.
+///
+/// # Errors
+///
+/// Fails with a sentence that names the flag and says what it accepts.
+pub(super) fn options(parsed: &Parsed<AgentFlags>) -> Result<AgentOptions, CommandError> {
+    let flags = &parsed.flags;
+    let work_dir = absolute(&flags.work_dir)?;
+    let ip = ip(&flags.address)?;
+    let default_role = &flags.default_role;
+    resources::roles::validate(default_role)
+        .map_err(|error| CommandError::message(format!("--default_role={default_role}: {error}")))?;
+    let resources = agent_resources::complete(flags.resources.as_deref(), default_role, &work_dir)?;
+    let pid = Upid::new("slave(1)", std::net::SocketAddrV4::new(ip, flags.port));
+    let mut config = agent::Config::new(pid, hostname(&flags.address, ip), work_dir, resources);
+    let modules = Modules::parse(flags.modules.as_ref().map(|Json(text)| text.as_str()))?;
+    core_config(flags, &modules, &mut config)?;
 
-    let role = flags.get("default_role").unwrap_or("*");
-    let resources = agent_resources::complete(flags.get("resources"), role, &work_dir)?;
-    let pid = Upid::new("slave(1)", std::net::SocketAddrV4::new(ip, port_given));
-    let mut config = agent::Config::new(pid, hostname(flags, ip), work_dir, resources);
-    core_config(flags, &mut config)?;
-
-    let mut options = AgentOptions::new(ip, port_given, master, config);
-    options.advertise_ip = advertised_ip(flags)?;
+    let mut options = AgentOptions::new(ip, flags.port, &flags.master, config);
+    options.advertise_ip = flags.address.advertise_ip;
+    options.advertise_port = flags.address.advertise_port;
     options.sender_check = sender_check()?;
-    options.advertise_port = port(flags, "advertise_port")?;
-    options.strict = flags.bool("strict");
-    options.flags = flags.listing();
-    if let Some(timeout) = flags.duration("zk_session_timeout") {
-        options.zk_session_timeout = timeout;
-    }
-    options.revocable_cpu_low_priority = flags.bool("revocable_cpu_low_priority");
-    fetcher(flags, &mut options.fetch);
-    options.container_logger = container_logger(flags.get("container_logger"), &Modules::parse(flags.get("modules"))?)?;
-    if let Some(most) = flags.integer("max_completed_executors_per_framework") {
-        options.history.completed_executors_per_framework = usize::try_from(most).unwrap_or(usize::MAX);
-    }
+    options.strict = flags.strict;
+    options.zk_session_timeout = flags.zk_session_timeout;
+    options.revocable_cpu_low_priority = flags.revocable_cpu_low_priority;
+    options.fetch.frameworks_home = flags.frameworks_home.clone().filter(|path| !path.as_os_str().is_empty());
+    options.fetch.stall_timeout = flags.fetcher_stall_timeout;
+    options.container_logger = container_logger(flags.container_logger.as_deref(), &modules)?;
+    options.history.completed_executors_per_framework = flags.max_completed_executors_per_framework;
     containers(flags, &mut options.containerizer)?;
-    show_isolation(&mut options);
+    options.flags = parsed.listing.clone().into_iter().collect();
+    show_chosen(&mut options);
     Ok(options)
 }
 
-fn absolute(path: PathBuf) -> Result<PathBuf, CommandError> {
-    std::path::absolute(&path)
+fn absolute(path: &Path) -> Result<PathBuf, CommandError> {
+    std::path::absolute(path)
         .map_err(|source| CommandError::Io { doing: format!("resolve --work_dir={}", path.display()), source })
 }
 
-fn core_config(flags: &Parsed, config: &mut agent::Config) -> Result<(), CommandError> {
-    if let Some(text) = flags.get("attributes") {
-        config.attributes =
-            resources::attributes::parse(text).map_err(|e| CommandError::message(format!("--attributes: {e}")))?;
+fn core_config(flags: &AgentFlags, modules: &Modules, config: &mut agent::Config) -> Result<(), CommandError> {
+    if let Some(text) = &flags.attributes {
+        config.attributes = resources::attributes::parse(text).map_err(|error| {
+            CommandError::message(format!("--attributes: {error}; expected e.g. rack:abc;level:10"))
+        })?;
     }
-    config.domain = domain(flags)?;
-    config.switch_user = flags.bool("switch_user");
-    config.cgroups_enable_cfs = flags.bool("cgroups_enable_cfs");
-    let durations = [
-        ("executor_registration_timeout", &mut config.executor_registration_timeout),
-        ("executor_reregistration_timeout", &mut config.executor_reregistration_timeout),
-        ("executor_shutdown_grace_period", &mut config.executor_shutdown_grace_period),
-        ("recovery_timeout", &mut config.recovery_timeout),
-        ("registration_backoff_factor", &mut config.registration_backoff_factor),
-        ("gc_delay", &mut config.gc_delay),
-        ("disk_watch_interval", &mut config.disk_watch_interval),
-        ("oversubscribed_resources_interval", &mut config.oversubscribed_resources_interval),
-        ("qos_correction_interval_min", &mut config.qos_correction_interval_min),
-    ];
-    for (name, field) in durations {
-        if let Some(value) = flags.duration(name) {
-            *field = value;
-        }
-    }
-    let modules = Modules::parse(flags.get("modules"))?;
-    let role = flags.get("default_role").unwrap_or("*");
-    config.estimator = oversubscription::estimator(flags.get("resource_estimator"), &modules, role)?;
-    config.qos = oversubscription::qos_controller(flags.get("qos_controller"), &modules)?;
-    config.executor_reregistration_retry_interval = flags.duration("executor_reregistration_retry_interval");
-    recovery(flags, config)?;
-    if let Some(headroom) = flags.float("gc_disk_headroom") {
-        config.gc_disk_headroom = headroom;
-    }
-    if let Some(text) = flags.get("agent_features") {
+    config.domain = domain(&flags.address)?;
+    config.switch_user = flags.switch_user;
+    config.cgroups_enable_cfs = flags.cgroups_enable_cfs;
+    config.executor_registration_timeout = flags.executor_registration_timeout;
+    config.executor_reregistration_timeout = flags.executor_reregistration_timeout;
+    config.executor_reregistration_retry_interval = flags.executor_reregistration_retry_interval;
+    config.executor_shutdown_grace_period = flags.executor_shutdown_grace_period;
+    config.recovery_timeout = flags.recovery_timeout;
+    config.registration_backoff_factor = flags.registration_backoff_factor;
+    config.gc_delay = flags.gc_delay;
+    config.gc_disk_headroom = flags.gc_disk_headroom;
+    config.disk_watch_interval = flags.disk_watch_interval;
+    config.oversubscribed_resources_interval = flags.oversubscribed_resources_interval;
+    config.qos_correction_interval_min = flags.qos_correction_interval_min;
+    config.estimator = oversubscription::estimator(flags.resource_estimator.as_deref(), modules, &flags.default_role)?;
+    config.qos = oversubscription::qos_controller(flags.qos_controller.as_deref(), modules)?;
+    config.recover = match flags.recover {
+        RecoverName::Reconnect => Recover::Reconnect,
+        RecoverName::Cleanup => Recover::Cleanup,
+    };
+    config.reconfiguration_policy = match flags.reconfiguration_policy {
+        ReconfigurationName::Equal => ReconfigurationPolicy::Equal,
+        ReconfigurationName::Additive => ReconfigurationPolicy::Additive,
+        ReconfigurationName::Any => ReconfigurationPolicy::Any,
+    };
+    if let Some(Json(text)) = &flags.agent_features {
         config.capabilities = capabilities(text)?;
     }
-    if let Some(text) = flags.get("executor_environment_variables") {
+    if let Some(Json(text)) = &flags.executor_environment_variables {
         config.executor_environment_variables = variables(text)?;
     }
     Ok(())
@@ -145,29 +147,6 @@ fn capabilities(text: &str) -> Result<Vec<Capability>, CommandError> {
     )))
 }
 
-fn recovery(flags: &Parsed, config: &mut agent::Config) -> Result<(), CommandError> {
-    /// As long as Mesos allows: the agent registers only when it is over.
-    const MAX_REREGISTRATION: Duration = Duration::from_secs(15);
-    if config.executor_reregistration_timeout > MAX_REREGISTRATION {
-        return Err(CommandError::message("Expected `--executor_reregistration_timeout` to be not more than 15secs"));
-    }
-    config.recover = match flags.get("recover") {
-        None | Some("reconnect") => Recover::Reconnect,
-        Some("cleanup") => Recover::Cleanup,
-        Some(other) => return Err(CommandError::message(format!("--recover={other}: expected reconnect or cleanup"))),
-    };
-    config.reconfiguration_policy = match flags.get("reconfiguration_policy") {
-        None | Some("equal") => ReconfigurationPolicy::Equal,
-        Some("additive") => ReconfigurationPolicy::Additive,
-        Some("any") => ReconfigurationPolicy::Any,
-        Some(other) => {
-            let expected = "expected equal, additive or any";
-            return Err(CommandError::message(format!("--reconfiguration_policy={other}: {expected}")));
-        }
-    };
-    Ok(())
-}
-
 /// A JSON object of strings.
 fn variables(text: &str) -> Result<Vec<(String, String)>, CommandError> {
     let wanted = || {
@@ -181,49 +160,49 @@ fn variables(text: &str) -> Result<Vec<(String, String)>, CommandError> {
     object.iter().map(pair).collect::<Option<_>>().ok_or_else(wanted)
 }
 
-fn fetcher(flags: &Parsed, options: &mut FetchOptions) {
-    options.frameworks_home = flags.path("frameworks_home").filter(|path| !path.as_os_str().is_empty());
-    if let Some(timeout) = flags.duration("fetcher_stall_timeout") {
-        options.stall_timeout = timeout;
-    }
-}
-
-fn containers(flags: &Parsed, config: &mut containerizer::Config) -> Result<(), CommandError> {
-    if flags.get("containerizers") != Some("mesos") {
-        return Err(CommandError::message("--containerizers: only mesos is built yet"));
-    }
-    config.launcher = match flags.get("launcher") {
+fn containers(flags: &AgentFlags, config: &mut containerizer::Config) -> Result<(), CommandError> {
+    let Containerizers::Mesos = flags.containerizers;
+    config.launcher = match flags.launcher {
         None => Launcher::Auto,
-        Some("linux") => Launcher::Linux,
-        Some("posix") => Launcher::Posix,
-        Some(other) => return Err(CommandError::message(format!("--launcher={other}: expected linux or posix"))),
+        Some(LauncherName::Linux) => Launcher::Linux,
+        Some(LauncherName::Posix) => Launcher::Posix,
     };
     // Without --isolation: everything that this machine and user allow.
-    let isolation = flags.get("isolation").map(|names| names.split(',').map(|n| n.trim().to_owned()).collect());
+    let isolation = flags.isolation.as_ref().map(|list| list.0.clone());
     config.isolation = isolation.unwrap_or_else(|| default_isolation(config.launcher));
-    if let Some(path) = flags.path("cgroups_hierarchy") {
-        config.cgroups_hierarchy = path;
-    }
-    if let Some(root) = flags.get("cgroups_root") {
-        config.cgroups_root = root.to_owned();
-    }
-    config.cgroups_enable_cfs = flags.bool("cgroups_enable_cfs");
-    config.cgroups_limit_swap = flags.bool("cgroups_limit_swap");
-    if let Some(timeout) = flags.duration("cgroups_destroy_timeout") {
-        config.destroy_timeout = timeout;
-    }
+    config.cgroups_hierarchy.clone_from(&flags.cgroups_hierarchy);
+    config.cgroups_root = cgroups_root(&flags.cgroups_root)?;
+    config.cgroups_enable_cfs = flags.cgroups_enable_cfs;
+    config.cgroups_limit_swap = flags.cgroups_limit_swap;
+    config.destroy_timeout = flags.cgroups_destroy_timeout;
     // The default is root's; without root the place below the work directory stays.
-    if flags.is_set("runtime_dir") || rustix::process::geteuid().is_root() {
-        config.runtime_dir = flags.path("runtime_dir").unwrap_or_else(|| config.runtime_dir.clone());
+    if let Some(path) = &flags.runtime_dir {
+        config.runtime_dir.clone_from(path);
+    } else if rustix::process::geteuid().is_root() {
+        config.runtime_dir = PathBuf::from("/var/run/mesos");
     }
     Ok(())
 }
 
+/// A path below the hierarchy: all cgroups in it are taken for the agent's own, and are cleaned up.
+fn cgroups_root(text: &str) -> Result<String, CommandError> {
+    match Path::new(text).components().all(|part| matches!(part, Component::Normal(_))) {
+        true => Ok(text.to_owned()),
+        false => Err(CommandError::message(format!(
+            "--cgroups_root={text}: expected a relative path without '.' and '..', e.g. mesos"
+        ))),
+    }
+}
+
 /// `/flags` says what was chosen where nothing was given, so that others can tell what is missing.
-fn show_isolation(options: &mut AgentOptions) {
-    let isolation = options.containerizer.isolation.join(",");
-    options.flags.retain(|(name, _)| name != "isolation");
-    options.flags.push(("isolation".to_owned(), isolation));
+fn show_chosen(options: &mut AgentOptions) {
+    let config = &options.containerizer;
+    let isolation = config.isolation.join(",");
+    let runtime_dir = config.runtime_dir.display().to_string();
+    for (name, value) in [("isolation", isolation), ("runtime_dir", runtime_dir)] {
+        options.flags.retain(|(flag, _)| flag != name);
+        options.flags.push((name.to_owned(), value));
+    }
     options.flags.sort();
 }
 

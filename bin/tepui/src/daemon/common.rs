@@ -1,34 +1,18 @@
-//! What the programs have in common: reading flags, finding out addresses and names.
+//! What masters and agents have in common: addresses and names, and running until they end.
 
 use std::net::{IpAddr, Ipv4Addr, ToSocketAddrs};
 use std::process::{ExitCode, Stdio};
 
 use edge::Running;
 use edge::libprocess::message::SenderCheck;
-use flags::{Definition, Parsed};
+use flags::{AddressFlags, Json};
 use messages::v1;
 
-use crate::commands::{CommandError, fail, printed};
+use crate::commands::{CommandError, fail};
 use crate::output;
 use crate::signals;
 
-/// Reads flags; answers `--help`, `--version` and mistakes itself.
-pub fn parse_or_exit(definition: &'static Definition, arguments: Vec<String>) -> Result<Parsed, ExitCode> {
-    match flags::parse(definition, arguments, std::env::vars()) {
-        Ok(flags) if flags.help => {
-            output::print(flags::help(definition));
-            Err(printed())
-        }
-        Ok(flags) if flags.version => {
-            output::line(format!("tepui {}", env!("CARGO_PKG_VERSION")));
-            Err(printed())
-        }
-        Ok(flags) => Ok(flags),
-        Err(error) => Err(fail(&error)),
-    }
-}
-
-/// Runs a server's future on all cores until it ends.
+/// Runs a server's future on all cores until it ends, and returns what the program exits with.
 pub fn serve(future: impl Future<Output = Result<ExitCode, CommandError>>) -> ExitCode {
     let runtime = edge::runtime();
     match runtime {
@@ -64,15 +48,18 @@ pub async fn until_end(running: Running) -> ExitCode {
 }
 
 /// `--ip`, what `--ip_discovery_command` prints, or the address of this machine's name as Mesos finds it.
-pub fn ip(flags: &Parsed) -> Result<Ipv4Addr, CommandError> {
-    if let Some(command) = flags.get("ip_discovery_command") {
-        if flags.is_set("ip") {
+///
+/// # Errors
+///
+/// Fails if both flags are given, if the command does not print an address, and if the name has none.
+pub fn ip(flags: &AddressFlags) -> Result<Ipv4Addr, CommandError> {
+    match (flags.ip, &flags.ip_discovery_command) {
+        (Some(_), Some(_)) => {
             return Err(CommandError::message("Only one of `--ip` or `--ip_discovery_command` should be specified"));
         }
-        return discovered(command);
-    }
-    if let Some(given) = flags.get("ip") {
-        return given.parse().map_err(|_| CommandError::message(format!("--ip={given} is not an IPv4 address")));
+        (None, Some(command)) => return discovered(command),
+        (Some(ip), None) => return Ok(ip),
+        (None, None) => {}
     }
     let name = machine_name();
     let found = (name.as_str(), 0).to_socket_addrs().ok().and_then(|mut all| {
@@ -109,38 +96,37 @@ pub fn sender_check() -> Result<SenderCheck, CommandError> {
 }
 
 /// `--domain`: a `DomainInfo` in JSON.
-pub fn domain(flags: &Parsed) -> Result<Option<v1::DomainInfo>, CommandError> {
-    let decode = |text: &str| {
-        wire::decode_as(wire::ContentType::Json, text.as_bytes(), &wire::Limits::default())
-            .map_err(|error| CommandError::message(format!("--domain: {error}")))
-    };
-    flags.get("domain").map(decode).transpose()
-}
-
-pub fn advertised_ip(flags: &Parsed) -> Result<Option<Ipv4Addr>, CommandError> {
-    let parse = |given: &str| {
-        given.parse().map_err(|_| CommandError::message(format!("--advertise_ip={given} is not an IPv4 address")))
-    };
-    flags.get("advertise_ip").map(parse).transpose()
-}
-
-pub fn port(flags: &Parsed, name: &str) -> Result<Option<u16>, CommandError> {
-    let parse =
-        |port: u64| u16::try_from(port).map_err(|_| CommandError::message(format!("--{name}={port} is above 65535")));
-    flags.integer(name).map(parse).transpose()
+///
+/// # Errors
+///
+/// Fails for other JSON, and for a domain without a fault domain (as Mesos).
+pub fn domain(flags: &AddressFlags) -> Result<Option<v1::DomainInfo>, CommandError> {
+    let Some(Json(text)) = &flags.domain else { return Ok(None) };
+    let domain: v1::DomainInfo = wire::decode_as(wire::ContentType::Json, text.as_bytes(), &wire::Limits::default())
+        .map_err(|error| CommandError::message(format!("--domain: {error}")))?;
+    if domain.fault_domain.is_none() {
+        let expected = r#"{"fault_domain":{"region":{"name":"R"},"zone":{"name":"Z"}}}"#;
+        return Err(CommandError::message(format!("`domain` must define `fault_domain`, e.g. --domain='{expected}'")));
+    }
+    Ok(Some(domain))
 }
 
 /// `--hostname`; else the machine's own name if `ip` is its address; else the address itself.
-pub fn hostname(flags: &Parsed, ip: Ipv4Addr) -> String {
-    if let Some(given) = flags.get("hostname") {
-        return given.to_owned();
+pub fn hostname(flags: &AddressFlags, ip: Ipv4Addr) -> String {
+    if let Some(given) = &flags.hostname {
+        return given.clone();
     }
-    if ip.is_loopback() || !flags.bool("hostname_lookup") {
+    if ip.is_loopback() || !flags.hostname_lookup {
         return ip.to_string();
     }
     let name = machine_name();
     let resolves = (name.as_str(), 0).to_socket_addrs().is_ok_and(|mut all| all.any(|a| a.ip() == IpAddr::V4(ip)));
     if resolves { name } else { ip.to_string() }
+}
+
+/// An error with its cause, for people.
+pub fn with_source(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
 }
 
 fn machine_name() -> String {

@@ -1,6 +1,7 @@
 //! `tepui local`: one master and some agents, each a process of its own as in production,
 //! started, watched and stopped together.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::io::ErrorKind;
 use std::net::{SocketAddrV4, TcpListener};
@@ -10,12 +11,12 @@ use std::time::{Duration, Instant};
 
 use agent_server::detect_resources;
 use client::{Address, get_json};
-use flags::Parsed;
+use flags::{LauncherName, LocalFlags, Parsed};
 use tokio::process::{Child, Command};
 
-use super::common::parse_or_exit;
 use super::parent_death::LOCAL_PARENT;
 use crate::commands::{CommandError, block_on, fail, missing};
+use crate::mesos_flags::parse_or_exit;
 use crate::output;
 use crate::signals::Cancel;
 use crate::{logging, ports};
@@ -29,12 +30,12 @@ const PORT_HOLDER_TIMEOUT: Duration = Duration::from_secs(3);
 /// Time for a process to end after SIGTERM before it is killed.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
-pub fn local(arguments: Vec<String>) -> ExitCode {
-    let flags = match parse_or_exit(&flags::LOCAL, arguments) {
-        Ok(flags) => flags,
+pub fn local(arguments: Vec<OsString>) -> ExitCode {
+    let Parsed { flags, warnings, .. } = match parse_or_exit::<LocalFlags>(arguments) {
+        Ok(parsed) => parsed,
         Err(code) => return code,
     };
-    if let Err(failure) = logging::init(&flags, "mesos-local") {
+    if let Err(failure) = logging::init(&flags.logging, &warnings, "mesos-local") {
         return fail(&failure);
     }
     block_on(async {
@@ -80,11 +81,9 @@ struct Cluster {
 
 impl Cluster {
     /// Starts everything, says how to go on, and returns when asked to stop or when the master ended.
-    async fn run(&mut self, flags: &Parsed, cancel: &mut Cancel) -> Result<(), CommandError> {
+    async fn run(&mut self, flags: &LocalFlags, cancel: &mut Cancel) -> Result<(), CommandError> {
         let work = work_dir(flags)?;
-        let ip = flags.get("ip").unwrap_or("127.0.0.1").to_owned();
-        let port = flags.integer("port").unwrap_or(5050) as u16;
-        let count = flags.integer("num_slaves").unwrap_or(2) as usize;
+        let (ip, port, count) = (flags.ip.to_string(), flags.port, flags.num_slaves);
         let address = Address::new(ip.clone(), port);
 
         for number in 0..=count {
@@ -133,7 +132,7 @@ impl Cluster {
 
     fn start_agent(
         &mut self,
-        flags: &Parsed,
+        flags: &LocalFlags,
         work: &Path,
         ip: &str,
         master_port: u16,
@@ -152,13 +151,18 @@ impl Cluster {
             format!("--runtime_dir={}", directory.join("run").display()),
             // Each agent its own: they must not clean up each other's containers.
             format!("--cgroups_root=tepui-local-{master_port}-{}", number + 1),
-            format!("--resources={}", flags.get("resources").map_or_else(|| share(work, number, count), str::to_owned)),
+            format!("--resources={}", flags.resources.clone().unwrap_or_else(|| share(work, number, count))),
             "--registration_backoff_factor=100ms".to_owned(),
         ];
-        for name in ["attributes", "isolation", "launcher", "container_logger"] {
-            if let Some(value) = flags.get(name) {
-                arguments.push(format!("--{name}={value}"));
-            }
+        let launcher = flags.launcher.map(LauncherName::as_str);
+        let passed_on = [
+            ("attributes", flags.attributes.as_deref()),
+            ("isolation", flags.isolation.as_deref()),
+            ("launcher", launcher),
+            ("container_logger", flags.container_logger.as_deref()),
+        ];
+        for (name, value) in passed_on {
+            arguments.extend(value.map(|value| format!("--{name}={value}")));
         }
         self.start(&name, work, &arguments)
     }
@@ -254,7 +258,11 @@ async fn terminate(process: &mut Process) {
 /// The master's, and those of the agents after it.
 fn port_of(master: u16, number: usize) -> Result<u16, CommandError> {
     let port = u16::try_from(number).ok().and_then(|number| master.checked_add(number));
-    port.ok_or_else(|| CommandError::message("--port is too high"))
+    port.ok_or_else(|| {
+        CommandError::message(format!(
+            "--port={master} leaves no port for agent {number}: the agents take the ports after it, up to 65535"
+        ))
+    })
 }
 
 /// Asked before anything is started: who listens there would answer in place of what we start.
@@ -278,11 +286,11 @@ async fn must_be_free(ip: &str, port: u16, first: u16, agents: usize) -> Result<
     }
 }
 
-fn work_dir(flags: &Parsed) -> Result<PathBuf, CommandError> {
+fn work_dir(flags: &LocalFlags) -> Result<PathBuf, CommandError> {
     let io = |doing: String| move |source| CommandError::Io { doing, source };
-    match flags.path("work_dir") {
+    match &flags.work_dir {
         Some(path) => {
-            std::fs::create_dir_all(&path).map_err(io(format!("create {}", path.display())))?;
+            std::fs::create_dir_all(path).map_err(io(format!("create {}", path.display())))?;
             path.canonicalize().map_err(io(format!("resolve {}", path.display())))
         }
         None => tempfile::Builder::new()
@@ -308,8 +316,8 @@ fn share(work: &Path, number: usize, count: usize) -> String {
 }
 
 /// Without root an agent cannot isolate as it does by default. Whoever chooses `--isolation` or `--launcher` knows.
-fn what_is_missing(flags: &Parsed) -> Option<String> {
-    if rustix::process::geteuid().is_root() || flags.is_set("isolation") || flags.is_set("launcher") {
+fn what_is_missing(flags: &LocalFlags) -> Option<String> {
+    if rustix::process::geteuid().is_root() || flags.isolation.is_some() || flags.launcher.is_some() {
         return None;
     }
     let missing = missing("posix/cpu,posix/mem,posix/rlimits")?;

@@ -1,97 +1,117 @@
 //! `tepui master`: flags to options.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
+use allocator::Sorter;
 use election::MasterUrl;
 use failures::Policy;
-use flags::Parsed;
+use flags::{Json, JsonOrOff, List, MasterFlags, Parsed, RegistryName, SorterName, WatchedFile};
 use master_server::{MasterOptions, RegistryBackend, SinkOptions, start};
 use resources::{ResourceQuantities, Resources};
 
-use super::agent_removal;
-use super::common::{advertised_ip, domain, hostname, ip, parse_or_exit, port, sender_check, serve, until_end};
+use super::common::{domain, hostname, ip, sender_check, serve, until_end, with_source};
 use super::parent_death::end_with_parent;
 use crate::commands::{CommandError, fail};
 use crate::logging;
+use crate::mesos_flags::parse_or_exit;
 
-pub fn master(arguments: Vec<String>) -> ExitCode {
-    let flags = match parse_or_exit(&flags::MASTER, arguments) {
-        Ok(flags) => flags,
+/// Runs a master until it ends.
+pub fn master(arguments: Vec<OsString>) -> ExitCode {
+    let parsed = match parse_or_exit::<MasterFlags>(arguments) {
+        Ok(parsed) => parsed,
         Err(code) => return code,
     };
     if let Err(failure) = end_with_parent() {
         return fail(&failure);
     }
-    let log = match logging::init(&flags, "mesos-master") {
+    let log = match logging::init(&parsed.flags.logging, &parsed.warnings, "mesos-master") {
         Ok(log) => log,
         Err(failure) => return fail(&failure),
     };
     serve(async {
-        let running = start(MasterOptions { log_file: log, ..options(&flags)? })?;
+        let running = start(MasterOptions { log_file: log, ..options(&parsed)? })?;
         tracing::info!("master listens on {}", running.address);
         Ok(until_end(running).await)
     })
 }
 
-fn options(flags: &Parsed) -> Result<MasterOptions, CommandError> {
-    let ip = ip(flags)?;
-    let mut options = MasterOptions::new(ip, port(flags, "port")?.unwrap_or(5050), hostname(flags, ip));
-    options.advertise_ip = advertised_ip(flags)?;
+/// What a master is started with. Looks up addresses and names, and changes nothing.
+///
+/// # Errors
+///
+/// Fails with a sentence that names the flag and says what it accepts.
+pub(super) fn options(parsed: &Parsed<MasterFlags>) -> Result<MasterOptions, CommandError> {
+    let flags = &parsed.flags;
+    let ip = ip(&flags.address)?;
+    let mut options = MasterOptions::new(ip, flags.port, hostname(&flags.address, ip));
+    options.advertise_ip = flags.address.advertise_ip;
     options.sender_check = sender_check()?;
-    options.advertise_port = port(flags, "advertise_port")?;
-    options.work_dir = flags.path("work_dir");
-    options.flags = flags.listing();
-    options.max_operator_subscribers = count(flags, "max_operator_event_stream_subscribers", 1000);
-    options.history.completed_frameworks = count(flags, "max_completed_frameworks", 50);
-    options.history.completed_tasks_per_framework = count(flags, "max_completed_tasks_per_framework", 1000);
-    options.history.unreachable_tasks_per_framework = count(flags, "max_unreachable_tasks_per_framework", 1000);
+    options.advertise_port = flags.address.advertise_port;
+    options.work_dir.clone_from(&flags.work_dir);
+    options.flags = parsed.listing.clone().into_iter().collect();
+    options.max_operator_subscribers = flags.max_operator_event_stream_subscribers;
+    options.history.completed_frameworks = flags.max_completed_frameworks;
+    options.history.completed_tasks_per_framework = flags.max_completed_tasks_per_framework;
+    options.history.unreachable_tasks_per_framework = flags.max_unreachable_tasks_per_framework;
     options.whitelist = whitelist(flags);
+    options.registry_fetch_timeout = flags.registry_fetch_timeout;
+    options.registry_store_timeout = flags.registry_store_timeout;
     let zookeeper = election(flags, &mut options)?;
-    registry(flags, zookeeper, &mut options)?;
+    options.registry = registry(flags.registry, zookeeper, options.work_dir.as_deref())?;
 
     let config = &mut options.config;
-    if let Some(interval) = flags.duration("allocation_interval") {
-        config.allocation_interval = interval;
-    }
-    config.offer_timeout = flags.duration("offer_timeout");
-    config.domain = domain(flags)?;
-    config.require_agent_domain = flags.bool("require_agent_domain");
-    config.root_submissions = flags.bool("root_submissions");
-    config.roles = flags.get("roles").map(roles).transpose()?;
+    config.allocation_interval = flags.allocation_interval;
+    config.offer_timeout = flags.offer_timeout;
+    config.domain = domain(&flags.address)?;
+    config.require_agent_domain = flags.require_agent_domain;
+    config.root_submissions = flags.root_submissions;
+    config.roles = flags.roles.as_ref().map(roles).transpose()?;
     config.weights = weights(flags, config)?;
-    config.max_completed_frameworks = options.history.completed_frameworks;
-    config.max_unreachable_tasks_per_framework = options.history.unreachable_tasks_per_framework;
-    agent_removal::apply(flags, config)?;
-    config.recovery_policy = recovery_policy(flags, config)?;
-    allocator(flags, config)?;
-    if let Some(text) = flags.get("failure_sinks") {
+    config.max_completed_frameworks = flags.max_completed_frameworks;
+    config.max_unreachable_tasks_per_framework = flags.max_unreachable_tasks_per_framework;
+    config.offer_constraints_limits.max_mem = flags.offer_constraints_re2_max_mem.0;
+    config.offer_constraints_limits.max_program_size = flags.offer_constraints_re2_max_program_size;
+    agent_removal(flags, config);
+    config.recovery_policy = recovery_policy(flags)?;
+    allocator(flags, &mut config.allocator)?;
+    if let Some(Json(text)) = &flags.failure_sinks {
         let sinks = SinkOptions::parse(text);
         options.failure_sinks = sinks.map_err(|error| CommandError::message(format!("--failure_sinks: {error}")))?;
     }
     Ok(options)
 }
 
+/// When a master gives agents up, and how many.
+fn agent_removal(flags: &MasterFlags, config: &mut master::Config) {
+    config.agent_ping_timeout = flags.agent_ping_timeout;
+    config.max_agent_ping_timeouts = flags.max_agent_ping_timeouts;
+    config.agent_reregister_timeout = flags.agent_reregister_timeout;
+    config.agent_removal_interval = flags.agent_removal_rate_limit.map(|rate| rate.interval);
+    config.recovery_agent_removal_limit = flags.recovery_agent_removal_limit.0;
+    config.registry_gc_interval = flags.registry_gc_interval;
+    config.registry_max_agent_age = flags.registry_max_agent_age;
+    config.registry_max_agent_count = flags.registry_max_agent_count;
+}
+
 /// The static whitelist of roles.
-fn roles(text: &str) -> Result<BTreeSet<String>, CommandError> {
-    let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
-    let valid = names.map(|name| resources::roles::validate(name).map(|()| name.to_owned()));
+fn roles(List(names): &List) -> Result<BTreeSet<String>, CommandError> {
+    let valid = names.iter().map(|name| resources::roles::validate(name).map(|()| name.clone()));
     valid
         .collect::<Result<_, _>>()
         .map_err(|error| CommandError::message(format!("--roles: Failed to parse roles: {error}")))
 }
 
-fn recovery_policy(flags: &Parsed, config: &master::Config) -> Result<Option<Policy>, CommandError> {
-    let parse = |text| Policy::parse(text, config.agent_ping_timeout);
-    let policy = flags.get("recovery_policy").map(parse).transpose();
+fn recovery_policy(flags: &MasterFlags) -> Result<Option<Policy>, CommandError> {
+    let parse = |JsonOrOff(text): &JsonOrOff| Policy::parse(text, flags.agent_ping_timeout);
+    let policy = flags.recovery_policy.as_ref().map(parse).transpose();
     policy.map_err(|error| CommandError::message(format!("--recovery_policy: {error}")))
 }
 
-fn weights(flags: &Parsed, config: &master::Config) -> Result<BTreeMap<String, f64>, CommandError> {
-    let tokens = flags.get("weights").unwrap_or_default().split(',').filter(|token| !token.is_empty());
-    tokens.map(|token| weight(token, config)).collect()
+fn weights(flags: &MasterFlags, config: &master::Config) -> Result<BTreeMap<String, f64>, CommandError> {
+    flags.weights.iter().flat_map(|list| &list.0).map(|token| weight(token, config)).collect()
 }
 
 fn weight(token: &str, config: &master::Config) -> Result<(String, f64), CommandError> {
@@ -106,17 +126,10 @@ fn weight(token: &str, config: &master::Config) -> Result<(String, f64), Command
     Ok((role.to_owned(), weight.ok_or_else(|| invalid("Weights must be positive"))?))
 }
 
-fn count(flags: &Parsed, name: &str, default: usize) -> usize {
-    flags.integer(name).and_then(|n| usize::try_from(n).ok()).unwrap_or(default)
-}
-
 /// `--zk`. `--quorum` is accepted and means nothing: ZooKeeper knows its own.
-fn election(flags: &Parsed, options: &mut MasterOptions) -> Result<Option<RegistryBackend>, CommandError> {
-    let Some(text) = flags.get("zk") else { return Ok(None) };
-    let session_timeout = flags.duration("zk_session_timeout").unwrap_or(Duration::from_secs(10));
-    if session_timeout.is_zero() {
-        return Err(CommandError::message("Expected `--zk_session_timeout` to be more than 0"));
-    }
+fn election(flags: &MasterFlags, options: &mut MasterOptions) -> Result<Option<RegistryBackend>, CommandError> {
+    let Some(text) = &flags.zk else { return Ok(None) };
+    let session_timeout = flags.zk_session_timeout;
     let url = match MasterUrl::read(text)
         .map_err(|error| CommandError::message(format!("--zk: {}", with_source(&error))))?
     {
@@ -129,100 +142,64 @@ fn election(flags: &Parsed, options: &mut MasterOptions) -> Result<Option<Regist
     Ok(Some(RegistryBackend::ZooKeeper { url, session_timeout }))
 }
 
-fn with_source(error: &dyn std::error::Error) -> String {
-    error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
-}
-
+/// Where the registry is kept. `zookeeper` is the place below `--zk`.
 fn registry(
-    flags: &Parsed,
+    given: Option<RegistryName>,
     zookeeper: Option<RegistryBackend>,
-    options: &mut MasterOptions,
-) -> Result<(), CommandError> {
-    let default = if options.work_dir.is_some() { RegistryBackend::Embedded } else { RegistryBackend::InMemory };
-    options.registry = match (flags.get("registry"), zookeeper) {
-        (None | Some("zookeeper"), Some(place)) => place,
-        (Some("replicated_log"), Some(place)) => {
+    work_dir: Option<&Path>,
+) -> Result<RegistryBackend, CommandError> {
+    let embedded = || match work_dir {
+        Some(_) => Ok(RegistryBackend::Embedded),
+        None => Err(CommandError::message("--registry=embedded is a file in --work_dir, which is missing")),
+    };
+    match (given, zookeeper) {
+        (None | Some(RegistryName::ZooKeeper), Some(place)) => Ok(place),
+        (None, None) if work_dir.is_none() => Ok(RegistryBackend::InMemory),
+        (None, None) => embedded(),
+        (Some(RegistryName::ReplicatedLog), Some(place)) => {
             tracing::warn!("--registry=replicated_log means zookeeper: records below --zk instead of Mesos' log");
-            place
+            Ok(place)
+        }
+        (Some(RegistryName::ReplicatedLog), None) => {
+            tracing::warn!("--registry=replicated_log means embedded: one file in --work_dir instead of Mesos' log");
+            embedded()
         }
         // Each master would have a registry of its own, and agents would be forgotten with every new leader.
-        (Some("embedded"), Some(_)) => {
-            return Err(CommandError::message(
-                "--registry=embedded is for a master that is alone: with --zk use zookeeper",
-            ));
+        (Some(RegistryName::Embedded), Some(_)) => {
+            Err(CommandError::message("--registry=embedded is for a master that is alone: with --zk use zookeeper"))
         }
-        (Some("zookeeper"), None) => return Err(CommandError::message("--registry=zookeeper needs --zk")),
-        (given, _) => standalone_registry(given, default)?,
-    };
-    timeouts(flags, options);
-    Ok(())
-}
-
-fn standalone_registry(given: Option<&str>, default: RegistryBackend) -> Result<RegistryBackend, CommandError> {
-    Ok(match given {
-        None => default,
-        Some("in_memory") => RegistryBackend::InMemory,
-        Some("embedded") => RegistryBackend::Embedded,
-        Some("replicated_log") => {
-            tracing::warn!("--registry=replicated_log means embedded: one file in --work_dir instead of Mesos' log");
-            RegistryBackend::Embedded
-        }
-        Some(other) => {
-            return Err(CommandError::message(format!(
-                "--registry={other}: expected embedded, zookeeper, in_memory or replicated_log"
-            )));
-        }
-    })
-}
-
-fn timeouts(flags: &Parsed, options: &mut MasterOptions) {
-    for (name, field) in [
-        ("registry_fetch_timeout", &mut options.registry_fetch_timeout),
-        ("registry_store_timeout", &mut options.registry_store_timeout),
-    ] {
-        if let Some(value) = flags.duration(name) {
-            *field = value;
-        }
+        (Some(RegistryName::Embedded), None) => embedded(),
+        (Some(RegistryName::InMemory), _) => Ok(RegistryBackend::InMemory),
+        (Some(RegistryName::ZooKeeper), None) => Err(CommandError::message("--registry=zookeeper needs --zk")),
     }
 }
 
 /// `*` is an old way to say that there is none.
-fn whitelist(flags: &Parsed) -> Option<PathBuf> {
-    let text = flags.get("whitelist").filter(|text| *text != "*")?;
-    Some(PathBuf::from(text.strip_prefix("file://").unwrap_or(text)))
+fn whitelist(flags: &MasterFlags) -> Option<PathBuf> {
+    let WatchedFile(path) = flags.whitelist.as_ref()?;
+    (path.as_os_str() != "*").then(|| path.clone())
 }
 
-fn allocator(flags: &Parsed, config: &mut master::Config) -> Result<(), CommandError> {
-    for (name, sorter) in [
-        ("role_sorter", &mut config.allocator.role_sorter),
-        ("framework_sorter", &mut config.allocator.framework_sorter),
-    ] {
-        if let Some(text) = flags.get(name) {
-            *sorter = text.parse().map_err(|reason| CommandError::message(format!("--{name}={text}: {reason}")))?;
-        }
-    }
-    if let Some(factor) = flags.float("allocator_agent_recovery_factor") {
-        config.allocator.agent_recovery_factor = factor;
-    }
-    if let Some(timeout) = flags.duration("allocator_recovery_timeout") {
-        config.allocator.recovery_timeout = timeout;
-    }
-    if let Some(bytes) = flags.bytes("offer_constraints_re2_max_mem") {
-        config.offer_constraints_limits.max_mem = bytes;
-    }
-    config.offer_constraints_limits.max_program_size = count(flags, "offer_constraints_re2_max_program_size", 100);
-    config.allocator.filter_gpu_resources = flags.bool("filter_gpu_resources");
-    if let Some(names) = flags.get("fair_sharing_excluded_resource_names") {
-        config.allocator.excluded_resource_names = names.split(',').map(resources::Name::new).collect();
-    }
-    if let Some(text) = flags.get("min_allocatable_resources") {
-        let parse = |part: &str| {
-            minimum(part).map_err(|why| CommandError::message(format!("--min_allocatable_resources: {why}")))
-        };
-        let parts = text.split('|').filter(|p| !p.is_empty()).map(parse);
-        config.allocator.min_allocatable = parts.collect::<Result<_, _>>()?;
-    }
+fn allocator(flags: &MasterFlags, options: &mut allocator::Options) -> Result<(), CommandError> {
+    options.role_sorter = sorter(flags.role_sorter);
+    options.framework_sorter = sorter(flags.framework_sorter);
+    options.agent_recovery_factor = flags.allocator_agent_recovery_factor;
+    options.recovery_timeout = flags.allocator_recovery_timeout;
+    options.filter_gpu_resources = flags.filter_gpu_resources;
+    let excluded = flags.fair_sharing_excluded_resource_names.iter().flat_map(|list| &list.0);
+    options.excluded_resource_names = excluded.map(|name| resources::Name::new(name)).collect();
+    let parse =
+        |part: &str| minimum(part).map_err(|why| CommandError::message(format!("--min_allocatable_resources: {why}")));
+    let parts = flags.min_allocatable_resources.split('|').filter(|part| !part.is_empty());
+    options.min_allocatable = parts.map(parse).collect::<Result<_, _>>()?;
     Ok(())
+}
+
+fn sorter(name: SorterName) -> Sorter {
+    match name {
+        SorterName::Drf => Sorter::Drf,
+        SorterName::Random => Sorter::Random,
+    }
 }
 
 /// Amounts of scalars, as Mesos has it: with a range or set the whole minimum would mean nothing.
@@ -236,13 +213,14 @@ fn minimum(text: &str) -> Result<ResourceQuantities, String> {
 
 #[cfg(test)]
 mod tests {
+    use flags::Value as _;
+
     use super::*;
 
     #[test]
     fn roles_are_checked() {
-        let told = |text: &str| roles(text).map_err(|failure| failure.to_string());
+        let told = |text: &str| roles(&List::parse(text).unwrap()).map_err(|failure| failure.to_string());
         assert_eq!(told("dev, eng/web,").unwrap(), BTreeSet::from(["dev".to_owned(), "eng/web".to_owned()]));
-        assert_eq!(told("").unwrap(), BTreeSet::new());
         for wrong in ["a//b", ".", "a,-b", "a b"] {
             assert!(told(wrong).unwrap_err().contains("--roles: Failed to parse roles"), "{wrong}");
         }

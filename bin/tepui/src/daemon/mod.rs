@@ -1,13 +1,14 @@
 //! The long-running programs: from flags to a running master, agent or local cluster.
 
 mod agent;
-mod agent_removal;
 mod agent_resources;
 mod common;
 mod container_logger;
 mod local;
 mod master;
 mod node_cleanup;
+#[cfg(test)]
+mod nonsense;
 mod oversubscription;
 mod parent_death;
 

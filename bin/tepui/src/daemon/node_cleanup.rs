@@ -1,12 +1,14 @@
 //! `tepui last-will`: started by a master among others, to outlive it.
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use master_server::run_node_cleanup;
 
+use super::common::with_source;
 use crate::commands::{CommandError, fail};
 
-pub fn node_cleanup(_: Vec<String>) -> ExitCode {
+pub fn node_cleanup(_: Vec<OsString>) -> ExitCode {
     match run_node_cleanup(std::io::stdin().lock()) {
         Ok(None) => ExitCode::SUCCESS,
         Ok(Some(node)) => {
@@ -15,8 +17,4 @@ pub fn node_cleanup(_: Vec<String>) -> ExitCode {
         }
         Err(error) => fail(&CommandError::message(with_source(&error))),
     }
-}
-
-fn with_source(error: &dyn std::error::Error) -> String {
-    error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
 }

@@ -29,6 +29,9 @@ impl Modules {
         let wrong =
             || CommandError::message("--modules must be a JSON object with `libraries` of `modules` with a `name`");
         let value: Value = serde_json::from_str(json).map_err(|_| wrong())?;
+        if !value["libraries"].is_array() {
+            return Err(wrong());
+        }
         let mut modules = BTreeMap::new();
         for module in list(&value, "libraries").flat_map(|library| list(library, "modules")) {
             let name = module["name"].as_str().ok_or_else(wrong)?;

@@ -197,7 +197,7 @@ impl Random {
 
 /// An agent, ours or a genuine one, killed at the end.
 pub struct Agent {
-    child: Child,
+    pub child: Child,
     directory: tempfile::TempDir,
 }
 
@@ -210,6 +210,10 @@ impl Agent {
         let program = Command::new(env!("CARGO_BIN_EXE_tepui"));
         let usual = ["agent", "--ip=127.0.0.1", "--hostname=localhost", "--port=0", "--launcher=posix"];
         Self::run(program, &[&usual, flags].concat(), master)
+    }
+
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
     }
 
     /// Of a genuine Mesos.

@@ -27,6 +27,8 @@ pub(crate) struct MasterConnection {
     state: RegistrationState,
     /// The bound of the next random wait between two registrations.
     backoff: Duration,
+    /// Registrations sent to this master without an answer.
+    unanswered: u32,
     ping_timeout: Duration,
     /// Why the agent terminates.
     termination_reason: String,
@@ -46,6 +48,7 @@ impl Default for MasterConnection {
             leader: None,
             state: RegistrationState::Disconnected,
             backoff: Duration::ZERO,
+            unanswered: 0,
             ping_timeout: PING_TIMEOUT,
             termination_reason: String::new(),
             terminated: false,
@@ -127,8 +130,16 @@ impl MasterConnection {
     /// The wait before the first registration: random, since after a failover thousands of agents detect the new master
     /// at once.
     pub fn first_wait(&mut self, factor: Duration, random: &mut Random) -> Duration {
+        self.unanswered = 0;
         self.backoff = factor.saturating_mul(2);
         factor.mul_f64(random.unit())
+    }
+
+    /// Counts a registration that was sent, and returns how many were before it without an answer.
+    pub fn count_registration(&mut self) -> u32 {
+        let before = self.unanswered;
+        self.unanswered = before.saturating_add(1);
+        before
     }
 
     /// The wait before the next registration.

@@ -67,9 +67,37 @@ pub(crate) fn register(state: &mut State, cx: &mut Context<'_>) {
         } else {
             cx.send(&master, reregister_message(state));
         }
+        report_silence(state, &master);
     }
     let wait = state.master.next_wait(&mut state.random);
     cx.arm_after(Timer::Register, wait);
+}
+
+/// Registrations that may be without an answer in a cluster that is well.
+const FEW_REGISTRATIONS: u32 = 4;
+
+/// A master does not answer an agent that it refuses (as in Mesos): only its own log has the reason. An operator looks
+/// into the agent's log first, so the agent says so after 4, 8, 16… registrations.
+fn report_silence(state: &mut State, master: &Upid) {
+    let count = state.master.count_registration();
+    if count >= FEW_REGISTRATIONS && count.is_power_of_two() {
+        let hint = refusal_hint(state.config.domain.as_ref());
+        tracing::warn!("the master at {master} has not answered {count} registrations: {hint}");
+    }
+}
+
+/// Why a master would refuse an agent with this domain without an answer (`Master::registerSlave` in Mesos).
+fn refusal_hint(domain: Option<&v1::DomainInfo>) -> &'static str {
+    match domain {
+        Some(_) => {
+            "either it cannot be reached, or it refuses this agent because of its --domain, which only a master with a \
+             --domain of its own accepts; the master's log says which"
+        }
+        None => {
+            "either it cannot be reached, or it refuses this agent, as a master with --require_agent_domain does with \
+             agents without --domain; the master's log says which"
+        }
+    }
 }
 
 fn register_message(state: &State) -> internal::RegisterSlaveMessage {

@@ -1,0 +1,91 @@
+//! Test: every flag whose text has a grammar refuses what does not follow it, before anything is started.
+
+use std::ffi::OsString;
+
+use flags::{AgentFlags, ExecuteFlags, Flag, Invocation, Kind, MasterFlags, Parsed, Program, Support};
+
+/// Flags that take any text: names, commands and places. `--master` is resolved, and `--isolation` compared with the
+/// machine, when the agent starts.
+const FREE: [&str; 12] = [
+    "ip_discovery_command",
+    "hostname",
+    "cluster",
+    "master",
+    "isolation",
+    "fair_sharing_excluded_resource_names",
+    "command",
+    "name",
+    "principal",
+    "role",
+    "frameworks_home",
+    "env",
+];
+
+/// What has a meaning for a flag: an attribute may have any name, a directory too, and as in Mesos unknown fields of
+/// messages do not count.
+const ACCEPTED: [(&str, &[&str]); 6] = [
+    ("attributes", &["a//b:=", "-1:-1"]),
+    ("default_role", &["\u{1}[{=;"]),
+    ("cgroups_root", &["\u{1}[{=;", "a//b:=", "-1:-1"]),
+    ("rlimits", &["{\"nonsense\":0}", "{\"capabilities\":-1}"]),
+    ("effective_capabilities", &["{\"nonsense\":0}"]),
+    ("bounding_capabilities", &["{\"nonsense\":0}"]),
+];
+
+fn parsed<P: Program>(argument: &str, others: &[&str]) -> Result<Parsed<P>, String> {
+    let arguments = others.iter().chain([&argument]).map(OsString::from);
+    match flags::parse(arguments, []) {
+        Ok(Invocation::Run(parsed)) => Ok(parsed),
+        Ok(_) => Err("help".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn samples(flag: &Flag) -> &'static [&'static str] {
+    match flag.kind {
+        Kind::Text => &["\u{1}[{=;", "a//b:=", "..", "-1:-1"],
+        Kind::List => &["a//b:=", "..", "-1:-1"],
+        Kind::Json => &["[1]", "[[]]", "{\"nonsense\":0}", "{\"capabilities\":-1}"],
+        _ => &[],
+    }
+}
+
+fn check<P: Program>(others: &[&str], start: impl Fn(&Parsed<P>) -> Result<(), String>) {
+    let mut faults = Vec::new();
+    let flags = P::DEFINITION.flags();
+    for flag in flags.filter(|flag| flag.support == Support::Supported && !FREE.contains(&flag.name)) {
+        for value in samples(flag) {
+            let argument = format!("--{}={value}", flag.name);
+            match parsed(&argument, others).and_then(|parsed| start(&parsed)) {
+                Ok(()) if ACCEPTED.iter().any(|(name, values)| *name == flag.name && values.contains(value)) => {}
+                Ok(()) => faults.push(format!("{argument} is accepted")),
+                Err(said) if !said.contains(flag.name) && !said.contains("weight") => {
+                    faults.push(format!("{argument} is not named: {said}"));
+                }
+                Err(_) => {}
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}: {faults:#?}", P::DEFINITION.program);
+}
+
+#[test]
+fn a_master_refuses_what_follows_no_grammar() {
+    check::<MasterFlags>(&["--ip=127.0.0.1"], |parsed| {
+        super::master::options(parsed).map(drop).map_err(|error| error.to_string())
+    });
+}
+
+#[test]
+fn an_agent_refuses_what_follows_no_grammar() {
+    check::<AgentFlags>(&["--ip=127.0.0.1", "--master=127.0.0.1:5050", "--work_dir=/tmp"], |parsed| {
+        super::agent::options(parsed).map(drop).map_err(|error| error.to_string())
+    });
+}
+
+#[test]
+fn execute_refuses_what_follows_no_grammar() {
+    check::<ExecuteFlags>(&["--master=127.0.0.1:5050", "--name=n", "--command=true"], |parsed| {
+        crate::commands::task_and_framework(&parsed.flags).map(drop).map_err(|error| error.to_string())
+    });
+}
