@@ -80,7 +80,7 @@ impl Master {
 
     /// What the master takes for durable.
     pub fn registry(&self) -> &RegistryState {
-        &self.state.registry.durable()
+        self.state.registry.durable()
     }
 
     /// The changes that bring an empty view to where one is that has seen every change so far. Completed tasks and

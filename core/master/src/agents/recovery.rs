@@ -96,7 +96,7 @@ impl Recovery {
 
 pub(crate) fn recover_from_registry(state: &mut State, cx: &mut Context<'_>) {
     recover_policy(state, cx);
-    let registry = &state.registry.durable();
+    let registry = state.registry.durable();
     state.recovery.recovered = registry.agents.iter().map(|(id, record)| (id.clone(), record.info.clone())).collect();
     let process = |(id, record): (&AgentId, &AgentRecord)| Some((record.pid.clone()?, id.clone()));
     state.recovery.processes = registry.agents.iter().filter_map(process).collect();

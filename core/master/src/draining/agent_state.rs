@@ -24,7 +24,7 @@ pub(crate) enum AgentStateChange {
 
 /// As the registry has it: whether it drains, and whether it is deactivated.
 pub(crate) fn drain_state_of(state: &State, id: &AgentId) -> (Option<v1::DrainInfo>, bool) {
-    let registry = &state.registry.durable();
+    let registry = state.registry.durable();
     let unreachable = || registry.unreachable.get(id).map(|record| (record.drain, record.deactivated));
     registry.agents.get(id).map(|record| (record.drain, record.deactivated)).or_else(unreachable).unwrap_or_default()
 }

@@ -28,7 +28,7 @@ pub(crate) fn observe(state: &mut State, cx: &mut Context<'_>, event: failures::
 
 /// Before anything is observed: a flapping agent stays known over a failover of the master.
 pub(crate) fn restore_failures(state: &mut State, cx: &mut Context<'_>) {
-    let registry = &state.registry.durable();
+    let registry = state.registry.durable();
     if registry.incidents.is_empty() && registry.failure_histories.is_empty() {
         return;
     }
@@ -85,7 +85,7 @@ fn schedule_persist_failures(state: &mut State, cx: &mut Context<'_>) {
 /// Nobody waits for it: what is not written yet when a master ends was noticed within its last moments.
 pub(crate) fn persist_failures(state: &mut State, cx: &mut Context<'_>) {
     let mut changes = state.monitor.take_unsaved(cx.now, MAX_PERSISTED_AT_ONCE);
-    let durable = &state.registry.durable();
+    let durable = state.registry.durable();
     changes.incidents.retain(|number, now| now.as_ref() != durable.incidents.get(number));
     changes.failure_histories.retain(|agent, now| now.as_ref() != durable.failure_histories.get(agent));
     // An agent that leaves in good order has never done anything.

@@ -98,6 +98,6 @@ pub(super) fn publish_maintenance(state: &State, cx: &mut Context<'_>) {
 }
 
 pub(crate) fn maintenance(state: &State) -> MaintenanceSnapshot {
-    let registry = &state.registry.durable();
+    let registry = state.registry.durable();
     MaintenanceSnapshot { schedule: registry.schedule.clone(), machines: registry.machines.values().cloned().collect() }
 }

@@ -17,7 +17,7 @@ pub(crate) fn prune_registry(state: &mut State, cx: &mut Context<'_>) {
     cx.arm(Timer::RegistryGc, cx.now.monotonic + state.config.registry_gc_interval);
     let (age, count) = (state.config.registry_max_agent_age, state.config.registry_max_agent_count);
     let now = time_info(cx.now.wall);
-    let registry = &state.registry.durable();
+    let registry = state.registry.durable();
     let unreachable = old(registry.unreachable.iter().map(|(id, record)| (id, record.since)), now, age, count);
     let gone = old(registry.gone.iter().map(|(id, since)| (id, *since)), now, age, count);
     if unreachable.is_empty() && gone.is_empty() {

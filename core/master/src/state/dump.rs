@@ -18,7 +18,7 @@ pub(crate) fn dump(state: &State) -> Vec<Change> {
 }
 
 fn dump_policy(state: &State) -> Vec<Change> {
-    let registry = &state.registry.durable();
+    let registry = state.registry.durable();
     vec![
         Change::QuotasUpdated(Arc::new(registry.quotas.clone())),
         Change::PartitionsUpdated(Arc::new(registry.partitions.clone())),
