@@ -2,6 +2,8 @@
 //! faster than they do. Every string and every list of every call and message is filled, one after the other, and taken
 //! the way that input takes: decoding, validation, the step of the core and an allocation run.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a scenario that cannot go on fails")]
+
 #[path = "../common/mod.rs"]
 mod common;
 mod samples;
