@@ -3,7 +3,7 @@
 
 use std::net::SocketAddrV4;
 
-use machine::StoreToken;
+use machine::{Caller, StoreToken};
 use messages::{Message, v1};
 use model::{ContainerId, ReplyId, StreamId, Upid};
 
@@ -50,7 +50,10 @@ pub enum Input {
 
 #[derive(Debug)]
 pub struct PeerMessage {
+    /// The process that the sender claims to be.
     pub from: Upid,
+    /// Who sent it.
+    pub caller: Caller,
     /// The process id it was addressed to: `slave(1)`.
     pub to: String,
     pub message: Message,
@@ -58,14 +61,22 @@ pub struct PeerMessage {
 
 #[derive(Debug)]
 pub struct ExecutorSubscribe {
+    /// The request, to be answered.
     pub reply: ReplyId,
+    /// Who sent it.
+    pub caller: Caller,
+    /// The stream that the edge opens if the executor is accepted.
     pub stream: StreamId,
     pub call: Box<v1::executor::Call>,
 }
 
 #[derive(Debug)]
 pub struct ExecutorCall {
+    /// The request, to be answered.
     pub reply: ReplyId,
+    /// Who sent it.
+    pub caller: Caller,
+    /// The call: UPDATE or MESSAGE.
     pub call: Box<v1::executor::Call>,
 }
 

@@ -28,7 +28,7 @@ pub use agent::Agent;
 pub use config::{Config, Recover, VERSION};
 pub use effects::{AgentEffects, Command, ContainerCommand, ContainerLaunch, Effect, Outbox, Record, Timer};
 pub use input::{ContainerEvent, ContainerExit, ExecutorCall, ExecutorSubscribe, Input, Limitation, PeerMessage};
-pub use metrics::{Counter, Gauge, Metrics, ResourceGauges};
+pub use metrics::{Metrics, ResourceGauges};
 pub use operations::{ContainerVolume, RecoveredResources, VolumeChange};
 pub use recovery::{Incompatible, ReconfigurationPolicy, RecoveredState, Recovery};
 pub use usage::{ContainerUsage, LoadAverage, MachineUsage, QosController, ResourceEstimator};

@@ -4,7 +4,6 @@
 
 mod scenario;
 
-use machine::StateMachine;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,7 +14,7 @@ use agent::{
     Input, Limitation, LoadAverage, MachineUsage, Metrics, Outbox, PeerMessage, QosController, Record, Timer,
     VolumeChange,
 };
-use machine::StoreToken;
+use machine::{Caller, StateMachine, StoreToken};
 use messages::v1::executor::call;
 use messages::{Message, internal, v1};
 use model::agent::Change;
@@ -199,7 +198,7 @@ impl World {
             self.observe(effect);
         }
         assert!(self.unanswered.is_empty(), "no answer to {:?}", self.unanswered);
-        for (name, value) in self.metrics.snapshot() {
+        for (name, value) in self.metrics.iter() {
             assert!(value >= 0.0, "{name} is {value}");
         }
     }
@@ -293,7 +292,12 @@ impl World {
     }
 
     fn sends(&mut self, from: &str, message: impl Into<Message>) {
-        self.input(Input::Message(PeerMessage { from: upid(from), to: "slave(1)".into(), message: message.into() }));
+        self.input(Input::Message(PeerMessage {
+            from: upid(from),
+            caller: Caller::default(),
+            to: "slave(1)".into(),
+            message: message.into(),
+        }));
     }
 
     fn reply(&mut self) -> ReplyId {
@@ -353,19 +357,32 @@ impl World {
                 }
                 call.subscribe = Some(Box::new(subscribe));
                 let reply = self.reply();
-                self.input(Input::ExecutorSubscribe(ExecutorSubscribe { reply, stream, call: Box::new(call) }));
+                self.input(Input::ExecutorSubscribe(ExecutorSubscribe {
+                    reply,
+                    caller: Caller::default(),
+                    stream,
+                    call: Box::new(call),
+                }));
             }
             Action::Update(e, t, state) => {
                 let mut call = executor_call(&executor(e), call::Type::Update);
                 call.update = Some(Box::new(call::Update { status: status(&format!("t{t}"), STATES[state]) }));
                 let reply = self.reply();
-                self.input(Input::ExecutorCall(ExecutorCall { reply, call: Box::new(call) }));
+                self.input(Input::ExecutorCall(ExecutorCall {
+                    reply,
+                    caller: Caller::default(),
+                    call: Box::new(call),
+                }));
             }
             Action::Message(e) => {
                 let mut call = executor_call(&executor(e), call::Type::Message);
                 call.message = Some(call::Message { data: vec![1] });
                 let reply = self.reply();
-                self.input(Input::ExecutorCall(ExecutorCall { reply, call: Box::new(call) }));
+                self.input(Input::ExecutorCall(ExecutorCall {
+                    reply,
+                    caller: Caller::default(),
+                    call: Box::new(call),
+                }));
             }
             Action::Driver(e) => {
                 let executor_id = v1::ExecutorId { value: format!("e{e}") };
@@ -569,7 +586,7 @@ proptest! {
         world.settle();
         prop_assert!(world.frameworks.is_empty(), "left: {:?}", world.frameworks);
         let left_over = |name: &str| name.contains("_used") || name.ends_with("ing") && name != "gc/path_removals_pending";
-        for (name, value) in world.metrics.snapshot() {
+        for (name, value) in world.metrics.iter() {
             prop_assert!(!left_over(&name) || value == 0.0, "{} is {}", name, value);
         }
     }

@@ -4,7 +4,6 @@
 
 mod scenario;
 
-use machine::StateMachine;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,7 +12,7 @@ use agent::{
     Agent, Command, Config, ContainerCommand, ContainerEvent, ContainerExit, Effect, ExecutorCall, ExecutorSubscribe,
     Incompatible, Input, Metrics, Outbox, PeerMessage, Record, RecoveredState, Recovery, Timer,
 };
-use machine::StoreToken;
+use machine::{Caller, StateMachine, StoreToken};
 use messages::v1::executor::{call, event};
 use messages::{Message, internal, v1};
 use model::agent::Change;
@@ -173,7 +172,12 @@ impl World {
 
     fn sends(&mut self, message: impl Into<Message>) {
         let message = message.into();
-        self.input(Input::Message(PeerMessage { from: upid(MASTER), to: "slave(1)".into(), message }));
+        self.input(Input::Message(PeerMessage {
+            from: upid(MASTER),
+            caller: Caller::default(),
+            to: "slave(1)".into(),
+            message,
+        }));
     }
 
     fn register(&mut self) {
@@ -214,7 +218,12 @@ impl World {
         call.subscribe = Some(Box::new(call::Subscribe { unacknowledged_tasks: vec![held], ..Default::default() }));
         let stream = StreamId(uuid::Uuid::from_u128(self.streams));
         let reply = ReplyId(self.replies);
-        self.input(Input::ExecutorSubscribe(ExecutorSubscribe { reply, stream, call: Box::new(call) }));
+        self.input(Input::ExecutorSubscribe(ExecutorSubscribe {
+            reply,
+            caller: Caller::default(),
+            stream,
+            call: Box::new(call),
+        }));
     }
 
     fn act(&mut self, act: &Action) {
@@ -243,7 +252,11 @@ impl World {
                 self.replies += 1;
                 let mut call = executor_call(&name, call::Type::Update);
                 call.update = Some(Box::new(call::Update { status }));
-                self.input(Input::ExecutorCall(ExecutorCall { reply: ReplyId(self.replies), call: Box::new(call) }));
+                self.input(Input::ExecutorCall(ExecutorCall {
+                    reply: ReplyId(self.replies),
+                    caller: Caller::default(),
+                    call: Box::new(call),
+                }));
             }
             Action::Subscribe(_) | Action::Update(..) => {}
             Action::Exit(number) => {

@@ -34,6 +34,11 @@ impl<V: Clone> History<V> {
         self.entries.iter()
     }
 
+    /// Removes the oldest value of which this is true.
+    pub fn remove_where(&mut self, is_it: impl Fn(&V) -> bool) -> Option<V> {
+        self.entries.remove_where(is_it)
+    }
+
     pub fn remove(&mut self, key: u64) -> Option<V> {
         self.entries.remove(key)
     }

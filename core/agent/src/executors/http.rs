@@ -21,7 +21,7 @@ use crate::updates::status_update::{AgentGenerated, UpdateRejected};
 use crate::updates::status_update_manager::Origin;
 
 pub(crate) fn executor_subscribes(state: &mut State, cx: &mut Context<'_>, subscribe: ExecutorSubscribe) {
-    let ExecutorSubscribe { reply, stream, call } = subscribe;
+    let ExecutorSubscribe { reply, stream, call, caller: _ } = subscribe;
     let (framework, id) = match caller_of(&state.frameworks, &call) {
         Ok(found) => found,
         Err(answer) => return respond(cx, reply, answer),
@@ -118,7 +118,11 @@ fn deliver_kills(state: &mut State, cx: &mut Context<'_>, framework: &FrameworkI
     }
 }
 
-pub(crate) fn executor_calls(state: &mut State, cx: &mut Context<'_>, ExecutorCall { reply, call }: ExecutorCall) {
+pub(crate) fn executor_calls(
+    state: &mut State,
+    cx: &mut Context<'_>,
+    ExecutorCall { reply, call, caller: _ }: ExecutorCall,
+) {
     let answer = executor_call(state, cx, *call);
     respond(cx, reply, answer);
 }

@@ -12,7 +12,6 @@
 
 mod format;
 
-use machine::StateMachine;
 use std::collections::BTreeMap;
 use std::net::SocketAddrV4;
 use std::sync::Arc;
@@ -22,7 +21,7 @@ use agent::{
     Agent, Command, Config, ContainerCommand, ContainerEvent, ContainerExit, Effect, ExecutorCall, ExecutorSubscribe,
     Input, Limitation, Metrics, Outbox, PeerMessage, Timer,
 };
-use machine::StoreToken;
+use machine::{Caller, StateMachine, StoreToken};
 use messages::v1::executor::{Call, call};
 use messages::{Message, internal, v1};
 use model::{ContainerId, Monotonic, Now, ReplyId, StreamId, Timestamp, Upid};
@@ -272,7 +271,12 @@ impl Scenario {
 
     pub fn sends(&mut self, from: &str, message: impl Into<Message>) -> &mut Self {
         let message = message.into();
-        self.input(Input::Message(PeerMessage { from: upid(from), to: "slave(1)".to_owned(), message }))
+        self.input(Input::Message(PeerMessage {
+            from: upid(from),
+            caller: Caller::default(),
+            to: "slave(1)".to_owned(),
+            message,
+        }))
     }
 
     pub fn runs(&mut self, task: v1::TaskInfo) -> &mut Self {
@@ -373,6 +377,7 @@ impl Scenario {
         call.subscribe = Some(Box::new(subscribe));
         self.input(Input::ExecutorSubscribe(ExecutorSubscribe {
             reply: ReplyId(self.replies),
+            caller: Caller::default(),
             stream: StreamId(uuid::Uuid::from_u128(self.streams)),
             call: Box::new(call),
         }))
@@ -394,7 +399,11 @@ impl Scenario {
 
     pub fn calls(&mut self, call: Call) -> &mut Self {
         self.replies += 1;
-        self.input(Input::ExecutorCall(ExecutorCall { reply: ReplyId(self.replies), call: Box::new(call) }))
+        self.input(Input::ExecutorCall(ExecutorCall {
+            reply: ReplyId(self.replies),
+            caller: Caller::default(),
+            call: Box::new(call),
+        }))
     }
 
     // What is told of it.

@@ -1,7 +1,6 @@
 //! What an agent shows.
 
 mod containers;
-mod cumulative_counts;
 pub(crate) mod entity;
 mod operator;
 mod operator_json;

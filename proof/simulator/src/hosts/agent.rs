@@ -9,8 +9,7 @@ use agent::{
     Agent, AgentEffects, Command, Config, ContainerCommand, ContainerEvent, ExecutorCall, ExecutorSubscribe, Input,
     LoadAverage, MachineUsage, Metrics, Outbox, PeerMessage, Record, Recovery, Timer, VolumeChange,
 };
-use machine::StoreToken;
-use machine::{CallResponse, Interpreter, StateMachine};
+use machine::{CallResponse, Caller, Interpreter, StateMachine, StoreToken};
 use messages::{Message, v1};
 use model::agent::Change;
 use model::{AgentId, ContainerId, FrameworkId, Monotonic, ReplyId, StreamId, Upid};
@@ -170,7 +169,7 @@ impl AgentHost {
         // It obeys the master that it follows, and nobody else.
         let (before, stranger) = (running.side_effects, running.follows != Some(from.address));
         let name = message.name();
-        self.step(cx, Input::Message(PeerMessage { from, to, message }));
+        self.step(cx, Input::Message(PeerMessage { from, caller: Caller::default(), to, message }));
         if stranger && self.running.as_ref().is_some_and(|running| running.side_effects != before) {
             cx.checks.violation(format!("{} obeys a {name} of a master that it does not follow", self.node()));
         }
@@ -240,9 +239,9 @@ impl AgentHost {
             ContainerNotice::Subscribe(call) => {
                 let stream = StreamId(cx.random.uuid());
                 self.machine.subscribed(&container, stream);
-                Input::ExecutorSubscribe(ExecutorSubscribe { reply, stream, call })
+                Input::ExecutorSubscribe(ExecutorSubscribe { reply, caller: Caller::default(), stream, call })
             }
-            ContainerNotice::Call(call) => Input::ExecutorCall(ExecutorCall { reply, call }),
+            ContainerNotice::Call(call) => Input::ExecutorCall(ExecutorCall { reply, caller: Caller::default(), call }),
         };
         self.step(cx, input);
     }

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use ::agent::{Input, PeerMessage};
 use http::{Method, StatusCode};
+use machine::Caller;
 use messages::Message;
 use model::{ContainerId, Upid};
 use views::Query;
@@ -67,7 +68,7 @@ impl App for AgentApp {
     }
 
     fn input(&self, from: Upid, to: String, message: Message) -> Option<Input> {
-        Some(Input::Message(PeerMessage { from, to, message }))
+        Some(Input::Message(PeerMessage { from, caller: Caller::default(), to, message }))
     }
 
     async fn handle(self: Arc<Self>, request: Request) -> Response {
@@ -141,7 +142,7 @@ impl AgentApp {
 
     pub fn metrics(&self) -> metrics::Metrics {
         let mut counters = Counters::default();
-        for (name, value) in self.core_metrics.snapshot() {
+        for (name, value) in self.core_metrics.iter() {
             counters.set(name, value);
         }
         for (name, value) in System::read().gauges() {
@@ -151,6 +152,6 @@ impl AgentApp {
             counters.set(name, value);
         }
         counters.set("slave/uptime_secs", self.started.elapsed().as_secs_f64());
-        views::metrics::agent(&self.publisher.snapshot(), &counters)
+        views::metrics::agent(&counters)
     }
 }

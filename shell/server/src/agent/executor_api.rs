@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ::agent::{ExecutorCall, ExecutorSubscribe, Input};
 use http::{StatusCode, header};
-use machine::Status;
+use machine::{Caller, Status};
 use messages::v1::executor::Call;
 use messages::v1::executor::call::Type;
 use model::StreamId;
@@ -31,7 +31,8 @@ async fn respond(app: &Arc<AgentApp>, request: &Request) -> Result<Response, Res
         Type::Subscribe => subscribe(app, request, call).await,
         Type::Heartbeat => Ok(empty(StatusCode::ACCEPTED)),
         _ => {
-            let ask = |reply| Input::ExecutorCall(ExecutorCall { reply, call: Box::new(call) });
+            let ask =
+                |reply| Input::ExecutorCall(ExecutorCall { reply, caller: Caller::default(), call: Box::new(call) });
             app.inbox.ask(ask).await.map(answer).map_err(|stopped| unavailable(stopped.to_string()))
         }
     }
@@ -47,7 +48,8 @@ async fn subscribe(app: &Arc<AgentApp>, request: &Request, call: Call) -> Result
     // Made before the core knows the stream, so that its end is reported whatever happens here.
     let body = EventBody::new(queue.clone(), content_type, move || inbox.send_control(InboxItem::StreamClosed(stream)));
     let (reply, to, answered) = app.inbox.reply();
-    let input = Input::ExecutorSubscribe(ExecutorSubscribe { reply, stream, call: Box::new(call) });
+    let input =
+        Input::ExecutorSubscribe(ExecutorSubscribe { reply, caller: Caller::default(), stream, call: Box::new(call) });
     app.inbox
         .send(InboxItem::Open { stream, queue, ask: StreamOpenReply::CallResponse(reply, to), input })
         .await
