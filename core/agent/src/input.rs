@@ -10,6 +10,7 @@ use model::{ContainerId, ReplyId, StreamId, Upid};
 use crate::effects::Timer;
 use crate::usage::MachineUsage;
 
+/// What can happen to an agent.
 #[derive(Debug)]
 pub enum Input {
     /// The leading master, or that there is none now.
@@ -48,6 +49,7 @@ pub enum Input {
     Unregister,
 }
 
+/// A libprocess message to the agent's process.
 #[derive(Debug)]
 pub struct PeerMessage {
     /// The process that the sender claims to be.
@@ -56,9 +58,11 @@ pub struct PeerMessage {
     pub caller: Caller,
     /// The process id it was addressed to: `slave(1)`.
     pub to: String,
+    /// What it says.
     pub message: Message,
 }
 
+/// SUBSCRIBE of an executor over HTTP.
 #[derive(Debug)]
 pub struct ExecutorSubscribe {
     /// The request, to be answered.
@@ -67,9 +71,11 @@ pub struct ExecutorSubscribe {
     pub caller: Caller,
     /// The stream that the edge opens if the executor is accepted.
     pub stream: StreamId,
+    /// The call as it was received.
     pub call: Box<v1::executor::Call>,
 }
 
+/// Any other call of an executor over HTTP.
 #[derive(Debug)]
 pub struct ExecutorCall {
     /// The request, to be answered.
@@ -91,6 +97,7 @@ pub enum ContainerEvent {
     Exited { container: ContainerId, exit: ContainerExit },
 }
 
+/// How a container ended.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ContainerExit {
     /// The wait status of the executor process, as `waitpid` gives it; `None` when unknown.
@@ -101,9 +108,12 @@ pub struct ContainerExit {
     pub last_updates: Vec<v1::TaskStatus>,
 }
 
+/// Why the containerizer ended a container.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Limitation {
+    /// The reason for the status of the tasks.
     pub reason: v1::task_status::Reason,
+    /// For people.
     pub message: String,
     /// The resources that were exceeded, for `TaskStatus.limitation`.
     pub resources: Vec<v1::Resource>,

@@ -8,7 +8,6 @@ mod config;
 mod containers;
 mod dispatch;
 mod drain;
-mod duration;
 mod effects;
 mod executors;
 mod frameworks;

@@ -11,7 +11,7 @@ mod task_state;
 mod write;
 
 pub use clock::{Monotonic, Now, Timestamp};
-pub use duration::{InvalidDuration, format_duration, parse_duration};
+pub use duration::{InvalidDuration, duration_from_proto, duration_to_proto, format_duration, parse_duration};
 pub use ids::{
     AgentId, ContainerId, ExecutorId, FrameworkId, InvalidUpid, OfferId, Principal, ReplyId, Role, StreamId, TaskId,
     Upid,

@@ -15,6 +15,7 @@ impl<V> Clone for History<V> {
 }
 
 impl<V: Clone> History<V> {
+    /// Creates a history that keeps `limit` values.
     pub fn new(limit: usize) -> Self {
         History { entries: SnapshotMap::default(), limit }
     }
@@ -25,6 +26,7 @@ impl<V: Clone> History<V> {
         (key, if self.entries.len() > self.limit { self.entries.pop_first() } else { None })
     }
 
+    /// The values with their keys.
     pub fn entries(&self) -> &SnapshotMap<V> {
         &self.entries
     }
@@ -39,10 +41,12 @@ impl<V: Clone> History<V> {
         self.entries.remove_where(is_it)
     }
 
+    /// Takes the value with this key out.
     pub fn remove(&mut self, key: u64) -> Option<V> {
         self.entries.remove(key)
     }
 
+    /// How many values there are.
     pub fn len(&self) -> usize {
         self.entries.len()
     }

@@ -191,7 +191,7 @@ impl Executor {
         let running = self.status(&task, TaskState::TaskRunning, clock);
         let mut actions = vec![self.update(running)];
         if let Some(limit) = task.max_completion_time {
-            actions.push(Action::Arm(Timer::MaxCompletion, duration(&limit)));
+            actions.push(Action::Arm(Timer::MaxCompletion, model::duration_from_proto(&limit)));
         }
         actions.extend(self.begin_checks(clock));
         actions
@@ -370,10 +370,6 @@ impl Executor {
         fill(&mut call);
         call
     }
-}
-
-fn duration(info: &v1::DurationInfo) -> Duration {
-    Duration::from_nanos(u64::try_from(info.nanoseconds).unwrap_or(0))
 }
 
 /// Time and randomness, from outside.

@@ -24,9 +24,11 @@ pub enum VolumeChange {
 /// A volume as a container sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContainerVolume {
+    /// The directory of the volume; absolute.
     pub source: PathBuf,
     /// A plain name in the sandbox.
     pub name: String,
+    /// The container may not write to it.
     pub read_only: bool,
     /// Several containers may have it at the same time.
     pub shared: bool,

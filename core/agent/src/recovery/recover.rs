@@ -31,6 +31,7 @@ use crate::state::State;
 /// What a starting agent finds of an earlier process of itself.
 #[derive(Debug, Default)]
 pub struct Recovery {
+    /// What the records say together.
     pub recovered_state: RecoveredState,
     /// The containers that still run, with the pid of their first process.
     pub alive: BTreeMap<ContainerId, u32>,

@@ -16,20 +16,28 @@ use model::is_terminal;
 /// The agent itself, as the last change told.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Description {
+    /// As registered with the master.
     pub info: Arc<v1::AgentInfo>,
+    /// What the agent has, without allocation.
     pub total: Resources,
+    /// The leading master.
     pub master: Option<Box<v1::MasterInfo>>,
+    /// The drain that is under way.
     pub draining: Option<Arc<Draining>>,
 }
 
 #[derive(Debug, Clone)]
 pub(crate) struct Framework {
+    /// As the last change told.
     pub snapshot: Arc<FrameworkSnapshot>,
+    /// Those that are not completed.
     pub executors: SnapshotMap<Executor>,
+    /// Those that have ended and whose updates are acknowledged.
     pub completed: History<Executor>,
 }
 
 impl Framework {
+    /// Creates a framework without executors.
     pub fn new(snapshot: Arc<FrameworkSnapshot>, limits: Limits) -> Self {
         Framework {
             snapshot,
@@ -48,6 +56,7 @@ impl Framework {
 
 #[derive(Debug, Clone)]
 pub(crate) struct Executor {
+    /// As the last change told.
     pub snapshot: Arc<ExecutorSnapshot>,
     /// Tasks that came earlier were queued, and stay so if it never does.
     registered: bool,
@@ -55,10 +64,12 @@ pub(crate) struct Executor {
     ended: bool,
     /// Not yet completed: live, or terminal without acknowledgement, which they may stay for ever.
     pub tasks: SnapshotMap<Arc<Task>>,
+    /// Those whose end the framework has acknowledged.
     pub completed: History<Arc<Task>>,
 }
 
 impl Executor {
+    /// Creates an executor without tasks.
     pub fn new(snapshot: Arc<ExecutorSnapshot>, limits: Limits) -> Self {
         Executor {
             registered: snapshot.state == ExecutorState::Running,
@@ -69,6 +80,7 @@ impl Executor {
         }
     }
 
+    /// Replaces what is told of the executor.
     pub fn describe(&mut self, snapshot: &Arc<ExecutorSnapshot>) {
         self.registered |= snapshot.state == ExecutorState::Running;
         self.snapshot = Arc::clone(snapshot);

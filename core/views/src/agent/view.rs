@@ -32,6 +32,7 @@ struct ExecutorIndex {
 }
 
 impl View {
+    /// Creates the view of an agent that has told nothing yet.
     pub fn new(static_info: StaticInfo) -> Self {
         View {
             current: Snapshot {
