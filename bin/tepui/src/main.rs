@@ -8,6 +8,7 @@ mod commands;
 mod daemon;
 mod logging;
 mod output;
+mod ports;
 mod signals;
 mod table;
 mod user;
@@ -42,7 +43,7 @@ fn program(name: &str) -> Option<Program> {
         "executor" | "mesos-executor" => Some(|_| executor::main()),
         "container-init" => Some(|_| executor::init()),
         // Started by a master, never by people.
-        server::master::NODE_CLEANUP => Some(daemon::node_cleanup),
+        master_server::NODE_CLEANUP => Some(daemon::node_cleanup),
         _ => None,
     }
 }

@@ -18,7 +18,8 @@ pub(crate) fn drain(state: &mut State, cx: &mut Context<'_>, config: v1::DrainCo
         tracing::info!("nothing runs here: drained already");
         return;
     }
-    tracing::info!("draining: {config:?}");
+    let grace = config.max_grace_period.map(|grace| grace.nanoseconds / 1_000_000_000);
+    tracing::info!(max_grace_seconds = grace, mark_gone = config.mark_gone(), "draining");
     set_draining(state, cx, Some(Draining { config, since: cx.now.wall }));
     kill_tasks_for_drain(state, cx);
 }

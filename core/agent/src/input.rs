@@ -3,9 +3,9 @@
 
 use std::net::SocketAddrV4;
 
-use machine::{Caller, StoreToken};
+use machine::StoreToken;
 use messages::{Message, v1};
-use model::{ContainerId, ReplyId, StreamId, Upid};
+use model::{Caller, ContainerId, ReplyId, StreamId, Upid};
 
 use crate::effects::Timer;
 use crate::usage::MachineUsage;
@@ -52,9 +52,9 @@ pub enum Input {
 /// A libprocess message to the agent's process.
 #[derive(Debug)]
 pub struct PeerMessage {
-    /// The process that the sender claims to be.
+    /// The sender, as the message says.
     pub from: Upid,
-    /// Who sent it.
+    /// Whom the connection belongs to, as the edge has found out.
     pub caller: Caller,
     /// The process id it was addressed to: `slave(1)`.
     pub to: String,
@@ -67,7 +67,7 @@ pub struct PeerMessage {
 pub struct ExecutorSubscribe {
     /// The request, to be answered.
     pub reply: ReplyId,
-    /// Who sent it.
+    /// Who calls.
     pub caller: Caller,
     /// The stream that the edge opens if the executor is accepted.
     pub stream: StreamId,
@@ -80,9 +80,8 @@ pub struct ExecutorSubscribe {
 pub struct ExecutorCall {
     /// The request, to be answered.
     pub reply: ReplyId,
-    /// Who sent it.
+    /// Who calls.
     pub caller: Caller,
-    /// The call: UPDATE or MESSAGE.
     pub call: Box<v1::executor::Call>,
 }
 
@@ -93,6 +92,8 @@ pub enum ContainerEvent {
     Launched { container: ContainerId, pid: u32 },
     /// Nothing runs: fetching or starting failed. All traces are already cleaned up.
     LaunchFailed { container: ContainerId, reason: String },
+    /// The container runs and cannot have what an `Update` gives it.
+    UpdateFailed { container: ContainerId, reason: String },
     /// The container is over and leaves no process, mount or cgroup behind.
     Exited { container: ContainerId, exit: ContainerExit },
 }

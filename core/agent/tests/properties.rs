@@ -14,7 +14,7 @@ use agent::{
     Input, Limitation, LoadAverage, MachineUsage, Metrics, Outbox, PeerMessage, QosController, Record, Timer,
     VolumeChange,
 };
-use machine::{Caller, StateMachine, StoreToken};
+use machine::{StateMachine, StoreToken};
 use messages::v1::executor::call;
 use messages::{Message, internal, v1};
 use model::agent::Change;
@@ -293,8 +293,8 @@ impl World {
 
     fn sends(&mut self, from: &str, message: impl Into<Message>) {
         self.input(Input::Message(PeerMessage {
+            caller: model::Caller::default(),
             from: upid(from),
-            caller: Caller::default(),
             to: "slave(1)".into(),
             message: message.into(),
         }));
@@ -358,8 +358,8 @@ impl World {
                 call.subscribe = Some(Box::new(subscribe));
                 let reply = self.reply();
                 self.input(Input::ExecutorSubscribe(ExecutorSubscribe {
+                    caller: model::Caller::default(),
                     reply,
-                    caller: Caller::default(),
                     stream,
                     call: Box::new(call),
                 }));
@@ -369,8 +369,8 @@ impl World {
                 call.update = Some(Box::new(call::Update { status: status(&format!("t{t}"), STATES[state]) }));
                 let reply = self.reply();
                 self.input(Input::ExecutorCall(ExecutorCall {
+                    caller: model::Caller::default(),
                     reply,
-                    caller: Caller::default(),
                     call: Box::new(call),
                 }));
             }
@@ -379,8 +379,8 @@ impl World {
                 call.message = Some(call::Message { data: vec![1] });
                 let reply = self.reply();
                 self.input(Input::ExecutorCall(ExecutorCall {
+                    caller: model::Caller::default(),
                     reply,
-                    caller: Caller::default(),
                     call: Box::new(call),
                 }));
             }

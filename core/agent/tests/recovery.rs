@@ -12,7 +12,7 @@ use agent::{
     Agent, Command, Config, ContainerCommand, ContainerEvent, ContainerExit, Effect, ExecutorCall, ExecutorSubscribe,
     Incompatible, Input, Metrics, Outbox, PeerMessage, Record, RecoveredState, Recovery, Timer,
 };
-use machine::{Caller, StateMachine, StoreToken};
+use machine::{StateMachine, StoreToken};
 use messages::v1::executor::{call, event};
 use messages::{Message, internal, v1};
 use model::agent::Change;
@@ -173,8 +173,8 @@ impl World {
     fn sends(&mut self, message: impl Into<Message>) {
         let message = message.into();
         self.input(Input::Message(PeerMessage {
+            caller: model::Caller::default(),
             from: upid(MASTER),
-            caller: Caller::default(),
             to: "slave(1)".into(),
             message,
         }));
@@ -219,8 +219,8 @@ impl World {
         let stream = StreamId(uuid::Uuid::from_u128(self.streams));
         let reply = ReplyId(self.replies);
         self.input(Input::ExecutorSubscribe(ExecutorSubscribe {
+            caller: model::Caller::default(),
             reply,
-            caller: Caller::default(),
             stream,
             call: Box::new(call),
         }));
@@ -253,8 +253,8 @@ impl World {
                 let mut call = executor_call(&name, call::Type::Update);
                 call.update = Some(Box::new(call::Update { status }));
                 self.input(Input::ExecutorCall(ExecutorCall {
+                    caller: model::Caller::default(),
                     reply: ReplyId(self.replies),
-                    caller: Caller::default(),
                     call: Box::new(call),
                 }));
             }
@@ -412,7 +412,7 @@ fn what_an_executor_left_in_writing_is_how_its_task_ended() {
 #[test]
 fn an_executor_whose_end_is_on_record_is_not_unknown() {
     let known = ended_meanwhile(|_| ContainerExit { status: Some(256), ..Default::default() });
-    assert_eq!(told(&known).message(), "Executor terminated");
+    assert_eq!(told(&known).message(), "Executor terminated: exited with status 1");
     let unknown = ended_meanwhile(|_| ContainerExit::default());
     assert_eq!(told(&unknown).message(), "Abnormal executor termination: unknown container");
 }

@@ -37,6 +37,7 @@ impl Allocator {
         self.resume_if_recovered();
     }
 
+    /// Removes an agent with everything that is allocated on it.
     pub fn remove_agent(&mut self, agent: &AgentId) {
         let Some(ix) = self.agent_ids.remove(agent) else { return };
         let Some(entry) = self.agents.get(ix) else { return };
@@ -72,10 +73,12 @@ impl Allocator {
         self.dirty.agent(ix);
     }
 
+    /// Lets the resources of an agent be offered.
     pub fn activate_agent(&mut self, agent: &AgentId) {
         self.set_agent_active(agent, true);
     }
 
+    /// Keeps the resources of an agent from being offered; what is allocated stays allocated.
     pub fn deactivate_agent(&mut self, agent: &AgentId) {
         self.set_agent_active(agent, false);
     }

@@ -23,7 +23,9 @@ use crate::{Options, Quota};
 /// A role as the `/roles` endpoint shows it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RoleView {
+    /// The role.
     pub role: Role,
+    /// The weight in force: that of the role's partition, else the one set for the role, else 1.
     pub weight: f64,
     /// Subscribed to the role or holding resources in it.
     pub frameworks: Vec<FrameworkId>,
@@ -31,6 +33,7 @@ pub struct RoleView {
     pub allocated: ResourceQuantities,
 }
 
+/// All that the allocator knows, and its decisions. It does no I/O and reads no clock.
 #[derive(Debug)]
 pub struct Allocator {
     pub(crate) options: Options,
@@ -55,6 +58,7 @@ pub struct Allocator {
 }
 
 impl Allocator {
+    /// An allocator of an empty cluster.
     pub fn new(options: Options) -> Self {
         Allocator {
             cluster: Cluster::new(options.excluded_resource_names.clone()),
@@ -77,6 +81,7 @@ impl Allocator {
         }
     }
 
+    /// Sets the weight of a role. Weights that are not positive numbers are ignored.
     pub fn set_weight(&mut self, role: &Role, weight: f64) {
         self.tree.set_weight(role, weight);
     }
@@ -90,6 +95,7 @@ impl Allocator {
         Some(self.paused_until().unwrap_or_default())
     }
 
+    /// Returns whether a run would look at anything.
     pub fn is_dirty(&self) -> bool {
         !self.dirty.is_empty() || self.windows.is_dirty() || self.headroom_agents.is_dirty(&self.ledger)
     }

@@ -12,9 +12,12 @@ use crate::framework::{Framework, Membership};
 use crate::offer_filters::ContainsCache;
 use crate::slab::Ix;
 
+/// One reason for which the resources of an agent are not offered to a framework in a role.
 #[derive(Debug, Clone, PartialEq)]
 pub enum IneligibilityReason {
+    /// No agent of this id is registered.
     UnknownAgent,
+    /// No framework of this id is registered.
     UnknownFramework,
     /// The framework is not subscribed to the role.
     NotSubscribed,
@@ -24,6 +27,7 @@ pub enum IneligibilityReason {
     Suppressed,
     /// The agent is disconnected, draining or deactivated.
     AgentInactive,
+    /// `--whitelist` does not name the host of the agent.
     NotWhitelisted,
     /// The framework lacks a capability that the agent or its resources call for.
     FrameworkLacks(&'static str),
@@ -37,13 +41,18 @@ pub enum IneligibilityReason {
     NothingOfferable,
     /// A role, this or one above it, would have more than its limit of these, of which it may be given so much yet.
     QuotaLimit {
+        /// The role whose limit would be exceeded.
         role: Role,
+        /// The resources that the limit is about.
         names: Vec<Name>,
+        /// What the limit still allows.
         left: ResourceQuantities,
     },
     /// These are kept free for what others were promised and lack; some of them are named.
     Headroom {
+        /// Some of the roles that lack a part of their guarantee, at most five.
         roles: Vec<Role>,
+        /// The resources that they lack.
         names: Vec<Name>,
     },
     /// What is left is too little to be offered.
@@ -54,11 +63,14 @@ pub enum IneligibilityReason {
     DoesNotFit(Vec<Name>),
     /// The framework refused it.
     Filtered {
+        /// When the offer filter ends.
         until: Monotonic,
     },
     /// After a failover with quota set, nothing is offered before this many more agents are back.
     Recovering {
+        /// How many agents have to come back.
         awaited: usize,
+        /// When the pause ends at the latest.
         until: Monotonic,
     },
 }

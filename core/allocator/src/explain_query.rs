@@ -19,8 +19,11 @@ const MAX_AGENT_DETAILS: usize = 100;
 /// What to explain: everything that fits what is given. A role includes those below it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ExplainQuery {
+    /// Only this framework.
     pub framework: Option<FrameworkId>,
+    /// Only this role and the roles below it.
     pub role: Option<Role>,
+    /// Only this agent.
     pub agent: Option<AgentId>,
     /// What is to be had of one agent, by a task that waits for it.
     pub demand: Option<ResourceQuantities>,
@@ -29,12 +32,16 @@ pub struct ExplainQuery {
 /// A framework in a role.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OfferEligibility {
+    /// The framework.
     pub framework: FrameworkId,
+    /// The role.
     pub role: Role,
+    /// The weight of the role in force.
     pub weight: f64,
     /// The dominant share of the role over its weight, and of the framework within the role: the smallest is served
     /// first.
     pub role_share: f64,
+    /// The dominant share of the framework within the role.
     pub framework_share: f64,
     /// How many agents were looked at.
     pub agents: usize,
@@ -51,26 +58,34 @@ pub struct OfferEligibility {
 pub struct ReasonCount {
     /// The one of them that lasts longest.
     pub reason: IneligibilityReason,
+    /// How many agents there are.
     pub agents: usize,
 }
 
+/// One agent and what keeps its resources from a framework.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AgentEligibility {
+    /// The agent.
     pub agent: AgentId,
+    /// The host name of the agent.
     pub hostname: String,
     /// Neither offered nor allocated.
     pub available: Resources,
+    /// The reasons, in the order in which they are checked; empty when nothing keeps the resources back.
     pub reasons: Vec<IneligibilityReason>,
 }
 
+/// The answer to an [`ExplainQuery`].
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Explanation {
+    /// One entry for each framework and role that fits the query, by framework and role.
     pub eligibilities: Vec<OfferEligibility>,
     /// There was more to look at than one question may.
     pub truncated: bool,
 }
 
 impl Allocator {
+    /// Explains, for each framework and role of the question, what keeps the resources of the agents away.
     pub fn explain_query(&self, now: Monotonic, question: &ExplainQuery) -> Explanation {
         let agents = self.agents_in_question(question.agent.as_ref());
         let mut examinations_left = MAX_AGENTS_EXAMINED;

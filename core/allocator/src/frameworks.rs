@@ -49,6 +49,7 @@ impl Allocator {
         self.refresh_framework(ix);
     }
 
+    /// Removes a framework; what it holds is available again.
     pub fn remove_framework(&mut self, framework: &FrameworkId) {
         let Some(ix) = self.framework_ids.remove(framework) else { return };
         let held: Vec<_> = self
@@ -70,6 +71,7 @@ impl Allocator {
         self.refresh_lending();
     }
 
+    /// Lets a framework be offered resources.
     pub fn activate_framework(&mut self, framework: &FrameworkId) {
         let Some(ix) = self.framework_ids.get(framework).copied() else { return };
         if let Some(entry) = self.frameworks.get_mut(ix) {

@@ -22,6 +22,8 @@
 //! | `explain` | why something is not offered |
 //! | `standing` | the same over all agents |
 
+#![warn(missing_docs)]
+
 mod agent;
 mod agent_visit;
 mod agents;

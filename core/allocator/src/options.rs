@@ -21,6 +21,7 @@ pub enum Sorter {
     Random,
 }
 
+/// A text names none of the sorters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected drf or random")]
 pub struct UnknownSorter;
@@ -37,6 +38,7 @@ impl FromStr for Sorter {
     }
 }
 
+/// The policy of a cluster that is fixed for the life of a master. The defaults are those of Mesos' flags.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Decides the order in which agents are visited.
@@ -51,6 +53,7 @@ pub struct Options {
     pub allocation_interval: Duration,
     /// `--role_sorter` and `--framework_sorter`.
     pub role_sorter: Sorter,
+    /// `--framework_sorter`.
     pub framework_sorter: Sorter,
     /// `--allocator_agent_recovery_factor`.
     pub agent_recovery_factor: f64,
@@ -83,6 +86,7 @@ impl Default for Options {
 /// An agent as it (re-)registers.
 #[derive(Debug, Clone)]
 pub struct AgentOptions<'a> {
+    /// The id that the master gave the agent.
     pub id: &'a AgentId,
     /// Host name, attributes and domain are read; its resources are not.
     pub info: &'a v1::AgentInfo,
@@ -90,14 +94,19 @@ pub struct AgentOptions<'a> {
     pub capabilities: &'a [i32],
     /// Unallocated.
     pub total: Resources,
+    /// Whether its resources may be offered: it is connected, and neither draining nor deactivated.
     pub active: bool,
 }
 
 /// A framework as it subscribes or updates itself. Roles, capabilities and offer filters are read from `info`.
 #[derive(Debug, Clone)]
 pub struct FrameworkOptions<'a> {
+    /// The id that the master gave the framework.
     pub id: &'a FrameworkId,
+    /// What the framework says about itself.
     pub info: &'a v1::FrameworkInfo,
+    /// The roles in which it wants no offers.
     pub suppressed: &'a [Role],
+    /// Its offer constraints; every one of their roles is among its roles.
     pub constraints: Option<&'a Arc<OfferConstraintsFilter>>,
 }

@@ -21,9 +21,13 @@ use crate::tree::Node;
 /// One offer to make: `resources` are allocated to `role`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Allocation {
+    /// The framework that is offered the resources.
     pub framework: FrameworkId,
+    /// The role that they are allocated to.
     pub role: Role,
+    /// The agent that they are on.
     pub agent: AgentId,
+    /// The resources, allocated to the role.
     pub resources: Resources,
 }
 

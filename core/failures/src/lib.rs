@@ -14,6 +14,8 @@
 //! | `persisted` | what outlives a master: what has to be written down, and what the next one makes of it |
 //! | `explain` | the reasoning about one agent, as JSON |
 
+#![warn(missing_docs)]
+
 mod explain;
 mod incidents;
 mod monitor;
@@ -28,7 +30,7 @@ mod subject;
 pub use model::incident::{
     Action, Filter, Incident, IncidentUpdate, InvalidFilter, InvolvedObject, Kind, Severity, UnknownName,
 };
-pub use monitor::{AgentLoss, Effect, Event, IncidentCounts, Monitor};
+pub use monitor::{Effect, Event, IncidentCounts, Monitor};
 pub use persisted::{AgentRegistryState, FailureChanges, FailureHistory, PersistedFailures};
 pub use phi::{Suspicion, SuspicionOptions};
 pub use policy::{Flapping, InvalidPolicy, Policy, RemediationAction, Rule};

@@ -19,94 +19,126 @@ use model::incident::{Incident, IncidentUpdate, InvolvedObject, Kind, Severity};
 /// Agents that left are remembered, for one that comes and goes is a new one each time otherwise.
 const MAX_DEPARTED: usize = 1_000;
 
+/// What a monitor is told.
 #[derive(Debug, Clone)]
 pub enum Event {
     /// This master took over from another, which had so many agents.
     MasterElected {
+        /// How many agents are expected to come back.
         awaited: usize,
     },
     /// They are back, or are not waited for any more.
     RecoveryComplete,
     /// It registered, for the first time or again after it was lost. `operators`: one has deactivated or drains it.
     AgentAdded {
+        /// The agent.
         agent: AgentId,
+        /// Its host name.
         hostname: String,
+        /// Whether an operator has deactivated or drains it.
         operators: bool,
     },
+    /// The connection to an agent is lost.
     AgentDisconnected(AgentId),
+    /// An agent has connected again without registering anew.
     AgentReconnected(AgentId),
-    AgentLost {
+    /// It was marked unreachable.
+    AgentUnreachable {
+        /// The agent.
         agent: AgentId,
-        loss: AgentLoss,
+        /// Why, as the details of the incident.
+        cause: String,
     },
+    /// It was removed, was marked gone, or was unreachable and is forgotten.
+    AgentRemoved(AgentId),
     /// It answered a ping.
     PongReceived(AgentId),
     /// Its ping is due: a good moment to look at it.
     PingDue(AgentId),
+    /// An agent has reported its signals.
     Reported {
+        /// The agent.
         agent: AgentId,
+        /// What it reported.
         signals: Signals,
     },
+    /// A task has ended.
     TaskEnded {
+        /// The agent that it ran on.
         agent: AgentId,
+        /// Whether it failed.
         failed: bool,
     },
     /// It ended by itself, not as it should.
     ExecutorCrashed {
+        /// The agent that the executor ran on.
         agent: AgentId,
+        /// The framework of the executor.
         framework: FrameworkId,
     },
     /// An operator changed what may become of it: `keeps_out` while it drains or is deactivated. Otherwise he wants it
     /// offered, whatever policies say.
     OperatorDecided {
+        /// The agent.
         agent: AgentId,
+        /// Whether the operator keeps the agent from offers.
         keeps_out: bool,
     },
     /// An ordered drain cannot be, and why.
     DrainRefused {
+        /// The agent.
         agent: AgentId,
+        /// Why it cannot be drained.
         reason: String,
     },
+    /// The connection to a framework's scheduler is lost.
     FrameworkDisconnected {
+        /// The framework.
         framework: FrameworkId,
+        /// Its name.
         name: String,
     },
+    /// A framework's scheduler is connected again.
     FrameworkConnected(FrameworkId),
+    /// A framework is removed.
     FrameworkRemoved(FrameworkId),
     /// What has to be durable has waited for too long, and why.
     RegistryStalled(String),
+    /// What had to be durable is written.
     RegistryWritten,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AgentLoss {
-    /// Why it was given up.
-    Unreachable(String),
-    /// It unregistered, was marked gone, or is forgotten.
-    Gone,
-}
-
+/// What a monitor wants to be done.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     /// The incident is new or has changed.
     Publish(Arc<Incident>, IncidentUpdate),
     /// Offer nothing of this agent until it is released.
     Hold(AgentId),
+    /// Offer the agent's resources again.
     Release(AgentId),
+    /// Drain the agent, as DRAIN_AGENT does.
     Drain(AgentId),
 }
 
 /// For metrics.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct IncidentCounts {
+    /// How many incidents were detected since the master began.
     pub detected: u64,
+    /// How many incidents were over since the master began.
     pub recovered: u64,
+    /// How many incidents are open now.
     pub open: usize,
+    /// How many incidents were not recorded because too many are open.
     pub suppressed: u64,
+    /// How many agents policies keep from offers or drain now.
     pub held: usize,
+    /// How often the limit on such agents kept a policy from acting.
     pub refused: u64,
 }
 
+/// Detects failures and decides what is done about them.
 #[derive(Debug)]
 pub struct Monitor {
     pub(crate) policy: Policy,
@@ -126,6 +158,7 @@ pub struct Monitor {
 }
 
 impl Monitor {
+    /// A monitor of an empty cluster, for the master of this id.
     pub fn new(policy: Policy, master: impl Into<String>) -> Self {
         let master = master.into();
         Monitor {
@@ -142,6 +175,7 @@ impl Monitor {
         }
     }
 
+    /// Returns the numbers that are shown as metrics.
     pub fn counts(&self) -> IncidentCounts {
         IncidentCounts {
             detected: self.incidents.detected,
@@ -164,6 +198,7 @@ impl Monitor {
         self.remediations.holds(agent)
     }
 
+    /// Takes one event in and appends what is to be done to `effects`.
     pub fn observe(&mut self, now: Now, event: Event, effects: &mut Vec<Effect>) {
         match event {
             Event::MasterElected { awaited } => self.took_over(now, awaited, effects),
@@ -171,7 +206,8 @@ impl Monitor {
             Event::AgentAdded { agent, hostname, operators } => self.added(now, agent, hostname, operators, effects),
             Event::AgentDisconnected(agent) => self.disconnected(now, &agent, effects),
             Event::AgentReconnected(agent) => self.reconnected(now, &agent, effects),
-            Event::AgentLost { agent, loss } => self.lost(now, &agent, loss, effects),
+            Event::AgentUnreachable { agent, cause } => self.lost(now, &agent, Some(cause), effects),
+            Event::AgentRemoved(agent) => self.lost(now, &agent, None, effects),
             Event::PongReceived(agent) => self.answered(now, &agent, effects),
             Event::PingDue(agent) => self.check_agent(now, &agent, effects),
             Event::Reported { agent, signals } => self.reported(now, &agent, signals, effects),
@@ -345,13 +381,15 @@ impl Monitor {
         }
     }
 
-    fn lost(&mut self, now: Now, agent: &AgentId, loss: AgentLoss, effects: &mut Vec<Effect>) {
+    /// `unreachable` is the cause if the agent may return.
+    fn lost(&mut self, now: Now, agent: &AgentId, unreachable: Option<String>, effects: &mut Vec<Effect>) {
+        let may_return = unreachable.is_some();
         let mut flaps = false;
         let counted = self.is_suspicious(agent);
         if let Some(subject) = self.subjects.get_mut(agent) {
             // One that was connected until now left just now; the others have been counted.
             let left = std::mem::take(&mut subject.connected) && !counted;
-            flaps = left && loss != AgentLoss::Gone && subject.departed(now.monotonic, &self.policy);
+            flaps = left && may_return && subject.departed(now.monotonic, &self.policy);
             let awaited = std::mem::take(&mut subject.awaited);
             let registered = std::mem::take(&mut subject.registered);
             self.registered -= usize::from(registered);
@@ -363,20 +401,19 @@ impl Monitor {
             subject.crashes.clear();
             subject.task_results.clear();
         }
-        if let AgentLoss::Unreachable(cause) = &loss {
-            let finding = self.finding(agent, Kind::AgentUnreachable, Severity::Critical, cause.clone());
+        if let Some(cause) = unreachable {
+            let finding = self.finding(agent, Kind::AgentUnreachable, Severity::Critical, cause);
             self.open_incident(now, finding, effects);
             if flaps {
                 self.quarantine_flapping(now, agent, effects);
             }
         }
-        let stays =
-            |kind: Kind| loss != AgentLoss::Gone && matches!(kind, Kind::AgentUnreachable | Kind::AgentFlapping);
+        let stays = |kind: Kind| may_return && matches!(kind, Kind::AgentUnreachable | Kind::AgentFlapping);
         for incident in self.incidents.open_about(agent).into_iter().filter(|incident| !stays(incident.kind)) {
             self.close_incident(now, incident.kind, &incident.object, effects);
         }
         // Kept for one that never registered with this master, too.
-        if loss == AgentLoss::Gone {
+        if !may_return {
             self.subjects.remove(agent);
         }
         self.remediations.forget(agent);

@@ -16,6 +16,7 @@ use model::incident::{Incident, InvolvedObject, Kind};
 /// How an agent behaved. Its times are those of the wall clock: the monotonic one of a master says nothing to the next.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct FailureHistory {
+    /// The host name of the agent.
     pub hostname: String,
     /// When it left, lately.
     pub departures: Vec<Timestamp>,
@@ -34,13 +35,16 @@ pub struct FailureHistory {
 pub struct FailureChanges {
     /// By number.
     pub incidents: BTreeMap<u64, Option<Arc<Incident>>>,
+    /// By agent; `None` for an agent whose history is forgotten.
     pub failure_histories: BTreeMap<AgentId, Option<Arc<FailureHistory>>>,
 }
 
 /// All that the master before left behind.
 #[derive(Debug, Clone, Copy)]
 pub struct PersistedFailures<'a> {
+    /// The incidents by number.
     pub incidents: &'a BTreeMap<u64, Arc<Incident>>,
+    /// The histories by agent.
     pub failure_histories: &'a BTreeMap<AgentId, Arc<FailureHistory>>,
 }
 
@@ -49,12 +53,14 @@ pub struct PersistedFailures<'a> {
 pub enum AgentRegistryState {
     /// It was registered with the master before, and has to come back.
     Recovered,
+    /// It was given up as unreachable and may come back.
     Unreachable,
     /// It left for good.
     Gone,
 }
 
 impl Monitor {
+    /// Returns whether anything has to be written down.
     pub fn has_unsaved(&self) -> bool {
         self.incidents.has_unsaved() || !self.unsaved.is_empty()
     }

@@ -10,6 +10,7 @@ use model::Monotonic;
 /// Beyond this a larger number says nothing more; it keeps phi finite, for JSON has no infinity.
 const CERTAIN: f64 = 1000.0;
 
+/// When the silence of an agent counts as suspicious.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SuspicionOptions {
     /// Phi from which on an agent is suspicious.
@@ -49,6 +50,7 @@ pub struct Suspicion {
 }
 
 impl Suspicion {
+    /// Records an answer of the agent.
     pub fn answered(&mut self, now: Monotonic, options: &SuspicionOptions) {
         let interval_unknown = std::mem::take(&mut self.interval_unknown);
         if let Some(last) = self.last.replace(now).filter(|_| !interval_unknown) {
@@ -67,6 +69,7 @@ impl Suspicion {
         self.interval_unknown = true;
     }
 
+    /// Returns how long the agent has been silent; zero before it was heard of.
     pub fn silence(&self, now: Monotonic) -> Duration {
         self.last.map_or(Duration::ZERO, |last| now.since(last))
     }

@@ -9,6 +9,7 @@ use crate::phi::SuspicionOptions;
 use crate::signals::{Bounds, Thresholds};
 use model::incident::{Incident, Kind, Severity};
 
+/// What is done about incidents, and from when on something is one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Policy {
     /// Off: incidents are recorded, and nothing is done.
@@ -17,21 +18,27 @@ pub struct Policy {
     pub max_share: f64,
     /// Later rules go before earlier ones.
     pub rules: Vec<Rule>,
+    /// When the silence of an agent is suspicious.
     pub suspicion: SuspicionOptions,
+    /// When measurements of an agent are worth an incident.
     pub thresholds: Thresholds,
+    /// When an agent that comes and goes is quarantined.
     pub flapping: Flapping,
     /// An agent that has come back is watched for so long: if it leaves again in it, it is flapping.
     pub probation: Duration,
 }
 
+/// What is done about incidents of one kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
+    /// The kind of incident.
     #[serde(rename = "type")]
     pub kind: Kind,
     /// From this severity on.
     #[serde(default = "lowest")]
     pub severity: Severity,
+    /// What is done.
     pub action: RemediationAction,
 }
 
@@ -39,6 +46,7 @@ fn lowest() -> Severity {
     Severity::Info
 }
 
+/// What can be done about an incident.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RemediationAction {
@@ -53,7 +61,9 @@ pub enum RemediationAction {
 /// When coming and going is too much, and for how long such an agent is kept from offers.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Flapping {
+    /// So many departures are too many.
     pub departures: usize,
+    /// Departures within this time count together.
     pub within: Duration,
     /// The first time; twice as long each time again.
     pub quarantine: Duration,
@@ -81,6 +91,7 @@ impl Policy {
         }
     }
 
+    /// Returns what the policy wants to be done about an incident: the action of the last rule that fits.
     pub fn remediation(&self, incident: &Incident) -> RemediationAction {
         let fits = |rule: &&Rule| rule.kind == incident.kind && incident.severity >= rule.severity;
         let rule = self.rules.iter().rev().find(fits).filter(|_| self.enabled);
@@ -141,6 +152,7 @@ impl Policy {
 }
 
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum InvalidPolicy {
     #[error("it is not the JSON of a recovery policy: {0}")]
     Json(#[from] serde_json::Error),

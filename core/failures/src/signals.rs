@@ -21,10 +21,13 @@ pub struct Signals {
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bounds {
+    /// From this value on it is a warning.
     pub warning: f64,
+    /// From this value on it is critical.
     pub critical: f64,
 }
 
+/// The bounds of everything that is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Thresholds {
@@ -38,6 +41,7 @@ pub struct Thresholds {
     pub cpu_waiting: Bounds,
     /// Share of the tasks that ended in the last ten minutes that failed, of at least `least_tasks`.
     pub task_failures: Bounds,
+    /// With fewer tasks than this, no share of failures counts.
     pub least_tasks: usize,
     /// Executors of one framework on one agent that crashed in the last ten minutes.
     pub executor_crashes: Bounds,
@@ -80,6 +84,7 @@ impl Bounds {
         }
     }
 
+    /// Returns whether both bounds are positive numbers and in order.
     pub fn is_valid(&self) -> bool {
         self.warning.is_finite() && self.critical.is_finite() && 0.0 < self.warning && self.warning <= self.critical
     }

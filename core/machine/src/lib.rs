@@ -5,7 +5,6 @@
 //! the simulator or a test, carries the effects out by implementing [`Interpreter`].
 
 mod call_response;
-mod caller;
 mod context;
 mod effect;
 mod interpreter;
@@ -13,7 +12,6 @@ mod outbox;
 mod state_machine;
 
 pub use call_response::{CallResponse, Status};
-pub use caller::Caller;
 pub use context::Context;
 pub use effect::{Effect, EffectTypes, StoreToken};
 pub use interpreter::Interpreter;

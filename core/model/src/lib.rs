@@ -1,6 +1,7 @@
 //! What cores and their readers share: ids, clocks, the change streams of masters and agents, and the snapshots in them.
 
 pub mod agent;
+mod caller;
 mod clock;
 mod duration;
 pub mod incident;
@@ -8,15 +9,20 @@ pub mod master;
 mod metric;
 mod random;
 mod task_state;
+mod visible;
+mod wait_status;
 mod write;
 
+pub use caller::Caller;
 pub use clock::{Monotonic, Now, Timestamp};
 pub use duration::{InvalidDuration, duration_from_proto, duration_to_proto, format_duration, parse_duration};
 pub use ids::{
-    AgentId, ContainerId, ExecutorId, FrameworkId, InvalidUpid, OfferId, Principal, ReplyId, Role, StreamId, TaskId,
-    Upid,
+    AgentId, ContainerId, ExecutorId, FrameworkId, InvalidContainerId, InvalidUpid, OfferId, Principal, ReplyId, Role,
+    StreamId, TaskId, Upid,
 };
 pub use metric::MetricValue;
 pub use random::Random;
 pub use task_state::is_terminal;
+pub use visible::visible;
+pub use wait_status::{describe_wait_status, signal_name};
 pub use write::Write;

@@ -23,7 +23,7 @@ macro_rules! messages {
             SchedulerCall(Vec<u8>),
             /// `mesos.scheduler.Event`: identical in v0 and v1.
             SchedulerEvent(Box<v1::scheduler::Event>),
-            $($variant(Box<$ty>),)*
+            $(#[doc = concat!("`", $name, "`.")] $variant(Box<$ty>),)*
         }
 
         impl Message {
@@ -36,6 +36,16 @@ macro_rules! messages {
                 }
             }
 
+            /// How many bytes [`encode_to_vec`](Self::encode_to_vec) gives.
+            pub fn encoded_len(&self) -> usize {
+                match self {
+                    Message::SchedulerCall(bytes) => bytes.len(),
+                    Message::SchedulerEvent(m) => m.encoded_len(),
+                    $(Message::$variant(m) => m.encoded_len(),)*
+                }
+            }
+
+            /// Returns the body of the message.
             pub fn encode_to_vec(&self) -> Vec<u8> {
                 match self {
                     Message::SchedulerCall(bytes) => bytes.clone(),

@@ -14,10 +14,15 @@ use crate::Resource;
 pub struct Resources(Option<Arc<Vec<Resource>>>);
 
 impl Resources {
+    /// So many entries are cheaper to add one by one than to sort.
+    const FEW: usize = 4;
+
+    /// No resources.
     pub fn new() -> Self {
         Resources::default()
     }
 
+    /// Returns whether there is nothing in the collection.
     pub fn is_empty(&self) -> bool {
         self.entries().is_empty()
     }
@@ -27,6 +32,7 @@ impl Resources {
         self.entries().len()
     }
 
+    /// Iterates over the entries in canonical order.
     pub fn iter(&self) -> std::slice::Iter<'_, Resource> {
         self.entries().iter()
     }
@@ -56,6 +62,32 @@ impl Resources {
                 .all(|(own, other)| own.cmp_descriptor(other) == Ordering::Equal && own.merges_with(other))
     }
 
+    /// The canonical form of a list, in time that grows with its length times the logarithm.
+    fn from_unsorted(mut entries: Vec<Resource>) -> Resources {
+        entries.retain(|resource| !resource.is_empty());
+        entries.sort_by(Resource::cmp_position);
+        let mut merged: Vec<Resource> = Vec::with_capacity(entries.len());
+        let mut rest = entries.into_iter().peekable();
+        while let Some(mut first) = rest.next() {
+            if first.is_shared() || first.is_exclusive() {
+                while let Some(same) =
+                    rest.next_if(|next| first.is_shared() && first.cmp_position(next) == Ordering::Equal)
+                {
+                    first.merge(&same);
+                }
+            } else {
+                let mut values = Vec::new();
+                while let Some(same) = rest.next_if(|next| first.cmp_descriptor(next) == Ordering::Equal) {
+                    values.push(same.value);
+                }
+                first.value.add_all(&values);
+            }
+            merged.push(first);
+        }
+        Resources((!merged.is_empty()).then(|| Arc::new(merged)))
+    }
+
+    /// Adds one entry. An empty one is ignored.
     pub fn add(&mut self, resource: Resource) {
         if resource.is_empty() {
             return;
@@ -110,10 +142,12 @@ impl Resources {
             })
     }
 
+    /// Returns whether `of` contains all of these.
     pub fn is_subset(&self, of: &Resources) -> bool {
         of.contains(self)
     }
 
+    /// Returns whether one entry contains `resource`.
     pub fn contains_resource(&self, resource: &Resource) -> bool {
         self.entries()[self.same_descriptor(resource)].iter().any(|own| own.contains(resource))
     }
@@ -170,15 +204,21 @@ impl Eq for Resources {}
 
 impl FromIterator<Resource> for Resources {
     fn from_iter<I: IntoIterator<Item = Resource>>(entries: I) -> Self {
-        let mut resources = Resources::new();
-        resources.extend(entries);
-        resources
+        Resources::from_unsorted(entries.into_iter().collect())
     }
 }
 
 impl Extend<Resource> for Resources {
     fn extend<I: IntoIterator<Item = Resource>>(&mut self, entries: I) {
-        entries.into_iter().for_each(|resource| self.add(resource));
+        let mut entries = entries.into_iter();
+        // A few are added one by one; more of them all at once, since each would move half of the others.
+        for resource in entries.by_ref().take(Self::FEW) {
+            self.add(resource);
+        }
+        let rest: Vec<Resource> = entries.collect();
+        if !rest.is_empty() {
+            *self = Resources::from_unsorted(self.iter().cloned().chain(rest).collect());
+        }
     }
 }
 

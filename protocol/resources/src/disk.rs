@@ -11,33 +11,50 @@ use crate::Labels;
 /// and where a task mounts it describe a use of the disk, not the disk (as in Mesos).
 #[derive(Debug, Clone)]
 pub struct Disk {
+    /// Where the disk comes from; `None` for the root disk.
     pub source: Option<Source>,
+    /// What makes it a persistent volume.
     pub persistence: Option<Persistence>,
+    /// How a task mounts it.
     pub volume: Option<Arc<v1::Volume>>,
 }
 
+/// The identity of a persistent volume.
 #[derive(Debug, Clone)]
 pub struct Persistence {
+    /// The id, unique within a role on an agent.
     pub id: Arc<str>,
+    /// Who created it.
     pub principal: Option<Arc<str>>,
 }
 
+/// The source of a disk.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Source {
+    /// The kind of source.
     pub kind: SourceKind,
     /// Of a PATH or MOUNT disk.
     pub root: Root,
+    /// The id that a resource provider gave the disk.
     pub id: Option<Arc<str>>,
+    /// The storage profile that the disk was created with.
     pub profile: Option<Arc<str>>,
+    /// The vendor of the resource provider's plug-in.
     pub vendor: Option<Arc<str>>,
+    /// What the plug-in wants to be remembered.
     pub metadata: Option<Labels>,
 }
 
+/// The kinds of sources of disks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SourceKind {
+    /// A directory; its space can be divided.
     Path,
+    /// A file system of its own; taken whole.
     Mount,
+    /// A block device; taken whole.
     Block,
+    /// Unformatted space of a resource provider.
     Raw,
 }
 

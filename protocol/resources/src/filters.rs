@@ -12,18 +12,22 @@ impl Resources {
         *self = self.with_allocation(Some(role));
     }
 
+    /// Removes the mark of allocation from everything.
     pub fn unallocate(&mut self) {
         *self = self.with_allocation(None);
     }
 
+    /// Returns the same resources, allocated to `role`.
     pub fn allocated(&self, role: &Role) -> Resources {
         self.with_allocation(Some(role))
     }
 
+    /// Returns the same resources without allocation.
     pub fn unallocated(&self) -> Resources {
         self.with_allocation(None)
     }
 
+    /// Returns the roles that something is allocated to.
     pub fn allocation_roles(&self) -> BTreeSet<Role> {
         self.iter().filter_map(|resource| resource.allocation.clone()).collect()
     }
@@ -33,10 +37,12 @@ impl Resources {
         self.filter(|resource| resource.allocation_role().is_some_and(|own| own.as_str() == role))
     }
 
+    /// Returns what is allocated to `subtree` or a role below it.
     pub fn allocated_within(&self, subtree: &str) -> Resources {
         self.filter(|resource| resource.is_allocated_within(subtree))
     }
 
+    /// Returns what is not reserved.
     pub fn unreserved(&self) -> Resources {
         self.filter(Resource::is_unreserved)
     }
@@ -48,6 +54,7 @@ impl Resources {
         })
     }
 
+    /// Returns what is reserved to `subtree` or a role below it.
     pub fn reserved_within(&self, subtree: &str) -> Resources {
         self.filter(|resource| resource.is_reserved_within(subtree))
     }
@@ -57,38 +64,47 @@ impl Resources {
         self.filter(|resource| resource.is_allocatable_to(role))
     }
 
+    /// Returns what may be taken back at any time.
     pub fn revocable(&self) -> Resources {
         self.filter(Resource::is_revocable)
     }
 
+    /// Returns what may not be taken back.
     pub fn non_revocable(&self) -> Resources {
         self.filter(|resource| !resource.is_revocable())
     }
 
+    /// Returns what several tasks may hold at once.
     pub fn shared(&self) -> Resources {
         self.filter(Resource::is_shared)
     }
 
+    /// Returns what one task at a time may hold.
     pub fn non_shared(&self) -> Resources {
         self.filter(|resource| !resource.is_shared())
     }
 
+    /// Returns the persistent volumes.
     pub fn persistent_volumes(&self) -> Resources {
         self.filter(Resource::is_persistent_volume)
     }
 
+    /// Returns the entries whose amount is a scalar.
     pub fn scalars(&self) -> Resources {
         self.filter(|resource| matches!(resource.value, Value::Scalar(_)))
     }
 
+    /// Returns the entries of this name.
     pub fn by_name(&self, name: &str) -> Resources {
         self.filter(|resource| resource.name.as_str() == name)
     }
 
+    /// Returns the entries of this resource provider; those of the agent itself for `None`.
     pub fn by_provider(&self, provider: Option<&str>) -> Resources {
         self.filter(|resource| resource.provider_id() == provider)
     }
 
+    /// Returns the names of all entries.
     pub fn names(&self) -> BTreeSet<Name> {
         self.iter().map(|resource| resource.name.clone()).collect()
     }
@@ -101,6 +117,7 @@ impl Resources {
             .reduce(Scalar::saturating_add)
     }
 
+    /// Returns the union of the ranges of that name; `None` when there is none.
     pub fn get_ranges(&self, name: &str) -> Option<Ranges> {
         self.iter()
             .filter_map(|resource| match &resource.value {
@@ -110,6 +127,7 @@ impl Resources {
             .reduce(|sum, ranges| sum.union(&ranges))
     }
 
+    /// Returns the union of the sets of that name; `None` when there is none.
     pub fn get_set(&self, name: &str) -> Option<Set> {
         self.iter()
             .filter_map(|resource| match &resource.value {
@@ -127,10 +145,12 @@ impl Resources {
             .fold(Scalar::ZERO, Scalar::saturating_add)
     }
 
+    /// Processors.
     pub fn cpus(&self) -> f64 {
         self.total(&Name::CPUS).as_f64()
     }
 
+    /// Graphics processors.
     pub fn gpus(&self) -> f64 {
         self.total(&Name::GPUS).as_f64()
     }
@@ -145,6 +165,7 @@ impl Resources {
         self.total(&Name::DISK).as_f64()
     }
 
+    /// Ports; empty when there are none.
     pub fn ports(&self) -> Ranges {
         self.get_ranges("ports").unwrap_or_default()
     }
@@ -171,6 +192,7 @@ impl Resources {
         self.map(|resource| resource.change_details(|details| details.reservations.clear()))
     }
 
+    /// Removes all reservations.
     pub fn strip_reservations(&mut self) {
         *self = self.to_unreserved();
     }

@@ -54,11 +54,17 @@ impl Resources {
 }
 
 impl Resource {
+    /// Validates one resource and normalises either format.
+    ///
+    /// # Errors
+    ///
+    /// The reason is Mesos', without the resource's name.
     pub fn from_proto(resource: &v1::Resource) -> Result<Self, Error> {
         validate_resource(resource)?;
         convert(resource)
     }
 
+    /// Returns the message with the stack of reservations.
     pub fn to_proto(&self) -> v1::Resource {
         let mut proto = v1::Resource {
             name: self.name.as_str().to_owned(),
@@ -89,6 +95,11 @@ impl Resource {
         proto
     }
 
+    /// Returns the message with `role` and `reservation` in place of the stack of reservations.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::RefinedReservations`] for more than one reservation.
     pub fn to_proto_pre_refinement(&self) -> Result<v1::Resource, Error> {
         if self.has_refined_reservations() {
             return Err(Error::RefinedReservations);
@@ -98,6 +109,7 @@ impl Resource {
         Ok(proto)
     }
 
+    /// Returns the message with both formats where both can say it, as Mesos' endpoints show it.
     #[allow(deprecated, reason = "the old format is the point")]
     pub fn to_proto_endpoint(&self) -> v1::Resource {
         let mut proto = self.to_proto();
@@ -179,10 +191,16 @@ fn reservation(proto: &ReservationInfo) -> Result<Reservation, Error> {
 }
 
 impl Reservation {
+    /// Reads one level of a reservation.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnsupportedReservationType`] for a type that this version does not know.
     pub fn from_proto(proto: &ReservationInfo) -> Result<Self, Error> {
         reservation(proto)
     }
 
+    /// Returns the message of this level.
     pub fn to_proto(&self) -> ReservationInfo {
         reservation_to_proto(self)
     }

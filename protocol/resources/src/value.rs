@@ -2,14 +2,19 @@
 
 use crate::{Ranges, Scalar, Set};
 
+/// The amount of a resource.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Value {
+    /// A number.
     Scalar(Scalar),
+    /// A set of integers.
     Ranges(Ranges),
+    /// A set of texts.
     Set(Set),
 }
 
 impl Value {
+    /// Returns whether it is nothing.
     pub fn is_empty(&self) -> bool {
         match self {
             Value::Scalar(scalar) => scalar.is_zero(),
@@ -18,6 +23,7 @@ impl Value {
         }
     }
 
+    /// Returns the number; `None` for ranges and sets.
     pub fn as_scalar(&self) -> Option<Scalar> {
         match self {
             Value::Scalar(scalar) => Some(*scalar),
@@ -60,6 +66,29 @@ impl Value {
             (Value::Ranges(own), Value::Ranges(other)) => *own = own.union(other),
             (Value::Set(own), Value::Set(other)) => *own = own.union(other),
             _ => {}
+        }
+    }
+
+    /// Adds all of them, in time that grows with what they contain and not with the square of it.
+    pub(crate) fn add_all(&mut self, others: &[Value]) {
+        match (&mut *self, others) {
+            (_, []) => {}
+            (_, [only]) => self.add(only),
+            (Value::Scalar(_), _) => others.iter().for_each(|other| self.add(other)),
+            (Value::Ranges(own), _) => {
+                let added = others.iter().flat_map(|other| match other {
+                    Value::Ranges(ranges) => ranges.as_slice(),
+                    _ => &[],
+                });
+                *own = Ranges::new(own.as_slice().iter().chain(added).copied());
+            }
+            (Value::Set(own), _) => {
+                let sets = others.iter().filter_map(|other| match other {
+                    Value::Set(set) => Some(set),
+                    _ => None,
+                });
+                *own = own.union_all(sets);
+            }
         }
     }
 

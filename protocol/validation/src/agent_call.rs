@@ -7,6 +7,11 @@ use messages::v1::{CommandInfo, ContainerId, ContainerInfo};
 use crate::invalid::{present, require};
 use crate::{Invalid, Within, command, container, container_id, resource};
 
+/// Checks an operator's call to an agent.
+///
+/// # Errors
+///
+/// The reason is that of `agent::validation::operation` in Mesos' `src/slave/validation.cpp`.
 #[allow(deprecated)] // The *_NESTED_CONTAINER calls are deprecated, and still served.
 pub fn validate(call: &Call) -> Result<(), Invalid> {
     let Some(kind) = call.r#type.and_then(|number| Type::try_from(number).ok()) else {

@@ -14,6 +14,11 @@ pub fn validate_register(message: &RegisterSlaveMessage) -> Result<(), Invalid> 
     resource::validate_each(&message.checkpointed_resources)
 }
 
+/// Checks what a returning agent says about itself, its frameworks, executors and tasks.
+///
+/// # Errors
+///
+/// The reason is that of Mesos' `src/master/validation.cpp`; the master answers it with a shutdown of the agent.
 pub fn validate_reregister(message: &ReregisterSlaveMessage) -> Result<(), Invalid> {
     validate_info(&message.slave)?;
     resource::validate_each(&message.checkpointed_resources)?;

@@ -5,6 +5,11 @@ use messages::v1::{self, check_info, health_check};
 use crate::invalid::require;
 use crate::{Invalid, Within, command};
 
+/// Checks a check of a task.
+///
+/// # Errors
+///
+/// The reason is that of `checks::validation::checkInfo` in Mesos' `src/checks/health_checker.cpp`.
 pub fn validate(check: &v1::CheckInfo) -> Result<(), Invalid> {
     require(check.r#type.is_some(), "CheckInfo must specify 'type'")?;
     match check.r#type() {
@@ -30,6 +35,11 @@ pub fn validate(check: &v1::CheckInfo) -> Result<(), Invalid> {
     non_negative(check.timeout_seconds, "timeout_seconds")
 }
 
+/// Checks a health check of a task.
+///
+/// # Errors
+///
+/// The reason is that of `checks::validation::healthCheck` in Mesos.
 pub fn validate_health_check(check: &v1::HealthCheck) -> Result<(), Invalid> {
     require(check.r#type.is_some(), "HealthCheck must specify 'type'")?;
     match check.r#type() {
@@ -58,6 +68,11 @@ pub fn validate_health_check(check: &v1::HealthCheck) -> Result<(), Invalid> {
     non_negative(check.timeout_seconds, "timeout_seconds")
 }
 
+/// Checks the status of a check.
+///
+/// # Errors
+///
+/// The reason is that of `checks::validation::checkStatusInfo` in Mesos.
 pub fn validate_status(status: &v1::CheckStatusInfo) -> Result<(), Invalid> {
     require(status.r#type.is_some(), "CheckStatusInfo must specify 'type'")?;
     match status.r#type() {

@@ -5,6 +5,11 @@ use messages::v1::{self, container_info, volume::source};
 use crate::invalid::require;
 use crate::{Invalid, Within};
 
+/// Checks the description of a container and its volumes.
+///
+/// # Errors
+///
+/// The reason is that of `validateContainerInfo` in Mesos' `src/common/validation.cpp`.
 pub fn validate(container: &v1::ContainerInfo) -> Result<(), Invalid> {
     // Mesos only logs when the typed part of the union belongs to another type.
     for volume in &container.volumes {
@@ -21,6 +26,11 @@ pub fn validate(container: &v1::ContainerInfo) -> Result<(), Invalid> {
     require(!names_itself, "Parameter in DockerInfo must not be 'name'")
 }
 
+/// Checks one volume: it has exactly one origin, and that origin is complete.
+///
+/// # Errors
+///
+/// The reason is that of `validateVolume` in Mesos' `src/common/validation.cpp`.
 pub fn validate_volume(volume: &v1::Volume) -> Result<(), Invalid> {
     let origins = [volume.host_path.is_some(), volume.image.is_some(), volume.source.is_some()];
     require(

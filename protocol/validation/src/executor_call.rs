@@ -6,6 +6,11 @@ use messages::v1::{TaskState, TaskStatus, task_status::Source};
 use crate::invalid::present;
 use crate::{Invalid, check, ids};
 
+/// Checks an executor's call.
+///
+/// # Errors
+///
+/// The reason is that of `executor::call::validate` in Mesos' `src/common/validation.cpp`.
 pub fn validate(call: &Call) -> Result<(), Invalid> {
     let Some(kind) = call.r#type.and_then(|number| Type::try_from(number).ok()) else {
         return Err(Invalid::new("Expecting 'type' to be present"));

@@ -5,16 +5,44 @@ use std::collections::BTreeSet;
 use messages::v1::scheduler::OfferConstraints;
 use messages::v1::{FrameworkInfo, OfferFilters, framework_info::capability};
 
+use prost::Message as _;
+use resources::roles;
+
 use crate::{Invalid, Within, ids};
+
+/// The most roles that a framework names, counted with the roles above each: the master keeps an entry for each.
+pub const MAX_ROLES: usize = 4096;
+
+/// The largest `FrameworkInfo` in encoded bytes. Every message that launches a task carries it.
+pub const MAX_SIZE: usize = 128 << 10;
 
 /// All checks of a `FrameworkInfo` on its own.
 pub fn validate(info: &FrameworkInfo) -> Result<(), Invalid> {
+    validate_size(info)?;
     validate_roles(info)?;
     validate_id(info)?;
     validate_offer_filters(info)?;
     validate_failover_timeout(info)
 }
 
+fn validate_size(info: &FrameworkInfo) -> Result<(), Invalid> {
+    let levels: usize = info.roles.iter().map(|role| roles::levels(role)).sum();
+    if levels > MAX_ROLES {
+        return Err(Invalid::new(format!(
+            "'FrameworkInfo.roles' names {levels} roles, counted with the roles above each, and may name {MAX_ROLES}: \
+             subscribe several frameworks"
+        )));
+    }
+    let size = info.encoded_len();
+    if size > MAX_SIZE {
+        return Err(Invalid::new(format!(
+            "'FrameworkInfo' has {size} bytes and may have {MAX_SIZE}: shorten its labels, offer filters and roles"
+        )));
+    }
+    Ok(())
+}
+
+/// Returns whether a framework has a capability.
 pub fn has_capability(info: &FrameworkInfo, wanted: capability::Type) -> bool {
     info.capabilities.iter().any(|capability| capability.r#type() == wanted)
 }
@@ -29,6 +57,11 @@ pub fn roles(info: &FrameworkInfo) -> BTreeSet<String> {
     }
 }
 
+/// Checks the syntax of the roles of a framework and that `role` and `roles` fit its capabilities.
+///
+/// # Errors
+///
+/// The reason is that of `framework::validateRoles` in Mesos' `src/master/validation.cpp`.
 #[allow(deprecated)]
 pub fn validate_roles(info: &FrameworkInfo) -> Result<(), Invalid> {
     if !has_capability(info, capability::Type::MultiRole) {
@@ -37,7 +70,7 @@ pub fn validate_roles(info: &FrameworkInfo) -> Result<(), Invalid> {
                 "'FrameworkInfo.roles' must not be set when the framework is not MULTI_ROLE capable",
             ));
         }
-        return resources::roles::validate(info.role()).within("'FrameworkInfo.role' is not a valid role");
+        return roles::validate(info.role()).within("'FrameworkInfo.role' is not a valid role");
     }
     if info.role.is_some() {
         return Err(Invalid::new("'FrameworkInfo.role' must not be set when the framework is MULTI_ROLE capable"));
@@ -48,7 +81,7 @@ pub fn validate_roles(info: &FrameworkInfo) -> Result<(), Invalid> {
         return Err(Invalid::new(format!("'FrameworkInfo.roles' contains duplicate items: {}", braced(repeated))));
     }
     for role in &info.roles {
-        resources::roles::validate(role).within("'FrameworkInfo.roles' contains invalid role")?;
+        roles::validate(role).within("'FrameworkInfo.roles' contains invalid role")?;
     }
     Ok(())
 }
@@ -61,6 +94,11 @@ pub fn validate_id(info: &FrameworkInfo) -> Result<(), Invalid> {
     }
 }
 
+/// Checks the offer filters: every minimum names at least one valid quantity.
+///
+/// # Errors
+///
+/// The reason is Mesos'.
 pub fn validate_offer_filters(info: &FrameworkInfo) -> Result<(), Invalid> {
     info.offer_filters.values().try_for_each(validate_offer_filter)
 }
@@ -133,6 +171,11 @@ pub fn validate_resubscribe(old: &FrameworkInfo, new: &mut FrameworkInfo) -> Res
     validate_update(old, new)
 }
 
+/// Checks that suppressed roles are among the roles of the framework.
+///
+/// # Errors
+///
+/// The reason names the first role that is not.
 pub fn validate_suppressed_roles(roles: &BTreeSet<String>, suppressed: &BTreeSet<String>) -> Result<(), Invalid> {
     match suppressed.difference(roles).next() {
         Some(role) => Err(Invalid::new(format!("Suppressed role '{role}' is not contained in the list of roles"))),

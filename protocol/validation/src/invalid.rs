@@ -9,13 +9,27 @@ use std::borrow::Cow;
 pub struct Invalid(Cow<'static, str>);
 
 impl Invalid {
+    /// A refusal for a reason. A reason of more than 2,048 bytes is cut.
     pub fn new(reason: impl Into<Cow<'static, str>>) -> Self {
-        Invalid(reason.into())
+        Invalid(shortened(reason.into()))
     }
 
+    /// Returns the reason.
     pub fn reason(&self) -> &str {
         &self.0
     }
+}
+
+/// The longest reason in bytes. Every refused task of a call repeats the reason, which may list all resources of an
+/// agent: without a bound a short call had answers of any size.
+const MAX_REASON: usize = 2048;
+
+fn shortened(reason: Cow<'static, str>) -> Cow<'static, str> {
+    if reason.len() <= MAX_REASON {
+        return reason;
+    }
+    let end = reason.floor_char_boundary(MAX_REASON);
+    Cow::Owned(format!("{}…", reason.get(..end).unwrap_or_default()))
 }
 
 /// Says where inside a larger message the refused part was.

@@ -3,6 +3,8 @@
 //! Missing `required` fields never reach this crate: `wire::decode` refuses them
 //! first, as Mesos' "Not initialized" does.
 
+#![warn(missing_docs)]
+
 pub mod agent_call;
 pub mod agent_message;
 pub mod check;
@@ -20,6 +22,8 @@ pub mod operation;
 pub mod quota;
 pub mod resource;
 pub mod scheduler_call;
+pub mod supported;
+mod supported_fields;
 pub mod task;
 mod text;
 

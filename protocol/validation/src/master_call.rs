@@ -9,6 +9,11 @@ use crate::{Invalid, resource};
 const AGENT_ID_EXPECTED: &str =
     "Expecting 'agent_id' to be present; only agent default resources are supported right now";
 
+/// Checks an operator's call to the master.
+///
+/// # Errors
+///
+/// The reason is that of `master::call::validate` in Mesos' `src/master/validation.cpp`.
 #[allow(deprecated)] // SET_QUOTA and REMOVE_QUOTA are deprecated, and still served.
 pub fn validate(call: &Call) -> Result<(), Invalid> {
     let Some(kind) = call.r#type.and_then(|number| Type::try_from(number).ok()) else {

@@ -11,8 +11,11 @@ use crate::Invalid;
 /// agents are rescinded at once, so an offer that is found is usable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OfferSummary {
+    /// The framework that it was made to.
     pub framework: FrameworkId,
+    /// The role that its resources are allocated to.
     pub role: Role,
+    /// The agent that its resources are on.
     pub agent: AgentId,
 }
 

@@ -14,6 +14,9 @@ const MOST_MEGABYTES: f64 = (1u64 << 40) as f64;
 /// One trillion, for everything else.
 const MOST: f64 = 1e12;
 
+/// The most resources that a quota names.
+const MAX_NAMES: usize = 1024;
+
 type Amounts = BTreeMap<String, v1::value::Scalar>;
 
 /// A configuration of UPDATE_QUOTA.
@@ -26,8 +29,12 @@ pub fn validate_config(config: &QuotaConfig) -> Result<(), Invalid> {
     validate_within_limits(config)
 }
 
-/// Larger numbers overflow once they are summed.
+/// Larger numbers overflow once they are summed. That the number of names is bounded is not of Mesos.
 fn validate_size(amounts: &Amounts) -> Result<(), Invalid> {
+    if amounts.len() > MAX_NAMES {
+        let names = amounts.len();
+        return Err(Invalid::new(format!("{names} resources are named and {MAX_NAMES} may be")));
+    }
     amounts.iter().try_for_each(|(name, amount)| {
         let (most, words) = match name.as_str() {
             "mem" | "disk" => (MOST_MEGABYTES, "1 exabyte"),

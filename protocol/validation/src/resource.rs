@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use messages::v1::{Resource, resource::reservation_info, value, volume};
-use resources::Resources;
+use prost::Message as _;
+use resources::{Range, Ranges, Resources};
 
 use crate::invalid::require;
 use crate::{Invalid, Within, ids};
@@ -103,6 +104,11 @@ pub fn validate_revocable_mix<'a>(resources: impl IntoIterator<Item = &'a Resour
     Ok(())
 }
 
+/// Checks that all resources are persistent volumes that can be written to.
+///
+/// # Errors
+///
+/// The reason is that of `resource::validatePersistentVolume` in Mesos' `src/master/validation.cpp`.
 pub fn validate_persistent_volumes(volumes: &[Resource]) -> Result<(), Invalid> {
     for resource in volumes {
         let Some(disk) = &resource.disk else {
@@ -120,47 +126,56 @@ pub fn validate_persistent_volumes(volumes: &[Resource]) -> Result<(), Invalid> 
     Ok(())
 }
 
-/// Whether two of the parts claim the same port or set item.
+/// Whether two of the parts claim the same port or the same item of a set. What one part repeats is merged first, as the
+/// algebra of resources does.
 pub(crate) fn overlap(parts: &[&[Resource]]) -> bool {
-    let mut items = BTreeSet::new();
-    let mut ranges: BTreeMap<String, Vec<(u64, u64)>> = BTreeMap::new();
-    for part in parts {
-        // Within one part a repeated port is merged by the algebra, so only what it
-        // comes to counts against the other parts.
-        let mut part_items = BTreeSet::new();
-        let mut part_ranges: BTreeMap<String, Vec<(u64, u64)>> = BTreeMap::new();
-        for resource in *part {
-            let key = descriptor(resource);
+    let mut claims: BTreeMap<Vec<u8>, Claims<'_>> = BTreeMap::new();
+    for (part, resources) in parts.iter().enumerate() {
+        for resource in *resources {
+            let claims = claims.entry(descriptor(resource)).or_default();
             match resource.r#type() {
-                value::Type::Set => part_items
-                    .extend(resource.set.iter().flat_map(|set| &set.item).map(|item| (key.clone(), item.clone()))),
-                value::Type::Ranges => part_ranges
-                    .entry(key)
-                    .or_default()
-                    .extend(resource.ranges.iter().flat_map(|ranges| &ranges.range).map(|r| (r.begin, r.end))),
-                _ => {}
+                value::Type::Set => {
+                    let items = resource.set.iter().flat_map(|set| &set.item);
+                    claims.items.extend(items.map(|item| (item.as_str(), part)));
+                }
+                value::Type::Ranges => {
+                    let ranges = resource.ranges.iter().flat_map(|ranges| &ranges.range);
+                    let ranges = ranges.map(|range| Range { begin: range.begin, end: range.end });
+                    claims.ranges.entry(part).or_default().extend(ranges);
+                }
+                value::Type::Scalar | value::Type::Text => {}
             }
-        }
-        if part_items.into_iter().any(|item| !items.insert(item)) {
-            return true;
-        }
-        for (key, part) in part_ranges {
-            let taken = ranges.entry(key).or_default();
-            if part.iter().any(|a| taken.iter().any(|b| a.0 <= b.1 && b.0 <= a.1)) {
-                return true;
-            }
-            taken.extend(part);
         }
     }
-    false
+    claims.into_values().any(|claims| claims.overlap())
 }
 
-/// What must be equal for two resources to merge, apart from their values.
-fn descriptor(resource: &Resource) -> String {
+/// What the parts claim of one kind of resource.
+#[derive(Default)]
+struct Claims<'a> {
+    /// Items of sets and the part that claims each.
+    items: BTreeSet<(&'a str, usize)>,
+    ranges: BTreeMap<usize, Vec<Range>>,
+}
+
+impl Claims<'_> {
+    fn overlap(self) -> bool {
+        let items: Vec<&str> = self.items.iter().map(|(item, _)| *item).collect();
+        let merged = self.ranges.into_values().map(Ranges::new);
+        let mut ranges: Vec<Range> = merged.flat_map(|ranges| ranges.as_slice().to_vec()).collect();
+        ranges.sort_unstable();
+        // Those of one part are disjoint, so neighbours that overlap are of two parts.
+        items.windows(2).any(|pair| matches!(pair, [left, right] if left == right))
+            || ranges.windows(2).any(|pair| matches!(pair, [left, right] if right.begin <= left.end))
+    }
+}
+
+/// What is equal for two resources that merge: all but their values.
+fn descriptor(resource: &Resource) -> Vec<u8> {
     let mut plain = resource.clone();
     plain.ranges = None;
     plain.set = None;
-    format!("{plain:?}")
+    plain.encode_to_vec()
 }
 
 /// The sum of the scalars of this name, in thousandths; `None` if there is none.

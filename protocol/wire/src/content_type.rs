@@ -8,7 +8,9 @@ use crate::{DecodeError, Limits, decode, encode};
 /// The encoding of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ContentType {
+    /// Mesos JSON.
     Json,
+    /// Protobuf.
     Protobuf,
 }
 
@@ -29,6 +31,7 @@ impl ContentType {
 
 /// Why a request body is no `Call`; prints as the body of Mesos' 400 answer.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum BodyError {
     #[error("Failed to parse body into Call protobuf")]
     Protobuf(#[source] DecodeError),
@@ -55,6 +58,7 @@ pub fn decode_as<T: HasDescriptor>(content_type: ContentType, body: &[u8], limit
     }
 }
 
+/// Encodes a message.
 pub fn encode_as<T: HasDescriptor>(content_type: ContentType, message: &T) -> Vec<u8> {
     match content_type {
         ContentType::Json => json::encode(message),

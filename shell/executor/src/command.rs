@@ -20,10 +20,26 @@ pub enum InvalidCommand {
     NoCommand,
     #[error("its command has no value")]
     NoValue,
-    #[error("'{0}' is not in the PATH of the task")]
-    NotFound(String),
+    /// Of the command, which is named by those who say so.
+    #[error("it is not in the PATH of the task")]
+    NotFound,
+    /// Only secrets of type VALUE can be resolved.
+    #[error("the secret of the variable '{0}' cannot be resolved: there is no secret resolver")]
+    Secret(String),
     #[error("a zero byte in the command or its environment")]
     ZeroByte(#[from] NulError),
+}
+
+/// The longest command that an error repeats, in characters. The text becomes the message of a status, which is kept in
+/// every history: a script of megabytes has no place in it.
+const MAX_SHOWN: usize = 200;
+
+/// Returns a command as errors repeat it.
+pub fn shown(command: &str) -> String {
+    match command.char_indices().nth(MAX_SHOWN) {
+        Some((end, _)) => format!("{}…", command.get(..end).unwrap_or_default()),
+        None => command.to_owned(),
+    }
 }
 
 /// Variables that stay with the executor: whoever holds the token may speak as this executor.
@@ -31,40 +47,45 @@ const PRIVATE: [&str; 1] = ["MESOS_EXECUTOR_AUTHENTICATION_TOKEN"];
 
 pub fn execution(task: &TaskInfo, inherited: &[(String, String)]) -> Result<Execution, InvalidCommand> {
     let command = task.command.as_deref().ok_or(InvalidCommand::NoCommand)?;
-    let environment = environment(task, command, inherited);
-    let (program, arguments) = program(command, environment.get("PATH").copied().unwrap_or_default())?;
+    let environment = environment(task, command, inherited)?;
+    let path = environment.get("PATH").map(|path| String::from_utf8_lossy(path)).unwrap_or_default();
+    let (program, arguments) = program(command, &path)?;
     Ok(Execution {
         program: CString::new(program)?,
         arguments: arguments.into_iter().map(CString::new).collect::<Result<_, _>>()?,
         environment: environment
             .into_iter()
-            .map(|(name, value)| CString::new(format!("{name}={value}")))
+            .map(|(name, value)| CString::new([name.as_bytes(), b"=", value].concat()))
             .collect::<Result<_, _>>()?,
     })
 }
 
-/// The executor's environment, then the command's, then the role the task's resources are allocated to.
+/// The executor's environment, then the command's, then the role the task's resources are allocated to. A secret is any bytes.
 fn environment<'a>(
     task: &'a TaskInfo,
     command: &'a CommandInfo,
     inherited: &'a [(String, String)],
-) -> BTreeMap<&'a str, &'a str> {
-    let mut merged: BTreeMap<&str, &str> = inherited
+) -> Result<BTreeMap<&'a str, &'a [u8]>, InvalidCommand> {
+    let mut merged: BTreeMap<&str, &[u8]> = inherited
         .iter()
         .filter(|(name, _)| !PRIVATE.contains(&name.as_str()))
-        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .map(|(name, value)| (name.as_str(), value.as_bytes()))
         .collect();
     for variable in command.environment.iter().flat_map(|environment| &environment.variables) {
-        // An unresolved secret has no value to give.
-        if variable.r#type() != variable::Type::Secret {
-            merged.insert(&variable.name, variable.value());
-        }
+        let value = match variable.r#type() {
+            variable::Type::Secret => {
+                let secret = variable.secret.as_ref().and_then(|secret| secret.value.as_ref());
+                &secret.ok_or_else(|| InvalidCommand::Secret(variable.name.clone()))?.data[..]
+            }
+            variable::Type::Value | variable::Type::Unknown => variable.value().as_bytes(),
+        };
+        merged.insert(&variable.name, value);
     }
     // All resources of a task have the same role (MESOS-6636).
     if let Some(role) = task.resources.iter().find_map(|r| r.allocation_info.as_ref()?.role.as_deref()) {
-        merged.insert("MESOS_ALLOCATION_ROLE", role);
+        merged.insert("MESOS_ALLOCATION_ROLE", role.as_bytes());
     }
-    merged
+    Ok(merged)
 }
 
 fn program(command: &CommandInfo, path: &str) -> Result<(String, Vec<String>), InvalidCommand> {
@@ -82,7 +103,7 @@ fn program(command: &CommandInfo, path: &str) -> Result<(String, Vec<String>), I
         .map(|directory| Path::new(directory).join(value))
         .find(|candidate| is_executable(candidate))
         .map(|candidate: PathBuf| candidate.to_string_lossy().into_owned())
-        .ok_or_else(|| InvalidCommand::NotFound(value.into()))?;
+        .ok_or(InvalidCommand::NotFound)?;
     Ok((found, arguments))
 }
 
@@ -94,7 +115,7 @@ fn is_executable(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use messages::v1::{Environment, Resource, environment::Variable, resource};
+    use messages::v1::{Environment, Resource, Secret, environment::Variable, resource, secret};
 
     fn variable(name: &str, value: &str, kind: variable::Type) -> Variable {
         Variable { name: name.into(), value: Some(value.into()), r#type: Some(kind as i32), ..Default::default() }
@@ -117,6 +138,16 @@ mod tests {
     }
 
     #[test]
+    fn a_long_command_is_not_repeated() {
+        let long = "é".repeat(200_000);
+        assert_eq!(shown(&long), format!("{}…", "é".repeat(200)));
+        assert_eq!(shown("exit 3"), "exit 3");
+        let command = CommandInfo { shell: Some(false), value: Some(long), ..CommandInfo::default() };
+        let error = execution(&task(command), &[("PATH".to_owned(), "/bin".to_owned())]).unwrap_err();
+        assert_eq!(error.to_string(), "it is not in the PATH of the task");
+    }
+
+    #[test]
     fn an_argument_vector() {
         let command = |arguments: &[&str]| CommandInfo {
             shell: Some(false),
@@ -129,22 +160,20 @@ mod tests {
         assert_eq!(texts(&given.arguments), ["name", "x"]);
         assert!(given.program.to_str().unwrap().ends_with("bin/true"));
         assert_eq!(texts(&execution(&task(command(&[])), &path).unwrap().arguments), ["true"]);
-        assert!(matches!(execution(&task(command(&[])), &[]), Err(InvalidCommand::NotFound(_))));
+        assert!(matches!(execution(&task(command(&[])), &[]), Err(InvalidCommand::NotFound)));
+    }
+
+    fn with_variables(variables: Vec<Variable>) -> CommandInfo {
+        CommandInfo {
+            value: Some("true".into()),
+            environment: Some(Box::new(Environment { variables })),
+            ..CommandInfo::default()
+        }
     }
 
     #[test]
-    fn the_commands_variables_win_and_secrets_stay_out() {
-        let command = CommandInfo {
-            value: Some("true".into()),
-            environment: Some(Box::new(Environment {
-                variables: vec![
-                    variable("A", "task", variable::Type::Value),
-                    variable("S", "secret", variable::Type::Secret),
-                ],
-            })),
-            ..CommandInfo::default()
-        };
-        let mut task = task(command);
+    fn the_commands_variables_win() {
+        let mut task = task(with_variables(vec![variable("A", "task", variable::Type::Value)]));
         task.resources.push(Resource {
             allocation_info: Some(resource::AllocationInfo { role: Some("dev".into()) }),
             ..Resource::default()
@@ -153,6 +182,24 @@ mod tests {
             .map(|(n, v)| (n.to_owned(), v.to_owned()));
         let execution = execution(&task, &inherited).unwrap();
         assert_eq!(texts(&execution.environment), ["A=task", "B=agent", "MESOS_ALLOCATION_ROLE=dev"]);
+    }
+
+    #[test]
+    fn secrets_arrive_or_nothing_runs() {
+        let secret = |value: Option<&[u8]>| Variable {
+            name: "S".into(),
+            r#type: Some(variable::Type::Secret as i32),
+            secret: Some(Box::new(Secret {
+                r#type: Some(if value.is_some() { secret::Type::Value } else { secret::Type::Reference } as i32),
+                value: value.map(|data| secret::Value { data: data.to_vec() }),
+                ..Secret::default()
+            })),
+            ..Variable::default()
+        };
+        let given = execution(&task(with_variables(vec![secret(Some(b"s\xff"))])), &[]).unwrap();
+        assert_eq!(given.environment, [CString::new(b"S=s\xff".to_vec()).unwrap()]);
+        let refused = execution(&task(with_variables(vec![secret(None)])), &[]);
+        assert!(matches!(refused, Err(InvalidCommand::Secret(name)) if name == "S"));
     }
 
     #[test]

@@ -47,6 +47,7 @@ impl Lease {
         self.until.store(0, Ordering::Release);
     }
 
+    /// Returns whether the lease lasts now.
     pub fn is_valid(&self) -> bool {
         self.holds(self.until.load(Ordering::Acquire))
     }

@@ -12,6 +12,8 @@
 //! | `node_cleanup` | takes the node of a dead master away |
 //! | `standalone` | a master known by its address |
 
+#![warn(missing_docs)]
+
 mod backoff;
 mod contender;
 mod coordination;

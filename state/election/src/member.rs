@@ -25,13 +25,17 @@ pub enum Label {
 /// A child that takes part in elections.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
+    /// The name of the node.
     pub name: String,
+    /// What kind of node it is.
     pub label: Label,
+    /// The sequence number that ZooKeeper appended; the smallest one leads.
     pub sequence: i32,
 }
 
 /// Why nobody can tell who a member is.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum InvalidMember {
     #[error("{name} is not the JSON of a MasterInfo")]
     Json { name: String, source: wire::BodyError },

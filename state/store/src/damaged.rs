@@ -16,8 +16,11 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 #[error("it was found damaged: {reason}")]
 pub struct DamageMarker {
+    /// Where the damaged store is kept.
     pub kept: PathBuf,
+    /// The file that keeps a new store from taking its place.
     pub marker: PathBuf,
+    /// Why the store is not trusted.
     pub reason: String,
 }
 

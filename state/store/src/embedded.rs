@@ -55,6 +55,7 @@ impl EmbeddedStore {
         directory.join(FILE)
     }
 
+    /// Returns the file of the store.
     pub fn path(&self) -> &Path {
         &self.file.path
     }

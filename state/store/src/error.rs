@@ -5,6 +5,7 @@ use std::path::PathBuf;
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum Error {
     /// Somebody else took over: whoever gets this leads no more.
     #[error("another master has taken over")]
@@ -34,6 +35,7 @@ pub enum Error {
 }
 
 impl Error {
+    /// Returns whether the same call may succeed later.
     pub fn is_transient(&self) -> bool {
         matches!(self, Error::Unavailable { .. })
     }

@@ -3,6 +3,8 @@
 //! A store is a map from keys to bytes. Whoever leads takes it over, which begins an epoch and returns what is there;
 //! from then on nobody who led before can write. A commit is atomic and durable when it returns.
 
+#![warn(missing_docs)]
+
 pub mod damaged;
 mod embedded;
 mod error;

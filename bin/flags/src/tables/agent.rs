@@ -131,8 +131,11 @@ const CONTAINERS: &[Flag] = &[
         .no_effect(NOT_IMPLEMENTED),
     flag("disallow_sharing_agent_pid_namespace", Kind::Bool, "false", "Each container gets a PID namespace.")
         .no_effect(NOT_IMPLEMENTED),
-    unset("container_logger", Kind::Text, "A container logger module.")
-        .no_effect("stdout and stderr go to the sandbox and are rotated"),
+    unset(
+        "container_logger",
+        Kind::Text,
+        "How stdout and stderr in sandboxes are bounded: sandbox (not at all), logrotate:max_stdout_size=10MB, or org_apache_mesos_LogrotateContainerLogger with --modules. Without it they are rotated at 10MB and 4 old files stay (stdout.1 is the latest).",
+    ),
     flag("host_path_volume_force_creation", Kind::Text, "", "Host paths that may be created for volumes.")
         .no_effect(NOT_IMPLEMENTED),
     unset("volume_gid_range", Kind::Text, "Group ids for shared volumes.").no_effect(NOT_IMPLEMENTED),
@@ -313,7 +316,7 @@ const EXTENSION: &[Flag] = &[
     unset(
         "modules",
         Kind::Json,
-        "Parameters of modules that are built in: Mesos' fixed estimator and load controller.",
+        "Parameters of modules that are built in: Mesos' fixed estimator, load controller and logrotate container logger.",
     ),
     unset("modules_dir", Kind::Text, "A directory of module files.").refused(MODULES),
     unset("hooks", Kind::Text, "Hook modules.").refused(MODULES),

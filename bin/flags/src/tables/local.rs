@@ -23,4 +23,5 @@ const CLUSTER: &[Flag] = &[
     unset("attributes", Kind::Text, "Attributes of each agent, e.g. rack:a1;ssd:yes."),
     unset("isolation", Kind::Text, "Isolation of each agent, as for `tepui agent`."),
     unset("launcher", Kind::Text, "Launcher of each agent: linux or posix."),
+    unset("container_logger", Kind::Text, "How stdout and stderr are bounded, as for `tepui agent`."),
 ];

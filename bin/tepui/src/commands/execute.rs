@@ -7,7 +7,7 @@ use flags::Parsed;
 use messages::v1;
 use wire::Limits;
 
-use super::cli::{CommandError, DETECTION, block_on, fail};
+use super::cli::{CommandError, DETECTION, block_on, fail, printed};
 use crate::batch::{self, Observer};
 use crate::logging;
 use crate::output;
@@ -20,7 +20,7 @@ pub fn execute(arguments: Vec<String>) -> ExitCode {
     };
     if flags.help {
         output::print(flags::help(&flags::EXECUTE));
-        return ExitCode::SUCCESS;
+        return printed();
     }
     if let Err(failure) = logging::init(&flags, "mesos-execute") {
         return fail(&failure);
@@ -196,9 +196,9 @@ fn json<T: messages::schema::HasDescriptor>(flag: &str, text: &str) -> Result<T,
 /// `mesos-resolve`: prints the leading master behind an address.
 pub fn resolve(arguments: Vec<String>) -> ExitCode {
     let Some(given) = arguments.iter().find(|a| !a.starts_with("--")) else {
-        eprintln!(
+        output::write_stderr_lines(
             "Usage: mesos-resolve [--timeout=5secs] HOST:PORT | zk://HOST:PORT,HOST:PORT/PATH\n\nPrints the address of \
-             the leading master."
+             the leading master.",
         );
         return ExitCode::FAILURE;
     };

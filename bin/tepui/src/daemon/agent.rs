@@ -5,14 +5,15 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use agent::{ReconfigurationPolicy, Recover};
+use agent_server::{AgentOptions, FetchOptions, start};
 use containerizer::Launcher;
 use flags::Parsed;
 use messages::v1::agent_info::capability::Type as Capability;
 use model::Upid;
-use server::agent::{AgentOptions, FetchOptions, start};
 
 use super::agent_resources;
-use super::common::{advertised_ip, domain, hostname, ip, parse_or_exit, port, serve, until_end};
+use super::common::{advertised_ip, domain, hostname, ip, parse_or_exit, port, sender_check, serve, until_end};
+use super::container_logger::container_logger;
 use super::oversubscription::{self, Modules};
 use super::parent_death::end_with_parent;
 use crate::commands::{CommandError, fail};
@@ -52,6 +53,7 @@ fn options(flags: &Parsed) -> Result<AgentOptions, CommandError> {
 
     let mut options = AgentOptions::new(ip, port_given, master, config);
     options.advertise_ip = advertised_ip(flags)?;
+    options.sender_check = sender_check()?;
     options.advertise_port = port(flags, "advertise_port")?;
     options.strict = flags.bool("strict");
     options.flags = flags.listing();
@@ -60,10 +62,12 @@ fn options(flags: &Parsed) -> Result<AgentOptions, CommandError> {
     }
     options.revocable_cpu_low_priority = flags.bool("revocable_cpu_low_priority");
     fetcher(flags, &mut options.fetch);
+    options.container_logger = container_logger(flags.get("container_logger"), &Modules::parse(flags.get("modules"))?)?;
     if let Some(most) = flags.integer("max_completed_executors_per_framework") {
         options.history.completed_executors_per_framework = usize::try_from(most).unwrap_or(usize::MAX);
     }
     containers(flags, &mut options.containerizer)?;
+    show_isolation(&mut options);
     Ok(options)
 }
 
@@ -213,6 +217,14 @@ fn containers(flags: &Parsed, config: &mut containerizer::Config) -> Result<(), 
         config.runtime_dir = flags.path("runtime_dir").unwrap_or_else(|| config.runtime_dir.clone());
     }
     Ok(())
+}
+
+/// `/flags` says what was chosen where nothing was given, so that others can tell what is missing.
+fn show_isolation(options: &mut AgentOptions) {
+    let isolation = options.containerizer.isolation.join(",");
+    options.flags.retain(|(name, _)| name != "isolation");
+    options.flags.push(("isolation".to_owned(), isolation));
+    options.flags.sort();
 }
 
 fn default_isolation(launcher: Launcher) -> Vec<String> {

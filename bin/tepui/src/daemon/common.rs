@@ -3,11 +3,12 @@
 use std::net::{IpAddr, Ipv4Addr, ToSocketAddrs};
 use std::process::{ExitCode, Stdio};
 
+use edge::Running;
+use edge::libprocess::message::SenderCheck;
 use flags::{Definition, Parsed};
 use messages::v1;
-use server::Running;
 
-use crate::commands::{CommandError, fail};
+use crate::commands::{CommandError, fail, printed};
 use crate::output;
 use crate::signals;
 
@@ -16,11 +17,11 @@ pub fn parse_or_exit(definition: &'static Definition, arguments: Vec<String>) ->
     match flags::parse(definition, arguments, std::env::vars()) {
         Ok(flags) if flags.help => {
             output::print(flags::help(definition));
-            Err(ExitCode::SUCCESS)
+            Err(printed())
         }
         Ok(flags) if flags.version => {
             output::line(format!("tepui {}", env!("CARGO_PKG_VERSION")));
-            Err(ExitCode::SUCCESS)
+            Err(printed())
         }
         Ok(flags) => Ok(flags),
         Err(error) => Err(fail(&error)),
@@ -29,7 +30,7 @@ pub fn parse_or_exit(definition: &'static Definition, arguments: Vec<String>) ->
 
 /// Runs a server's future on all cores until it ends.
 pub fn serve(future: impl Future<Output = Result<ExitCode, CommandError>>) -> ExitCode {
-    let runtime = server::runtime();
+    let runtime = edge::runtime();
     match runtime {
         Ok(runtime) => match runtime.block_on(future) {
             Ok(code) => code,
@@ -55,7 +56,7 @@ pub async fn until_end(running: Running) -> ExitCode {
     };
     match ended.reason {
         Some(reason) => {
-            crate::output::write_stderr(format_args!("tepui: {reason}"));
+            output::write_stderr_lines(&format!("tepui: {reason}"));
             ExitCode::FAILURE
         }
         None => ExitCode::SUCCESS,
@@ -95,6 +96,16 @@ fn discovered(command: &str) -> Result<Ipv4Addr, CommandError> {
     let printed = String::from_utf8_lossy(&output.stdout);
     let printed = printed.trim();
     printed.parse().map_err(|_| failed(format!("prints '{printed}', which is not an IPv4 address")))
+}
+
+/// `LIBPROCESS_REQUIRE_PEER_ADDRESS_IP_MATCH`: whether messages must come from the address of their sender.
+pub fn sender_check() -> Result<SenderCheck, CommandError> {
+    const NAME: &str = "LIBPROCESS_REQUIRE_PEER_ADDRESS_IP_MATCH";
+    match std::env::var(NAME).as_deref() {
+        Err(_) | Ok("" | "false" | "0") => Ok(SenderCheck::None),
+        Ok("true" | "1") => Ok(SenderCheck::PeerAddress),
+        Ok(other) => Err(CommandError::message(format!("{NAME}={other} is neither true nor false"))),
+    }
 }
 
 /// `--domain`: a `DomainInfo` in JSON.

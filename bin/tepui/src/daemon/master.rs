@@ -8,11 +8,11 @@ use std::time::Duration;
 use election::MasterUrl;
 use failures::Policy;
 use flags::Parsed;
+use master_server::{MasterOptions, RegistryBackend, SinkOptions, start};
 use resources::{ResourceQuantities, Resources};
-use server::master::{MasterOptions, RegistryBackend, SinkOptions, start};
 
 use super::agent_removal;
-use super::common::{advertised_ip, domain, hostname, ip, parse_or_exit, port, serve, until_end};
+use super::common::{advertised_ip, domain, hostname, ip, parse_or_exit, port, sender_check, serve, until_end};
 use super::parent_death::end_with_parent;
 use crate::commands::{CommandError, fail};
 use crate::logging;
@@ -40,6 +40,7 @@ fn options(flags: &Parsed) -> Result<MasterOptions, CommandError> {
     let ip = ip(flags)?;
     let mut options = MasterOptions::new(ip, port(flags, "port")?.unwrap_or(5050), hostname(flags, ip));
     options.advertise_ip = advertised_ip(flags)?;
+    options.sender_check = sender_check()?;
     options.advertise_port = port(flags, "advertise_port")?;
     options.work_dir = flags.path("work_dir");
     options.flags = flags.listing();

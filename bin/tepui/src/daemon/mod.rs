@@ -4,6 +4,7 @@ mod agent;
 mod agent_removal;
 mod agent_resources;
 mod common;
+mod container_logger;
 mod local;
 mod master;
 mod node_cleanup;

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use server::master::run_node_cleanup;
+use master_server::run_node_cleanup;
 
 use crate::commands::{CommandError, fail};
 

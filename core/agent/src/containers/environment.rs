@@ -18,12 +18,16 @@ pub(crate) struct Parameters<'a> {
     pub role: Option<&'a Role>,
 }
 
-/// Sorted by name, each name once, except that the command's own variables come last and win.
+/// Returns the environment of an executor, each name once. Of the same name, the command's own variable replaces what the agent
+/// or its operator gives by default; what the executor needs to find its agent and to say who it is stays the agent's. A
+/// command task sees its own value anyway: its executor sets it for the command.
+///
+/// Secrets are not in it: the shell adds those of a custom executor, and the command executor those of its task.
 pub(crate) fn executor_environment(config: &Config, parameters: &Parameters<'_>) -> Vec<(String, String)> {
     let Some(executor) = parameters.framework.executor(parameters.executor) else { return Vec::new() };
-    let mut all: BTreeMap<String, String> = BTreeMap::new();
+    let mut defaults: BTreeMap<String, String> = BTreeMap::new();
     let mut set = |name: &str, value: String| {
-        all.insert(name.to_owned(), value);
+        defaults.insert(name.to_owned(), value);
     };
     set("PATH", DEFAULT_PATH.to_owned());
     if let Some(ip) = &config.libprocess_ip {
@@ -38,6 +42,10 @@ pub(crate) fn executor_environment(config: &Config, parameters: &Parameters<'_>)
     }
     // The agent's own port would be taken.
     set("LIBPROCESS_PORT", "0".to_owned());
+    let mut identity: BTreeMap<String, String> = BTreeMap::new();
+    let mut set = |name: &str, value: String| {
+        identity.insert(name.to_owned(), value);
+    };
     let sandbox = executor.sandbox.to_string_lossy().into_owned();
     let has_rootfs = executor.info.container.as_deref().is_some_and(has_image);
     set("MESOS_SANDBOX", if has_rootfs { config.sandbox_directory.clone() } else { sandbox.clone() });
@@ -61,11 +69,13 @@ pub(crate) fn executor_environment(config: &Config, parameters: &Parameters<'_>)
     if let Some(role) = parameters.role {
         set("MESOS_ALLOCATION_ROLE", role.to_string());
     }
-    let mut environment: Vec<(String, String)> = all.into_iter().collect();
+    defaults.retain(|name, _| !identity.contains_key(name));
+    let mut environment: Vec<(String, String)> = defaults.into_iter().chain(identity.clone()).collect();
+    environment.sort();
     let own = executor.info.command.as_deref().and_then(|command| command.environment.as_deref());
     for variable in own.into_iter().flat_map(|environment| &environment.variables) {
-        if variable.r#type() == v1::environment::variable::Type::Secret {
-            // Resolved by an isolator, if at all; never printed into an environment unresolved.
+        let is_secret = variable.r#type() == v1::environment::variable::Type::Secret;
+        if is_secret || identity.contains_key(&variable.name) {
             continue;
         }
         let value = variable.value.clone().unwrap_or_default();

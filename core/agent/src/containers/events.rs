@@ -4,14 +4,14 @@ use messages::v1::TaskState;
 use messages::v1::task_status::Reason;
 use messages::{internal, v1};
 use model::agent::{Change, ExecutorState};
-use model::{ContainerId, ExecutorId, FrameworkId, TaskId, format_duration};
+use model::{ContainerId, ExecutorId, FrameworkId, TaskId, describe_wait_status, format_duration};
 use resources::Resources;
 
 use crate::containers::limits::executor_limits;
 use crate::drain;
 use crate::effects::{Command, ContainerCommand, Context, Record, Timer};
 use crate::frameworks::executor::{Executor, ExecutorConnection, Termination};
-use crate::frameworks::framework::Framework;
+use crate::frameworks::framework::{Framework, is_partition_aware};
 use crate::frameworks::index::Frameworks;
 use crate::input::{ContainerEvent, ContainerExit};
 use crate::operations::container_volumes;
@@ -26,6 +26,7 @@ pub(crate) fn container_event(state: &mut State, cx: &mut Context<'_>, event: Co
     let container = match &event {
         ContainerEvent::Launched { container, .. }
         | ContainerEvent::LaunchFailed { container, .. }
+        | ContainerEvent::UpdateFailed { container, .. }
         | ContainerEvent::Exited { container, .. } => container,
     };
     let Some((framework, executor)) = state.frameworks.by_container(container) else {
@@ -48,8 +49,36 @@ pub(crate) fn container_event(state: &mut State, cx: &mut Context<'_>, event: Co
             );
             container_ended(state, cx, &framework, &executor, ContainerExit::default());
         }
+        ContainerEvent::UpdateFailed { reason, .. } => {
+            container_update_failed(state, cx, &framework, &executor, &reason);
+        }
         ContainerEvent::Exited { exit, .. } => container_ended(state, cx, &framework, &executor, exit),
     }
+}
+
+/// A task does not have what it was promised, e.g. its volume: the executor is ended, as in Mesos (`Slave::___run`).
+fn container_update_failed(
+    state: &mut State,
+    cx: &mut Context<'_>,
+    framework: &FrameworkId,
+    id: &ExecutorId,
+    reason: &str,
+) {
+    let Some(known) = state.frameworks.get(framework) else { return };
+    let partition_aware = is_partition_aware(&known.snapshot.info);
+    if !known.executor(id).is_some_and(Executor::is_live) {
+        return;
+    }
+    let termination = Termination {
+        state: if partition_aware { TaskState::TaskGone } else { TaskState::TaskLost },
+        reason: Reason::ContainerUpdateFailed,
+        message: format!("Failed to update resources for container: {reason}"),
+    };
+    set_termination(&mut state.frameworks, framework, id, termination);
+    let Some(executor) = state.frameworks.executor_mut(framework, id) else { return };
+    executor.enter(ExecutorState::Terminating, &state.metrics);
+    destroy(cx, &executor.container);
+    state.frameworks.publish_executor(cx, framework, id);
 }
 
 fn container_launched(state: &mut State, cx: &mut Context<'_>, framework: &FrameworkId, id: &ExecutorId, pid: u32) {
@@ -269,7 +298,11 @@ fn terminal_status(executor: &Executor, exit: &ContainerExit) -> AgentGenerated 
     let mut messages: Vec<&str> = Vec::new();
     messages.extend(pending.map(|p| p.message.as_str()));
     messages.extend(exit.limitation.as_ref().map(|l| l.message.as_str()));
-    let message = if messages.is_empty() { "Executor terminated".to_owned() } else { messages.join("; ") };
+    let message = match (messages.is_empty(), exit.status) {
+        (false, _) => messages.join("; "),
+        (true, None) => "Executor terminated".to_owned(),
+        (true, Some(status)) => format!("Executor terminated: {}", describe_wait_status(status)),
+    };
     match (&exit.limitation, pending) {
         (Some(limitation), _) => AgentGenerated {
             state: TaskState::TaskFailed,

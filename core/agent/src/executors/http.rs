@@ -118,11 +118,7 @@ fn deliver_kills(state: &mut State, cx: &mut Context<'_>, framework: &FrameworkI
     }
 }
 
-pub(crate) fn executor_calls(
-    state: &mut State,
-    cx: &mut Context<'_>,
-    ExecutorCall { reply, call, caller: _ }: ExecutorCall,
-) {
+pub(crate) fn executor_calls(state: &mut State, cx: &mut Context<'_>, ExecutorCall { reply, call, .. }: ExecutorCall) {
     let answer = executor_call(state, cx, *call);
     respond(cx, reply, answer);
 }

@@ -19,5 +19,5 @@ pub(crate) mod status;
 mod volumes;
 
 pub use recovered_resources::RecoveredResources;
-pub(crate) use volumes::container_volumes;
 pub use volumes::{ContainerVolume, VolumeChange};
+pub(crate) use volumes::{check_container_paths, container_volumes};

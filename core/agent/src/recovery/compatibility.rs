@@ -68,7 +68,8 @@ fn additive(previous: &v1::AgentInfo, current: &v1::AgentInfo) -> Result<(), Inc
         return refuse(format!("`additive` policy: Port changed from {old} to {new}"));
     }
     if previous.domain.is_some() && previous.domain != current.domain {
-        return refuse(format!("`additive` policy: Domain changed from {:?} to {:?}", previous.domain, current.domain));
+        let (old, new) = (domain(previous), domain(current));
+        return refuse(format!("`additive` policy: Domain changed from {old} to {new}"));
     }
     let now = resources_of(current);
     for old in resources_of(previous).iter() {
@@ -98,10 +99,10 @@ fn additive(previous: &v1::AgentInfo, current: &v1::AgentInfo) -> Result<(), Inc
         };
         if new.r#type != old.r#type {
             return refuse(format!(
-                "'additive' policy: Type of attribute '{}' changed from {:?} to {:?}",
+                "'additive' policy: Type of attribute '{}' changed from {} to {}",
                 old.name,
-                old.r#type(),
-                new.r#type()
+                old.r#type().as_str_name(),
+                new.r#type().as_str_name()
             ));
         }
         let contained = match (&old.ranges, &new.ranges) {
@@ -121,6 +122,14 @@ fn additive(previous: &v1::AgentInfo, current: &v1::AgentInfo) -> Result<(), Inc
         }
     }
     Ok(())
+}
+
+/// The fault domain of an agent in words.
+fn domain(info: &v1::AgentInfo) -> String {
+    match info.domain.as_deref().and_then(|domain| domain.fault_domain.as_deref()) {
+        Some(fault) => format!("region '{}', zone '{}'", fault.region.name, fault.zone.name),
+        None => "none".to_owned(),
+    }
 }
 
 fn same_kind(old: &Resource, new: &Resource) -> bool {
@@ -146,8 +155,8 @@ impl fmt::Display for Shown<'_> {
         for attribute in &info.attributes {
             write!(f, "\nattribute: {}:{}", attribute.name, Attribute(attribute))?;
         }
-        if let Some(domain) = &info.domain {
-            write!(f, "\ndomain: {domain:?}")?;
+        if info.domain.is_some() {
+            write!(f, "\ndomain: {}", domain(info))?;
         }
         Ok(())
     }

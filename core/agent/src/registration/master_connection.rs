@@ -59,7 +59,11 @@ impl MasterConnection {
         self.leader = master.and_then(|info| match pid_of(&info) {
             Some(pid) => Some(Leader { info, pid }),
             None => {
-                tracing::error!("ignoring a master without a usable address: {info:?}");
+                tracing::error!(
+                    master = info.id,
+                    hostname = info.hostname(),
+                    "ignoring a master without a usable address"
+                );
                 None
             }
         });

@@ -12,7 +12,7 @@ pub(crate) fn executor(work_dir: &Path, agent: &AgentId, framework_id: &Framewor
     framework(work_dir, agent, framework_id).join("executors").join(executor.as_str())
 }
 
-/// The sandbox of one run of an executor.
+/// The sandbox of a container: that of one run of an executor, or `containers/<id>` in its parent's.
 pub(crate) fn run(
     work_dir: &Path,
     agent: &AgentId,
@@ -20,5 +20,5 @@ pub(crate) fn run(
     executor_id: &ExecutorId,
     container: &ContainerId,
 ) -> PathBuf {
-    executor(work_dir, agent, framework, executor_id).join("runs").join(container.as_str())
+    executor(work_dir, agent, framework, executor_id).join("runs").join(container.path("containers"))
 }

@@ -16,7 +16,7 @@ use crate::effects::{Command, ContainerCommand, ContainerLaunch, Context, Record
 use crate::executors::command_executor;
 use crate::frameworks::executor::{Batch, Executor};
 use crate::frameworks::task::new_task;
-use crate::operations::container_volumes;
+use crate::operations::{check_container_paths, container_volumes};
 use crate::pending_writes::Continuation;
 use crate::sandboxes::paths;
 use crate::state::State;
@@ -182,9 +182,13 @@ fn check_launch(state: &State, launch: &Launch, id: &ExecutorId) -> Result<(), D
             return dropped(Reason::TaskInvalid, &format!("Invalid id: {invalid}"), DropAction::SendExitedExecutor);
         }
     }
-    if let Err(error) = total_of(&launch.executor.resources, &launch.tasks) {
-        return dropped(Reason::TaskInvalid, &format!("Invalid resources: {error}"), DropAction::SendExitedExecutor);
-    }
+    let total = match total_of(&launch.executor.resources, &launch.tasks) {
+        Ok(total) => total,
+        Err(error) => {
+            let message = format!("Invalid resources: {error}");
+            return dropped(Reason::TaskInvalid, &message, DropAction::SendExitedExecutor);
+        }
+    };
     // An operation that made them was lost on the way, or one that takes them away came first.
     if launch.tasks.iter().any(|task| !has_checkpointed_resources(state, &task.resources)) {
         let message = "The checkpointed resources being used by the task or task group are unknown to the agent";
@@ -195,6 +199,11 @@ fn check_launch(state: &State, launch: &Launch, id: &ExecutorId) -> Result<(), D
         return dropped(Reason::ResourcesUnknown, message, DropAction::SendExitedExecutor);
     }
     let executor = framework.and_then(|f| f.executor(id));
+    let mut together = total;
+    together += &executor.map(|executor| executor.allocated().clone()).unwrap_or_default();
+    if let Err(error) = check_container_paths(&together) {
+        return dropped(Reason::TaskInvalid, &error.to_string(), DropAction::SendExitedExecutor);
+    }
     if let Some(task) = launch.tasks.iter().find(|task| has_task(state, &launch.framework, task)) {
         let message = format!("Task has duplicate ID: {}", task.task_id.value);
         return dropped(Reason::TaskInvalid, &message, DropAction::Nothing);

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use messages::internal::StatusUpdate;
 use messages::v1::TaskState;
-use model::{FrameworkId, TaskId, Upid, is_terminal};
+use model::{ExecutorId, FrameworkId, TaskId, Upid, is_terminal};
+use prost::Message as _;
 
 use crate::frameworks::task::task_state;
 
@@ -20,6 +21,14 @@ const MAX_PENDING: usize = 1024;
 pub(crate) const MAX_REMEMBERED: usize = 64;
 /// Tasks with a stream. Executors may report on tasks the agent never gave them, so this is not bounded by launches.
 const MAX_STREAMS: usize = 200_000;
+
+/// What the unacknowledged updates of one executor may amount to, over all of its tasks and those that it only claims to have.
+/// At the bound its further updates are refused (503 over HTTP; executors repeat them), until some are acknowledged. So an
+/// executor that reports on ever new tasks costs a bounded amount, and its own only.
+pub(crate) const MAX_BYTES_PER_EXECUTOR: usize = 64 << 20;
+/// Of updates whose task the agent does not have, of all executors of a framework together: what such an update says of its
+/// executor need not be true, and nobody but a broken executor sends many.
+pub(crate) const MAX_UNKNOWN_PER_FRAMEWORK: usize = 4096;
 
 /// Who sent an update, and so who hears that it is durable.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +43,16 @@ pub(crate) enum Origin {
 #[derive(Debug, Default)]
 pub(crate) struct StatusUpdateManager {
     by_task: BTreeMap<(FrameworkId, TaskId), StatusUpdateStream>,
+    /// What is pending, by the executor that has the task; `None` for tasks that the agent does not have.
+    by_executor: BTreeMap<(FrameworkId, Option<ExecutorId>), PendingTotal>,
+}
+
+/// The unacknowledged updates of one executor.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct PendingTotal {
+    bytes: usize,
+    /// How many are of tasks that the agent does not know.
+    unknown: usize,
 }
 
 #[derive(Debug, Default)]
@@ -54,6 +73,39 @@ struct Pending {
     before: TaskState,
     origin: Origin,
     stored: bool,
+}
+
+impl Pending {
+    fn owner(&self) -> (FrameworkId, Option<ExecutorId>) {
+        let executor = self.update.executor_id.as_ref().filter(|_| !self.is_of_unknown_task());
+        (FrameworkId::from(&self.update.framework_id), executor.map(ExecutorId::from))
+    }
+
+    fn bytes(&self) -> usize {
+        self.update.status.encoded_len()
+    }
+
+    fn is_of_unknown_task(&self) -> bool {
+        self.before == TaskState::TaskUnknown
+    }
+}
+
+impl PendingTotal {
+    fn has_room(&self, next: &Pending) -> bool {
+        let unknown = self.unknown + usize::from(next.is_of_unknown_task());
+        self.bytes.saturating_add(next.bytes()) <= MAX_BYTES_PER_EXECUTOR && unknown <= MAX_UNKNOWN_PER_FRAMEWORK
+    }
+
+    fn add(&mut self, next: &Pending) {
+        self.bytes = self.bytes.saturating_add(next.bytes());
+        self.unknown += usize::from(next.is_of_unknown_task());
+    }
+}
+
+impl StatusUpdateStream {
+    fn is_unused(&self) -> bool {
+        self.pending.is_empty() && self.acknowledged.is_empty() && self.unstored_acknowledgements == 0
+    }
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -106,12 +158,39 @@ impl StatusUpdateManager {
         if stream.acknowledged.iter().any(|uuid| Some(uuid) == update.uuid.as_ref()) {
             return PushResult::Durable;
         }
+        let pending = Pending { update, before, origin, stored: false };
+        let total = self.by_executor.entry(pending.owner()).or_default();
         // The agent's own updates end tasks and are few: they always fit.
-        if stream.pending.len() >= MAX_PENDING && origin != Origin::Agent {
+        let full = stream.pending.len() >= MAX_PENDING || !total.has_room(&pending);
+        if full && pending.origin != Origin::Agent {
+            self.remove_unused(&pending);
             return PushResult::Full;
         }
-        stream.pending.push_back(Pending { update, before, origin, stored: false });
+        total.add(&pending);
+        stream.pending.push_back(pending);
         PushResult::New
+    }
+
+    /// An update was refused: nothing of it stays.
+    fn remove_unused(&mut self, refused: &Pending) {
+        let key = key(&refused.update);
+        if self.by_task.get(&key).is_some_and(StatusUpdateStream::is_unused) {
+            self.by_task.remove(&key);
+        }
+        let owner = refused.owner();
+        if self.by_executor.get(&owner) == Some(&PendingTotal::default()) {
+            self.by_executor.remove(&owner);
+        }
+    }
+
+    fn subtract(&mut self, gone: &Pending) {
+        let owner = gone.owner();
+        let Some(total) = self.by_executor.get_mut(&owner) else { return };
+        total.bytes = total.bytes.saturating_sub(gone.bytes());
+        total.unknown = total.unknown.saturating_sub(usize::from(gone.is_of_unknown_task()));
+        if *total == PendingTotal::default() {
+            self.by_executor.remove(&owner);
+        }
     }
 
     /// A stream as it is on record: what is pending is durable, and nobody waits to hear so.
@@ -133,6 +212,9 @@ impl StatusUpdateManager {
             acknowledged,
             ..StatusUpdateStream::default()
         };
+        for pending in &stream.pending {
+            self.by_executor.entry(pending.owner()).or_default().add(pending);
+        }
         self.by_task.insert((framework.clone(), task.clone()), stream);
     }
 
@@ -183,19 +265,24 @@ impl StatusUpdateManager {
         let in_flight = stream.pending.front().filter(|p| p.stored && p.update.uuid.as_deref() == Some(uuid));
         let Some(first) = in_flight else { return AcknowledgeResult::Unexpected };
         let terminal = is_terminal(task_state(first.update.status.state));
-        stream.pending.pop_front();
+        let gone = stream.pending.pop_front();
         stream.retry = None;
         // After the end of a task more can wait only if its id was used again.
-        if terminal && stream.pending.is_empty() {
+        let result = if terminal && stream.pending.is_empty() {
             self.by_task.remove(&key);
-            return AcknowledgeResult::Closed;
+            AcknowledgeResult::Closed
+        } else {
+            if stream.acknowledged.len() >= MAX_REMEMBERED {
+                stream.acknowledged.pop_front();
+            }
+            stream.acknowledged.push_back(uuid.to_vec());
+            stream.unstored_acknowledgements += 1;
+            AcknowledgeResult::Next
+        };
+        if let Some(gone) = gone {
+            self.subtract(&gone);
         }
-        if stream.acknowledged.len() >= MAX_REMEMBERED {
-            stream.acknowledged.pop_front();
-        }
-        stream.acknowledged.push_back(uuid.to_vec());
-        stream.unstored_acknowledgements += 1;
-        AcknowledgeResult::Next
+        result
     }
 
     /// An acknowledgement after which others may follow is durable.
@@ -239,6 +326,7 @@ impl StatusUpdateManager {
         for task in &tasks {
             self.by_task.remove(&(framework.clone(), task.clone()));
         }
+        self.by_executor.retain(|(of, _), _| of != framework);
         tasks
     }
 
@@ -263,4 +351,55 @@ impl StatusUpdateManager {
 
 fn key(update: &StatusUpdate) -> (FrameworkId, TaskId) {
     (FrameworkId::from(&update.framework_id), TaskId::from(&update.status.task_id))
+}
+
+#[cfg(test)]
+mod tests {
+    use messages::v1;
+
+    use super::*;
+
+    fn update(task: &str, number: u64, data: usize) -> Arc<StatusUpdate> {
+        let uuid = [&number.to_be_bytes()[..], &[0; 8]].concat();
+        let status = v1::TaskStatus {
+            task_id: v1::TaskId { value: task.into() },
+            state: TaskState::TaskRunning as i32,
+            data: Some(vec![0; data]),
+            uuid: Some(uuid.clone()),
+            ..Default::default()
+        };
+        Arc::new(StatusUpdate {
+            framework_id: v1::FrameworkId { value: "F".into() },
+            executor_id: Some(v1::ExecutorId { value: "e".into() }),
+            status,
+            uuid: Some(uuid),
+            ..Default::default()
+        })
+    }
+
+    #[test]
+    fn an_executor_cannot_fill_the_agent() {
+        let mut manager = StatusUpdateManager::default();
+        let push = |manager: &mut StatusUpdateManager, task: &str, number, before, data| {
+            manager.push(update(task, number, data), before, Origin::Http)
+        };
+        for number in 0..MAX_UNKNOWN_PER_FRAMEWORK as u64 {
+            let task = format!("t{number}");
+            assert_eq!(push(&mut manager, &task, number, TaskState::TaskUnknown, 0), PushResult::New);
+        }
+        assert_eq!(push(&mut manager, "more", 1 << 20, TaskState::TaskUnknown, 0), PushResult::Full);
+        assert!(!manager.has(&FrameworkId::new("F"), &TaskId::new("more")), "nothing of it stays");
+        // Its own tasks go on, up to the bound of bytes.
+        let large = MAX_BYTES_PER_EXECUTOR / 2;
+        assert_eq!(push(&mut manager, "own", 2 << 20, TaskState::TaskStaging, large), PushResult::New);
+        assert_eq!(push(&mut manager, "own", 3 << 20, TaskState::TaskRunning, large), PushResult::Full);
+        // An acknowledgement makes room.
+        let (framework, own) = (FrameworkId::new("F"), TaskId::new("own"));
+        let uuid = update("own", 2 << 20, 0).uuid.clone().unwrap();
+        manager.stored(&framework, &own, &uuid);
+        assert_eq!(manager.acknowledge(&framework, &own, &uuid), AcknowledgeResult::Next);
+        assert_eq!(push(&mut manager, "own", 3 << 20, TaskState::TaskRunning, large), PushResult::New);
+        manager.remove_framework(&framework);
+        assert!(manager.by_executor.is_empty());
+    }
 }

@@ -21,7 +21,7 @@ use agent::{
     Agent, Command, Config, ContainerCommand, ContainerEvent, ContainerExit, Effect, ExecutorCall, ExecutorSubscribe,
     Input, Limitation, Metrics, Outbox, PeerMessage, Timer,
 };
-use machine::{Caller, StateMachine, StoreToken};
+use machine::{StateMachine, StoreToken};
 use messages::v1::executor::{Call, call};
 use messages::{Message, internal, v1};
 use model::{ContainerId, Monotonic, Now, ReplyId, StreamId, Timestamp, Upid};
@@ -272,8 +272,8 @@ impl Scenario {
     pub fn sends(&mut self, from: &str, message: impl Into<Message>) -> &mut Self {
         let message = message.into();
         self.input(Input::Message(PeerMessage {
+            caller: model::Caller::default(),
             from: upid(from),
-            caller: Caller::default(),
             to: "slave(1)".to_owned(),
             message,
         }))
@@ -376,8 +376,8 @@ impl Scenario {
         let mut call = executor_call(executor, call::Type::Subscribe);
         call.subscribe = Some(Box::new(subscribe));
         self.input(Input::ExecutorSubscribe(ExecutorSubscribe {
+            caller: model::Caller::default(),
             reply: ReplyId(self.replies),
-            caller: Caller::default(),
             stream: StreamId(uuid::Uuid::from_u128(self.streams)),
             call: Box::new(call),
         }))
@@ -400,8 +400,8 @@ impl Scenario {
     pub fn calls(&mut self, call: Call) -> &mut Self {
         self.replies += 1;
         self.input(Input::ExecutorCall(ExecutorCall {
+            caller: model::Caller::default(),
             reply: ReplyId(self.replies),
-            caller: Caller::default(),
             call: Box::new(call),
         }))
     }

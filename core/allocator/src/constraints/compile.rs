@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use messages::v1;
 use messages::v1::scheduler;
 use messages::v1::scheduler::offer_constraints::RoleConstraints;
 use model::Role;
@@ -11,6 +12,7 @@ use super::pattern::PatternLimits;
 
 /// Why a master refuses offer constraints, in Mesos' words (including its missing space).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum InvalidConstraints {
     #[error("'OfferConstraints::role_constraints' has an empty 'RoleConstraints::groups' for role {0}")]
     NoGroups(Role),
@@ -38,6 +40,11 @@ pub(crate) struct Groups(Vec<Group>);
 type Group = Vec<Constraint>;
 
 impl OfferConstraintsFilter {
+    /// Checks and compiles offer constraints.
+    ///
+    /// # Errors
+    ///
+    /// The reason is Mesos', for the first role by name that has an invalid constraint.
     pub fn compile(
         constraints: &scheduler::OfferConstraints,
         limits: PatternLimits,
@@ -50,6 +57,11 @@ impl OfferConstraintsFilter {
             Ok((role, groups))
         };
         Ok(OfferConstraintsFilter { roles: named.into_iter().map(groups).collect::<Result<_, _>>()? })
+    }
+
+    /// Whether nothing of this agent is offered for the role.
+    pub fn excludes(&self, role: &Role, agent: &v1::AgentInfo) -> bool {
+        self.of(role).is_some_and(|groups| !groups.is_satisfied_by(&AgentAttributes::from_info(agent)))
     }
 
     pub(crate) fn of(&self, role: &Role) -> Option<&Groups> {

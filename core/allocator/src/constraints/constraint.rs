@@ -31,6 +31,7 @@ impl AgentAttributes {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum InvalidConstraint {
     #[error("Unknown pseudoattribute type")]
     UnknownPseudoattribute,

@@ -31,6 +31,7 @@ impl Default for PatternLimits {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum InvalidPattern {
     #[error("Failed to construct regex from pattern '{pattern}': {reason}")]
     Syntax { pattern: String, reason: String },

@@ -13,8 +13,11 @@ use crate::slab::Ix;
 /// One inverse offer to make. It carries no resources: the whole agent will be unavailable.
 #[derive(Debug, Clone, PartialEq)]
 pub struct InverseOffer {
+    /// The framework that is asked to leave.
     pub framework: FrameworkId,
+    /// The agent that it is asked to leave.
     pub agent: AgentId,
+    /// When the agent will be unavailable.
     pub unavailability: v1::Unavailability,
 }
 

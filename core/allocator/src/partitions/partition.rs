@@ -14,7 +14,9 @@ pub struct PartitionId(Arc<str>);
 /// A role has at most one; it stands in for the quota of the role while it exists.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Partition {
+    /// The name of the partition.
     pub id: PartitionId,
+    /// The role whose subtree the partition is.
     pub role: Role,
     /// Guarantees are the minimum, limits the maximum.
     pub quota: Quota,
@@ -29,10 +31,12 @@ pub struct Partition {
 }
 
 impl PartitionId {
+    /// An id from the operator's text.
     pub fn new(text: impl AsRef<str>) -> Self {
         PartitionId(Arc::from(text.as_ref()))
     }
 
+    /// Returns the operator's text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

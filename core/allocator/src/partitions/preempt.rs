@@ -16,17 +16,24 @@ use crate::slab::Ix;
 /// What one framework holds in one role on one agent. Resources are allocated to the role.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AllocatedResources {
+    /// The framework that holds them.
     pub framework: FrameworkId,
+    /// The role that they are allocated to.
     pub role: Role,
+    /// The agent that they are on.
     pub agent: AgentId,
+    /// The resources, allocated to the role.
     pub resources: Resources,
 }
 
 /// A borrower gives back at least `holding.resources`, so that the lender has what it was promised.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Preemption {
+    /// What has to be given back: the framework gives back at least these resources.
     pub holding: AllocatedResources,
+    /// The partition that lent them and wants them back.
     pub lender: PartitionId,
+    /// The partition that holds them beyond its minimum.
     pub borrower: PartitionId,
 }
 

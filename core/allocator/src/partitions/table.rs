@@ -18,6 +18,7 @@ pub(crate) struct Partitions {
 /// A partition and how it fares.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PartitionView {
+    /// The partition.
     pub partition: Partition,
     /// Offered to or held by the role and those below it, and reserved for them.
     pub used: ResourceQuantities,

@@ -9,6 +9,7 @@ use resources::{Name, ResourceQuantities, Scalar};
 pub struct Quota {
     /// Held free for the role as long as it does not have them.
     pub guarantees: ResourceQuantities,
+    /// What the role and the roles below it may not exceed.
     pub limits: ResourceLimits,
 }
 
@@ -24,10 +25,12 @@ impl Quota {
 }
 
 impl ResourceLimits {
+    /// Limits of nothing: everything is allowed.
     pub fn new() -> Self {
         ResourceLimits::default()
     }
 
+    /// Returns whether nothing is limited.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -37,10 +40,12 @@ impl ResourceLimits {
         self.0.get(name).copied()
     }
 
+    /// Limits one resource, in place of a limit that it has.
     pub fn set(&mut self, name: Name, limit: Scalar) {
         self.0.insert(name, limit);
     }
 
+    /// Iterates over the limits by name.
     pub fn iter(&self) -> impl Iterator<Item = (&Name, Scalar)> + '_ {
         self.0.iter().map(|(name, limit)| (name, *limit))
     }

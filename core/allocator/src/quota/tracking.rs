@@ -15,7 +15,9 @@ use crate::slab::Ix;
 /// A role with quota or with use of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct QuotaView {
+    /// The role.
     pub role: Role,
+    /// Its guarantees and limits; the default when it only uses resources.
     pub quota: Quota,
     /// Offered to or held by the role and those below it, unreserved and not revocable, and everything reserved for
     /// them, held or not. Mesos' `consumed` is this without what is only offered.
@@ -36,6 +38,7 @@ impl Allocator {
         self.apply_quota(role);
     }
 
+    /// Removes the guarantees and limits of a role.
     pub fn remove_quota(&mut self, role: &Role) {
         self.set_quota(role, Quota::default());
     }

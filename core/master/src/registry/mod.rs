@@ -10,7 +10,8 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use continuation::{AgentRemovalReason, Continuation, PendingAgentRemoval, Registry};
+pub(crate) use continuation::{Continuation, Registry, registry_is_full, store, stored};
+pub(crate) use gc::prune_registry;
 pub use operation::RegistryOperation;
 pub use records::{CorruptRegistry, Entry};
 pub use state::{AgentRecord, MachineKey, RegistryState, UnreachableRecord};

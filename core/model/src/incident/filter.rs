@@ -2,19 +2,23 @@
 
 use super::incident::{Incident, Kind, Severity, UnknownName};
 
+/// Selects incidents by what they are and whom they are about. The default selects all of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
+    /// Only incidents of this kind.
     pub kind: Option<Kind>,
     /// And what is worse.
     pub severity: Option<Severity>,
     /// The id of what it is about, the end of that, or its host.
     pub object: Option<String>,
+    /// Only incidents that are not over.
     pub open_only: bool,
     /// The newest so many.
     pub limit: Option<usize>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum InvalidFilter {
     #[error("invalid '{name}': {reason}")]
     Name { name: &'static str, reason: UnknownName },
@@ -45,6 +49,7 @@ impl Filter {
         })
     }
 
+    /// Returns whether an incident is selected. `limit` is left to the caller.
     pub fn admits(&self, incident: &Incident) -> bool {
         self.kind.is_none_or(|kind| incident.kind == kind)
             && self.severity.is_none_or(|least| incident.severity >= least)

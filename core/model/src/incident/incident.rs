@@ -18,8 +18,10 @@ macro_rules! names {
         }
 
         impl $type {
+            /// All of them, in the order of their declaration.
             pub const ALL: &'static [$type] = &[$($type::$variant),*];
 
+            /// Returns the name in JSON and in query parameters.
             pub fn as_str(self) -> &'static str {
                 match self {
                     $($type::$variant => $name,)*
@@ -46,6 +48,7 @@ macro_rules! names {
     };
 }
 
+/// A text is none of the names that were expected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{given}' is none of {known}")]
 pub struct UnknownName {
@@ -56,26 +59,43 @@ pub struct UnknownName {
 names! {
     /// The type of an incident.
     Kind {
+        /// An agent has been silent for longer than it usually is.
         AgentSuspicious = "agent_suspicious",
+        /// An agent was given up as unreachable.
         AgentUnreachable = "agent_unreachable",
+        /// The connection to an agent is lost.
         AgentDisconnected = "agent_disconnected",
+        /// An agent comes and goes.
         AgentFlapping = "agent_flapping",
+        /// The file system of an agent's work directory is nearly full.
         DiskPressure = "disk_pressure",
+        /// Little memory of an agent is available.
         MemoryPressure = "memory_pressure",
+        /// Processes of an agent wait for processors most of the time.
         CpuPressure = "cpu_pressure",
+        /// The load average of an agent is high.
         Overload = "overload",
+        /// Many of the tasks that ended on an agent failed.
         TaskFailureRate = "task_failure_rate",
+        /// Executors of one framework crash on an agent again and again.
         ExecutorCrashLoop = "executor_crash_loop",
+        /// The connection to a framework's scheduler is lost.
         FrameworkDisconnected = "framework_disconnected",
+        /// A master took over and waits for the agents of the one before it.
         MasterFailover = "master_failover",
+        /// The registry cannot be written.
         RegistryStalled = "registry_stalled",
     }
 }
 
 names! {
+    /// How bad an incident is.
     Severity {
+        /// It is worth knowing.
         Info = "info",
+        /// It may become a failure.
         Warning = "warning",
+        /// It is a failure.
         Critical = "critical",
     }
 }
@@ -83,11 +103,13 @@ names! {
 names! {
     /// What is new about an incident.
     IncidentUpdate {
+        /// It is new.
         Detected = "detected",
         /// It is worse, or not as bad, as before.
         Changed = "changed",
         /// A policy decided something about it.
         Acted = "acted",
+        /// It is over.
         Recovered = "recovered",
     }
 }
@@ -115,14 +137,18 @@ impl Kind {
 /// Whom an incident is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum InvolvedObject {
+    /// One agent.
     Agent(AgentId),
+    /// One framework.
     Framework(FrameworkId),
     /// The executors of a framework on an agent.
     Executors(AgentId, FrameworkId),
+    /// One master, by its id.
     Master(String),
 }
 
 impl InvolvedObject {
+    /// Returns the agent that the incident is about, or on which the executors ran.
     pub fn agent(&self) -> Option<&AgentId> {
         match self {
             InvolvedObject::Agent(agent) | InvolvedObject::Executors(agent, _) => Some(agent),
@@ -171,29 +197,41 @@ impl fmt::Display for InvolvedObject {
 /// A decision of a policy, also that nothing is done.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Action {
+    /// When it was decided, by the wall clock.
     pub at: Timestamp,
+    /// What was decided: `stop_offering`, `drain`, `not_held` and so on.
     pub action: Cow<'static, str>,
+    /// Why it was decided, for people.
     pub reason: String,
 }
 
+/// One failure from its detection to its end.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Incident {
     /// `<master id>-F<number>`.
     pub id: String,
+    /// The number within all incidents of this cluster's registry; it grows.
     pub number: u64,
+    /// What is wrong.
     pub kind: Kind,
+    /// How bad it is.
     pub severity: Severity,
+    /// Whom it is about.
     pub object: InvolvedObject,
     /// Of the agent it is about.
     pub hostname: Option<String>,
+    /// What was seen, for people.
     pub details: String,
+    /// When it was detected, by the wall clock.
     pub detected: Timestamp,
     /// The oldest first.
     pub actions: Vec<Action>,
+    /// When it was over, by the wall clock; `None` while it is open.
     pub recovered: Option<Timestamp>,
 }
 
 impl Incident {
+    /// Returns whether it is not over yet.
     pub fn is_open(&self) -> bool {
         self.recovered.is_none()
     }
@@ -203,6 +241,7 @@ impl Incident {
         self.object.is(name) || self.hostname.as_ref().is_some_and(|hostname| hostname.eq_ignore_ascii_case(name))
     }
 
+    /// Returns the JSON of `GET /failures` and of the events of sinks.
     pub fn to_json(&self) -> Value {
         let mut object = self.object.json();
         if let (Some(hostname), Some(members)) = (&self.hostname, object.as_object_mut()) {

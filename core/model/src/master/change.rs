@@ -9,7 +9,9 @@ use messages::tepui::registry::Partition;
 use messages::v1;
 use resources::Resources;
 
+use super::agent_removal::AgentRemoval;
 use super::framework_metrics::FrameworkMetrics;
+use super::offer::Offer;
 use super::operation_uuid::OperationUuid;
 use crate::incident::{Incident, IncidentUpdate};
 
@@ -22,6 +24,9 @@ pub enum Change {
     AgentsRecovered(Vec<Arc<v1::AgentInfo>>),
     /// Agents that were unreachable under the master before.
     UnreachableRecovered(Vec<AgentId>),
+    /// Unreachable agents of which the registry keeps no record any more (`--registry_max_agent_age`,
+    /// `--registry_max_agent_count`): nothing is known of them from now on.
+    UnreachableForgotten(Vec<AgentId>),
     AgentUpdated(Arc<AgentSnapshot>),
     AgentRemoved {
         agent: AgentId,
@@ -56,7 +61,7 @@ pub enum Change {
     OperationUpdated(Arc<v1::Operation>),
     /// Over and acknowledged, or its agent is gone.
     OperationRemoved(OperationUuid),
-    OfferAdded(Arc<OfferSnapshot>),
+    OfferAdded(Arc<Offer>),
     OfferRemoved(OfferId),
     /// All weights that were ever set.
     WeightsUpdated(Arc<BTreeMap<Role, f64>>),
@@ -114,16 +119,6 @@ pub struct AgentSnapshot {
     pub total: Resources,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AgentRemoval {
-    /// It unregistered or its machine went down.
-    Removed,
-    /// It stopped answering pings, or did not re-register in time.
-    Unreachable,
-    /// An operator marked it gone.
-    Gone,
-}
-
 #[derive(Debug, Clone, PartialEq)]
 pub struct FrameworkSnapshot {
     pub id: FrameworkId,
@@ -161,14 +156,4 @@ pub struct ExecutorSnapshot {
     pub framework: FrameworkId,
     pub agent: AgentId,
     pub info: Arc<v1::ExecutorInfo>,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub struct OfferSnapshot {
-    pub id: OfferId,
-    pub framework: FrameworkId,
-    pub agent: AgentId,
-    pub role: Role,
-    /// Allocated to `role`.
-    pub resources: Resources,
 }

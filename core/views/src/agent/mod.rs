@@ -1,7 +1,8 @@
 //! What an agent shows.
 
 mod containers;
-pub(crate) mod entity;
+pub(crate) mod document;
+mod entity;
 mod operator;
 mod operator_json;
 mod sandboxes;
@@ -11,6 +12,7 @@ mod static_info;
 mod view;
 
 pub use containers::{InvalidSelection, Usage};
+pub use document::Document;
 pub use snapshot::Snapshot;
 pub use static_info::{Limits, StaticInfo};
 pub use view::View;

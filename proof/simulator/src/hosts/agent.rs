@@ -9,7 +9,7 @@ use agent::{
     Agent, AgentEffects, Command, Config, ContainerCommand, ContainerEvent, ExecutorCall, ExecutorSubscribe, Input,
     LoadAverage, MachineUsage, Metrics, Outbox, PeerMessage, Record, Recovery, Timer, VolumeChange,
 };
-use machine::{CallResponse, Caller, Interpreter, StateMachine, StoreToken};
+use machine::{CallResponse, Interpreter, StateMachine, StoreToken};
 use messages::{Message, v1};
 use model::agent::Change;
 use model::{AgentId, ContainerId, FrameworkId, Monotonic, ReplyId, StreamId, Upid};
@@ -169,7 +169,7 @@ impl AgentHost {
         // It obeys the master that it follows, and nobody else.
         let (before, stranger) = (running.side_effects, running.follows != Some(from.address));
         let name = message.name();
-        self.step(cx, Input::Message(PeerMessage { from, caller: Caller::default(), to, message }));
+        self.step(cx, Input::Message(PeerMessage { caller: model::Caller::default(), from, to, message }));
         if stranger && self.running.as_ref().is_some_and(|running| running.side_effects != before) {
             cx.checks.violation(format!("{} obeys a {name} of a master that it does not follow", self.node()));
         }
@@ -239,9 +239,11 @@ impl AgentHost {
             ContainerNotice::Subscribe(call) => {
                 let stream = StreamId(cx.random.uuid());
                 self.machine.subscribed(&container, stream);
-                Input::ExecutorSubscribe(ExecutorSubscribe { reply, caller: Caller::default(), stream, call })
+                Input::ExecutorSubscribe(ExecutorSubscribe { caller: model::Caller::default(), reply, stream, call })
             }
-            ContainerNotice::Call(call) => Input::ExecutorCall(ExecutorCall { reply, caller: Caller::default(), call }),
+            ContainerNotice::Call(call) => {
+                Input::ExecutorCall(ExecutorCall { caller: model::Caller::default(), reply, call })
+            }
         };
         self.step(cx, input);
     }

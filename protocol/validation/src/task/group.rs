@@ -2,6 +2,8 @@
 
 use messages::v1::{ExecutorInfo, Resource, TaskGroupInfo, TaskInfo, container_info, executor_info, health_check};
 
+use prost::Message as _;
+
 use super::launch::sum;
 use super::{Context, common};
 use crate::invalid::require;
@@ -10,6 +12,30 @@ use crate::{Invalid, Within, command, container, executor, resource, text};
 /// The least an executor of a group must have; a default executor cannot run with less.
 const MIN_CPUS: f64 = 0.01;
 const MIN_MEM_MEGABYTES: f64 = 32.0;
+
+/// How many bytes the copies of an executor may add for each byte of a task group.
+const COPY_FACTOR: usize = 32;
+/// So many bytes of copies are always allowed.
+const COPY_FLOOR: usize = 1 << 20;
+
+/// Whether the executor can be put into each task that names none. A large executor and many small tasks would make
+/// messages far larger than the call; Mesos has no such bound.
+///
+/// # Errors
+///
+/// The reason names the size of the executor and the number of its copies.
+pub fn validate_executor_copies(group: &TaskGroupInfo, executor: &ExecutorInfo) -> Result<(), Invalid> {
+    let size = executor.encoded_len();
+    let copies = group.tasks.iter().filter(|task| task.executor.is_none()).count();
+    let allowed = (group.encoded_len() + size).saturating_mul(COPY_FACTOR).saturating_add(COPY_FLOOR);
+    if size.saturating_mul(copies) <= allowed {
+        return Ok(());
+    }
+    Err(Invalid::new(format!(
+        "An executor of {size} bytes cannot be repeated in {copies} tasks: launch fewer tasks in a group, or shorten the \
+         executor's data, command and labels"
+    )))
+}
 
 /// The master has put `executor` into each task that names none.
 pub fn validate(group: &TaskGroupInfo, executor: &ExecutorInfo, context: &Context) -> Result<(), Invalid> {

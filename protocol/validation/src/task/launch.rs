@@ -7,6 +7,11 @@ use super::{Context, common};
 use crate::invalid::require;
 use crate::{Invalid, Within, container, executor, resource};
 
+/// Checks one task of a LAUNCH.
+///
+/// # Errors
+///
+/// The reason is that of `task::validate` in Mesos' `src/master/validation.cpp`, for the first rule that is broken.
 pub fn validate(task: &TaskInfo, context: &Context) -> Result<(), Invalid> {
     common::validate(task, context)?;
     require(

@@ -6,5 +6,5 @@ mod group;
 mod launch;
 
 pub use context::{Context, LaunchAgent, TaskIdUse};
-pub use group::validate as validate_group;
+pub use group::{validate as validate_group, validate_executor_copies};
 pub use launch::validate;

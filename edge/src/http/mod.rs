@@ -1,0 +1,11 @@
+//! HTTP: requests, endpoints, calls, responses, event streams.
+
+pub mod action;
+pub mod body;
+pub mod call;
+pub mod endpoint;
+pub mod ndjson;
+pub mod request;
+pub mod respond;
+pub(crate) mod serve;
+pub mod stream;

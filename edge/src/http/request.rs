@@ -1,0 +1,159 @@
+//! A request, and the parts of its target.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, Method};
+use model::Caller;
+use views::Query;
+
+use crate::connections::connection::Connection;
+use crate::endpoints::names::escape_invalid;
+
+/// A request.
+pub struct Request {
+    /// The method.
+    pub method: Method,
+    /// The path as it came, without the query.
+    pub path: String,
+    /// The path and the query as they came.
+    pub target: String,
+    /// The decoded query.
+    pub query: Query,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The whole body; empty for a handler that reads it as a stream.
+    pub body: Bytes,
+    /// Who makes the request.
+    pub caller: Caller,
+    /// The connection that it came on.
+    pub connection: Connection,
+}
+
+impl Request {
+    /// The text of a header; one that is no text counts as empty.
+    pub fn header(&self, name: HeaderName) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap_or_default())
+    }
+
+    /// The callback of `?jsonp=`, which has been checked for what a name may consist of.
+    pub fn jsonp(&self) -> Option<&str> {
+        self.query.get("jsonp")
+    }
+
+    /// The parts of the path below an endpoint's own path, with or without the process before it.
+    pub fn below<'a>(&'a self, process: &str, route: &str) -> &'a str {
+        let path = self.path.trim_matches('/');
+        let path = path.strip_prefix(process).and_then(|rest| rest.strip_prefix('/')).unwrap_or(path);
+        path.strip_prefix(route).unwrap_or_default().trim_matches('/')
+    }
+}
+
+/// The callback of `?jsonp=` becomes the beginning of a script that a browser runs, so that it must be a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("Invalid 'jsonp' callback: expecting letters, digits, '_', '.', '$', '[' and ']' alone")]
+pub struct InvalidCallback;
+
+/// Checks the callback of `?jsonp=`.
+///
+/// # Errors
+/// When it has other characters than those of a name.
+pub fn check_callback(query: &Query) -> Result<(), InvalidCallback> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_.$[]".contains(&byte);
+    match query.get("jsonp") {
+        Some(callback) if !callback.bytes().all(allowed) => Err(InvalidCallback),
+        _ => Ok(()),
+    }
+}
+
+/// Why a query or a form could not be decoded; prints as Mesos says it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("Unable to decode query string: Malformed % escape in '{0}'")]
+pub struct MalformedQuery(String);
+
+/// Reads `a=1&b=2`, the query of a URL or the body of a form.
+pub fn parse_query(text: &str) -> Result<Query, MalformedQuery> {
+    let pairs = text.split(['&', ';']).filter(|pair| !pair.is_empty()).map(|pair| {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        Ok((decode(key)?, decode(value)?))
+    });
+    pairs.collect()
+}
+
+/// Percent- and plus-decoding. Bytes that make no UTF-8 stay percent-encoded: they stand for themselves where names of
+/// files are meant ([`crate::common::names`]), and are no name of anything else.
+pub fn decode(text: &str) -> Result<String, MalformedQuery> {
+    let malformed = || MalformedQuery(text.to_owned());
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);
+                match (digit(rest.next()), digit(rest.next())) {
+                    (Some(high), Some(low)) => (high * 16 + low) as u8,
+                    _ => return Err(malformed()),
+                }
+            }
+            byte => byte,
+        });
+    }
+    Ok(escape_invalid(&bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn queries_are_decoded() {
+        for (text, key, value) in [
+            ("path=/a/b", "path", Some("/a/b")),
+            ("path=%2Fa+b&x", "path", Some("/a b")),
+            ("x", "x", Some("")),
+            ("a=1&a=2", "a", Some("2")),
+            ("", "a", None),
+            ("a=b=c", "a", Some("b=c")),
+            ("a=%c3%a9%ff", "a", Some("é%FF")),
+        ] {
+            assert_eq!(parse_query(text).unwrap().get(key), value, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_query_is_read_or_refused(text in ".*") {
+            let _ = parse_query(&text);
+        }
+
+        #[test]
+        fn what_is_escaped_is_read(value in ".*") {
+            let escaped: String = value.bytes().map(|byte| format!("%{byte:02X}")).collect();
+            let query = parse_query(&format!("a={escaped}")).unwrap();
+            prop_assert_eq!(query.get("a"), Some(value.as_str()));
+        }
+    }
+
+    #[test]
+    fn a_callback_is_a_name() {
+        let check = |text: &str, expect: bool| {
+            assert_eq!(check_callback(&parse_query(text).unwrap()).is_ok(), expect, "{text}");
+        };
+        check("", true);
+        check("jsonp=", true);
+        check("jsonp=jQuery_1.$cb[0]", true);
+        check("jsonp=alert(1)%2F%2F", false);
+        check("jsonp=a;b", true);
+        check("jsonp=%3Cscript%3E", false);
+        check("jsonp=a%20b", false);
+        check("jsonp=%C3%A9", false);
+    }
+
+    #[test]
+    fn malformed_escapes_are_refused() {
+        for text in ["path=%zz", "%", "a=%f"] {
+            assert!(parse_query(text).is_err(), "{text}");
+        }
+    }
+}
