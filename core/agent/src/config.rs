@@ -23,34 +23,50 @@ pub enum Recover {
     Cleanup,
 }
 
+/// What an agent is told once, at its start.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The agent's process: `slave(1)@ip:port`.
     pub pid: Upid,
+    /// As shown to frameworks and operators.
     pub hostname: String,
     /// What the agent offers, without allocation.
     pub resources: Resources,
+    /// `--attributes`.
     pub attributes: Vec<v1::Attribute>,
+    /// `--domain`.
     pub domain: Option<v1::DomainInfo>,
+    /// The version that is announced to masters.
     pub version: String,
+    /// The capabilities that are announced to masters.
     pub capabilities: Vec<v1::agent_info::capability::Type>,
     /// Absolute.
     pub work_dir: PathBuf,
+    /// `--switch_user`: executors run as the user of their framework.
     pub switch_user: bool,
+    /// `--executor_registration_timeout`: an executor that takes longer to register is ended.
     pub executor_registration_timeout: Duration,
     /// `--executor_reregistration_timeout`; executors get it as their subscription backoff.
     pub executor_reregistration_timeout: Duration,
     /// `--executor_reregistration_retry_interval`: without it v0 executors are asked once to come back.
     pub executor_reregistration_retry_interval: Option<Duration>,
+    /// `--executor_shutdown_grace_period`: an executor told to shut down is ended when it takes longer.
     pub executor_shutdown_grace_period: Duration,
+    /// `--recovery_timeout`: executors of an agent that is away for longer end by themselves.
     pub recovery_timeout: Duration,
+    /// `--recover`.
     pub recover: Recover,
+    /// `--reconfiguration_policy`.
     pub reconfiguration_policy: ReconfigurationPolicy,
     /// Of the running kernel; `None` where it cannot be known, and a restart of the machine is not noticed.
     pub boot_id: Option<String>,
+    /// `--registration_backoff_factor`: the bound of the first random wait between registrations.
     pub registration_backoff_factor: Duration,
+    /// `--gc_delay`: the age at which a sandbox is removed on an empty disk.
     pub gc_delay: Duration,
+    /// `--gc_disk_headroom`: the fraction of the disk to keep free, 0..1.
     pub gc_disk_headroom: f64,
+    /// `--disk_watch_interval`.
     pub disk_watch_interval: Duration,
     /// `--executor_environment_variables`.
     pub executor_environment_variables: Vec<(String, String)>,
@@ -58,9 +74,11 @@ pub struct Config {
     pub libprocess_ip: Option<String>,
     /// `MESOS_NATIVE_LIBRARY` and `MESOS_NATIVE_JAVA_LIBRARY` for v0 executors, where a libmesos is installed.
     pub native_library: Option<String>,
+    /// `--http_command_executor`.
     pub http_command_executor: bool,
     /// `--launcher_dir`, and the program in it that runs a single command.
     pub launcher_dir: PathBuf,
+    /// Runs the task of a command executor.
     pub command_executor: PathBuf,
     /// Runs task groups of executors of type DEFAULT.
     pub default_executor: PathBuf,
@@ -70,9 +88,11 @@ pub struct Config {
     pub cgroups_enable_cfs: bool,
     /// `--resource_estimator`.
     pub estimator: ResourceEstimator,
+    /// `--oversubscribed_resources_interval`.
     pub oversubscribed_resources_interval: Duration,
     /// `--qos_controller`.
     pub qos: QosController,
+    /// `--qos_correction_interval_min`.
     pub qos_correction_interval_min: Duration,
 }
 

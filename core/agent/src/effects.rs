@@ -60,6 +60,7 @@ impl From<ContainerCommand> for Command {
     }
 }
 
+/// What the containerizer is asked for.
 #[derive(Debug, Clone)]
 pub enum ContainerCommand {
     Launch(Box<ContainerLaunch>),
@@ -80,8 +81,11 @@ pub enum ContainerCommand {
 /// One executor to start: what to run, where, as whom, with how much.
 #[derive(Debug, Clone)]
 pub struct ContainerLaunch {
+    /// Unique; names the container from now on.
     pub container: ContainerId,
+    /// The framework of the executor.
     pub framework: FrameworkId,
+    /// The executor that runs in the container.
     pub executor: ExecutorId,
     /// `command` is what to fetch (`uris`) and run. For a command task `command_task` is set, and `command`
     /// names Mesos' command executor with the task's own `uris`, `environment` and `user`: the shell runs our
@@ -96,8 +100,11 @@ pub struct ContainerLaunch {
     /// The complete executor environment (`MESOS_*`, `LIBPROCESS_*`, PATH and
     /// `--executor_environment_variables`, the command's own variables last).
     pub environment: Vec<(String, String)>,
+    /// What the executor and its tasks are allocated.
     pub resources: Vec<v1::Resource>,
+    /// Upper bounds of `cpus` and `mem`; what is allocated where there is none.
     pub limits: Vec<v1::Resource>,
+    /// The persistent volumes to show in the sandbox.
     pub volumes: Vec<ContainerVolume>,
 }
 
@@ -182,6 +189,7 @@ pub enum Record {
     Reset,
 }
 
+/// What a deadline is for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Timer {
     /// Send (re-)registration again.

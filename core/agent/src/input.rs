@@ -10,6 +10,7 @@ use model::{Caller, ContainerId, ReplyId, StreamId, Upid};
 use crate::effects::Timer;
 use crate::usage::MachineUsage;
 
+/// What can happen to an agent.
 #[derive(Debug)]
 pub enum Input {
     /// The leading master, or that there is none now.
@@ -48,6 +49,7 @@ pub enum Input {
     Unregister,
 }
 
+/// A libprocess message to the agent's process.
 #[derive(Debug)]
 pub struct PeerMessage {
     /// The sender, as the message says.
@@ -56,20 +58,27 @@ pub struct PeerMessage {
     pub caller: Caller,
     /// The process id it was addressed to: `slave(1)`.
     pub to: String,
+    /// What it says.
     pub message: Message,
 }
 
+/// SUBSCRIBE of an executor over HTTP.
 #[derive(Debug)]
 pub struct ExecutorSubscribe {
+    /// The request, to be answered.
     pub reply: ReplyId,
     /// Who calls.
     pub caller: Caller,
+    /// The stream that the edge opens if the executor is accepted.
     pub stream: StreamId,
+    /// The call as it was received.
     pub call: Box<v1::executor::Call>,
 }
 
+/// Any other call of an executor over HTTP.
 #[derive(Debug)]
 pub struct ExecutorCall {
+    /// The request, to be answered.
     pub reply: ReplyId,
     /// Who calls.
     pub caller: Caller,
@@ -89,6 +98,7 @@ pub enum ContainerEvent {
     Exited { container: ContainerId, exit: ContainerExit },
 }
 
+/// How a container ended.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ContainerExit {
     /// The wait status of the executor process, as `waitpid` gives it; `None` when unknown.
@@ -99,9 +109,12 @@ pub struct ContainerExit {
     pub last_updates: Vec<v1::TaskStatus>,
 }
 
+/// Why the containerizer ended a container.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Limitation {
+    /// The reason for the status of the tasks.
     pub reason: v1::task_status::Reason,
+    /// For people.
     pub message: String,
     /// The resources that were exceeded, for `TaskStatus.limitation`.
     pub resources: Vec<v1::Resource>,

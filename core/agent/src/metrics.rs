@@ -1,165 +1,137 @@
-//! The numbers of `/metrics/snapshot` that only the core knows. It writes them as it decides; readers load them
-//! without asking the core.
+//! The counters and gauges of an agent under their Mesos names. The core writes, readers read; a value is a relaxed
+//! atomic because no decision depends on it.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::borrow::Cow;
 use std::time::Duration;
 
 use messages::v1::TaskState;
+use model::MetricValue;
 use model::agent::ExecutorState;
 use resources::{Resources, Scalar};
 
-#[derive(Debug, Default)]
-pub struct Counter(AtomicU64);
+macro_rules! metrics {
+    ($($(#[$doc:meta])* $field:ident = $name:literal,)*) => {
+        /// The counters and gauges of an agent. The core writes, readers read.
+        #[derive(Debug, Default)]
+        pub struct Metrics {
+            $($(#[$doc])* #[doc = concat!("`", $name, "`.")] pub $field: MetricValue,)*
+            /// 1 until the executors of an earlier process have come back or had their time.
+            pub recovering: MetricValue,
+            recovery_time_micros: MetricValue,
+            executor_directory_max_allowed_age_millis: MetricValue,
+            /// What the agent has, without what is offered once more.
+            pub total: ResourceGauges,
+            /// What executors hold of it.
+            pub used: ResourceGauges,
+            /// What is offered once more.
+            pub revocable_total: ResourceGauges,
+            /// What executors hold of it.
+            pub revocable_used: ResourceGauges,
+        }
 
-impl Counter {
-    pub fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn increment(&self) {
-        self.add(1);
-    }
-
-    pub(crate) fn add(&self, count: u64) {
-        self.0.fetch_add(count, Ordering::Relaxed);
-    }
+        impl Metrics {
+            fn counts(&self) -> impl Iterator<Item = (Cow<'static, str>, f64)> + '_ {
+                [$((Cow::Borrowed($name), self.$field.get() as f64),)*].into_iter()
+            }
+        }
+    };
 }
 
-/// Written by the core's thread only.
-#[derive(Debug, Default)]
-pub struct Gauge(AtomicI64);
+metrics! {
+    /// 1 while the leading master has accepted the agent.
+    registered = "slave/registered",
+    frameworks_active = "slave/frameworks_active",
 
-impl Gauge {
-    pub fn get(&self) -> i64 {
-        self.0.load(Ordering::Relaxed)
-    }
+    tasks_staging = "slave/tasks_staging",
+    tasks_starting = "slave/tasks_starting",
+    tasks_running = "slave/tasks_running",
+    tasks_killing = "slave/tasks_killing",
+    tasks_finished = "slave/tasks_finished",
+    tasks_failed = "slave/tasks_failed",
+    tasks_killed = "slave/tasks_killed",
+    tasks_lost = "slave/tasks_lost",
+    tasks_gone = "slave/tasks_gone",
 
-    pub(crate) fn set(&self, value: i64) {
-        self.0.store(value, Ordering::Relaxed);
-    }
+    executors_registering = "slave/executors_registering",
+    executors_running = "slave/executors_running",
+    executors_terminating = "slave/executors_terminating",
+    executors_terminated = "slave/executors_terminated",
+    executors_preempted = "slave/executors_preempted",
 
-    pub(crate) fn add(&self, delta: i64) {
-        self.0.fetch_add(delta, Ordering::Relaxed);
-    }
+    valid_status_updates = "slave/valid_status_updates",
+    invalid_status_updates = "slave/invalid_status_updates",
+    valid_framework_messages = "slave/valid_framework_messages",
+    invalid_framework_messages = "slave/invalid_framework_messages",
+
+    container_launch_errors = "slave/container_launch_errors",
+    recovery_errors = "slave/recovery_errors",
+    gc_path_removals_pending = "gc/path_removals_pending",
 }
 
-/// In thousandths, as Mesos counts scalars.
+/// Resources in thousandths, as Mesos counts scalars.
 #[derive(Debug, Default)]
 pub struct ResourceGauges {
-    pub cpus: Gauge,
-    pub gpus: Gauge,
-    pub mem: Gauge,
-    pub disk: Gauge,
-}
-
-#[derive(Debug, Default)]
-pub struct Metrics {
-    pub registered: Gauge,
-    pub frameworks_active: Gauge,
-    pub tasks_staging: Gauge,
-    pub tasks_starting: Gauge,
-    pub tasks_running: Gauge,
-    pub tasks_killing: Gauge,
-    pub tasks_finished: Counter,
-    pub tasks_failed: Counter,
-    pub tasks_killed: Counter,
-    pub tasks_lost: Counter,
-    pub tasks_gone: Counter,
-    pub executors_registering: Gauge,
-    pub executors_running: Gauge,
-    pub executors_terminating: Gauge,
-    pub executors_terminated: Counter,
-    pub executors_preempted: Counter,
-    pub valid_status_updates: Counter,
-    pub invalid_status_updates: Counter,
-    pub valid_framework_messages: Counter,
-    pub invalid_framework_messages: Counter,
-    pub container_launch_errors: Counter,
-    pub recovery_errors: Counter,
-    /// 1 until the executors of an earlier process have come back or had their time.
-    pub recovering: Gauge,
-    recovery_time_micros: Gauge,
-    executor_directory_max_allowed_age_millis: Gauge,
-    /// `gc/path_removals_pending`.
-    pub gc_path_removals_pending: Gauge,
-    pub total: ResourceGauges,
-    pub used: ResourceGauges,
-    pub revocable_total: ResourceGauges,
-    pub revocable_used: ResourceGauges,
+    /// Thousandths of a processor.
+    pub cpus: MetricValue,
+    /// Thousandths of a GPU.
+    pub gpus: MetricValue,
+    /// Thousandths of a mebibyte of memory.
+    pub mem: MetricValue,
+    /// Thousandths of a mebibyte of disk.
+    pub disk: MetricValue,
 }
 
 impl Metrics {
-    /// Mesos' names and values. `slave/uptime_secs` is the shell's to add: it needs a clock.
-    pub fn snapshot(&self) -> Vec<(String, f64)> {
-        let mut all: Vec<(String, f64)> = vec![
-            ("slave/registered".into(), self.registered.get() as f64),
-            ("slave/frameworks_active".into(), self.frameworks_active.get() as f64),
-            ("slave/tasks_staging".into(), self.tasks_staging.get() as f64),
-            ("slave/tasks_starting".into(), self.tasks_starting.get() as f64),
-            ("slave/tasks_running".into(), self.tasks_running.get() as f64),
-            ("slave/tasks_killing".into(), self.tasks_killing.get() as f64),
-            ("slave/tasks_finished".into(), self.tasks_finished.get() as f64),
-            ("slave/tasks_failed".into(), self.tasks_failed.get() as f64),
-            ("slave/tasks_killed".into(), self.tasks_killed.get() as f64),
-            ("slave/tasks_lost".into(), self.tasks_lost.get() as f64),
-            ("slave/tasks_gone".into(), self.tasks_gone.get() as f64),
-            ("slave/executors_registering".into(), self.executors_registering.get() as f64),
-            ("slave/executors_running".into(), self.executors_running.get() as f64),
-            ("slave/executors_terminating".into(), self.executors_terminating.get() as f64),
-            ("slave/executors_terminated".into(), self.executors_terminated.get() as f64),
-            ("slave/executors_preempted".into(), self.executors_preempted.get() as f64),
-            ("slave/valid_status_updates".into(), self.valid_status_updates.get() as f64),
-            ("slave/invalid_status_updates".into(), self.invalid_status_updates.get() as f64),
-            ("slave/valid_framework_messages".into(), self.valid_framework_messages.get() as f64),
-            ("slave/invalid_framework_messages".into(), self.invalid_framework_messages.get() as f64),
-            ("slave/container_launch_errors".into(), self.container_launch_errors.get() as f64),
-            ("slave/recovery_errors".into(), self.recovery_errors.get() as f64),
-            (
-                "slave/executor_directory_max_allowed_age_secs".into(),
-                self.executor_directory_max_allowed_age_millis.get() as f64 / 1e3,
-            ),
-            ("gc/path_removals_pending".into(), self.gc_path_removals_pending.get() as f64),
-        ];
+    /// Every metric under its Mesos name. `slave/uptime_secs` is the shell's to add: it needs a clock.
+    pub fn iter(&self) -> impl Iterator<Item = (Cow<'static, str>, f64)> + '_ {
+        let age = self.executor_directory_max_allowed_age_millis.get() as f64 / 1e3;
+        let age = (Cow::Borrowed("slave/executor_directory_max_allowed_age_secs"), age);
         // As Mesos: there is no such number before the recovery is over.
-        if self.recovering.get() == 0 {
-            all.push(("slave/recovery_time_secs".into(), self.recovery_time_micros.get() as f64 / 1e6));
-        }
-        for (infix, total, used) in
-            [("", &self.total, &self.used), ("revocable_", &self.revocable_total, &self.revocable_used)]
-        {
-            for ((name, total), (_, used)) in total.each().into_iter().zip(used.each()) {
-                let (total, used) = (total.get() as f64 / 1e3, used.get() as f64 / 1e3);
-                all.push((format!("slave/{name}_{infix}total"), total));
-                all.push((format!("slave/{name}_{infix}used"), used));
-                all.push((format!("slave/{name}_{infix}percent"), if total > 0.0 { used / total } else { 0.0 }));
-            }
-        }
-        all
+        let recovery_time = (self.recovering.get() == 0)
+            .then(|| (Cow::Borrowed("slave/recovery_time_secs"), self.recovery_time_micros.get() as f64 / 1e6));
+        self.counts().chain([age]).chain(recovery_time).chain(self.resources())
     }
 
+    fn resources(&self) -> impl Iterator<Item = (Cow<'static, str>, f64)> + '_ {
+        let kinds = [("", &self.total, &self.used), ("revocable_", &self.revocable_total, &self.revocable_used)];
+        kinds.into_iter().flat_map(|(infix, total, used)| {
+            total.each().into_iter().zip(used.each()).flat_map(move |((name, total), (_, used))| {
+                let (total, used) = (total.get() as f64 / 1e3, used.get() as f64 / 1e3);
+                let percent = if total > 0.0 { used / total } else { 0.0 };
+                [("total", total), ("used", used), ("percent", percent)]
+                    .map(|(suffix, value)| (Cow::Owned(format!("slave/{name}_{infix}{suffix}")), value))
+            })
+        })
+    }
+
+    /// Notes that the recovery is over, and how long it took.
     pub(crate) fn recovered_after(&self, time: Duration) {
         self.recovery_time_micros.set(i64::try_from(time.as_micros()).unwrap_or(i64::MAX));
         self.recovering.set(0);
     }
 
+    /// Sets how old a sandbox may become.
     pub(crate) fn set_sandbox_age(&self, age: Duration) {
         self.executor_directory_max_allowed_age_millis.set(i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
     }
 
+    /// Sets what the agent has.
     pub(crate) fn set_total(&self, total: &Resources) {
         self.total.set(&total.non_revocable());
     }
 
-    /// What is offered once more.
+    /// Sets what is offered once more.
     pub(crate) fn set_oversubscribed(&self, total: &Resources) {
         self.revocable_total.set(total);
     }
 
+    /// Sets what executors hold.
     pub(crate) fn set_used(&self, used: &Resources) {
         self.used.set(&used.non_revocable());
         self.revocable_used.set(&used.revocable());
     }
 
+    /// Counts a task that is in this state from now on.
     pub(crate) fn task_entered(&self, state: TaskState) {
         if let Some(gauge) = self.task_gauge(state) {
             gauge.add(1);
@@ -170,16 +142,27 @@ impl Metrics {
             TaskState::TaskKilled => self.tasks_killed.increment(),
             TaskState::TaskLost => self.tasks_lost.increment(),
             TaskState::TaskGone => self.tasks_gone.increment(),
-            _ => {}
+            // Mesos has no counters for these.
+            TaskState::TaskStaging
+            | TaskState::TaskStarting
+            | TaskState::TaskRunning
+            | TaskState::TaskKilling
+            | TaskState::TaskError
+            | TaskState::TaskDropped
+            | TaskState::TaskUnreachable
+            | TaskState::TaskGoneByOperator
+            | TaskState::TaskUnknown => {}
         }
     }
 
+    /// Counts a task that leaves this state.
     pub(crate) fn task_left(&self, state: TaskState) {
         if let Some(gauge) = self.task_gauge(state) {
             gauge.add(-1);
         }
     }
 
+    /// Counts an executor that is in this state from now on.
     pub(crate) fn executor_entered(&self, state: ExecutorState) {
         match self.executor_gauge(state) {
             Some(gauge) => gauge.add(1),
@@ -187,23 +170,33 @@ impl Metrics {
         }
     }
 
+    /// Counts an executor that leaves this state.
     pub(crate) fn executor_left(&self, state: ExecutorState) {
         if let Some(gauge) = self.executor_gauge(state) {
             gauge.add(-1);
         }
     }
 
-    fn task_gauge(&self, state: TaskState) -> Option<&Gauge> {
+    fn task_gauge(&self, state: TaskState) -> Option<&MetricValue> {
         match state {
             TaskState::TaskStaging => Some(&self.tasks_staging),
             TaskState::TaskStarting => Some(&self.tasks_starting),
             TaskState::TaskRunning => Some(&self.tasks_running),
             TaskState::TaskKilling => Some(&self.tasks_killing),
-            _ => None,
+            TaskState::TaskFinished
+            | TaskState::TaskFailed
+            | TaskState::TaskKilled
+            | TaskState::TaskError
+            | TaskState::TaskLost
+            | TaskState::TaskDropped
+            | TaskState::TaskUnreachable
+            | TaskState::TaskGone
+            | TaskState::TaskGoneByOperator
+            | TaskState::TaskUnknown => None,
         }
     }
 
-    fn executor_gauge(&self, state: ExecutorState) -> Option<&Gauge> {
+    fn executor_gauge(&self, state: ExecutorState) -> Option<&MetricValue> {
         match state {
             ExecutorState::Registering => Some(&self.executors_registering),
             ExecutorState::Running => Some(&self.executors_running),
@@ -214,7 +207,7 @@ impl Metrics {
 }
 
 impl ResourceGauges {
-    fn each(&self) -> [(&'static str, &Gauge); 4] {
+    fn each(&self) -> [(&'static str, &MetricValue); 4] {
         [("cpus", &self.cpus), ("gpus", &self.gpus), ("mem", &self.mem), ("disk", &self.disk)]
     }
 

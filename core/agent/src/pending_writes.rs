@@ -43,6 +43,7 @@ pub(crate) struct PendingWrites {
 }
 
 impl PendingWrites {
+    /// Stores a record that nobody waits for.
     pub fn store(&mut self, cx: &mut Context<'_>, record: Record) -> StoreToken {
         self.last += 1;
         let token = StoreToken(self.last);
@@ -50,6 +51,7 @@ impl PendingWrites {
         token
     }
 
+    /// Stores a record, and goes on when it is durable.
     pub fn store_then(&mut self, cx: &mut Context<'_>, record: Record, continuation: Continuation) {
         let token = self.store(cx, record);
         self.continuations.insert(token, continuation);

@@ -25,21 +25,35 @@ use crate::usage::Oversubscription;
 /// The components of an agent.
 #[derive(Debug)]
 pub(crate) struct State {
+    /// Flags and facts.
     pub config: Config,
+    /// The only source of randomness.
     pub random: Random,
+    /// Counters and gauges, for readers.
     pub metrics: Arc<Metrics>,
+    /// Who the agent is.
     pub identity: Identity,
+    /// The leading master.
     pub master: MasterConnection,
+    /// Frameworks with their executors and tasks.
     pub frameworks: Frameworks,
+    /// Status updates of tasks that are not acknowledged.
     pub status_updates: StatusUpdateManager,
+    /// Records on their way to the disk.
     pub pending_writes: PendingWrites,
+    /// Heartbeats of executors that speak HTTP.
     pub heartbeats: Heartbeats,
     /// The drain that is under way.
     pub drain: Option<Arc<Draining>>,
+    /// What the agent has.
     pub agent_resources: AgentResources,
+    /// Operations that are not acknowledged.
     pub operation_status_updates: OperationStatusUpdates,
+    /// Messages that wait while volumes change.
     pub deferred_messages: DeferredMessages,
+    /// What can be offered once more.
     pub oversubscription: Oversubscription,
+    /// Sandboxes that are to be removed.
     pub gc: Gc,
     /// Until the executors of an earlier process of this agent have come back or had their time.
     pub recovering: Option<Recovering>,

@@ -4,7 +4,6 @@
 
 mod scenario;
 
-use machine::StateMachine;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,7 +14,7 @@ use agent::{
     Input, Limitation, LoadAverage, MachineUsage, Metrics, Outbox, PeerMessage, QosController, Record, Timer,
     VolumeChange,
 };
-use machine::StoreToken;
+use machine::{StateMachine, StoreToken};
 use messages::v1::executor::call;
 use messages::{Message, internal, v1};
 use model::agent::Change;
@@ -199,7 +198,7 @@ impl World {
             self.observe(effect);
         }
         assert!(self.unanswered.is_empty(), "no answer to {:?}", self.unanswered);
-        for (name, value) in self.metrics.snapshot() {
+        for (name, value) in self.metrics.iter() {
             assert!(value >= 0.0, "{name} is {value}");
         }
     }
@@ -587,7 +586,7 @@ proptest! {
         world.settle();
         prop_assert!(world.frameworks.is_empty(), "left: {:?}", world.frameworks);
         let left_over = |name: &str| name.contains("_used") || name.ends_with("ing") && name != "gc/path_removals_pending";
-        for (name, value) in world.metrics.snapshot() {
+        for (name, value) in world.metrics.iter() {
             prop_assert!(!left_over(&name) || value == 0.0, "{} is {}", name, value);
         }
     }

@@ -4,7 +4,6 @@
 
 mod scenario;
 
-use machine::StateMachine;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,7 +12,7 @@ use agent::{
     Agent, Command, Config, ContainerCommand, ContainerEvent, ContainerExit, Effect, ExecutorCall, ExecutorSubscribe,
     Incompatible, Input, Metrics, Outbox, PeerMessage, Record, RecoveredState, Recovery, Timer,
 };
-use machine::StoreToken;
+use machine::{StateMachine, StoreToken};
 use messages::v1::executor::{call, event};
 use messages::{Message, internal, v1};
 use model::agent::Change;

@@ -1,6 +1,8 @@
-//! Durations in Mesos' notation: `15secs`, `500ms`, `2weeks`.
+//! Durations: in Mesos' notation (`15secs`, `500ms`, `2weeks`), and in messages.
 
 use std::time::Duration;
+
+use messages::v1;
 
 /// From small to large; in nanoseconds.
 const UNITS: [(&str, u64); 8] = [
@@ -17,8 +19,10 @@ const UNITS: [(&str, u64); 8] = [
 /// A double has no more.
 const SIGNIFICANT_DIGITS: usize = 15;
 
+/// Why a text is no duration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidDuration {
+    /// No number, no unit, or something else besides.
     #[error("expected a number and a unit (ns, us, ms, secs, mins, hrs, days, weeks), e.g. 10secs")]
     Form,
     /// Mesos counts nanoseconds in 63 bits: 292 years.
@@ -26,7 +30,12 @@ pub enum InvalidDuration {
     TooLong,
 }
 
-/// A decimal number followed by one of the units of Mesos. Singular forms are what people type: they are accepted, too.
+/// Reads a decimal number followed by one of the units of Mesos. Singular forms are what people type: they are accepted,
+/// too.
+///
+/// # Errors
+///
+/// The text has another form, is negative, or is longer than Mesos can count.
 pub fn parse_duration(text: &str) -> Result<Duration, InvalidDuration> {
     let split = text.find(|c: char| c.is_ascii_alphabetic()).ok_or(InvalidDuration::Form)?;
     let (number, unit) = text.split_at(split);
@@ -44,7 +53,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, InvalidDuration> {
     Ok(Duration::from_nanos(nanos as u64))
 }
 
-/// As stout prints it: in the largest unit that fits, in the next smaller one if only that makes it a whole number
+/// Writes a duration as stout prints it: in the largest unit that fits, in the next smaller one if only that makes it a whole number
 /// (`90secs`), else with a fraction (`1.1875days`).
 pub fn format_duration(duration: Duration) -> String {
     let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
@@ -66,6 +75,17 @@ fn decimal(number: f64) -> String {
     let before_point = number.trunc().to_string().len();
     let text = format!("{number:.*}", SIGNIFICANT_DIGITS.saturating_sub(before_point));
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// The duration in a message. Zero for a negative one: validation refuses those, so it only bounds what an unchecked peer
+/// can do.
+pub fn duration_from_proto(duration: &v1::DurationInfo) -> Duration {
+    Duration::from_nanos(u64::try_from(duration.nanoseconds).unwrap_or(0))
+}
+
+/// A duration for a message; at most 292 years.
+pub fn duration_to_proto(duration: Duration) -> v1::DurationInfo {
+    v1::DurationInfo { nanoseconds: i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX) }
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ mod wait_status;
 
 pub use caller::Caller;
 pub use clock::{Monotonic, Now, Timestamp};
-pub use duration::{InvalidDuration, format_duration, parse_duration};
+pub use duration::{InvalidDuration, duration_from_proto, duration_to_proto, format_duration, parse_duration};
 pub use ids::{
     AgentId, ContainerId, ExecutorId, FrameworkId, InvalidContainerId, InvalidUpid, OfferId, Principal, ReplyId, Role,
     StreamId, TaskId, Upid,

@@ -29,17 +29,21 @@ impl Fragment {
 
 #[derive(Debug)]
 pub(crate) struct Task {
+    /// As the last change told.
     pub task: Arc<v1::Task>,
+    /// What it was given.
     pub resources: Resources,
     json: Fragment,
     v1: Fragment,
 }
 
 impl Task {
+    /// Creates the entity of a task.
     pub fn new(task: Arc<v1::Task>) -> Self {
         Task::with(parse(&task.resources), task)
     }
 
+    /// The task in its next state.
     pub fn succeeded_by(&self, task: Arc<v1::Task>) -> Self {
         let resources =
             if self.task.resources == task.resources { self.resources.clone() } else { parse(&task.resources) };
@@ -65,6 +69,7 @@ impl Task {
         holds_resources(self.task.state()).then_some(&self.resources)
     }
 
+    /// Whether the task ends with its next state.
     pub fn ends_as(&self, next: &v1::Task) -> bool {
         !is_terminal(self.task.state()) && is_terminal(next.state())
     }

@@ -15,6 +15,7 @@ impl<V> Clone for History<V> {
 }
 
 impl<V: Clone> History<V> {
+    /// Creates a history that keeps `limit` values.
     pub fn new(limit: usize) -> Self {
         History { entries: SnapshotMap::default(), limit }
     }
@@ -30,10 +31,17 @@ impl<V: Clone> History<V> {
         self.entries.iter()
     }
 
+    /// Removes the oldest value of which this is true.
+    pub fn remove_where(&mut self, is_it: impl Fn(&V) -> bool) -> Option<V> {
+        self.entries.remove_where(is_it)
+    }
+
+    /// Takes the value with this key out.
     pub fn remove(&mut self, key: u64) -> Option<V> {
         self.entries.remove(key)
     }
 
+    /// How many values there are.
     pub fn len(&self) -> usize {
         self.entries.len()
     }

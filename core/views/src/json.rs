@@ -119,10 +119,12 @@ impl<'a> Object<'a> {
         write(self.out);
     }
 
+    /// Writes a member that is a string.
     pub fn string(&mut self, name: &'static str, text: &str) {
         string(self.member(name), text);
     }
 
+    /// Writes a member that is a number, in the shortest form that reads the same.
     pub fn double(&mut self, name: &'static str, number: f64) {
         double(self.member(name), number);
     }
@@ -132,22 +134,27 @@ impl<'a> Object<'a> {
         time(self.member(name), at);
     }
 
+    /// Writes a member that is a time in seconds.
     pub fn seconds(&mut self, name: &'static str, time: f64) {
         seconds(self.member(name), time);
     }
 
+    /// Writes a member that is a whole number.
     pub fn integer(&mut self, name: &'static str, number: i64) {
         integer(self.member(name), number);
     }
 
+    /// Writes a member that is true or false.
     pub fn boolean(&mut self, name: &'static str, value: bool) {
         self.member(name).extend_from_slice(if value { b"true" } else { b"false" });
     }
 
+    /// Writes a member that is an object.
     pub fn object(&mut self, name: &'static str, members: impl FnOnce(&mut Object<'_>)) {
         object(self.member(name), members);
     }
 
+    /// Writes a member that is a list.
     pub fn array<T>(
         &mut self,
         name: &'static str,
@@ -157,6 +164,7 @@ impl<'a> Object<'a> {
         array(self.member(name), items, write);
     }
 
+    /// Writes a member that is a message in its JSON mapping.
     pub fn message<M: HasDescriptor>(&mut self, name: &'static str, value: &M) {
         message(self.member(name), value);
     }

@@ -33,6 +33,7 @@ impl Query {
         )
     }
 
+    /// The value of a parameter.
     pub fn get(&self, key: &str) -> Option<&str> {
         self.0.get(key).map(String::as_str)
     }

@@ -45,10 +45,12 @@ impl<V> Clone for SnapshotMap<V> {
 }
 
 impl<V> SnapshotMap<V> {
+    /// How many values there are.
     pub fn len(&self) -> usize {
         self.len
     }
 
+    /// All values, in the order in which they were pushed.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &V> + Clone {
         self.chunks.iter().flat_map(|chunk| chunk.entries.iter()).map(|(_, value)| value)
     }
@@ -85,12 +87,14 @@ impl<V: Clone> SnapshotMap<V> {
         key
     }
 
+    /// The value with this key, to be changed; snapshots keep the value that they have.
     pub fn get_mut(&mut self, key: u64) -> Option<&mut V> {
         let (chunk, slot) = self.locate(key)?;
         let chunk = Arc::make_mut(&mut self.chunks).get_mut(chunk)?;
         Some(&mut Arc::make_mut(&mut chunk.entries).get_mut(slot)?.1)
     }
 
+    /// Takes the value with this key out.
     pub fn remove(&mut self, key: u64) -> Option<V> {
         let (at, slot) = self.locate(key)?;
         let chunks = Arc::make_mut(&mut self.chunks);
@@ -112,6 +116,7 @@ impl<V: Clone> SnapshotMap<V> {
         self.remove(key)
     }
 
+    /// Takes the oldest value out.
     pub fn pop_first(&mut self) -> Option<V> {
         let key = self.chunks.first()?.first;
         self.remove(key)

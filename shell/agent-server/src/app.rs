@@ -90,7 +90,7 @@ impl CommonEndpoints for AgentApp {
 
     fn metrics(&self) -> Metrics {
         let mut counters = Counters::default();
-        for (name, value) in self.core_metrics.snapshot() {
+        for (name, value) in self.core_metrics.iter() {
             counters.set(name, value);
         }
         for (name, value) in System::read().gauges() {
@@ -100,7 +100,7 @@ impl CommonEndpoints for AgentApp {
             counters.set(name, value);
         }
         counters.set("slave/uptime_secs", self.common.started.elapsed().as_secs_f64());
-        views::metrics::agent(&self.publisher.snapshot(), &counters)
+        views::metrics::agent(&counters)
     }
 
     fn table() -> &'static EndpointTable<Self> {

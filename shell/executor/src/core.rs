@@ -192,7 +192,7 @@ impl Executor {
         let running = self.status(&task, TaskState::TaskRunning, clock);
         let mut actions = vec![self.update(running)];
         if let Some(limit) = task.max_completion_time {
-            actions.push(Action::Arm(Timer::MaxCompletion, duration(&limit)));
+            actions.push(Action::Arm(Timer::MaxCompletion, model::duration_from_proto(&limit)));
         }
         actions.extend(self.begin_checks(clock));
         actions
@@ -261,7 +261,7 @@ impl Executor {
     fn on_kill(&mut self, kill: &event::Kill, clock: &mut dyn Clock) -> Vec<Action> {
         let Some(task) = self.task.clone().filter(|t| t.task_id == kill.task_id) else { return Vec::new() };
         let policy = kill.kill_policy.as_ref().or(task.kill_policy.as_ref());
-        let grace = policy.and_then(|p| p.grace_period.as_ref()).map_or(DEFAULT_GRACE, duration);
+        let grace = policy.and_then(|p| p.grace_period.as_ref()).map_or(DEFAULT_GRACE, model::duration_from_proto);
         self.end(Ending::Killed, grace, clock)
     }
 
@@ -371,10 +371,6 @@ impl Executor {
         fill(&mut call);
         call
     }
-}
-
-fn duration(info: &v1::DurationInfo) -> Duration {
-    Duration::from_nanos(u64::try_from(info.nanoseconds).unwrap_or(0))
 }
 
 /// Time and randomness, from outside.

@@ -6,7 +6,6 @@ use messages::v1;
 use model::{AgentId, ExecutorId, Role, format_duration};
 
 use crate::config::Config;
-use crate::duration;
 use crate::frameworks::framework::Framework;
 
 /// What stout's `host_default_path` gives; the agent's own PATH is none of the executor's business.
@@ -60,7 +59,7 @@ pub(crate) fn executor_environment(config: &Config, parameters: &Parameters<'_>)
     let checkpoint = parameters.framework.checkpoints();
     set("MESOS_CHECKPOINT", u8::from(checkpoint).to_string());
     set("MESOS_HTTP_COMMAND_EXECUTOR", u8::from(config.http_command_executor).to_string());
-    let own_grace = executor.info.shutdown_grace_period.as_ref().map(duration::from_proto);
+    let own_grace = executor.info.shutdown_grace_period.as_ref().map(model::duration_from_proto);
     let grace = own_grace.unwrap_or(config.executor_shutdown_grace_period);
     set("MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD", format_duration(grace));
     if checkpoint {

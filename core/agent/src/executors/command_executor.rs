@@ -5,7 +5,6 @@ use std::time::Duration;
 use messages::v1;
 
 use crate::config::Config;
-use crate::duration;
 use crate::tasks::launch::role_of;
 
 /// What Mesos accounts for a command executor, beyond the task's own resources.
@@ -31,7 +30,7 @@ pub(crate) fn executor_for(task: &v1::TaskInfo, framework: &v1::FrameworkInfo, c
         labels: task.labels.clone(),
         discovery: task.discovery.clone(),
         shutdown_grace_period: grace
-            .map(|grace| duration::to_proto(duration::from_proto(grace).saturating_add(REAP_ALLOWANCE))),
+            .map(|grace| model::duration_to_proto(model::duration_from_proto(grace).saturating_add(REAP_ALLOWANCE))),
         command: Some(Box::new(program(task, &command, framework, config))),
         resources: overhead(&task.resources),
         ..Default::default()

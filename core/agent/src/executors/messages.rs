@@ -11,6 +11,7 @@ use crate::effects::Context;
 use crate::frameworks::executor::{Batch, Executor, ExecutorConnection};
 
 impl Executor {
+    /// Gives the executor the tasks of a batch.
     pub fn deliver_batch(&self, cx: &mut Context<'_>, framework: &FrameworkSnapshot, batch: &Batch) {
         let infos = batch.tasks.iter().map(|task| (**task).clone());
         match self.connection() {
@@ -43,6 +44,7 @@ impl Executor {
         }
     }
 
+    /// Tells the executor to kill a task.
     pub fn kill(&self, cx: &mut Context<'_>, task: &TaskId, policy: Option<Box<v1::KillPolicy>>) {
         match self.connection() {
             ExecutorConnection::Libprocess(pid) => {
@@ -68,6 +70,7 @@ impl Executor {
         self.event(cx, event);
     }
 
+    /// Hands the executor a message of its framework.
     pub fn message(&self, cx: &mut Context<'_>, message: internal::FrameworkToExecutorMessage) {
         match self.connection() {
             ExecutorConnection::Libprocess(pid) => cx.send(pid, message),
@@ -79,6 +82,7 @@ impl Executor {
         }
     }
 
+    /// Tells the executor to end.
     pub fn shut_down(&self, cx: &mut Context<'_>) {
         match self.connection() {
             ExecutorConnection::Libprocess(pid) => cx.send(pid, internal::ShutdownExecutorMessage::default()),
@@ -86,6 +90,7 @@ impl Executor {
         }
     }
 
+    /// Tells the executor that it is subscribed.
     pub fn subscribed(&self, cx: &mut Context<'_>, framework: &FrameworkSnapshot, agent: &v1::AgentInfo) {
         let mut event = event(event::Type::Subscribed);
         event.subscribed = Some(Box::new(event::Subscribed {

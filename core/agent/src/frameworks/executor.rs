@@ -59,9 +59,13 @@ pub(crate) struct Termination {
 /// changed by way of it.
 #[derive(Debug)]
 pub(crate) struct Executor {
+    /// Its framework.
     pub framework: FrameworkId,
+    /// Unique among the executors of its framework that run.
     pub id: ExecutorId,
+    /// The container it runs in; unique.
     pub container: ContainerId,
+    /// As its framework describes it.
     pub info: Arc<v1::ExecutorInfo>,
     /// Absolute.
     pub sandbox: PathBuf,

@@ -13,6 +13,7 @@ use super::executor::Executor;
 /// A framework, and what of it is on this agent.
 #[derive(Debug)]
 pub(crate) struct Framework {
+    /// Its description, as its master told it last.
     pub snapshot: Arc<FrameworkSnapshot>,
     /// Set when the master has asked to shut it down: nothing new starts, and no more updates are accepted from it.
     pub terminating: bool,

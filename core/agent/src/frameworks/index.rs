@@ -34,7 +34,9 @@ pub(crate) struct Frameworks {
 /// A task that has been removed because its framework knows its end.
 #[derive(Debug)]
 pub(crate) struct RemovedTask {
+    /// The executor that had it.
     pub executor: ExecutorId,
+    /// The container of the executor.
     pub container: ContainerId,
     /// Its executor has ended, and this was its last task.
     pub was_last_of_ended: bool,

@@ -24,6 +24,7 @@ pub enum VolumeChange {
 /// A volume as a container sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContainerVolume {
+    /// The directory of the volume; absolute.
     pub source: PathBuf,
     /// Where the container sees it: plain names below the sandbox, or an absolute path.
     pub container_path: PathBuf,

@@ -31,6 +31,7 @@ use crate::state::State;
 /// What a starting agent finds of an earlier process of itself.
 #[derive(Debug, Default)]
 pub struct Recovery {
+    /// What the records say together.
     pub recovered_state: RecoveredState,
     /// The containers that still run, with the pid of their first process.
     pub alive: BTreeMap<ContainerId, u32>,
@@ -48,7 +49,7 @@ pub struct Recovery {
 /// Fails where the agent may not go on under its id; then nothing may be done for it at all.
 pub(crate) fn recover(state: &mut State, cx: &mut Context<'_>, recovery: Recovery) -> Result<(), Incompatible> {
     let Recovery { recovered_state, alive, mut ended, sandboxes, errors } = recovery;
-    state.metrics.recovery_errors.add(errors);
+    state.metrics.recovery_errors.add(i64::try_from(errors).unwrap_or(i64::MAX));
     let rebooted = recovered_state.boot_id.is_some()
         && state.config.boot_id.is_some()
         && recovered_state.boot_id != state.config.boot_id;

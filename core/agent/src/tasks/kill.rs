@@ -7,7 +7,6 @@ use model::agent::ExecutorState;
 use model::{ExecutorId, FrameworkId, TaskId};
 
 use crate::containers::events;
-use crate::duration;
 use crate::effects::{Context, Record, Timer};
 use crate::frameworks::executor::Executor;
 use crate::registration::register;
@@ -116,7 +115,7 @@ pub(crate) fn end_executor(state: &mut State, cx: &mut Context<'_>, framework: &
     }
     cx.disarm(Timer::ExecutorRegistration(executor.container.clone()));
     executor.enter(ExecutorState::Terminating, &state.metrics);
-    let own = executor.info.shutdown_grace_period.as_ref().map(duration::from_proto);
+    let own = executor.info.shutdown_grace_period.as_ref().map(model::duration_from_proto);
     let grace = own.unwrap_or(state.config.executor_shutdown_grace_period);
     cx.arm_after(Timer::ExecutorShutdown(executor.container.clone()), grace);
     state.frameworks.publish_executor(cx, framework, id);

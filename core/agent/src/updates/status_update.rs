@@ -23,13 +23,18 @@ use crate::updates::status_update_manager::{AcknowledgeResult, Origin, PushResul
 /// What the agent itself has to say about a task.
 #[derive(Debug, Clone)]
 pub(crate) struct AgentGenerated {
+    /// The state of the task.
     pub state: TaskState,
+    /// Why.
     pub reason: Reason,
+    /// For people.
     pub message: String,
+    /// The resources that were exceeded, if that is why.
     pub limitation: Vec<v1::Resource>,
 }
 
 impl AgentGenerated {
+    /// Creates a report without a limitation.
     pub fn new(state: TaskState, reason: Reason, message: impl Into<String>) -> Self {
         AgentGenerated { state, reason, message: message.into(), limitation: Vec::new() }
     }

@@ -226,6 +226,7 @@ impl StatusUpdateManager {
         })
     }
 
+    /// Whether a task has a stream.
     pub fn has(&self, framework: &FrameworkId, task: &TaskId) -> bool {
         self.by_task.contains_key(&(framework.clone(), task.clone()))
     }
@@ -257,6 +258,7 @@ impl StatusUpdateManager {
         Some((stream.pending.front()?.update.clone(), *retry))
     }
 
+    /// Takes an acknowledgement of the update in flight.
     pub fn acknowledge(&mut self, framework: &FrameworkId, task: &TaskId, uuid: &[u8]) -> AcknowledgeResult {
         let key = (framework.clone(), task.clone());
         let Some(stream) = self.by_task.get_mut(&key) else { return AcknowledgeResult::Unexpected };

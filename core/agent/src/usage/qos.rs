@@ -17,6 +17,7 @@ use crate::state::State;
 pub struct QosController {
     /// `load_threshold_5min` of Mesos' LoadQoSController: beyond it every executor on revocable resources ends.
     pub load_5min: Option<f64>,
+    /// `load_threshold_15min` of the same.
     pub load_15min: Option<f64>,
     /// With a smaller share of memory available the largest of them ends, one for each measurement: what it leaves shows
     /// in the next one.
@@ -24,6 +25,7 @@ pub struct QosController {
 }
 
 impl QosController {
+    /// Whether nothing is ever corrected.
     pub fn is_noop(&self) -> bool {
         *self == QosController::default()
     }

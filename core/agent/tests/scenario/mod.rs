@@ -12,7 +12,6 @@
 
 mod format;
 
-use machine::StateMachine;
 use std::collections::BTreeMap;
 use std::net::SocketAddrV4;
 use std::sync::Arc;
@@ -22,7 +21,7 @@ use agent::{
     Agent, Command, Config, ContainerCommand, ContainerEvent, ContainerExit, Effect, ExecutorCall, ExecutorSubscribe,
     Input, Limitation, Metrics, Outbox, PeerMessage, Timer,
 };
-use machine::StoreToken;
+use machine::{StateMachine, StoreToken};
 use messages::v1::executor::{Call, call};
 use messages::{Message, internal, v1};
 use model::{ContainerId, Monotonic, Now, ReplyId, StreamId, Timestamp, Upid};

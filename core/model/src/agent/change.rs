@@ -8,6 +8,7 @@ use crate::{ContainerId, ExecutorId, FrameworkId, TaskId, Timestamp, Upid};
 use messages::v1;
 use resources::Resources;
 
+/// One thing that readers are told.
 #[derive(Debug, Clone)]
 pub enum Change {
     /// The agent's own description: at start, on registration, when resources change.
@@ -66,27 +67,37 @@ pub enum Change {
 /// The agent is being drained: its tasks are killed, and no new ones are taken.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Draining {
+    /// How it is drained.
     pub config: v1::DrainConfig,
     /// When the agent was told.
     pub since: Timestamp,
 }
 
+/// A framework with something on the agent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FrameworkSnapshot {
+    /// Unique in the cluster.
     pub id: FrameworkId,
+    /// As its master told it last.
     pub info: Arc<v1::FrameworkInfo>,
     /// The v0 driver's address; `None` for HTTP schedulers.
     pub pid: Option<Upid>,
 }
 
+/// An executor.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExecutorSnapshot {
+    /// Its framework.
     pub framework: FrameworkId,
+    /// Unique among the executors of its framework that run.
     pub id: ExecutorId,
+    /// The container it runs in; unique.
     pub container: ContainerId,
+    /// As its framework describes it.
     pub info: Arc<v1::ExecutorInfo>,
     /// Absolute.
     pub sandbox: PathBuf,
+    /// How far it has come.
     pub state: ExecutorState,
     /// Of the executor and its live tasks.
     pub resources: Resources,
@@ -97,11 +108,13 @@ pub struct ExecutorSnapshot {
 /// An executor that ended before this process began.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RecoveredCompletedExecutor {
+    /// The executor as it was.
     pub snapshot: Arc<ExecutorSnapshot>,
     /// The oldest first.
     pub tasks: Vec<Arc<v1::Task>>,
 }
 
+/// How far an executor has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExecutorState {
     Registering,

@@ -15,11 +15,13 @@ use crate::json::{self, Object};
 /// What the shell measured of a container.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Usage {
+    /// What it uses.
     pub statistics: Option<v1::ResourceStatistics>,
     /// Without it the executor's process is all that is told.
     pub status: Option<v1::ContainerStatus>,
 }
 
+/// A query of `/containers` that Mesos does not know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("Supported query parameters are container_id only, framework_id only, or executor_id and framework_id only")]
 pub struct InvalidSelection;

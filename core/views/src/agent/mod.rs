@@ -1,7 +1,6 @@
 //! What an agent shows.
 
 mod containers;
-mod cumulative_counts;
 pub(crate) mod document;
 mod entity;
 mod operator;

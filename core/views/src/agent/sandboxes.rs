@@ -16,10 +16,12 @@ use super::Snapshot;
 pub(super) struct Sandbox {
     framework: FrameworkId,
     executor: ExecutorId,
+    /// The directory itself; absolute.
     pub path: Arc<Path>,
 }
 
 impl Sandbox {
+    /// The sandbox of an executor.
     pub fn of(executor: &ExecutorSnapshot) -> Self {
         Sandbox {
             framework: executor.framework.clone(),

@@ -9,7 +9,6 @@ use model::ContainerId;
 use resources::Resources;
 
 use super::containers::Usage;
-use super::cumulative_counts::CumulativeCounts;
 use super::entity::{Description, Framework};
 use super::sandboxes::Sandbox;
 use super::{Document, StaticInfo, containers, operator, operator_json, state_json};
@@ -27,7 +26,6 @@ pub struct Snapshot {
     pub(crate) frameworks: SnapshotMap<Framework>,
     pub(super) completed: History<Framework>,
     pub(super) sandboxes: SnapshotMap<Sandbox>,
-    pub(crate) counts: Arc<CumulativeCounts>,
 }
 
 impl Snapshot {

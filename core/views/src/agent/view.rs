@@ -8,14 +8,12 @@ use model::agent::{Change, ExecutorSnapshot, FrameworkSnapshot, RecoveredComplet
 use model::{ContainerId, FrameworkId, TaskId};
 use rustc_hash::FxHashMap;
 
-use super::cumulative_counts::CumulativeCounts;
 use super::entity::{Description, Executor, Framework};
 use super::sandboxes::Sandbox;
 use super::{Snapshot, StaticInfo};
 use crate::entity::Task;
 use crate::history::History;
 use crate::snapshot_map::SnapshotMap;
-use model::is_terminal;
 
 /// Holds the newest snapshot, and where everything in it is found.
 #[derive(Debug)]
@@ -34,6 +32,7 @@ struct ExecutorIndex {
 }
 
 impl View {
+    /// Creates the view of an agent that has told nothing yet.
     pub fn new(static_info: StaticInfo) -> Self {
         View {
             current: Snapshot {
@@ -43,7 +42,6 @@ impl View {
                 operations: Arc::from([]),
                 frameworks: SnapshotMap::default(),
                 sandboxes: SnapshotMap::default(),
-                counts: Arc::new(CumulativeCounts::default()),
             },
             frameworks: FxHashMap::default(),
             executors: FxHashMap::default(),
@@ -58,12 +56,11 @@ impl View {
     /// A change about something unknown is ignored: a view may be started in the middle of a stream.
     pub fn apply(&mut self, change: &Change) {
         match change {
-            Change::Agent { info, total, master, registered, draining } => {
+            Change::Agent { info, total, master, registered: _, draining } => {
                 self.current.agent = Some(Arc::new(Description {
                     info: Arc::clone(info),
                     total: total.clone(),
                     master: master.clone(),
-                    registered: *registered,
                     draining: draining.clone(),
                 }));
             }
@@ -103,15 +100,15 @@ impl View {
         Some((framework.executors.get_mut(index.key)?, index))
     }
 
-    fn counts(&mut self) -> &mut CumulativeCounts {
-        Arc::make_mut(&mut self.current.counts)
-    }
-
     fn put_framework(&mut self, snapshot: &Arc<FrameworkSnapshot>) {
         match self.framework_mut(&snapshot.id) {
             Some(framework) => framework.snapshot = Arc::clone(snapshot),
             None => {
-                let framework = Framework::new(Arc::clone(snapshot), self.current.static_info.limits);
+                let mut framework = Framework::new(Arc::clone(snapshot), self.current.static_info.limits);
+                // As in Mesos' `Slave::run`: a framework that comes back is no longer completed, and has its executors.
+                if let Some(before) = self.current.completed.remove_where(|known| known.snapshot.id == snapshot.id) {
+                    framework.completed = before.completed;
+                }
                 self.frameworks.insert(snapshot.id.clone(), self.current.frameworks.push(framework));
             }
         }
@@ -124,7 +121,6 @@ impl View {
         for executor in framework.executors.iter() {
             self.executors.remove(&executor.snapshot.container);
         }
-        self.counts().executors_terminated += framework.executors.len() as u64;
         framework.complete();
         self.current.completed.push(framework);
     }
@@ -164,26 +160,18 @@ impl View {
         let Some(index) = self.executors.remove(container) else { return };
         let Some(framework) = self.framework_mut(&index.framework) else { return };
         let Some(executor) = framework.executors.remove(index.key) else { return };
-        framework.completed.push(executor);
-        self.counts().executors_terminated += 1;
+        framework.completed.push(executor.completed());
     }
 
     fn put_task(&mut self, container: &ContainerId, task: &Arc<v1::Task>) {
         let Some((executor, index)) = self.executor_mut(container) else { return };
         let id = TaskId::from(&task.task_id);
-        let mut ended = is_terminal(task.state());
         match index.tasks.get(&id).and_then(|key| executor.tasks.get_mut(*key)) {
-            Some(known) => {
-                ended = known.ends_as(task);
-                *known = Arc::new(known.succeeded_by(Arc::clone(task)));
-            }
+            Some(known) => *known = Arc::new(known.succeeded_by(Arc::clone(task))),
             None => {
                 let key = executor.tasks.push(Arc::new(Task::new(Arc::clone(task))));
                 index.tasks.insert(id, key);
             }
-        }
-        if ended {
-            *self.counts().ended.entry(task.state()).or_default() += 1;
         }
     }
 

@@ -9,14 +9,17 @@ use std::collections::BTreeMap;
 pub struct Counters(BTreeMap<Cow<'static, str>, f64>);
 
 impl Counters {
+    /// Sets a metric.
     pub fn set(&mut self, name: impl Into<Cow<'static, str>>, value: f64) {
         self.0.insert(name.into(), value);
     }
 
+    /// Adds to a metric, which begins at zero.
     pub fn add(&mut self, name: impl Into<Cow<'static, str>>, amount: f64) {
         *self.0.entry(name.into()).or_default() += amount;
     }
 
+    /// All metrics, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, f64)> {
         self.0.iter().map(|(name, value)| (&**name, *value))
     }

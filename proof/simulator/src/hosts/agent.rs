@@ -9,8 +9,7 @@ use agent::{
     Agent, AgentEffects, Command, Config, ContainerCommand, ContainerEvent, ExecutorCall, ExecutorSubscribe, Input,
     LoadAverage, MachineUsage, Metrics, Outbox, PeerMessage, Record, Recovery, Timer, VolumeChange,
 };
-use machine::StoreToken;
-use machine::{CallResponse, Interpreter, StateMachine};
+use machine::{CallResponse, Interpreter, StateMachine, StoreToken};
 use messages::{Message, v1};
 use model::agent::Change;
 use model::{AgentId, ContainerId, FrameworkId, Monotonic, ReplyId, StreamId, Upid};

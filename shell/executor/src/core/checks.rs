@@ -8,7 +8,7 @@ use messages::v1::check_status_info as info;
 use messages::v1::task_status::Reason;
 use messages::v1::{self, CheckInfo, CheckStatusInfo, HealthCheck, TaskState, check_info, health_check};
 
-use super::{Action, Clock, DEFAULT_GRACE, Ending, Executor, Exit, Timer, duration};
+use super::{Action, Clock, DEFAULT_GRACE, Ending, Executor, Exit, Timer};
 
 /// Which of a task's two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -135,7 +135,7 @@ impl Executor {
         if self.health.failures >= health.consecutive_failures() {
             self.health.fatal = true;
             let policy = task.kill_policy.as_ref().and_then(|policy| policy.grace_period.as_ref());
-            actions.extend(self.end(Ending::Killed, policy.map_or(DEFAULT_GRACE, duration), clock));
+            actions.extend(self.end(Ending::Killed, policy.map_or(DEFAULT_GRACE, model::duration_from_proto), clock));
         }
         actions
     }
