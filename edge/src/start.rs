@@ -132,7 +132,7 @@ pub fn listen<A: App>(
     };
     let (stop, stopping) = watch::channel(false);
     let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let service = Arc::new(Service { app, budget: Budget::new(), sender_check: bound.sender_check });
+    let service = Arc::new(Service { app, budget: Budget::of_requests(), sender_check: bound.sender_check });
     let listening = runtime.spawn(listener::serve(listener, PlainAcceptor, service, room.clone(), stopping));
     let (flushed, all_ended) = end_channel();
     runtime.spawn(async move {

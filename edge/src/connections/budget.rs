@@ -42,12 +42,12 @@ impl AsRef<[u8]> for Held {
 }
 
 impl Budget {
-    /// Of requests.
-    pub fn new() -> Self {
+    /// Returns the budget of request bodies.
+    pub fn of_requests() -> Self {
         Budget(Arc::new(Semaphore::new(MAX_BODIES_KIB)))
     }
 
-    /// Of answers.
+    /// Returns the budget of answers.
     pub fn of_answers() -> Self {
         Budget(Arc::new(Semaphore::new(MAX_ANSWERS_KIB)))
     }
@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn shares_grow_and_shrink_with_what_has_arrived() {
-        let budget = Budget::new();
+        let budget = Budget::of_requests();
         let mut share = budget.share();
         for (bytes, kib) in
             [(STEP, 0), (STEP + 1, 128), (MAX_BODIES_KIB * KIB, MAX_BODIES_KIB), (STEP * 3, 192), (0, 0)]
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn at_the_bound_only_small_requests_go_on() {
-        let budget = Budget::new();
+        let budget = Budget::of_requests();
         let (mut greedy, mut late) = (budget.share(), budget.share());
         assert_eq!(greedy.fit(MAX_BODIES_KIB * KIB), Ok(()));
         assert_eq!(late.fit(STEP), Ok(()));

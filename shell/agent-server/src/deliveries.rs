@@ -157,7 +157,7 @@ mod tests {
         deliveries.change();
         let send = |message: Message| Delivery::Send { from: "slave(1)".into(), to: Upid::none(), message };
         let pong = messages::internal::PongSlaveMessage::default();
-        assert!(deliveries.admit(send(pong.clone().into())).is_some());
+        assert!(deliveries.admit(send(pong.into())).is_some());
         assert!(deliveries.admit(send(messages::internal::RunTaskMessage::default().into())).is_none());
         assert!(deliveries.admit(send(pong.into())).is_none(), "behind what waits for the same process");
     }

@@ -27,17 +27,17 @@ pub async fn get(app: &Arc<MasterApp>, request: &Request) -> Response {
 fn registry(state: &RegistryState) -> Registry {
     let agents = state.agents.values().map(|agent| registry::Slave {
         info: (*agent.info).clone(),
-        drain_info: agent.drain.clone().map(Into::into),
+        drain_info: agent.drain.map(Into::into),
         deactivated: agent.deactivated.then_some(true),
     });
     let unreachable = state.unreachable.iter().map(|(id, agent)| registry::UnreachableSlave {
         id: id.to_proto(),
         timestamp: agent.since,
-        drain_info: agent.drain.clone().map(Into::into),
+        drain_info: agent.drain.map(Into::into),
         deactivated: agent.deactivated.then_some(true),
     });
     let gone = state.gone.iter().map(|(id, since)| registry::GoneSlave { id: id.to_proto(), timestamp: *since });
-    let machines = state.machines.values().map(|machine| registry::Machine { info: machine.clone().into() });
+    let machines = state.machines.values().map(|machine| registry::Machine { info: machine.clone() });
     let weights = state.weights.iter().map(|(role, weight)| registry::Weight {
         info: v1::WeightInfo { role: Some(role.to_string()), weight: *weight },
     });
