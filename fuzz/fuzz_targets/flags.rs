@@ -1,7 +1,9 @@
 //! Any words as flags of each program, on the command line and in the environment.
 #![no_main]
 
-use flags::{AGENT, EXECUTE, LOCAL, MASTER, format_bytes, parse_bytes};
+use std::ffi::OsString;
+
+use flags::{AgentFlags, Bytes, ExecuteFlags, LocalFlags, MasterFlags, Program, Value, format_bytes};
 use libfuzzer_sys::fuzz_target;
 use model::{format_duration, parse_duration};
 
@@ -10,21 +12,24 @@ fuzz_target!(|text: &str| {
     if text.contains('/') {
         return;
     }
-    let words = || text.split('\n').map(str::to_owned);
-    for definition in [&MASTER, &AGENT, &LOCAL, &EXECUTE] {
-        if let Ok(parsed) = flags::parse(definition, words(), []) {
-            let _ = parsed.listing();
-        }
-        let variables = words().filter_map(|word| word.split_once('=').map(|(n, v)| (n.to_owned(), v.to_owned())));
-        let _ = flags::parse(definition, [], variables);
-    }
+    given::<MasterFlags>(text);
+    given::<AgentFlags>(text);
+    given::<LocalFlags>(text);
+    given::<ExecuteFlags>(text);
     for word in text.split('\n') {
         if let Ok(duration) = parse_duration(word) {
             // What is printed has fifteen digits, which may be a nanosecond too many of 292 years.
             let _ = parse_duration(&format_duration(duration));
         }
-        if let Ok(bytes) = parse_bytes(word) {
-            assert_eq!(parse_bytes(&format_bytes(bytes)), Ok(bytes));
+        if let Ok(Bytes(bytes)) = Bytes::parse(word) {
+            assert_eq!(Bytes::parse(&format_bytes(bytes)), Ok(Bytes(bytes)));
         }
     }
 });
+
+/// The lines of `text` as arguments, and those with `=` as variables.
+fn given<P: Program>(text: &str) {
+    let _ = flags::parse::<P>(text.split('\n').map(OsString::from), []);
+    let variables = text.split('\n').filter_map(|line| line.split_once('='));
+    let _ = flags::parse::<P>([], variables.map(|(name, value)| (OsString::from(name), OsString::from(value))));
+}

@@ -99,7 +99,7 @@ impl Bounds {
     }
 
     /// Whether they say more than the type of the value.
-    pub(crate) fn is_narrow(&self) -> bool {
+    pub fn is_narrow(&self) -> bool {
         match *self {
             Bounds::Any | Bounds::NotEmpty => false,
             Bounds::Integer { min, max } | Bounds::Bytes { min, max } => min > 0 || max < u64::MAX,

@@ -37,6 +37,25 @@ pub enum Kind {
     Json,
 }
 
+impl Kind {
+    /// What stands for a value in help. Switches have none, and of a choice the words are shown.
+    pub const fn value_name(self) -> Option<&'static str> {
+        match self {
+            Kind::Bool | Kind::Choice(_) => None,
+            Kind::Text => Some("TEXT"),
+            Kind::Path | Kind::WatchedFile => Some("PATH"),
+            Kind::Address => Some("ADDRESS"),
+            Kind::List => Some("NAME,..."),
+            Kind::Duration => Some("DURATION"),
+            Kind::Bytes => Some("SIZE"),
+            Kind::Integer | Kind::Float => Some("NUMBER"),
+            Kind::Percent => Some("PERCENT"),
+            Kind::Rate => Some("NUMBER/DURATION"),
+            Kind::Json => Some("JSON"),
+        }
+    }
+}
+
 /// Whether setting the flag changes anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Support {

@@ -48,18 +48,8 @@ fn supported(out: &mut String, flag: &Flag) {
 
 fn placeholder(kind: Kind) -> String {
     match kind {
-        Kind::Bool => String::new(),
-        Kind::Text => "=TEXT".to_owned(),
-        Kind::Path | Kind::WatchedFile => "=PATH".to_owned(),
-        Kind::Address => "=ADDRESS".to_owned(),
-        Kind::List => "=NAME,...".to_owned(),
         Kind::Choice(words) => format!("={}", words.join("|")),
-        Kind::Duration => "=DURATION".to_owned(),
-        Kind::Bytes => "=SIZE".to_owned(),
-        Kind::Integer | Kind::Float => "=NUMBER".to_owned(),
-        Kind::Percent => "=PERCENT".to_owned(),
-        Kind::Rate => "=NUMBER/DURATION".to_owned(),
-        Kind::Json => "=JSON".to_owned(),
+        _ => kind.value_name().map(|name| format!("={name}")).unwrap_or_default(),
     }
 }
 

@@ -9,6 +9,7 @@ mod daemon;
 mod logging;
 mod mesos_flags;
 mod output;
+mod ports;
 mod signals;
 mod table;
 mod user;
@@ -44,7 +45,7 @@ fn program(name: &str) -> Option<Program> {
         "executor" | "mesos-executor" => Some(|_| executor::main()),
         "container-init" => Some(|_| executor::init()),
         // Started by a master, never by people.
-        server::master::NODE_CLEANUP => Some(daemon::node_cleanup),
+        master_server::NODE_CLEANUP => Some(daemon::node_cleanup),
         _ => None,
     }
 }

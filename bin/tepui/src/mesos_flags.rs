@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use flags::{Invocation, Parsed, Program};
 
-use crate::commands::fail;
+use crate::commands::{fail, printed};
 use crate::output;
 
 /// The flags of a program from its arguments and the environment.
@@ -18,11 +18,11 @@ pub fn parse_or_exit<P: Program>(arguments: Vec<OsString>) -> Result<Parsed<P>, 
         Ok(Invocation::Run(parsed)) => Ok(parsed),
         Ok(Invocation::Help) => {
             output::print(flags::help(&P::DEFINITION));
-            Err(ExitCode::SUCCESS)
+            Err(printed())
         }
         Ok(Invocation::Version) => {
             output::line(format!("tepui {}", env!("CARGO_PKG_VERSION")));
-            Err(ExitCode::SUCCESS)
+            Err(printed())
         }
         Err(error) => Err(fail(&error)),
     }

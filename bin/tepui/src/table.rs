@@ -1,36 +1,247 @@
-//! Tables for people: columns as wide as their content, no lines.
+//! Tables for people: columns without lines between them, no wider than the terminal.
 
-/// Renders `rows` under `header`; the last column is not padded.
-pub fn render(header: &[&str], rows: &[Vec<String>]) -> String {
-    let mut widths: Vec<usize> = header.iter().map(|h| h.chars().count()).collect();
-    for row in rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use model::visible;
+
+use crate::output;
+
+/// Between two columns.
+const GAP: &str = "  ";
+/// A column is not made narrower than this.
+const MIN_COLUMN: usize = 8;
+/// Columns after the first one are made as narrow as this before the first one is.
+const SHORT_COLUMN: usize = 20;
+/// The longest cell where no terminal sets a limit.
+const MAX_CELL: usize = 1000;
+
+/// How a cell is meant, which decides about its colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Tone {
+    #[default]
+    Plain,
+    Good,
+    Busy,
+    Bad,
+    Faint,
+}
+
+impl Tone {
+    /// The parameter of the escape sequence "select graphic rendition" (ECMA-48, 8.3.117).
+    fn code(self) -> Option<&'static str> {
+        match self {
+            Tone::Plain => None,
+            Tone::Good => Some("32"),
+            Tone::Busy => Some("33"),
+            Tone::Bad => Some("31"),
+            Tone::Faint => Some("2"),
         }
     }
-    let mut out = String::new();
-    let header: Vec<String> = header.iter().map(|h| (*h).to_owned()).collect();
-    for row in std::iter::once(&header).chain(rows) {
-        let mut line = String::new();
-        for (index, cell) in row.iter().enumerate() {
-            if index > 0 {
-                line.push_str("  ");
-            }
-            line.push_str(cell);
-            let width = widths.get(index).copied().unwrap_or_default();
-            line.extend(std::iter::repeat_n(' ', width.saturating_sub(cell.chars().count())));
+}
+
+/// What stands in a row and a column.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Cell {
+    text: String,
+    tone: Tone,
+}
+
+impl Cell {
+    pub fn toned(text: impl Into<String>, tone: Tone) -> Self {
+        Cell { text: text.into(), tone }
+    }
+}
+
+impl<T: Into<String>> From<T> for Cell {
+    fn from(text: T) -> Self {
+        Cell { text: text.into(), tone: Tone::Plain }
+    }
+}
+
+/// Where a table is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The columns of the terminal; `None` elsewhere.
+    pub width: Option<usize>,
+    pub colours: bool,
+}
+
+impl Place {
+    /// Stdout as it is now.
+    pub fn stdout() -> Self {
+        Place { width: output::width(), colours: output::has_colours() }
+    }
+
+    /// Without a limit of its width, where that is wanted.
+    pub fn wide(self, wanted: bool) -> Self {
+        Place { width: self.width.filter(|_| !wanted), ..self }
+    }
+}
+
+/// Renders rows of plain text under `header` for stdout.
+pub fn render(header: &[&str], rows: &[Vec<String>]) -> String {
+    let rows: Vec<Vec<Cell>> = rows.iter().map(|row| row.iter().map(|cell| cell.as_str().into()).collect()).collect();
+    draw(header, &rows, Place::stdout())
+}
+
+/// Renders rows under `header`. Where the terminal is too narrow, the widest columns are shortened, down to eight
+/// characters; the first one last, and in its middle. The last column is not padded. Every cell is made [`visible`].
+pub fn draw(header: &[&str], rows: &[Vec<Cell>], place: Place) -> String {
+    let shown: Vec<Vec<Cow<'_, str>>> =
+        rows.iter().map(|row| row.iter().map(|cell| visible(&cell.text)).collect()).collect();
+    let mut widths: Vec<usize> = header.iter().map(|title| width(title)).collect();
+    for row in &shown {
+        for (most, cell) in widths.iter_mut().zip(row) {
+            *most = (*most).max(width(cell).min(MAX_CELL));
         }
-        out.push_str(line.trim_end());
-        out.push('\n');
+    }
+    if let Some(most) = place.width {
+        fit(&mut widths, most);
+    }
+    let mut out = String::new();
+    let titles = header.iter().map(|title| (Cow::Borrowed(*title), Tone::Plain)).collect();
+    write_row(&mut out, titles, &widths, false);
+    for (row, texts) in rows.iter().zip(shown) {
+        let cells = row.iter().zip(texts).map(|(cell, text)| (text, cell.tone)).collect();
+        write_row(&mut out, cells, &widths, place.colours);
     }
     out
 }
 
-/// `1.5s`, `12s`, `3m05s`, `2h10m`, `3d04h`.
+/// Renders names and values, one pair a line; values are never shortened.
+pub fn pairs(rows: &[Vec<String>]) -> String {
+    let shown: Vec<Vec<Cow<'_, str>>> = rows.iter().map(|row| row.iter().map(|cell| visible(cell)).collect()).collect();
+    let name = shown.iter().filter_map(|row| row.first()).map(|name| width(name)).max().unwrap_or_default();
+    let mut out = String::new();
+    for row in shown {
+        let widths = [name, usize::MAX];
+        write_row(&mut out, row.into_iter().map(|text| (text, Tone::Plain)).collect(), &widths, false);
+    }
+    out
+}
+
+fn write_row(out: &mut String, cells: Vec<(Cow<'_, str>, Tone)>, widths: &[usize], colours: bool) {
+    let mut blanks = 0;
+    for (index, ((text, tone), most)) in cells.into_iter().zip(widths).enumerate() {
+        let text = if index == 0 { shorten_inside(&text, *most) } else { shorten(&text, *most) };
+        let long = width(&text);
+        if index > 0 {
+            blanks += GAP.len();
+        }
+        if long > 0 {
+            out.extend(std::iter::repeat_n(' ', blanks));
+            blanks = 0;
+            // Writing to a string does not fail.
+            let _ = match tone.code().filter(|_| colours) {
+                Some(code) => write!(out, "\x1b[{code}m{text}\x1b[0m"),
+                None => write!(out, "{text}"),
+            };
+        }
+        blanks = blanks.saturating_add(most.saturating_sub(long));
+    }
+    out.push('\n');
+}
+
+/// Takes from the widest columns until all of them and the gaps need no more than `most`. The first one, which names what
+/// the row is about, gives way only when the others are short.
+fn fit(widths: &mut [usize], most: usize) {
+    let gaps = GAP.len() * widths.len().saturating_sub(1);
+    let room = most.saturating_sub(gaps);
+    if let Some((first, others)) = widths.split_first_mut() {
+        take(others, room.saturating_sub(*first), SHORT_COLUMN);
+    }
+    take(widths, room, MIN_COLUMN);
+}
+
+/// Takes from the widest until all of them need no more than `room`, or none is wider than `least`.
+fn take(widths: &mut [usize], room: usize, least: usize) {
+    loop {
+        let excess = widths.iter().sum::<usize>().saturating_sub(room);
+        let widest = widths.iter().copied().max().unwrap_or_default();
+        if excess == 0 || widest <= least {
+            return;
+        }
+        let next = widths.iter().copied().filter(|width| *width < widest).max().unwrap_or_default().max(least);
+        let count = widths.iter().filter(|width| **width == widest).count();
+        let step = (widest - next).min(excess / count);
+        let (step, count) = if step == 0 { (1, excess) } else { (step, count) };
+        for width in widths.iter_mut().filter(|width| **width == widest).take(count) {
+            *width -= step;
+        }
+    }
+}
+
+/// Cuts out the middle of what is wider than `most`: ids differ at their ends.
+fn shorten_inside(text: &str, most: usize) -> Cow<'_, str> {
+    let room = most.saturating_sub(1);
+    let mut end = String::new();
+    let mut used = 0;
+    for character in text.chars().rev() {
+        used += columns(character);
+        if used > room / 2 {
+            break;
+        }
+        end.insert(0, character);
+    }
+    if width(text) <= most {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(format!("{}{end}", shorten(text, most.saturating_sub(width(&end)))))
+}
+
+/// Cuts what is wider than `most` and ends it with `…`.
+pub fn shorten(text: &str, most: usize) -> Cow<'_, str> {
+    if width(text) <= most {
+        return Cow::Borrowed(text);
+    }
+    let mut short = String::new();
+    let mut used = 1;
+    for character in text.chars() {
+        used += columns(character);
+        if used > most {
+            break;
+        }
+        short.push(character);
+    }
+    short.push('…');
+    Cow::Owned(short)
+}
+
+fn width(text: &str) -> usize {
+    text.chars().map(columns).sum()
+}
+
+/// How many columns a terminal gives to a character: none to combining marks, two to East Asian wide ones and emoji. The
+/// ranges are the main ones of Unicode Standard Annex 11.
+fn columns(character: char) -> usize {
+    match character {
+        '\u{300}'..='\u{36f}' | '\u{200b}'..='\u{200d}' | '\u{fe00}'..='\u{fe0f}' => 0,
+        '\u{1100}'..='\u{115f}'
+        | '\u{2e80}'..='\u{a4cf}'
+        | '\u{ac00}'..='\u{d7a3}'
+        | '\u{f900}'..='\u{faff}'
+        | '\u{fe30}'..='\u{fe6f}'
+        | '\u{ff00}'..='\u{ff60}'
+        | '\u{ffe0}'..='\u{ffe6}'
+        | '\u{1f300}'..='\u{1f64f}'
+        | '\u{1f680}'..='\u{1f6ff}'
+        | '\u{1f900}'..='\u{1f9ff}'
+        | '\u{20000}'..='\u{3fffd}' => 2,
+        _ => 1,
+    }
+}
+
+/// `0ms`, `40ms`, `1.5s`, `12s`, `3m05s`, `2h10m`, `3d04h`.
 pub fn duration(seconds: f64) -> String {
-    let whole = seconds.max(0.0) as u64;
+    let seconds = seconds.max(0.0);
+    let whole = seconds as u64;
     match whole {
-        0..10 => format!("{:.1}s", seconds.max(0.0)),
+        0 => match (seconds * 1000.0).round() as u64 {
+            1000.. => "1.0s".to_owned(),
+            millis => format!("{millis}ms"),
+        },
+        1..10 => format!("{seconds:.1}s"),
         10..60 => format!("{whole}s"),
         60..3600 => format!("{}m{:02}s", whole / 60, whole % 60),
         3600..86400 => format!("{}h{:02}m", whole / 3600, whole % 3600 / 60),
@@ -38,19 +249,112 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
+/// A number with at most two decimals and no final zeros: `0.1`, `12`, `3.25`.
+pub fn amount(value: f64) -> String {
+    let text = format!("{value:.2}");
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    if text == "-0" { "0".to_owned() } else { text.to_owned() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn columns_line_up() {
-        let rows = vec![vec!["a".into(), "long cell".into()], vec!["bbbb".into(), "x".into()]];
-        assert_eq!(render(&["ID", "B"], &rows), "ID    B\na     long cell\nbbbb  x\n");
+    const FILE: Place = Place { width: None, colours: false };
+
+    fn narrow(width: usize) -> Place {
+        Place { width: Some(width), colours: false }
+    }
+
+    fn check(header: &[&str], rows: &[&[&str]], place: Place, expect: &str) {
+        let rows: Vec<Vec<Cell>> = rows.iter().map(|row| row.iter().map(|cell| (*cell).into()).collect()).collect();
+        assert_eq!(draw(header, &rows, place), expect);
     }
 
     #[test]
-    fn durations_are_short() {
-        let shown: Vec<String> = [0.04, 12.3, 185.0, 7800.0, 273600.0].into_iter().map(duration).collect();
-        assert_eq!(shown, ["0.0s", "12s", "3m05s", "2h10m", "3d04h"]);
+    fn columns_line_up() {
+        check(&["ID", "B"], &[&["a", "long cell"], &["bbbb", "x"]], FILE, "ID    B\na     long cell\nbbbb  x\n");
+        check(&["A", "B", "C"], &[&["漢", "", "x"], &["ab", "c", ""]], FILE, "A   B  C\n漢     x\nab  c\n");
+    }
+
+    #[test]
+    fn a_cell_can_be_no_row_and_no_command() {
+        check(
+            &["NAME", "X"],
+            &[&["a\nfake  row", "\x1b[2J"], &["\u{202e}b", "c\u{9b}"]],
+            FILE,
+            "NAME          X\na\\nfake  row  \\x1b[2J\n\\u{202e}b     c\\x9b\n",
+        );
+    }
+
+    #[test]
+    fn pairs_are_never_cut() {
+        let row = |name: &str, value: &str| vec![name.to_owned(), value.to_owned()];
+        assert_eq!(pairs(&[row("role", "a\nb"), row("frameworks", "-")]), "role        a\\nb\nframeworks  -\n");
+    }
+
+    #[test]
+    fn the_widest_columns_give_way() {
+        let long = "m".repeat(40);
+        check(
+            &["TASK", "PATH", "MESSAGE"],
+            &[&["web.1", "/a/path/of/thirty/characters/x", &long]],
+            narrow(50),
+            "TASK   PATH                  MESSAGE\nweb.1  /a/path/of/thirty/c…  mmmmmmmmmmmmmmmmmmmm…\n",
+        );
+        check(
+            &["ID", "MESSAGE"],
+            &[&["a-long-id-of-twenty.17", &long]],
+            narrow(46),
+            &format!("ID                      MESSAGE\na-long-id-of-twenty.17  {}…\n", "m".repeat(21)),
+        );
+        check(
+            &["ID", "B"],
+            &[&["a-long-id-of-twenty.17", "exited with status 0"]],
+            narrow(36),
+            "ID                 B\na-long-i…wenty.17  exited with stat…\n",
+        );
+        // What fits is left alone, and nothing becomes narrower than eight characters.
+        check(&["A", "B"], &[&["short", "also short"]], narrow(80), "A      B\nshort  also short\n");
+        check(&["A", "B"], &[&["123456789", "123456789"]], narrow(10), "A         B\n1234…789  1234567…\n");
+    }
+
+    #[test]
+    fn every_line_fits_the_terminal() {
+        let cell = |length: usize| "x".repeat(length);
+        for width in [80, 100, 133, 200] {
+            let rows =
+                vec![vec![Cell::from(cell(70)), cell(12).into(), cell(90).into(), cell(3).into(), cell(200).into()]];
+            let table = draw(&["A", "B", "C", "D", "E"], &rows, narrow(width));
+            let widest = table.lines().map(super::width).max();
+            assert_eq!(widest, Some(width), "{table}");
+        }
+    }
+
+    #[test]
+    fn a_huge_cell_is_cut_everywhere() {
+        let table = draw(&["A", "B"], &[vec![Cell::from("y".repeat(200_000)), "b".into()]], FILE);
+        assert!(table.len() < 4 * MAX_CELL, "{}", table.len());
+    }
+
+    #[test]
+    fn colours_are_for_terminals() {
+        let rows = [vec![Cell::toned("TASK_FAILED", Tone::Bad), "a".into()]];
+        assert_eq!(draw(&["S", "T"], &rows, FILE), "S            T\nTASK_FAILED  a\n");
+        let coloured = draw(&["S", "T"], &rows, Place { width: Some(80), colours: true });
+        assert_eq!(coloured, "S            T\n\x1b[31mTASK_FAILED\x1b[0m  a\n");
+    }
+
+    #[test]
+    fn durations_have_a_sensible_unit() {
+        let shown: Vec<String> =
+            [0.0, 0.0404, 0.9996, 1.54, 12.3, 185.0, 7800.0, 273600.0].into_iter().map(duration).collect();
+        assert_eq!(shown, ["0ms", "40ms", "1.0s", "1.5s", "12s", "3m05s", "2h10m", "3d04h"]);
+    }
+
+    #[test]
+    fn amounts_are_short() {
+        let shown: Vec<String> = [0.1 + 0.2, 12.0, 3.25, 1024.0, -0.0].into_iter().map(amount).collect();
+        assert_eq!(shown, ["0.3", "12", "3.25", "1024", "0"]);
     }
 }

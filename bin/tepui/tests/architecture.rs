@@ -11,6 +11,9 @@ const PURE_LAYERS: &[&str] = &["protocol", "core"];
 /// The folders of the workspace that hold crates, one layer each.
 const LAYERS: &[&str] = &["protocol", "core", "shell", "state", "lib", "bin", "proof"];
 
+/// Layers of one crate, which is the folder itself.
+const CRATES: &[&str] = &["edge"];
+
 /// What such a crate may not name, and why.
 const IMPURE: &[(&str, &str)] = &[
     ("std::fs", "does I/O"),
@@ -46,7 +49,7 @@ fn crates_of(layers: &[&str]) -> BTreeSet<String> {
 }
 
 fn crates() -> BTreeSet<String> {
-    crates_of(LAYERS)
+    crates_of(LAYERS).into_iter().chain(CRATES.iter().map(|name| (*name).to_owned())).collect()
 }
 
 fn read(name: &str) -> String {
@@ -101,6 +104,20 @@ fn pure_crates_only_compute() {
     check(violations);
 }
 
+/// Rust's notation of a whole message is no text for people, and may hold what is none of theirs.
+#[test]
+fn errors_print_no_debug_text() {
+    let mut violations = Vec::new();
+    for name in crates() {
+        for (path, text) in sources(&name) {
+            for (number, line) in code(&text).filter(|(_, line)| line.contains(":#?}")) {
+                violations.push(format!("{}:{number}: prints debug text: {}", path.display(), line.trim()));
+            }
+        }
+    }
+    check(violations);
+}
+
 #[test]
 fn maps_contain_no_logic() {
     let mut violations = Vec::new();
@@ -141,6 +158,14 @@ fn the_map_names_every_crate_and_no_other() {
     let name = |line: &str| Some(line.strip_prefix("| `")?.split('`').next()?.to_owned());
     let named: BTreeSet<String> = map.lines().filter_map(name).collect();
     assert_eq!(named, crates());
+}
+
+#[test]
+fn views_depend_on_no_core() {
+    let manifest = read("core/views/Cargo.toml");
+    for core in ["master", "agent", "allocator", "failures"] {
+        assert!(!manifest.contains(&format!("{core}.workspace")), "views depend on {core}");
+    }
 }
 
 #[test]

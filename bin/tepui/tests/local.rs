@@ -50,6 +50,16 @@ fn it_goes_on_without_an_agent_and_ends_with_its_master() {
     assert!(local.output().contains("the master ended"), "{}", local.output());
 }
 
+#[test]
+fn it_ends_with_its_terminal() {
+    let mut local = Local::start(1, &["--resources=cpus:1;mem:64", "--launcher=posix"]);
+    let master = pid_of_master(&local);
+    signal(local.child.id(), "-HUP");
+    let status = until("it ends", || local.child.try_wait().unwrap());
+    assert_eq!(status.code(), Some(0));
+    assert!(!std::path::Path::new(&format!("/proc/{master}")).exists());
+}
+
 /// It would take the answers of the cluster that is there for those of its own.
 #[test]
 fn a_second_one_at_the_same_place_leaves_the_first_alone() {
@@ -61,9 +71,12 @@ fn a_second_one_at_the_same_place_leaves_the_first_alone() {
         .output()
         .unwrap();
     let said = [second.stdout, second.stderr].concat();
-    let expect =
-        format!("tepui: 127.0.0.1:{} is in use: if a cluster runs there already, use it or stop it", first.port);
+    let expect = format!("tepui: 127.0.0.1:{} is in use: '{}", first.port, env!("CARGO_BIN_EXE_tepui"));
     assert!(String::from_utf8_lossy(&said).starts_with(&expect), "{}", String::from_utf8_lossy(&said));
+    let said = String::from_utf8_lossy(&said);
+    let holder =
+        format!("(process {}) listens there; stop it, or take the next free port: --port=", pid_of_master(&first));
+    assert!(said.contains(&holder) && said.ends_with("if a cluster runs there already, use it\n"), "{said}");
     assert!(!second.status.success());
     assert!(log().starts_with(&before), "the log of the first");
     assert_eq!(agents(first.port).len(), 1);

@@ -8,12 +8,13 @@ mod cluster;
 
 use client::{Address, Events, Scheduler};
 use cluster::{Cluster, blocks, until};
-use failures::{Kind, Policy, SuspicionOptions};
+use failures::{Policy, SuspicionOptions};
+use master_server::SinkOptions;
 use messages::v1;
 use messages::v1::scheduler::call::{AcceptInverseOffers, Type};
 use messages::v1::scheduler::{Call, Event};
+use model::incident::Kind;
 use serde_json::json;
-use server::master::SinkOptions;
 
 #[test]
 fn quota_and_partitions_limit_a_role() {

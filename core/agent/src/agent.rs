@@ -3,26 +3,29 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use machine::StateMachine;
 use messages::{Message, v1};
-use model::{AgentId, ContainerId, ExecutorId, FrameworkId, Now, Random, StreamId, Upid};
+use model::{AgentId, ContainerId, ExecutorId, FrameworkId, Now, Random, StreamId};
 
-use crate::change::{Change, Draining};
 use crate::config::Config;
+use crate::effects::{AgentEffects, Command, Context, Outbox, Timer};
 use crate::gc::Gc;
 use crate::input::{Input, PeerMessage};
 use crate::metrics::Metrics;
 use crate::operations::{AgentResources, Deferred, Oversubscription, RecoveredResources};
-use crate::outbox::{Effect, Outbox, Timer};
 use crate::pending_writes::{Continuation, PendingWrites};
 use crate::recovery::Recovering;
 use crate::registration::MasterConnection;
 use crate::state::Framework;
 use crate::status_update_manager::StatusUpdateManager;
+use model::agent::Draining;
 
 /// An agent. [`Agent::step`] is the only way in after [`Agent::start`].
 #[derive(Debug)]
 pub struct Agent {
     pub(crate) config: Config,
+    /// The id of its libprocess process.
+    pub(crate) process: Arc<str>,
     pub(crate) random: Random,
     pub(crate) metrics: Arc<Metrics>,
     /// With an id once a master has given one.
@@ -46,27 +49,35 @@ pub struct Agent {
     pub(crate) recovering: Option<Recovering>,
 }
 
-/// What every decision needs besides the state: the time it is made at, and where its effects go.
-pub(crate) struct Context<'a> {
-    pub now: Now,
-    pub out: &'a mut Outbox,
-}
+impl StateMachine for Agent {
+    type Input = Input;
+    type Effects = AgentEffects;
 
-impl Context<'_> {
-    pub fn send(&mut self, to: &Upid, message: impl Into<Message>) {
-        self.out.push(Effect::Send { to: to.clone(), message: message.into() });
-    }
-
-    pub fn arm(&mut self, timer: Timer, after: std::time::Duration) {
-        self.out.push(Effect::Arm { timer, at: self.now.monotonic + after });
-    }
-
-    pub fn disarm(&mut self, timer: Timer) {
-        self.out.push(Effect::Disarm(timer));
-    }
-
-    pub fn publish(&mut self, change: Change) {
-        self.out.publish(change);
+    fn step(&mut self, now: Now, input: Input, out: &mut Outbox) {
+        let process = self.process.clone();
+        let cx = &mut Context::new(now, &process, out);
+        match input {
+            Input::MasterDetected(master) => self.master_detected(cx, master),
+            Input::Message(message) => self.message(cx, message),
+            Input::Exited(address) => self.master_link_broken(cx, address),
+            Input::ExecutorSubscribe(subscribe) => self.executor_subscribes(cx, subscribe),
+            Input::ExecutorCall(call) => self.executor_calls(cx, call),
+            Input::StreamClosed(stream) => self.stream_closed(stream),
+            Input::Container(event) => self.container_event(cx, event),
+            Input::Timer(timer) => self.timer(cx, timer),
+            Input::Stored(token) => {
+                if let Some(continuation) = self.pending_writes.take_continuation(token) {
+                    self.continue_after_write(cx, continuation);
+                }
+            }
+            // What runs goes on, and is found again by the next process on a disk that works.
+            Input::StoreFailed(reason) => cx.command(Command::Terminate(reason)),
+            Input::DiskUsage(usage) => self.disk_usage(cx, usage),
+            Input::Volumes { number, failed } => self.volumes_ready(cx, number, failed),
+            Input::Usage { due, usage } => self.usage_measured(cx, &due, usage),
+            Input::Unregister => self.unregister(cx),
+        }
+        self.finish_recovery_if_done(cx);
     }
 }
 
@@ -87,6 +98,7 @@ impl Agent {
         let agent_resources = AgentResources::new(config.resources.clone());
         let gc = Gc::new(config.gc_delay, config.gc_disk_headroom);
         Agent {
+            process: config.pid.id.clone(),
             config,
             random,
             metrics,
@@ -120,38 +132,13 @@ impl Agent {
 
     /// To be called once, after `recover` if there is something to recover, and before the first step.
     pub fn start(&mut self, now: Now, out: &mut Outbox) {
-        let cx = &mut Context { now, out };
+        let process = self.process.clone();
+        let cx = &mut Context::new(now, &process, out);
         self.metrics.set_sandbox_age(self.gc.max_age());
         self.publish_agent(cx);
-        cx.arm(Timer::DiskWatch, self.config.disk_watch_interval);
+        cx.arm_after(Timer::DiskWatch, self.config.disk_watch_interval);
         self.resume_recovered_operations(cx);
         self.start_oversubscription(cx);
-        self.finish_recovery_if_done(cx);
-    }
-
-    pub fn step(&mut self, now: Now, input: Input, out: &mut Outbox) {
-        let cx = &mut Context { now, out };
-        match input {
-            Input::MasterDetected(master) => self.master_detected(cx, master),
-            Input::Message(message) => self.message(cx, message),
-            Input::Exited(address) => self.master_link_broken(cx, address),
-            Input::ExecutorSubscribe(subscribe) => self.executor_subscribes(cx, subscribe),
-            Input::ExecutorCall(call) => self.executor_calls(cx, call),
-            Input::StreamClosed(stream) => self.stream_closed(stream),
-            Input::Container(event) => self.container_event(cx, event),
-            Input::Timer(timer) => self.timer(cx, timer),
-            Input::Stored(token) => {
-                if let Some(continuation) = self.pending_writes.take_continuation(token) {
-                    self.continue_after_write(cx, continuation);
-                }
-            }
-            // What runs goes on, and is found again by the next process on a disk that works.
-            Input::StoreFailed(reason) => cx.out.push(Effect::Terminate(reason)),
-            Input::DiskUsage(usage) => self.disk_usage(cx, usage),
-            Input::Volumes { number, failed } => self.volumes_ready(cx, number, failed),
-            Input::Usage { due, usage } => self.usage_measured(cx, &due, usage),
-            Input::Unregister => self.unregister(cx),
-        }
         self.finish_recovery_if_done(cx);
     }
 
@@ -213,7 +200,7 @@ impl Agent {
             Timer::UpdateRetry(framework, task) => self.retry_update(cx, &framework, &task),
             Timer::OperationRetry(operation) => self.retry_operation(cx, operation),
             Timer::Oversubscription => self.estimate_due(cx),
-            Timer::QosCorrection => cx.out.push(Effect::Measure(timer)),
+            Timer::QosCorrection => cx.command(Command::Measure(timer)),
             Timer::ExecutorReregistration => self.reregister_executor_timeout(cx),
             Timer::ExecutorReconnect => self.send_reconnect_executor(cx),
             Timer::Gc => self.collect_garbage(cx),

@@ -2,16 +2,16 @@
 
 use messages::tepui::AgentHealth;
 
-use crate::agent::{Agent, Context};
+use crate::agent::Agent;
+use crate::effects::{Command, Context, Timer};
 use crate::operations::MachineUsage;
-use crate::outbox::{Effect, Timer};
 
 impl Agent {
     /// Every `--disk_watch_interval`; the shell measures the disk at the same time.
     pub(crate) fn disk_watch_due(&mut self, cx: &mut Context<'_>) {
-        cx.arm(Timer::DiskWatch, self.config.disk_watch_interval);
+        cx.arm_after(Timer::DiskWatch, self.config.disk_watch_interval);
         if self.master.is_registered() {
-            cx.out.push(Effect::Measure(Timer::DiskWatch));
+            cx.command(Command::Measure(Timer::DiskWatch));
         }
     }
 

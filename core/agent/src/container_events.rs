@@ -8,16 +8,16 @@ use resources::Resources;
 
 use messages::v1;
 
-use crate::agent::{Agent, Context};
-use crate::change::{Change, ExecutorState};
+use crate::agent::Agent;
+use crate::effects::{Command, ContainerCommand, Context, Record, Timer};
 use crate::input::{ContainerEvent, ContainerExit};
 use crate::limits::executor_limits;
 use crate::operations::container_volumes;
-use crate::outbox::{ContainerCommand, Effect, Record, Timer};
 use crate::paths;
 use crate::state::{Executor, ExecutorConnection, Framework, Termination, task_state};
 use crate::status_update_manager::Origin;
 use crate::updates::AgentGenerated;
+use model::agent::{Change, ExecutorState};
 
 impl Agent {
     pub(crate) fn container_event(&mut self, cx: &mut Context<'_>, event: ContainerEvent) {
@@ -88,9 +88,9 @@ impl Agent {
         match std::mem::replace(&mut executor.connection, ExecutorConnection::None) {
             ExecutorConnection::Http(stream) => {
                 self.http_executors.remove(&stream);
-                cx.out.push(Effect::CloseStream(stream));
+                cx.close_stream(stream);
             }
-            ExecutorConnection::Libprocess(pid) => cx.out.push(Effect::Unlink(pid.address)),
+            ExecutorConnection::Libprocess(pid) => cx.unlink(pid.address),
             ExecutorConnection::None => {}
         }
         let command_task = executor.command_task;
@@ -215,7 +215,7 @@ impl Agent {
         self.used -= &resources;
         self.metrics.set_used(&self.used);
         if executor.launched_container && executor.state != ExecutorState::Terminated {
-            cx.out.push(Effect::Container(ContainerCommand::Update {
+            cx.command(Command::Container(ContainerCommand::Update {
                 container: executor.container.clone(),
                 resources: executor.allocated.to_proto(),
                 limits: executor_limits(executor, &self.config),
@@ -272,7 +272,7 @@ impl Agent {
 }
 
 pub(crate) fn destroy(cx: &mut Context<'_>, container: &ContainerId) {
-    cx.out.push(Effect::Container(ContainerCommand::Destroy { container: container.clone() }));
+    cx.command(Command::Container(ContainerCommand::Destroy { container: container.clone() }));
 }
 
 /// What becomes of the tasks that an executor leaves behind: the container's own reason, else the agent's, else

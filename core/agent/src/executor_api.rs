@@ -1,20 +1,21 @@
 //! Executors over HTTP: the v1 executor API, after the edge's checks.
 
+use machine::{CallResponse, Status};
 use messages::internal;
 use messages::v1::executor::{Call, call, event};
-use model::{CallResponse, ExecutorId, FrameworkId, ReplyId, Status, StreamId, TaskId, is_terminal};
+use model::{ExecutorId, FrameworkId, ReplyId, StreamId, TaskId, is_terminal};
 
-use crate::agent::{Agent, Context};
-use crate::change::{Change, ExecutorState};
+use crate::agent::Agent;
+use crate::effects::{Context, Timer};
 use crate::executor_messages::event;
 use crate::input::{ExecutorCall, ExecutorSubscribe};
-use crate::outbox::{Effect, Timer};
 use crate::registration::RegistrationState;
 use crate::state::{Executor, ExecutorConnection, task_state};
 use crate::status_update_manager::Origin;
 use crate::updates::{AgentGenerated, UpdateRejected};
 use messages::v1::TaskState;
 use messages::v1::task_status::Reason;
+use model::agent::{Change, ExecutorState};
 
 /// Mesos' `DEFAULT_EXECUTOR_HEARTBEAT_INTERVAL`.
 const HEARTBEAT_INTERVAL: std::time::Duration = std::time::Duration::from_secs(30 * 60);
@@ -32,8 +33,8 @@ impl Agent {
             && self.executor(&framework, &id).is_some_and(|e| e.is_live());
         if !accepted {
             let event = std::sync::Arc::new(event(event::Type::Shutdown));
-            cx.out.push(Effect::Event { stream, event });
-            cx.out.push(Effect::CloseStream(stream));
+            cx.event(stream, event);
+            cx.close_stream(stream);
             return;
         }
         self.adopt_stream(cx, &framework, &id, stream);
@@ -57,7 +58,7 @@ impl Agent {
         let Some(executor) = self.frameworks.get_mut(framework).and_then(|f| f.executors.get_mut(id)) else { return };
         if let ExecutorConnection::Http(old) = executor.connection {
             self.http_executors.remove(&old);
-            cx.out.push(Effect::CloseStream(old));
+            cx.close_stream(old);
         }
         executor.connection = ExecutorConnection::Http(stream);
         executor.enter(ExecutorState::Running, &self.metrics);
@@ -66,7 +67,7 @@ impl Agent {
         self.executor_reregistered(cx);
         if !self.heartbeat_armed {
             self.heartbeat_armed = true;
-            cx.arm(Timer::ExecutorHeartbeat, HEARTBEAT_INTERVAL);
+            cx.arm_after(Timer::ExecutorHeartbeat, HEARTBEAT_INTERVAL);
         }
     }
 
@@ -235,9 +236,9 @@ impl Agent {
         }
         let heartbeat = std::sync::Arc::new(event(event::Type::Heartbeat));
         for stream in self.http_executors.keys() {
-            cx.out.push(Effect::Event { stream: *stream, event: heartbeat.clone() });
+            cx.event(*stream, heartbeat.clone());
         }
-        cx.arm(Timer::ExecutorHeartbeat, HEARTBEAT_INTERVAL);
+        cx.arm_after(Timer::ExecutorHeartbeat, HEARTBEAT_INTERVAL);
     }
 
     pub(crate) fn executor(&self, framework: &FrameworkId, id: &ExecutorId) -> Option<&Executor> {
@@ -252,5 +253,5 @@ impl Agent {
 }
 
 fn respond(cx: &mut Context<'_>, reply: ReplyId, answer: CallResponse) {
-    cx.out.push(Effect::Reply { reply, answer });
+    cx.reply(reply, answer);
 }

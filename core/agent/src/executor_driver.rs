@@ -3,12 +3,12 @@
 use messages::internal;
 use model::{ExecutorId, FrameworkId, TaskId, Upid};
 
-use crate::agent::{Agent, Context};
-use crate::change::ExecutorState;
-use crate::outbox::{Effect, Record, Timer};
+use crate::agent::Agent;
+use crate::effects::{Context, Record, Timer};
 use crate::registration::RegistrationState;
 use crate::state::ExecutorConnection;
 use crate::status_update_manager::Origin;
+use model::agent::ExecutorState;
 
 impl Agent {
     pub(crate) fn driver_registers(
@@ -88,7 +88,7 @@ impl Agent {
         executor.connection = ExecutorConnection::Libprocess(from.clone());
         executor.enter(ExecutorState::Running, &self.metrics);
         cx.disarm(Timer::ExecutorRegistration(executor.container.clone()));
-        cx.out.push(Effect::Link(from.address));
+        cx.link(from.address);
         let record = Record::ExecutorLink {
             framework: framework.clone(),
             executor: id.clone(),

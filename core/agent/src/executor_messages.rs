@@ -6,10 +6,9 @@ use messages::v1::executor::{Event, event};
 use messages::{internal, v1};
 use model::{TaskId, Upid};
 
-use crate::agent::Context;
-use crate::change::FrameworkSnapshot;
-use crate::outbox::Effect;
+use crate::effects::Context;
 use crate::state::{Batch, Executor, ExecutorConnection};
+use model::agent::FrameworkSnapshot;
 
 impl Executor {
     pub fn deliver_batch(&self, cx: &mut Context<'_>, framework: &FrameworkSnapshot, batch: &Batch) {
@@ -101,7 +100,7 @@ impl Executor {
     /// Lost when the executor has no stream: it learns what it missed when it subscribes again.
     pub fn event(&self, cx: &mut Context<'_>, event: Event) {
         match &self.connection {
-            ExecutorConnection::Http(stream) => cx.out.push(Effect::Event { stream: *stream, event: Arc::new(event) }),
+            ExecutorConnection::Http(stream) => cx.event(*stream, Arc::new(event)),
             _ => tracing::warn!("executor {:?} is not connected: event {:?} is lost", self.id, event.r#type()),
         }
     }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use messages::internal;
 use model::{FrameworkId, Upid};
 
-use crate::agent::{Agent, Context};
-use crate::change::{Change, FrameworkSnapshot};
+use crate::agent::Agent;
+use crate::effects::Context;
+use model::agent::{Change, FrameworkSnapshot};
 
 impl Agent {
     /// The scheduler has failed over or has changed its description.

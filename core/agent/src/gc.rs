@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use model::Monotonic;
 
-use crate::agent::{Agent, Context};
-use crate::change::Change;
-use crate::outbox::{Effect, Timer};
+use crate::agent::Agent;
+use crate::effects::{Command, Context, Timer};
+use model::agent::Change;
 
 /// Sandboxes waiting for removal. At this bound the oldest goes at once: its memory is needed for the next.
 const MAX_SCHEDULED: usize = 200_000;
@@ -130,7 +130,7 @@ impl Agent {
     pub(crate) fn collect_garbage(&mut self, cx: &mut Context<'_>) {
         for _ in 0..MAX_AT_ONCE {
             let Some(path) = self.gc.due(cx.now.monotonic) else { break };
-            cx.out.push(Effect::RemoveTree(path.clone()));
+            cx.command(Command::RemoveTree(path.clone()));
             cx.publish(Change::SandboxRemoved(path));
         }
         self.metrics.gc_path_removals_pending.set(self.gc.len() as i64);
@@ -139,7 +139,7 @@ impl Agent {
 
     pub(crate) fn arm_gc(&mut self, cx: &mut Context<'_>) {
         match self.gc.next() {
-            Some(at) => cx.out.push(Effect::Arm { timer: Timer::Gc, at: at.max(cx.now.monotonic) }),
+            Some(at) => cx.arm(Timer::Gc, at.max(cx.now.monotonic)),
             None => cx.disarm(Timer::Gc),
         }
     }

@@ -6,8 +6,9 @@ use std::net::SocketAddrV4;
 use messages::{Message, v1};
 use model::{ContainerId, ReplyId, StreamId, Upid};
 
+use crate::effects::Timer;
 use crate::operations::MachineUsage;
-use crate::outbox::{StoreToken, Timer};
+use machine::StoreToken;
 
 #[derive(Debug)]
 pub enum Input {

@@ -5,12 +5,12 @@ use messages::v1::TaskState;
 use messages::v1::task_status::Reason;
 use model::{ExecutorId, FrameworkId, TaskId};
 
-use crate::agent::{Agent, Context};
-use crate::change::ExecutorState;
+use crate::agent::Agent;
 use crate::duration;
-use crate::outbox::{Record, Timer};
+use crate::effects::{Context, Record, Timer};
 use crate::state::ExecutorConnection;
 use crate::updates::AgentGenerated;
+use model::agent::ExecutorState;
 
 impl Agent {
     pub(crate) fn kill_task(&mut self, cx: &mut Context<'_>, message: internal::KillTaskMessage) {
@@ -114,7 +114,7 @@ impl Agent {
         executor.enter(ExecutorState::Terminating, &self.metrics);
         let own = executor.info.shutdown_grace_period.as_ref().map(duration::from_proto);
         let grace = own.unwrap_or(self.config.executor_shutdown_grace_period);
-        cx.arm(Timer::ExecutorShutdown(executor.container.clone()), grace);
+        cx.arm_after(Timer::ExecutorShutdown(executor.container.clone()), grace);
         self.publish_executor(cx, framework, id);
     }
 }

@@ -8,19 +8,19 @@ use messages::{internal, v1};
 use model::{ContainerId, ExecutorId, FrameworkId, Role, TaskId, Upid};
 use resources::Resources;
 
-use crate::agent::{Agent, Context};
-use crate::change::{Change, ExecutorState, FrameworkSnapshot};
+use crate::agent::Agent;
 use crate::command_task;
 use crate::config::Config;
+use crate::effects::{Command, ContainerCommand, ContainerLaunch, Context, Record, Timer};
 use crate::environment;
 use crate::limits::executor_limits;
 use crate::operations::container_volumes;
-use crate::outbox::{ContainerCommand, ContainerLaunch, Effect, Record, Timer};
 use crate::paths;
 use crate::pending_writes::Continuation;
 use crate::registration::RegistrationState;
 use crate::state::{Batch, Executor, ExecutorConnection, Framework, new_task};
 use crate::updates::AgentGenerated;
+use model::agent::{Change, ExecutorState, FrameworkSnapshot};
 
 /// What RunTask and RunTaskGroup have in common.
 struct Launch {
@@ -405,8 +405,8 @@ impl Agent {
             limits: executor_limits(executor, &self.config),
             volumes: container_volumes(&self.config.work_dir, &executor.allocated),
         };
-        cx.arm(Timer::ExecutorRegistration(launch.container.clone()), self.config.executor_registration_timeout);
-        cx.out.push(Effect::Container(ContainerCommand::Launch(Box::new(launch))));
+        cx.arm_after(Timer::ExecutorRegistration(launch.container.clone()), self.config.executor_registration_timeout);
+        cx.command(Command::Container(ContainerCommand::Launch(Box::new(launch))));
     }
 
     /// Hands over what is durable, after giving the container the room for it.
@@ -419,7 +419,7 @@ impl Agent {
         if executor.connection == ExecutorConnection::None || !executor.queued.iter().any(|batch| batch.stored) {
             return;
         }
-        cx.out.push(Effect::Container(ContainerCommand::Update {
+        cx.command(Command::Container(ContainerCommand::Update {
             container: executor.container.clone(),
             resources: executor.allocated.to_proto(),
             limits: executor_limits(executor, &self.config),

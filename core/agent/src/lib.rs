@@ -5,11 +5,11 @@
 
 mod agent;
 mod agent_health;
-mod change;
 mod command_task;
 mod config;
 mod container_events;
 mod duration;
+mod effects;
 mod environment;
 mod executor_api;
 mod executor_driver;
@@ -22,7 +22,6 @@ mod launch;
 mod limits;
 mod metrics;
 mod operations;
-mod outbox;
 mod paths;
 mod pending_writes;
 mod recovery;
@@ -32,13 +31,12 @@ mod status_update_manager;
 mod updates;
 
 pub use agent::Agent;
-pub use change::{Change, Draining, ExecutorSnapshot, ExecutorState, FrameworkSnapshot, RecoveredCompletedExecutor};
 pub use config::{Config, Recover, VERSION};
+pub use effects::{AgentEffects, Command, ContainerCommand, ContainerLaunch, Effect, Outbox, Record, Timer};
 pub use input::{ContainerEvent, ContainerExit, ExecutorCall, ExecutorSubscribe, Input, Limitation, PeerMessage};
 pub use metrics::{Counter, Gauge, Metrics, ResourceGauges};
 pub use operations::{
     ContainerUsage, ContainerVolume, LoadAverage, MachineUsage, QosController, RecoveredResources, ResourceEstimator,
     VolumeChange,
 };
-pub use outbox::{ContainerCommand, ContainerLaunch, Effect, Outbox, Record, StoreToken, Timer};
 pub use recovery::{Incompatible, ReconfigurationPolicy, RecoveredState, Recovery};

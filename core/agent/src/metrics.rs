@@ -7,7 +7,7 @@ use std::time::Duration;
 use messages::v1::TaskState;
 use resources::{Resources, Scalar};
 
-use crate::change::ExecutorState;
+use model::agent::ExecutorState;
 
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);

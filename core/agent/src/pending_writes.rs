@@ -1,12 +1,12 @@
 //! Records on their way to the disk, and what is to happen when they have arrived.
 
+use crate::effects::{Context, Record};
 use std::collections::BTreeMap;
 
 use model::{ContainerId, ExecutorId, FrameworkId, TaskId};
 use uuid::Uuid;
 
-use crate::agent::Context;
-use crate::outbox::{Effect, Record, StoreToken};
+use machine::StoreToken;
 
 #[derive(Debug)]
 pub(crate) enum Continuation {
@@ -46,7 +46,7 @@ impl PendingWrites {
     pub fn store(&mut self, cx: &mut Context<'_>, record: Record) -> StoreToken {
         self.last += 1;
         let token = StoreToken(self.last);
-        cx.out.push(Effect::Store { token, record });
+        cx.store(token, record);
         token
     }
 

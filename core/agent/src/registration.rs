@@ -9,12 +9,12 @@ use messages::{internal, v1};
 use model::{AgentId, FrameworkId, TaskId, Upid};
 use resources::Resources;
 
-use crate::agent::{Agent, Context};
-use crate::change::{Change, ExecutorState};
-use crate::outbox::{Effect, Record, Timer};
+use crate::agent::Agent;
+use crate::effects::{Command, Context, Record, Timer};
 use crate::pending_writes::Continuation;
 use crate::state::dropped_state;
 use crate::updates::AgentGenerated;
+use model::agent::{Change, ExecutorState};
 
 /// Mesos' `REGISTER_RETRY_INTERVAL_MAX`.
 const REGISTER_RETRY_MAX: Duration = Duration::from_secs(60);
@@ -103,13 +103,13 @@ impl Agent {
         self.master.leader = master.and_then(|info| match pid_of(&info) {
             Some(pid) => Some(Leader { info, pid }),
             None => {
-                tracing::error!("ignoring a master without a usable address: {info:?}");
+                tracing::error!("ignoring a master without a usable address: {} at '{}'", info.id, info.pid());
                 None
             }
         });
         let after = self.master.pid().map(|pid| pid.address);
         if let Some(address) = before.filter(|address| Some(*address) != after) {
-            cx.out.push(Effect::Unlink(address));
+            cx.unlink(address);
         }
         match self.master.pid() {
             Some(pid) => tracing::info!("new master detected at {pid}"),
@@ -139,7 +139,7 @@ impl Agent {
             self.master.backoff = factor.saturating_mul(2);
             self.master.unanswered = 0;
             let wait = factor.mul_f64(self.random.unit());
-            cx.arm(Timer::Register, wait);
+            cx.arm_after(Timer::Register, wait);
         }
     }
 
@@ -148,7 +148,7 @@ impl Agent {
         if self.master.state != RegistrationState::Disconnected {
             return;
         }
-        cx.out.push(Effect::Link(master.address));
+        cx.link(master.address);
         self.report_silence(&master);
         // What a registration says about operations must be true after a crash as well. They take a moment.
         if self.agent_resources.is_durable() {
@@ -162,7 +162,7 @@ impl Agent {
         let bound = self.master.backoff.min(REGISTER_RETRY_MAX);
         self.master.backoff = bound.saturating_mul(2);
         let wait = bound.mul_f64(self.random.unit());
-        cx.arm(Timer::Register, wait);
+        cx.arm_after(Timer::Register, wait);
     }
 
     /// A master does not answer an agent that it refuses (as in Mesos): only its own log has the reason. An operator looks
@@ -287,7 +287,7 @@ impl Agent {
         self.master.state = RegistrationState::Registered;
         self.metrics.registered.set(1);
         cx.disarm(Timer::Register);
-        cx.arm(Timer::PingTimeout, self.master.ping_timeout);
+        cx.arm_after(Timer::PingTimeout, self.master.ping_timeout);
         self.publish_agent(cx);
         for (framework, task) in self.status_update_manager.resume() {
             self.forward_next(cx, &framework, &task);
@@ -333,7 +333,7 @@ impl Agent {
             return;
         }
         if connected {
-            cx.arm(Timer::PingTimeout, self.master.ping_timeout);
+            cx.arm_after(Timer::PingTimeout, self.master.ping_timeout);
         } else {
             tracing::warn!("the master has lost the connection to this agent: registering again");
             self.disconnect(cx);
@@ -374,7 +374,7 @@ impl Agent {
             got.value,
             self.agent_id().value
         );
-        cx.out.push(Effect::Terminate(reason));
+        cx.command(Command::Terminate(reason));
     }
 
     /// Ends everything that runs; the process is done when the last framework is gone.
@@ -401,7 +401,7 @@ impl Agent {
             self.master.terminated = true;
             // Mesos removes the link to its latest state here: the next start is that of a new agent.
             self.pending_writes.store(cx, Record::Reset);
-            cx.out.push(Effect::Terminate(self.master.termination_reason.clone()));
+            cx.command(Command::Terminate(self.master.termination_reason.clone()));
         }
     }
 

@@ -10,8 +10,8 @@ use messages::v1::TaskState;
 use model::{ContainerId, ExecutorId, FrameworkId, StreamId, TaskId, Upid};
 use resources::Resources;
 
-use crate::change::{ExecutorSnapshot, ExecutorState, FrameworkSnapshot};
 use crate::metrics::Metrics;
+use model::agent::{ExecutorSnapshot, ExecutorState, FrameworkSnapshot};
 
 #[derive(Debug)]
 pub(crate) struct Framework {

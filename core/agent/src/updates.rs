@@ -9,12 +9,12 @@ use messages::v1::task_status::{Reason, Source};
 use messages::{internal, v1};
 use model::{ExecutorId, FrameworkId, TaskId, Upid, is_terminal};
 
-use crate::agent::{Agent, Context};
-use crate::change::{Change, ExecutorState};
-use crate::outbox::{Record, Timer};
+use crate::agent::Agent;
+use crate::effects::{Context, Record, Timer};
 use crate::pending_writes::Continuation;
 use crate::state::{Executor, is_partition_aware, task_state};
 use crate::status_update_manager::{AcknowledgeResult, Origin, PushResult};
+use model::agent::{Change, ExecutorState};
 
 /// A task shows at most this many past statuses; executors that flip between states do not grow it.
 const MAX_STATUSES: usize = 64;
@@ -363,7 +363,7 @@ impl Agent {
         }
         let message = internal::StatusUpdateMessage { update, pid: Some(self.config.pid.to_string()) };
         cx.send(&master, message);
-        cx.arm(Timer::UpdateRetry(framework.clone(), task.clone()), wait);
+        cx.arm_after(Timer::UpdateRetry(framework.clone(), task.clone()), wait);
     }
 
     pub(crate) fn acknowledgement(

@@ -4,7 +4,7 @@ mod scenario;
 
 use std::collections::BTreeMap;
 
-use agent::{ContainerCommand, Effect};
+use agent::{Command, ContainerCommand, Effect};
 use messages::v1;
 use scenario::*;
 
@@ -23,7 +23,7 @@ fn check_limits(cfs: bool, tasks: Vec<v1::TaskInfo>, expect: &[(&str, f64)]) {
     }
     scenario.subscribes("e");
     let limits = scenario.effects().filter_map(|effect| match effect {
-        Effect::Container(ContainerCommand::Update { limits, .. }) => Some(limits),
+        Effect::Command(Command::Container(ContainerCommand::Update { limits, .. })) => Some(limits),
         _ => None,
     });
     let limits: Vec<(String, f64)> = limits

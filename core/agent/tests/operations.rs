@@ -4,7 +4,7 @@
 
 mod scenario;
 
-use agent::{ContainerCommand, Effect, Input, RecoveredResources, Timer};
+use agent::{Command, ContainerCommand, Effect, Input, RecoveredResources, Timer};
 use messages::{Message, internal, v1};
 use scenario::*;
 
@@ -78,7 +78,7 @@ fn tasks_wait_for_the_volume_that_is_made_for_them() {
     let launches: Vec<_> = scenario
         .effects()
         .filter_map(|effect| match effect {
-            Effect::Container(ContainerCommand::Launch(launch)) => Some(launch.clone()),
+            Effect::Command(Command::Container(ContainerCommand::Launch(launch))) => Some(launch.clone()),
             _ => None,
         })
         .collect();
@@ -319,7 +319,7 @@ fn the_agent_shows_what_it_has_become() {
     let totals: Vec<String> = scenario
         .effects()
         .filter_map(|effect| match effect {
-            Effect::Publish(agent::Change::Agent { total, .. }) => Some(total.reserved(Some("dev")).to_string()),
+            Effect::Publish(model::agent::Change::Agent { total, .. }) => Some(total.reserved(Some("dev")).to_string()),
             _ => None,
         })
         .collect();

@@ -4,18 +4,21 @@
 
 mod scenario;
 
+use machine::StateMachine;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use agent::{
-    Agent, Change, Config, ContainerCommand, ContainerEvent, ContainerExit, Effect, ExecutorCall, ExecutorSubscribe,
-    Input, Limitation, LoadAverage, MachineUsage, Metrics, Outbox, PeerMessage, QosController, Record, StoreToken,
-    Timer, VolumeChange,
+    Agent, Command, Config, ContainerCommand, ContainerEvent, ContainerExit, Effect, ExecutorCall, ExecutorSubscribe,
+    Input, Limitation, LoadAverage, MachineUsage, Metrics, Outbox, PeerMessage, QosController, Record, Timer,
+    VolumeChange,
 };
+use machine::StoreToken;
 use messages::v1::executor::call;
 use messages::{Message, internal, v1};
+use model::agent::Change;
 use model::{ContainerId, FrameworkId, Monotonic, Now, ReplyId, StreamId, TaskId, Timestamp};
 use proptest::prelude::*;
 use resources::Resources;
@@ -234,7 +237,7 @@ impl World {
             Effect::Disarm(timer) => {
                 self.timers.remove(&timer);
             }
-            Effect::Container(ContainerCommand::Launch(launch)) => {
+            Effect::Command(Command::Container(ContainerCommand::Launch(launch))) => {
                 assert!(self.durable_containers.contains(&launch.container), "started before it is stored");
                 assert!(!self.containers.contains(&launch.container), "started twice");
                 for volume in &launch.volumes {
@@ -243,13 +246,13 @@ impl World {
                 self.containers.push(launch.container.clone());
                 self.live_containers.insert(launch.container);
             }
-            Effect::Container(ContainerCommand::Update { container, .. }) => {
+            Effect::Command(Command::Container(ContainerCommand::Update { container, .. })) => {
                 assert!(self.live_containers.contains(&container), "updated while it does not run");
             }
-            Effect::Container(ContainerCommand::Destroy { container }) => {
+            Effect::Command(Command::Container(ContainerCommand::Destroy { container })) => {
                 assert!(self.live_containers.contains(&container), "destroyed while it does not run");
             }
-            Effect::Volumes { number, changes } => {
+            Effect::Command(Command::Volumes { number, changes }) => {
                 assert!(std::mem::take(&mut self.announced), "the disk is touched before that is written down");
                 assert!(self.changing.replace((number, changes)).is_none(), "two changes at a time");
             }

@@ -4,16 +4,19 @@
 
 mod scenario;
 
+use machine::StateMachine;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use agent::{
-    Agent, Change, Config, ContainerCommand, ContainerEvent, ContainerExit, Effect, ExecutorCall, ExecutorSubscribe,
-    Incompatible, Input, Metrics, Outbox, PeerMessage, Record, RecoveredState, Recovery, StoreToken, Timer,
+    Agent, Command, Config, ContainerCommand, ContainerEvent, ContainerExit, Effect, ExecutorCall, ExecutorSubscribe,
+    Incompatible, Input, Metrics, Outbox, PeerMessage, Record, RecoveredState, Recovery, Timer,
 };
+use machine::StoreToken;
 use messages::v1::executor::{call, event};
 use messages::{Message, internal, v1};
+use model::agent::Change;
 use model::{ContainerId, Monotonic, Now, ReplyId, StreamId, Timestamp};
 use proptest::prelude::*;
 use resources::Resources;
@@ -137,16 +140,16 @@ impl World {
                 Effect::Store { token, record } => {
                     self.writing.insert(token, record);
                 }
-                Effect::Container(ContainerCommand::Launch(launch)) => {
+                Effect::Command(Command::Container(ContainerCommand::Launch(launch))) => {
                     self.containers.insert(launch.container.clone(), launch.executor.to_string());
                 }
-                Effect::Container(ContainerCommand::Destroy { container }) => {
+                Effect::Command(Command::Container(ContainerCommand::Destroy { container })) => {
                     assert!(self.containers.contains_key(&container));
                     self.ending.insert(container);
                 }
                 Effect::Arm { timer: Timer::ExecutorReregistration, at } => self.reregister_deadline = Some(at),
                 Effect::Event { event, .. } if event.r#type() == event::Type::Shutdown => self.shut_down += 1,
-                Effect::Terminate(_) => self.terminated = true,
+                Effect::Command(Command::Terminate(_)) => self.terminated = true,
                 Effect::Send { message: Message::RegisterSlave(_), .. } => self.registers = Some("a new one"),
                 Effect::Send { message: Message::ReregisterSlave(_), .. } => self.registers = Some("as before"),
                 Effect::Event { event, .. } if event.r#type() == event::Type::Acknowledged => {
@@ -571,7 +574,9 @@ fn what_is_forgotten_is_removed_when_it_would_have_been() {
     let due = |agent: &mut Agent, outbox: &mut Outbox, now: Now| {
         agent.step(now, Input::Timer(Timer::Gc), outbox);
         let removed = outbox.drain().filter_map(|effect| match effect {
-            Effect::RemoveTree(path) => Some(path.display().to_string().replace("/w/slaves/S/frameworks/", "")),
+            Effect::Command(Command::RemoveTree(path)) => {
+                Some(path.display().to_string().replace("/w/slaves/S/frameworks/", ""))
+            }
             _ => None,
         });
         removed.collect::<Vec<_>>().join(" ")

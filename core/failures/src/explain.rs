@@ -3,8 +3,8 @@
 use model::{AgentId, Monotonic};
 use serde_json::{Value, json};
 
-use crate::incident::Kind;
 use crate::monitor::Monitor;
+use model::incident::Kind;
 
 impl Monitor {
     /// Nothing about an agent that was never registered here.

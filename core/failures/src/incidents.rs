@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use model::{AgentId, Timestamp};
 
-use crate::incident::{Action, Incident, IncidentUpdate, InvolvedObject, Kind, Severity};
+use model::incident::{Action, Incident, IncidentUpdate, InvolvedObject, Kind, Severity};
 
 /// A master of 40,000 agents may lose all of them at once; the list of that helps nobody.
 const MAX_OPEN: usize = 20_000;

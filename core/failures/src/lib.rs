@@ -6,19 +6,15 @@
 //! | `phi` | how suspicious the silence of an agent is |
 //! | `signals` | what agents say about themselves, and when that is pressure |
 //! | `sliding_window` | what happened within a span of time |
-//! | `incident` | the record of one failure |
 //! | `incidents` | the open incidents and a bounded history |
 //! | `policy` | what an operator configured to be done |
 //! | `subject` | all that is known of one agent |
 //! | `monitor` | events in, incidents and effects out |
 //! | `remediation` | which agents are kept from offers, within the limits |
 //! | `persisted` | what outlives a master: what has to be written down, and what the next one makes of it |
-//! | `filter` | which incidents somebody wants to hear of |
 //! | `explain` | the reasoning about one agent, as JSON |
 
 mod explain;
-mod filter;
-mod incident;
 mod incidents;
 mod monitor;
 mod persisted;
@@ -29,8 +25,9 @@ mod signals;
 mod sliding_window;
 mod subject;
 
-pub use filter::{Filter, InvalidFilter};
-pub use incident::{Action, Incident, IncidentUpdate, InvolvedObject, Kind, Severity, UnknownName};
+pub use model::incident::{
+    Action, Filter, Incident, IncidentUpdate, InvalidFilter, InvolvedObject, Kind, Severity, UnknownName,
+};
 pub use monitor::{AgentLoss, Effect, Event, IncidentCounts, Monitor};
 pub use persisted::{AgentRegistryState, FailureChanges, FailureHistory, PersistedFailures};
 pub use phi::{Suspicion, SuspicionOptions};

@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use model::{AgentId, FrameworkId, Now};
 
-use crate::incident::{Incident, IncidentUpdate, InvolvedObject, Kind, Severity};
 use crate::incidents::{Finding, Incidents};
 use crate::policy::Policy;
 use crate::remediation::Remediations;
 use crate::signals::Signals;
 use crate::subject::Subject;
+use model::incident::{Incident, IncidentUpdate, InvolvedObject, Kind, Severity};
 
 /// Agents that left are remembered, for one that comes and goes is a new one each time otherwise.
 const MAX_DEPARTED: usize = 1_000;

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use model::{AgentId, FrameworkId, Monotonic, Now, Timestamp};
 
-use crate::incident::{Incident, InvolvedObject, Kind};
 use crate::monitor::{Effect, Monitor};
 use crate::policy::Policy;
 use crate::subject::{Quarantine, Subject, WORK_SPAN};
+use model::incident::{Incident, InvolvedObject, Kind};
 
 /// How an agent behaved. Its times are those of the wall clock: the monotonic one of a master says nothing to the next.
 #[derive(Debug, Clone, PartialEq, Default)]

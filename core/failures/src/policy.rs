@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::incident::{Incident, Kind, Severity};
 use crate::phi::SuspicionOptions;
 use crate::signals::{Bounds, Thresholds};
+use model::incident::{Incident, Kind, Severity};
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Policy {

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use model::{AgentId, Now};
 
-use crate::incident::{Incident, IncidentUpdate, Kind};
 use crate::monitor::{Effect, Monitor};
 use crate::policy::RemediationAction;
 use crate::subject::Subject;
+use model::incident::{Incident, IncidentUpdate, Kind};
 
 const OPERATORS: &str = "an operator decides about this agent";
 

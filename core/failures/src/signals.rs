@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::incident::{Kind, Severity};
+use model::incident::{Kind, Severity};
 
 /// What an agent of ours reports; agents of Mesos report nothing.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use model::{FrameworkId, Monotonic};
 
-use crate::incident::Kind;
 use crate::phi::Suspicion;
 use crate::policy::Policy;
 use crate::signals::Signals;
 use crate::sliding_window::SlidingWindow;
+use model::incident::Kind;
 
 /// Failures of tasks and crashes of executors count for so long.
 pub(crate) const WORK_SPAN: Duration = Duration::from_secs(600);

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use failures::{
-    AgentLoss, AgentRegistryState, Effect, Event, FailureHistory, Incident, Monitor, PersistedFailures, Policy, Signals,
+    AgentLoss, AgentRegistryState, Effect, Event, FailureHistory, Monitor, PersistedFailures, Policy, Signals,
 };
+use model::incident::Incident;
 use model::{AgentId, FrameworkId, Monotonic, Now, Timestamp};
 use proptest::prelude::*;
 

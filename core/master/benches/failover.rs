@@ -7,6 +7,7 @@
 #[path = "../../allocator/benches/clock/mod.rs"]
 mod clock;
 
+use machine::StateMachine;
 use std::sync::Arc;
 use std::time::Duration;
 

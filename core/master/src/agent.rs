@@ -11,8 +11,8 @@ use resources::Resources;
 use rustc_hash::FxHashMap;
 
 use crate::capabilities::AgentCapabilities;
-use crate::change::{AgentSnapshot, ExecutorSnapshot};
 use crate::operations::Provider;
+use model::master::{AgentSnapshot, ExecutorSnapshot};
 
 #[derive(Debug)]
 pub(crate) struct Agent {

@@ -5,13 +5,12 @@ use model::{AgentId, ExecutorId, FrameworkId, TaskId};
 
 use crate::agent::UnreachableAgent;
 use crate::agent_removal_limiter::UnreachableReason;
-use crate::change::{AgentRemoval, Change, TaskRemoval};
-use crate::context::Context;
+use crate::effects::{Context, Timer};
 use crate::master::Master;
-use crate::outbox::{Effect, Timer};
 use crate::registry::{AgentRemovalReason, Continuation, PendingAgentRemoval, RegistryOperation};
 use crate::text::time_info;
 use crate::updates::MasterGenerated;
+use model::master::{AgentRemoval, Change, TaskRemoval};
 
 impl Master {
     /// Its link broke. Its tasks live on for a while, except those of frameworks that do
@@ -234,7 +233,7 @@ impl Master {
         }
         let address = agent.state.pid.address;
         if self.links.release(address) {
-            cx.out.push(Effect::Unlink(address));
+            cx.unlink(address);
         }
         self.decrement_agent_gauges(&agent);
         cx.publish(Change::AgentRemoved { agent: id.clone(), removal, at: cx.now.wall });

@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use model::{AgentId, Monotonic, format_duration};
 
-use crate::context::Context;
+use crate::effects::{Context, Timer};
 use crate::master::Master;
-use crate::outbox::Timer;
 use crate::registry::{Continuation, PendingAgentRemoval, RegistryOperation};
 use crate::text;
 

@@ -9,13 +9,12 @@ use model::{AgentId, FrameworkId, Random};
 use resources::Resources;
 
 use crate::agent::Agent;
-use crate::change::Change;
 use crate::config::Config;
-use crate::context::Context;
+use crate::effects::{Context, Timer};
 use crate::framework::Framework;
 use crate::master::Master;
 use crate::offers::Allocation;
-use crate::outbox::Timer;
+use model::master::Change;
 
 /// Mesos' `Filters.refuse_seconds` default.
 const DEFAULT_REFUSAL: Duration = Duration::from_secs(5);

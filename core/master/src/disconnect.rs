@@ -5,13 +5,12 @@ use std::net::SocketAddrV4;
 use messages::{internal, v1};
 use model::{FrameworkId, StreamId};
 
-use crate::change::{Change, TaskRemoval};
-use crate::context::Context;
+use crate::effects::{Context, Timer};
 use crate::framework::Connection;
 use crate::master::Master;
-use crate::outbox::Timer;
 use crate::task;
 use crate::updates::MasterGenerated;
+use model::master::{Change, TaskRemoval};
 
 impl Master {
     pub(crate) fn stream_closed(&mut self, cx: &mut Context<'_>, stream: StreamId) {

@@ -1,11 +1,12 @@
 //! The v0 scheduler driver: its calls, and its ways to subscribe.
 
+use machine::Status;
 use messages::v1;
 use messages::v1::scheduler::call::Type;
-use model::{Status, Upid};
+use model::Upid;
 use wire::Limits;
 
-use crate::context::Context;
+use crate::effects::Context;
 use crate::framework::Connection;
 use crate::master::Master;
 use crate::subscribe::known_id;

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::change::{Change, TaskRemoval};
 use crate::master::Master;
 use crate::registry::RegistryState;
+use model::master::{Change, TaskRemoval};
 
 impl Master {
     /// Changes that bring an empty view to where one is that has seen every change so far. What is over (completed

@@ -7,9 +7,9 @@ use model::{AgentId, ExecutorId, FrameworkId, Upid};
 use resources::Resources;
 
 use crate::agent::Executor;
-use crate::change::{Change, ExecutorSnapshot};
-use crate::context::Context;
+use crate::effects::Context;
 use crate::master::Master;
+use model::master::{Change, ExecutorSnapshot};
 
 impl Master {
     pub(crate) fn add_executor(

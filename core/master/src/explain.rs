@@ -1,10 +1,11 @@
 //! Why a framework is offered nothing, or not more: the allocator's answer with what the master knows besides, as JSON.
 
 use allocator::{AgentEligibility, ExplainQuery, IneligibilityReason, OfferEligibility, ReasonCount};
-use model::{AgentId, CallResponse, Monotonic, Status};
+use machine::{CallResponse, Status};
+use model::{AgentId, Monotonic};
 use serde_json::{Map, Value, json};
 
-use crate::context::Context;
+use crate::effects::Context;
 use crate::framework::Framework;
 use crate::input::Explain;
 use crate::master::Master;

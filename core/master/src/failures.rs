@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use failures::AgentRegistryState;
+use machine::CallResponse;
 use messages::{tepui, v1};
-use model::{AgentId, CallResponse, FrameworkId, ReplyId, Upid};
+use model::{AgentId, FrameworkId, ReplyId, Upid};
 
-use crate::change::Change;
-use crate::context::Context;
+use crate::effects::{Context, Timer};
 use crate::master::Master;
-use crate::outbox::Timer;
 use crate::registry::{Continuation, RegistryOperation};
+use model::master::Change;
 
 /// What is learnt in the meantime is written together, so that a bad day costs the registry no more than this: one commit
 /// of so many records at a time, and none for what pings and signals say as long as no incident comes of it.
@@ -181,22 +181,22 @@ impl Master {
 }
 
 /// The audit trail of policies, and what an operator without any sink sees.
-fn log(incident: &failures::Incident, update: failures::IncidentUpdate) {
+fn log(incident: &model::incident::Incident, update: model::incident::IncidentUpdate) {
     let (id, kind, object, details) = (&incident.id, incident.kind, &incident.object, &incident.details);
     match update {
-        failures::IncidentUpdate::Detected | failures::IncidentUpdate::Changed
-            if incident.severity == failures::Severity::Info =>
+        model::incident::IncidentUpdate::Detected | model::incident::IncidentUpdate::Changed
+            if incident.severity == model::incident::Severity::Info =>
         {
             tracing::info!(id, "{kind} of {object}: {details}");
         }
-        failures::IncidentUpdate::Detected | failures::IncidentUpdate::Changed => {
+        model::incident::IncidentUpdate::Detected | model::incident::IncidentUpdate::Changed => {
             tracing::warn!(id, "{kind} of {object}: {details}")
         }
-        failures::IncidentUpdate::Acted => {
+        model::incident::IncidentUpdate::Acted => {
             if let Some(last) = incident.actions.last() {
                 tracing::info!(id, "{kind} of {object}: {}: {}", last.action, last.reason);
             }
         }
-        failures::IncidentUpdate::Recovered => tracing::info!(id, "over: {kind} of {object}"),
+        model::incident::IncidentUpdate::Recovered => tracing::info!(id, "over: {kind} of {object}"),
     }
 }

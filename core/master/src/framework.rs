@@ -10,8 +10,8 @@ use messages::v1;
 use model::{AgentId, FrameworkId, Monotonic, OfferId, Role, StreamId, TaskId, Upid};
 
 use crate::capabilities::FrameworkCapabilities;
-use crate::change::FrameworkSnapshot;
 use crate::task::Task;
+use model::master::FrameworkSnapshot;
 
 /// Where the framework's scheduler is. A driver's address is kept while its link is
 /// down, because it may come back without claiming a failover; a stream is not.

@@ -2,10 +2,10 @@
 
 use model::FrameworkId;
 
-use crate::context::{Context, heartbeat};
+use crate::connection::heartbeat;
+use crate::effects::{Context, Timer};
 use crate::framework::Connection;
 use crate::master::Master;
-use crate::outbox::Timer;
 
 impl Master {
     /// The first heartbeat comes at once: clients that read line by line wait for it to see

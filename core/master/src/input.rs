@@ -1,14 +1,14 @@
 //! Everything that can happen to a master. Inputs are already decoded and have
 //! passed the syntactic checks of `wire` and `validation::call`.
 
+use crate::effects::Timer;
+use machine::StoreToken;
 use std::collections::BTreeSet;
 use std::net::SocketAddrV4;
 
 use messages::tepui::registry::Partition;
 use messages::{Message, v1};
 use model::{Principal, ReplyId, StreamId, Upid};
-
-use crate::outbox::{StoreToken, Timer};
 
 #[derive(Debug)]
 pub enum Input {
@@ -25,6 +25,8 @@ pub enum Input {
     OperatorCall(OperatorCall),
     /// A change of the partitions, which Mesos does not have.
     PartitionCall(PartitionCall),
+    /// An operator ends a task, which in Mesos only its scheduler can.
+    KillTask(KillTask),
     /// A libprocess message to one of the master's processes.
     Message(PeerMessage),
     /// The link to every process at this address broke.
@@ -67,6 +69,14 @@ pub struct OperatorCall {
     pub reply: ReplyId,
     pub caller: Caller,
     pub call: Box<v1::master::Call>,
+}
+
+#[derive(Debug)]
+pub struct KillTask {
+    pub reply: ReplyId,
+    pub caller: Caller,
+    pub framework: String,
+    pub task: String,
 }
 
 #[derive(Debug)]

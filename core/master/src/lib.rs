@@ -9,13 +9,13 @@ mod agent_removal_limiter;
 mod allocation;
 mod calls;
 mod capabilities;
-mod change;
 mod config;
-mod context;
+mod connection;
 mod disconnect;
 mod draining;
 mod drivers;
 mod dump;
+mod effects;
 mod executors;
 mod explain;
 mod failures;
@@ -30,7 +30,6 @@ pub mod metrics;
 mod offers;
 mod operations;
 mod operator;
-mod outbox;
 mod outgoing_offers;
 mod peers;
 mod pings;
@@ -46,20 +45,14 @@ mod text;
 mod timing_wheel;
 mod updates;
 
-pub use change::{
-    AgentRemoval, AgentSnapshot, Change, ExecutorSnapshot, FrameworkSnapshot, MaintenanceSnapshot, OfferSnapshot,
-    TaskRemoval,
-};
 pub use config::Config;
-pub use framework_metrics::FrameworkMetrics;
+pub use effects::{Command, Effect, MasterEffects, Outbox, SchedulerEvent, Timer};
 pub use input::{
-    Caller, Explain, Input, OperatorCall, PartitionCall, PartitionRequest, PeerMessage, SchedulerCall,
+    Caller, Explain, Input, KillTask, OperatorCall, PartitionCall, PartitionRequest, PeerMessage, SchedulerCall,
     SchedulerSubscribe,
 };
 pub use master::Master;
 pub use metrics::Metrics;
-pub use operations::OperationUuid;
-pub use outbox::{Effect, Outbox, StoreToken, Timer};
 pub use outgoing_offers::{OffersEvent, OutgoingOffer};
 pub use registry::{
     AgentRecord, CorruptRegistry, Entry, MachineKey, RegistryOperation, RegistryState, UnreachableRecord,

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use allocator::Allocator;
+use machine::StateMachine;
 use messages::v1;
 use model::{Now, Random};
 
 use crate::agent::Agents;
 use crate::agent_removal_limiter::AgentRemovalLimiter;
 use crate::config::Config;
-use crate::context::Context;
+use crate::effects::{Context, MasterEffects, Outbox, Timer};
 use crate::framework::Frameworks;
 use crate::ids::Ids;
 use crate::input::Input;
@@ -17,7 +18,6 @@ use crate::links::Links;
 use crate::metrics::Metrics;
 use crate::offers::Offers;
 use crate::operations::Operations;
-use crate::outbox::{Outbox, Timer};
 use crate::policy::Policy;
 use crate::recovery::Recovery;
 use crate::registry::{Registry, RegistryState};
@@ -50,6 +50,37 @@ pub struct Master {
     pub(crate) allocator: Allocator,
     /// An allocation run is due at this time.
     pub(crate) allocation_armed: Option<model::Monotonic>,
+}
+
+impl StateMachine for Master {
+    type Input = Input;
+    type Effects = MasterEffects;
+
+    fn step(&mut self, now: Now, input: Input, out: &mut Outbox) {
+        let before = out.effects().len();
+        let name = self.name.clone();
+        let cx = &mut Context::new(now, &name, out);
+        match input {
+            Input::Elected => self.recover_from_registry(cx),
+            Input::SchedulerSubscribe(subscribe) => self.subscribe_http(cx, subscribe),
+            Input::SchedulerCall(call) => self.scheduler_call(cx, call),
+            Input::StreamClosed(stream) => self.stream_closed(cx, stream),
+            Input::OperatorCall(call) => self.operator_call(cx, call),
+            Input::PartitionCall(call) => self.partition_call(cx, call),
+            Input::KillTask(kill) => self.kill_by_operator(cx, kill),
+            Input::Message(message) => self.message(cx, message),
+            Input::Exited(address) => self.exited(cx, address),
+            Input::Explain(request) => self.explain(cx, request),
+            Input::Whitelist(hostnames) => self.allocator.update_whitelist(hostnames),
+            Input::Timer(timer) => self.timer(cx, timer),
+            Input::Stored(token) => self.stored(cx, token),
+            Input::StoreStalled(Some(reason)) => self.observe(cx, failures::Event::RegistryStalled(reason)),
+            Input::StoreStalled(None) => self.observe(cx, failures::Event::RegistryWritten),
+        }
+        self.publish_refusals(cx);
+        self.schedule_allocation(cx);
+        self.count_events(out.effects().get(before..).unwrap_or_default());
+    }
 }
 
 impl Master {
@@ -94,31 +125,6 @@ impl Master {
 
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
-    }
-
-    pub fn step(&mut self, now: Now, input: Input, out: &mut Outbox) {
-        let before = out.effects().len();
-        let name = self.name.clone();
-        let cx = &mut Context { now, master: &name, out };
-        match input {
-            Input::Elected => self.recover_from_registry(cx),
-            Input::SchedulerSubscribe(subscribe) => self.subscribe_http(cx, subscribe),
-            Input::SchedulerCall(call) => self.scheduler_call(cx, call),
-            Input::StreamClosed(stream) => self.stream_closed(cx, stream),
-            Input::OperatorCall(call) => self.operator_call(cx, call),
-            Input::PartitionCall(call) => self.partition_call(cx, call),
-            Input::Message(message) => self.message(cx, message),
-            Input::Exited(address) => self.exited(cx, address),
-            Input::Explain(request) => self.explain(cx, request),
-            Input::Whitelist(hostnames) => self.allocator.update_whitelist(hostnames),
-            Input::Timer(timer) => self.timer(cx, timer),
-            Input::Stored(token) => self.stored(cx, token),
-            Input::StoreStalled(Some(reason)) => self.observe(cx, failures::Event::RegistryStalled(reason)),
-            Input::StoreStalled(None) => self.observe(cx, failures::Event::RegistryWritten),
-        }
-        self.publish_refusals(cx);
-        self.schedule_allocation(cx);
-        self.count_events(out.effects().get(before..).unwrap_or_default());
     }
 
     fn timer(&mut self, cx: &mut Context<'_>, timer: Timer) {

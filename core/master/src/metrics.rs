@@ -1,44 +1,18 @@
 //! The counters and gauges of a master under their Mesos names. The core writes, readers
 //! read; a value is a relaxed atomic because no decision depends on it.
 
+use model::MetricValue;
 use std::borrow::Cow;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 use messages::v1;
 use resources::Resources;
 use v1::offer::operation::Type as OperationType;
 
-/// A counter or a gauge.
-#[derive(Debug, Default)]
-pub struct Value(AtomicI64);
-
-impl Value {
-    pub fn increment(&self) {
-        self.add(1);
-    }
-
-    pub fn decrement(&self) {
-        self.add(-1);
-    }
-
-    pub fn add(&self, amount: i64) {
-        self.0.fetch_add(amount, Ordering::Relaxed);
-    }
-
-    pub fn set(&self, value: i64) {
-        self.0.store(value, Ordering::Relaxed);
-    }
-
-    pub fn get(&self) -> i64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
 macro_rules! metrics {
     ($($field:ident = $name:literal,)*) => {
         #[derive(Debug, Default)]
         pub struct Metrics {
-            $(pub $field: Value,)*
+            $(pub $field: MetricValue,)*
             /// Of registered agents.
             pub(crate) total: ResourceGauges,
             /// By tasks and executors on them.
@@ -177,7 +151,7 @@ impl Metrics {
     }
 
     /// The gauge of tasks that are now in this state, for the states that have one.
-    pub(crate) fn tasks_in(&self, state: v1::TaskState) -> Option<&Value> {
+    pub(crate) fn tasks_in(&self, state: v1::TaskState) -> Option<&MetricValue> {
         match state {
             v1::TaskState::TaskStaging => Some(&self.tasks_staging),
             v1::TaskState::TaskStarting => Some(&self.tasks_starting),
@@ -214,8 +188,8 @@ const NAMES: [&str; 4] = ["cpus", "gpus", "mem", "disk"];
 /// ResourceGauges of the resources that have gauges, in thousandths.
 #[derive(Debug, Default)]
 pub(crate) struct ResourceGauges {
-    firm: [Value; NAMES.len()],
-    revocable: [Value; NAMES.len()],
+    firm: [MetricValue; NAMES.len()],
+    revocable: [MetricValue; NAMES.len()],
 }
 
 impl ResourceGauges {
@@ -244,11 +218,11 @@ const REASONS: usize = 35;
 
 /// `master/task_<state>/source_<source>/reason_<reason>`: a table, since the set is closed.
 #[derive(Debug)]
-struct TaskStateCounters(Box<[Value]>);
+struct TaskStateCounters(Box<[MetricValue]>);
 
 impl Default for TaskStateCounters {
     fn default() -> Self {
-        TaskStateCounters((0..STATES * SOURCES * REASONS).map(|_| Value::default()).collect())
+        TaskStateCounters((0..STATES * SOURCES * REASONS).map(|_| MetricValue::default()).collect())
     }
 }
 
@@ -282,7 +256,7 @@ impl TaskStateCounters {
 
 /// `master/operations/<state>` and `master/operations/<type>/<state>`, each state and their `total`.
 #[derive(Debug)]
-pub(crate) struct OperationStateCounters(Box<[Value]>);
+pub(crate) struct OperationStateCounters(Box<[MetricValue]>);
 
 /// `None` stands for all types.
 const OPERATION_TYPES: [Option<OperationType>; 9] = [
@@ -312,7 +286,9 @@ const OPERATION_STATES: [Option<v1::OperationState>; 9] = [
 
 impl Default for OperationStateCounters {
     fn default() -> Self {
-        OperationStateCounters((0..OPERATION_TYPES.len() * OPERATION_STATES.len()).map(|_| Value::default()).collect())
+        OperationStateCounters(
+            (0..OPERATION_TYPES.len() * OPERATION_STATES.len()).map(|_| MetricValue::default()).collect(),
+        )
     }
 }
 

@@ -7,11 +7,10 @@ use model::{AgentId, FrameworkId, OfferId, Role};
 use resources::Resources;
 use rustc_hash::FxHashMap;
 
-use crate::change::{Change, OfferSnapshot};
-use crate::context::Context;
+use crate::effects::{Context, Timer};
 use crate::master::Master;
-use crate::outbox::Timer;
 use crate::outgoing_offers::{OfferFormat, OutgoingOffer};
+use model::master::{Change, OfferSnapshot};
 
 #[derive(Debug, Default)]
 pub(crate) struct Offers {
@@ -36,7 +35,7 @@ impl Master {
     pub(crate) fn offer(&mut self, cx: &mut Context<'_>, id: &FrameworkId, allocations: Vec<Allocation>) {
         let mut offers = Vec::with_capacity(allocations.len().min(self.config.max_offers_per_event));
         self.offers.map.reserve(allocations.len());
-        cx.out.reserve(allocations.len());
+        cx.reserve(allocations.len());
         for allocation in allocations {
             match self.make_offer(cx, id, &allocation) {
                 Some(offer) => offers.push(offer),

@@ -1,10 +1,12 @@
 //! Operator calls that change the cluster.
 
+use machine::{CallResponse, Status};
+use messages::v1;
 use messages::v1::master::call::Type;
-use model::{CallResponse, Status};
+use messages::v1::scheduler::call::Kill;
 
-use crate::context::Context;
-use crate::input::OperatorCall;
+use crate::effects::Context;
+use crate::input::{KillTask, OperatorCall};
 use crate::master::Master;
 use crate::policy::is_policy_call;
 
@@ -34,6 +36,19 @@ impl Master {
             ),
         };
         cx.reply(request.reply, answer);
+    }
+
+    /// The agent is asked as for a KILL of the framework, which hears of the end by the task's status.
+    pub(crate) fn kill_by_operator(&mut self, cx: &mut Context<'_>, request: KillTask) {
+        let framework = self.frameworks.get(&request.framework);
+        let found = framework.filter(|framework| framework.tasks.contains_key(request.task.as_str()));
+        let Some(framework) = found.map(|framework| framework.id().clone()) else {
+            let text = format!("No live task '{}' of a framework '{}'", request.task, request.framework);
+            return cx.reply(request.reply, CallResponse::new(Status::NotFound, text));
+        };
+        let task_id = v1::TaskId { value: request.task };
+        self.kill(cx, &framework, Kill { task_id, ..Kill::default() });
+        cx.reply(request.reply, CallResponse::accepted());
     }
 
     fn teardown_by_operator(&mut self, cx: &mut Context<'_>, id: &str) -> CallResponse {

@@ -10,8 +10,8 @@ use messages::v1::scheduler::{Event, event};
 use model::ExecutorId;
 use wire::ContentType;
 
-use crate::change::{AgentSnapshot, OfferSnapshot};
 use crate::framework::Framework;
+use model::master::{AgentSnapshot, OfferSnapshot};
 
 /// The number of `Event.offers`, and of `Event.Offers.offers` in that.
 const EVENT_OFFERS: u32 = 3;
@@ -49,6 +49,11 @@ impl OfferFormat {
 }
 
 impl OffersEvent {
+    /// How many bytes the event keeps in memory while it waits; the offers and agents themselves are shared.
+    pub(crate) fn size(&self) -> usize {
+        self.0.len() * size_of::<OutgoingOffer>()
+    }
+
     pub(crate) fn new(offers: Vec<OutgoingOffer>) -> Self {
         OffersEvent(Arc::new(offers))
     }

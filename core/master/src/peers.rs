@@ -5,7 +5,7 @@ use messages::v1::scheduler::call;
 use messages::{Message, internal, v1};
 use model::{AgentId, FrameworkId, Upid};
 
-use crate::context::Context;
+use crate::effects::Context;
 use crate::input::PeerMessage;
 use crate::master::Master;
 

@@ -6,9 +6,8 @@ use model::AgentId;
 
 use crate::agent::Agent;
 use crate::agent_removal_limiter::UnreachableReason;
-use crate::context::Context;
+use crate::effects::{Context, Timer};
 use crate::master::Master;
-use crate::outbox::Timer;
 
 impl Master {
     /// The first ping goes out at once, the next ones with the wheel.

@@ -10,14 +10,14 @@ use resources::Resources;
 
 use crate::agent::UnreachableAgent;
 use crate::capabilities::{AgentCapabilities, capability_numbers};
-use crate::change::{AgentSnapshot, Change, TaskRemoval};
-use crate::context::Context;
+use crate::effects::Context;
 use crate::framework::roles_of;
 use crate::master::Master;
 use crate::registration::{total_of, upgrade};
 use crate::registry::{Continuation, RegistryOperation};
 use crate::reregistration::current_status;
 use crate::task;
+use model::master::{AgentSnapshot, Change, TaskRemoval};
 
 impl Master {
     /// The registry agrees that the agent is back.
@@ -130,7 +130,7 @@ impl Master {
     /// A retry answers the one whose removal is under way; one that was marked gone has to end.
     pub(crate) fn is_being_removed_or_gone(&self, cx: &mut Context<'_>, id: &AgentId, from: &Upid) -> bool {
         if self.registry.state.gone.contains_key(id) {
-            cx.shut_down(from, "Agent has been marked gone");
+            crate::connection::shut_down_agent(cx, from, "Agent has been marked gone");
             return true;
         }
         self.registry.pending_removals.contains_key(id)

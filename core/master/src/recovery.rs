@@ -11,11 +11,10 @@ use model::{AgentId, Upid};
 
 use crate::agent::UnreachableAgent;
 use crate::agent_removal_limiter::UnreachableReason;
-use crate::change::Change;
-use crate::context::Context;
+use crate::effects::{Context, Timer};
 use crate::master::Master;
-use crate::outbox::Timer;
 use crate::registry::AgentRecord;
+use model::master::Change;
 
 /// By then those that notice the new master by themselves are back.
 const FIRST_PING_DELAY: Duration = Duration::from_secs(1);

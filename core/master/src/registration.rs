@@ -8,11 +8,11 @@ use resources::Resources;
 
 use crate::agent::Agent;
 use crate::capabilities::capability_numbers;
-use crate::change::{AgentSnapshot, Change};
-use crate::context::Context;
+use crate::effects::Context;
 use crate::master::Master;
 use crate::registry::{AgentRemovalReason, Continuation, RegistryOperation};
 use crate::text::Version;
+use model::master::{AgentSnapshot, Change};
 
 /// Mesos' words.
 const REPLACED: &str = "a new agent registered at the same address";
@@ -34,7 +34,7 @@ impl Master {
             return;
         }
         if self.is_machine_down(&message.slave, &from) {
-            return cx.shut_down(&from, "Machine is `DOWN`");
+            return crate::connection::shut_down_agent(cx, &from, "Machine is `DOWN`");
         }
         if !self.is_acceptable(&from, message.version.as_deref(), &message.slave) {
             return;

@@ -9,15 +9,14 @@ use model::{AgentId, ExecutorId, FrameworkId, Upid};
 use resources::Resources;
 
 use crate::capabilities::{AgentCapabilities, capability_numbers};
-use crate::change::Change;
-use crate::context::Context;
+use crate::effects::{Context, Timer};
 use crate::master::Master;
-use crate::outbox::Timer;
 use crate::registration::{total_of, upgrade};
 use crate::registry::{Continuation, RegistryOperation};
 use crate::subscribe::update_framework_message;
 use crate::task;
 use crate::updates::MasterGenerated;
+use model::master::Change;
 
 impl Master {
     pub(crate) fn reregister_agent(
@@ -39,7 +38,7 @@ impl Master {
             return tracing::warn!(agent = %from, %reason, "refusing the re-registration of an agent");
         }
         if self.is_machine_down(&message.slave, &from) {
-            return cx.shut_down(&from, "Machine is `DOWN`");
+            return crate::connection::shut_down_agent(cx, &from, "Machine is `DOWN`");
         }
         if !self.is_acceptable(&from, message.version.as_deref(), &message.slave) {
             return;
@@ -47,7 +46,11 @@ impl Master {
         upgrade(&mut message.slave.resources);
         let Some(agent) = self.agents.get(id.as_str()) else { return self.readmit(cx, id, from, message) };
         if agent.state.pid.address.ip() != from.address.ip() || agent.state.info.hostname != message.slave.hostname {
-            return cx.shut_down(&from, "Agent attempted to reregister with different IP / hostname");
+            return crate::connection::shut_down_agent(
+                cx,
+                &from,
+                "Agent attempted to reregister with different IP / hostname",
+            );
         }
         if *agent.state.info == message.slave {
             return self.reregistered(cx, from, *message);
@@ -66,7 +69,7 @@ impl Master {
         }
         let Some(agent) = self.agents.get(id.as_str()) else { return };
         let Some(total) = total_of(&message.slave.resources, &message.checkpointed_resources) else {
-            return cx.shut_down(&from, "Agent reregistered with invalid resources");
+            return crate::connection::shut_down_agent(cx, &from, "Agent reregistered with invalid resources");
         };
         // Its report may be of before operations that are under way: it knows of those soon.
         let stands = self.has_pending_operations(&id);
@@ -125,7 +128,7 @@ impl Master {
             cx.link(now);
         }
         if self.links.release(before) {
-            cx.out.push(crate::outbox::Effect::Unlink(before));
+            cx.unlink(before);
         }
     }
 

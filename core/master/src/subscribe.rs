@@ -5,18 +5,18 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use allocator::{OfferConstraintsFilter, PatternLimits};
+use machine::CallResponse;
 use messages::v1::scheduler::call::Type;
 use messages::{internal, v1};
-use model::{AgentId, CallResponse, FrameworkId, Role, StreamId, Timestamp, Upid};
+use model::{AgentId, FrameworkId, Role, StreamId, Timestamp, Upid};
 use validation::Invalid;
 
-use crate::change::{Change, FrameworkSnapshot};
-use crate::context::Context;
+use crate::effects::{Context, Timer};
 use crate::framework::{Connection, Framework, roles_of};
-use crate::framework_metrics::FrameworkMetrics;
 use crate::input::SchedulerSubscribe;
 use crate::master::Master;
-use crate::outbox::{Effect, Timer};
+use model::master::FrameworkMetrics;
+use model::master::{Change, FrameworkSnapshot};
 
 /// A subscription that has passed the checks of its content.
 struct Subscription {
@@ -55,7 +55,7 @@ impl Master {
             .and_then(|subscription| self.subscribed_http(cx, stream, subscription));
         if let Err(refusal) = result {
             connection.error(cx, refusal.reason());
-            cx.out.push(Effect::CloseStream(stream));
+            cx.close_stream(stream);
         }
     }
 
@@ -442,10 +442,10 @@ impl Master {
     pub(crate) fn close(&mut self, cx: &mut Context<'_>, connection: &Connection) {
         match connection {
             Connection::None => {}
-            Connection::Http(stream) => cx.out.push(Effect::CloseStream(*stream)),
+            Connection::Http(stream) => cx.close_stream(*stream),
             Connection::Driver(pid) => {
                 if self.links.release(pid.address) {
-                    cx.out.push(Effect::Unlink(pid.address));
+                    cx.unlink(pid.address);
                 }
             }
         }

@@ -7,10 +7,10 @@ use messages::{internal, v1};
 use model::{AgentId, FrameworkId, TaskId, Timestamp, Upid};
 use resources::Resources;
 
-use crate::change::{Change, TaskRemoval};
-use crate::context::Context;
+use crate::effects::Context;
 use crate::master::Master;
 use crate::task::{self, Task};
+use model::master::{Change, TaskRemoval};
 
 /// An update that the master makes up, because nobody else will say it. It has no uuid:
 /// there is nobody to acknowledge it to.

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use common::calls::*;
 use common::*;
-use master::{AgentRemoval, Change, Effect, RegistryOperation};
+use master::{Effect, RegistryOperation};
 use messages::{internal, v1};
+use model::master::{AgentRemoval, Change};
 
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -65,7 +66,7 @@ fn an_agent_is_registered_once_its_record_is_durable() {
     assert_eq!(c.received(&a.pid), [""; 0]);
     assert!(matches!(
         c.effects.iter().find(|effect| matches!(effect, Effect::Store { .. })),
-        Some(Effect::Store { operation: RegistryOperation::AdmitAgent(..), .. })
+        Some(Effect::Store { record: RegistryOperation::AdmitAgent(..), .. })
     ));
     // Retries meanwhile do not admit it twice.
     c.send(&a.pid, register("cpus:4;mem:1024"));

@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use common::calls::*;
 use common::*;
+use machine::{CallResponse, Status};
+use master::{Caller, Effect, Input, KillTask};
 use messages::{Message, internal, v1};
-use model::CallResponse;
+use model::ReplyId;
 
 struct Scenario {
     c: Cluster,
@@ -333,6 +335,25 @@ fn killing() {
         c.heard(&f),
         ["UPDATE ghost TASK_UNKNOWN REASON_RECONCILIATION SOURCE_MASTER: Reconciliation: Task is unknown"]
     );
+}
+
+#[test]
+fn an_operator_ends_a_task() {
+    let Scenario { mut c, a, f, offer } = scenario(framework_info());
+    c.call(&f, accept(&[&offer], vec![launch(vec![task("t", &offer, "cpus:1;mem:128")])]));
+    c.received(&a.pid);
+    let kill = |c: &mut Cluster, framework: &str, task: &str| {
+        let (framework, task) = (framework.to_owned(), task.to_owned());
+        c.deliver(Input::KillTask(KillTask { reply: ReplyId(777), caller: Caller::default(), framework, task }));
+        let answer = c.effects.iter().rev().find_map(|effect| match effect {
+            Effect::Reply { reply: ReplyId(777), response: answer } => Some(answer.status),
+            _ => None,
+        });
+        (answer.unwrap(), c.received(&a.pid))
+    };
+    assert_eq!(kill(&mut c, &f.id, "t"), (Status::Accepted, vec!["KillTask t".to_owned()]));
+    assert_eq!(kill(&mut c, &f.id, "ghost"), (Status::NotFound, Vec::new()));
+    assert_eq!(kill(&mut c, "nobody", "t"), (Status::NotFound, Vec::new()));
 }
 
 #[test]

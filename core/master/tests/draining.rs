@@ -9,9 +9,10 @@ use std::time::Duration;
 use common::calls::*;
 use common::operators::*;
 use common::*;
-use master::{AgentRemoval, Change};
+use machine::{CallResponse, Status};
 use messages::v1;
-use model::{AgentId, CallResponse, Status};
+use model::AgentId;
+use model::master::{AgentRemoval, Change};
 
 fn without_pings(lines: Vec<String>) -> Vec<String> {
     lines.into_iter().filter(|line| !line.contains("Ping")).collect()

@@ -7,8 +7,9 @@ mod common;
 use common::calls::*;
 use common::operators::teardown_framework;
 use common::*;
+use machine::CallResponse;
 use messages::{Message, internal, v1};
-use model::{CallResponse, Upid};
+use model::Upid;
 
 fn driver(port: u16) -> Upid {
     format!("scheduler-1@127.0.0.1:{port}").parse().unwrap()

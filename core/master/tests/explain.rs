@@ -7,15 +7,16 @@ mod common;
 use allocator::ExplainQuery;
 use common::calls::*;
 use common::*;
+use machine::{CallResponse, Status};
 use master::{Effect, Explain, Input};
-use model::{AgentId, CallResponse, FrameworkId, ReplyId, Status};
+use model::{AgentId, FrameworkId, ReplyId};
 
 fn ask(c: &mut Cluster, question: ExplainQuery) -> CallResponse {
     c.forget();
     let reply = ReplyId(777);
     c.deliver(Input::Explain(Explain { reply, question }));
     let mut answers = c.effects.iter().filter_map(|effect| match effect {
-        Effect::Reply { reply: to, answer } if *to == reply => Some(answer.clone()),
+        Effect::Reply { reply: to, response: answer } if *to == reply => Some(answer.clone()),
         _ => None,
     });
     answers.next().unwrap()

@@ -9,11 +9,13 @@ use std::time::Duration;
 use common::calls::*;
 use common::operators::*;
 use common::*;
-use master::{AgentRemoval, Change, Effect, Input, PartitionCall, PartitionRequest};
+use machine::Status;
+use master::{Effect, Input, PartitionCall, PartitionRequest};
 use messages::tepui::registry::Partition;
 use messages::tepui::registry::partition::Share;
 use messages::{Message, v1};
-use model::{AgentId, ReplyId, Status};
+use model::master::{AgentRemoval, Change};
+use model::{AgentId, ReplyId};
 
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)

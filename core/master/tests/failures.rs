@@ -10,11 +10,14 @@ use allocator::ExplainQuery;
 use common::calls::*;
 use common::operators::*;
 use common::*;
-use failures::{Kind, Policy};
-use master::{Change, Effect, Explain, Input, RegistryOperation};
+use failures::Policy;
+use machine::CallResponse;
+use master::{Effect, Explain, Input, RegistryOperation};
 use messages::tepui::AgentHealth;
 use messages::{Message, v1};
-use model::{AgentId, CallResponse, ReplyId, Upid};
+use model::incident::Kind;
+use model::master::Change;
+use model::{AgentId, ReplyId, Upid};
 
 const PING: Duration = Duration::from_secs(15);
 
@@ -45,7 +48,7 @@ fn incidents(c: &Cluster) -> Vec<String> {
             last.insert(incident.number, incident.clone());
         }
     }
-    let show = |incident: &failures::Incident| {
+    let show = |incident: &model::incident::Incident| {
         let actions: Vec<&str> = incident.actions.iter().map(|action| &*action.action).collect();
         let state = if incident.is_open() { "open" } else { "over" };
         format!("{} {} {state} [{}]", incident.kind, incident.object, actions.join(" "))
@@ -67,7 +70,7 @@ fn explained(c: &mut Cluster, agent: &str) -> serde_json::Value {
     let question = ExplainQuery { agent: Some(AgentId::new(agent)), ..ExplainQuery::default() };
     c.deliver(Input::Explain(Explain { reply: ReplyId(777), question }));
     let mut answers = c.effects.iter().rev().filter_map(|effect| match effect {
-        Effect::Reply { reply: ReplyId(777), answer } => Some(answer.body.clone()),
+        Effect::Reply { reply: ReplyId(777), response: answer } => Some(answer.body.clone()),
         _ => None,
     });
     serde_json::from_str(&answers.next().unwrap()).unwrap()
@@ -150,7 +153,7 @@ fn a_flapping_agent_is_kept_from_offers_for_its_quarantine() {
 /// How many commits were asked for to keep what is known of failures.
 fn notes(c: &Cluster) -> usize {
     let is_note =
-        |effect: &&Effect| matches!(effect, Effect::Store { operation: RegistryOperation::PersistFailures(_), .. });
+        |effect: &&Effect| matches!(effect, Effect::Store { record: RegistryOperation::PersistFailures(_), .. });
     c.effects.iter().filter(is_note).count()
 }
 

@@ -7,7 +7,7 @@ mod common;
 use common::calls::*;
 use common::operations::reserve_for;
 use common::*;
-use master::{Change, FrameworkMetrics};
+use model::master::{Change, FrameworkMetrics};
 
 /// Of the only framework.
 fn framework_metrics(c: &Cluster) -> FrameworkMetrics {

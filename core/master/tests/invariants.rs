@@ -11,9 +11,10 @@ use std::time::Duration;
 use common::calls::*;
 use common::operators::*;
 use common::*;
-use master::{AgentRemoval, Change, Effect, OutgoingOffer};
+use master::{Effect, OutgoingOffer, SchedulerEvent};
 use messages::{internal, v1};
 use model::Upid;
+use model::master::{AgentRemoval, Change};
 use proptest::prelude::*;
 use resources::Resources;
 
@@ -353,7 +354,7 @@ impl World {
     fn learn(&mut self) {
         for effect in std::mem::take(&mut self.c.effects) {
             match effect {
-                Effect::Event { stream, event } => {
+                Effect::Event { stream, event: SchedulerEvent::Message(event) } => {
                     for party in &mut self.frameworks {
                         if party.http.as_ref().is_some_and(|http| http.stream == stream)
                             && let Some(subscribed) = &event.subscribed
@@ -362,7 +363,7 @@ impl World {
                         }
                     }
                 }
-                Effect::Offers { stream, offers } => {
+                Effect::Event { stream, event: SchedulerEvent::Offers(offers) } => {
                     let known = self.frameworks.iter_mut();
                     for party in known.filter(|party| party.http.as_ref().is_some_and(|http| http.stream == stream)) {
                         party.offers.extend(offers.offers().iter().map(OutgoingOffer::to_proto));

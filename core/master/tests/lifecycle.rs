@@ -6,7 +6,7 @@ mod common;
 
 use common::calls::*;
 use common::*;
-use model::CallResponse;
+use machine::CallResponse;
 
 #[test]
 fn a_task_lives_and_dies() {
@@ -95,6 +95,7 @@ fn everything_that_happens_and_in_which_order() {
     };
     insta::assert_snapshot!(c.transcript(), @r"
     publish framework m-0000 added
+    session of m-0000 opened
     event SUBSCRIBED m-0000
     event HEARTBEAT
     arm Heartbeat(41)

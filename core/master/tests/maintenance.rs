@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use common::calls::*;
 use common::*;
-use master::{Change, Effect, Input, RegistryState};
+use machine::{CallResponse, Status};
+use master::{Effect, Input, RegistryState};
 use messages::v1;
 use messages::v1::maintenance::{Schedule, Window};
 use messages::v1::master::call::{StartMaintenance, StopMaintenance, Type, UpdateMaintenanceSchedule, UpdateWeights};
 use messages::v1::scheduler::call;
-use model::{CallResponse, Status};
+use model::master::Change;
 
 fn operator_call(kind: Type) -> v1::master::Call {
     v1::master::Call { r#type: Some(kind as i32), ..Default::default() }
@@ -94,7 +95,7 @@ fn decline_inverse(ids: &[&v1::OfferId], refuse_seconds: f64) -> v1::scheduler::
 fn registry(c: &Cluster) -> RegistryState {
     let mut state = RegistryState::default();
     for effect in &c.effects {
-        if let Effect::Store { operation, .. } = effect {
+        if let Effect::Store { record: operation, .. } = effect {
             state.apply(operation);
         }
     }

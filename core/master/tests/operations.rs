@@ -10,8 +10,8 @@ use common::calls::*;
 use common::operations::*;
 use common::operators::drain_agent;
 use common::*;
+use machine::Status;
 use messages::{Message, internal, v1};
-use model::Status;
 use v1::framework_info::capability::Type as Capability;
 use v1::offer::Operation;
 

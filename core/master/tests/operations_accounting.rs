@@ -11,8 +11,9 @@ use std::time::Duration;
 use common::calls::*;
 use common::operations::*;
 use common::*;
-use master::{Change, Effect, OutgoingOffer};
+use master::{Effect, OutgoingOffer, SchedulerEvent};
 use messages::{Message, internal, v1};
+use model::master::Change;
 use proptest::prelude::*;
 use resources::{ResourceQuantities, Resources};
 use v1::framework_info::capability::Type as Capability;
@@ -253,7 +254,7 @@ impl World {
         }
         for effect in std::mem::take(&mut self.c.effects) {
             match effect {
-                Effect::Event { stream, event } => {
+                Effect::Event { stream, event: SchedulerEvent::Message(event) } => {
                     let Some((_, offers)) = self.frameworks.iter_mut().find(|(f, _)| f.stream == stream) else {
                         continue;
                     };
@@ -261,7 +262,7 @@ impl World {
                         offers.retain(|offer| offer.id != rescind.offer_id);
                     }
                 }
-                Effect::Offers { stream, offers: made } => {
+                Effect::Event { stream, event: SchedulerEvent::Offers(made) } => {
                     let known = self.frameworks.iter_mut().filter(|(f, _)| f.stream == stream);
                     known.for_each(|(_, offers)| offers.extend(made.offers().iter().map(OutgoingOffer::to_proto)));
                 }

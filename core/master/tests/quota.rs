@@ -7,13 +7,15 @@ mod common;
 
 use common::calls::*;
 use common::*;
-use master::{Change, Effect, Input, PartitionCall, PartitionRequest, RegistryState};
+use machine::{CallResponse, Status};
+use master::{Effect, Input, PartitionCall, PartitionRequest, RegistryState};
 use messages::tepui::registry::Partition;
 use messages::tepui::registry::partition::Share;
 use messages::v1;
 use messages::v1::master::call::{RemoveQuota, SetQuota, Type, UpdateQuota};
 use messages::v1::quota::{QuotaConfig, QuotaRequest};
-use model::{CallResponse, ReplyId, Status};
+use model::ReplyId;
+use model::master::Change;
 
 fn operator_call(kind: Type) -> v1::master::Call {
     v1::master::Call { r#type: Some(kind as i32), ..Default::default() }
@@ -54,7 +56,7 @@ fn in_role(role: &str) -> v1::FrameworkInfo {
 fn registry(c: &Cluster) -> RegistryState {
     let mut state = RegistryState::default();
     for effect in &c.effects {
-        if let Effect::Store { operation, .. } = effect {
+        if let Effect::Store { record: operation, .. } = effect {
             state.apply(operation);
         }
     }

@@ -9,11 +9,12 @@ use std::time::Duration;
 use common::calls::*;
 use common::operators::teardown_framework;
 use common::*;
+use machine::CallResponse;
 use messages::v1;
 use messages::v1::scheduler::attribute_constraint::{self, predicate, selector};
 use messages::v1::scheduler::offer_constraints::{RoleConstraints, role_constraints};
 use messages::v1::scheduler::{AttributeConstraint, OfferConstraints};
-use model::{CallResponse, StreamId};
+use model::StreamId;
 
 fn minutes(minutes: u64) -> Duration {
     Duration::from_secs(60 * minutes)
@@ -119,7 +120,7 @@ fn offer_constraints_decide_what_is_offered_and_can_be_seen() {
     let f = c.subscribe_with(constrained(constraints.clone()));
     assert_eq!(c.offered(&f), []);
     let shown = c.changes.iter().find_map(|change| match change {
-        master::Change::FrameworkAdded(framework) => framework.offer_constraints.clone(),
+        model::master::Change::FrameworkAdded(framework) => framework.offer_constraints.clone(),
         _ => None,
     });
     assert_eq!(shown.as_deref(), Some(&constraints));
@@ -128,7 +129,7 @@ fn offer_constraints_decide_what_is_offered_and_can_be_seen() {
     c.forget();
     assert_eq!(c.call(&f, update_framework(returning(framework_info(), &f.id))), CallResponse::ok());
     assert_eq!(c.offered(&f).len(), 1);
-    let master::Change::FrameworkUpdated(framework) = &c.changes[0] else { panic!("{:?}", c.changes) };
+    let model::master::Change::FrameworkUpdated(framework) = &c.changes[0] else { panic!("{:?}", c.changes) };
     assert_eq!(framework.offer_constraints, None);
 }
 
@@ -172,7 +173,7 @@ fn the_authenticated_principal_is_filled_in() {
         caller: master::Caller { principal },
         subscribe: Box::new(v1::scheduler::call::Subscribe { framework_info: framework_info(), ..Default::default() }),
     }));
-    let master::Change::FrameworkAdded(framework) = &c.changes[0] else { panic!("{:?}", c.changes) };
+    let model::master::Change::FrameworkAdded(framework) = &c.changes[0] else { panic!("{:?}", c.changes) };
     assert_eq!(framework.info.principal.as_deref(), Some("alice"));
 }
 
@@ -193,7 +194,7 @@ fn a_second_subscription_takes_over() {
     assert_eq!(again.agent_id.value, a.id);
 
     let stale = c.call_on(Some(Ok(old.stream)), &old.id, revive());
-    assert_eq!(stale.status, model::Status::BadRequest);
+    assert_eq!(stale.status, machine::Status::BadRequest);
     assert_eq!(c.call(&new, revive()), CallResponse::accepted());
     // The edge reports the end of the old connection late: nobody is disconnected by it.
     c.hang_up(&old);
@@ -272,7 +273,7 @@ fn what_cannot_change_is_kept_or_refused() {
     let accepted = c.subscribe(renamed);
     assert_eq!(c.heard(&accepted), ["SUBSCRIBED m-0000", "HEARTBEAT"]);
     let last = c.changes.iter().rev().find_map(|change| match change {
-        master::Change::FrameworkUpdated(framework) => Some(framework.clone()),
+        model::master::Change::FrameworkUpdated(framework) => Some(framework.clone()),
         _ => None,
     });
     assert_eq!(last.unwrap().info.user, "u");
@@ -349,7 +350,7 @@ fn the_order_of_checks_of_a_call() {
         "The stream ID 'junk' included in this request didn't match the stream ID currently associated with \
          framework ID m-0000",
     );
-    assert_eq!(c.call(&f, unknown()).status, model::Status::NotImplemented);
+    assert_eq!(c.call(&f, unknown()).status, machine::Status::NotImplemented);
 }
 
 #[test]
@@ -387,7 +388,7 @@ fn an_operator_tears_down() {
     assert_eq!(c.operator(teardown_framework(&f.id)), CallResponse::ok());
     assert_eq!(c.heard(&f), ["end of stream"]);
     let other = v1::master::Call { r#type: Some(v1::master::call::Type::MarkAgentGone as i32), ..Default::default() };
-    assert_eq!(c.operator(other).status, model::Status::NotImplemented);
+    assert_eq!(c.operator(other).status, machine::Status::NotImplemented);
 }
 
 #[test]

@@ -1,21 +1,24 @@
-//! The words every core shares: ids, addresses, the clocks it is handed, seeded randomness.
+//! What cores and their readers share: ids, clocks, the change streams of masters and agents, and the snapshots in them.
 
-mod call_response;
+pub mod agent;
 mod clock;
 mod duration;
-mod ids;
-mod outbox;
+pub mod incident;
+pub mod master;
+mod metric;
 mod random;
 mod task_state;
-mod upid;
+mod visible;
 mod write;
 
-pub use call_response::{CallResponse, Status};
 pub use clock::{Monotonic, Now, Timestamp};
 pub use duration::{InvalidDuration, format_duration, parse_duration};
-pub use ids::{AgentId, ContainerId, ExecutorId, FrameworkId, OfferId, Principal, ReplyId, Role, StreamId, TaskId};
-pub use outbox::Outbox;
+pub use ids::{
+    AgentId, ContainerId, ExecutorId, FrameworkId, InvalidUpid, OfferId, Principal, ReplyId, Role, StreamId, TaskId,
+    Upid,
+};
+pub use metric::MetricValue;
 pub use random::Random;
 pub use task_state::is_terminal;
-pub use upid::{InvalidUpid, Upid};
+pub use visible::visible;
 pub use write::Write;

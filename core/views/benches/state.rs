@@ -6,10 +6,10 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use master::{AgentSnapshot, Change, FrameworkSnapshot, OfferSnapshot, TaskRemoval};
 use messages::v1;
 use messages::v1::TaskState;
 use messages::v1::master::{Call, call};
+use model::master::{AgentSnapshot, Change, FrameworkSnapshot, OfferSnapshot, TaskRemoval};
 use model::{AgentId, FrameworkId, OfferId, Role, TaskId, Timestamp, Upid};
 use resources::Resources;
 use views::Query;

@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use agent::{Change, ExecutorSnapshot, ExecutorState, FrameworkSnapshot, RecoveredCompletedExecutor};
 use common::{Recording, assert_same};
 use messages::v1;
 use messages::v1::agent::{Call, Response, call};
+use model::agent::{Change, ExecutorSnapshot, ExecutorState, FrameworkSnapshot, RecoveredCompletedExecutor};
 use model::{ContainerId, ExecutorId, FrameworkId, TaskId, Timestamp};
 use resources::Resources;
 use serde_json::Value;
@@ -113,7 +113,7 @@ fn an_agent_that_is_drained_says_so() {
         total: Resources::default(),
         master: None,
         registered: true,
-        draining: Some(Arc::new(agent::Draining { config, since })),
+        draining: Some(Arc::new(model::agent::Draining { config, since })),
     });
     let snapshot = view.snapshot();
     let state = snapshot.get("/state", &Query::default(), &BTreeMap::new()).unwrap();

@@ -9,11 +9,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use common::{Recording, assert_same};
-use master::{AgentRemoval, Change, FrameworkSnapshot, TaskRemoval};
 use messages::v1;
 use messages::v1::TaskState;
 use messages::v1::master::Event;
 use messages::v1::master::event::Type;
+use model::master::{AgentRemoval, Change, FrameworkSnapshot, TaskRemoval};
 use model::{AgentId, FrameworkId, Role, TaskId, Timestamp};
 use serde_json::Value;
 use views::master::View;

@@ -7,8 +7,8 @@ mod scenario;
 
 use std::sync::Arc;
 
-use master::{Change, OperationUuid};
 use messages::v1;
+use model::master::{Change, OperationUuid};
 use serde_json::{Value, json};
 use views::master::View;
 

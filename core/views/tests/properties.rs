@@ -7,10 +7,12 @@ use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
-use master::{AgentRemoval, AgentSnapshot, Change, ExecutorSnapshot, FrameworkSnapshot, OfferSnapshot, TaskRemoval};
 use messages::v1;
 use messages::v1::TaskState;
 use messages::v1::master::{Call, call};
+use model::master::{
+    AgentRemoval, AgentSnapshot, Change, ExecutorSnapshot, FrameworkSnapshot, OfferSnapshot, TaskRemoval,
+};
 use model::{AgentId, ExecutorId, FrameworkId, OfferId, Role, TaskId, Timestamp, Upid};
 use proptest::prelude::*;
 use resources::Resources;

@@ -1,10 +1,15 @@
 //! What can go wrong between a client and the cluster, and what to do about it.
 
+use model::visible;
+
 use crate::address::Address;
+
+/// The longest text of a peer that is repeated, in characters.
+const MAX_SAID: usize = 2000;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("'{given}' is not the address of a master or agent: {reason}")]
+    #[error("'{}' is not the address of a master or agent: {reason}", said(.given))]
     Address { given: String, reason: &'static str },
     #[error("cannot connect to {address}: is it running, and is the address right?")]
     Connect { address: Address, source: std::io::Error },
@@ -13,14 +18,22 @@ pub enum Error {
     #[error("cannot write a request to {0}")]
     Request(Address, #[source] http::Error),
     /// The peer understood the request and refused it.
-    #[error("{address} answered {status}{}{body}{}", if .body.is_empty() { "" } else { ": " }, hint(*.status, body))]
+    #[error("{address} answered {status}{}{}{}", if .body.is_empty() { "" } else { ": " }, said(.body), hint(*.status, .body))]
     Status { address: Address, status: u16, body: String },
+    /// The peer serves no file under this virtual path.
+    #[error(
+        "{address} has no file '{}': nothing has written it yet, it was garbage collected, or its name is another; what \
+         there is: GET http://{address}/files/browse?path=DIRECTORY", said(.path)
+    )]
+    NoFile { address: Address, path: String },
+    #[error("agent {} is not registered with the master, so its files cannot be read", said(.0))]
+    NoAgent(String),
     #[error("{0} redirects in a circle: no master leads at the moment")]
     Redirects(Address),
-    #[error("{address} sent something that is not Mesos: {reason}")]
+    #[error("{address} sent something that is not Mesos: {}", said(.reason))]
     Protocol { address: Address, reason: String },
     /// The master ended the subscription with an ERROR event.
-    #[error("the master refused the framework: {0}")]
+    #[error("the master refused the framework: {}", said(.0))]
     Refused(String),
     #[error("no answer from {0} in time")]
     Timeout(Address),
@@ -36,6 +49,14 @@ pub enum Error {
     NoMaster,
 }
 
+/// Returns what a peer said on one line that steers no terminal, cut where it is very long.
+fn said(text: &str) -> String {
+    match text.char_indices().nth(MAX_SAID) {
+        Some((end, _)) => format!("{}…", visible(text.get(..end).unwrap_or_default())),
+        None => visible(text).into_owned(),
+    }
+}
+
 /// What may be done about a status, after the peer's own words.
 fn hint(status: u16, said: &str) -> &'static str {
     match status {
@@ -43,7 +64,7 @@ fn hint(status: u16, said: &str) -> &'static str {
         403 => " (not subscribed, or not permitted)",
         // Words of its own come from a master that knows the path, and say what is missing.
         404 if said.is_empty() => {
-            " (it has nothing of that name: check the name, and whether this is the master or agent that you mean)"
+            " (it has no such endpoint: is this a master where an agent is meant, or an older version?)"
         }
         503 => " (it is not ready: try again in a moment)",
         _ => "",
@@ -64,5 +85,34 @@ impl Error {
             Error::Status { status, .. } => *status == 503,
             _ => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(error: Error, expect: &str) {
+        assert_eq!(error.to_string(), expect);
+    }
+
+    fn address() -> Address {
+        Address::new("m", 1)
+    }
+
+    #[test]
+    fn what_a_peer_says_stays_on_one_line_and_steers_nothing() {
+        let status = |body: &str| Error::Status { address: address(), status: 400, body: body.to_owned() };
+        check(status("no role 'a\x1b[2J\nb'"), "m:1 answered 400: no role 'a\\x1b[2J\\nb'");
+        check(Error::Refused("\x07".to_owned()), "the master refused the framework: \\x07");
+        let long = status(&"x".repeat(200_000)).to_string();
+        assert!(long.len() < 3000 && long.ends_with('…'), "{}", long.len());
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let missing = Error::NoFile { address: address(), path: "/sandbox/out".to_owned() };
+        assert!(missing.to_string().starts_with("m:1 has no file '/sandbox/out': "), "{missing}");
+        assert!(!missing.is_transient());
     }
 }

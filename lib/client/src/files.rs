@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use crate::address::Address;
 use crate::error::Error;
-use crate::operator::{AgentOperator, FileContents, get_json};
+use crate::operator::{AgentOperator, FileContents, about_file, get_json};
+use crate::rotated::FollowRotated;
 
 /// The most `/files/read` hands out at once is a few pages; asking for more only wastes memory.
 const CHUNK: usize = 64 << 10;
@@ -43,14 +44,15 @@ impl Files {
 
     /// The size of the file.
     pub async fn size(&self, path: &str) -> Result<u64, Error> {
-        let answer = get_json(&self.address, &format!("/files/read?path={}", encode(path))).await?;
+        let answer = get_json(&self.address, &format!("/files/read?path={}", encode(path))).await;
+        let answer = answer.map_err(|error| about_file(error, path))?;
         answer["offset"].as_u64().ok_or_else(|| self.protocol("no offset in the answer to /files/read"))
     }
 
     /// Up to 64 KiB from `offset`; empty at the end of the file.
     pub async fn read(&self, path: &str, offset: u64) -> Result<Chunk, Error> {
         let query = format!("/files/read?path={}&offset={offset}&length={CHUNK}", encode(path));
-        let answer = get_json(&self.address, &query).await?;
+        let answer = get_json(&self.address, &query).await.map_err(|error| about_file(error, path))?;
         match (&answer["offset"], &answer["data"]) {
             (Value::Number(offset), Value::String(data)) => {
                 Ok(Chunk { offset: offset.as_u64().unwrap_or_default(), data: data.clone() })
@@ -70,8 +72,18 @@ impl Files {
         Follow { files: self.clone(), path: path.into(), offset, poll: POLL }
     }
 
+    /// Reads an output that is rotated (`stdout`, `stderr`) from its oldest file on, as one stream.
+    pub fn follow_rotated(&self, path: impl Into<String>) -> FollowRotated {
+        FollowRotated::new(self.clone(), path.into())
+    }
+
+    pub(crate) fn address(&self) -> &Address {
+        &self.address
+    }
+
     pub async fn browse(&self, path: &str) -> Result<Vec<FileInfo>, Error> {
-        let answer = get_json(&self.address, &format!("/files/browse?path={}", encode(path))).await?;
+        let answer = get_json(&self.address, &format!("/files/browse?path={}", encode(path))).await;
+        let answer = answer.map_err(|error| about_file(error, path))?;
         let Value::Array(entries) = answer else { return Err(self.protocol("no list in the answer to /files/browse")) };
         Ok(entries
             .iter()
@@ -110,7 +122,7 @@ impl Follow {
     }
 
     /// What there is beyond what was read, empty when there is nothing yet. A file that
-    /// became shorter was rotated or truncated: it is read from its start.
+    /// became shorter was rotated or truncated: it is read from its start (see [`FollowRotated`] for outputs of tasks).
     pub async fn available(&mut self) -> Result<Vec<u8>, Error> {
         let mut read = self.files.read_bytes(&self.path, self.offset).await?;
         if read.size < self.offset {
@@ -134,7 +146,7 @@ impl Follow {
 }
 
 /// Percent-encodes a query value; everything but unreserved characters and `/` (RFC 3986, 2.3 and 3.4).
-fn encode(text: &str) -> String {
+pub(crate) fn encode(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {

@@ -5,7 +5,7 @@
 //! | [`Driver`] | a framework that survives a change of master |
 //! | [`Scheduler`], [`Events`] | one subscription: calls, and the events it brings |
 //! | [`MasterOperator`], [`AgentOperator`], [`operator_calls`] | everything an operator may ask or order |
-//! | [`Files`], [`Follow`] | sandboxes and logs |
+//! | [`Files`], [`Follow`], [`FollowRotated`] | sandboxes and logs |
 //!
 //! A framework that runs one task and goes home:
 //!
@@ -63,6 +63,7 @@ mod files;
 mod lines;
 mod operator;
 pub mod operator_calls;
+mod rotated;
 mod scheduler;
 mod transport;
 
@@ -73,5 +74,6 @@ pub use error::Error;
 pub use events::Events;
 pub use files::{Chunk, FileInfo, Files, Follow};
 pub use lines::{Lines, lines};
-pub use operator::{AgentOperator, FileContents, MasterOperator, delete, get_json, put_json};
+pub use operator::{AgentOperator, FileContents, MasterOperator, delete, get_json, post_form, put_json};
+pub use rotated::{FollowRotated, Piece};
 pub use scheduler::Scheduler;

@@ -11,6 +11,7 @@ use wire::ContentType;
 use crate::address::Address;
 use crate::error::Error;
 use crate::events::Events;
+use crate::files::encode;
 use crate::transport;
 
 /// Of a master's operator streams (`DEFAULT_HEARTBEAT_INTERVAL` of Mesos).
@@ -26,6 +27,21 @@ pub async fn get_json(address: &Address, path: &str) -> Result<serde_json::Value
 /// Stores a JSON document at a path of its own, such as `/partitions/<id>`; the answer is empty or text.
 pub async fn put_json(address: &Address, path: &str, value: &serde_json::Value) -> Result<String, Error> {
     change(address, http::Method::PUT, path, value.to_string().into()).await
+}
+
+/// Sends a form to a legacy endpoint, such as `/master/teardown`, and returns the text of the answer. The values are
+/// percent-encoded here.
+///
+/// # Errors
+/// [`Error::Status`] where the master refuses it.
+pub async fn post_form(address: &Address, path: &str, fields: &[(&str, &str)]) -> Result<String, Error> {
+    let fields: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect();
+    let body = Bytes::from(fields.join("&"));
+    let call = transport::Call { method: http::Method::POST, path: path.to_owned(), headers: Vec::new(), body };
+    let call = call.header(http::header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+    let (address, response) = transport::send(address, &call).await?;
+    let body = transport::body_of(&address, response).await?;
+    Ok(String::from_utf8_lossy(&body).into_owned())
 }
 
 /// Removes what is at a path.
@@ -97,7 +113,8 @@ impl MasterOperator {
             read_file: Some(Box::new(read_file)),
             ..Default::default()
         };
-        let read = self.call(&call).await?.read_file.ok_or_else(|| missing(&self.address, "read_file"))?;
+        let answer = self.call(&call).await.map_err(|error| about_file(error, path))?;
+        let read = answer.read_file.ok_or_else(|| missing(&self.address, "read_file"))?;
         Ok(FileContents { size: read.size, data: read.data })
     }
 
@@ -107,7 +124,8 @@ impl MasterOperator {
             list_files: Some(v1::master::call::ListFiles { path: path.to_owned() }),
             ..Default::default()
         };
-        let listed = self.call(&call).await?.list_files.ok_or_else(|| missing(&self.address, "list_files"))?;
+        let answer = self.call(&call).await.map_err(|error| about_file(error, path))?;
+        let listed = answer.list_files.ok_or_else(|| missing(&self.address, "list_files"))?;
         Ok(listed.file_infos)
     }
 
@@ -156,7 +174,8 @@ impl AgentOperator {
             read_file: Some(Box::new(read_file)),
             ..Default::default()
         };
-        let read = self.call(&call).await?.read_file.ok_or_else(|| missing(&self.address, "read_file"))?;
+        let answer = self.call(&call).await.map_err(|error| about_file(error, path))?;
+        let read = answer.read_file.ok_or_else(|| missing(&self.address, "read_file"))?;
         Ok(FileContents { size: read.size, data: read.data })
     }
 
@@ -166,8 +185,17 @@ impl AgentOperator {
             list_files: Some(v1::agent::call::ListFiles { path: path.to_owned() }),
             ..Default::default()
         };
-        let listed = self.call(&call).await?.list_files.ok_or_else(|| missing(&self.address, "list_files"))?;
+        let answer = self.call(&call).await.map_err(|error| about_file(error, path))?;
+        let listed = answer.list_files.ok_or_else(|| missing(&self.address, "list_files"))?;
         Ok(listed.file_infos)
+    }
+}
+
+/// Masters and agents answer 404 where they serve no such file, mostly without a word.
+pub(crate) fn about_file(error: Error, path: &str) -> Error {
+    match error {
+        Error::Status { address, status: 404, .. } => Error::NoFile { address, path: path.to_owned() },
+        other => other,
     }
 }
 

@@ -67,7 +67,7 @@ async fn a_status_comes_with_what_to_do() {
         error.is_transient()
     };
     assert!(!check("401 Unauthorized", b"why", "wants credentials").await);
-    assert!(!check("404 Not Found", b"", "it has nothing of that name").await);
+    assert!(!check("404 Not Found", b"", "it has no such endpoint").await);
     // Who says something knows the path.
     assert!(!check("404 Not Found", b"no such partition", "answered 404: no such partition").await);
     assert!(check("503 Service Unavailable", b"why", "try again").await);

@@ -62,7 +62,7 @@ pub enum Event {
     Stored {
         agent: usize,
         incarnation: u64,
-        token: agent::StoreToken,
+        token: machine::StoreToken,
     },
     /// A master's registry commit reaches the coordination service.
     Commit {
@@ -73,7 +73,7 @@ pub enum Event {
     Committed {
         master: usize,
         epoch: u64,
-        tokens: Vec<master::StoreToken>,
+        tokens: Vec<machine::StoreToken>,
         fenced: bool,
     },
     /// A session with the coordination service ends unless its master was in touch meanwhile.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use model::Role;
+use ids::Role;
 
 use crate::{Name, Ranges, Reservation, Resource, ResourceQuantities, Resources, Scalar, Set, Value};
 

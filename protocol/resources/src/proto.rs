@@ -5,13 +5,13 @@
 
 use std::sync::Arc;
 
+use ids::Role;
 use messages::v1;
 use messages::v1::resource::disk_info::source::{self as source_proto, Type as ProtoSource};
 use messages::v1::resource::disk_info::{Persistence as ProtoPersistence, Source as SourceProto};
 use messages::v1::resource::reservation_info::Type as ProtoReservation;
 use messages::v1::resource::{AllocationInfo, DiskInfo, ReservationInfo, RevocableInfo, SharedInfo};
 use messages::v1::value;
-use model::Role;
 
 use crate::disk::Root;
 use crate::resource::DescriptorDetails;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use model::Role;
+use ids::Role;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ReservationKind {

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use model::Role;
+use ids::Role;
 
 use crate::{Disk, Name, Reservation, ReservationKind, Scalar, Value, roles};
 

@@ -4,8 +4,8 @@
 mod common;
 
 use common::*;
+use ids::Role;
 use messages::v1;
-use model::Role;
 use resources::{Resource, ResourceQuantities, Resources, Scalar};
 
 /// Left and right, then their sum, their difference, and whether left contains right.

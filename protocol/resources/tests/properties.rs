@@ -4,8 +4,8 @@
 mod common;
 
 use common::*;
+use ids::Role;
 use messages::v1;
-use model::Role;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;

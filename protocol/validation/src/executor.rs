@@ -79,30 +79,38 @@ fn validate_resources(executor: &ExecutorInfo) -> Result<(), Invalid> {
     resource::validate_revocable_mix(resources).within("Executor mixes revocable and non-revocable resources")
 }
 
-/// Mesos prints both messages between rulers. Ours are in Rust's notation, not in
-/// protobuf's text format: the part that programs match on is the first line.
+/// Mesos prints both messages between rulers. Ours names the fields that differ: the part that programs match on is the
+/// first line, and a message may hold megabytes and secrets.
 fn incompatible(running: &ExecutorInfo, wanted: &ExecutorInfo) -> String {
     let ruler = "-".repeat(60);
     format!(
         "ExecutorInfo is not compatible with existing ExecutorInfo with same ExecutorID.\n{ruler}\n\
-         Existing ExecutorInfo:\n{running:#?}\n{ruler}\nExecutorInfo:\n{wanted:#?}\n{ruler}\n"
+         These fields differ: {}; use another ExecutorID, or the same fields\n{ruler}\n",
+        differences(running, wanted).join(", ")
     )
+}
+
+#[allow(deprecated)] // `source` is compared by Mesos.
+fn differences(a: &ExecutorInfo, b: &ExecutorInfo) -> Vec<&'static str> {
+    let fields = [
+        ("type", a.r#type == b.r#type),
+        ("executor_id", a.executor_id == b.executor_id),
+        ("data", a.data() == b.data()),
+        ("resources", Resources::from_proto(&a.resources).ok() == Resources::from_proto(&b.resources).ok()),
+        ("command", same_command(a.command.as_deref(), b.command.as_deref())),
+        ("framework_id", a.framework_id == b.framework_id),
+        ("name", a.name() == b.name()),
+        ("source", a.source() == b.source()),
+        ("container", same_container(a.container.as_deref(), b.container.as_deref())),
+        ("discovery", same_discovery(a.discovery.as_deref(), b.discovery.as_deref())),
+    ];
+    fields.into_iter().filter(|(_, same)| !same).map(|(name, _)| name).collect()
 }
 
 /// Equality as Mesos defines it: the order of URIs, variables, volumes and labels does
 /// not matter, and fields Mesos does not compare (such as the grace period) are free.
-#[allow(deprecated)] // `source` is compared by Mesos.
 pub fn same(a: &ExecutorInfo, b: &ExecutorInfo) -> bool {
-    a.r#type == b.r#type
-        && a.executor_id == b.executor_id
-        && a.data() == b.data()
-        && Resources::from_proto(&a.resources).ok() == Resources::from_proto(&b.resources).ok()
-        && same_command(a.command.as_deref(), b.command.as_deref())
-        && a.framework_id == b.framework_id
-        && a.name() == b.name()
-        && a.source() == b.source()
-        && same_container(a.container.as_deref(), b.container.as_deref())
-        && same_discovery(a.discovery.as_deref(), b.discovery.as_deref())
+    differences(a, b).is_empty()
 }
 
 /// An absent message equals an empty one, as protobuf 2's getters see it.

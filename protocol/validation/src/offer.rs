@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use ids::{AgentId, FrameworkId, Role};
 use messages::v1::OfferId;
-use model::{AgentId, FrameworkId, Role};
 
 use crate::Invalid;
 

@@ -181,13 +181,13 @@ fn check_offers(ids: &[&str], reason: &str) {
         let mut words = facts.split(' ');
         let mut word = || words.next().unwrap();
         Some(OfferSummary {
-            framework: model::FrameworkId::new(word()),
-            role: model::Role::new(word()),
-            agent: model::AgentId::new(word()),
+            framework: ::ids::FrameworkId::new(word()),
+            role: ::ids::Role::new(word()),
+            agent: ::ids::AgentId::new(word()),
         })
     };
     let ids: Vec<OfferId> = ids.iter().map(|id| OfferId { value: id.to_string() }).collect();
-    expect(offer::validate(&ids, book, &model::FrameworkId::new("f")), reason);
+    expect(offer::validate(&ids, book, &::ids::FrameworkId::new("f")), reason);
 }
 
 #[test]

@@ -2,13 +2,13 @@
 
 #![allow(clippy::unwrap_used)]
 
+use ids::Role;
 use messages::v1::offer::Operation;
 use messages::v1::offer::operation::*;
 use messages::v1::resource::disk_info::source::{self, Type as SourceType};
 use messages::v1::resource::disk_info::{Persistence, Source};
 use messages::v1::resource::{AllocationInfo, DiskInfo, ReservationInfo};
 use messages::v1::{self, Resource};
-use model::Role;
 use resources::Resources;
 use validation::Invalid;
 use validation::operation::{Context, OperationAgent, OperationFramework, validate};

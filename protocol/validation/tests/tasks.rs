@@ -430,6 +430,7 @@ fn a_known_executor_is_described_the_same_way() {
         reason.starts_with("ExecutorInfo is not compatible with existing ExecutorInfo with same ExecutorID.\n---"),
         "{reason}"
     );
+    assert!(reason.contains("These fields differ: name;") && !reason.contains("Some("), "{reason}");
 }
 
 #[test]

@@ -6,9 +6,9 @@
 // Clippy knows test functions as tests, but not their helpers.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+use ids::Upid;
 use messages::schema::HasDescriptor;
 use messages::v1::{master, scheduler};
-use model::Upid;
 use wire::libprocess::{EnvelopeLimits, Received, RequestDecoder, encode_message};
 use wire::{Limits, json};
 

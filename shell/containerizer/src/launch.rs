@@ -62,11 +62,12 @@ pub enum Output {
     Discard,
 }
 
-/// `stdout` becomes `stdout.1` when it has grown beyond `max_bytes`, `stdout.1` becomes `stdout.2`, and so on.
+/// The beginning of `stdout` becomes `stdout.1` when it has grown to `max_bytes`, `stdout.1` becomes `stdout.2`, and so on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rotation {
+    /// Of each file, in bytes; at least 8 KiB.
     pub max_bytes: u64,
-    /// How many old files stay.
+    /// How many old files stay besides the one that is written to.
     pub max_files: u32,
 }
 

@@ -21,6 +21,7 @@ mod isolation;
 mod kernel;
 mod launch;
 mod process_tree;
+mod rotate;
 mod rotation;
 mod runtime_dir;
 mod sealed;

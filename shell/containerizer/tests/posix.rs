@@ -156,16 +156,91 @@ fn usage_is_that_of_the_processes() {
     assert_eq!(usage.cpus_limit, Some(0.1));
 }
 
+/// Numbered lines, `count` of them, then the command.
+fn lines(count: usize, then: &str) -> String {
+    format!(
+        "i=0; while [ $i -lt {count} ]; do echo \"line $i 0123456789012345678901234567890\"; i=$((i+1)); done; {then}"
+    )
+}
+
+/// The old files from the oldest on, and the file.
+fn stream(stdout: &std::path::Path) -> String {
+    let old =
+        (1..1000).rev().map(|number| stdout.with_file_name(format!("stdout.{number}"))).filter(|path| path.exists());
+    old.chain([stdout.to_owned()]).map(|path| std::fs::read_to_string(path).unwrap()).collect()
+}
+
+/// Waits until nothing is left to rotate.
+fn settled(stdout: &std::path::Path) {
+    until(|| {
+        let small = stdout.metadata().unwrap().len() < 50_000;
+        (small && !stdout.with_file_name("stdout.rotating").exists()).then_some(())
+    });
+}
+
+fn check_stream(stdout: &std::path::Path, count: usize) {
+    let expect: String = (0..count).map(|i| format!("line {i} 0123456789012345678901234567890\n")).collect();
+    assert!(stream(stdout) == expect, "lines were lost, repeated or cut");
+}
+
+fn rotated(host: &Host, id: &str, command: &str) -> containerizer::Launch {
+    let rotation = Some(Rotation { max_bytes: 50_000, max_files: 200 });
+    let mut launch = host.shell(id, command);
+    launch.stdout = Output::File { path: host.sandbox(id).join("stdout"), rotation };
+    launch
+}
+
 #[test]
-fn outputs_are_rotated_while_the_container_runs() {
+fn outputs_are_rotated_while_the_container_runs_and_when_it_has_ended() {
     let host = posix();
-    let mut launch = host.shell("c", "while :; do echo 0123456789012345678901234567890123456789; done");
-    let path = host.sandbox("c").join("stdout");
-    launch.stdout = Output::File { path: path.clone(), rotation: Some(Rotation { max_bytes: 100_000, max_files: 1 }) };
-    host.launch(launch);
-    until(|| path.with_file_name("stdout.1").exists().then_some(()));
+    host.launch(rotated(&host, "c", &lines(20_000, "echo done > done; sleep 1000")));
+    let stdout = host.sandbox("c").join("stdout");
+    host.read("c", "done");
+    settled(&stdout);
+    check_stream(&stdout, 20_000);
     host.containerizer().destroy("c").unwrap();
     host.exited("c");
+    // It ends long before the next look.
+    host.launch(rotated(&host, "d", &lines(20_000, "exit 0")));
+    host.exited("d");
+    let stdout = host.sandbox("d").join("stdout");
+    settled(&stdout);
+    check_stream(&stdout, 20_000);
+}
+
+#[test]
+fn outputs_go_on_while_the_agent_is_away_and_are_rotated_by_the_next() {
+    let mut host = posix();
+    let wait = "until [ -e go ]; do sleep 0.01; done; ";
+    let command = |then: &str| format!("echo up > up; {wait}{}", lines(20_000, &format!("echo done > done; {then}")));
+    for (id, then) in [("stays", "sleep 1000"), ("ends", "exit 0")] {
+        host.launch(rotated(&host, id, &command(then)));
+        host.read(id, "up");
+    }
+    host.containerizer = None;
+    for id in ["stays", "ends"] {
+        std::fs::write(host.sandbox(id).join("go"), "").unwrap();
+        host.read(id, "done");
+        assert!(host.sandbox(id).join("stdout").metadata().unwrap().len() > 500_000);
+    }
+    host.restart();
+    for id in ["stays", "ends"] {
+        let stdout = host.sandbox(id).join("stdout");
+        settled(&stdout);
+        check_stream(&stdout, 20_000);
+    }
+    host.containerizer().destroy("stays").unwrap();
+    host.exited("stays");
+}
+
+#[test]
+fn an_output_that_is_a_pipe_is_refused_and_not_waited_for() {
+    let host = posix();
+    let launch = host.shell("c", "true");
+    let path = host.sandbox("c").join("stdout");
+    rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0).unwrap();
+    host.containerizer().launch(launch).unwrap();
+    assert!(matches!(host.event(), Event::LaunchFailed { .. }));
 }
 
 #[test]

@@ -20,10 +20,23 @@ pub enum InvalidCommand {
     NoCommand,
     #[error("its command has no value")]
     NoValue,
-    #[error("'{0}' is not in the PATH of the task")]
-    NotFound(String),
+    /// Of the command, which is named by those who say so.
+    #[error("it is not in the PATH of the task")]
+    NotFound,
     #[error("a zero byte in the command or its environment")]
     ZeroByte(#[from] NulError),
+}
+
+/// The longest command that an error repeats, in characters. The text becomes the message of a status, which is kept in
+/// every history: a script of megabytes has no place in it.
+const MAX_SHOWN: usize = 200;
+
+/// Returns a command as errors repeat it.
+pub fn shown(command: &str) -> String {
+    match command.char_indices().nth(MAX_SHOWN) {
+        Some((end, _)) => format!("{}…", command.get(..end).unwrap_or_default()),
+        None => command.to_owned(),
+    }
 }
 
 /// Variables that stay with the executor: whoever holds the token may speak as this executor.
@@ -82,7 +95,7 @@ fn program(command: &CommandInfo, path: &str) -> Result<(String, Vec<String>), I
         .map(|directory| Path::new(directory).join(value))
         .find(|candidate| is_executable(candidate))
         .map(|candidate: PathBuf| candidate.to_string_lossy().into_owned())
-        .ok_or_else(|| InvalidCommand::NotFound(value.into()))?;
+        .ok_or(InvalidCommand::NotFound)?;
     Ok((found, arguments))
 }
 
@@ -117,6 +130,16 @@ mod tests {
     }
 
     #[test]
+    fn a_long_command_is_not_repeated() {
+        let long = "é".repeat(200_000);
+        assert_eq!(shown(&long), format!("{}…", "é".repeat(200)));
+        assert_eq!(shown("exit 3"), "exit 3");
+        let command = CommandInfo { shell: Some(false), value: Some(long), ..CommandInfo::default() };
+        let error = execution(&task(command), &[("PATH".to_owned(), "/bin".to_owned())]).unwrap_err();
+        assert_eq!(error.to_string(), "it is not in the PATH of the task");
+    }
+
+    #[test]
     fn an_argument_vector() {
         let command = |arguments: &[&str]| CommandInfo {
             shell: Some(false),
@@ -129,7 +152,7 @@ mod tests {
         assert_eq!(texts(&given.arguments), ["name", "x"]);
         assert!(given.program.to_str().unwrap().ends_with("bin/true"));
         assert_eq!(texts(&execution(&task(command(&[])), &path).unwrap().arguments), ["true"]);
-        assert!(matches!(execution(&task(command(&[])), &[]), Err(InvalidCommand::NotFound(_))));
+        assert!(matches!(execution(&task(command(&[])), &[]), Err(InvalidCommand::NotFound)));
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! The updates of an executor that ends before its agent has confirmed them, in a file of its sandbox: the SUBSCRIBE call
-//! it would have made next. The agent reads it when it finds the container gone (`server::agent::last_words`).
+//! it would have made next. The agent reads it when it finds the container gone (`agent-server`, `unacknowledged_updates`).
 
 use std::fs::{self, File};
 use std::io::{self, Write};

@@ -9,7 +9,7 @@ use messages::v1::executor::Call;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal};
 
-use crate::command::execution;
+use crate::command::{execution, shown};
 use crate::connection::{Caller, Error, Subscription};
 use crate::core::{Action, Checker, Clock, Executor, Exit, Outcome, Timer};
 use crate::environment::Environment;
@@ -49,9 +49,6 @@ fn fail(error: &dyn std::error::Error) -> ExitCode {
 
 /// How long nothing happens before the memory is given back.
 const IDLE: Duration = Duration::from_millis(250);
-
-/// Of a command that could not be started, in the message that says so.
-const MAX_COMMAND_SHOWN: usize = 200;
 
 struct EventLoop {
     environment: Environment,
@@ -316,9 +313,7 @@ impl EventLoop {
                 self.executor.on_started(&mut self.clock)
             }
             Err(error) => {
-                // The message is kept in every history: a script of megabytes has no place in it.
-                let command = task.command.as_ref().map(|command| command.value()).unwrap_or_default();
-                let command: String = command.chars().take(MAX_COMMAND_SHOWN).collect();
+                let command = shown(task.command.as_ref().map(|command| command.value()).unwrap_or_default());
                 self.executor.on_start_failed(&format!("Failed to launch '{command}': {error}"), &mut self.clock)
             }
         };

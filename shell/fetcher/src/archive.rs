@@ -14,6 +14,7 @@ use crate::fetch::write_error;
 use crate::plan::Plan;
 use crate::sandbox::Sandbox;
 use crate::sandbox_path::SandboxPath;
+use crate::warnings::Warnings;
 use crate::{archive_tar, archive_zip};
 
 /// An xz stream names the memory that it needs: `xz -9` takes 64 MiB, a hostile one 4 GiB.
@@ -55,10 +56,17 @@ impl Kind {
     }
 }
 
-pub(crate) fn unpack(kind: Kind, file: File, name: &Path, sandbox: &Sandbox, plan: &Plan) -> Result<(), Reason> {
+pub(crate) fn unpack(
+    kind: Kind,
+    file: File,
+    name: &Path,
+    sandbox: &Sandbox,
+    plan: &Plan,
+    warnings: &mut Warnings,
+) -> Result<(), Reason> {
     match kind {
-        Kind::Zip => archive_zip::unpack(file, sandbox, plan),
-        Kind::Tar(compression) => archive_tar::unpack(decompress(compression, file), sandbox, plan),
+        Kind::Zip => archive_zip::unpack(file, sandbox, plan, warnings),
+        Kind::Tar(compression) => archive_tar::unpack(decompress(compression, file), sandbox, plan, warnings),
         Kind::Single(compression) => {
             let destination = SandboxPath::new(&name.with_extension("")).map_err(|_| Reason::OutputOutside)?;
             let failed_to_write = |source| write_error(&destination, source);

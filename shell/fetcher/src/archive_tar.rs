@@ -1,7 +1,8 @@
 //! Members of a tar archive.
 
+use std::collections::BTreeSet;
 use std::io::Read;
-use std::path::Path;
+use std::path::PathBuf;
 
 use tar::{Archive, Entry, EntryType};
 
@@ -10,17 +11,27 @@ use crate::error::Reason;
 use crate::fetch::write_error;
 use crate::plan::Plan;
 use crate::sandbox::{Sandbox, set_file_mode, set_modified};
-use crate::sandbox_path::{InvalidPath, SandboxPath};
+use crate::sandbox_path::{InvalidPath, SandboxPath, is_link_target};
+use crate::warnings::Warnings;
 
 /// What lies between two members at most: headers with long names and attributes, which the decoder keeps in memory.
 const HEADER_BYTES: u64 = 1 << 20;
 
-pub(crate) fn unpack(archive: impl Read, sandbox: &Sandbox, plan: &Plan) -> Result<(), Reason> {
-    let unpacked = ByteBudget::new(plan.limits.unpacked_bytes);
+/// Names of members that were left out, for hard links to them; more are not remembered.
+const MAX_LEFT_OUT: usize = 10_000;
+
+pub(crate) fn unpack(
+    archive: impl Read,
+    sandbox: &Sandbox,
+    plan: &Plan,
+    warnings: &mut Warnings,
+) -> Result<(), Reason> {
     // The decoder reads headers by itself and members at our request, from one stream: while a member is read the
     // allowance for headers is refilled again and again.
     let headers = ByteBudget::new(HEADER_BYTES);
     let mut archive = Archive::new(LimitedReader::new(archive, headers.clone()));
+    let unpacked = ByteBudget::new(plan.limits.unpacked_bytes);
+    let mut unpacking = Unpacking { sandbox, plan, unpacked, warnings, left_out: BTreeSet::new() };
     let mut members = 0;
     for entry in archive.entries().map_err(Reason::Archive)? {
         let entry = entry.map_err(Reason::Archive)?;
@@ -28,7 +39,7 @@ pub(crate) fn unpack(archive: impl Read, sandbox: &Sandbox, plan: &Plan) -> Resu
         if members > plan.limits.entries {
             return Err(Reason::TooManyMembers(plan.limits.entries));
         }
-        unpack_member(Refilling { entry, headers: headers.clone() }, sandbox, plan, &unpacked)?;
+        unpacking.member(Refilling { entry, headers: headers.clone() })?;
         headers.refill();
     }
     Ok(())
@@ -46,64 +57,91 @@ impl<R: Read> Read for Refilling<'_, R> {
     }
 }
 
-fn unpack_member<R: Read>(
-    mut member: Refilling<'_, R>,
-    sandbox: &Sandbox,
-    plan: &Plan,
-    unpacked: &ByteBudget,
-) -> Result<(), Reason> {
-    let path = member.entry.path().map_err(Reason::Archive)?.into_owned();
-    let shown = || path.display().to_string();
-    let sandbox_path = match SandboxPath::new(&path) {
-        Ok(sandbox_path) => sandbox_path,
-        // `./`, which many archives begin with.
-        Err(InvalidPath::Root) => return skip_content(&mut member, plan, unpacked),
-        Err(InvalidPath::Escapes) => return Err(Reason::MemberOutside(shown())),
-    };
-    let failed_to_write = |source| write_error(&sandbox_path, source);
-    let mode = member.entry.header().mode().unwrap_or(0o644);
-    match member.entry.header().entry_type() {
-        EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
-            let modified = member.entry.header().mtime().ok().and_then(|time| i64::try_from(time).ok());
-            let mut file = sandbox.create(&sandbox_path).map_err(failed_to_write)?;
-            byte_limit::copy(&mut member, &mut file, unpacked, &plan.cancelled, Reason::Archive, failed_to_write)?;
-            set_file_mode(&file, mode).map_err(failed_to_write)?;
-            if let Some(modified) = modified {
-                set_modified(&file, modified).map_err(failed_to_write)?;
+struct Unpacking<'a> {
+    sandbox: &'a Sandbox,
+    plan: &'a Plan,
+    unpacked: ByteBudget,
+    warnings: &'a mut Warnings,
+    left_out: BTreeSet<SandboxPath>,
+}
+
+impl Unpacking<'_> {
+    fn member<R: Read>(&mut self, mut member: Refilling<'_, R>) -> Result<(), Reason> {
+        let path = member.entry.path().map_err(Reason::Archive)?.into_owned();
+        let sandbox_path = match SandboxPath::of_member(&path) {
+            Ok(sandbox_path) => sandbox_path,
+            // `./`, which many archives begin with.
+            Err(InvalidPath::Root) => return self.skip_content(&mut member),
+            Err(InvalidPath::Escapes) => return Err(Reason::MemberOutside(path.display().to_string())),
+        };
+        if path.is_absolute() {
+            self.warnings.add("removed the leading '/' from names of members");
+        }
+        let failed_to_write = |source| write_error(&sandbox_path, source);
+        let mode = member.entry.header().mode().unwrap_or(0o644);
+        match member.entry.header().entry_type() {
+            EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
+                let modified = member.entry.header().mtime().ok().and_then(|time| i64::try_from(time).ok());
+                let mut file = self.sandbox.create(&sandbox_path).map_err(failed_to_write)?;
+                let cancelled = &self.plan.cancelled;
+                byte_limit::copy(&mut member, &mut file, &self.unpacked, cancelled, Reason::Archive, failed_to_write)?;
+                set_file_mode(&file, mode).map_err(failed_to_write)?;
+                if let Some(modified) = modified {
+                    set_modified(&file, modified).map_err(failed_to_write)?;
+                }
+                Ok(())
             }
-            Ok(())
-        }
-        EntryType::Directory => {
-            sandbox.create_directory(&sandbox_path, mode).map_err(failed_to_write)?;
-            skip_content(&mut member, plan, unpacked)
-        }
-        EntryType::Symlink => {
-            let target = link_name(&member.entry)?;
-            if !sandbox_path.may_link_to(&target) {
-                return Err(Reason::MemberOutside(shown()));
+            EntryType::Directory => {
+                self.sandbox.create_directory(&sandbox_path, mode).map_err(failed_to_write)?;
+                self.skip_content(&mut member)
             }
-            sandbox.link_symbolically(&sandbox_path, &target).map_err(failed_to_write)
+            EntryType::Symlink => {
+                let target = link_name(&member.entry)?;
+                if !is_link_target(&target) {
+                    return Err(Reason::EmptyLink(path.display().to_string()));
+                }
+                self.sandbox.link_symbolically(&sandbox_path, &target).map_err(failed_to_write)
+            }
+            EntryType::Link => {
+                // Relative to the archive's root, unlike the target of a symbolic link.
+                let target = link_name(&member.entry)?;
+                let outside = |_| Reason::MemberOutside(path.display().to_string());
+                let target = SandboxPath::of_member(&target).map_err(outside)?;
+                if self.left_out.contains(&target) {
+                    let shown = path.display();
+                    self.warnings.add(format!("left out member '{shown}': a link to a member that was left out"));
+                    return Ok(());
+                }
+                self.sandbox.link_hard(&sandbox_path, &target).map_err(failed_to_write)
+            }
+            EntryType::Fifo => {
+                self.sandbox.create_pipe(&sandbox_path, mode).map_err(failed_to_write)?;
+                self.skip_content(&mut member)
+            }
+            EntryType::XGlobalHeader => self.skip_content(&mut member),
+            kind => {
+                let what = match kind {
+                    EntryType::Char | EntryType::Block => "a device",
+                    _ => "of a kind that is not known",
+                };
+                self.warnings.add(format!("left out member '{}': it is {what}", path.display()));
+                if self.left_out.len() < MAX_LEFT_OUT {
+                    self.left_out.insert(sandbox_path);
+                }
+                self.skip_content(&mut member)
+            }
         }
-        EntryType::Link => {
-            // Relative to the archive's root, unlike the target of a symbolic link.
-            let target = link_name(&member.entry)?;
-            let target = SandboxPath::new(&target).map_err(|_| Reason::MemberOutside(shown()))?;
-            sandbox.link_hard(&sandbox_path, &target).map_err(failed_to_write)
-        }
-        EntryType::XGlobalHeader => skip_content(&mut member, plan, unpacked),
-        // Devices and pipes have no business in a sandbox.
-        _ => Err(Reason::MemberKind(shown())),
+    }
+
+    /// Reads what a member without content has all the same.
+    fn skip_content(&self, member: &mut dyn Read) -> Result<(), Reason> {
+        let nowhere = &mut std::io::sink();
+        byte_limit::copy(member, nowhere, &self.unpacked, &self.plan.cancelled, Reason::Archive, Reason::Archive)?;
+        Ok(())
     }
 }
 
-fn link_name<R: Read>(entry: &Entry<'_, R>) -> Result<std::path::PathBuf, Reason> {
+fn link_name<R: Read>(entry: &Entry<'_, R>) -> Result<PathBuf, Reason> {
     let name = entry.link_name().map_err(Reason::Archive)?;
-    Ok(name.map_or_else(|| Path::new("").to_owned(), |name| name.into_owned()))
-}
-
-/// Reads what a member without content has all the same.
-fn skip_content(member: &mut dyn Read, plan: &Plan, unpacked: &ByteBudget) -> Result<(), Reason> {
-    let nowhere = &mut std::io::sink();
-    byte_limit::copy(member, nowhere, unpacked, &plan.cancelled, Reason::Archive, Reason::Archive)?;
-    Ok(())
+    Ok(name.map_or_else(PathBuf::new, |name| name.into_owned()))
 }

@@ -14,7 +14,8 @@ use crate::error::Reason;
 use crate::fetch::write_error;
 use crate::plan::Plan;
 use crate::sandbox::{Sandbox, set_file_mode};
-use crate::sandbox_path::{InvalidPath, SandboxPath};
+use crate::sandbox_path::{InvalidPath, SandboxPath, is_link_target};
+use crate::warnings::Warnings;
 
 /// `S_IFMT` and the kinds it holds, in the upper half of a member's external attributes.
 const KIND: u32 = 0o170_000;
@@ -22,10 +23,11 @@ const KIND_NONE: u32 = 0;
 const KIND_FILE: u32 = 0o100_000;
 const KIND_DIRECTORY: u32 = 0o040_000;
 const KIND_LINK: u32 = 0o120_000;
+const KIND_PIPE: u32 = 0o010_000;
 
 const MAX_LINK: u64 = 4096;
 
-pub(crate) fn unpack(file: File, sandbox: &Sandbox, plan: &Plan) -> Result<(), Reason> {
+pub(crate) fn unpack(file: File, sandbox: &Sandbox, plan: &Plan, warnings: &mut Warnings) -> Result<(), Reason> {
     let unpacked = ByteBudget::new(plan.limits.unpacked_bytes);
     let mut archive = ZipArchive::new(BufReader::new(file)).map_err(broken)?;
     if archive.len() as u64 > plan.limits.entries {
@@ -37,7 +39,7 @@ pub(crate) fn unpack(file: File, sandbox: &Sandbox, plan: &Plan) -> Result<(), R
             return Err(Reason::Encrypted(member.name().to_owned()));
         }
         drop(member);
-        unpack_member(archive.by_index(index).map_err(broken)?, sandbox, plan, &unpacked)?;
+        unpack_member(archive.by_index(index).map_err(broken)?, sandbox, plan, &unpacked, warnings)?;
     }
     Ok(())
 }
@@ -47,15 +49,19 @@ fn unpack_member<R: Read>(
     sandbox: &Sandbox,
     plan: &Plan,
     unpacked: &ByteBudget,
+    warnings: &mut Warnings,
 ) -> Result<(), Reason> {
     let shown = member.name().to_owned();
     // The name as it lies in the archive: what the decoder makes of it is for showing.
     let path = Path::new(OsStr::from_bytes(member.name_raw())).to_owned();
-    let sandbox_path = match SandboxPath::new(&path) {
+    let sandbox_path = match SandboxPath::of_member(&path) {
         Ok(sandbox_path) => sandbox_path,
         Err(InvalidPath::Root) => return Ok(()),
         Err(InvalidPath::Escapes) => return Err(Reason::MemberOutside(shown)),
     };
+    if path.is_absolute() {
+        warnings.add("removed the leading '/' from names of members");
+    }
     let failed_to_write = |source| write_error(&sandbox_path, source);
     let mode = member.unix_mode();
     match mode.unwrap_or(0) & KIND {
@@ -70,12 +76,16 @@ fn unpack_member<R: Read>(
             let mut target = Vec::new();
             member.take(MAX_LINK).read_to_end(&mut target).map_err(Reason::Archive)?;
             let target = Path::new(OsStr::from_bytes(&target));
-            if !sandbox_path.may_link_to(target) {
-                return Err(Reason::MemberOutside(shown));
+            if !is_link_target(target) {
+                return Err(Reason::EmptyLink(shown));
             }
             sandbox.link_symbolically(&sandbox_path, target).map_err(failed_to_write)
         }
-        _ => Err(Reason::MemberKind(shown)),
+        KIND_PIPE => sandbox.create_pipe(&sandbox_path, mode.unwrap_or(0o644)).map_err(failed_to_write),
+        _ => {
+            warnings.add(format!("left out member '{shown}': it is a device or of a kind that is not known"));
+            Ok(())
+        }
     }
 }
 

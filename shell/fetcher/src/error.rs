@@ -25,6 +25,8 @@ pub enum Reason {
     IllegalCharacters,
     #[error("malformed URI (missing path)")]
     MissingPath,
+    #[error("it ends with '/' and names no file: name a file, or say with output_file what it shall be called")]
+    NoFileName,
     #[error("URI output file path is empty")]
     EmptyOutput,
     #[error("URI output file must be within the sandbox directory")]
@@ -51,8 +53,8 @@ pub enum Reason {
     },
     #[error("archive member '{0}' would leave the sandbox")]
     MemberOutside(String),
-    #[error("archive member '{0}' is neither a file, a directory nor a link")]
-    MemberKind(String),
+    #[error("archive member '{0}' is a link to nothing")]
+    EmptyLink(String),
     #[error("archive member '{0}' is encrypted")]
     Encrypted(String),
     #[error("broken archive: {0}")]

@@ -10,6 +10,7 @@ use crate::plan::{Fetched, Item, Plan, Report};
 use crate::sandbox::{Sandbox, set_file_mode};
 use crate::sandbox_path::SandboxPath;
 use crate::uri::Source;
+use crate::warnings::Warnings;
 use crate::{credentials, download, local, uri};
 
 /// Fetches all items, or fails with the first that cannot be had. What came before stays in the sandbox.
@@ -34,6 +35,11 @@ pub fn fetch(plan: &Plan) -> Result<Report, Error> {
 
 fn fetch_all(plan: &Plan, sandbox: &Sandbox) -> Result<Report, Error> {
     let mut report = Report::default();
+    // Mistakes of the last item are told before the first is downloaded.
+    for item in &plan.items {
+        let checked = uri::source(item, plan.frameworks_home.as_deref()).and_then(|_| uri::destination(item));
+        checked.map_err(|reason| Error::Item { uri: item.uri.clone(), reason })?;
+    }
     for item in &plan.items {
         tracing::info!("fetching '{}'", item.uri);
         let fetched = fetch_item(plan, sandbox, item);
@@ -49,14 +55,38 @@ fn fetch_item(plan: &Plan, sandbox: &Sandbox, item: &Item) -> Result<Fetched, Re
         Source::Http(uri) => save(plan, sandbox, &destination, &mut download::open(&uri, plan)?, download::failed)?,
         Source::File(path) => save(plan, sandbox, &destination, &mut local::open(&path)?, Reason::Read)?,
     };
+    let mut warnings = Warnings::default();
     let extracted = if item.executable {
         make_executable(sandbox, &destination)?;
-        false
+        Ok(false)
+    } else if item.extract {
+        unpack(plan, sandbox, &destination, &mut warnings)
     } else {
-        item.extract && unpack(plan, sandbox, &destination)?
+        Ok(false)
     };
+    let warnings = warnings.into_lines();
+    tell(sandbox, &item.uri, &warnings);
     let path = destination.names().iter().fold(plan.sandbox.clone(), |path, name| path.join(name));
-    Ok(Fetched { uri: item.uri.clone(), path, bytes, extracted })
+    Ok(Fetched { uri: item.uri.clone(), path, bytes, extracted: extracted?, warnings })
+}
+
+/// Writes warnings to the sandbox's `stderr`, where Mesos' fetcher logs, and to the log.
+fn tell(sandbox: &Sandbox, uri: &str, warnings: &[String]) {
+    let mut text = String::new();
+    for warning in warnings {
+        tracing::warn!("fetched '{uri}': {warning}");
+        text.push_str(&format!("fetcher: '{uri}': {warning}\n"));
+    }
+    if text.is_empty() {
+        return;
+    }
+    let appended = match SandboxPath::new(Path::new("stderr")) {
+        Ok(stderr) => sandbox.append(&stderr, text.as_bytes()),
+        Err(_) => Ok(()),
+    };
+    if let Err(error) = appended {
+        tracing::warn!(%error, "the sandbox's stderr cannot be written");
+    }
 }
 
 fn save(
@@ -79,14 +109,14 @@ fn make_executable(sandbox: &Sandbox, path: &SandboxPath) -> Result<(), Reason> 
 }
 
 /// False if it is no archive by its name, which is no failure: `extract` is true unless a framework says otherwise.
-fn unpack(plan: &Plan, sandbox: &Sandbox, path: &SandboxPath) -> Result<bool, Reason> {
+fn unpack(plan: &Plan, sandbox: &Sandbox, path: &SandboxPath, warnings: &mut Warnings) -> Result<bool, Reason> {
     let (_, name) = path.split();
     let Some(kind) = archive::Kind::of(&name.to_string_lossy()) else {
         tracing::debug!("not extracting {name:?}: it does not seem to be an archive");
         return Ok(false);
     };
     let file = sandbox.open_file(path).map_err(Reason::Read)?;
-    archive::unpack(kind, file, Path::new(name), sandbox, plan)?;
+    archive::unpack(kind, file, Path::new(name), sandbox, plan, warnings)?;
     Ok(true)
 }
 

@@ -16,6 +16,7 @@ mod plan;
 mod sandbox;
 mod sandbox_path;
 mod uri;
+mod warnings;
 
 pub use error::{Error, Reason};
 pub use fetch::fetch;

@@ -95,4 +95,6 @@ pub struct Fetched {
     pub bytes: u64,
     /// Whether it was an archive, and has been unpacked.
     pub extracted: bool,
+    /// What of the archive was left out or changed, one line each; the file `stderr` of the sandbox has them, too.
+    pub warnings: Vec<String>,
 }

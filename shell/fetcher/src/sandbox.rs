@@ -1,15 +1,16 @@
 //! The sandbox as a place to write into, and nowhere else.
 //!
-//! Every path is walked name by name from the sandbox's own descriptor, and no step follows a symbolic link, so that
-//! neither a link in an archive nor one left there earlier leads a write out of the sandbox.
+//! Every path is resolved by the kernel from the sandbox's own descriptor and beneath it (openat2(2), `RESOLVE_BENEATH`):
+//! a symbolic link to a directory of the sandbox is followed, as tar does it; one that leads out, by an absolute path or
+//! by `..`, is not, whether it came with an archive or was left there earlier. Kernels before 5.6 follow none.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, Timespec, Timestamps};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Timespec, Timestamps};
 use rustix::io::Errno;
 
 use crate::sandbox_path::SandboxPath;
@@ -20,6 +21,7 @@ pub(crate) struct Sandbox {
 }
 
 const DIRECTORY: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+const BENEATH: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_MAGICLINKS);
 
 impl Sandbox {
     /// The path up to the sandbox is the agent's own and may contain links; the sandbox itself may not be one.
@@ -50,13 +52,43 @@ impl Sandbox {
         Ok(File::from(rustix::fs::openat(&parent, name, flags, Mode::empty())?))
     }
 
+    /// Adds to the end of a file, which is created if there is none. Fails for what is no regular file.
+    pub fn append(&self, path: &SandboxPath, text: &[u8]) -> io::Result<()> {
+        let (parents, name) = path.split();
+        let parent = self.directory(parents)?;
+        // A pipe must not be waited for.
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let file = rustix::fs::openat(&parent, name, flags | OFlags::CLOEXEC, Mode::from_raw_mode(0o644))?;
+        if FileType::from_raw_mode(rustix::fs::fstat(&file)?.st_mode) != FileType::RegularFile {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+        }
+        io::Write::write_all(&mut File::from(file), text)
+    }
+
+    /// A directory; a link in its place goes, as with tar.
     pub fn create_directory(&self, path: &SandboxPath, mode: u32) -> io::Result<()> {
+        let (parents, name) = path.split();
+        let parent = self.directory(parents)?;
+        let is_link = rustix::fs::statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW)
+            .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Symlink);
+        if is_link {
+            remove(parent.as_fd(), name)?;
+        }
         let directory = self.directory(path.names())?;
         // Its owner must be able to fill it, whatever the archive says.
         set_mode(directory.as_fd(), (mode & 0o777) | 0o700)
     }
 
-    /// The caller has checked where it points.
+    /// A named pipe, in the place of whatever file or link was there.
+    pub fn create_pipe(&self, path: &SandboxPath, mode: u32) -> io::Result<()> {
+        let (parents, name) = path.split();
+        let parent = self.directory(parents)?;
+        remove(parent.as_fd(), name)?;
+        let mode = Mode::from_raw_mode((mode & 0o777) | 0o600);
+        Ok(rustix::fs::mknodat(&parent, name, FileType::Fifo, mode, 0)?)
+    }
+
+    /// A link may point anywhere: nothing is written through one that leads out.
     pub fn link_symbolically(&self, path: &SandboxPath, target: &Path) -> io::Result<()> {
         let (parents, name) = path.split();
         let parent = self.directory(parents)?;
@@ -64,14 +96,11 @@ impl Sandbox {
         Ok(rustix::fs::symlinkat(target, &parent, name)?)
     }
 
-    /// To a regular file only: a second name for a link would move it to where it points elsewhere.
+    /// A second name for what the sandbox has: a file, a pipe, or a link itself and not what it points to.
     pub fn link_hard(&self, path: &SandboxPath, target: &SandboxPath) -> io::Result<()> {
         let (target_parents, target_name) = target.split();
         let target_parent = self.existing_directory(target_parents)?;
-        let stat = rustix::fs::statat(&target_parent, target_name, AtFlags::SYMLINK_NOFOLLOW)?;
-        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "a hard link to something that is no file"));
-        }
+        rustix::fs::statat(&target_parent, target_name, AtFlags::SYMLINK_NOFOLLOW)?;
         if path == target {
             return Ok(());
         }
@@ -83,18 +112,40 @@ impl Sandbox {
 
     /// Opens a directory, making what is missing of it.
     fn directory(&self, names: &[OsString]) -> io::Result<OwnedFd> {
+        match self.existing_directory(names) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            outcome => return outcome,
+        }
         let mut at = self.root.try_clone()?;
-        for name in names {
+        for (depth, name) in names.iter().enumerate() {
             match rustix::fs::mkdirat(&at, name.as_os_str(), Mode::from_raw_mode(0o755)) {
                 Ok(()) | Err(Errno::EXIST) => {}
                 Err(errno) => return Err(errno.into()),
             }
-            at = step(at.as_fd(), name)?;
+            at = self.existing_directory(names.get(..=depth).unwrap_or(names))?;
         }
         Ok(at)
     }
 
     fn existing_directory(&self, names: &[OsString]) -> io::Result<OwnedFd> {
+        if names.is_empty() {
+            return self.root.try_clone();
+        }
+        let path: PathBuf = names.iter().collect();
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        match rustix::fs::openat2(&self.root, &path, flags, Mode::empty(), BENEATH) {
+            Err(Errno::NOSYS) => self.directory_without_links(names),
+            // A link leads out, or in a circle.
+            Err(Errno::XDEV | Errno::LOOP) => Err(io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                "a symbolic link on the way leads out of the sandbox, and nothing is written through it",
+            )),
+            outcome => Ok(outcome?),
+        }
+    }
+
+    /// The same for kernels without openat2(2).
+    fn directory_without_links(&self, names: &[OsString]) -> io::Result<OwnedFd> {
         let mut at = self.root.try_clone()?;
         for name in names {
             at = step(at.as_fd(), name)?;

@@ -54,9 +54,12 @@ fn base_name(uri: &str) -> Result<&str, Reason> {
             Some((_, path)) if !path.is_empty() => path,
             _ => return Err(Reason::MissingPath),
         },
-        _ => uri.trim_end_matches('/'),
+        _ => uri,
     };
-    Ok(path.rsplit('/').next().unwrap_or(path))
+    match path.rsplit('/').next().unwrap_or(path) {
+        "" => Err(Reason::NoFileName),
+        name => Ok(name),
+    }
 }
 
 /// Mesos refuses these because it used to hand URIs to a shell; frameworks may rely on the refusal.
@@ -112,5 +115,14 @@ mod tests {
             let expected = expected.map(|path| SandboxPath::new(Path::new(path)).unwrap());
             assert_eq!(destination(&item(uri, output)).ok(), expected, "{uri} {output:?}");
         }
+    }
+
+    #[test]
+    fn a_uri_that_names_no_file_says_so() {
+        for uri in ["http://h/d/", "file:///d/", "/d/", "d/", "http://h/d//"] {
+            assert!(matches!(destination(&item(uri, None)), Err(Reason::NoFileName)), "{uri}");
+            assert!(destination(&item(uri, Some("a"))).is_ok(), "{uri}");
+        }
+        assert!(matches!(destination(&item("http://h/", None)), Err(Reason::MissingPath)));
     }
 }

@@ -66,6 +66,19 @@ fn output_files_outside_the_sandbox_are_refused() {
 }
 
 #[test]
+fn mistakes_are_told_before_anything_is_fetched() {
+    let test = TestSandbox::new();
+    let uri = test.file("a.txt", "hello");
+    for (wrong, output) in [("http://127.0.0.1:1/d/", None), ("hdfs://h/a", None), ("http://h/a", Some("../a"))] {
+        let wrong = Item { output_file: output.map(str::to_owned), ..item(wrong) };
+        let error = test.fetch(vec![item(&uri), wrong]).unwrap_err();
+        assert!(!test.sandbox().join("a.txt").exists(), "{error}");
+    }
+    let error = test.fetch(vec![item("http://127.0.0.1:1/d/")]).unwrap_err().to_string();
+    assert!(error.contains("ends with '/' and names no file") && error.contains("output_file"), "{error}");
+}
+
+#[test]
 fn links_in_the_sandbox_are_replaced_and_never_followed() {
     let test = TestSandbox::new();
     let uri = test.file("a.txt", "hello");
@@ -177,12 +190,15 @@ fn files_belong_to_the_tasks_user_and_are_read_as_that_user() {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
     };
     open(&test.beside(""), 0o755);
-    let uri = test.file("a.tar", Tar::default().file("d/inner", "x").symlink("l", "d").bytes());
+    let uri = test.file("a.tar", {
+        let tar = Tar::default().file("d/inner", "x").symlink("l", "d").symlink("abs", "/etc");
+        tar.member(tar::EntryType::Fifo, "p", "", b"").member(tar::EntryType::Char, "null", "", b"").bytes()
+    });
     open(&test.beside("a.tar"), 0o644);
     let owner = Owner { uid: 65_534, gid: 65_533, supplementary: vec![65_532] };
     let plan = Plan { owner: Some(owner), ..test.plan(vec![archive(&uri)]) };
     fetcher::fetch(&plan).unwrap();
-    for name in ["", "a.tar", "d", "d/inner", "l"] {
+    for name in ["", "a.tar", "d", "d/inner", "l", "abs", "p", "stderr"] {
         let owner = test.sandbox().join(name).symlink_metadata().unwrap();
         assert_eq!((owner.uid(), owner.gid()), (65_534, 65_533), "{name}");
     }

@@ -42,7 +42,7 @@ impl FakeCoordinator {
     }
 
     /// The same service from another machine.
-    pub fn from_another_machine(&self) -> Self {
+    pub fn on_another_machine(&self) -> Self {
         FakeCoordinator { service: self.service.clone(), connected: watch::Sender::new(true) }
     }
 

@@ -54,8 +54,8 @@ async fn the_next_one_leads_when_the_first_hands_over() {
     let fake = FakeCoordinator::new();
     let first = Contender::start(fake.clone(), &master("1"));
     let lease = leading(&first).await;
-    let second = follower(&fake.from_another_machine(), "2").await;
-    let mut leader = Detector::start(fake.from_another_machine());
+    let second = follower(&fake.on_another_machine(), "2").await;
+    let mut leader = Detector::start(fake.on_another_machine());
     detected(&mut leader.leader(), Some("1")).await;
     let (begun, state) = (Instant::now(), first.state());
     first.withdraw().await;
@@ -122,7 +122,7 @@ async fn a_candidate_whose_session_ends_stands_again() {
     let fake = FakeCoordinator::new();
     let first = Contender::start(fake.clone(), &master("1"));
     leading(&first).await;
-    let elsewhere = fake.from_another_machine();
+    let elsewhere = fake.on_another_machine();
     let second = follower(&elsewhere, "2").await;
     let old = fake.nodes()[1].clone();
     elsewhere.connect(false);
@@ -141,7 +141,7 @@ async fn nobody_leads_twice_at_once() {
     let fake = FakeCoordinator::new();
     let first = Contender::start(fake.clone(), &master("1"));
     let lease = leading(&first).await;
-    let second = follower(&fake.from_another_machine(), "2").await;
+    let second = follower(&fake.on_another_machine(), "2").await;
     fake.connect(false);
     let node = fake.nodes()[0].clone();
     // The service ends the session as early as it may.
@@ -177,7 +177,7 @@ async fn a_candidate_can_withdraw_before_there_is_a_service() {
 #[tokio::test(start_paused = true)]
 async fn detectors_follow_the_lowest_readable_node() {
     let fake = FakeCoordinator::new();
-    let detector = Detector::start(fake.from_another_machine());
+    let detector = Detector::start(fake.on_another_machine());
     let mut leader = detector.leader();
     fake.put("log_replicas", b"");
     fake.put("json.info_0000000009", &crate::member::encode_info(&master("9")));
@@ -198,7 +198,7 @@ async fn detectors_follow_the_lowest_readable_node() {
 async fn a_detector_forgets_the_leader_when_it_is_cut_off_for_a_session() {
     let fake = FakeCoordinator::new();
     fake.put("json.info_0000000009", &crate::member::encode_info(&master("9")));
-    let elsewhere = fake.from_another_machine();
+    let elsewhere = fake.on_another_machine();
     let detector = Detector::start(elsewhere.clone());
     let mut leader = detector.leader();
     detected(&mut leader, Some("9")).await;
@@ -233,21 +233,21 @@ async fn a_dead_leader_whose_node_is_removed_is_followed_at_once() {
     let fake = FakeCoordinator::new();
     let first = Contender::start(fake.clone(), &master("1"));
     leading(&first).await;
-    let second = follower(&fake.from_another_machine(), "2").await;
+    let second = follower(&fake.on_another_machine(), "2").await;
     let node = fake.nodes()[0].clone();
     let begun = Instant::now();
-    crate::clean_up_node(fake.from_another_machine(), &node, TIMEOUT).await.unwrap();
+    crate::clean_up_node(fake.on_another_machine(), &node, TIMEOUT).await.unwrap();
     leading(&second).await;
     assert!(begun.elapsed() < Duration::from_millis(10));
     // Somebody was faster.
-    crate::clean_up_node(fake.from_another_machine(), &node, TIMEOUT).await.unwrap();
+    crate::clean_up_node(fake.on_another_machine(), &node, TIMEOUT).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
 async fn node_cleanup_is_retried_until_the_session_has_ended() {
     let fake = FakeCoordinator::new();
     fake.put("json.info_0000000001", b"");
-    let elsewhere = fake.from_another_machine();
+    let elsewhere = fake.on_another_machine();
     elsewhere.connect(false);
     let begun = Instant::now();
     assert!(crate::clean_up_node(elsewhere.clone(), "json.info_0000000001", TIMEOUT).await.is_err());
@@ -268,7 +268,7 @@ async fn a_candidate_waits_behind_junk() {
     let fake = FakeCoordinator::new();
     // What the service counts next would be behind it.
     fake.put("json.info_-000000001", b"{");
-    let detector = Detector::start(fake.from_another_machine());
+    let detector = Detector::start(fake.on_another_machine());
     let first = follower(&fake, "1").await;
     tokio::time::sleep(EVER).await;
     assert!(matches!(*first.state().borrow(), CandidacyState::Contending));

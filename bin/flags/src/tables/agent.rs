@@ -64,11 +64,10 @@ flags! {
                 "Comma-separated isolators, e.g. cgroups/cpu,cgroups/mem,cgroups/pids,namespaces/pid. Without it, all that this machine and user allow.";
             launcher: Option<LauncherName> =>
                 "linux (cgroups and namespaces, needs root) or posix. Without it, linux where possible.";
+            container_logger: Option<String> =>
+                "How stdout and stderr in sandboxes are bounded: sandbox (not at all), logrotate:max_stdout_size=10MB, or org_apache_mesos_LogrotateContainerLogger with --modules. Without it they are rotated at 10MB and 4 old files stay (stdout.1 is the latest).";
             [NoEffect: "helpers are built in"] {
                 launcher_dir: PathBuf => "Where helper programs lie; this program has them built in.";
-            }
-            [NoEffect: "stdout and stderr go to the sandbox and are rotated"] {
-                container_logger: String => "A container logger module.";
             }
             [NoEffect: NOT_IMPLEMENTED] {
                 image_providers: String => "Image providers.";
@@ -223,7 +222,7 @@ flags! {
         }
         "Extension" {
             modules: Option<Json> =>
-                "Parameters of modules that are built in: Mesos' fixed estimator and load controller.";
+                "Parameters of modules that are built in: Mesos' fixed estimator, load controller and logrotate container logger.";
             [Refused: MODULES] {
                 modules_dir: PathBuf => "A directory of module files.";
                 hooks: String => "Hook modules.";

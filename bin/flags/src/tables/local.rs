@@ -29,6 +29,7 @@ flags! {
             attributes: Option<String>, in Bounds::Any => "Attributes of each agent, e.g. rack:a1;ssd:yes.";
             isolation: Option<String> => "Isolation of each agent, as for `tepui agent`.";
             launcher: Option<LauncherName> => "Launcher of each agent.";
+            container_logger: Option<String> => "How stdout and stderr are bounded, as for `tepui agent`.";
         }
     }
 }

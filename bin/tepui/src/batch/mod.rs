@@ -1,13 +1,17 @@
 //! A one-shot framework: runs a list of tasks to their end and reports on them.
 
+mod ending;
 mod observer;
 mod plan;
 mod progress;
 mod report;
 mod scheduler_loop;
+mod streams;
 
-pub use observer::{NoObserver, Observer};
+pub use ending::{exit_code, signalled};
+pub use observer::{Observer, Stalled};
 pub use plan::Plan;
 pub use progress::Progress;
-pub use report::table;
-pub use scheduler_loop::{Options, run_batch};
+pub use report::{Row, rows, table};
+pub use scheduler_loop::{Batch, Options, Outcome, run_batch};
+pub use streams::{Source, Streams};

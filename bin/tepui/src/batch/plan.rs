@@ -82,6 +82,13 @@ impl Plan {
         !self.waiting.is_empty()
     }
 
+    /// What the first task that waits asks for: `cpus:1000;mem:32`. `None` when none waits.
+    pub fn demand(&self) -> Option<String> {
+        let task = self.tasks.get(*self.waiting.last()?)?;
+        let scalars = task.info.resources.iter().filter_map(|r| Some((r.name.as_str(), r.scalar.as_ref()?.value)));
+        Some(scalars.map(|(name, value)| format!("{name}:{value}")).collect::<Vec<_>>().join(";"))
+    }
+
     /// Fills each offer with waiting tasks, first come, first placed.
     pub fn place(&mut self, offers: &[v1::Offer], now: f64) -> Vec<Placement> {
         offers.iter().map(|offer| self.place_on(offer, now)).collect()
@@ -237,9 +244,11 @@ mod tests {
     #[test]
     fn offers_are_filled_in_order_and_large_tasks_do_not_block_small_ones() {
         let mut plan = Plan::new(vec![task("a", 1.0), task("b", 3.0), task("c", 0.5), task("d", 0.6)]);
+        assert_eq!(plan.demand().as_deref(), Some("cpus:1"));
         assert_eq!(placed(&mut plan, &[offer("1", 2.0)]), [vec!["a", "c"]]);
+        assert_eq!(plan.demand().as_deref(), Some("cpus:3"));
         assert_eq!(placed(&mut plan, &[offer("2", 3.5), offer("3", 1.0)]), [vec!["b"], vec!["d"]]);
-        assert!(!plan.has_waiting());
+        assert!(!plan.has_waiting() && plan.demand().is_none());
         assert_eq!(placed(&mut plan, &[offer("4", 8.0)]), [Vec::<String>::new()]);
     }
 

@@ -1,11 +1,12 @@
 //! Live progress on stderr: one rewritten line on a terminal, a line per change elsewhere.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 
 use messages::v1::TaskState as State;
 
 use super::observer::Observer;
 use super::plan::Plan;
+use crate::output;
 
 #[derive(Debug)]
 pub struct Progress {
@@ -36,18 +37,17 @@ impl Observer for Progress {
         // A stream that nobody watches live gets about ten lines, not one per event.
         let due = self.terminal || over == total || over >= self.last_over + total.div_ceil(10);
         if due {
-            let mut stderr = std::io::stderr().lock();
-            // Progress is a courtesy: a closed stderr must not end the batch.
-            let _ = if self.terminal { write!(stderr, "\r\x1b[K{text}") } else { writeln!(stderr, "{text}") };
-            let _ = stderr.flush();
+            if self.terminal {
+                output::progress(&text);
+            } else {
+                output::write_stderr(&text);
+            }
             self.last_over = over;
         }
         self.last = text;
     }
 
     fn finished(&mut self) {
-        if self.terminal {
-            eprintln!();
-        }
+        output::end_progress();
     }
 }

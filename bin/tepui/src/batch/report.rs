@@ -1,58 +1,107 @@
-//! The table at the end of a batch: state, agent, exit, duration, and where the output is.
+//! The table at the end of a batch: state, agent, exit code, duration, and where the output is.
 
 use std::collections::BTreeMap;
 
 use client::{Address, get_json};
-use messages::v1;
+use messages::v1::TaskState as State;
+use serde_json::{Value, json};
 
+use super::ending::exit_code;
 use super::plan::TaskState;
 use super::scheduler_loop::Outcome;
-use crate::table::{duration, render};
+use crate::commands::{first_line, tone};
+use crate::table::{Cell, Place, Tone, draw, duration};
 
 /// Of failed tasks, said below the table; more say little that is new.
 const MAX_MESSAGES: usize = 5;
 
-/// Asks master and agents where each task ran; what cannot be found out is left empty.
-pub async fn table(master: &Address, outcome: &Outcome) -> String {
-    let agents = agents(master).await;
-    let mut sandboxes = BTreeMap::new();
-    for agent in agents.values() {
-        if let Some(address) = &agent.address {
-            sandboxes.extend(sandboxes_of(address, &outcome.framework.value).await);
+/// How one task ended. What cannot be found out is empty.
+#[derive(Debug, Default)]
+pub struct Row {
+    pub task: String,
+    pub state: Option<State>,
+    /// `S0 (host)`.
+    pub agent: String,
+    pub exit: Option<u8>,
+    pub reason: Option<String>,
+    pub message: String,
+    pub seconds: Option<f64>,
+    /// On the agent.
+    pub sandbox: String,
+}
+
+impl Row {
+    fn of(task: &TaskState) -> Self {
+        Row {
+            task: task.info.task_id.value.clone(),
+            state: task.state,
+            agent: String::new(),
+            exit: task.state.filter(|_| task.is_over()).map(|state| exit_code(state, &task.message)),
+            reason: task.reason.clone(),
+            message: task.message.clone(),
+            seconds: task.launched.zip(task.ended).map(|(from, to)| to - from),
+            sandbox: String::new(),
         }
     }
-    let rows: Vec<Vec<String>> = outcome
-        .plan
-        .tasks()
-        .iter()
-        .map(|task| {
-            let agent = task.agent.as_ref().and_then(|id| agents.get(&id.value)).map(|a| a.name.clone());
-            vec![
-                task.info.task_id.value.clone(),
-                task.state.map_or("not launched", |s| s.as_str_name()).to_owned(),
-                agent.unwrap_or_default(),
-                exit(task),
-                task.launched.zip(task.ended).map(|(from, to)| duration(to - from)).unwrap_or_default(),
-                sandboxes.get(&task.info.task_id.value).cloned().unwrap_or_default(),
-            ]
+
+    /// For programs.
+    pub fn json(&self) -> Value {
+        json!({
+            "task": self.task, "state": self.state.map(|state| state.as_str_name()), "agent": self.agent,
+            "exit": self.exit, "reason": self.reason, "message": self.message, "seconds": self.seconds,
+            "sandbox": self.sandbox,
         })
-        .collect();
-    let mut text = render(&["TASK", "STATE", "AGENT", "EXIT", "DURATION", "OUTPUT"], &rows);
-    let failed = |t: &&TaskState| t.state != Some(v1::TaskState::TaskFinished) && !t.message.is_empty();
-    for task in outcome.plan.tasks().iter().filter(failed).take(MAX_MESSAGES) {
-        text.push_str(&format!("{}: {}\n", task.info.task_id.value, task.message));
+    }
+}
+
+/// Returns a row for each task. With `sandboxes` the agents are asked where the output is.
+pub async fn rows(master: &Address, outcome: &Outcome, sandboxes: bool) -> Vec<Row> {
+    let agents = agents(master).await;
+    let mut directories = BTreeMap::new();
+    for address in agents.values().filter_map(|agent| agent.address.as_ref()).filter(|_| sandboxes) {
+        directories.extend(sandboxes_of(address, &outcome.framework.value).await);
+    }
+    let row = |task: &TaskState| {
+        let agent = task.agent.as_ref().and_then(|id| agents.get(&id.value)).map(|agent| agent.name.clone());
+        let sandbox = directories.get(&task.info.task_id.value).cloned();
+        Row { agent: agent.unwrap_or_default(), sandbox: sandbox.unwrap_or_default(), ..Row::of(task) }
+    };
+    outcome.plan.tasks().iter().map(row).collect()
+}
+
+/// Renders the rows, and below them what is said of tasks that failed. Sandboxes are shown where `wide`.
+pub fn table(rows: &[Row], wide: bool, place: Place) -> String {
+    let mut header = vec!["TASK", "STATE", "AGENT", "EXIT", "DURATION"];
+    header.extend(wide.then_some("OUTPUT"));
+    let cells: Vec<Vec<Cell>> = rows.iter().map(|row| cells(row, wide)).collect();
+    let mut text = draw(&header, &cells, place);
+    // An exit status stands in the table.
+    let says_more = |row: &Row| !row.message.is_empty() && !row.message.starts_with("Command exited with status");
+    let failed = |row: &&Row| row.state != Some(State::TaskFinished) && says_more(row);
+    for row in rows.iter().filter(failed).take(MAX_MESSAGES) {
+        let line = format!("{}: {}", row.task, first_line(&row.message));
+        text.push_str(&model::visible(&line));
+        text.push('\n');
     }
     text
 }
 
-fn exit(task: &TaskState) -> String {
-    match task.state {
-        Some(v1::TaskState::TaskFinished) => "0".to_owned(),
-        _ => match task.message.rsplit_once("exited with status ") {
-            Some((_, status)) => status.to_owned(),
-            None => task.reason.clone().unwrap_or_else(|| task.message.clone()),
-        },
-    }
+fn cells(row: &Row, wide: bool) -> Vec<Cell> {
+    let state = match row.state {
+        Some(state) => Cell::toned(state.as_str_name(), tone(state)),
+        None => Cell::toned("not launched", Tone::Faint),
+    };
+    let exit = match (row.exit, &row.reason) {
+        (Some(0), _) => "0".to_owned(),
+        // Not its command, but what happened to it.
+        (Some(1), Some(reason)) if !row.message.contains("exited with status") => reason.clone(),
+        (Some(code), _) => code.to_string(),
+        (None, _) => String::new(),
+    };
+    let lasted = row.seconds.map(duration).unwrap_or_default();
+    let mut cells = vec![row.task.as_str().into(), state, row.agent.as_str().into(), exit.into(), lasted.into()];
+    cells.extend(wide.then(|| row.sandbox.as_str().into()));
+    cells
 }
 
 struct Agent {
@@ -95,4 +144,42 @@ async fn sandboxes_of(agent: &Address, framework: &str) -> BTreeMap<String, Stri
         }
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: Place = Place { width: None, colours: false };
+
+    #[test]
+    fn sandboxes_are_shown_on_demand_and_text_is_escaped() {
+        let rows = [
+            Row {
+                task: "run.0".to_owned(),
+                state: Some(State::TaskFinished),
+                agent: "S0 (h)".to_owned(),
+                exit: Some(0),
+                seconds: Some(0.135),
+                sandbox: "/a/long/path".to_owned(),
+                ..Row::default()
+            },
+            Row {
+                task: "run.1".to_owned(),
+                state: Some(State::TaskFailed),
+                exit: Some(3),
+                message: "\x1b[2Jno\rrow exited with status 3\nrow".to_owned(),
+                ..Row::default()
+            },
+            Row { task: "run.2".to_owned(), ..Row::default() },
+        ];
+        let expect = "TASK   STATE          AGENT   EXIT  DURATION\n\
+                      run.0  TASK_FINISHED  S0 (h)  0     135ms\n\
+                      run.1  TASK_FAILED            3\n\
+                      run.2  not launched\n\
+                      run.1: \\x1b[2Jno\\rrow exited with status 3 …\n";
+        assert_eq!(table(&rows, false, FILE), expect);
+        assert!(table(&rows, true, FILE).contains("135ms     /a/long/path\n"));
+        assert_eq!(rows[1].json()["message"], "\x1b[2Jno\rrow exited with status 3\nrow", "exact");
+    }
 }

@@ -6,8 +6,9 @@ use client::{Address, Driver, DriverEvent, Error, Scheduler};
 use messages::v1;
 use messages::v1::scheduler::{Event, call};
 
-use super::observer::Observer;
+use super::observer::{Observer, Stalled};
 use super::plan::Plan;
+use crate::signals::Cancel;
 
 /// How long the master keeps the tasks when this scheduler loses its connection.
 const FAILOVER_TIMEOUT: f64 = 60.0;
@@ -19,6 +20,9 @@ const FAILOVER_LIMIT: Duration = Duration::from_secs(60);
 /// agent is not back yet.
 const RECONCILE_FIRST: Duration = Duration::from_secs(1);
 const RECONCILE_MAX: Duration = Duration::from_secs(30);
+/// When to look whether anything has started: offers come within an allocation interval of the master, of a second.
+const LOOK_FIRST: Duration = Duration::from_millis(2500);
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -36,83 +40,169 @@ pub struct Outcome {
     pub framework: v1::FrameworkId,
     /// The one that led in the end.
     pub master: Option<Address>,
-    /// Ended by Ctrl-C or SIGTERM.
-    pub interrupted: bool,
+    /// The signal that ended it before its tasks did.
+    pub interrupted: Option<i32>,
     /// Why the master could not be told that the framework is over.
     pub teardown_error: Option<Error>,
 }
 
+/// A framework that runs the tasks of a plan.
+#[derive(Debug)]
+pub struct Batch {
+    driver: Driver,
+    plan: Plan,
+    cancel: Cancel,
+    deadline: Option<Instant>,
+    reconciliation: Reconciliation,
+    /// When to look next whether it is stalled.
+    look: Option<Instant>,
+    elected: bool,
+    framework: Option<v1::FrameworkId>,
+    leader: Option<Address>,
+    lost: Option<Error>,
+    interrupted: Option<i32>,
+    killing: bool,
+}
+
 /// Runs all tasks of the plan to their end, then removes the framework.
-pub async fn run_batch(options: Options, mut plan: Plan, observer: &mut dyn Observer) -> Result<Outcome, Error> {
-    let mut info = options.framework;
-    info.failover_timeout.get_or_insert(FAILOVER_TIMEOUT);
-    let mut driver = Driver::at(&options.master, info)?;
-    let mut deadline = options.kill_after.map(|after| Instant::now() + after);
-    let mut reconciliation = Reconciliation::default();
-    // A master that was never there is a mistake in the address; one that is being elected comes.
-    let (first, elected) = (Instant::now(), options.master.starts_with("zk://"));
-    let passes = |error: &Error| error.is_transient() && (elected || !matches!(error, Error::Connect { .. }));
-    let mut framework = None;
-    let mut leader = None;
-    let mut lost = None;
-    let mut interrupted = false;
-    let mut killing = false;
-    while !plan.is_over() {
-        observer.changed(&plan);
-        tokio::select! {
-            notice = driver.next() => match notice? {
-                DriverEvent::Subscribed { framework: id, master } => {
-                    if framework.is_none() {
-                        observer.subscribed(&id);
-                    } else {
-                        plan.reconcile_live();
-                        reconciliation.begin();
+///
+/// # Errors
+/// The master refuses the framework, or there was none to begin with.
+pub async fn run_batch(options: Options, plan: Plan, observer: &mut dyn Observer) -> Result<Outcome, Error> {
+    let mut batch = Batch::new(options, plan)?;
+    batch.run(observer).await?;
+    Ok(batch.leave().await)
+}
+
+impl Batch {
+    /// Signals count from here on. Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// `options.master` is neither an address nor where masters are elected.
+    pub fn new(options: Options, plan: Plan) -> Result<Self, Error> {
+        let mut info = options.framework;
+        info.failover_timeout.get_or_insert(FAILOVER_TIMEOUT);
+        Ok(Batch {
+            driver: Driver::at(&options.master, info)?,
+            plan,
+            cancel: Cancel::listen(),
+            deadline: options.kill_after.map(|after| Instant::now() + after),
+            reconciliation: Reconciliation::default(),
+            look: None,
+            elected: options.master.starts_with("zk://"),
+            framework: None,
+            leader: None,
+            lost: None,
+            interrupted: None,
+            killing: false,
+        })
+    }
+
+    /// Returns when all tasks are over, or a signal has come.
+    ///
+    /// # Errors
+    /// The master refuses the framework, or there was none to begin with.
+    pub async fn run(&mut self, observer: &mut dyn Observer) -> Result<(), Error> {
+        // A master that was never there is a mistake in the address; one that is being elected comes.
+        let (first, elected) = (Instant::now(), self.elected);
+        let passes = |error: &Error| error.is_transient() && (elected || !matches!(error, Error::Connect { .. }));
+        while !self.plan.is_over() && self.interrupted.is_none() {
+            observer.changed(&self.plan);
+            tokio::select! {
+                notice = self.driver.next() => match notice? {
+                    DriverEvent::Disconnected { error, .. }
+                        if self.framework.is_none() && !(first.elapsed() < FAILOVER_LIMIT && passes(&error)) =>
+                    {
+                        return Err(error);
                     }
-                    if let (true, Some(scheduler)) = (killing, driver.scheduler()) {
-                        kill(scheduler, &plan).await?;
-                    }
-                    framework = Some(id);
-                    leader = Some(master);
-                }
-                DriverEvent::Event(event) => {
-                    if let Some(scheduler) = driver.scheduler() {
-                        handle(scheduler, &mut plan, &mut reconciliation, *event, observer).await?;
+                    notice => self.notice(notice, observer).await?,
+                },
+                () = until(self.reconciliation.due) => {
+                    if let Some(scheduler) = self.driver.scheduler() {
+                        self.reconciliation.ask(scheduler, &self.plan).await?;
                     }
                 }
-                DriverEvent::Disconnected { error, .. } if framework.is_none() && !(first.elapsed() < FAILOVER_LIMIT && passes(&error)) => {
-                    return Err(error);
+                () = until(self.deadline) => {
+                    self.deadline = None;
+                    self.killing = true;
+                    if let Some(scheduler) = self.driver.scheduler() {
+                        kill(scheduler, &self.plan).await?;
+                    }
                 }
-                DriverEvent::Disconnected { error, retry_in } => {
-                    eprintln!("{error}; trying again in {retry_in:?}");
-                    reconciliation = Reconciliation::default();
-                    lost = Some(error);
+                () = until(self.look) => {
+                    self.look = Some(Instant::now() + LOOK_AGAIN);
+                    if let Some(stalled) = self.stalled() {
+                        observer.stalled(stalled);
+                    }
                 }
-            },
-            () = until(reconciliation.due) => {
-                if let Some(scheduler) = driver.scheduler() {
-                    reconciliation.ask(scheduler, &plan).await?;
-                }
-            }
-            () = until(deadline) => {
-                deadline = None;
-                killing = true;
-                if let Some(scheduler) = driver.scheduler() {
-                    kill(scheduler, &plan).await?;
-                }
-            }
-            () = crate::signals::terminate() => {
-                interrupted = true;
-                break;
+                signal = self.cancel.next() => self.interrupted = Some(signal),
             }
         }
+        observer.changed(&self.plan);
+        observer.finished();
+        Ok(())
     }
-    observer.changed(&plan);
-    observer.finished();
-    let teardown_error = match driver.scheduler() {
-        Some(scheduler) => scheduler.teardown().await.err(),
-        None => lost,
-    };
-    Ok(Outcome { plan, framework: framework.unwrap_or_default(), master: leader, interrupted, teardown_error })
+
+    async fn notice(&mut self, notice: DriverEvent, observer: &mut dyn Observer) -> Result<(), Error> {
+        match notice {
+            DriverEvent::Subscribed { framework, master } => {
+                if self.framework.is_none() {
+                    observer.subscribed(&framework);
+                } else {
+                    self.plan.reconcile_live();
+                    self.reconciliation.begin();
+                }
+                if let (true, Some(scheduler)) = (self.killing, self.driver.scheduler()) {
+                    kill(scheduler, &self.plan).await?;
+                }
+                self.lost = None;
+                self.look = Some(Instant::now() + LOOK_FIRST);
+                self.framework = Some(framework);
+                self.leader = Some(master);
+            }
+            DriverEvent::Event(event) => {
+                if let Some(scheduler) = self.driver.scheduler() {
+                    handle(scheduler, &mut self.plan, &mut self.reconciliation, *event, observer).await?;
+                }
+            }
+            DriverEvent::Disconnected { error, retry_in } => {
+                // The first attempt follows at once, and is mostly enough.
+                if self.lost.is_some() {
+                    observer.lost(&error, retry_in);
+                }
+                self.reconciliation = Reconciliation::default();
+                self.lost = Some(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Tasks wait, and none runs whose end could make room for them.
+    fn stalled(&self) -> Option<Stalled> {
+        let demand = self.plan.demand()?;
+        let stalled = || Some(Stalled { master: self.leader.clone()?, framework: self.framework.clone()?, demand });
+        if self.plan.live().is_empty() && self.driver.scheduler().is_some() { stalled() } else { None }
+    }
+
+    /// Whether a signal has ended it.
+    pub fn is_interrupted(&self) -> bool {
+        self.interrupted.is_some()
+    }
+
+    /// Resolves at the next signal; its number is that of the outcome as well.
+    pub async fn cancelled(&mut self) {
+        self.interrupted = Some(self.cancel.next().await);
+    }
+
+    /// Removes the framework, and with it what still runs.
+    pub async fn leave(self) -> Outcome {
+        let teardown_error = match self.driver.scheduler() {
+            Some(scheduler) => scheduler.teardown().await.err(),
+            None => self.lost,
+        };
+        let framework = self.framework.unwrap_or_default();
+        Outcome { plan: self.plan, framework, master: self.leader, interrupted: self.interrupted, teardown_error }
+    }
 }
 
 async fn handle(

@@ -5,14 +5,17 @@ use messages::v1::DrainState;
 
 use super::cli::{CommandError, Target};
 use super::incidents::OpenIncidents;
-use super::state::{State, scalar};
+use super::state::{ShortIds, State, scalar};
 use crate::output;
-use crate::table::render;
+use crate::table::{Cell, Place, Tone, amount, draw};
 
 #[derive(clap::Args)]
 pub struct Agents {
     #[command(flatten)]
     target: Target,
+    /// Whole ids, addresses and versions as well
+    #[arg(long, short)]
+    wide: bool,
     /// Print the master's answer as JSON
     #[arg(long)]
     json: bool,
@@ -21,11 +24,15 @@ pub struct Agents {
 pub async fn agents(args: Agents) -> Result<(), CommandError> {
     let state = State::get(&args.target.master).await?;
     if args.json {
-        output::line(String::from_utf8_lossy(&wire::json::encode(&state.agents)));
+        output::json(String::from_utf8_lossy(&wire::json::encode(&state.agents)));
         return Ok(());
     }
     let incidents = OpenIncidents::get(&args.target.master).await;
-    let mut rows: Vec<Vec<String>> = state
+    let unreachable = incidents.unreachable();
+    let known = state.agents.agents.iter().map(|agent| &agent.agent_info).chain(&state.agents.recovered_agents);
+    let ids = ShortIds::new(known.chain(&unreachable).filter_map(|info| Some(info.id.as_ref()?.value.as_str())));
+    let name = |id: &str| if args.wide { id.to_owned() } else { ids.of(id) };
+    let mut rows: Vec<Vec<Cell>> = state
         .agents
         .agents
         .iter()
@@ -35,7 +42,7 @@ pub async fn agents(args: Agents) -> Result<(), CommandError> {
             let used = |name| {
                 let total = scalar(&agent.total_resources, name);
                 let allocated = scalar(&agent.allocated_resources, name);
-                format!("{allocated}/{total}")
+                format!("{}/{}", amount(allocated), amount(total))
             };
             let drain = agent.drain_info.as_ref().map(|drain| drain.state());
             let held = || incidents.quarantine_reason(id).map(|failure| format!("held ({failure})"));
@@ -46,37 +53,47 @@ pub async fn agents(args: Agents) -> Result<(), CommandError> {
                 (true, ..) => "active".to_owned(),
                 (false, ..) => held().unwrap_or_else(|| "disconnected".to_owned()),
             };
-            vec![
-                id.to_owned(),
-                agent.agent_info.hostname.clone(),
-                condition,
-                tasks.to_string(),
-                used("cpus"),
-                used("mem"),
-                used("disk"),
-                agent.pid.clone().unwrap_or_default(),
-                agent.version.clone(),
-            ]
+            let mut row: Vec<Cell> = vec![
+                name(id).into(),
+                agent.agent_info.hostname.as_str().into(),
+                condition_cell(&condition),
+                tasks.to_string().into(),
+                used("cpus").into(),
+                used("mem").into(),
+                used("disk").into(),
+            ];
+            if args.wide {
+                row.extend([agent.pid.as_deref().unwrap_or_default().into(), agent.version.as_str().into()]);
+            }
+            row
         })
         .collect();
+    let header = ["AGENT", "HOST", "CONDITION", "TASKS", "CPUS", "MEM (MB)", "DISK (MB)", "ADDRESS", "VERSION"];
+    let header = header.get(..if args.wide { 9 } else { 7 }).unwrap_or_default();
+    let away = |info: &v1::AgentInfo, condition: &str| {
+        let id = info.id.as_ref().map_or("", |id| id.value.as_str());
+        let mut row: Vec<Cell> = vec![name(id).into(), info.hostname.as_str().into(), condition_cell(condition)];
+        row.resize(header.len(), "-".into());
+        row
+    };
     rows.extend(state.agents.recovered_agents.iter().map(|info| away(info, "awaited")));
-    rows.extend(incidents.unreachable().iter().map(|info| away(info, "unreachable")));
+    rows.extend(unreachable.iter().map(|info| away(info, "unreachable")));
     if rows.is_empty() {
         output::line(format!(
             "No agents. Start one with: tepui agent --master={} --work_dir=DIRECTORY",
             args.target.master.given
         ));
     } else {
-        let header = ["AGENT", "HOST", "CONDITION", "TASKS", "CPUS", "MEM (MB)", "DISK (MB)", "ADDRESS", "VERSION"];
-        output::print(render(&header, &rows));
+        output::print(draw(header, &rows, Place::stdout().wide(args.wide)));
     }
     Ok(())
 }
 
-fn away(info: &v1::AgentInfo, condition: &str) -> Vec<String> {
-    let id = info.id.as_ref().map_or("", |id| id.value.as_str());
-    let unknown = "-".to_owned();
-    let mut row = vec![id.to_owned(), info.hostname.clone(), condition.to_owned()];
-    row.resize(9, unknown);
-    row
+fn condition_cell(condition: &str) -> Cell {
+    let tone = match condition {
+        "active" => Tone::Good,
+        "unreachable" | "disconnected" => Tone::Bad,
+        _ => Tone::Busy,
+    };
+    Cell::toned(condition, tone)
 }

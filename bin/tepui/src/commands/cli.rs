@@ -6,16 +6,18 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use client::Address;
+use model::visible;
 
-use super::{agents, explain, failures, frameworks, logs, operate, run, tasks};
+use super::{agents, cancel, examples, explain, failures, frameworks, logs, operate, run, shell, status, tasks, wait};
 use crate::output;
 
 /// Runs tasks and services on a cluster of machines. Speaks Apache Mesos.
 #[derive(Parser)]
 #[command(name = "tepui", version, after_help = PROGRAMS)]
-struct Cli {
+pub struct Cli {
+    /// Without one the state of the cluster is shown
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 const PROGRAMS: &str = "\
@@ -26,15 +28,20 @@ Programs (they take Mesos flags, see `tepui PROGRAM --help`):
   mesos-execute mesos-local mesos-resolve
                 As in Mesos
 
-Start with:  tepui local        and in another terminal:  tepui run -- echo hello";
+Start with:  tepui local        and in another terminal:  tepui run -- echo hello
+More:        tepui examples";
 
 /// Where the cluster is.
 #[derive(clap::Args, Clone)]
 pub struct Target {
     /// The master, as host:port, or where masters are elected, as zk://host:port,host:port/path
-    #[arg(long, short, env = "TEPUI_MASTER", default_value = "127.0.0.1:5050", value_parser = master)]
+    #[arg(long, short, env = MASTER, default_value = DEFAULT_MASTER, value_parser = master)]
     pub master: Master,
 }
+
+/// The variable that names the master.
+const MASTER: &str = "TEPUI_MASTER";
+const DEFAULT_MASTER: &str = "127.0.0.1:5050";
 
 /// A master, and how it was named: whoever stays longer than one answer has to follow the lead.
 #[derive(Debug, Clone)]
@@ -64,8 +71,14 @@ fn master(given: &str) -> Result<Master, CommandError> {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run commands on the cluster, show their progress and how they ended
+    /// Run a command on the cluster and show its output, or run many and show how they ended
     Run(run::Run),
+    /// Wait until tasks are over, and exit as they did
+    Wait(wait::Wait),
+    /// End tasks, runs and frameworks
+    Cancel(cancel::Cancel),
+    /// Show how the cluster is
+    Status(status::Status),
     /// List tasks: what runs, and what ran
     Tasks(tasks::Tasks),
     /// List agents and how much of them is in use
@@ -91,6 +104,12 @@ enum Command {
     Deactivate(operate::Deactivate),
     Reactivate(operate::Reactivate),
     Gone(operate::Gone),
+    /// Show what can be done, by examples
+    Examples,
+    /// Print completions for a shell
+    Completions(shell::Completions),
+    /// Write man pages
+    Man(shell::ManPages),
     /// Show the version of this program, and of a master
     Version(VersionArgs),
 }
@@ -114,11 +133,41 @@ pub enum CommandError {
     #[error("{0}\nwhat to do: {1}")]
     WithAdvice(#[source] client::Error, &'static str),
     #[error(transparent)]
-    Server(#[from] server::Error),
-    #[error("{0}")]
+    Master(master_server::Error),
+    #[error(transparent)]
+    Agent(agent_server::Error),
+    /// One line: line breaks of what others have named are shown as such.
+    #[error("{}", visible(.0))]
     Message(String),
-    #[error("cannot {doing}")]
+    /// Several lines.
+    #[error("{0}")]
+    Lines(String),
+    #[error("cannot {}", visible(.doing))]
     Io { doing: String, source: std::io::Error },
+}
+
+impl From<master_server::Error> for CommandError {
+    /// A port that is taken is told with the program that holds it.
+    fn from(error: master_server::Error) -> Self {
+        match error {
+            master_server::Error::Edge(edge::Error::AddressInUse { address }) => taken(address),
+            error => CommandError::Master(error),
+        }
+    }
+}
+
+impl From<agent_server::Error> for CommandError {
+    /// A port that is taken is told with the program that holds it.
+    fn from(error: agent_server::Error) -> Self {
+        match error {
+            agent_server::Error::Edge(edge::Error::AddressInUse { address }) => taken(address),
+            error => CommandError::Agent(error),
+        }
+    }
+}
+
+fn taken(address: std::net::SocketAddrV4) -> CommandError {
+    CommandError::Message(crate::ports::taken(address))
 }
 
 impl CommandError {
@@ -128,10 +177,21 @@ impl CommandError {
 }
 
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // Help and mistakes.
+        Err(told) => return answered(&told),
+    };
     block_on(async {
-        match cli.command {
+        let Some(command) = cli.command else { return status_of_default().await };
+        match command {
             Command::Run(args) => return run::run(args).await,
+            Command::Wait(args) => return wait::wait(args).await,
+            Command::Cancel(args) => cancel::cancel(args).await?,
+            Command::Status(args) => return status::status(args).await,
+            Command::Examples => examples::examples(),
+            Command::Completions(args) => shell::completions(&args),
+            Command::Man(args) => shell::man(&args)?,
             Command::Tasks(args) => tasks::tasks(args).await?,
             Command::Agents(args) => agents::agents(args).await?,
             Command::Frameworks(args) => frameworks::frameworks(args).await?,
@@ -156,19 +216,59 @@ pub fn main() -> ExitCode {
     })
 }
 
-/// Runs a command's future on this thread and reports its failure.
+/// Prints help, a version or a mistake in the arguments, as clap words it.
+fn answered(told: &clap::Error) -> ExitCode {
+    match told.print() {
+        // A reader of help that has seen enough.
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            fail(&CommandError::Io { doing: "write".to_owned(), source: error })
+        }
+        _ => ExitCode::from(u8::try_from(told.exit_code()).unwrap_or(u8::MAX)),
+    }
+}
+
+/// Returns the exit code of a program that has printed all it was asked for.
+pub fn printed() -> ExitCode {
+    match output::failure() {
+        None => ExitCode::SUCCESS,
+        Some(error) => {
+            output::write_stderr(format_args!("tepui: cannot write to stdout: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Of the cluster that is meant where nothing is said.
+async fn status_of_default() -> Result<ExitCode, CommandError> {
+    let given = std::env::var(MASTER).unwrap_or_else(|_| DEFAULT_MASTER.to_owned());
+    let leader = client::detect(&given, DETECTION).await?;
+    status::show(&Master { given, leader }, false).await
+}
+
+/// Runs a command's future on this thread and reports its failure, or that of its output.
 pub fn block_on(future: impl Future<Output = Result<ExitCode, CommandError>>) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&CommandError::Io { doing: "start".to_owned(), source: error }),
     };
-    match runtime.block_on(future) {
-        Ok(code) => code,
+    let result = runtime.block_on(future);
+    // What is still under way, such as an answer that nobody waits for, does not hold the command up.
+    runtime.shutdown_background();
+    match result {
         Err(failure) => fail(&failure),
+        Ok(_) if output::failure().is_some() => printed(),
+        Ok(code) => code,
     }
 }
 
+/// Says what a program failed with, and returns the exit code for it.
 pub fn fail(failure: &dyn std::error::Error) -> ExitCode {
+    output::write_stderr_lines(&format!("tepui: {}", described(failure)));
+    ExitCode::FAILURE
+}
+
+/// An error and its causes, each said once.
+pub fn described(failure: &dyn std::error::Error) -> String {
     let mut text = failure.to_string();
     let mut source = failure.source();
     while let Some(cause) = source {
@@ -179,8 +279,7 @@ pub fn fail(failure: &dyn std::error::Error) -> ExitCode {
         }
         source = cause.source();
     }
-    output::write_stderr(format_args!("tepui: {text}"));
-    ExitCode::FAILURE
+    text
 }
 
 async fn version(args: VersionArgs) -> Result<(), CommandError> {
@@ -190,7 +289,7 @@ async fn version(args: VersionArgs) -> Result<(), CommandError> {
         None => None,
     };
     if args.json {
-        output::line(serde_json::json!({ "tepui": own, "master": master }));
+        output::json(serde_json::json!({ "tepui": own, "master": master }));
         return Ok(());
     }
     output::line(format!("tepui {own}"));

@@ -199,9 +199,9 @@ pub fn resolve(arguments: Vec<OsString>) -> ExitCode {
     // What is not UTF-8 names no master: the error shows it.
     let arguments: Vec<String> = arguments.iter().map(|argument| argument.to_string_lossy().into_owned()).collect();
     let Some(given) = arguments.iter().find(|a| !a.starts_with("--")) else {
-        eprintln!(
+        output::write_stderr_lines(
             "Usage: mesos-resolve [--timeout=5secs] HOST:PORT | zk://HOST:PORT,HOST:PORT/PATH\n\nPrints the address of \
-             the leading master."
+             the leading master.",
         );
         return ExitCode::FAILURE;
     };

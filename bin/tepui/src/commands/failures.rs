@@ -82,7 +82,7 @@ pub async fn failures(args: Failures) -> Result<(), CommandError> {
         return one(&answer, named, args.json);
     }
     if args.json {
-        output::line(answer);
+        output::json(answer);
         return Ok(());
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
@@ -102,9 +102,9 @@ fn one(answer: &Value, named: &str, as_json: bool) -> Result<(), CommandError> {
         CommandError::message(format!("no failure '{named}': `tepui failures` lists them; the oldest are forgotten"))
     })?;
     if as_json {
-        output::line(failure);
+        output::json(failure);
     } else {
-        output::print(at_length(failure).into_iter().map(|line| line + "\n").collect::<String>());
+        at_length(failure).into_iter().for_each(output::line);
     }
     Ok(())
 }
@@ -161,13 +161,16 @@ async fn follow(master: &Master, args: &Failures) -> Result<(), CommandError> {
     let mut lines = lines(master, &args.path()).await?;
     loop {
         let end = loop {
+            if output::is_closed() {
+                return Ok(());
+            }
             match lines.next().await {
                 Ok(Some(line)) => print_line(line, args.json),
                 Ok(None) => break format!("{} has ended the stream", master.given),
                 Err(error) => break error.to_string(),
             }
         };
-        eprintln!("{end}; looking for the master that leads now");
+        output::write_stderr(format_args!("{end}; looking for the master that leads now"));
         lines = again(master, args).await.map_err(|error| ended(&end, &error))?;
     }
 }
@@ -188,14 +191,14 @@ async fn again(master: &Master, args: &Failures) -> Result<Lines, client::Error>
 }
 
 fn ended(how: &str, error: &client::Error) -> CommandError {
-    CommandError::message(format!(
+    CommandError::Lines(format!(
         "{how}, and no master could be found again: {error}\nwhat to do: run it again when one leads"
     ))
 }
 
 fn print_line(line: String, json: bool) {
     if json {
-        return output::line(line);
+        return output::json(line);
     }
     if let Ok(news) = serde_json::from_str::<Value>(&line) {
         output::line(describe(&news));

@@ -3,20 +3,24 @@
 use client::{Address, get_json};
 use messages::v1;
 use messages::v1::master::response::get_agents::Agent;
+use messages::v1::master::response::get_frameworks::Framework;
 
 use super::cli::CommandError;
 use super::incidents::OpenIncidents;
-use super::state::{State, short};
+use super::state::{State, framework_id, is_called, short};
 
-/// The task with this id (or the only one whose id ends in it); of equal ids the latest.
+/// The task with this id (or the only one whose id contains it); of equal ids the latest. `0003/web.1` is that of one
+/// framework only, which is named by its id, the end of it, or its name.
 pub fn task<'a>(state: &'a State, given: &str) -> Result<&'a v1::Task, CommandError> {
-    let mut exact: Vec<&v1::Task> = state.all_tasks().filter(|t| t.task_id.value == given).collect();
+    let (framework, wanted) = split(given);
+    let of_framework = |task: &&v1::Task| framework.is_none_or(|given| is_of(state, task, given));
+    let all = || state.all_tasks().filter(of_framework);
+    let mut exact: Vec<&v1::Task> = all().filter(|t| t.task_id.value == wanted).collect();
     exact.sort_by(|a, b| started(a).total_cmp(&started(b)));
     if let Some(task) = exact.pop() {
         return Ok(task);
     }
-    let like: Vec<&v1::Task> =
-        state.all_tasks().filter(|t| t.task_id.value.contains(given) || t.name == given).collect();
+    let like: Vec<&v1::Task> = all().filter(|t| t.task_id.value.contains(wanted) || t.name == wanted).collect();
     match like.as_slice() {
         [task] => Ok(task),
         [] => Err(CommandError::message(format!("no task '{given}': `tepui tasks` lists what there is"))),
@@ -25,6 +29,41 @@ pub fn task<'a>(state: &'a State, given: &str) -> Result<&'a v1::Task, CommandEr
             Err(CommandError::message(format!(
                 "'{given}' could be {} tasks ({}, ...): give more of the id",
                 several.len(),
+                ids.join(", ")
+            )))
+        }
+    }
+}
+
+/// `0003/web.1` into framework and task: ids of tasks have no `/`.
+pub fn split(given: &str) -> (Option<&str>, &str) {
+    match given.rsplit_once('/') {
+        Some((framework, task)) => (Some(framework), task),
+        None => (None, given),
+    }
+}
+
+fn is_of(state: &State, task: &v1::Task, given: &str) -> bool {
+    let id = task.framework_id.value.as_str();
+    let is_named = |framework: &Framework| framework_id(framework) == id && framework.framework_info.name == given;
+    is_called(id, given) || state.frameworks().any(|(framework, _)| is_named(framework))
+}
+
+/// The only live framework that is called so, by its id, the end of it, or its name.
+pub fn framework<'a>(state: &'a State, given: &str) -> Result<&'a Framework, CommandError> {
+    let live = || state.frameworks().filter(|(_, live)| *live).map(|(framework, _)| framework);
+    let mut found: Vec<&Framework> = live().filter(|one| is_called(framework_id(one), given)).collect();
+    if found.is_empty() {
+        found = live().filter(|one| one.framework_info.name == given).collect();
+    }
+    match found.as_slice() {
+        [one] => Ok(one),
+        [] => Err(CommandError::message(format!("no framework '{given}' lives: `tepui frameworks --all` lists them"))),
+        several => {
+            let ids: Vec<&str> = several.iter().take(5).map(|one| short(framework_id(one))).collect();
+            let count = several.len();
+            Err(CommandError::message(format!(
+                "'{given}' could be {count} frameworks: give the id ({})",
                 ids.join(", ")
             )))
         }
@@ -70,7 +109,7 @@ fn one_of<'a, T: Copy>(infos: impl Iterator<Item = (T, &'a v1::AgentInfo)>, give
         infos.iter().filter(|(_, info)| fits(info)).copied().collect()
     };
     let ways: [&dyn Fn(&v1::AgentInfo) -> bool; 3] = [
-        &|info| info.id.as_ref().is_some_and(|id| id.value == given || short(&id.value) == given),
+        &|info| info.id.as_ref().is_some_and(|id| is_called(&id.value, given)),
         &|info| info.hostname.eq_ignore_ascii_case(given),
         &|info| info.id.as_ref().is_some_and(|id| id.value.starts_with(given)),
     ];

@@ -3,7 +3,7 @@
 use super::cli::{CommandError, Target};
 use super::state::{State, scalar};
 use crate::output;
-use crate::table::render;
+use crate::table::{Cell, Place, Tone, amount, draw};
 
 #[derive(clap::Args)]
 pub struct Frameworks {
@@ -12,6 +12,9 @@ pub struct Frameworks {
     /// Also those that are over
     #[arg(long)]
     all: bool,
+    /// Whole ids
+    #[arg(long, short)]
+    wide: bool,
     /// Print the master's answer as JSON
     #[arg(long)]
     json: bool,
@@ -20,10 +23,11 @@ pub struct Frameworks {
 pub async fn frameworks(args: Frameworks) -> Result<(), CommandError> {
     let state = State::get(&args.target.master).await?;
     if args.json {
-        output::line(String::from_utf8_lossy(&wire::json::encode(&state.frameworks)));
+        output::json(String::from_utf8_lossy(&wire::json::encode(&state.frameworks)));
         return Ok(());
     }
-    let rows: Vec<Vec<String>> = state
+    let ids = state.framework_ids();
+    let rows: Vec<Vec<Cell>> = state
         .frameworks()
         .filter(|(_, live)| args.all || *live)
         .map(|(framework, live)| {
@@ -37,15 +41,20 @@ pub async fn frameworks(args: Frameworks) -> Result<(), CommandError> {
                 (true, false, _) => "disconnected",
             };
             let roles = if info.roles.is_empty() { info.role().to_owned() } else { info.roles.join(",") };
+            let tone = match condition {
+                "active" => Tone::Good,
+                "completed" => Tone::Faint,
+                _ => Tone::Busy,
+            };
             vec![
-                id.to_owned(),
-                info.name.clone(),
-                condition.to_owned(),
-                roles,
-                tasks.to_string(),
-                scalar(&framework.allocated_resources, "cpus").to_string(),
-                scalar(&framework.allocated_resources, "mem").to_string(),
-                framework.offers.len().to_string(),
+                if args.wide { id.into() } else { ids.of(id).into() },
+                info.name.as_str().into(),
+                Cell::toned(condition, tone),
+                roles.into(),
+                tasks.to_string().into(),
+                amount(scalar(&framework.allocated_resources, "cpus")).into(),
+                amount(scalar(&framework.allocated_resources, "mem")).into(),
+                framework.offers.len().to_string().into(),
             ]
         })
         .collect();
@@ -53,7 +62,7 @@ pub async fn frameworks(args: Frameworks) -> Result<(), CommandError> {
         output::line(format!("No frameworks{}.", if args.all { "" } else { " (completed ones: --all)" }));
     } else {
         let header = ["FRAMEWORK", "NAME", "CONDITION", "ROLES", "TASKS", "CPUS", "MEM (MB)", "OFFERS"];
-        output::print(render(&header, &rows));
+        output::print(draw(&header, &rows, Place::stdout().wide(args.wide)));
     }
     Ok(())
 }

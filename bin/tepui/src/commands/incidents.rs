@@ -28,6 +28,11 @@ impl OpenIncidents {
         agents.map(agent).collect()
     }
 
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
     /// The type of the failure for which nothing of the agent is offered.
     pub fn quarantine_reason(&self, agent: &str) -> Option<&str> {
         let about = self.0.iter().filter(|failure| failure["object"]["id"] == agent);

@@ -1,17 +1,21 @@
 //! `tepui logs`.
 
-use std::io::Write;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use client::Files;
+use messages::v1;
+
+use client::{Files, Follow, FollowRotated, Piece};
 
 use super::cli::{CommandError, Target};
 use super::find;
 use super::state::State;
+use crate::output;
 use model::is_terminal;
 
 /// How often a followed file is looked at; agents serve it from the page cache.
 const POLL: Duration = Duration::from_millis(300);
+/// How long an agent may be away when its task is over.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(clap::Args)]
 pub struct Logs {
@@ -28,49 +32,102 @@ pub struct Logs {
     /// Show another file of the sandbox
     #[arg(long, conflicts_with = "stderr")]
     file: Option<String>,
-    /// Start this many bytes before the end
+    /// Start this many bytes before the end, which may lie in a file that was rotated away
     #[arg(long)]
     tail: Option<u64>,
 }
+
+/// Said when a reader was slower than the rotation.
+const ROTATED_AWAY: &str =
+    "tepui: output was removed by rotation before it could be read; this goes on with the oldest there is";
 
 pub async fn logs(args: Logs) -> Result<(), CommandError> {
     let state = State::get(&args.target.master).await?;
     let task = find::task(&state, &args.task)?;
     let agent = find::agent_of(&state, task)?;
     let sandbox = find::sandbox(&agent, task).await?;
-    let name = args.file.as_deref().unwrap_or(if args.stderr { "stderr" } else { "stdout" });
-    let path = format!("{sandbox}/{name}");
-    let files = Files::new(agent);
-    let start = match args.tail {
-        Some(bytes) => files.size(&path).await?.saturating_sub(bytes),
-        None => 0,
-    };
-    let mut file = files.follow(path, start);
+    let mut file = Source::open(&args, Files::new(agent), &sandbox).await?;
     let mut over = is_terminal(task.state());
+    let mut away: Option<Instant> = None;
     loop {
-        let data = file.available().await?;
-        if !print(&data)? {
+        let piece = match file.available().await {
+            // An agent that is restarted is back soon, and its files are as they were.
+            Err(error) if args.follow && error.is_transient() => {
+                if away.is_none() {
+                    output::write_stderr(format_args!("tepui: {error}; waiting for the agent"));
+                }
+                if over && away.is_some_and(|since| since.elapsed() > PATIENCE) {
+                    return Err(error.into());
+                }
+                away.get_or_insert_with(Instant::now);
+                Piece::default()
+            }
+            outcome => {
+                away = None;
+                outcome?
+            }
+        };
+        if piece.skipped {
+            output::write_stderr(ROTATED_AWAY);
+        }
+        output::exact(&piece.data);
+        if output::is_closed() {
             return Ok(());
         }
-        if !data.is_empty() {
+        if !piece.data.is_empty() {
             continue;
         }
-        if !args.follow || over {
+        if !args.follow || (over && away.is_none()) {
             return Ok(());
         }
         tokio::time::sleep(POLL).await;
         // Looked up before the next read, so that output written before the end is not missed.
-        let state = State::get(&args.target.master).await?;
-        over = find::task(&state, &task.task_id.value).map_or(true, |t| is_terminal(t.state()));
+        over = match State::get(&args.target.master).await {
+            Ok(state) => is_over(&state, task),
+            // Between two masters.
+            Err(_) => over,
+        };
     }
 }
 
-/// False when nobody reads any more.
-fn print(data: &[u8]) -> Result<bool, CommandError> {
-    let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(data).and_then(|()| stdout.flush()) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
-        Err(source) => Err(CommandError::Io { doing: "write to stdout".to_owned(), source }),
+/// Whether nothing will be added to a task's output. A master that has just begun to lead knows a task once its agent is
+/// back; one whose agent is there, or is not awaited, has been forgotten.
+fn is_over(state: &State, task: &v1::Task) -> bool {
+    let same = |known: &&v1::Task| known.task_id == task.task_id && known.framework_id == task.framework_id;
+    match state.all_tasks().find(same) {
+        Some(known) => is_terminal(known.state()),
+        None => !state.agents.recovered_agents.iter().any(|agent| agent.id.as_ref() == Some(&task.agent_id)),
+    }
+}
+
+/// Where the output comes from: the agent rotates `stdout` and `stderr` and nothing else.
+enum Source {
+    Output(FollowRotated),
+    File(Follow),
+}
+
+impl Source {
+    async fn open(args: &Logs, files: Files, sandbox: &str) -> Result<Source, CommandError> {
+        let name = args.file.as_deref().unwrap_or(if args.stderr { "stderr" } else { "stdout" });
+        let path = format!("{sandbox}/{name}");
+        if matches!(name, "stdout" | "stderr") {
+            let mut output = files.follow_rotated(path);
+            if let Some(bytes) = args.tail {
+                output.start_before_end(bytes).await?;
+            }
+            return Ok(Source::Output(output));
+        }
+        let start = match args.tail {
+            Some(bytes) => files.size(&path).await?.saturating_sub(bytes),
+            None => 0,
+        };
+        Ok(Source::File(files.follow(path, start)))
+    }
+
+    async fn available(&mut self) -> Result<Piece, client::Error> {
+        match self {
+            Source::Output(output) => output.available().await,
+            Source::File(file) => Ok(Piece { data: file.available().await?, skipped: false }),
+        }
     }
 }

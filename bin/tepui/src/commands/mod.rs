@@ -1,7 +1,9 @@
 //! The commands for people.
 
 mod agents;
+mod cancel;
 mod cli;
+mod examples;
 mod execute;
 mod explain;
 mod failures;
@@ -11,10 +13,15 @@ mod incidents;
 mod logs;
 mod operate;
 mod run;
+mod shell;
 mod state;
+mod status;
 mod tasks;
+mod wait;
 
-pub use cli::{CommandError, block_on, fail, main};
+pub use cli::{CommandError, block_on, described, fail, main, printed};
 #[cfg(test)]
 pub use execute::task_and_framework;
 pub use execute::{execute, resolve};
+pub use run::missing;
+pub use state::{first_line, tone};

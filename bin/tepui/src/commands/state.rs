@@ -1,5 +1,6 @@
 //! One consistent picture of the cluster, and names for what is in it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use client::{Address, MasterOperator};
@@ -8,6 +9,7 @@ use messages::v1::master::response::{GetAgents, GetFrameworks, GetState, GetTask
 use model::is_terminal;
 
 use super::cli::CommandError;
+use crate::table::Tone;
 
 /// The answer to GET_STATE, with look-ups.
 pub struct State {
@@ -29,12 +31,24 @@ impl State {
 
     /// Agent id to `S0 (host)`.
     pub fn agent_names(&self) -> BTreeMap<&str, String> {
+        let ids = self.agent_ids();
         let name = |info: &v1::AgentInfo| {
             let id = info.id.as_ref().map_or("", |id| id.value.as_str());
-            format!("{} ({})", short(id), info.hostname)
+            format!("{} ({})", ids.of(id), info.hostname)
         };
         let infos = self.agents.agents.iter().map(|a| &a.agent_info).chain(&self.agents.recovered_agents);
         infos.filter_map(|info| Some((info.id.as_ref()?.value.as_str(), name(info)))).collect()
+    }
+
+    /// How agents are called.
+    pub fn agent_ids(&self) -> ShortIds {
+        let infos = self.agents.agents.iter().map(|a| &a.agent_info).chain(&self.agents.recovered_agents);
+        ShortIds::new(infos.filter_map(|info| Some(info.id.as_ref()?.value.as_str())))
+    }
+
+    /// How frameworks are called.
+    pub fn framework_ids(&self) -> ShortIds {
+        ShortIds::new(self.frameworks().map(|(framework, _)| framework_id(framework)))
     }
 
     pub fn frameworks(&self) -> impl Iterator<Item = (&get_frameworks::Framework, bool)> {
@@ -45,6 +59,64 @@ impl State {
     /// All tasks: live, unreachable, completed.
     pub fn all_tasks(&self) -> impl Iterator<Item = &v1::Task> {
         self.tasks.tasks.iter().chain(&self.tasks.unreachable_tasks).chain(&self.tasks.completed_tasks)
+    }
+}
+
+/// The whole id of a framework.
+pub fn framework_id(framework: &get_frameworks::Framework) -> &str {
+    framework.framework_info.id.as_ref().map_or("", |id| id.value.as_str())
+}
+
+/// Ids as short as they are unique among those that are known: `S3`; `0a1b2c3d-S3` where two masters have given that
+/// number; else the whole id. What is printed is understood again by the commands.
+#[derive(Debug, Default)]
+pub struct ShortIds(BTreeMap<String, u32>);
+
+impl ShortIds {
+    pub fn new<'a>(ids: impl Iterator<Item = &'a str>) -> Self {
+        let mut counts = BTreeMap::new();
+        for id in ids {
+            for name in [Some(short(id).to_owned()), longer(id)].into_iter().flatten() {
+                *counts.entry(name).or_default() += 1;
+            }
+        }
+        ShortIds(counts)
+    }
+
+    pub fn of(&self, id: &str) -> String {
+        let names = [Some(short(id).to_owned()), longer(id)];
+        let unique = |name: &String| self.0.get(name).copied().unwrap_or_default() <= 1;
+        names.into_iter().flatten().find(unique).unwrap_or_else(|| id.to_owned())
+    }
+}
+
+/// `0a1b2c3d-S3`.
+fn longer(id: &str) -> Option<String> {
+    let (master, number) = id.rsplit_once('-')?;
+    Some(format!("{}-{number}", master.get(..8)?))
+}
+
+/// Whether `given` names the id: the whole of it, its end, or what [`ShortIds`] makes of it.
+pub fn is_called(id: &str, given: &str) -> bool {
+    id == given || short(id) == given || longer(id).is_some_and(|longer| longer == given)
+}
+
+/// The first line of a message, and `…` where there are more: Mesos appends statistics to some. `--json` has all of it.
+pub fn first_line(message: &str) -> Cow<'_, str> {
+    match message.trim_end().split_once('\n') {
+        Some((first, _)) => Cow::Owned(format!("{} …", first.trim_end())),
+        None => Cow::Borrowed(message.trim_end()),
+    }
+}
+
+/// How a state is shown.
+pub fn tone(state: v1::TaskState) -> Tone {
+    use v1::TaskState::*;
+    match state {
+        TaskRunning => Tone::Good,
+        TaskStaging | TaskStarting | TaskKilling => Tone::Busy,
+        TaskFinished | TaskKilled => Tone::Faint,
+        _ => Tone::Bad,
     }
 }
 
@@ -74,6 +146,32 @@ pub fn age(task: &v1::Task, now: f64) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn messages_are_shown_by_their_first_line() {
+        assert_eq!(
+            first_line("Memory limit exceeded: 40 MB\n\nMEMORY STATISTICS: \ncache 0\n"),
+            "Memory limit exceeded: 40 MB …"
+        );
+        assert_eq!(first_line("one\n"), "one");
+        assert_eq!(first_line(""), "");
+    }
+
+    #[test]
+    fn ids_are_as_short_as_they_are_unique() {
+        let (a, b) = ("0a1b2c3d-0000-S1", "ffffffff-0000-S1");
+        let ids = ShortIds::new([a, b, "0a1b2c3d-0000-S2", "own-name-of-a-framework"].into_iter());
+        let check = |id: &str, expect: &str| {
+            assert_eq!(ids.of(id), expect);
+            assert!(is_called(id, expect) && is_called(id, id));
+        };
+        check("0a1b2c3d-0000-S2", "S2");
+        check(a, "0a1b2c3d-S1");
+        check(b, "ffffffff-S1");
+        let twins = ShortIds::new(["0a1b2c3d-0000-S1", "0a1b2c3d-1111-S1"].into_iter());
+        assert_eq!(twins.of("0a1b2c3d-0000-S1"), "0a1b2c3d-0000-S1");
+        assert!(!is_called(a, "S2") && !is_called(a, "0a1b-S1"));
+    }
 
     #[test]
     fn a_task_ages_as_long_as_it_is_not_over() {

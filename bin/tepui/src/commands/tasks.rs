@@ -5,9 +5,9 @@ use std::time::SystemTime;
 use messages::v1;
 
 use super::cli::{CommandError, Target};
-use super::state::{State, age, short};
+use super::state::{State, age, first_line, is_called, short, tone};
 use crate::output;
-use crate::table::{duration, render};
+use crate::table::{Cell, Place, draw, duration};
 use model::is_terminal;
 
 #[derive(clap::Args)]
@@ -20,6 +20,9 @@ pub struct Tasks {
     /// Only tasks of this framework (id, end of id, or name)
     #[arg(long)]
     framework: Option<String>,
+    /// Whole ids and messages, however wide that becomes
+    #[arg(long, short)]
+    wide: bool,
     /// Print the master's answer as JSON
     #[arg(long)]
     json: bool,
@@ -28,44 +31,44 @@ pub struct Tasks {
 pub async fn tasks(args: Tasks) -> Result<(), CommandError> {
     let state = State::get(&args.target.master).await?;
     if args.json {
-        output::line(String::from_utf8_lossy(&wire::json::encode(&state.tasks)));
+        output::json(String::from_utf8_lossy(&wire::json::encode(&state.tasks)));
         return Ok(());
     }
     let agents = state.agent_names();
     let wanted = |id: &str| match &args.framework {
         Some(given) => state.frameworks().any(|(f, _)| {
             let own = f.framework_info.id.as_ref().map_or("", |i| i.value.as_str());
-            own == id && (own == given || own.ends_with(given.as_str()) || f.framework_info.name == *given)
+            own == id && (is_called(own, given) || own.ends_with(given.as_str()) || f.framework_info.name == *given)
         }),
         None => true,
     };
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
-    let rows: Vec<Vec<String>> = state
-        .all_tasks()
-        .filter(|task| !(args.running && is_terminal(task.state())))
-        .filter(|task| wanted(&task.framework_id.value))
-        .map(|task| {
-            vec![
-                task.task_id.value.clone(),
-                task.state().as_str_name().to_owned(),
-                agents
-                    .get(task.agent_id.value.as_str())
-                    .cloned()
-                    .unwrap_or_else(|| short(&task.agent_id.value).to_owned()),
-                short(&task.framework_id.value).to_owned(),
-                age(task, now).map(duration).unwrap_or_default(),
-                last_message(task),
-            ]
-        })
-        .collect();
+    let frameworks = state.framework_ids();
+    let row = |task: &v1::Task| -> Vec<Cell> {
+        let (agent, framework) = (task.agent_id.value.as_str(), task.framework_id.value.as_str());
+        let named = || agents.get(agent).cloned().unwrap_or_else(|| short(agent).to_owned());
+        vec![
+            task.task_id.value.as_str().into(),
+            Cell::toned(task.state().as_str_name(), tone(task.state())),
+            if args.wide { agent.into() } else { named().into() },
+            if args.wide { framework.into() } else { frameworks.of(framework).into() },
+            age(task, now).map(duration).unwrap_or_default().into(),
+            last_message(task).into(),
+        ]
+    };
+    let shown = state.all_tasks().filter(|task| !(args.running && is_terminal(task.state())));
+    let rows: Vec<Vec<Cell>> = shown.filter(|task| wanted(&task.framework_id.value)).map(row).collect();
     if rows.is_empty() {
         output::line("No tasks. Start one with: tepui run -- echo hello");
     } else {
-        output::print(render(&["TASK", "STATE", "AGENT", "FRAMEWORK", "TIME", "MESSAGE"], &rows));
+        let header = ["TASK", "STATE", "AGENT", "FRAMEWORK", "TIME", "MESSAGE"];
+        output::print(draw(&header, &rows, Place::stdout().wide(args.wide)));
     }
     Ok(())
 }
 
 fn last_message(task: &v1::Task) -> String {
-    task.statuses.last().and_then(|s| s.message.clone()).unwrap_or_default()
+    let message = task.statuses.last().and_then(|status| status.message.clone()).unwrap_or_default();
+    // Of two words that all have in common the table is better without one.
+    first_line(message.strip_prefix("Command ").unwrap_or(&message)).into_owned()
 }

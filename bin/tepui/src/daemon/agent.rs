@@ -5,14 +5,15 @@ use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
 
 use agent::{ReconfigurationPolicy, Recover};
+use agent_server::{AgentOptions, start};
 use containerizer::Launcher;
 use flags::{AgentFlags, Containerizers, Json, LauncherName, Parsed, ReconfigurationName, RecoverName};
 use messages::v1::agent_info::capability::Type as Capability;
 use model::Upid;
-use server::agent::{AgentOptions, start};
 
 use super::agent_resources;
 use super::common::{domain, hostname, ip, serve, until_end};
+use super::container_logger::container_logger;
 use super::oversubscription::{self, Modules};
 use super::parent_death::end_with_parent;
 use crate::commands::{CommandError, fail};
@@ -54,7 +55,8 @@ pub(super) fn options(parsed: &Parsed<AgentFlags>) -> Result<AgentOptions, Comma
     let resources = agent_resources::complete(flags.resources.as_deref(), default_role, &work_dir)?;
     let pid = Upid::new("slave(1)", std::net::SocketAddrV4::new(ip, flags.port));
     let mut config = agent::Config::new(pid, hostname(&flags.address, ip), work_dir, resources);
-    core_config(flags, &mut config)?;
+    let modules = Modules::parse(flags.modules.as_ref().map(|Json(text)| text.as_str()))?;
+    core_config(flags, &modules, &mut config)?;
 
     let mut options = AgentOptions::new(ip, flags.port, &flags.master, config);
     options.advertise_ip = flags.address.advertise_ip;
@@ -64,13 +66,11 @@ pub(super) fn options(parsed: &Parsed<AgentFlags>) -> Result<AgentOptions, Comma
     options.revocable_cpu_low_priority = flags.revocable_cpu_low_priority;
     options.fetch.frameworks_home = flags.frameworks_home.clone().filter(|path| !path.as_os_str().is_empty());
     options.fetch.stall_timeout = flags.fetcher_stall_timeout;
+    options.container_logger = container_logger(flags.container_logger.as_deref(), &modules)?;
     options.history.completed_executors_per_framework = flags.max_completed_executors_per_framework;
     containers(flags, &mut options.containerizer)?;
     options.flags = parsed.listing.clone().into_iter().collect();
-    if flags.runtime_dir.is_none() {
-        let used = options.containerizer.runtime_dir.display().to_string();
-        options.flags.push(("runtime_dir".to_owned(), used));
-    }
+    show_chosen(&mut options);
     Ok(options)
 }
 
@@ -79,7 +79,7 @@ fn absolute(path: &Path) -> Result<PathBuf, CommandError> {
         .map_err(|source| CommandError::Io { doing: format!("resolve --work_dir={}", path.display()), source })
 }
 
-fn core_config(flags: &AgentFlags, config: &mut agent::Config) -> Result<(), CommandError> {
+fn core_config(flags: &AgentFlags, modules: &Modules, config: &mut agent::Config) -> Result<(), CommandError> {
     if let Some(text) = &flags.attributes {
         config.attributes = resources::attributes::parse(text).map_err(|error| {
             CommandError::message(format!("--attributes: {error}; expected e.g. rack:abc;level:10"))
@@ -99,9 +99,8 @@ fn core_config(flags: &AgentFlags, config: &mut agent::Config) -> Result<(), Com
     config.disk_watch_interval = flags.disk_watch_interval;
     config.oversubscribed_resources_interval = flags.oversubscribed_resources_interval;
     config.qos_correction_interval_min = flags.qos_correction_interval_min;
-    let modules = Modules::parse(flags.modules.as_ref().map(|Json(text)| text.as_str()))?;
-    config.estimator = oversubscription::estimator(flags.resource_estimator.as_deref(), &modules, &flags.default_role)?;
-    config.qos = oversubscription::qos_controller(flags.qos_controller.as_deref(), &modules)?;
+    config.estimator = oversubscription::estimator(flags.resource_estimator.as_deref(), modules, &flags.default_role)?;
+    config.qos = oversubscription::qos_controller(flags.qos_controller.as_deref(), modules)?;
     config.recover = match flags.recover {
         RecoverName::Reconnect => Recover::Reconnect,
         RecoverName::Cleanup => Recover::Cleanup,
@@ -192,6 +191,18 @@ fn cgroups_root(text: &str) -> Result<String, CommandError> {
             "--cgroups_root={text}: expected a relative path without '.' and '..', e.g. mesos"
         ))),
     }
+}
+
+/// `/flags` says what was chosen where nothing was given, so that others can tell what is missing.
+fn show_chosen(options: &mut AgentOptions) {
+    let config = &options.containerizer;
+    let isolation = config.isolation.join(",");
+    let runtime_dir = config.runtime_dir.display().to_string();
+    for (name, value) in [("isolation", isolation), ("runtime_dir", runtime_dir)] {
+        options.flags.retain(|(flag, _)| flag != name);
+        options.flags.push((name.to_owned(), value));
+    }
+    options.flags.sort();
 }
 
 fn default_isolation(launcher: Launcher) -> Vec<String> {

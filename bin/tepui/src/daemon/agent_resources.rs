@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use server::agent::detect_resources;
+use agent_server::detect_resources;
 
 use crate::commands::CommandError;
 

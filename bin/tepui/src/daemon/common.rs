@@ -3,16 +3,17 @@
 use std::net::{IpAddr, Ipv4Addr, ToSocketAddrs};
 use std::process::{ExitCode, Stdio};
 
+use edge::Running;
 use flags::{AddressFlags, Json};
 use messages::v1;
-use server::Running;
 
 use crate::commands::{CommandError, fail};
+use crate::output;
 use crate::signals;
 
 /// Runs a server's future on all cores until it ends, and returns what the program exits with.
 pub fn serve(future: impl Future<Output = Result<ExitCode, CommandError>>) -> ExitCode {
-    let runtime = server::runtime();
+    let runtime = edge::runtime();
     match runtime {
         Ok(runtime) => match runtime.block_on(future) {
             Ok(code) => code,
@@ -38,7 +39,7 @@ pub async fn until_end(running: Running) -> ExitCode {
     };
     match ended.reason {
         Some(reason) => {
-            crate::output::write_stderr(format_args!("tepui: {reason}"));
+            output::write_stderr_lines(&format!("tepui: {reason}"));
             ExitCode::FAILURE
         }
         None => ExitCode::SUCCESS,

@@ -4,21 +4,22 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::io::ErrorKind;
-use std::net::TcpListener;
+use std::net::{SocketAddrV4, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use agent_server::detect_resources;
 use client::{Address, get_json};
 use flags::{LauncherName, LocalFlags, Parsed};
-use server::agent::detect_resources;
 use tokio::process::{Child, Command};
 
 use super::parent_death::LOCAL_PARENT;
-use crate::commands::{CommandError, block_on, fail};
+use crate::commands::{CommandError, block_on, fail, missing};
 use crate::mesos_flags::parse_or_exit;
 use crate::output;
-use crate::{logging, signals};
+use crate::signals::Cancel;
+use crate::{logging, ports};
 
 /// Starting takes well under a second; a machine under load gets a margin.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
@@ -39,7 +40,8 @@ pub fn local(arguments: Vec<OsString>) -> ExitCode {
     }
     block_on(async {
         let mut cluster = Cluster { processes: Vec::new() };
-        let result = cluster.run(&flags).await;
+        let mut cancel = Cancel::listen();
+        let result = cluster.run(&flags, &mut cancel).await;
         cluster.stop().await;
         result.map(|()| ExitCode::SUCCESS)
     })
@@ -69,7 +71,7 @@ impl fmt::Display for Exit {
 
 impl From<Exit> for CommandError {
     fn from(exit: Exit) -> Self {
-        CommandError::message(exit.to_string())
+        CommandError::Lines(exit.to_string())
     }
 }
 
@@ -79,13 +81,13 @@ struct Cluster {
 
 impl Cluster {
     /// Starts everything, says how to go on, and returns when asked to stop or when the master ended.
-    async fn run(&mut self, flags: &LocalFlags) -> Result<(), CommandError> {
+    async fn run(&mut self, flags: &LocalFlags, cancel: &mut Cancel) -> Result<(), CommandError> {
         let work = work_dir(flags)?;
         let (ip, port, count) = (flags.ip.to_string(), flags.port, flags.num_slaves);
         let address = Address::new(ip.clone(), port);
 
         for number in 0..=count {
-            must_be_free(&ip, port_of(port, number)?).await?;
+            must_be_free(&ip, port_of(port, number)?, port, count).await?;
         }
         self.start(
             MASTER,
@@ -97,19 +99,20 @@ impl Cluster {
                 format!("--work_dir={}", work.join("master").display()),
             ],
         )?;
-        self.until_ready(|| async { get_json(&address, "/version").await.is_ok() }).await?;
+        self.until_ready(cancel, || async { get_json(&address, "/version").await.is_ok() }).await?;
         for number in 0..count {
             self.start_agent(flags, &work, &ip, port, number, count)?;
         }
-        self.until_ready(|| async {
+        self.until_ready(cancel, || async {
             let agents = get_json(&address, "/slaves").await;
             agents.is_ok_and(|a| a["slaves"].as_array().is_some_and(|list| list.len() >= count))
         })
         .await?;
 
         print_guide(&address, count, &work);
+        output::print(what_is_missing(flags).map(|line| format!("{line}\n")).unwrap_or_default());
         tokio::select! {
-            () = signals::terminate() => Ok(()),
+            _ = cancel.next() => Ok(()),
             failure = self.until_the_master_ends() => Err(failure),
         }
     }
@@ -123,9 +126,7 @@ impl Cluster {
                 return exit.into();
             }
             let agents = self.processes.iter().filter(|process| process.name != MASTER).count();
-            crate::output::write_stderr(format_args!(
-                "tepui: {exit}\nThe cluster goes on, its other agents: {agents}."
-            ));
+            output::write_stderr_lines(&format!("tepui: {exit}\nThe cluster goes on, its other agents: {agents}."));
         }
     }
 
@@ -158,6 +159,7 @@ impl Cluster {
             ("attributes", flags.attributes.as_deref()),
             ("isolation", flags.isolation.as_deref()),
             ("launcher", launcher),
+            ("container_logger", flags.container_logger.as_deref()),
         ];
         for (name, value) in passed_on {
             arguments.extend(value.map(|value| format!("--{name}={value}")));
@@ -191,7 +193,11 @@ impl Cluster {
         Ok(())
     }
 
-    async fn until_ready<F: Future<Output = bool>>(&mut self, ready: impl Fn() -> F) -> Result<(), CommandError> {
+    async fn until_ready<F: Future<Output = bool>>(
+        &mut self,
+        cancel: &mut Cancel,
+        ready: impl Fn() -> F,
+    ) -> Result<(), CommandError> {
         let wait = async {
             while !ready().await {
                 tokio::time::sleep(POLL).await;
@@ -200,7 +206,7 @@ impl Cluster {
         tokio::select! {
             () = wait => Ok(()),
             exit = self.next_exit() => Err(exit.into()),
-            () = signals::terminate() => Err(CommandError::message("stopped while starting")),
+            _ = cancel.next() => Err(CommandError::message("stopped while starting")),
             () = tokio::time::sleep(START_TIMEOUT) => {
                 let logs: Vec<String> = self.processes.iter().map(|p| p.log.display().to_string()).collect();
                 Err(CommandError::message(format!("the cluster did not come up in {START_TIMEOUT:?}; see {}", logs.join(", "))))
@@ -260,7 +266,7 @@ fn port_of(master: u16, number: usize) -> Result<u16, CommandError> {
 }
 
 /// Asked before anything is started: who listens there would answer in place of what we start.
-async fn must_be_free(ip: &str, port: u16) -> Result<(), CommandError> {
+async fn must_be_free(ip: &str, port: u16, first: u16, agents: usize) -> Result<(), CommandError> {
     let begun = Instant::now();
     loop {
         match TcpListener::bind((ip, port)) {
@@ -269,9 +275,12 @@ async fn must_be_free(ip: &str, port: u16) -> Result<(), CommandError> {
             Err(error) if error.kind() != ErrorKind::AddrInUse => return Ok(()),
             Err(_) if begun.elapsed() < PORT_HOLDER_TIMEOUT => tokio::time::sleep(POLL).await,
             Err(_) => {
-                return Err(CommandError::message(format!(
-                    "{ip}:{port} is in use: if a cluster runs there already, use it or stop it; else choose another --port"
-                )));
+                let count = u16::try_from(agents).unwrap_or(u16::MAX).saturating_add(1);
+                let held = match ip.parse() {
+                    Ok(ip) => ports::taken_of_row(SocketAddrV4::new(ip, port), first, count),
+                    Err(_) => format!("{ip}:{port} is in use"),
+                };
+                return Err(CommandError::message(format!("{held}; if a cluster runs there already, use it")));
             }
         }
     }
@@ -306,16 +315,25 @@ fn share(work: &Path, number: usize, count: usize) -> String {
     )
 }
 
+/// Without root an agent cannot isolate as it does by default. Whoever chooses `--isolation` or `--launcher` knows.
+fn what_is_missing(flags: &LocalFlags) -> Option<String> {
+    if rustix::process::geteuid().is_root() || flags.isolation.is_some() || flags.launcher.is_some() {
+        return None;
+    }
+    let missing = missing("posix/cpu,posix/mem,posix/rlimits")?;
+    Some(format!("Without root {missing}; all tasks run as you."))
+}
+
 fn print_guide(address: &Address, count: usize, work: &Path) {
     let master = if address.port == 5050 { String::new() } else { format!(" --master {address}") };
-    output::line(format!(
+    output::print(format!(
         "\nA cluster is running: a master at http://{address} and {count} agents. Files and logs: {}\n\n  \
          tepui run{master} -- echo hello        run something\n  \
-         tepui agents{master}                   look at the agents\n  \
+         tepui status{master}                   how the cluster is\n  \
          tepui tasks{master}                    look at the tasks\n  \
          tepui logs{master} TASK                see the output of a task\n  \
-         curl http://{address}/state           the whole state as Mesos shows it\n\n\
-         Frameworks for Mesos connect to {address}. Ctrl-C stops everything.",
-        work.display()
+         tepui examples                 what else there is\n\n\
+         Frameworks for Mesos connect to {address}. Ctrl-C stops everything.\n",
+        model::visible(&work.display().to_string())
     ));
 }

@@ -9,8 +9,8 @@ use allocator::Sorter;
 use election::MasterUrl;
 use failures::Policy;
 use flags::{Json, JsonOrOff, List, MasterFlags, Parsed, RegistryName, SorterName, WatchedFile};
+use master_server::{MasterOptions, RegistryBackend, SinkOptions, start};
 use resources::{ResourceQuantities, Resources};
-use server::master::{MasterOptions, RegistryBackend, SinkOptions, start};
 
 use super::common::{domain, hostname, ip, serve, until_end, with_source};
 use super::parent_death::end_with_parent;

@@ -3,11 +3,12 @@
 mod agent;
 mod agent_resources;
 mod common;
+mod container_logger;
 mod local;
 mod master;
 mod node_cleanup;
 #[cfg(test)]
-mod nonsense;
+mod nonsense_tests;
 mod oversubscription;
 mod parent_death;
 

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use server::master::run_node_cleanup;
+use master_server::run_node_cleanup;
 
 use super::common::with_source;
 use crate::commands::{CommandError, fail};

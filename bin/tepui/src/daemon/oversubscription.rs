@@ -13,6 +13,7 @@ const FIXED: &str = "org_apache_mesos_FixedResourceEstimator";
 const NO_ESTIMATOR: &str = "org_apache_mesos_NoopResourceEstimator";
 const LOAD: &str = "org_apache_mesos_LoadQoSController";
 const NO_CONTROLLER: &str = "org_apache_mesos_NoopQoSController";
+pub const LOGROTATE: &str = "org_apache_mesos_LogrotateContainerLogger";
 /// Room for a container to use more than it does now before its neighbours feel it.
 const MARGIN: f64 = 0.2;
 
@@ -34,7 +35,7 @@ impl Modules {
         let mut modules = BTreeMap::new();
         for module in list(&value, "libraries").flat_map(|library| list(library, "modules")) {
             let name = module["name"].as_str().ok_or_else(wrong)?;
-            if ![FIXED, NO_ESTIMATOR, LOAD, NO_CONTROLLER].contains(&name) {
+            if ![FIXED, NO_ESTIMATOR, LOAD, NO_CONTROLLER, LOGROTATE].contains(&name) {
                 return Err(CommandError::message(format!(
                     "--modules: '{name}' is not built in, and C++ modules cannot be loaded"
                 )));
@@ -48,7 +49,7 @@ impl Modules {
     }
 
     /// Of a flag's value: the module of that name, or a short form.
-    fn parameters(&self, name: &str) -> Parameters {
+    pub fn parameters(&self, name: &str) -> Parameters {
         self.0.get(name).cloned().unwrap_or_default()
     }
 }

@@ -15,7 +15,7 @@ use resources::Resources;
 use uuid::Uuid;
 
 use super::volumes::{self, VolumeChange};
-use crate::change::Draining;
+use model::agent::Draining;
 
 /// Messages that wait for a transition. At the bound the agent registers again, and the master tells what counts.
 const MAX_DEFERRED: usize = 10_000;

@@ -8,10 +8,10 @@ use resources::{Conversion, Resources, conversions};
 use uuid::Uuid;
 
 use super::agent_resources::TrackedOperation;
-use crate::agent::{Agent, Context};
-use crate::change::Change;
-use crate::outbox::{Effect, Record};
+use crate::agent::Agent;
+use crate::effects::{Command, Context, Record};
 use crate::pending_writes::Continuation;
+use model::agent::Change;
 
 /// Operations whose final status is not acknowledged. Masters acknowledge each; one that does not must not fill the disk.
 const MAX_OPERATIONS: usize = 10_000;
@@ -145,7 +145,7 @@ impl Agent {
     /// The transition is written down: the disk may be touched.
     pub(crate) fn change_volumes(&self, cx: &mut Context<'_>) {
         if let Some(transition) = &self.agent_resources.transition {
-            cx.out.push(Effect::Volumes { number: transition.number, changes: transition.changes.clone() });
+            cx.command(Command::Volumes { number: transition.number, changes: transition.changes.clone() });
         }
     }
 
@@ -156,7 +156,7 @@ impl Agent {
         if let Some(reason) = failed {
             // As in Mesos: the master counts on the volumes, and no message could tell it otherwise. The transition is
             // written down, so a restarted agent tries again before it registers.
-            return cx.out.push(Effect::Terminate(format!("Failed to sync checkpointed resources: {reason}")));
+            return cx.command(Command::Terminate(format!("Failed to sync checkpointed resources: {reason}")));
         }
         let Some((total, operation)) = self.agent_resources.finish(number) else { return };
         self.commit(cx, total, operation, None);

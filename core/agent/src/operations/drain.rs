@@ -5,10 +5,10 @@ use std::sync::Arc;
 use messages::{internal, v1};
 use model::{FrameworkId, TaskId, is_terminal};
 
-use crate::agent::{Agent, Context};
-use crate::change::Draining;
-use crate::outbox::Record;
+use crate::agent::Agent;
+use crate::effects::{Context, Record};
 use crate::state::task_state;
+use model::agent::Draining;
 
 impl Agent {
     /// A master repeats it at every re-registration until the agent is empty; the newest configuration counts.

@@ -7,10 +7,10 @@ use model::{ContainerId, Monotonic};
 use resources::{Resource, Resources, Scalar};
 
 use super::usage::{ContainerUsage, MachineUsage};
-use crate::agent::{Agent, Context};
-use crate::change::ExecutorState;
-use crate::outbox::{Effect, Timer};
+use crate::agent::Agent;
+use crate::effects::{Command, Context, Timer};
 use crate::state::Executor;
+use model::agent::ExecutorState;
 
 /// `--resource_estimator`.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -79,7 +79,7 @@ impl Oversubscription {
 impl Agent {
     pub(crate) fn start_oversubscription(&mut self, cx: &mut Context<'_>) {
         if self.config.estimator != ResourceEstimator::Noop {
-            cx.arm(Timer::Oversubscription, self.config.oversubscribed_resources_interval);
+            cx.arm_after(Timer::Oversubscription, self.config.oversubscribed_resources_interval);
         }
         self.start_corrections(cx);
     }
@@ -87,7 +87,7 @@ impl Agent {
     pub(crate) fn estimate_due(&mut self, cx: &mut Context<'_>) {
         match self.config.estimator {
             ResourceEstimator::Noop | ResourceEstimator::Fixed(_) => self.forward_oversubscribed(cx),
-            ResourceEstimator::Load { .. } => cx.out.push(Effect::Measure(Timer::Oversubscription)),
+            ResourceEstimator::Load { .. } => cx.command(Command::Measure(Timer::Oversubscription)),
         }
     }
 
@@ -106,7 +106,7 @@ impl Agent {
     /// Tells the master when the estimate has changed. The version of the resources stays, as in Mesos: nothing but
     /// launches can use these, and operations on others would be refused for no reason.
     fn forward_oversubscribed(&mut self, cx: &mut Context<'_>) {
-        cx.arm(Timer::Oversubscription, self.config.oversubscribed_resources_interval);
+        cx.arm_after(Timer::Oversubscription, self.config.oversubscribed_resources_interval);
         let mut allocated = self.used.revocable();
         allocated.unallocate();
         // What is in use already stays part of the total, whatever the estimate is now.

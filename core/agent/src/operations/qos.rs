@@ -6,11 +6,11 @@ use messages::v1::TaskState;
 use messages::v1::task_status::Reason;
 use model::{ContainerId, ExecutorId, FrameworkId};
 
-use crate::agent::{Agent, Context};
-use crate::change::ExecutorState;
+use crate::agent::Agent;
 use crate::container_events::destroy;
-use crate::outbox::Timer;
+use crate::effects::{Context, Timer};
 use crate::state::{Termination, is_partition_aware};
+use model::agent::ExecutorState;
 
 /// `--qos_controller`: the limits beyond which the machine suffers. Without any nothing is corrected (Mesos' noop).
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -36,7 +36,7 @@ const MIN_INTERVAL: Duration = Duration::from_secs(1);
 impl Agent {
     pub(super) fn start_corrections(&mut self, cx: &mut Context<'_>) {
         if !self.config.qos.is_noop() {
-            cx.arm(Timer::QosCorrection, self.config.qos_correction_interval_min.max(MIN_INTERVAL));
+            cx.arm_after(Timer::QosCorrection, self.config.qos_correction_interval_min.max(MIN_INTERVAL));
         }
     }
 

@@ -5,8 +5,8 @@ use messages::v1::OperationState;
 use messages::{internal, v1};
 use uuid::Uuid;
 
-use crate::agent::{Agent, Context};
-use crate::outbox::{Record, Timer};
+use crate::agent::Agent;
+use crate::effects::{Context, Record, Timer};
 use crate::status_update_manager::{RETRY_MAX, RETRY_MIN};
 
 impl Agent {
@@ -47,7 +47,7 @@ impl Agent {
             operation_uuid: Some(entry.operation.uuid.clone()),
         };
         cx.send(&master, message);
-        cx.arm(Timer::OperationRetry(uuid), retry);
+        cx.arm_after(Timer::OperationRetry(uuid), retry);
     }
 
     /// Nothing is in flight without a master.

@@ -7,11 +7,11 @@ use messages::v1;
 use model::{ContainerId, ExecutorId, FrameworkId, TaskId, Upid, is_terminal};
 
 use super::history::CompletedTasks;
-use crate::change::Draining;
+use crate::effects::Record;
 use crate::operations::RecoveredResources;
-use crate::outbox::Record;
 use crate::state::task_state;
 use crate::status_update_manager::MAX_REMEMBERED;
+use model::agent::Draining;
 
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct CheckpointedFramework {

@@ -68,7 +68,8 @@ fn additive(previous: &v1::AgentInfo, current: &v1::AgentInfo) -> Result<(), Inc
         return refuse(format!("`additive` policy: Port changed from {old} to {new}"));
     }
     if previous.domain.is_some() && previous.domain != current.domain {
-        return refuse(format!("`additive` policy: Domain changed from {:?} to {:?}", previous.domain, current.domain));
+        let (old, new) = (Domain(previous.domain.as_deref()), Domain(current.domain.as_deref()));
+        return refuse(format!("`additive` policy: Domain changed from {old} to {new}"));
     }
     let now = resources_of(current);
     for old in resources_of(previous).iter() {
@@ -98,10 +99,10 @@ fn additive(previous: &v1::AgentInfo, current: &v1::AgentInfo) -> Result<(), Inc
         };
         if new.r#type != old.r#type {
             return refuse(format!(
-                "'additive' policy: Type of attribute '{}' changed from {:?} to {:?}",
+                "'additive' policy: Type of attribute '{}' changed from {} to {}",
                 old.name,
-                old.r#type(),
-                new.r#type()
+                old.r#type().as_str_name(),
+                new.r#type().as_str_name()
             ));
         }
         let contained = match (&old.ranges, &new.ranges) {
@@ -147,9 +148,21 @@ impl fmt::Display for Shown<'_> {
             write!(f, "\nattribute: {}:{}", attribute.name, Attribute(attribute))?;
         }
         if let Some(domain) = &info.domain {
-            write!(f, "\ndomain: {domain:?}")?;
+            write!(f, "\ndomain: {}", Domain(Some(domain)))?;
         }
         Ok(())
+    }
+}
+
+/// `region/zone`.
+struct Domain<'a>(Option<&'a v1::DomainInfo>);
+
+impl fmt::Display for Domain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.and_then(|domain| domain.fault_domain.as_ref()) {
+            Some(fault) => write!(f, "{}/{}", fault.region.name, fault.zone.name),
+            None => f.write_str("none"),
+        }
     }
 }
 

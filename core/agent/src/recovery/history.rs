@@ -11,10 +11,10 @@ use model::{ContainerId, ExecutorId, FrameworkId};
 use resources::Resources;
 
 use super::checkpointed::CheckpointedExecutor;
-use crate::agent::{Agent, Context};
-use crate::change::{Change, ExecutorSnapshot, ExecutorState, FrameworkSnapshot, RecoveredCompletedExecutor};
-use crate::outbox::Record;
+use crate::agent::Agent;
+use crate::effects::{Context, Record};
 use crate::paths;
+use model::agent::{Change, ExecutorSnapshot, ExecutorState, FrameworkSnapshot, RecoveredCompletedExecutor};
 
 /// Mesos' `MAX_COMPLETED_TASKS_PER_EXECUTOR`.
 const MAX_TASKS_OF_ONE: usize = 200;

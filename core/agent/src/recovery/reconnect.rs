@@ -8,13 +8,13 @@ use messages::v1::task_status::Reason;
 use messages::{internal, v1};
 use model::{ContainerId, FrameworkId, Monotonic, Now, Upid, format_duration};
 
-use crate::agent::{Agent, Context};
-use crate::change::ExecutorState;
+use crate::agent::Agent;
 use crate::config::Recover;
 use crate::container_events::destroy;
-use crate::outbox::{Effect, Timer};
+use crate::effects::{Context, Timer};
 use crate::registration::RegistrationState;
 use crate::state::{Termination, is_partition_aware};
+use model::agent::ExecutorState;
 
 /// How long executors that come back one after the other may keep the agent from its master.
 const MAX_RECONNECTING: Duration = Duration::from_secs(60);
@@ -69,7 +69,7 @@ impl Agent {
         if self.recovering.as_ref().is_none_or(|recovering| recovering.waiting.is_empty()) {
             return;
         }
-        cx.arm(Timer::ExecutorReregistration, self.config.executor_reregistration_timeout);
+        cx.arm_after(Timer::ExecutorReregistration, self.config.executor_reregistration_timeout);
         self.send_reconnect_executor(cx);
     }
 
@@ -83,7 +83,7 @@ impl Agent {
             cx.send(driver, internal::ReconnectExecutorMessage { slave_id: self.agent_id() });
         }
         if let Some(interval) = self.config.executor_reregistration_retry_interval.filter(|_| !silent.is_empty()) {
-            cx.arm(Timer::ExecutorReconnect, interval);
+            cx.arm_after(Timer::ExecutorReconnect, interval);
         }
     }
 
@@ -94,7 +94,7 @@ impl Agent {
         let latest = recovering.since + MAX_RECONNECTING.max(self.config.executor_reregistration_timeout);
         let until = (recovering.progress + self.config.executor_reregistration_timeout).min(latest);
         if until > cx.now.monotonic {
-            return cx.out.push(Effect::Arm { timer: Timer::ExecutorReregistration, at: until });
+            return cx.arm(Timer::ExecutorReregistration, until);
         }
         let waiting = std::mem::take(&mut recovering.waiting);
         let timeout = format_duration(self.config.executor_reregistration_timeout);

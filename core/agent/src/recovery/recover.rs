@@ -13,16 +13,16 @@ use super::checkpointed::{CheckpointedExecutor, CheckpointedFramework, Checkpoin
 use super::compatibility::Incompatible;
 use super::reconnect::{Recovering, unknown_termination};
 use super::recovered_state::RecoveredState;
-use crate::agent::{Agent, Context};
-use crate::change::{Change, ExecutorState, FrameworkSnapshot, RecoveredCompletedExecutor};
+use crate::agent::Agent;
 use crate::config::Recover;
 use crate::container_events::destroy;
+use crate::effects::{Command, ContainerCommand, Context, Outbox, Record};
 use crate::input::ContainerExit;
 use crate::limits::executor_limits;
 use crate::operations::container_volumes;
-use crate::outbox::{ContainerCommand, Effect, Outbox, Record};
 use crate::paths;
 use crate::state::{Executor, ExecutorConnection, Framework, task_state};
+use model::agent::{Change, ExecutorState, FrameworkSnapshot, RecoveredCompletedExecutor};
 
 /// What a starting agent finds of an earlier process of itself.
 #[derive(Debug, Default)]
@@ -45,7 +45,8 @@ impl Agent {
     /// Fails where the agent may not go on under its id; then nothing may be done for it at all.
     pub fn recover(&mut self, now: Now, recovery: Recovery, out: &mut Outbox) -> Result<(), Incompatible> {
         let Recovery { recovered_state, alive, mut ended, sandboxes, errors } = recovery;
-        let cx = &mut Context { now, out };
+        let process = self.process.clone();
+        let cx = &mut Context::new(now, &process, out);
         self.metrics.recovery_errors.add(errors);
         let rebooted = recovered_state.boot_id.is_some()
             && self.config.boot_id.is_some()
@@ -234,7 +235,7 @@ impl Agent {
         }
         if pid.is_some() {
             // The containerizer does not know the limits of what it has found again.
-            cx.out.push(Effect::Container(ContainerCommand::Update {
+            cx.command(Command::Container(ContainerCommand::Update {
                 container: container.clone(),
                 resources: executor.allocated.to_proto(),
                 limits: executor_limits(&executor, &self.config),

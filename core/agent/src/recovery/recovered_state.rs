@@ -10,11 +10,11 @@ use model::{AgentId, ContainerId, ExecutorId, FrameworkId, TaskId, is_terminal};
 
 use super::checkpointed::{CheckpointedExecutor, CheckpointedFramework, CheckpointedResources, CheckpointedUpdates};
 use super::history::{self, History};
-use crate::change::Draining;
-use crate::outbox::Record;
+use crate::effects::Record;
 use crate::paths;
 use crate::state::task_state;
 use crate::updates::append_status;
+use model::agent::Draining;
 
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RecoveredState {

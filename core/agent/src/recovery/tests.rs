@@ -1,12 +1,12 @@
 //! The recovered state and the check of an agent's description.
 
+use crate::effects::Record;
 use std::sync::Arc;
 
 use messages::v1;
 use model::{ContainerId, ExecutorId, FrameworkId, TaskId};
 
 use super::{ReconfigurationPolicy, RecoveredState};
-use crate::outbox::Record;
 
 fn framework(id: &str, checkpoint: bool) -> Record {
     let info = v1::FrameworkInfo {

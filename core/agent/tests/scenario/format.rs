@@ -1,9 +1,10 @@
 //! Effects in words.
 
-use agent::{Change, ContainerCommand, Effect, Record, Timer, VolumeChange};
+use agent::{Command, ContainerCommand, Effect, Record, Timer, VolumeChange};
 use messages::v1::executor::{Event, event};
 use messages::{Message, internal, v1};
 use model::Now;
+use model::agent::Change;
 use resources::Resources;
 
 use super::Names;
@@ -11,14 +12,18 @@ use super::Names;
 /// `None` for what scenarios do not show: changes for readers.
 pub fn line(effect: &Effect, names: &mut Names, now: Now) -> Option<String> {
     Some(match effect {
-        Effect::Reply { answer, .. } => format!("reply {} {}", answer.status as u16, answer.body).trim_end().to_owned(),
+        Effect::Reply { response: answer, .. } => {
+            format!("reply {} {}", answer.status as u16, answer.body).trim_end().to_owned()
+        }
         Effect::Event { stream, event } => format!("event on {}: {}", stream.0.as_u128(), self::event(event, names)),
         Effect::CloseStream(stream) => format!("close {}", stream.0.as_u128()),
-        Effect::Send { to, message } => format!("send {to}: {}", self::message(message, names)),
+        Effect::Send { to, message, .. } => format!("send {to}: {}", self::message(message, names)),
         Effect::Link(address) => format!("link {address}"),
         Effect::Unlink(address) => format!("unlink {address}"),
         // It comes every minute, whatever happens.
-        Effect::Arm { timer: Timer::DiskWatch, .. } | Effect::Measure(Timer::DiskWatch) => return None,
+        Effect::Arm { timer: Timer::DiskWatch, .. } | Effect::Command(Command::Measure(Timer::DiskWatch)) => {
+            return None;
+        }
         Effect::Arm { timer, at } => {
             let after = at.since(now.monotonic);
             let timer = format!("{timer:?}");
@@ -30,21 +35,23 @@ pub fn line(effect: &Effect, names: &mut Names, now: Now) -> Option<String> {
             }
         }
         Effect::Disarm(timer) => format!("disarm {}", known(&format!("{timer:?}"), names)),
-        Effect::Container(ContainerCommand::Launch(launch)) => {
+        Effect::Command(Command::Container(ContainerCommand::Launch(launch))) => {
             let what = if launch.command_task.is_some() { "command " } else { "" };
             format!("start {what}{} in {}", launch.executor, names.container(launch.container.as_str()))
         }
-        Effect::Container(ContainerCommand::Update { container, resources, .. }) => {
+        Effect::Command(Command::Container(ContainerCommand::Update { container, resources, .. })) => {
             format!("update {} to {}", names.container(container.as_str()), amounts(resources))
         }
-        Effect::Container(ContainerCommand::Destroy { container }) => {
+        Effect::Command(Command::Container(ContainerCommand::Destroy { container })) => {
             format!("destroy {}", names.container(container.as_str()))
         }
-        Effect::Volumes { changes, .. } => changes.iter().map(volume_change).collect::<Vec<_>>().join("\n"),
-        Effect::Measure(due) => format!("measure for {due:?}"),
+        Effect::Command(Command::Volumes { changes, .. }) => {
+            changes.iter().map(volume_change).collect::<Vec<_>>().join("\n")
+        }
+        Effect::Command(Command::Measure(due)) => format!("measure for {due:?}"),
         Effect::Store { record, .. } => format!("store {}", self::record(record, names)?),
-        Effect::RemoveTree(path) => format!("remove {}", known(&path.to_string_lossy(), names)),
-        Effect::Terminate(reason) => format!("terminate: {reason}"),
+        Effect::Command(Command::RemoveTree(path)) => format!("remove {}", known(&path.to_string_lossy(), names)),
+        Effect::Command(Command::Terminate(reason)) => format!("terminate: {reason}"),
         Effect::Publish(_) => return None,
     })
 }
@@ -81,9 +88,10 @@ pub fn change(effect: &Effect, names: &mut Names) -> Option<String> {
     })
 }
 
-fn recalled(executors: &[agent::RecoveredCompletedExecutor]) -> String {
-    let one =
-        |e: &agent::RecoveredCompletedExecutor| format!("executor {} with {}", e.snapshot.id, task_names(&e.tasks));
+fn recalled(executors: &[model::agent::RecoveredCompletedExecutor]) -> String {
+    let one = |e: &model::agent::RecoveredCompletedExecutor| {
+        format!("executor {} with {}", e.snapshot.id, task_names(&e.tasks))
+    };
     executors.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 

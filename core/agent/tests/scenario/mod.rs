@@ -12,15 +12,17 @@
 
 mod format;
 
+use machine::StateMachine;
 use std::collections::BTreeMap;
 use std::net::SocketAddrV4;
 use std::sync::Arc;
 use std::time::Duration;
 
 use agent::{
-    Agent, Config, ContainerCommand, ContainerEvent, ContainerExit, Effect, ExecutorCall, ExecutorSubscribe, Input,
-    Limitation, Metrics, Outbox, PeerMessage, StoreToken, Timer,
+    Agent, Command, Config, ContainerCommand, ContainerEvent, ContainerExit, Effect, ExecutorCall, ExecutorSubscribe,
+    Input, Limitation, Metrics, Outbox, PeerMessage, Timer,
 };
+use machine::StoreToken;
 use messages::v1::executor::{Call, call};
 use messages::{Message, internal, v1};
 use model::{ContainerId, Monotonic, Now, ReplyId, StreamId, Timestamp, Upid};
@@ -185,7 +187,7 @@ impl Scenario {
                 match &effect {
                     Effect::Store { token, .. } if self.slow_disk => self.pending_stores.push(*token),
                     Effect::Store { token, .. } => stored.push(*token),
-                    Effect::Volumes { number, .. } => self.pending_volumes = Some(*number),
+                    Effect::Command(Command::Volumes { number, .. }) => self.pending_volumes = Some(*number),
                     Effect::Arm { timer, at } => {
                         self.timers.insert(timer.clone(), *at);
                     }
@@ -438,9 +440,10 @@ impl Scenario {
     }
 
     pub fn launched(&self) -> &agent::ContainerLaunch {
-        let launch = |effect: &Effect| matches!(effect, Effect::Container(ContainerCommand::Launch(_)));
+        let launch =
+            |effect: &Effect| matches!(effect, Effect::Command(Command::Container(ContainerCommand::Launch(_))));
         match self.effects().find(|effect| launch(effect)) {
-            Some(Effect::Container(ContainerCommand::Launch(launch))) => launch,
+            Some(Effect::Command(Command::Container(ContainerCommand::Launch(launch)))) => launch,
             _ => panic!("nothing was launched"),
         }
     }

@@ -10,7 +10,7 @@ use v1::task_status::Reason;
 use validation::offer::OfferSummary;
 
 use crate::allocation::refusal;
-use crate::context::Context;
+use crate::effects::Context;
 use crate::master::Master;
 use crate::registration::upgrade;
 use crate::updates::MasterGenerated;

@@ -3,7 +3,7 @@
 use messages::v1::scheduler::call::Decline;
 
 use crate::allocation::refusal;
-use crate::context::Context;
+use crate::effects::Context;
 use crate::master::Master;
 use model::FrameworkId;
 

@@ -1,9 +1,10 @@
 //! From a call to what it does, for HTTP schedulers and drivers alike.
 
+use machine::{CallResponse, Status};
 use messages::v1::scheduler::{Call, call::Type};
-use model::{CallResponse, FrameworkId, Status};
+use model::FrameworkId;
 
-use crate::context::Context;
+use crate::effects::Context;
 use crate::master::Master;
 
 impl Master {

@@ -1,10 +1,11 @@
 //! A scheduler's call over HTTP: whether it may be made at all. The order of the checks
 //! is visible to clients.
 
+use machine::{CallResponse, Status};
 use messages::v1::scheduler::Call;
-use model::{CallResponse, FrameworkId, Status};
+use model::FrameworkId;
 
-use crate::context::Context;
+use crate::effects::Context;
 use crate::framework::Connection;
 use crate::input::SchedulerCall;
 use crate::master::Master;

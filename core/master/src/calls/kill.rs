@@ -4,7 +4,7 @@ use messages::internal;
 use messages::v1::scheduler::call::{Kill, Reconcile, reconcile};
 use model::FrameworkId;
 
-use crate::context::Context;
+use crate::effects::Context;
 use crate::master::Master;
 
 impl Master {

@@ -9,7 +9,7 @@ use validation::task::{LaunchAgent, TaskIdUse};
 
 use super::accept::{AcceptedOffers, complete};
 use crate::agent::Agent;
-use crate::context::Context;
+use crate::effects::Context;
 use crate::framework::Framework;
 use crate::master::Master;
 use crate::task;

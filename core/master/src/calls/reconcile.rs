@@ -6,7 +6,7 @@ use messages::v1;
 use messages::v1::task_status::Reason;
 use model::{FrameworkId, OfferId};
 
-use crate::context::Context;
+use crate::effects::Context;
 use crate::framework::Framework;
 use crate::master::Master;
 use crate::reregistration::current_status;

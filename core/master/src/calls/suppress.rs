@@ -2,9 +2,9 @@
 
 use model::{FrameworkId, Role};
 
-use crate::change::Change;
-use crate::context::Context;
+use crate::effects::Context;
 use crate::master::Master;
+use model::master::Change;
 
 impl Master {
     pub(crate) fn suppress(&mut self, cx: &mut Context<'_>, framework: &FrameworkId, roles: &[String]) {

@@ -1,13 +1,14 @@
 //! Deactivation and draining of an agent: set by an operator, told to the agent, ended when it is empty or when the
 //! operator wants it back.
 
+use machine::{CallResponse, Status};
 use messages::{internal, v1};
-use model::{AgentId, CallResponse, Status};
+use model::AgentId;
 
-use crate::change::Change;
-use crate::context::Context;
+use crate::effects::Context;
 use crate::master::Master;
 use crate::registry::{Continuation, RegistryOperation};
+use model::master::Change;
 
 /// What an operator made of an agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,11 +1,12 @@
 //! MARK_AGENT_GONE, DRAIN_AGENT, DEACTIVATE_AGENT and REACTIVATE_AGENT: what each is refused for, in Mesos' words.
 
+use machine::{CallResponse, Status};
 use messages::v1;
 use messages::v1::master::call;
-use model::{AgentId, CallResponse, ReplyId, Status};
+use model::{AgentId, ReplyId};
 
 use super::AgentStateChange;
-use crate::context::Context;
+use crate::effects::Context;
 use crate::master::Master;
 use crate::registry::{Continuation, MachineKey, PendingAgentRemoval, RegistryOperation};
 

@@ -5,12 +5,12 @@ use messages::v1;
 use model::{AgentId, FrameworkId, ReplyId, TaskId};
 
 use crate::agent::UnreachableAgent;
-use crate::change::{AgentRemoval, Change, TaskRemoval};
-use crate::context::Context;
+use crate::effects::Context;
 use crate::master::Master;
 use crate::registry::{Continuation, PendingAgentRemoval, RegistryOperation};
 use crate::text::time_info;
 use crate::updates::MasterGenerated;
+use model::master::{AgentRemoval, Change, TaskRemoval};
 
 const GONE: &str = "Agent has been marked gone";
 
@@ -24,7 +24,7 @@ impl Master {
 
     pub(crate) fn marked_gone(&mut self, cx: &mut Context<'_>, id: &AgentId, _since: v1::TimeInfo) {
         if let Some(pid) = self.agents.get(id.as_str()).map(|agent| agent.state.pid.clone()) {
-            cx.shut_down(&pid, GONE);
+            crate::connection::shut_down_agent(cx, &pid, GONE);
             for framework in self.frameworks_on(id) {
                 let reason = self.gone_reason(&framework);
                 self.remove_framework_from_agent(cx, id, &framework, &reason, TaskRemoval::Completed);

@@ -8,7 +8,7 @@ use v1::offer::operation::Type;
 
 use super::index::{consumed, for_each_resource_list, provider_of};
 use crate::calls::{AcceptedOffers, complete};
-use crate::context::Context;
+use crate::effects::Context;
 use crate::framework::Connection;
 use crate::master::Master;
 

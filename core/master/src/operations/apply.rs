@@ -4,10 +4,11 @@ use messages::{internal, v1};
 use model::{AgentId, FrameworkId};
 use resources::{Conversion, Resources, conversions};
 
-use super::index::{Operation, OperationUuid, is_speculative, provider_of};
-use crate::change::Change;
-use crate::context::Context;
+use super::index::{Operation, is_speculative, provider_of};
+use crate::effects::Context;
 use crate::master::Master;
+use model::master::Change;
+use model::master::OperationUuid;
 
 impl Master {
     /// What the agent's total becomes. Agents know no allocation.

@@ -4,32 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use messages::v1;
+use model::master::OperationUuid;
 use model::{AgentId, FrameworkId, Random};
 use resources::Resources;
 use v1::offer::operation::Type;
 
 /// Repeated updates of an operation do not fill the master's memory.
 const MAX_STATUSES: usize = 64;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct OperationUuid(uuid::Uuid);
-
-impl OperationUuid {
-    /// Nothing for other than 16 bytes.
-    pub fn from_proto(uuid: &v1::Uuid) -> Option<Self> {
-        uuid::Uuid::from_slice(&uuid.value).ok().map(OperationUuid)
-    }
-
-    pub fn to_proto(self) -> v1::Uuid {
-        v1::Uuid { value: self.0.as_bytes().to_vec() }
-    }
-}
-
-impl std::fmt::Display for OperationUuid {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(f)
-    }
-}
 
 #[derive(Debug)]
 pub(crate) struct Operation {
@@ -125,7 +106,7 @@ impl Operations {
     }
 
     pub fn next_uuid(&mut self) -> OperationUuid {
-        OperationUuid(self.random.uuid())
+        OperationUuid::new(self.random.uuid())
     }
 
     pub fn get(&self, uuid: OperationUuid) -> Option<&Operation> {

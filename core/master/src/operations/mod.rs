@@ -12,5 +12,4 @@ mod total_in_doubt;
 mod update_slave;
 mod validate;
 
-pub use index::OperationUuid;
 pub(crate) use index::{Operations, Provider};

@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
+use machine::{CallResponse, Status};
 use messages::v1;
-use model::{AgentId, CallResponse, Status};
+use model::AgentId;
 use resources::{Conversion, Resources, conversions};
 use v1::master::call::Type as CallType;
 use v1::offer::Operation;
 use v1::offer::operation::{self, Type};
 
 use super::index::for_each_resource_list;
-use crate::context::Context;
+use crate::effects::Context;
 use crate::input::Caller;
 use crate::master::Master;
 use crate::registration::upgrade;

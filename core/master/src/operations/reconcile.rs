@@ -7,7 +7,7 @@ use model::FrameworkId;
 use v1::OperationState;
 use v1::scheduler::call::{ReconcileOperations, reconcile_operations};
 
-use crate::context::Context;
+use crate::effects::Context;
 use crate::master::Master;
 
 impl Master {

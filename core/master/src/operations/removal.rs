@@ -4,9 +4,9 @@ use messages::v1;
 use model::{AgentId, FrameworkId};
 use v1::OperationState;
 
-use crate::change::AgentRemoval;
-use crate::context::Context;
+use crate::effects::Context;
 use crate::master::Master;
+use model::master::AgentRemoval;
 
 impl Master {
     /// The agent is being forgotten, and its operations with it. Frameworks that are connected hear of it, the others

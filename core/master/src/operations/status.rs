@@ -7,10 +7,11 @@ use model::{AgentId, FrameworkId, Upid};
 use resources::{Conversion, Resources};
 use v1::OperationState;
 
-use super::index::{OperationUuid, is_terminal};
-use crate::change::Change;
-use crate::context::Context;
+use super::index::is_terminal;
+use crate::effects::Context;
 use crate::master::Master;
+use model::master::Change;
+use model::master::OperationUuid;
 
 /// For so long after its agent has returned, an operation of a framework that nobody knows waits for it.
 const ADOPTION_DELAY: Duration = Duration::from_secs(10 * 60);

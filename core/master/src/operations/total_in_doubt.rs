@@ -10,7 +10,7 @@ use messages::internal;
 use model::AgentId;
 
 use super::index::is_terminal;
-use crate::context::Context;
+use crate::effects::Context;
 use crate::master::Master;
 
 impl Master {

@@ -6,9 +6,10 @@ use messages::{internal, v1};
 use model::AgentId;
 use resources::Resources;
 
-use super::index::{Operation, OperationUuid, Provider, is_terminal};
-use crate::context::Context;
+use super::index::{Operation, Provider, is_terminal};
+use crate::effects::Context;
 use crate::master::Master;
+use model::master::OperationUuid;
 
 type Asked = internal::reconcile_operations_message::Operation;
 
@@ -168,7 +169,7 @@ impl Master {
         self.allocator_update_agent(id);
         for offer in offers {
             let provided =
-                |offer: &crate::change::OfferSnapshot| offer.resources.iter().any(|r| r.provider_id().is_some());
+                |offer: &model::master::OfferSnapshot| offer.resources.iter().any(|r| r.provider_id().is_some());
             if self.offers.get(offer.as_str()).is_some_and(|offer| provided(offer)) {
                 self.rescind_offer(cx, offer.as_str());
             }

@@ -1,16 +1,17 @@
 //! From an operator's call to a stored, applied and answered change.
 
+use machine::{CallResponse, Status};
 use messages::tepui::registry::Partition;
 use messages::v1;
 use messages::v1::maintenance::Schedule;
 use messages::v1::master::Call;
 use messages::v1::master::call::Type;
 use messages::v1::quota::QuotaConfig;
-use model::{CallResponse, ReplyId, Status};
+use model::ReplyId;
 
 use super::inverse::InverseOffers;
 use super::preemption::PreemptedTasks;
-use crate::context::Context;
+use crate::effects::Context;
 use crate::input::PartitionCall;
 use crate::master::Master;
 use crate::registry::{Continuation, RegistryOperation, RegistryState};

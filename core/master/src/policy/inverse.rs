@@ -13,11 +13,10 @@ use model::{AgentId, FrameworkId, OfferId, Role};
 use validation::offer::OfferSummary;
 
 use crate::allocation::refusal;
-use crate::change::Change;
-use crate::context::Context;
+use crate::effects::{Context, Timer};
 use crate::master::Master;
-use crate::outbox::Timer;
 use crate::outgoing_offers::url_of;
+use model::master::Change;
 
 /// Those outstanding.
 #[derive(Debug, Default)]

@@ -7,8 +7,8 @@ use messages::v1::machine_info::Mode;
 use messages::v1::maintenance::Schedule;
 use messages::v1::{MachineId, MachineInfo};
 
-use crate::change::AgentSnapshot;
 use crate::registry::MachineKey;
+use model::master::AgentSnapshot;
 
 pub(super) type Machines = BTreeMap<MachineKey, MachineInfo>;
 

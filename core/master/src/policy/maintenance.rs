@@ -3,18 +3,19 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use machine::CallResponse;
 use messages::v1::machine_info::Mode;
 use messages::v1::maintenance::Schedule;
 use messages::v1::{MachineId, Unavailability};
-use model::{AgentId, CallResponse};
+use model::AgentId;
 
 use super::PolicyChange;
 use super::machines::{self, machine_of};
 use crate::agent::Agent;
-use crate::change::{AgentSnapshot, Change, MaintenanceSnapshot};
-use crate::context::Context;
+use crate::effects::Context;
 use crate::master::Master;
 use crate::registry::{AgentRemovalReason, MachineKey};
+use model::master::{AgentSnapshot, Change, MaintenanceSnapshot};
 
 /// What agents of a machine that goes down are told, and the cause of their removal.
 const DOWN: &str = "Operator initiated 'Machine DOWN'";
@@ -80,7 +81,7 @@ impl Master {
         let machines: BTreeSet<MachineKey> = machines.iter().map(MachineKey::from).collect();
         for id in self.agents_on(&machines) {
             if let Some(agent) = self.agents.get(id.as_str()) {
-                cx.shut_down(&agent.state.pid, DOWN);
+                crate::connection::shut_down_agent(cx, &agent.state.pid, DOWN);
             }
             self.remove_agent(cx, &id, DOWN, AgentRemovalReason::MachineDown);
         }

@@ -6,16 +6,17 @@
 use std::sync::Arc;
 
 use allocator::{Partition, PartitionId, Quota, ResourceLimits, check_quotas};
+use machine::{CallResponse, Status};
 use messages::tepui::registry;
-use model::{CallResponse, Role, Status};
+use model::Role;
 use resources::{Name, ResourceQuantities, Scalar, roles};
 
 use super::PolicyChange;
 use super::consumption::limits_text;
-use crate::change::Change;
-use crate::context::Context;
+use crate::effects::Context;
 use crate::input::PartitionRequest;
 use crate::master::Master;
+use model::master::Change;
 
 /// Ids are parts of paths.
 const LONGEST_ID: usize = 64;

@@ -11,7 +11,7 @@ use model::{AgentId, FrameworkId, OfferId, Role, TaskId};
 use resources::{ResourceQuantities, Resources};
 
 use super::consumption::quantities;
-use crate::context::Context;
+use crate::effects::Context;
 use crate::master::Master;
 use crate::task::{Task, is_terminal_or_unreachable};
 

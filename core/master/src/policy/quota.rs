@@ -6,19 +6,20 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use allocator::{Quota, check_quotas};
+use machine::{CallResponse, Status};
 use messages::v1::master::call::UpdateQuota;
 use messages::v1::quota::{QuotaConfig, QuotaRequest};
 use messages::v1::value;
-use model::{CallResponse, OfferId, Role, Status};
+use model::{OfferId, Role};
 use resources::{ResourceQuantities, roles};
 
 use super::PolicyChange;
 use super::change::Rescind;
 use super::consumption::{limits_text, quantities, quota_of};
 use super::partitions::quota_of_partition;
-use crate::change::Change;
-use crate::context::Context;
+use crate::effects::Context;
 use crate::master::Master;
+use model::master::Change;
 
 impl Master {
     pub(super) fn check_update_quota(&self, call: UpdateQuota) -> Result<PolicyChange, CallResponse> {

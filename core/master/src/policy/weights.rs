@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
+use machine::CallResponse;
 use messages::v1::WeightInfo;
-use model::{CallResponse, OfferId, Role};
+use model::{OfferId, Role};
 use resources::roles;
 
 use super::PolicyChange;
-use crate::change::Change;
-use crate::context::Context;
+use crate::effects::Context;
 use crate::master::Master;
+use model::master::Change;
 
 impl Master {
     pub(super) fn check_weights(&self, infos: Vec<WeightInfo>) -> Result<PolicyChange, CallResponse> {

@@ -3,15 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use machine::CallResponse;
 use messages::{internal, v1};
-use model::{AgentId, CallResponse, ReplyId, Upid};
+use model::{AgentId, ReplyId, Upid};
 
 use super::{RegistryOperation, RegistryState};
-use crate::context::Context;
 use crate::draining::AgentStateChange;
+use crate::effects::Context;
 use crate::master::Master;
-use crate::outbox::{Effect, StoreToken};
 use crate::policy::PolicyChange;
+use machine::StoreToken;
 
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
@@ -134,7 +135,7 @@ impl Master {
         self.registry.next += 1;
         self.registry.continuations.insert(token, (operation.clone(), then));
         self.metrics.registrar_queued_operations.increment();
-        cx.out.push(Effect::Store { token, operation });
+        cx.store(token, operation);
     }
 
     pub(crate) fn stored(&mut self, cx: &mut Context<'_>, token: StoreToken) {

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use failures::{Action, FailureHistory, Incident, InvolvedObject, UnknownName};
+use failures::FailureHistory;
 use messages::tepui::registry as proto;
+use model::incident::{Action, Incident, InvolvedObject, UnknownName};
 use model::{AgentId, FrameworkId, Timestamp};
 
 pub(super) fn incident_record(incident: &Incident) -> proto::Incident {

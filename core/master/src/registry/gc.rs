@@ -6,9 +6,8 @@ use messages::v1::TimeInfo;
 use model::AgentId;
 
 use super::{Continuation, RegistryOperation};
-use crate::context::Context;
+use crate::effects::{Context, Timer};
 use crate::master::Master;
-use crate::outbox::Timer;
 use crate::text::time_info;
 
 impl Master {

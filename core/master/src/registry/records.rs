@@ -31,7 +31,7 @@ pub enum CorruptRegistry {
     #[error("record {key} of the registry describes something else")]
     Misplaced { key: String },
     #[error("record {key} of the registry says what this version does not know")]
-    Meaning { key: String, source: failures::UnknownName },
+    Meaning { key: String, source: model::incident::UnknownName },
     #[error("record {key} of the registry is of no known kind")]
     Unknown { key: String },
     #[error("the registry has records, but does not say in which format")]
@@ -324,7 +324,7 @@ fn agent_id(info: &v1::AgentInfo) -> Option<AgentId> {
     info.id.as_ref().map(AgentId::from)
 }
 
-fn unknown(key: &str, source: failures::UnknownName) -> CorruptRegistry {
+fn unknown(key: &str, source: model::incident::UnknownName) -> CorruptRegistry {
     CorruptRegistry::Meaning { key: key.to_owned(), source }
 }
 

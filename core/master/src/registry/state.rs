@@ -28,7 +28,7 @@ pub struct RegistryState {
     /// By id.
     pub partitions: BTreeMap<String, Partition>,
     /// The open ones and a bounded history, by number.
-    pub incidents: BTreeMap<u64, Arc<failures::Incident>>,
+    pub incidents: BTreeMap<u64, Arc<model::incident::Incident>>,
     /// Of agents that have something to answer for.
     pub failure_histories: BTreeMap<AgentId, Arc<failures::FailureHistory>>,
 }

@@ -54,7 +54,7 @@ fn partition(id: &str) -> Partition {
 
 /// One incident of each object there is, or that it is forgotten.
 fn incident(number: u64, known: bool, recovered: bool) -> Op {
-    use failures::{Action, Incident, InvolvedObject, Kind, Severity};
+    use model::incident::{Action, Incident, InvolvedObject, Kind, Severity};
     let at = model::Timestamp::from_nanos;
     let framework = model::FrameworkId::new("f");
     let incident = Incident {
@@ -85,7 +85,7 @@ fn history(n: u8, known: bool, drained: bool) -> Op {
         departures: vec![at(1), at(2)],
         quarantine: drained.then(|| (at(7), std::time::Duration::from_secs(60))),
         probation: (!drained).then(|| at(8)),
-        overruled: [failures::Kind::DiskPressure, failures::Kind::Overload].into(),
+        overruled: [model::incident::Kind::DiskPressure, model::incident::Kind::Overload].into(),
         drained,
     };
     let failure_histories = BTreeMap::from([(agent(n), known.then(|| Arc::new(history)))]);

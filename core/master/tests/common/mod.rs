@@ -6,17 +6,21 @@
 pub mod operators;
 mod show;
 
+use machine::StateMachine;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddrV4;
 use std::sync::Arc;
 use std::time::Duration;
 
+use machine::CallResponse;
+use machine::StoreToken;
 use master::{
-    Caller, Change, Config, Effect, Input, Master, Metrics, OperatorCall, Outbox, PeerMessage, RegistryOperation,
-    RegistryState, SchedulerCall, SchedulerSubscribe, StoreToken, Timer,
+    Caller, Config, Effect, Input, Master, Metrics, OperatorCall, Outbox, PeerMessage, RegistryOperation,
+    RegistryState, SchedulerCall, SchedulerEvent, SchedulerSubscribe, Timer,
 };
 use messages::{Message, internal, v1};
-use model::{CallResponse, Monotonic, Now, ReplyId, StreamId, Timestamp, Upid};
+use model::master::Change;
+use model::{Monotonic, Now, ReplyId, StreamId, Timestamp, Upid};
 
 #[allow(unused_imports)]
 pub use v1::TaskState::*;
@@ -126,8 +130,10 @@ impl Cluster {
             match &effect {
                 Effect::Arm { timer, at } => drop(self.timers.insert(timer.clone(), *at)),
                 Effect::Disarm(timer) => drop(self.timers.remove(timer)),
-                Effect::Store { token, operation } => self.unconfirmed.push_back((*token, operation.clone())),
-                Effect::Reply { reply, answer } => self.replies.entry(*reply).or_default().push(answer.clone()),
+                Effect::Store { token, record: operation } => self.unconfirmed.push_back((*token, operation.clone())),
+                Effect::Reply { reply, response: answer } => {
+                    self.replies.entry(*reply).or_default().push(answer.clone())
+                }
                 Effect::Publish(change) => self.changes.push(change.clone()),
                 Effect::Send { from, to, message: Message::PingSlave(_) } if !self.silent.contains(to) => {
                     pongs.push((from.clone(), to.clone()));
@@ -305,8 +311,12 @@ impl Cluster {
 
     pub fn events(&self, stream: StreamId) -> Vec<Arc<v1::scheduler::Event>> {
         let on = |effect: &Effect| match effect {
-            Effect::Event { stream: other, event } if *other == stream => Some(event.clone()),
-            Effect::Offers { stream: other, offers } if *other == stream => Some(Arc::new(offers.to_proto())),
+            Effect::Event { stream: other, event: SchedulerEvent::Message(event) } if *other == stream => {
+                Some(event.clone())
+            }
+            Effect::Event { stream: other, event: SchedulerEvent::Offers(offers) } if *other == stream => {
+                Some(Arc::new(offers.to_proto()))
+            }
             _ => None,
         };
         self.effects.iter().filter_map(on).collect()
@@ -323,8 +333,12 @@ impl Cluster {
     /// What a scheduler heard since the last look, one line each.
     pub fn heard(&mut self, scheduler: &Scheduler) -> Vec<String> {
         self.look(|effect| match effect {
-            Effect::Event { stream, event } if *stream == scheduler.stream => Some(show::event(event)),
-            Effect::Offers { stream, offers } if *stream == scheduler.stream => Some(show::event(&offers.to_proto())),
+            Effect::Event { stream, event: SchedulerEvent::Message(event) } if *stream == scheduler.stream => {
+                Some(show::event(event))
+            }
+            Effect::Event { stream, event: SchedulerEvent::Offers(offers) } if *stream == scheduler.stream => {
+                Some(show::event(&offers.to_proto()))
+            }
             Effect::CloseStream(stream) if *stream == scheduler.stream => Some("end of stream".to_owned()),
             _ => None,
         })
@@ -371,7 +385,7 @@ impl Cluster {
     pub fn offered(&mut self, scheduler: &Scheduler) -> Vec<v1::Offer> {
         self.settle();
         let offers = self.offers(scheduler);
-        self.effects.retain(|effect| !matches!(effect, Effect::Offers { .. }));
+        self.effects.retain(|effect| !matches!(effect, Effect::Event { event: SchedulerEvent::Offers(_), .. }));
         offers
     }
 }

@@ -1,7 +1,10 @@
 //! Events and messages as short lines that tests compare.
 
-use master::{Change, Effect};
+use master::Command;
+use master::Effect;
+use master::SchedulerEvent;
 use messages::{Message, v1};
+use model::master::Change;
 use resources::Resources;
 use v1::scheduler::{Event, event};
 
@@ -137,20 +140,23 @@ pub fn message(from: &str, message: &Message) -> String {
 /// One line for anything a step can lead to.
 pub fn effect(effect: &Effect) -> String {
     match effect {
-        Effect::Reply { answer, .. } => format!("reply {:?} {}", answer.status, answer.body).trim_end().to_owned(),
-        Effect::Event { event: heard, .. } => format!("event {}", event(heard)),
-        Effect::Offers { offers, .. } => format!("event {}", event(&offers.to_proto())),
+        Effect::Reply { response: answer, .. } => {
+            format!("reply {:?} {}", answer.status, answer.body).trim_end().to_owned()
+        }
+        Effect::Event { event: SchedulerEvent::Message(heard), .. } => format!("event {}", event(heard)),
+        Effect::Event { event: SchedulerEvent::Offers(offers), .. } => format!("event {}", event(&offers.to_proto())),
         Effect::CloseStream(_) => "close the stream".to_owned(),
         Effect::Send { from, to, message: sent } => format!("send to {to}: {}", message(from, sent)),
         Effect::Link(address) => format!("link {address}"),
         Effect::Unlink(address) => format!("unlink {address}"),
         Effect::Arm { timer, .. } => format!("arm {timer:?}"),
         Effect::Disarm(timer) => format!("disarm {timer:?}"),
-        Effect::Store { operation, .. } => {
+        Effect::Store { record: operation, .. } => {
             let text = format!("{operation:?}");
             format!("store {}", text.split(['(', ' ']).next().unwrap_or_default())
         }
         Effect::Publish(published) => format!("publish {}", change(published)),
+        Effect::Command(Command::SessionOpened { framework, .. }) => format!("session of {framework} opened"),
     }
 }
 

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use agent::{ExecutorSnapshot, ExecutorState};
 use messages::v1;
 use messages::v1::agent::response::get_containers::Container;
 use model::ContainerId;
+use model::agent::{ExecutorSnapshot, ExecutorState};
 
 use super::Snapshot;
 use crate::Query;

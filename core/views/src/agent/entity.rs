@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use agent::{Draining, ExecutorSnapshot, ExecutorState, FrameworkSnapshot};
 use messages::v1;
 use messages::v1::TaskState;
+use model::agent::{Draining, ExecutorSnapshot, ExecutorState, FrameworkSnapshot};
 use resources::Resources;
 
 use super::Limits;

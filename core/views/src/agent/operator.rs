@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use agent::Draining;
 use messages::v1;
 use messages::v1::agent::response::{
     GetAgent, GetContainers, GetExecutors, GetFrameworks, GetOperations, GetResourceProviders, GetState, GetTasks,
@@ -11,6 +10,7 @@ use messages::v1::agent::response::{
 };
 use messages::v1::agent::{Call, Response, call};
 use model::ContainerId;
+use model::agent::Draining;
 
 use super::Snapshot;
 use super::containers::{self, Usage};

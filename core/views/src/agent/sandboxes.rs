@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use agent::ExecutorSnapshot;
+use model::agent::ExecutorSnapshot;
 use model::{ExecutorId, FrameworkId};
 
 use super::Snapshot;

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use agent::{Change, ExecutorSnapshot, FrameworkSnapshot, RecoveredCompletedExecutor};
 use messages::v1;
+use model::agent::{Change, ExecutorSnapshot, FrameworkSnapshot, RecoveredCompletedExecutor};
 use model::{ContainerId, FrameworkId, TaskId};
 use rustc_hash::FxHashMap;
 

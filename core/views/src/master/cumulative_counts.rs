@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use master::{AgentRemoval, AgentSnapshot};
 use messages::v1;
 use messages::v1::TaskState;
+use model::master::{AgentRemoval, AgentSnapshot};
 
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct CumulativeCounts {

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use master::{AgentSnapshot, ExecutorSnapshot, FrameworkSnapshot, OfferSnapshot};
 use messages::v1::TaskState;
 use model::FrameworkId;
+use model::master::{AgentSnapshot, ExecutorSnapshot, FrameworkSnapshot, OfferSnapshot};
 use resources::Resources;
 
 use super::Limits;

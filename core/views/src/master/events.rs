@@ -1,12 +1,12 @@
 //! The operator's event stream (`SUBSCRIBE`).
 
-use master::{AgentRemoval, Change};
 use messages::v1::master::Event;
 use messages::v1::master::event::{
     AgentAdded, AgentRemoved, FrameworkAdded, FrameworkRemoved, FrameworkUpdated, Subscribed, TaskAdded, TaskUpdated,
     Type,
 };
 use model::FrameworkId;
+use model::master::{AgentRemoval, Change};
 
 use super::operator;
 use super::{Snapshot, View};

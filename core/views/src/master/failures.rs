@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use failures::{Filter, Incident};
+use model::incident::{Filter, Incident};
 use rustc_hash::FxHashMap;
 use serde_json::{Value, json};
 

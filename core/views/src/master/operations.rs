@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use master::OperationUuid;
 use messages::v1;
+use model::master::OperationUuid;
 use rustc_hash::FxHashMap;
 
 use crate::snapshot_map::SnapshotMap;

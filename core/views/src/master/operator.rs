@@ -1,12 +1,12 @@
 //! The reads of the operator API (`GET_*`).
 
-use master::FrameworkSnapshot;
 use messages::v1;
 use messages::v1::master::response::{
     GetAgents, GetExecutors, GetFrameworks, GetMaintenanceSchedule, GetMaintenanceStatus, GetMaster, GetOperations,
     GetQuota, GetRoles, GetState, GetTasks, Type, get_agents, get_executors, get_frameworks,
 };
 use messages::v1::master::{Call, Response, call};
+use model::master::FrameworkSnapshot;
 use model::{AgentId, Timestamp};
 use rustc_hash::FxHashMap;
 

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use master::MaintenanceSnapshot;
 use messages::tepui::registry::Partition;
 use messages::v1;
 use messages::v1::allocator::InverseOfferStatus;
@@ -11,6 +10,7 @@ use messages::v1::machine_info::Mode;
 use messages::v1::maintenance::{ClusterStatus, cluster_status::DrainingMachine};
 use messages::v1::master::response::GetWeights;
 use messages::v1::quota::{QuotaConfig, QuotaInfo, QuotaStatus};
+use model::master::MaintenanceSnapshot;
 use model::{AgentId, FrameworkId, Role};
 
 use super::Snapshot;

@@ -25,7 +25,7 @@ pub struct Snapshot {
     pub(crate) frameworks: SnapshotMap<Framework>,
     pub(crate) completed: History<Framework>,
     pub(crate) operations: SnapshotMap<Arc<v1::Operation>>,
-    pub(crate) failures: SnapshotMap<Arc<failures::Incident>>,
+    pub(crate) failures: SnapshotMap<Arc<model::incident::Incident>>,
     pub(crate) unreachable_agents: usize,
     pub(crate) counts: Arc<CumulativeCounts>,
     pub(crate) policy: Arc<Policy>,

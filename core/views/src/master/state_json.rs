@@ -130,7 +130,7 @@ fn describe_info(object: &mut Object<'_>, info: &v1::AgentInfo) {
     }
 }
 
-fn describe_agent(object: &mut Object<'_>, snapshot: &master::AgentSnapshot) {
+fn describe_agent(object: &mut Object<'_>, snapshot: &model::master::AgentSnapshot) {
     describe_info(object, &snapshot.info);
     object.string("pid", &snapshot.pid.to_string());
     object.time("registered_time", snapshot.registered);

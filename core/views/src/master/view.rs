@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use master::{
+use messages::v1;
+use model::master::{
     AgentRemoval, AgentSnapshot, Change, ExecutorSnapshot, FrameworkSnapshot, OfferSnapshot, OperationUuid, TaskRemoval,
 };
-use messages::v1;
 use model::{AgentId, ExecutorId, FrameworkId, OfferId, Role, TaskId, Timestamp};
 use resources::Resources;
 use rustc_hash::FxHashMap;

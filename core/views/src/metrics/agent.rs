@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use ::agent::ExecutorState;
 use messages::v1::TaskState;
+use model::agent::ExecutorState;
 use resources::Resources;
 
 use super::{Counters, MetricSet, bare};

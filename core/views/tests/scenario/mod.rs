@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
-use master::{AgentSnapshot, Change, ExecutorSnapshot, FrameworkSnapshot, OfferSnapshot, TaskRemoval};
 use messages::v1;
 use messages::v1::master::{Response, response};
+use model::master::{AgentSnapshot, Change, ExecutorSnapshot, FrameworkSnapshot, OfferSnapshot, TaskRemoval};
 use model::{AgentId, FrameworkId, Role, TaskId, Timestamp, Upid};
 use resources::Resources;
 use views::master::{Build, Limits, StaticInfo, View};

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use failures::{Incident, IncidentUpdate, InvolvedObject, Kind, Policy};
-use master::{AgentRemoval, Change, Effect};
+use failures::Policy;
+use master::Effect;
+use model::incident::{Incident, IncidentUpdate, InvolvedObject, Kind};
+use model::master::{AgentRemoval, Change};
 use model::{AgentId, FrameworkId};
 
 /// What is decided about an agent.

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use master::{AgentRemoval, Change, Effect, OperationUuid};
+use master::Effect;
 use messages::v1;
 use messages::v1::quota::QuotaConfig;
+use model::master::{AgentRemoval, Change, OperationUuid};
 use model::{AgentId, ExecutorId, FrameworkId, OfferId, Role, TaskId, is_terminal};
 use resources::Resources;
 

@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
-use master::{Change, Effect, Master};
+use master::{Effect, Master};
 use messages::v1;
 use messages::v1::master::call::Type;
 use messages::v1::master::{Call, Response};
+use model::master::Change;
 use model::{Timestamp, Upid};
 use views::master::{Limits, StaticInfo, View};
 

@@ -6,11 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agent::{
-    Agent, Config, ContainerCommand, ContainerEvent, Effect, ExecutorCall, ExecutorSubscribe, Input, LoadAverage,
-    MachineUsage, Metrics, Outbox, PeerMessage, Record, Recovery, StoreToken, Timer, VolumeChange,
+    Agent, AgentEffects, Command, Config, ContainerCommand, ContainerEvent, ExecutorCall, ExecutorSubscribe, Input,
+    LoadAverage, MachineUsage, Metrics, Outbox, PeerMessage, Record, Recovery, Timer, VolumeChange,
 };
+use machine::StoreToken;
+use machine::{CallResponse, Interpreter, StateMachine};
 use messages::{Message, v1};
-use model::{AgentId, ContainerId, FrameworkId, ReplyId, StreamId, Upid};
+use model::agent::Change;
+use model::{AgentId, ContainerId, FrameworkId, Monotonic, ReplyId, StreamId, Upid};
 use resources::Resources;
 
 use super::machine::{ContainerNotice, Machine};
@@ -122,7 +125,7 @@ impl AgentHost {
             follows: None,
             side_effects: 0,
         });
-        self.carry_out_all(cx, &mut outbox);
+        AgentInterpreter { host: self, cx }.interpret_all(&mut outbox);
         cx.notify(self.node());
     }
 
@@ -249,126 +252,9 @@ impl AgentHost {
         let mut outbox = std::mem::take(&mut running.outbox);
         cx.counts.steps += 1;
         running.core.step(cx.now(self.skew), input, &mut outbox);
-        self.carry_out_all(cx, &mut outbox);
+        AgentInterpreter { host: self, cx }.interpret_all(&mut outbox);
         if let Some(running) = &mut self.running {
             running.outbox = outbox;
-        }
-    }
-
-    fn carry_out_all(&mut self, cx: &mut Context, outbox: &mut Outbox) {
-        for effect in outbox.drain() {
-            self.carry_out(cx, effect);
-        }
-    }
-
-    fn carry_out(&mut self, cx: &mut Context, effect: Effect) {
-        let node = self.node();
-        let Some(running) = &mut self.running else { return };
-        let is_side_effect = matches!(effect, Effect::Store { .. } | Effect::Container(_) | Effect::Volumes { .. });
-        running.side_effects += u64::from(is_side_effect);
-        match effect {
-            Effect::Reply { .. } => {}
-            Effect::Event { stream, event } => {
-                if let Some(container) = self.machine.container_of(stream).cloned() {
-                    if cx.mutant == Some(Mutant::DropAcknowledgement) && event.acknowledged.is_some() && cx.one_in(3) {
-                        return;
-                    }
-                    let (agent, boot) = (self.index, self.machine.boot);
-                    cx.after(
-                        Duration::from_millis(1),
-                        Event::Container { agent, boot, container, act: ContainerAction::Event(event) },
-                    );
-                }
-            }
-            Effect::CloseStream(stream) => self.machine.stream_closed(cx, stream),
-            Effect::Send { message: Message::UpdateOperationStatus(message), .. }
-                if cx.mutant == Some(Mutant::ForgetDropped)
-                    && message.status.state() == v1::OperationState::OperationDropped => {}
-            Effect::Send { to, message } => {
-                if let Some(peer) = Node::at(to.address) {
-                    cx.trace(|| format!("{node} -> {peer}: {}", crate::network::brief(&message)));
-                    let from = Upid::new("slave(1)", node.address());
-                    cx.send(node, peer, Packet::Process { from, to: to.id.to_string(), message });
-                }
-            }
-            Effect::Link(address) => drop(running.links.insert(address)),
-            Effect::Unlink(address) => drop(running.links.remove(&address)),
-            Effect::Arm { timer, at } => {
-                running.serial += 1;
-                let serial = running.serial;
-                running.timers.insert(timer.clone(), serial);
-                cx.at(
-                    at.since_start(),
-                    Event::AgentTimer { agent: self.index, incarnation: self.incarnation, timer, serial },
-                );
-            }
-            Effect::Disarm(timer) => drop(running.timers.remove(&timer)),
-            Effect::Container(command) => {
-                let volumes = match &command {
-                    ContainerCommand::Launch(launch) => launch.volumes.as_slice(),
-                    ContainerCommand::Update { volumes, .. } => volumes,
-                    ContainerCommand::Destroy { .. } => &[],
-                };
-                for volume in volumes {
-                    cx.checks.operations.used(self.index, &last(&volume.source));
-                }
-                self.machine.command(cx, command);
-            }
-            Effect::Store { token, record } => {
-                let early = match cx.mutant {
-                    Some(Mutant::SkipFlush) => true,
-                    Some(Mutant::TellOperationsEarly) => matches!(record, Record::Resources { .. }),
-                    _ => false,
-                };
-                if early {
-                    // Said to be durable, but only written: the next crash takes it.
-                    if self.disk.write(token, record) {
-                        cx.after(
-                            Duration::from_secs(5),
-                            Event::Flushed { agent: self.index, incarnation: self.incarnation },
-                        );
-                    }
-                    cx.after(Duration::ZERO, Event::Stored { agent: self.index, incarnation: self.incarnation, token });
-                } else if self.disk.write(token, record) {
-                    self.flush(cx);
-                }
-            }
-            Effect::Volumes { number, changes } => {
-                self.volumes = changes;
-                let event = Event::Volumes { agent: self.index, incarnation: self.incarnation, number };
-                cx.within(Duration::from_millis(20), event);
-            }
-            Effect::Measure(timer) => {
-                cx.after(
-                    Duration::from_millis(1),
-                    Event::Measured { agent: self.index, incarnation: self.incarnation, timer },
-                );
-            }
-            Effect::RemoveTree(_) => {}
-            Effect::Publish(change) => {
-                if let agent::Change::Agent { registered, info, total, .. } = change {
-                    running.registered = registered;
-                    self.id = info.id.as_ref().map(AgentId::from);
-                    self.total = total;
-                    if let Some(id) = &self.id {
-                        cx.checks.operations.identified(self.index, id);
-                    }
-                }
-            }
-            Effect::Terminate(reason) => {
-                cx.trace(|| format!("{node} ends: {reason}"));
-                self.crash(cx);
-                // Whoever supervises it starts it again: when its disk is in trouble, as it is; otherwise its time is
-                // over, and it is a new agent on a clean disk.
-                if !reason.starts_with("Failed to sync") {
-                    self.disk.erase();
-                    self.machine.reboot();
-                    cx.checks.tasks.machine_lost(self.index);
-                    cx.checks.operations.machine_lost(self.index);
-                    self.total = Resources::new();
-                }
-                cx.within(Duration::from_secs(20), Event::Start(node));
-            }
         }
     }
 
@@ -411,4 +297,172 @@ impl AgentHost {
 /// The directory of a volume has its name.
 fn last(path: &std::path::Path) -> String {
     path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// Carries out the effects of an agent on the simulated cluster. What follows the end of the process in the same step
+/// is lost.
+struct AgentInterpreter<'a> {
+    host: &'a mut AgentHost,
+    cx: &'a mut Context,
+}
+
+impl AgentInterpreter<'_> {
+    fn running(&mut self) -> Option<&mut Running> {
+        self.host.running.as_mut()
+    }
+
+    /// Counts something done to containers or the disk; `None` when the process has ended.
+    fn side_effect(&mut self) -> Option<()> {
+        self.running()?.side_effects += 1;
+        Some(())
+    }
+
+    fn container(&mut self, command: ContainerCommand) {
+        let volumes = match &command {
+            ContainerCommand::Launch(launch) => launch.volumes.as_slice(),
+            ContainerCommand::Update { volumes, .. } => volumes,
+            ContainerCommand::Destroy { .. } => &[],
+        };
+        for volume in volumes {
+            self.cx.checks.operations.used(self.host.index, &last(&volume.source));
+        }
+        self.host.machine.command(self.cx, command);
+    }
+
+    fn terminate(&mut self, reason: &str) {
+        let (node, index) = (self.host.node(), self.host.index);
+        self.cx.trace(|| format!("{node} ends: {reason}"));
+        self.host.crash(self.cx);
+        // Whoever supervises it starts it again: when its disk is in trouble, as it is; otherwise its time is
+        // over, and it is a new agent on a clean disk.
+        if !reason.starts_with("Failed to sync") {
+            self.host.disk.erase();
+            self.host.machine.reboot();
+            self.cx.checks.tasks.machine_lost(index);
+            self.cx.checks.operations.machine_lost(index);
+            self.host.total = Resources::new();
+        }
+        self.cx.within(Duration::from_secs(20), Event::Start(node));
+    }
+}
+
+impl Interpreter<AgentEffects> for AgentInterpreter<'_> {
+    fn reply(&mut self, _: ReplyId, _: CallResponse) {}
+
+    fn event(&mut self, stream: StreamId, event: Arc<v1::executor::Event>) {
+        if !self.host.is_up() {
+            return;
+        }
+        let Some(container) = self.host.machine.container_of(stream).cloned() else { return };
+        let drops = self.cx.mutant == Some(Mutant::DropAcknowledgement);
+        if drops && event.acknowledged.is_some() && self.cx.one_in(3) {
+            return;
+        }
+        let (agent, boot) = (self.host.index, self.host.machine.boot);
+        let event = Event::Container { agent, boot, container, act: ContainerAction::Event(event) };
+        self.cx.after(Duration::from_millis(1), event);
+    }
+
+    fn close_stream(&mut self, stream: StreamId) {
+        if self.host.is_up() {
+            self.host.machine.stream_closed(self.cx, stream);
+        }
+    }
+
+    fn send(&mut self, from: Arc<str>, to: Upid, message: Message) {
+        let forgets = self.cx.mutant == Some(Mutant::ForgetDropped);
+        let is_dropped = |message: &Message| {
+            matches!(message, Message::UpdateOperationStatus(message)
+            if message.status.state() == v1::OperationState::OperationDropped)
+        };
+        if !self.host.is_up() || forgets && is_dropped(&message) {
+            return;
+        }
+        let node = self.host.node();
+        if let Some(peer) = Node::at(to.address) {
+            self.cx.trace(|| format!("{node} -> {peer}: {}", crate::network::brief(&message)));
+            let from = Upid::new(from, node.address());
+            self.cx.send(node, peer, Packet::Process { from, to: to.id.to_string(), message });
+        }
+    }
+
+    fn link(&mut self, address: SocketAddrV4) {
+        if let Some(running) = self.running() {
+            running.links.insert(address);
+        }
+    }
+
+    fn unlink(&mut self, address: SocketAddrV4) {
+        if let Some(running) = self.running() {
+            running.links.remove(&address);
+        }
+    }
+
+    fn arm(&mut self, timer: Timer, at: Monotonic) {
+        let (agent, incarnation) = (self.host.index, self.host.incarnation);
+        let Some(running) = self.running() else { return };
+        running.serial += 1;
+        let serial = running.serial;
+        running.timers.insert(timer.clone(), serial);
+        self.cx.at(at.since_start(), Event::AgentTimer { agent, incarnation, timer, serial });
+    }
+
+    fn disarm(&mut self, timer: Timer) {
+        if let Some(running) = self.running() {
+            running.timers.remove(&timer);
+        }
+    }
+
+    fn store(&mut self, token: StoreToken, record: Record) {
+        let Some(()) = self.side_effect() else { return };
+        let (agent, incarnation) = (self.host.index, self.host.incarnation);
+        let early = match self.cx.mutant {
+            Some(Mutant::SkipFlush) => true,
+            Some(Mutant::TellOperationsEarly) => matches!(record, Record::Resources { .. }),
+            _ => false,
+        };
+        if early {
+            // Said to be durable, but only written: the next crash takes it.
+            if self.host.disk.write(token, record) {
+                self.cx.after(Duration::from_secs(5), Event::Flushed { agent, incarnation });
+            }
+            self.cx.after(Duration::ZERO, Event::Stored { agent, incarnation, token });
+        } else if self.host.disk.write(token, record) {
+            self.host.flush(self.cx);
+        }
+    }
+
+    fn publish(&mut self, change: Change) {
+        let Some(running) = self.host.running.as_mut() else { return };
+        if let Change::Agent { registered, info, total, .. } = change {
+            running.registered = registered;
+            self.host.id = info.id.as_ref().map(AgentId::from);
+            self.host.total = total;
+            if let Some(id) = &self.host.id {
+                self.cx.checks.operations.identified(self.host.index, id);
+            }
+        }
+    }
+
+    fn command(&mut self, command: Command) {
+        if !self.host.is_up() {
+            return;
+        }
+        if matches!(command, Command::Container(_) | Command::Volumes { .. }) {
+            self.side_effect();
+        }
+        let (agent, incarnation) = (self.host.index, self.host.incarnation);
+        match command {
+            Command::Container(command) => self.container(command),
+            Command::Volumes { number, changes } => {
+                self.host.volumes = changes;
+                self.cx.within(Duration::from_millis(20), Event::Volumes { agent, incarnation, number });
+            }
+            Command::Measure(timer) => {
+                self.cx.after(Duration::from_millis(1), Event::Measured { agent, incarnation, timer });
+            }
+            Command::RemoveTree(_) => {}
+            Command::Terminate(reason) => self.terminate(&reason),
+        }
+    }
 }

@@ -5,13 +5,16 @@ use std::net::SocketAddrV4;
 use std::sync::Arc;
 use std::time::Duration;
 
-use failures::{Kind, Policy, RemediationAction, Rule, Severity};
+use failures::{Policy, RemediationAction, Rule};
+use machine::{CallResponse, Interpreter, StateMachine, Status, StoreToken};
 use master::{
-    Caller, Change, Config, Effect, Input, Master, Metrics, OperatorCall, Outbox, PeerMessage, RegistryOperation,
-    SchedulerCall, SchedulerSubscribe, StoreToken, Timer,
+    Caller, Command, Config, Effect, Input, Master, MasterEffects, Metrics, OperatorCall, Outbox, PeerMessage,
+    RegistryOperation, SchedulerCall, SchedulerEvent, SchedulerSubscribe, Timer,
 };
 use messages::{Message, v1};
-use model::{AgentId, ReplyId, Status, StreamId};
+use model::incident::{Kind, Severity};
+use model::master::Change;
+use model::{AgentId, Monotonic, ReplyId, StreamId, Upid};
 
 use crate::checks::{RemediationCheck, ResourceAccounting, ViewConsistency};
 use crate::context::Context;
@@ -396,63 +399,9 @@ impl MasterHost {
                 cx.checks.violation(format!("master-{}: {violation}", self.index));
             }
         }
-        for effect in effects.drain(..) {
-            self.carry_out(cx, effect);
-        }
+        let mut interpreter = MasterInterpreter { host: self, cx };
+        effects.drain(..).for_each(|effect| interpreter.interpret(effect));
         self.commit_waiting(cx);
-    }
-
-    fn carry_out(&mut self, cx: &mut Context, effect: Effect) {
-        let node = self.node();
-        let Some(leading) = &mut self.leading else { return };
-        match effect {
-            Effect::Reply { reply, answer } => {
-                if let Some(agent) = leading.asked.remove(&reply).filter(|_| answer.status == Status::Ok) {
-                    cx.trace(|| format!("agent {agent} is gone for good"));
-                    cx.checks.gone.insert(agent);
-                }
-            }
-            Effect::Event { stream, event } => {
-                if cx.mutant == Some(Mutant::ForgetRescind) && event.rescind.is_some() && cx.one_in(2) {
-                    return;
-                }
-                if let Some(scheduler) = leading.streams.get(&stream) {
-                    cx.send(node, Node::Scheduler(*scheduler), Packet::Event { stream, event });
-                }
-            }
-            Effect::Offers { stream, offers } => {
-                if let Some(scheduler) = leading.streams.get(&stream) {
-                    let event = Arc::new(offers.to_proto());
-                    cx.send(node, Node::Scheduler(*scheduler), Packet::Event { stream, event });
-                }
-            }
-            Effect::CloseStream(stream) => {
-                if let Some(scheduler) = leading.streams.remove(&stream) {
-                    cx.send(node, Node::Scheduler(scheduler), Packet::Closed(stream));
-                }
-            }
-            Effect::Send { message: Message::PingSlave(ping), .. }
-                if cx.mutant == Some(Mutant::ForgetUndo) && !ping.connected => {}
-            Effect::Send { from, to, message } => {
-                if let Some(peer) = Node::at(to.address) {
-                    cx.trace(|| format!("{node} -> {peer}: {}", crate::network::brief(&message)));
-                    let from = model::Upid::new(from, node.address());
-                    cx.send(node, peer, Packet::Process { from, to: to.id.to_string(), message });
-                }
-            }
-            Effect::Link(address) => drop(leading.links.insert(address)),
-            Effect::Unlink(address) => drop(leading.links.remove(&address)),
-            Effect::Arm { timer, at } => {
-                leading.serial += 1;
-                let serial = leading.serial;
-                leading.timers.insert(timer.clone(), serial);
-                let (master, epoch) = (self.index, leading.epoch);
-                cx.at(at.since_start(), Event::MasterTimer { master, epoch, timer, serial });
-            }
-            Effect::Disarm(timer) => drop(leading.timers.remove(&timer)),
-            Effect::Store { token, operation } => leading.waiting.push((token, operation)),
-            Effect::Publish(change) => self.published(cx, &change),
-        }
     }
 
     fn published(&mut self, cx: &mut Context, change: &Change) {
@@ -463,6 +412,108 @@ impl MasterHost {
             if leads && cx.checks.gone.contains(&agent.id) {
                 cx.checks.violation(format!("agent {} is back, and was gone for good", agent.id));
             }
+        }
+    }
+}
+
+/// Carries out the effects of a leading master on the simulated cluster. Effects of a master that stepped down in the
+/// middle of them are lost.
+struct MasterInterpreter<'a> {
+    host: &'a mut MasterHost,
+    cx: &'a mut Context,
+}
+
+impl MasterInterpreter<'_> {
+    fn leading(&mut self) -> Option<&mut Leading> {
+        self.host.leading.as_mut()
+    }
+}
+
+impl Interpreter<MasterEffects> for MasterInterpreter<'_> {
+    fn reply(&mut self, reply: ReplyId, response: CallResponse) {
+        let Some(leading) = self.leading() else { return };
+        if let Some(agent) = leading.asked.remove(&reply).filter(|_| response.status == Status::Ok) {
+            self.cx.trace(|| format!("agent {agent} is gone for good"));
+            self.cx.checks.gone.insert(agent);
+        }
+    }
+
+    fn event(&mut self, stream: StreamId, event: SchedulerEvent) {
+        let event = match event {
+            SchedulerEvent::Message(event) => event,
+            SchedulerEvent::Offers(offers) => Arc::new(offers.to_proto()),
+        };
+        let forgets = self.cx.mutant == Some(Mutant::ForgetRescind);
+        if self.host.leading.is_none() || forgets && event.rescind.is_some() && self.cx.one_in(2) {
+            return;
+        }
+        let node = self.host.node();
+        if let Some(scheduler) = self.leading().and_then(|leading| leading.streams.get(&stream).copied()) {
+            self.cx.send(node, Node::Scheduler(scheduler), Packet::Event { stream, event });
+        }
+    }
+
+    fn close_stream(&mut self, stream: StreamId) {
+        let node = self.host.node();
+        if let Some(scheduler) = self.leading().and_then(|leading| leading.streams.remove(&stream)) {
+            self.cx.send(node, Node::Scheduler(scheduler), Packet::Closed(stream));
+        }
+    }
+
+    fn send(&mut self, from: Arc<str>, to: Upid, message: Message) {
+        let forgets = self.cx.mutant == Some(Mutant::ForgetUndo);
+        if forgets && matches!(&message, Message::PingSlave(ping) if !ping.connected) {
+            return;
+        }
+        let node = self.host.node();
+        if let (Some(_), Some(peer)) = (self.leading(), Node::at(to.address)) {
+            self.cx.trace(|| format!("{node} -> {peer}: {}", crate::network::brief(&message)));
+            let from = Upid::new(from, node.address());
+            self.cx.send(node, peer, Packet::Process { from, to: to.id.to_string(), message });
+        }
+    }
+
+    fn link(&mut self, address: SocketAddrV4) {
+        if let Some(leading) = self.leading() {
+            leading.links.insert(address);
+        }
+    }
+
+    fn unlink(&mut self, address: SocketAddrV4) {
+        if let Some(leading) = self.leading() {
+            leading.links.remove(&address);
+        }
+    }
+
+    fn arm(&mut self, timer: Timer, at: Monotonic) {
+        let master = self.host.index;
+        let Some(leading) = self.leading() else { return };
+        leading.serial += 1;
+        let (serial, epoch) = (leading.serial, leading.epoch);
+        leading.timers.insert(timer.clone(), serial);
+        self.cx.at(at.since_start(), Event::MasterTimer { master, epoch, timer, serial });
+    }
+
+    fn disarm(&mut self, timer: Timer) {
+        if let Some(leading) = self.leading() {
+            leading.timers.remove(&timer);
+        }
+    }
+
+    fn store(&mut self, token: StoreToken, operation: RegistryOperation) {
+        if let Some(leading) = self.leading() {
+            leading.waiting.push((token, operation));
+        }
+    }
+
+    fn publish(&mut self, change: Change) {
+        self.host.published(self.cx, &change);
+    }
+
+    fn command(&mut self, command: Command) {
+        match command {
+            // Streams are known since their SUBSCRIBE.
+            Command::SessionOpened { .. } => {}
         }
     }
 }

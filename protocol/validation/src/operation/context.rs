@@ -1,7 +1,7 @@
 //! What has to be known beside the message to judge an operation.
 
+use ids::Role;
 use messages::v1::{self, agent_info::capability};
-use model::Role;
 use resources::Resources;
 
 pub struct Context<'a> {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use model::{InvalidUpid, Upid};
+use ids::{InvalidUpid, Upid};
 
 const AGENT_PREFIX: &str = "libprocess/";
 

@@ -1,7 +1,7 @@
 //! The receiving end of a libprocess connection: bytes in, messages out.
 
 use bytes::{Buf, Bytes, BytesMut};
-use model::Upid;
+use ids::Upid;
 
 use super::body::{BodyError, BodyReader, Framing};
 use super::envelope::{EnvelopeError, is_message, parse_path, sender};

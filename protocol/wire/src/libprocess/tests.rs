@@ -1,4 +1,4 @@
-use model::Upid;
+use ids::Upid;
 
 use super::*;
 

@@ -169,8 +169,8 @@ proptest! {
         id in "[a-z]{1,8}(\\([0-9]{1,4}\\))?",
         cuts in proptest::collection::vec(1usize..200, 1..50),
     ) {
-        let from = model::Upid::new(&id, "1.2.3.4:5".parse().unwrap());
-        let to = model::Upid::new(id.to_uppercase(), "5.6.7.8:9".parse().unwrap());
+        let from = ids::Upid::new(&id, "1.2.3.4:5".parse().unwrap());
+        let to = ids::Upid::new(id.to_uppercase(), "5.6.7.8:9".parse().unwrap());
         let mut stream = Vec::new();
         bodies.iter().for_each(|body| encode_message(&from, &to, "a.b", body, &mut stream));
         let mut decoder = RequestDecoder::new(EnvelopeLimits::default());

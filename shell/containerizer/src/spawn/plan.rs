@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::ptr;
 use std::sync::Arc;
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags};
 use rustix::process::Pid;
 
 use super::SpawnError;
@@ -170,13 +170,16 @@ fn executable(launch: &Launch) -> Result<Executable, SpawnError> {
     Ok(Executable::Path(c_string(found.as_os_str(), "the program")?))
 }
 
+/// The longest name of a program that an error repeats, in characters: it becomes the message of a status.
+const MAX_SHOWN: usize = 200;
+
 /// As `execvp`, but in the PATH the program will see.
 fn search(name: &Path, launch: &Launch) -> Result<PathBuf, SpawnError> {
     let path = launch.environment.iter().rev().find(|(name, _)| name == "PATH").map(|(_, value)| value.as_os_str());
     std::env::split_paths(path.unwrap_or(OsStr::new("/usr/bin:/bin")))
         .map(|directory| directory.join(name))
         .find(|candidate| candidate.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0))
-        .ok_or_else(|| SpawnError::NotInPath(name.to_string_lossy().into_owned()))
+        .ok_or_else(|| SpawnError::NotInPath(name.to_string_lossy().chars().take(MAX_SHOWN).collect()))
 }
 
 fn arguments(arguments: &[OsString]) -> Result<Vec<CString>, SpawnError> {
@@ -196,10 +199,22 @@ fn variable((name, value): &(OsString, OsString)) -> Result<CString, SpawnError>
 
 fn output(output: &Output, user: Option<&User>) -> Result<OwnedFd, SpawnError> {
     match output {
-        Output::File { path, .. } => open(path, OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE, user),
+        Output::File { path, .. } => open_file(path, user),
         Output::Discard => open(Path::new("/dev/null"), OFlags::WRONLY, None),
         Output::Descriptor(file) => above_standard_streams(file.as_fd()).map_err(|source| at("a descriptor", source)),
     }
+}
+
+/// Opens a regular file for appending. An archive may have put a pipe in its place, whose other end would be waited for.
+fn open_file(path: &Path, user: Option<&User>) -> Result<OwnedFd, SpawnError> {
+    let refused = |source: io::Error| at(&path.to_string_lossy(), source);
+    let fd = open(path, OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NONBLOCK, user)?;
+    let stat = rustix::fs::fstat(&fd).map_err(|errno| refused(errno.into()))?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+        return Err(refused(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file")));
+    }
+    rustix::fs::fcntl_setfl(&fd, OFlags::APPEND).map_err(|errno| refused(errno.into()))?;
+    Ok(fd)
 }
 
 /// Opens without following a link: the sandbox belongs to somebody who may have put one there.

@@ -137,6 +137,7 @@ impl Worker {
     pub(crate) fn recover(&mut self) -> Recovered {
         let mut recovered = Recovered::default();
         for (id, state) in self.starter.runtime.all() {
+            let outputs = state.as_ref().map(|state| state.rotated.clone()).unwrap_or_default();
             let adopted = state.filter(ContainerState::is_alive).and_then(|state| {
                 let pid = Pid::from_raw(state.pid)?;
                 let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok()?;
@@ -146,6 +147,11 @@ impl Worker {
             let group = self.starter.group(&id);
             let Some((state, process)) = adopted else {
                 recovered.ended.extend(self.starter.runtime.exit_status(&id).map(|status| (id.clone(), status)));
+                // What it wrote while nobody rotated.
+                match self.rotator.watch(&id, outputs) {
+                    Ok(()) => self.rotator.end(&id),
+                    Err(error) => tracing::warn!(%id, %error, "outputs are not rotated"),
+                }
                 self.destroy_orphan(&id, group.as_ref());
                 continue;
             };
@@ -320,7 +326,7 @@ impl Worker {
         if let Err(error) = self.starter.runtime.forget(&container.id) {
             tracing::warn!(id = %container.id, %error, "a container that is over stays remembered");
         }
-        self.rotator.forget(&container.id);
+        self.rotator.end(&container.id);
         self.forget(&container.id);
         if let Some(event) = container.exit_event() {
             (self.events)(event);

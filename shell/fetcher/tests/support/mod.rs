@@ -22,6 +22,7 @@ impl TestSandbox {
         let root = TempDir::new().unwrap();
         std::fs::create_dir(root.path().join("sandbox")).unwrap();
         std::fs::write(root.path().join("outside"), "untouched").unwrap();
+        std::fs::create_dir(root.path().join("trap")).unwrap();
         TestSandbox { root }
     }
 
@@ -52,27 +53,49 @@ impl TestSandbox {
         fetcher::fetch(&self.plan(items))
     }
 
-    /// What escaped: everything outside the sandbox must be as it was.
+    /// What escaped: everything outside the sandbox must be as it was. Links may lead out; nothing came through them.
     pub fn assert_contained(&self) {
         assert_eq!(std::fs::read_to_string(self.beside("outside")).unwrap(), "untouched");
-        let root = std::fs::canonicalize(self.sandbox()).unwrap();
-        check_links(&root, &root);
+        assert_eq!(std::fs::read_dir(self.beside("trap")).unwrap().count(), 0, "something was written through a link");
+    }
+
+    /// Where archives try to write to.
+    pub fn trap(&self) -> String {
+        self.beside("trap").to_str().unwrap().to_owned()
+    }
+
+    /// The sandbox's lines of warnings.
+    pub fn stderr(&self) -> String {
+        std::fs::read_to_string(self.sandbox().join("stderr")).unwrap_or_default()
     }
 }
 
-/// Every link in the sandbox resolves to somewhere in it, or to nothing.
-fn check_links(root: &Path, directory: &Path) {
-    for entry in std::fs::read_dir(directory).unwrap() {
-        let entry = entry.unwrap();
-        let kind = entry.file_type().unwrap();
-        if kind.is_symlink() {
-            if let Ok(target) = std::fs::canonicalize(entry.path()) {
-                assert!(target.starts_with(root), "{:?} leads to {target:?}", entry.path());
-            }
-        } else if kind.is_dir() {
-            check_links(root, &entry.path());
+/// What lies below a directory, by name: kind, mode, and the content or where a link points.
+pub fn tree(directory: &Path) -> BTreeMap<PathBuf, (char, u32, Vec<u8>)> {
+    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::fs::{FileTypeExt, MetadataExt};
+    let mut found = BTreeMap::new();
+    let mut directories = vec![directory.to_owned()];
+    while let Some(at) = directories.pop() {
+        for entry in std::fs::read_dir(at).unwrap() {
+            let path = entry.unwrap().path();
+            let metadata = path.symlink_metadata().unwrap();
+            let kind = metadata.file_type();
+            let mode = metadata.mode() & 0o777;
+            let described = if kind.is_symlink() {
+                ('l', 0, std::fs::read_link(&path).unwrap().as_os_str().as_bytes().to_vec())
+            } else if kind.is_dir() {
+                directories.push(path.clone());
+                ('d', mode, Vec::new())
+            } else if kind.is_fifo() {
+                ('p', mode, Vec::new())
+            } else {
+                ('f', mode, std::fs::read(&path).unwrap())
+            };
+            found.insert(path.strip_prefix(directory).unwrap().to_owned(), described);
         }
     }
+    found
 }
 
 pub fn item(uri: impl Into<String>) -> Item {
@@ -164,11 +187,16 @@ pub fn redirect(to: &str) -> Answer {
 pub struct Tar(Vec<u8>);
 
 impl Tar {
-    pub fn member(mut self, kind: tar::EntryType, name: &str, link: &str, content: &[u8]) -> Self {
+    pub fn member(self, kind: tar::EntryType, name: &str, link: &str, content: &[u8]) -> Self {
+        self.raw_member(kind, name.as_bytes(), link.as_bytes(), content)
+    }
+
+    /// The same with names that may be no UTF-8.
+    pub fn raw_member(mut self, kind: tar::EntryType, name: &[u8], link: &[u8], content: &[u8]) -> Self {
         let mut header = tar::Header::new_gnu();
         let bytes = header.as_mut_bytes();
-        bytes[..name.len()].copy_from_slice(name.as_bytes());
-        bytes[157..157 + link.len()].copy_from_slice(link.as_bytes());
+        bytes[..name.len()].copy_from_slice(name);
+        bytes[157..157 + link.len()].copy_from_slice(link);
         header.set_entry_type(kind);
         header.set_mode(0o6755);
         header.set_mtime(1_000_000_000);

@@ -68,7 +68,7 @@ pub async fn explain(args: Explain) -> Result<(), CommandError> {
     let question = Question { role: args.role.or(question.role), demand, ..question };
     let answer = Eligibility::ask(&args.target.master, &question).await?;
     if args.json {
-        output::line(answer.json());
+        output::json(answer.json());
         return Ok(());
     }
     if kind == Some("agent") {

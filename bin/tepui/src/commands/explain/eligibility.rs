@@ -63,6 +63,33 @@ impl Eligibility {
         lines
     }
 
+    /// Returns the codes of the reasons for which nothing is offered, and one or two sentences about them. `None` while
+    /// there is nothing to say: an offer is on its way, or nothing keeps the agents from being offered.
+    pub fn shortly(&self) -> Option<(Vec<String>, Vec<String>)> {
+        let standings = list(&self.0, "standings");
+        if standings.iter().any(|standing| number(standing, "open") > 0 || number(standing, "offers") > 0) {
+            return None;
+        }
+        if standings.iter().all(|standing| number(standing, "agents") == 0) {
+            let line = "nothing starts: no agent is registered; start one: tepui agent --help";
+            return Some((vec!["NO_AGENTS".to_owned()], vec![line.to_owned()]));
+        }
+        let summary: Vec<&Value> = standings.iter().flat_map(|standing| list(standing, "summary")).collect();
+        // Its own refusals, which last for seconds, are no news.
+        let told: Vec<&Value> = summary.into_iter().filter(|tally| text(tally, "code") != "REFUSED").collect();
+        if told.is_empty() {
+            return None;
+        }
+        let codes: Vec<String> = told.iter().map(|tally| text(tally, "code").to_owned()).collect();
+        let agents: u64 = standings.iter().map(|standing| number(standing, "agents")).max().unwrap_or_default();
+        let counted = told.iter().map(|tally| format!("{} {}", number(tally, "agents"), phrase(tally)));
+        let counted: Vec<String> = counted.collect();
+        let noun = if agents == 1 { "agent" } else { "agents" };
+        let mut lines = vec![format!("nothing starts: of {agents} {noun}, {}", counted.join(", "))];
+        lines.extend(advise(codes.iter().map(String::as_str)));
+        Some((codes, lines))
+    }
+
     /// One agent, for all frameworks.
     pub fn of_agent(&self) -> Vec<String> {
         if let Some(condition @ ("unreachable" | "awaited")) = self.0["condition"].as_str() {
@@ -274,6 +301,28 @@ mod tests {
                 "{lines:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_batch_that_waits_is_told_shortly() {
+        let check = |standings: Value, expect: Option<&[&str]>| {
+            let told = Eligibility(json!({ "standings": standings })).shortly();
+            let lines = told.map(|(_, lines)| lines);
+            assert_eq!(lines, expect.map(|lines| lines.iter().map(|line| (*line).to_owned()).collect()));
+        };
+        let small = json!({"code": "DEMAND_TOO_LARGE", "text": "smaller than the demand", "agents": 12});
+        let refused = json!({"code": "REFUSED", "text": "refused by the framework", "seconds": 1.5, "agents": 3});
+        check(
+            json!([standing(0, json!([small, refused]), 0)]),
+            Some(&[
+                "nothing starts: of 12 agents, 12 smaller than the demand",
+                "what to do: ask for less in one piece, or add larger agents",
+            ]),
+        );
+        check(json!([standing(0, json!([refused]), 0)]), None);
+        check(json!([standing(0, json!([small]), 2)]), None);
+        check(json!([standing(1, json!([small]), 0)]), None);
+        check(json!([]), Some(&["nothing starts: no agent is registered; start one: tepui agent --help"]));
     }
 
     #[test]

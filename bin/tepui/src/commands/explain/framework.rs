@@ -4,13 +4,13 @@ use messages::v1::master::response::get_frameworks::Framework;
 
 use super::eligibility::Question;
 use crate::commands::cli::CommandError;
-use crate::commands::state::{State, short};
+use crate::commands::state::{State, is_called};
 
 /// By id, the end of it, or name; those that live go first.
 pub fn find<'a>(state: &'a State, subject: &str) -> Option<(&'a Framework, bool)> {
     state.frameworks().find(|(framework, _)| {
         let id = id(framework);
-        id == subject || short(id) == subject || framework.framework_info.name == subject
+        is_called(id, subject) || framework.framework_info.name == subject
     })
 }
 

@@ -8,3 +8,5 @@ mod framework;
 mod task;
 
 pub use command::{Explain, explain};
+pub use eligibility::{Eligibility, Question};
+pub use task::meaning;

@@ -4,7 +4,7 @@ use messages::v1;
 use messages::v1::task_status::Reason;
 use model::is_terminal;
 
-use crate::commands::state::{State, short};
+use crate::commands::state::{State, first_line, short};
 
 pub fn lines(state: &State, task: &v1::Task) -> Vec<String> {
     let agents = state.agent_names();
@@ -22,7 +22,7 @@ pub fn lines(state: &State, task: &v1::Task) -> Vec<String> {
     for status in &task.statuses {
         let mut line = format!("- {}", status.state().as_str_name());
         if let Some(message) = status.message.as_deref().filter(|m| !m.is_empty()) {
-            line.push_str(&format!(": {message}"));
+            line.push_str(&format!(": {}", first_line(message)));
         }
         if let Some(reason) = status.reason.and_then(|r| Reason::try_from(r).ok()) {
             line.push_str(&format!(" ({})", meaning(reason)));
@@ -39,7 +39,7 @@ pub fn lines(state: &State, task: &v1::Task) -> Vec<String> {
 }
 
 /// Mesos' reasons in plain words.
-fn meaning(reason: Reason) -> &'static str {
+pub fn meaning(reason: Reason) -> &'static str {
     use Reason::*;
     match reason {
         ContainerLaunchFailed => "its container could not be started; the agent's log and the sandbox's stderr say why",

@@ -181,7 +181,7 @@ async fn status(args: Show) -> Result<(), CommandError> {
     if args.json {
         let (schedule, status) = (wire::json::encode(&schedule), wire::json::encode(&status));
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        output::line(format!(r#"{{"schedule":{},"status":{}}}"#, text(&schedule), text(&status)));
+        output::json(format!(r#"{{"schedule":{},"status":{}}}"#, text(&schedule), text(&status)));
         return Ok(());
     }
     if schedule.windows.is_empty() {

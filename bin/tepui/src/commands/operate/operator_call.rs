@@ -36,6 +36,6 @@ impl OperatorCall {
     }
 
     pub fn say(&self, call: &str, done: impl Into<String>) {
-        if self.json { output::line(call) } else { output::line(done.into()) }
+        if self.json { output::json(call) } else { output::line(done.into()) }
     }
 }

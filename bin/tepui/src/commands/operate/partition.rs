@@ -10,7 +10,7 @@ use super::amounts::{Amounts, amounts};
 use super::operator_call::OperatorCall;
 use crate::commands::cli::{CommandError, Target};
 use crate::output;
-use crate::table::render;
+use crate::table::{pairs, render};
 
 /// Promise parts of the cluster to roles, and lend them while they are not needed
 ///
@@ -118,7 +118,7 @@ pub async fn partition(args: Partition) -> Result<(), CommandError> {
 async fn list(args: List) -> Result<(), CommandError> {
     let answer = get_json(&args.target.master, "/partitions").await.map_err(advised)?;
     if args.json {
-        output::line(answer);
+        output::json(answer);
         return Ok(());
     }
     let rows: Vec<Vec<String>> = answer["partitions"].as_array().into_iter().flatten().map(row).collect();
@@ -165,12 +165,12 @@ fn bounds(partition: &Value, bound: &str) -> Amounts {
 async fn show(args: Show) -> Result<(), CommandError> {
     let partition = get_json(&args.target.master, &path(&args.id)?).await.map_err(advised)?;
     if args.json {
-        output::line(partition);
+        output::json(partition);
         return Ok(());
     }
     let rows: Vec<Vec<String>> =
         HEADER.iter().zip(row(&partition)).map(|(name, value)| vec![name.to_lowercase(), value]).collect();
-    output::print(render(&["", ""], &rows).trim_start_matches('\n'));
+    output::print(pairs(&rows));
     Ok(())
 }
 

@@ -87,7 +87,7 @@ pub async fn quota(args: Quota) -> Result<(), CommandError> {
 async fn list(args: List) -> Result<(), CommandError> {
     let status = client::MasterOperator::new(args.target.master.leader.clone()).quotas().await?;
     if args.json {
-        output::line(String::from_utf8_lossy(&wire::json::encode(&status)));
+        output::json(String::from_utf8_lossy(&wire::json::encode(&status)));
         return Ok(());
     }
     let configs: Vec<&QuotaConfig> = status.configs.iter().filter(|config| is_set(config)).collect();

@@ -7,7 +7,7 @@ use super::amounts::Amounts;
 use crate::commands::cli::{CommandError, Target};
 use crate::commands::state::short;
 use crate::output;
-use crate::table::render;
+use crate::table::{pairs, render};
 
 /// List roles and what they have
 ///
@@ -64,7 +64,7 @@ pub async fn role(args: Role) -> Result<(), CommandError> {
 async fn list(args: List) -> Result<(), CommandError> {
     let answer = get_json(&args.target.master, "/roles").await?;
     if args.json {
-        output::line(answer);
+        output::json(answer);
         return Ok(());
     }
     let amounts = |value: &Value| Amounts::from_json(value).to_string();
@@ -100,7 +100,7 @@ async fn show(args: Show) -> Result<(), CommandError> {
         )));
     };
     if args.json {
-        output::line(role);
+        output::json(role);
         return Ok(());
     }
     let amounts = |value: &Value| Amounts::from_json(value).to_string();
@@ -117,7 +117,7 @@ async fn show(args: Show) -> Result<(), CommandError> {
     rows.extend(partition_of(&args.target.master, &args.role).await.map(|id| ("partition", id)));
     rows.push(("frameworks", frameworks(&args.target.master, role).await?));
     let rows: Vec<Vec<String>> = rows.into_iter().map(|(name, value)| vec![name.to_owned(), value]).collect();
-    output::print(render(&["", ""], &rows).trim_start_matches('\n'));
+    output::print(pairs(&rows));
     Ok(())
 }
 

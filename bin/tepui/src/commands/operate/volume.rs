@@ -142,7 +142,7 @@ async fn list(args: List) -> Result<(), CommandError> {
     let found = all(&state)?;
     if args.json {
         let volumes: Vec<Value> = found.iter().map(|one| as_json(&state, one)).collect();
-        output::line(json!({ "volumes": volumes }));
+        output::json(json!({ "volumes": volumes }));
         return Ok(());
     }
     if found.is_empty() {

@@ -71,7 +71,7 @@ async fn list(args: List) -> Result<(), CommandError> {
     weights.sort_by(|a, b| a.role().cmp(b.role()));
     if args.json {
         let answer = messages::v1::master::response::GetWeights { weight_infos: weights };
-        output::line(String::from_utf8_lossy(&wire::json::encode(&answer)));
+        output::json(String::from_utf8_lossy(&wire::json::encode(&answer)));
         return Ok(());
     }
     if weights.is_empty() {

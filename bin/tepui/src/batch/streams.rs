@@ -1,0 +1,159 @@
+//! The output of one task, copied from its sandbox while it runs and to its end.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use client::{Address, Error, Files, FollowRotated, Piece, get_json};
+use messages::v1;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+
+use crate::output;
+
+/// Agents serve a file that is being written from the page cache.
+const POLL: Duration = Duration::from_millis(100);
+/// After a failure; an agent may be restarted under its tasks.
+const RETRY: Duration = Duration::from_millis(500);
+/// How long it is tried to read the output of a task that is over.
+const READ_LIMIT: Duration = Duration::from_secs(10);
+
+/// Which task on which agent.
+#[derive(Debug, Clone)]
+pub struct Source {
+    pub master: Address,
+    pub framework: v1::FrameworkId,
+    pub agent: v1::AgentId,
+    pub executor: String,
+}
+
+impl Source {
+    /// Where the agent listens, as the master knows it.
+    ///
+    /// # Errors
+    /// The master does not answer, or the agent is not registered.
+    pub async fn address(&self) -> Result<Address, Error> {
+        let id = &self.agent.value;
+        let answer = get_json(&self.master, &format!("/slaves?slave_id={}", output::encode(id))).await?;
+        let agents = answer["slaves"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let agent = agents.iter().find(|agent| agent["id"] == id.as_str());
+        agent.and_then(|agent| agent["pid"].as_str()).ok_or_else(|| Error::NoAgent(id.clone()))?.parse()
+    }
+}
+
+/// Copies stdout to stdout and stderr to stderr, byte by byte.
+#[derive(Debug)]
+pub struct Streams {
+    over: watch::Sender<bool>,
+    copies: Vec<JoinHandle<Result<(), Error>>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Name {
+    Stdout,
+    Stderr,
+}
+
+impl Streams {
+    /// Begins to copy. `nobody_reads` is notified when the reader of stdout has closed it. Must be called inside a tokio
+    /// runtime.
+    pub fn begin(source: &Source, nobody_reads: &Arc<Notify>) -> Self {
+        let (over, _) = watch::channel(false);
+        let copy = |name| tokio::spawn(copy(source.clone(), name, over.subscribe(), nobody_reads.clone()));
+        let copies = vec![copy(Name::Stdout), copy(Name::Stderr)];
+        Streams { over, copies }
+    }
+
+    /// The task is over: reads what is left and returns at the end of both files.
+    ///
+    /// # Errors
+    /// The output cannot be read, so some of it is missing.
+    pub async fn finish(self) -> Result<(), Error> {
+        self.over.send_replace(true);
+        let mut result = Ok(());
+        for copy in self.copies {
+            // One that was cancelled belongs to a runtime that ends.
+            if let Ok(Err(error)) = copy.await {
+                result = Err(error);
+            }
+        }
+        result
+    }
+}
+
+async fn copy(
+    source: Source,
+    name: Name,
+    mut over: watch::Receiver<bool>,
+    nobody_reads: Arc<Notify>,
+) -> Result<(), Error> {
+    let mut file: Option<FollowRotated> = None;
+    let mut failures = 0;
+    let mut ended: Option<Instant> = None;
+    loop {
+        // Asked before the read: output that was written before the end is in what is read after it.
+        let was_over = *over.borrow();
+        if was_over {
+            ended.get_or_insert_with(Instant::now);
+        }
+        let read = match &mut file {
+            Some(file) => file.available().await,
+            None => match source.address().await {
+                Ok(agent) => file.insert(Files::new(agent).follow_rotated(path(&source, name))).available().await,
+                Err(error) => Err(error),
+            },
+        };
+        let pause = match read {
+            Ok(Piece { data, skipped }) if !data.is_empty() || skipped => {
+                if skipped {
+                    output::write_stderr("tepui: output was removed by rotation before it could be read");
+                }
+                write(name, &data);
+                failures = 0;
+                if output::is_closed() {
+                    nobody_reads.notify_one();
+                    return Ok(());
+                }
+                continue;
+            }
+            Ok(_) if was_over => return Ok(()),
+            Ok(_) => POLL,
+            Err(Error::NoFile { .. }) if !was_over => POLL,
+            // It never had a sandbox: what became of it is in its status.
+            Err(Error::NoFile { .. }) if failures >= 1 => return Ok(()),
+            Err(error) => {
+                failures += 1;
+                if ended.is_some_and(|at| at.elapsed() > READ_LIMIT) || was_over && !may_pass(&error) {
+                    return Err(error);
+                }
+                RETRY
+            }
+        };
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            // An error means that nobody waits for the output any more.
+            changed = over.changed(), if !was_over => if changed.is_err() { return Ok(()) },
+        }
+    }
+}
+
+fn may_pass(error: &Error) -> bool {
+    error.is_transient() || matches!(error, Error::NoFile { .. })
+}
+
+fn write(name: Name, data: &[u8]) {
+    match name {
+        Name::Stdout => output::exact(data),
+        // Nobody can be told that stderr is closed.
+        Name::Stderr => drop(std::io::stderr().write_all(data)),
+    }
+}
+
+/// The newest run of the task's executor, as agents of Mesos and ours serve it.
+fn path(source: &Source, name: Name) -> String {
+    let name = match name {
+        Name::Stdout => "stdout",
+        Name::Stderr => "stderr",
+    };
+    format!("/frameworks/{}/executors/{}/runs/latest/{name}", source.framework.value, source.executor)
+}

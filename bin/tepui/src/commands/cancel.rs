@@ -1,0 +1,123 @@
+//! `tepui cancel`: ends tasks, runs and frameworks.
+
+use client::{Error, post_form};
+use messages::v1;
+use model::is_terminal;
+
+use super::cli::{CommandError, Target};
+use super::find;
+use super::state::{State, framework_id, is_called};
+use crate::output;
+
+#[derive(clap::Args)]
+#[command(after_help = "\
+A task is told to end, with its grace period; its framework is told that it was
+killed, and may start another. A run or another framework is torn down: all its
+tasks end, and it cannot come back.
+
+Examples:
+  tepui cancel 0003/run.7                    A task
+  tepui cancel web.1 web.2                   Tasks by their ids
+  tepui cancel 0003                          A run, as `tepui frameworks` lists it
+  tepui cancel --framework spark             A framework, even if a task is called so as well")]
+pub struct Cancel {
+    #[command(flatten)]
+    target: Target,
+    /// Tasks, or runs and other frameworks: ids, the ends of them, or names
+    #[arg(required = true)]
+    ids: Vec<String>,
+    /// Only frameworks are meant
+    #[arg(long)]
+    framework: bool,
+}
+
+/// What is meant.
+#[derive(Debug)]
+enum Subject {
+    Task { framework: v1::FrameworkId, task: v1::TaskId },
+    Framework { id: String, name: String, tasks: usize },
+}
+
+/// Ends everything that is named, or nothing where a name has no meaning.
+///
+/// # Errors
+/// There is no such live task or framework, or the master refuses.
+pub async fn cancel(args: Cancel) -> Result<(), CommandError> {
+    let state = State::get(&args.target.master).await?;
+    let meant = |given: &String| if args.framework { framework(&state, given) } else { subject(&state, given) };
+    let subjects: Vec<Subject> = args.ids.iter().map(meant).collect::<Result<_, _>>()?;
+    let frameworks = state.framework_ids();
+    for subject in subjects {
+        match subject {
+            Subject::Task { framework, task } => {
+                let fields = [("frameworkId", framework.value.as_str()), ("taskId", task.value.as_str())];
+                post_form(&args.target.master, "/master/kill-task", &fields).await.map_err(unable)?;
+                let name = frameworks.of(&framework.value);
+                output::line(format!("task {name}/{} is told to end", task.value));
+            }
+            Subject::Framework { id, name, tasks } => {
+                post_form(&args.target.master, "/master/teardown", &[("frameworkId", &id)]).await?;
+                let ended = if tasks == 1 { "1 task ends".to_owned() } else { format!("{tasks} tasks end") };
+                output::line(format!("framework {} '{name}' is torn down: {ended}", frameworks.of(&id)));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Masters of Mesos let only its scheduler end a task.
+fn unable(error: Error) -> CommandError {
+    match error {
+        Error::Status { status: 404, ref body, .. } if body.is_empty() => CommandError::message(
+            "this master cannot end single tasks: only their scheduler can; `tepui cancel FRAMEWORK` ends all of one",
+        ),
+        error => CommandError::Client(error),
+    }
+}
+
+/// A task by its id first; then a framework; then a task by a part of its id.
+fn subject(state: &State, given: &str) -> Result<Subject, CommandError> {
+    let (of, wanted) = find::split(given);
+    let exact = |task: &&v1::Task| {
+        task.task_id.value == wanted
+            && !is_terminal(task.state())
+            && of.is_none_or(|of| is_called(&task.framework_id.value, of))
+    };
+    let named: Vec<&v1::Task> = state.all_tasks().filter(exact).collect();
+    match named.as_slice() {
+        [task] => return Ok(of_task(task)),
+        [] => {}
+        several => {
+            let ids = state.framework_ids();
+            let ids: Vec<String> =
+                several.iter().take(5).map(|one| format!("{}/{wanted}", ids.of(&one.framework_id.value))).collect();
+            let count = several.len();
+            return Err(CommandError::message(format!(
+                "'{given}' could be {count} tasks: name one of {}",
+                ids.join(", ")
+            )));
+        }
+    }
+    if of.is_none()
+        && let Ok(found) = framework(state, given)
+    {
+        return Ok(found);
+    }
+    let task = find::task(state, given)?;
+    if is_terminal(task.state()) {
+        let (id, state) = (&task.task_id.value, task.state().as_str_name());
+        return Err(CommandError::message(format!("task '{id}' is over already: it is {state}")));
+    }
+    Ok(of_task(task))
+}
+
+fn of_task(task: &v1::Task) -> Subject {
+    Subject::Task { framework: task.framework_id.clone(), task: task.task_id.clone() }
+}
+
+fn framework(state: &State, given: &str) -> Result<Subject, CommandError> {
+    let found = find::framework(state, given)?;
+    let id = framework_id(found).to_owned();
+    let tasks = state.tasks.tasks.iter().filter(|task| task.framework_id.value == id).count();
+    Ok(Subject::Framework { id, name: found.framework_info.name.clone(), tasks })
+}

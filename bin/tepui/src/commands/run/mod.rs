@@ -1,0 +1,10 @@
+//! `tepui run`: a batch of commands, with its output or its progress, or in the background.
+
+mod command;
+mod detach;
+mod isolation;
+mod live;
+mod why;
+
+pub use command::{Run, run};
+pub use isolation::missing;

@@ -1,0 +1,294 @@
+//! `tepui run` as a command: its output, its exit code, its end; in the background; and the commands around it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod processes;
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, Output, Stdio};
+
+use processes::{Local, signal, until};
+
+const FLAGS: [&str; 2] = ["--resources=cpus:2;mem:256", "--launcher=posix"];
+
+fn cluster() -> Local {
+    Local::start(1, &FLAGS)
+}
+
+fn tepui(local: &Local, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tepui"));
+    command.args(arguments).env("TEPUI_MASTER", format!("127.0.0.1:{}", local.port)).stdin(Stdio::null());
+    command
+}
+
+fn output(local: &Local, arguments: &[&str]) -> Output {
+    tepui(local, arguments).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// What it prints, of a command that succeeds.
+fn said(local: &Local, arguments: &[&str]) -> String {
+    let output = output(local, arguments);
+    assert!(output.status.success(), "{arguments:?}: {output:?}");
+    text(&output.stdout)
+}
+
+fn begin(mut command: Command) -> Child {
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// How many tasks are in this state.
+fn tasks(local: &Local, state: &str) -> usize {
+    let all: serde_json::Value = serde_json::from_str(&said(local, &["tasks", "--json"])).unwrap();
+    let lists = ["tasks", "completed_tasks"].into_iter().flat_map(|list| all[list].as_array().into_iter().flatten());
+    lists.filter(|task| task["state"] == state).count()
+}
+
+fn until_running(local: &Local, count: usize) {
+    until("the tasks run", || (tasks(local, "TASK_RUNNING") == count).then_some(()));
+}
+
+#[test]
+fn one_task_is_its_output_and_its_exit_code() {
+    let local = cluster();
+    let check = |command: &str, code: i32, stdout: &[u8], stderr: &[u8]| {
+        let output = output(&local, &["run", "--", command]);
+        let told = (output.status.code(), text(&output.stdout), text(&output.stderr));
+        assert_eq!(told, (Some(code), text(stdout), text(stderr)), "{command}");
+        assert_eq!(output.stdout, stdout, "{command}");
+    };
+    check("echo out; echo err >&2; exit 3", 3, b"out\n", b"err\n");
+    check("printf 'no end of line'", 0, b"no end of line", b"");
+    // As it is, escape sequences and broken UTF-8 included.
+    check("printf '\\033[31mred\\377\\200\\r\\n'", 0, b"\x1b[31mred\xff\x80\r\n", b"");
+    check("kill -SEGV $$", 139, b"", b"");
+    check("kill -KILL $$", 137, b"", b"");
+    // Written in the last moment.
+    let large =
+        "i=0; while [ $i -lt 3000 ]; do echo \"line $i 0123456789012345678901234567890123456789\"; i=$((i+1)); done";
+    let expect: String = (0..3000).map(|i| format!("line {i} 0123456789012345678901234567890123456789\n")).collect();
+    check(large, 0, expect.as_bytes(), b"");
+
+    let missing = output(&local, &["run", "--", "/no/such/program", "argument"]);
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(text(&missing.stderr).contains("task run is TASK_FAILED: Failed to launch"), "{}", text(&missing.stderr));
+}
+
+#[test]
+fn several_tasks_are_a_table() {
+    let local = cluster();
+    let table = output(&local, &["run", "-q", "-n", "2", "--", "exit $TEPUI_INSTANCE"]);
+    assert_eq!(table.status.code(), Some(1));
+    let shown = text(&table.stdout);
+    let lines: Vec<Vec<&str>> = shown.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(lines[0], ["TASK", "STATE", "AGENT", "EXIT", "DURATION"]);
+    assert_eq!(lines[1][..5], ["run.0", "TASK_FINISHED", "S0", "(127.0.0.1)", "0"]);
+    assert_eq!(lines[2][..5], ["run.1", "TASK_FAILED", "S0", "(127.0.0.1)", "1"]);
+    assert!(!shown.contains("/slaves/"), "{shown}");
+    let wide = text(&output(&local, &["run", "-q", "--wide", "-n", "2", "--", "true"]).stdout);
+    assert_eq!(wide.matches("/executors/run.").count(), 2, "{wide}");
+    let json = said(&local, &["run", "-q", "--json", "--", "true"]);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&json[0]["state"], &json[0]["exit"]), (&"TASK_FINISHED".into(), &0.into()));
+}
+
+#[test]
+fn a_closed_terminal_ends_what_runs_unless_it_is_ignored() {
+    let local = cluster();
+    let check = |name: &str, code: i32| {
+        let mut run = begin(tepui(&local, &["run", "--", "sleep 1000"]));
+        until_running(&local, 1);
+        signal(run.id(), name);
+        assert_eq!(run.wait().unwrap().code(), Some(code), "{name}");
+        until_running(&local, 0);
+    };
+    check("-HUP", 129);
+    check("-INT", 130);
+    check("-TERM", 143);
+
+    let fifo = local.work.path().join("fifo");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let command = format!("read line < {}; exit 5", fifo.display());
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "trap '' HUP; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_tepui"), "run", "--", &command]);
+    shell.env("TEPUI_MASTER", format!("127.0.0.1:{}", local.port)).stdin(Stdio::null());
+    let mut run = begin(shell);
+    until_running(&local, 1);
+    signal(run.id(), "-HUP");
+    std::fs::write(&fifo, "go\n").unwrap();
+    assert_eq!(run.wait().unwrap().code(), Some(5), "as under nohup");
+}
+
+/// The process that stays behind a run in the background.
+fn background() -> Vec<u32> {
+    let own = std::process::id();
+    let pids = std::fs::read_dir("/proc").unwrap().flatten().filter_map(|e| e.file_name().to_str()?.parse().ok());
+    let is_ours = |pid: &u32| {
+        let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        let environment = String::from_utf8_lossy(&environment).into_owned();
+        environment.contains("TEPUI_RUN_IN_BACKGROUND=1") && environment.contains(&format!("TEPUI_TEST={own}"))
+    };
+    pids.filter(is_ours).collect()
+}
+
+#[test]
+fn a_run_in_the_background_is_waited_for_and_cancelled() {
+    let local = cluster();
+    let detach = |arguments: &[&str]| -> Vec<String> {
+        let mut command = tepui(&local, &[&["run", "--detach"], arguments].concat());
+        let output = command.env("TEPUI_TEST", std::process::id().to_string()).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        text(&output.stdout).lines().map(str::to_owned).collect()
+    };
+    let ids = detach(&["--", "echo one; sleep 0.5; echo two; exit 7"]);
+    assert_eq!(ids, ["0000/run"]);
+    let waited = output(&local, &["wait", &ids[0]]);
+    assert_eq!(waited.status.code(), Some(7));
+    let table = text(&waited.stdout);
+    assert!(table.ends_with("0000/run  TASK_FAILED  7     Command exited with status 7\n"), "{table}");
+    assert_eq!(said(&local, &["logs", &ids[0]]), "one\ntwo\n");
+
+    let ids = detach(&["--name", "w", "-n", "2", "--cpus", "0.1", "--", "sleep 1000"]);
+    assert_eq!(ids, ["0001/w.0", "0001/w.1"]);
+    until_running(&local, 2);
+    assert_eq!(said(&local, &["cancel", "w.0"]), "task 0001/w.0 is told to end\n");
+    assert_eq!(output(&local, &["wait", "--quiet", "0001/w.0"]).status.code(), Some(143));
+    assert_eq!(tasks(&local, "TASK_RUNNING"), 1, "the other one goes on");
+    let again = output(&local, &["cancel", "0001/w.0"]);
+    assert!(text(&again.stderr).contains("is over already: it is TASK_KILLED"), "{again:?}");
+    assert_eq!(said(&local, &["cancel", "w"]), "framework 0001 'w' is torn down: 1 task ends\n");
+    assert_eq!(output(&local, &["wait", "0001"]).status.code(), Some(143));
+    until("nothing stays behind", || background().is_empty().then_some(()));
+
+    let none = output(&local, &["cancel", "nothing"]);
+    assert!(!none.status.success() && text(&none.stderr).contains("no task 'nothing'"), "{none:?}");
+}
+
+#[test]
+fn a_run_that_somebody_cancels_says_so() {
+    let local = cluster();
+    let run = begin(tepui(&local, &["run", "--", "sleep 1000"]));
+    until_running(&local, 1);
+    assert_eq!(said(&local, &["cancel", "--framework", "run"]), "framework 0000 'run' is torn down: 1 task ends\n");
+    let output = run.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(143));
+    let expect = "cancelled: the framework of this run was torn down, and what was running ends\n";
+    assert_eq!(text(&output.stderr), expect);
+}
+
+#[test]
+fn why_nothing_starts_is_said_once() {
+    let local = cluster();
+    let mut run = begin(tepui(&local, &["run", "--cpus", "1000", "--", "true"]));
+    let mut stderr = std::io::BufReader::new(run.stderr.take().unwrap());
+    let mut lines = String::new();
+    while !lines.contains("still waiting") {
+        assert_ne!(std::io::BufRead::read_line(&mut stderr, &mut lines).unwrap(), 0, "{lines}");
+    }
+    let expect = "nothing starts: of 1 agent, 1 smaller than the demand: even empty not enough cpus\n\
+                  what to do: ask for less in one piece, or add larger agents\n\
+                  still waiting; more: tepui explain framework 0000 --needs cpus:1000,mem:32\n";
+    assert_eq!(lines, expect);
+    let explained = said(&local, &["explain", "framework", "0000", "--needs", "cpus:1000,mem:32"]);
+    assert!(explained.contains("smaller than the demand"), "{explained}");
+    signal(run.id(), "-INT");
+    assert_eq!(run.wait().unwrap().code(), Some(130));
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_the_task() {
+    let local = cluster();
+    let mut run = begin(tepui(&local, &["run", "--", "yes"]));
+    until_running(&local, 1);
+    drop(run.stdout.take());
+    assert_eq!(run.wait().unwrap().code(), Some(141));
+    until_running(&local, 0);
+}
+
+#[test]
+fn output_that_cannot_be_written_is_an_error() {
+    let local = cluster();
+    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    for arguments in [
+        &["agents"][..],
+        &["tasks", "--json"],
+        &["examples"],
+        &["completions", "bash"],
+        &["run", "--", "echo x"],
+        &["--help"],
+        &["agent", "--help"],
+        &["mesos-execute", "--help"],
+    ] {
+        let output = tepui(&local, arguments).stdout(full()).output().unwrap();
+        assert!(output.status.code().is_some_and(|code| code != 0), "{arguments:?}: {output:?}");
+        assert_eq!(output.status.signal(), None);
+        let told = text(&output.stderr);
+        assert!(told.contains("cannot write") && told.contains("No space left on device"), "{arguments:?}: {told}");
+    }
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let local = cluster();
+    said(&local, &["run", "--", "echo x"]);
+    let missing = output(&local, &["logs", "--file", "core.17", "run"]);
+    let told = text(&missing.stderr);
+    assert!(!missing.status.success() && told.contains("has no file '") && told.contains("/core.17'"), "{told}");
+}
+
+#[test]
+fn the_state_of_the_cluster_is_shown_without_a_command() {
+    let local = cluster();
+    said(&local, &["run", "--", "true"]);
+    let shown = said(&local, &[]);
+    for line in ["agents      1\n", "cpus        0 of 2 in use\n", "tasks       0 running, 1 over\n"] {
+        assert!(shown.contains(line), "{shown}");
+    }
+    let json: serde_json::Value = serde_json::from_str(&said(&local, &["status", "--json"])).unwrap();
+    assert_eq!((&json["agents"]["registered"], &json["tasks"]["over"]), (&1.into(), &1.into()));
+    drop(local);
+
+    let port = processes::free_port();
+    let mut nobody = Command::new(env!("CARGO_BIN_EXE_tepui"));
+    let nobody = nobody.env("TEPUI_MASTER", format!("127.0.0.1:{port}")).output().unwrap();
+    assert_eq!(nobody.status.code(), Some(1));
+    assert!(
+        text(&nobody.stdout).contains("No master answers") && text(&nobody.stdout).contains("tepui local"),
+        "{nobody:?}"
+    );
+}
+
+#[test]
+fn a_port_that_is_taken_names_who_holds_it() {
+    let local = cluster();
+    let (port, work) = (format!("--port={}", local.port), tempfile::tempdir().unwrap());
+    let work_dir = format!("--work_dir={}", work.path().display());
+    let runtime_dir = format!("--runtime_dir={}/run", work.path().display());
+    let check = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_tepui")).args(arguments).output().unwrap();
+        let told = text(&output.stderr);
+        assert!(!output.status.success(), "{told}");
+        assert!(told.contains(&format!("tepui: 127.0.0.1:{} is in use: '", local.port)), "{told}");
+        assert!(told.contains(" master --ip=127.0.0.1") && told.contains("take the next free port: --port="), "{told}");
+    };
+    check(&["master", "--ip=127.0.0.1", &port, &work_dir]);
+    check(&["agent", "--ip=127.0.0.1", &port, &work_dir, &runtime_dir, "--master=127.0.0.1:1", "--launcher=posix"]);
+}
+
+#[test]
+fn shells_and_man_are_served() {
+    let tepui = |arguments: &[&str]| Command::new(env!("CARGO_BIN_EXE_tepui")).args(arguments).output().unwrap();
+    for shell in ["bash", "zsh", "fish"] {
+        let script = text(&tepui(&["completions", shell]).stdout);
+        assert!(script.contains("detach") && script.contains("work_dir"), "{shell}");
+    }
+    assert!(text(&tepui(&["examples"]).stdout).contains("tepui run --detach"));
+    let directory = tempfile::tempdir().unwrap();
+    let pages = directory.path().join("man1");
+    assert!(tepui(&["man", pages.to_str().unwrap()]).status.success());
+    let page = |name: &str| std::fs::read_to_string(pages.join(name)).unwrap();
+    assert!(page("tepui-run.1").contains("detach") && page("tepui-agent.1").contains("work_dir"));
+}

@@ -1,0 +1,84 @@
+//! What a machine wants done, as data.
+
+use std::fmt::Debug;
+use std::net::SocketAddrV4;
+use std::sync::Arc;
+
+use messages::Message;
+use model::{Monotonic, ReplyId, StreamId, Upid};
+
+use crate::call_response::CallResponse;
+
+/// The types in which the effects of one machine differ from those of another.
+pub trait EffectTypes: Debug + Clone + 'static {
+    /// Names a deadline; arming the same timer again replaces its deadline.
+    type Timer: Debug + Clone + Ord;
+    /// What an HTTP event stream of the machine carries.
+    type StreamEvent: Debug + Clone;
+    /// What is made durable.
+    type Record: Debug + Clone;
+    /// What readers are told.
+    type Change: Debug + Clone;
+    /// What only this machine asks for.
+    type Command: Debug + Clone;
+}
+
+/// One thing to be done. Effects are carried out in the order in which they were emitted.
+#[derive(Debug, Clone)]
+pub enum Effect<T: EffectTypes> {
+    /// Responds to a request. Each `ReplyId` is answered exactly once.
+    Reply {
+        /// The request.
+        reply: ReplyId,
+        /// Status and body.
+        response: CallResponse,
+    },
+    /// Puts an event on a stream. The edge encodes it in the stream's content type.
+    Event {
+        /// The stream.
+        stream: StreamId,
+        /// The event.
+        event: T::StreamEvent,
+    },
+    /// Ends a stream after the events before it. The machine forgets the stream with this effect: no input about its
+    /// end need follow, and one that does is ignored.
+    CloseStream(StreamId),
+    /// Sends a libprocess message.
+    Send {
+        /// The id of the sending process, e.g. `master` or `slave(1)`.
+        from: Arc<str>,
+        /// The receiving process.
+        to: Upid,
+        /// The message.
+        message: Message,
+    },
+    /// Keeps a connection to this address and reports when it breaks.
+    Link(SocketAddrV4),
+    /// Nothing at this address is of interest any more.
+    Unlink(SocketAddrV4),
+    /// Delivers the timer as an input at `at`; replaces an earlier deadline of the same timer.
+    Arm {
+        /// The timer.
+        timer: T::Timer,
+        /// Its deadline.
+        at: Monotonic,
+    },
+    /// Cancels the deadline of a timer, if it has one.
+    Disarm(T::Timer),
+    /// Makes `record` durable, then confirms `token` with an input. Records become durable in the order of these
+    /// effects: what is confirmed has all earlier ones before it on the disk.
+    Store {
+        /// Named by the confirmation.
+        token: StoreToken,
+        /// What to write.
+        record: T::Record,
+    },
+    /// Tells readers. Changes are applied in order.
+    Publish(T::Change),
+    /// Anything that only this machine asks for.
+    Command(T::Command),
+}
+
+/// Names one write until it is durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StoreToken(pub u64);

@@ -1,0 +1,270 @@
+//! The record of one failure: what, how bad, about whom, since when, what was done, and when it was over.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+
+use crate::{AgentId, FrameworkId, Timestamp};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+macro_rules! names {
+    ($(#[$about:meta])* $type:ident { $($(#[$of_variant:meta])* $variant:ident = $name:literal,)* }) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum $type {
+            $($(#[$of_variant])* $variant,)*
+        }
+
+        impl $type {
+            pub const ALL: &'static [$type] = &[$($type::$variant),*];
+
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $($type::$variant => $name,)*
+                }
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl FromStr for $type {
+            type Err = UnknownName;
+
+            fn from_str(text: &str) -> Result<Self, UnknownName> {
+                $type::ALL.iter().copied().find(|known| known.as_str() == text).ok_or_else(|| UnknownName {
+                    given: text.to_owned(),
+                    known: [$($name),*].join(", "),
+                })
+            }
+        }
+    };
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("'{given}' is none of {known}")]
+pub struct UnknownName {
+    given: String,
+    known: String,
+}
+
+names! {
+    /// The type of an incident.
+    Kind {
+        AgentSuspicious = "agent_suspicious",
+        AgentUnreachable = "agent_unreachable",
+        AgentDisconnected = "agent_disconnected",
+        AgentFlapping = "agent_flapping",
+        DiskPressure = "disk_pressure",
+        MemoryPressure = "memory_pressure",
+        CpuPressure = "cpu_pressure",
+        Overload = "overload",
+        TaskFailureRate = "task_failure_rate",
+        ExecutorCrashLoop = "executor_crash_loop",
+        FrameworkDisconnected = "framework_disconnected",
+        MasterFailover = "master_failover",
+        RegistryStalled = "registry_stalled",
+    }
+}
+
+names! {
+    Severity {
+        Info = "info",
+        Warning = "warning",
+        Critical = "critical",
+    }
+}
+
+names! {
+    /// What is new about an incident.
+    IncidentUpdate {
+        Detected = "detected",
+        /// It is worse, or not as bad, as before.
+        Changed = "changed",
+        /// A policy decided something about it.
+        Acted = "acted",
+        Recovered = "recovered",
+    }
+}
+
+impl Kind {
+    /// Only those can be kept from offers or drained.
+    pub fn is_of_registered_agents(self) -> bool {
+        match self {
+            Kind::AgentUnreachable | Kind::FrameworkDisconnected | Kind::MasterFailover | Kind::RegistryStalled => {
+                false
+            }
+            Kind::AgentSuspicious
+            | Kind::AgentDisconnected
+            | Kind::AgentFlapping
+            | Kind::DiskPressure
+            | Kind::MemoryPressure
+            | Kind::CpuPressure
+            | Kind::Overload
+            | Kind::TaskFailureRate
+            | Kind::ExecutorCrashLoop => true,
+        }
+    }
+}
+
+/// Whom an incident is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum InvolvedObject {
+    Agent(AgentId),
+    Framework(FrameworkId),
+    /// The executors of a framework on an agent.
+    Executors(AgentId, FrameworkId),
+    Master(String),
+}
+
+impl InvolvedObject {
+    pub fn agent(&self) -> Option<&AgentId> {
+        match self {
+            InvolvedObject::Agent(agent) | InvolvedObject::Executors(agent, _) => Some(agent),
+            InvolvedObject::Framework(_) | InvolvedObject::Master(_) => None,
+        }
+    }
+
+    /// Whether this is the id of what it is about, or what is behind the master's in it (`S3`).
+    fn is(&self, name: &str) -> bool {
+        let is = |id: &str| id == name || id.rsplit_once('-').is_some_and(|(_, number)| number == name);
+        match self {
+            InvolvedObject::Agent(agent) => is(agent.as_str()),
+            InvolvedObject::Framework(framework) => is(framework.as_str()),
+            InvolvedObject::Executors(agent, framework) => is(agent.as_str()) || is(framework.as_str()),
+            InvolvedObject::Master(master) => is(master),
+        }
+    }
+
+    fn json(&self) -> Value {
+        match self {
+            InvolvedObject::Agent(agent) => json!({"type": "agent", "id": agent.as_str()}),
+            InvolvedObject::Framework(framework) => json!({"type": "framework", "id": framework.as_str()}),
+            InvolvedObject::Executors(agent, framework) => json!({
+                "type": "executors",
+                "id": agent.as_str(),
+                "framework": framework.as_str(),
+            }),
+            InvolvedObject::Master(master) => json!({"type": "master", "id": master}),
+        }
+    }
+}
+
+impl fmt::Display for InvolvedObject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            InvolvedObject::Agent(agent) => write!(f, "agent {agent}"),
+            InvolvedObject::Framework(framework) => write!(f, "framework {framework}"),
+            InvolvedObject::Executors(agent, framework) => {
+                write!(f, "executors of framework {framework} on agent {agent}")
+            }
+            InvolvedObject::Master(master) => write!(f, "master {master}"),
+        }
+    }
+}
+
+/// A decision of a policy, also that nothing is done.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Action {
+    pub at: Timestamp,
+    pub action: Cow<'static, str>,
+    pub reason: String,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Incident {
+    /// `<master id>-F<number>`.
+    pub id: String,
+    pub number: u64,
+    pub kind: Kind,
+    pub severity: Severity,
+    pub object: InvolvedObject,
+    /// Of the agent it is about.
+    pub hostname: Option<String>,
+    pub details: String,
+    pub detected: Timestamp,
+    /// The oldest first.
+    pub actions: Vec<Action>,
+    pub recovered: Option<Timestamp>,
+}
+
+impl Incident {
+    pub fn is_open(&self) -> bool {
+        self.recovered.is_none()
+    }
+
+    /// Whether it is about what people call so: by its id, the end of that, or its host.
+    pub fn is_about(&self, name: &str) -> bool {
+        self.object.is(name) || self.hostname.as_ref().is_some_and(|hostname| hostname.eq_ignore_ascii_case(name))
+    }
+
+    pub fn to_json(&self) -> Value {
+        let mut object = self.object.json();
+        if let (Some(hostname), Some(members)) = (&self.hostname, object.as_object_mut()) {
+            members.insert("hostname".to_owned(), hostname.as_str().into());
+        }
+        let action = |action: &Action| {
+            json!({
+                "at": action.at.secs_f64(),
+                "action": action.action,
+                "reason": action.reason,
+            })
+        };
+        json!({
+            "id": self.id,
+            "type": self.kind.as_str(),
+            "severity": self.severity.as_str(),
+            "object": object,
+            "details": self.details,
+            "detected_at": self.detected.secs_f64(),
+            "actions": self.actions.iter().map(action).collect::<Vec<_>>(),
+            "recovered_at": self.recovered.map(Timestamp::secs_f64),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_json() {
+        for kind in Kind::ALL {
+            assert_eq!(kind.as_str().parse(), Ok(*kind));
+            assert_eq!(serde_json::from_value::<Kind>(kind.as_str().into()).unwrap(), *kind);
+        }
+        assert_eq!("bad".parse::<Severity>().unwrap_err().to_string(), "'bad' is none of info, warning, critical");
+    }
+
+    #[test]
+    fn it_is_about_what_people_call_so() {
+        let (agent, framework) = (AgentId::new("8d0f-11-S3"), FrameworkId::new("8d0f-11-0007"));
+        let check = |object: &InvolvedObject, hostname: Option<&str>, named: &[&str]| {
+            let incident = Incident {
+                id: "8d0f-11-F1".to_owned(),
+                number: 1,
+                kind: Kind::AgentSuspicious,
+                severity: Severity::Warning,
+                object: object.clone(),
+                hostname: hostname.map(str::to_owned),
+                details: String::new(),
+                detected: Timestamp::from_nanos(0),
+                actions: Vec::new(),
+                recovered: None,
+            };
+            let names = ["8d0f-11-S3", "S3", "8d0f-11-0007", "0007", "8d0f-11", "11", "Node3", "3", ""];
+            let found: Vec<&str> = names.into_iter().filter(|name| incident.is_about(name)).collect();
+            assert_eq!(found, named, "{object}");
+        };
+        check(&InvolvedObject::Agent(agent.clone()), Some("node3"), &["8d0f-11-S3", "S3", "Node3"]);
+        check(&InvolvedObject::Framework(framework.clone()), None, &["8d0f-11-0007", "0007"]);
+        let executors = InvolvedObject::Executors(agent, framework);
+        check(&executors, Some("node3"), &["8d0f-11-S3", "S3", "8d0f-11-0007", "0007", "Node3"]);
+        check(&InvolvedObject::Master("8d0f-11".to_owned()), None, &["8d0f-11", "11"]);
+    }
+}

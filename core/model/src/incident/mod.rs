@@ -1,0 +1,8 @@
+//! Incidents: the records of failures that masters keep and readers are shown.
+
+mod filter;
+#[expect(clippy::module_inception, reason = "the module owns the record that the folder is named after")]
+mod incident;
+
+pub use filter::{Filter, InvalidFilter};
+pub use incident::{Action, Incident, IncidentUpdate, InvolvedObject, Kind, Severity, UnknownName};

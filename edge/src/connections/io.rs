@@ -1,0 +1,151 @@
+//! A connection's bytes for hyper: first those already read, then the socket's; with deadlines against
+//! peers that trickle a request in or do not read the response.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep};
+
+use super::connection::Connection;
+use crate::limits::{MIN_BODY_RATE, REQUEST_TIMEOUT, WRITE_BURST, WRITE_STALL_TIMEOUT};
+
+pub struct Io {
+    connection: Connection,
+    already_read: Bytes,
+    /// Runs while a request has begun and is not complete.
+    read_deadline: Option<Pin<Box<Sleep>>>,
+    /// Runs while bytes wait for the peer to take them.
+    write_deadline: Option<Pin<Box<Sleep>>>,
+    /// Bytes written since this connection last let others run.
+    burst: usize,
+}
+
+impl Io {
+    pub fn new(connection: Connection, already_read: Bytes) -> Self {
+        Io { connection, already_read, read_deadline: None, write_deadline: None, burst: 0 }
+    }
+
+    fn received(&mut self, bytes: usize) {
+        if self.connection.is_between_requests() {
+            self.connection.request_begun();
+            self.read_deadline = None;
+        }
+        match &mut self.read_deadline {
+            Some(deadline) => {
+                let extended = deadline.deadline() + Duration::from_secs_f64(bytes as f64 / MIN_BODY_RATE as f64);
+                deadline.as_mut().reset(extended);
+            }
+            None => self.read_deadline = Some(Box::pin(tokio::time::sleep(REQUEST_TIMEOUT))),
+        }
+    }
+
+    /// Pending, unless the peer has been trickling for too long.
+    fn poll_read_deadline(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.connection.is_between_requests() {
+            self.read_deadline = None;
+        }
+        match &mut self.read_deadline {
+            Some(deadline) => deadline.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into())),
+            None => Poll::Pending,
+        }
+    }
+
+    fn poll_write_with(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut write: impl FnMut(&Connection) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        if self.burst >= WRITE_BURST {
+            self.burst = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        loop {
+            match self.connection.socket().poll_write_ready(cx) {
+                Poll::Ready(Ok(())) => match write(&self.connection) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+                    done => {
+                        self.write_deadline = None;
+                        self.burst += done.as_ref().copied().unwrap_or_default();
+                        return Poll::Ready(done);
+                    }
+                },
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => {
+                    let deadline = self.write_deadline.get_or_insert_with(|| {
+                        Box::pin(tokio::time::sleep_until(Instant::now() + WRITE_STALL_TIMEOUT))
+                    });
+                    ready!(deadline.as_mut().poll(cx));
+                    return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+                }
+            }
+        }
+    }
+}
+
+impl AsyncRead for Io {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if this.already_read.has_remaining() {
+            let count = this.already_read.remaining().min(buf.remaining());
+            buf.put_slice(&this.already_read.split_to(count));
+            this.received(count);
+            return Poll::Ready(Ok(()));
+        }
+        loop {
+            if this.connection.socket().poll_read_ready(cx)?.is_pending() {
+                return this.poll_read_deadline(cx);
+            }
+            match this.connection.socket().try_read_buf(buf) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Poll::Ready(Err(error)),
+                Ok(0) => return Poll::Ready(Ok(())),
+                Ok(count) => {
+                    this.received(count);
+                    return Poll::Ready(Ok(()));
+                }
+            }
+        }
+    }
+}
+
+impl AsyncWrite for Io {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let buf = &buf[..buf.len().min(WRITE_BURST)];
+        self.poll_write_with(cx, |connection| connection.socket().try_write(buf))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match bufs.iter().position(|buf| buf.len() > WRITE_BURST) {
+            // What precedes a large body, or a piece of it.
+            Some(0) => self.poll_write(cx, &bufs[0]),
+            Some(large) => {
+                self.poll_write_with(cx, |connection| connection.socket().try_write_vectored(&bufs[..large]))
+            }
+            None => self.poll_write_with(cx, |connection| connection.socket().try_write_vectored(bufs)),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(
+            rustix::net::shutdown(self.connection.socket(), rustix::net::Shutdown::Write).map_err(io::Error::from),
+        )
+    }
+}

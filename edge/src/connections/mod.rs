@@ -1,0 +1,7 @@
+//! Sockets: accepting connections, reading and writing them with deadlines, and the budgets of what they hold.
+
+pub mod budget;
+mod bulk_offload;
+pub mod connection;
+pub(crate) mod io;
+pub(crate) mod listener;

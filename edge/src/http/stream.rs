@@ -1,0 +1,158 @@
+//! Event streams: from the core's queue to RecordIO in a chunked response, encoded on the connection's task.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame, SizeHint};
+use tokio::net::TcpStream;
+use wire::{ContentType, StreamEvent};
+
+use crate::connections::connection::Connection;
+use crate::core_thread::queue::{BatchQueue, Pushed};
+use crate::limits::MAX_STREAM_EVENTS;
+
+/// The events waiting for one subscriber.
+pub struct StreamQueue<E> {
+    queue: BatchQueue<E>,
+    connection: Connection,
+}
+
+impl<E> StreamQueue<E> {
+    pub fn new(connection: Connection) -> Arc<Self> {
+        Arc::new(StreamQueue { queue: BatchQueue::new(MAX_STREAM_EVENTS), connection })
+    }
+
+    pub fn push(&self, event: E) -> Pushed {
+        self.queue.push(event)
+    }
+
+    pub fn wake(&self) {
+        self.queue.wake();
+    }
+
+    /// Ends the stream after the events queued.
+    pub fn finish(&self) {
+        self.queue.finish();
+    }
+
+    /// Everything queued; nothing at the end.
+    pub(crate) fn poll_take(&self, cx: &mut Context<'_>, into: &mut Vec<E>) -> Poll<Option<()>> {
+        self.queue.poll_take(cx, into).map(|more| more.then_some(()))
+    }
+
+    pub(crate) fn poll_hung_up(&self, cx: &mut Context<'_>) -> Poll<()> {
+        poll_hung_up(self.connection.socket(), cx)
+    }
+
+    pub(crate) fn abort(&self) {
+        self.queue.abort();
+    }
+
+    /// Drops what is queued and the connection.
+    pub fn kill(&self) {
+        self.queue.abort();
+        self.connection.kill();
+    }
+}
+
+/// The body of a streaming response. `on_end` runs when it is dropped, however the stream ends.
+pub struct EventBody<E, F: FnOnce()> {
+    source: Arc<StreamQueue<E>>,
+    content_type: ContentType,
+    first: std::vec::IntoIter<Bytes>,
+    taken: std::vec::IntoIter<E>,
+    on_end: Option<F>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum StreamError {
+    /// hyper ends the response abnormally and closes the connection.
+    #[error("the subscriber has closed its connection")]
+    Gone,
+}
+
+impl<E: StreamEvent, F: FnOnce()> EventBody<E, F> {
+    pub fn new(source: Arc<StreamQueue<E>>, content_type: ContentType, on_end: F) -> Self {
+        Self::with_initial_records(Vec::new(), source, content_type, on_end)
+    }
+
+    /// `first`, already records, go out before anything queued.
+    pub fn with_initial_records(
+        first: Vec<Bytes>,
+        source: Arc<StreamQueue<E>>,
+        content_type: ContentType,
+        on_end: F,
+    ) -> Self {
+        let taken = Vec::new().into_iter();
+        EventBody { source, content_type, first: first.into_iter(), taken, on_end: Some(on_end) }
+    }
+
+    /// Encodes no earlier than the connection has room for it.
+    fn next_record(&mut self) -> Option<Bytes> {
+        let encode = |event: E| Bytes::from(record(&event.encode_as(self.content_type)));
+        self.first.next().or_else(|| self.taken.next().map(encode))
+    }
+}
+
+impl<E: StreamEvent, F: FnOnce()> Body for EventBody<E, F>
+where
+    Self: Unpin,
+{
+    type Data = Bytes;
+    type Error = StreamError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, StreamError>>> {
+        let this = &mut *self;
+        loop {
+            // One record a frame: clients exist that take a chunk for a record, as it is with Mesos.
+            if let Some(record) = this.next_record() {
+                return Poll::Ready(Some(Ok(Frame::data(record))));
+            }
+            let mut taken = Vec::new();
+            match this.source.queue.poll_take(cx, &mut taken) {
+                Poll::Ready(true) => this.taken = taken.into_iter(),
+                Poll::Ready(false) => return Poll::Ready(None),
+                // hyper tolerates half-closed connections, so it does not look; a subscriber that hangs up must be
+                // noticed at once, since its failover timeout starts then.
+                Poll::Pending => {
+                    return poll_hung_up(this.source.connection.socket(), cx).map(|()| Some(Err(StreamError::Gone)));
+                }
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        false
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::default()
+    }
+}
+
+impl<E, F: FnOnce()> Drop for EventBody<E, F> {
+    fn drop(&mut self) {
+        self.source.queue.abort();
+        if let Some(on_end) = self.on_end.take() {
+            on_end();
+        }
+    }
+}
+
+/// A payload as it goes out.
+pub fn record(payload: &[u8]) -> Vec<u8> {
+    let mut record = Vec::with_capacity(payload.len() + 12);
+    wire::recordio::encode(payload, &mut record);
+    record
+}
+
+/// Ready when the peer has closed its side. Bytes it may have sent instead stay unread.
+fn poll_hung_up(socket: &TcpStream, cx: &mut Context<'_>) -> Poll<()> {
+    let mut byte = [0; 1];
+    match socket.poll_peek(cx, &mut tokio::io::ReadBuf::new(&mut byte)) {
+        Poll::Ready(Ok(0) | Err(_)) => Poll::Ready(()),
+        Poll::Ready(Ok(_)) | Poll::Pending => Poll::Pending,
+    }
+}

@@ -1,0 +1,130 @@
+//! What starting a master and starting an agent have in common.
+
+use std::io::{self, Read};
+use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+use crate::Error;
+use crate::app::App;
+use crate::connections::listener;
+use crate::core_thread::effect_handler::EffectHandler;
+use crate::core_thread::{self, Clock, Host, Inbox, InboxItem};
+use crate::libprocess::links::Links;
+use crate::running::{Ended, Running};
+
+/// Where to listen, and what peers are told.
+#[derive(Debug, Clone)]
+pub struct Listen {
+    pub ip: Ipv4Addr,
+    /// Zero for any.
+    pub port: u16,
+    pub advertise_ip: Option<Ipv4Addr>,
+    pub advertise_port: Option<u16>,
+}
+
+/// A bound socket that nobody accepts from yet.
+pub struct Bound {
+    pub listener: TcpListener,
+    pub local: SocketAddrV4,
+    pub advertised: SocketAddrV4,
+}
+
+const BIND_TIMEOUT: Duration = Duration::from_secs(1);
+
+pub fn bind(listen: &Listen) -> Result<Bound, Error> {
+    let wanted = SocketAddrV4::new(listen.ip, listen.port);
+    let failed = |source| Error::listen(wanted, source);
+    let listener = bind_with_retry(wanted).map_err(failed)?;
+    listener.set_nonblocking(true).map_err(failed)?;
+    let port = listener.local_addr().map_err(failed)?.port();
+    let local = SocketAddrV4::new(listen.ip, port);
+    let ip = listen.advertise_ip.unwrap_or(listen.ip);
+    let advertised = SocketAddrV4::new(ip, listen.advertise_port.unwrap_or(port));
+    Ok(Bound { listener, local, advertised })
+}
+
+/// A process that a killed agent was just making holds its sockets until it runs its program, so one refusal is none.
+fn bind_with_retry(address: SocketAddrV4) -> io::Result<TcpListener> {
+    let deadline = Instant::now() + BIND_TIMEOUT;
+    loop {
+        match TcpListener::bind(address) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && Instant::now() < deadline => {
+                thread::sleep(BIND_TIMEOUT / 50);
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+/// From the operating system: ids and stream ids authorise calls.
+pub fn seed() -> Result<[u8; 32], Error> {
+    let mut seed = [0; 32];
+    let mut source = std::fs::File::open("/dev/urandom").map_err(Error::Randomness)?;
+    source.read_exact(&mut seed).map_err(Error::Randomness)?;
+    Ok(seed)
+}
+
+pub fn runtime() -> Result<Handle, Error> {
+    Handle::try_current().map_err(|_| Error::NoRuntime)
+}
+
+/// Starts the core's thread and then accepts connections.
+pub fn launch<A: App>(
+    name: &'static str,
+    bound: Bound,
+    clock: Clock,
+    host: A::Host,
+    inbox: Arc<Inbox<A::Host>>,
+    app: Arc<A>,
+    ended: watch::Receiver<Option<Ended>>,
+) -> Result<Running, Error> {
+    let core = start_core(name, bound.advertised, clock, host, inbox.clone())?;
+    let address = bound.local.into();
+    listen(bound, app, ended.clone())?;
+    let stop = Arc::new(move || inbox.send_control(InboxItem::Stop));
+    Ok(Running::new(address, ended, stop).with_core(core))
+}
+
+/// Starts the core's thread. Must be called inside a tokio runtime, which then carries its links.
+pub fn start_core<H: Host>(
+    name: &'static str,
+    advertised: SocketAddrV4,
+    clock: Clock,
+    host: H,
+    inbox: Arc<Inbox<H>>,
+) -> Result<JoinHandle<()>, Error> {
+    let links = Links::new(advertised, runtime()?, inbox.clone());
+    let effects = EffectHandler::new(inbox.clone(), links);
+    core_thread::spawn(name, inbox, clock, host, effects).map_err(Error::Thread)
+}
+
+/// Accepts connections until `ended` says so.
+pub fn listen<A: App>(bound: Bound, app: Arc<A>, ended: watch::Receiver<Option<Ended>>) -> Result<(), Error> {
+    let runtime = runtime()?;
+    let listener = {
+        let _inside = runtime.enter();
+        tokio::net::TcpListener::from_std(bound.listener).map_err(|source| Error::listen(bound.local, source))?
+    };
+    let (stop_listening, stopped) = watch::channel(false);
+    runtime.spawn(listener::serve(listener, app, stopped));
+    runtime.spawn(stop_with_core(ended, stop_listening));
+    Ok(())
+}
+
+/// Connections end after the core, so that its last answers still go out.
+async fn stop_with_core(mut ended: watch::Receiver<Option<Ended>>, stop_listening: watch::Sender<bool>) {
+    // An error means that the core's thread is gone, which is an end as well.
+    let _ = ended.wait_for(Option::is_some).await;
+    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    stop_listening.send_replace(true);
+}
+
+/// A host reports its end by dropping or sending; `Host` implementations own the sender.
+pub fn end_channel() -> (watch::Sender<Option<Ended>>, watch::Receiver<Option<Ended>>) {
+    watch::channel(None)
+}

@@ -1,0 +1,82 @@
+//! Calls about containers that this agent does not carry out yet. What there is not is still said as Mesos says it, so
+//! that a client that looks for a container can tell "gone" from "cannot".
+
+use http::StatusCode;
+use messages::v1::ContainerId;
+use messages::v1::agent::Call;
+use messages::v1::agent::call::{Type, attach_container_input};
+use views::agent::Snapshot;
+
+use edge::http::respond::{Response, bad_request, empty, text};
+
+/// Nothing for calls that are not about containers.
+pub fn answer(snapshot: &Snapshot, call: &Call) -> Option<Response> {
+    match call.r#type() {
+        Type::LaunchNestedContainer | Type::LaunchNestedContainerSession | Type::LaunchContainer => {
+            Some(cannot(call.r#type()))
+        }
+        Type::AttachContainerInput if !names_a_container(call) => {
+            Some(bad_request("Expecting 'attach_container_input.type' to be CONTAINER_ID"))
+        }
+        kind => Some(about(snapshot, kind, container(call)?)),
+    }
+}
+
+fn about(snapshot: &Snapshot, kind: Type, container: &ContainerId) -> Response {
+    let name = display(container);
+    let gone = match kind {
+        Type::KillContainer | Type::KillNestedContainer => {
+            format!("Container '{name}' cannot be found (or is already killed)")
+        }
+        _ => format!("Container {name} cannot be found"),
+    };
+    let not_found = text(StatusCode::NOT_FOUND, gone);
+    match (snapshot.has_container(&root(container).value), container.parent.is_some(), kind) {
+        (false, ..) => not_found,
+        // Nested containers cannot be launched, so there are none; to remove what is not there has always succeeded.
+        (true, true, Type::RemoveContainer | Type::RemoveNestedContainer) => empty(StatusCode::OK),
+        (true, true, _) => not_found,
+        (true, false, kind) => cannot(kind),
+    }
+}
+
+fn cannot(kind: Type) -> Response {
+    text(StatusCode::NOT_IMPLEMENTED, format!("This agent does not support {} yet", kind.as_str_name()))
+}
+
+fn names_a_container(call: &Call) -> bool {
+    call.attach_container_input
+        .as_ref()
+        .is_some_and(|attach| attach.r#type() == attach_container_input::Type::ContainerId)
+}
+
+#[allow(deprecated, reason = "clients still use the calls for nested containers")]
+fn container(call: &Call) -> Option<&ContainerId> {
+    match call.r#type() {
+        Type::WaitContainer => call.wait_container.as_ref().map(|wait| &wait.container_id),
+        Type::WaitNestedContainer => call.wait_nested_container.as_ref().map(|wait| &wait.container_id),
+        Type::KillContainer => call.kill_container.as_ref().map(|kill| &kill.container_id),
+        Type::KillNestedContainer => call.kill_nested_container.as_ref().map(|kill| &kill.container_id),
+        Type::RemoveContainer => call.remove_container.as_ref().map(|remove| &remove.container_id),
+        Type::RemoveNestedContainer => call.remove_nested_container.as_ref().map(|remove| &remove.container_id),
+        Type::AttachContainerOutput => call.attach_container_output.as_ref().map(|attach| &attach.container_id),
+        Type::AttachContainerInput => call.attach_container_input.as_ref()?.container_id.as_deref(),
+        _ => None,
+    }
+}
+
+fn root(container: &ContainerId) -> &ContainerId {
+    let mut root = container;
+    while let Some(parent) = root.parent.as_deref() {
+        root = parent;
+    }
+    root
+}
+
+/// Ancestors first, as Mesos prints it.
+fn display(container: &ContainerId) -> String {
+    match container.parent.as_deref() {
+        None => container.value.clone(),
+        Some(parent) => format!("{}.{}", display(parent), container.value),
+    }
+}

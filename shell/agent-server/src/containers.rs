@@ -1,0 +1,373 @@
+//! Containers between the core's commands and the containerizer: sandboxes and fetching come first, on threads that
+//! may wait, and a container may be destroyed meanwhile.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ::agent::{ContainerCommand, ContainerEvent, ContainerExit, ContainerLaunch, ContainerVolume, Input, Limitation};
+use containerizer::{Containerizer, Event, LimitationKind, Limits, Recovered, User};
+use messages::v1;
+use model::ContainerId;
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use tracing::{debug, warn};
+
+use super::fetch::{self, Fetches};
+use super::host::AgentHost;
+use super::launch::{self, Settings};
+use super::volumes::{self, SandboxMount, VolumeError};
+use super::{sandbox, unacknowledged_updates};
+use edge::core_thread::{Inbox, InboxItem};
+
+pub struct Containers {
+    containerizer: Containerizer,
+    shared: Arc<Shared>,
+    settings: Arc<Settings>,
+    runtime: Handle,
+    preparations: Semaphore,
+    downloads: Semaphore,
+    pub fetches: Fetches,
+}
+
+/// Sandboxes made at once: more would only wait for the same disk.
+const MAX_PREPARATIONS: usize = 4;
+
+/// Containers whose files are fetched at once; each may take as long as its server likes.
+const MAX_DOWNLOADS: usize = 64;
+
+/// What the containerizer's thread sees of it.
+struct Shared {
+    inbox: Arc<Inbox<AgentHost>>,
+    live: Mutex<HashMap<String, LiveContainer>>,
+}
+
+struct LiveContainer {
+    phase: Phase,
+    cancelled: Arc<AtomicBool>,
+    sandbox: PathBuf,
+    /// Those it is to see; it does unless it is still being prepared.
+    volumes: Vec<ContainerVolume>,
+    /// The shared ones that it uses.
+    shared_volumes: Vec<PathBuf>,
+}
+
+enum Phase {
+    /// Its sandbox is being filled; these are the limits to start with.
+    Preparing(Limits),
+    Started,
+    /// It was started by an earlier process; what it was given then is about to be said.
+    Recovered,
+}
+
+impl Containers {
+    pub fn start(
+        config: containerizer::Config,
+        settings: Settings,
+        runtime: Handle,
+        inbox: Arc<Inbox<AgentHost>>,
+        sandbox_of: impl Fn(&str) -> Option<PathBuf>,
+    ) -> Result<(Arc<Self>, Recovered), containerizer::Error> {
+        let shared = Arc::new(Shared { inbox, live: Mutex::new(HashMap::new()) });
+        let reporter = shared.clone();
+        // Held until those that are found again are known here: what is reported of them meanwhile waits for it.
+        let mut live = shared.lock();
+        let containerizer = Containerizer::new(config, move |event| reporter.report(event))?;
+        let recovered = containerizer.recovered();
+        for (id, _) in &recovered.alive {
+            let found = LiveContainer {
+                phase: Phase::Recovered,
+                cancelled: Arc::default(),
+                sandbox: sandbox_of(id).unwrap_or_default(),
+                volumes: Vec::new(),
+                shared_volumes: Vec::new(),
+            };
+            live.insert(id.clone(), found);
+        }
+        drop(live);
+        for missing in containerizer.missing_isolation() {
+            warn!("{missing}");
+        }
+        let containers = Containers {
+            preparations: Semaphore::new(MAX_PREPARATIONS),
+            downloads: Semaphore::new(MAX_DOWNLOADS),
+            containerizer,
+            shared,
+            settings: Arc::new(settings),
+            runtime,
+            fetches: Fetches::default(),
+        };
+        Ok((Arc::new(containers), recovered))
+    }
+
+    pub fn execute(self: &Arc<Self>, command: ContainerCommand) {
+        match command {
+            ContainerCommand::Launch(launch) => self.launch(launch),
+            ContainerCommand::Update { container, resources, limits, volumes } => {
+                self.update(&container, self.settings.limits(&resources, &limits));
+                self.update_volumes(&container, volumes);
+            }
+            ContainerCommand::Destroy { container } => self.destroy(&container),
+        }
+    }
+
+    /// The agent ends: nothing of its own is left behind but containers that run.
+    pub fn stop(&self) {
+        self.containerizer.stop();
+    }
+
+    /// Nothing for a container that is over or not started yet.
+    pub fn usage(&self, container: &ContainerId) -> Option<containerizer::Usage> {
+        self.containerizer.usage(container.as_str()).ok()
+    }
+
+    /// All that have not ended.
+    pub fn live(&self) -> Vec<ContainerId> {
+        self.shared.lock().keys().map(ContainerId::new).collect()
+    }
+
+    fn launch(self: &Arc<Self>, launch: Box<ContainerLaunch>) {
+        let cancelled = Arc::new(AtomicBool::new(false));
+        let live = LiveContainer {
+            phase: Phase::Preparing(self.settings.limits(&launch.resources, &launch.limits)),
+            cancelled: cancelled.clone(),
+            sandbox: launch.sandbox.clone(),
+            volumes: launch.volumes.clone(),
+            shared_volumes: Vec::new(),
+        };
+        self.shared.lock().insert(launch.container.to_string(), live);
+        let containers = self.clone();
+        self.runtime.spawn(async move {
+            let permits = if fetch::has_files(&launch) { &containers.downloads } else { &containers.preparations };
+            // Never closed: without a permit there is merely no limit.
+            let _permit = permits.acquire().await;
+            let containers = containers.clone();
+            let work = move || {
+                let prepared = containers.prepare(&launch, &cancelled);
+                let started = prepared.and_then(|prepared| containers.start_prepared(prepared, &launch.volumes));
+                if let Err(reason) = started {
+                    containers.shared.failed(launch.container.as_str(), reason);
+                }
+            };
+            // It cannot fail unless the runtime ends.
+            let _ = tokio::task::spawn_blocking(work).await;
+        });
+    }
+
+    /// May take as long as a download.
+    fn prepare(&self, launch: &ContainerLaunch, cancelled: &Arc<AtomicBool>) -> Result<containerizer::Launch, String> {
+        launch::check(launch).map_err(|error| error.to_string())?;
+        let user = launch.user.as_deref().map(resolve_user).transpose()?.flatten();
+        sandbox::create(&launch.sandbox, user.as_ref())
+            .map_err(|error| format!("Failed to create sandbox '{}': {error}", launch.sandbox.display()))?;
+        // Before anything is fetched: a file must not take the place of a volume.
+        self.update_sandbox(launch.container.as_str(), &launch.sandbox, &[], &launch.volumes)?;
+        self.fetches.fetch(&self.settings.fetch, launch, user.as_ref(), cancelled)?;
+        launch::describe(&self.settings, launch, user).map_err(|error| error.to_string())
+    }
+
+    /// A `destroy` comes before this (and is seen here), after it (and finds the container), or in between: then it
+    /// found nothing to destroy, which is made up for.
+    fn start_prepared(&self, mut prepared: containerizer::Launch, shown: &[ContainerVolume]) -> Result<(), String> {
+        let id = prepared.id.clone();
+        let destroyed = || "Container destroyed while preparing".to_owned();
+        let (cancelled, volumes) = {
+            let mut live = self.shared.lock();
+            let entry = live.get_mut(&id).ok_or_else(destroyed)?;
+            if entry.cancelled.load(Ordering::Acquire) {
+                return Err(destroyed());
+            }
+            if let Phase::Preparing(limits) = entry.phase {
+                prepared.limits = limits;
+            }
+            entry.phase = Phase::Started;
+            (entry.cancelled.clone(), entry.volumes.clone())
+        };
+        let sandbox = prepared.working_directory.clone();
+        self.update_sandbox(&id, &sandbox, shown, &volumes)?;
+        if self.containerizer.separates_mounts() {
+            prepared.binds = volumes.iter().map(|volume| volumes::bind(&sandbox, volume)).collect();
+        }
+        // Not under the lock: it may wait for the containerizer, whose reports need the lock.
+        self.containerizer.launch(prepared).map_err(|error| error.to_string())?;
+        if cancelled.load(Ordering::Acquire)
+            && let Err(error) = self.containerizer.destroy(&id)
+        {
+            debug!(container = id, %error, "cannot destroy a container");
+        }
+        Ok(())
+    }
+
+    fn update(&self, container: &ContainerId, limits: Limits) {
+        let mut live = self.shared.lock();
+        let Some(entry) = live.get_mut(container.as_str()) else { return };
+        match &mut entry.phase {
+            Phase::Preparing(waiting) => *waiting = limits,
+            Phase::Started | Phase::Recovered => {
+                drop(live);
+                if let Err(error) = self.containerizer.update(container.as_str(), limits) {
+                    // It has probably just ended.
+                    debug!(%container, %error, "cannot change the limits of a container");
+                }
+            }
+        }
+    }
+
+    /// Tasks with other volumes came or went. It is done before they are delivered.
+    fn update_volumes(&self, container: &ContainerId, wanted: Vec<ContainerVolume>) {
+        let (sandbox, shown) = {
+            let mut live = self.shared.lock();
+            let Some(entry) = live.get_mut(container.as_str()) else { return };
+            if matches!(entry.phase, Phase::Recovered) {
+                let shared = wanted.iter().filter(|volume| volume.shared);
+                entry.shared_volumes = shared.map(|volume| volume.source.clone()).collect();
+                (entry.phase, entry.volumes) = (Phase::Started, wanted);
+                return;
+            }
+            if entry.volumes == wanted {
+                return;
+            }
+            let shown = std::mem::replace(&mut entry.volumes, wanted.clone());
+            if !matches!(entry.phase, Phase::Started) {
+                return;
+            }
+            (entry.sandbox.clone(), shown)
+        };
+        if let Err(reason) = self.update_sandbox(container.as_str(), &sandbox, &shown, &wanted) {
+            warn!(%container, reason, "a container does not see its volumes");
+        }
+        if !self.containerizer.separates_mounts() {
+            return;
+        }
+        for volume in wanted.iter().filter(|volume| !shown.contains(volume)) {
+            if let Err(error) = self.containerizer.bind(container.as_str(), &volumes::bind(&sandbox, volume)) {
+                warn!(%container, %error, "a container does not see a volume");
+            }
+        }
+    }
+
+    /// Makes the places of volumes in a sandbox, after taking away those of volumes that are not wanted any more.
+    fn update_sandbox(
+        &self,
+        id: &str,
+        sandbox: &Path,
+        shown: &[ContainerVolume],
+        wanted: &[ContainerVolume],
+    ) -> Result<(), String> {
+        let place = if self.containerizer.separates_mounts() { SandboxMount::Directory } else { SandboxMount::Link };
+        for volume in shown.iter().filter(|volume| !wanted.contains(volume)) {
+            if place == SandboxMount::Directory
+                && let Err(error) = self.containerizer.unbind(id, &sandbox.join(&volume.name))
+            {
+                debug!(container = id, %error, "cannot take a volume from a container");
+            }
+            self.shared.release_volume(id, volume);
+            volumes::remove_from_sandbox(sandbox, volume, place).map_err(|error| error.to_string())?;
+        }
+        for volume in wanted.iter().filter(|volume| !shown.contains(volume)) {
+            self.shared.acquire_volume(id, sandbox, volume).map_err(|error| error.to_string())?;
+            volumes::add_to_sandbox(sandbox, volume, place).map_err(|error| error.to_string())?;
+        }
+        Ok(())
+    }
+
+    fn destroy(&self, container: &ContainerId) {
+        let started = match self.shared.lock().get(container.as_str()) {
+            None => return,
+            Some(entry) => {
+                entry.cancelled.store(true, Ordering::Release);
+                matches!(entry.phase, Phase::Started | Phase::Recovered)
+            }
+        };
+        if started && let Err(error) = self.containerizer.destroy(container.as_str()) {
+            debug!(%container, %error, "cannot destroy a container");
+        }
+    }
+}
+
+impl Shared {
+    /// A shared volume in use keeps its owner, as in Mesos. Under the lock: of two containers that begin to use one together
+    /// the first decides.
+    fn acquire_volume(&self, id: &str, sandbox: &Path, volume: &ContainerVolume) -> Result<(), VolumeError> {
+        let mut live = self.lock();
+        let others_use = live.iter().any(|(other, entry)| other != id && entry.shared_volumes.contains(&volume.source));
+        if let Some(entry) =
+            live.get_mut(id).filter(|entry| volume.shared && !entry.shared_volumes.contains(&volume.source))
+        {
+            entry.shared_volumes.push(volume.source.clone());
+        }
+        if volume.shared && others_use { Ok(()) } else { volumes::set_owner(sandbox, volume) }
+    }
+
+    /// It does not use the volume any more.
+    fn release_volume(&self, id: &str, volume: &ContainerVolume) {
+        if let Some(entry) = self.lock().get_mut(id) {
+            entry.shared_volumes.retain(|source| *source != volume.source);
+        }
+    }
+
+    fn report(&self, event: Event) {
+        match event {
+            Event::Launched { id, pid } => {
+                if self.lock().contains_key(&id) {
+                    self.notify(ContainerEvent::Launched { container: ContainerId::new(&id), pid });
+                }
+            }
+            Event::LaunchFailed { id, reason } => self.failed(&id, reason),
+            Event::Exited { id, status, limitation } => {
+                let ended = self.lock().remove(&id);
+                if let Some(ended) = ended {
+                    let exit = ContainerExit {
+                        status,
+                        limitation: limitation.map(describe_limitation),
+                        last_updates: unacknowledged_updates::read(&ended.sandbox),
+                    };
+                    self.notify(ContainerEvent::Exited { container: ContainerId::new(&id), exit });
+                }
+            }
+        }
+    }
+
+    fn failed(&self, id: &str, reason: String) {
+        if self.lock().remove(id).is_some() {
+            self.notify(ContainerEvent::LaunchFailed { container: ContainerId::new(id), reason });
+        }
+    }
+
+    /// At most two pieces of mail for each container.
+    fn notify(&self, event: ContainerEvent) {
+        self.inbox.send_control(InboxItem::Input(Input::Container(event)));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, LiveContainer>> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Nobody to switch to when the container is to run as who we are, or when we may not switch: an agent without root
+/// still runs tasks, as itself.
+fn resolve_user(name: &str) -> Result<Option<User>, String> {
+    let own = rustix::process::geteuid();
+    if !own.is_root() {
+        debug!(user = name, "running a container as ourselves: only root may switch users");
+        return Ok(None);
+    }
+    let user = containerizer::resolve_user(name).map_err(|error| format!("Failed to get user '{name}': {error}"))?;
+    Ok((user.uid != own.as_raw()).then_some(user))
+}
+
+fn describe_limitation(limitation: containerizer::Limitation) -> Limitation {
+    let LimitationKind::Memory { limit } = limitation.kind;
+    let mem = v1::Resource {
+        name: "mem".to_owned(),
+        r#type: v1::value::Type::Scalar as i32,
+        scalar: Some(v1::value::Scalar { value: limit as f64 / (1024.0 * 1024.0) }),
+        ..Default::default()
+    };
+    Limitation {
+        reason: v1::task_status::Reason::ContainerLimitationMemory,
+        message: limitation.message,
+        resources: vec![mem],
+    }
+}

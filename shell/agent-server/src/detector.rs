@@ -1,0 +1,41 @@
+//! Tells the core which master leads.
+
+use std::sync::Arc;
+
+use ::agent::Input;
+use election::Detector;
+use tokio::sync::watch;
+
+use super::host::AgentHost;
+use edge::Ended;
+use edge::core_thread::{Inbox, InboxItem};
+
+/// Until the agent ends.
+pub async fn follow(detector: Detector, inbox: Arc<Inbox<AgentHost>>, mut ended: watch::Receiver<Option<Ended>>) {
+    let mut leader = detector.leader();
+    // Before the first answer there is nothing to tell.
+    let mut told = leader.borrow_and_update().clone();
+    if told.is_some() {
+        notify_core(&inbox, &told);
+    }
+    loop {
+        let changed = tokio::select! {
+            _ = ended.wait_for(Option::is_some) => return,
+            changed = leader.changed() => changed,
+        };
+        if changed.is_err() {
+            // It is the same master for ever.
+            return;
+        }
+        let found = leader.borrow_and_update().clone();
+        if found != told {
+            notify_core(&inbox, &found);
+            told = found;
+        }
+    }
+}
+
+fn notify_core(inbox: &Inbox<AgentHost>, leader: &election::Leader) {
+    let master = leader.as_ref().map(|master| Box::new((**master).clone()));
+    inbox.send_control(InboxItem::Input(Input::MasterDetected(master)));
+}

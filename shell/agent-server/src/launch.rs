@@ -1,0 +1,162 @@
+//! From what the core wants started to what the containerizer starts.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use ::agent::ContainerLaunch;
+use containerizer::{Init, Launch, Limits, Output, Program, Rlimit, RlimitKind, SealedProgram, User};
+use messages::v1;
+
+use super::fetch::FetchOptions;
+use super::logger::ContainerLogger;
+
+/// What is the same for all containers of an agent.
+pub struct Settings {
+    /// Our executor, unwritable from inside a container (CVE-2019-0204).
+    pub executor: Arc<SealedProgram>,
+    pub executor_argv: Vec<String>,
+    /// With these it is an init ([`containerizer::Init`]).
+    pub init_argv: Vec<String>,
+    pub container_logger: ContainerLogger,
+    pub fetch: FetchOptions,
+    /// `--revocable_cpu_low_priority`.
+    pub revocable_cpu_low_priority: bool,
+}
+
+/// Why a container cannot be started here.
+#[derive(Debug, thiserror::Error)]
+pub enum Unsupported {
+    #[error("containers with an image are not supported")]
+    Image,
+    #[error("containers with volumes are not supported")]
+    Volumes,
+    #[error("docker containers are not supported")]
+    Docker,
+    #[error("the executor has no command")]
+    NoCommand,
+    /// A bound for its output that cannot be read.
+    #[error("{0}")]
+    ContainerLogger(String),
+}
+
+/// Known before anything is done for the container.
+pub fn check(launch: &ContainerLaunch) -> Result<(), Unsupported> {
+    let task = launch.command_task.as_deref().and_then(|task| task.container.as_deref());
+    let containers = [launch.executor_info.container.as_deref(), task];
+    for container in containers.into_iter().flatten() {
+        if container.r#type() == v1::container_info::Type::Docker {
+            return Err(Unsupported::Docker);
+        }
+        if container.mesos.as_deref().is_some_and(|mesos| mesos.image.is_some()) {
+            return Err(Unsupported::Image);
+        }
+        if !container.volumes.is_empty() {
+            return Err(Unsupported::Volumes);
+        }
+    }
+    Ok(())
+}
+
+pub fn describe(settings: &Settings, launch: &ContainerLaunch, user: Option<User>) -> Result<Launch, Unsupported> {
+    let (program, argv) = match &launch.command_task {
+        Some(_) => {
+            let argv = settings.executor_argv.iter().map(OsString::from).collect();
+            (Program::Sealed(settings.executor.clone()), argv)
+        }
+        None => custom(launch)?,
+    };
+    let command = match &launch.command_task {
+        Some(task) => task.command.as_deref(),
+        None => launch.executor_info.command.as_deref(),
+    };
+    let environment = command.and_then(|command| command.environment.as_deref());
+    let (stdout, stderr) = settings.container_logger.of_container(environment).map_err(Unsupported::ContainerLogger)?;
+    let output = |name: &str, rotation| Output::File { path: launch.sandbox.join(name), rotation };
+    let text = |(name, value): &(String, String)| (OsString::from(name), OsString::from(value));
+    let init_argv = settings.init_argv.iter().map(OsString::from).collect();
+    Ok(Launch {
+        id: launch.container.to_string(),
+        program,
+        argv,
+        init: Some(Init { program: settings.executor.clone(), argv: init_argv }),
+        environment: launch.environment.iter().map(text).collect(),
+        working_directory: launch.sandbox.clone(),
+        user,
+        limits: settings.limits(&launch.resources, &launch.limits),
+        rlimits: rlimits(&launch.executor_info),
+        binds: Vec::new(),
+        stdout: output("stdout", stdout),
+        stderr: output("stderr", stderr),
+    })
+}
+
+fn custom(launch: &ContainerLaunch) -> Result<(Program, Vec<OsString>), Unsupported> {
+    let command = launch.executor_info.command.as_deref().ok_or(Unsupported::NoCommand)?;
+    let value = command.value.clone().ok_or(Unsupported::NoCommand)?;
+    // Unset means true (the schema's default).
+    if command.shell.unwrap_or(true) {
+        return Ok((Program::Path(PathBuf::from("/bin/sh")), vec!["sh".into(), "-c".into(), value.into()]));
+    }
+    Ok((Program::Path(PathBuf::from(value)), command.arguments.iter().map(OsString::from).collect()))
+}
+
+/// Memory is given in MB.
+const MEBIBYTE: f64 = 1024.0 * 1024.0;
+
+impl Settings {
+    /// Of what a container was promised, and its ceilings where they differ.
+    pub fn limits(&self, resources: &[v1::Resource], ceilings: &[v1::Resource]) -> Limits {
+        let revocable = |resource: &v1::Resource| resource.name == "cpus" && resource.revocable.is_some();
+        Limits {
+            cpus: scalar(resources, "cpus").unwrap_or_default(),
+            cpu_limit: scalar(ceilings, "cpus"),
+            memory: bytes(scalar(resources, "mem").unwrap_or_default()),
+            memory_limit: scalar(ceilings, "mem").map(bytes),
+            pids: None,
+            low_priority: self.revocable_cpu_low_priority && resources.iter().any(revocable),
+        }
+    }
+}
+
+/// Infinity becomes the largest number, which stands for no limit.
+fn bytes(mebibytes: f64) -> u64 {
+    (mebibytes * MEBIBYTE) as u64
+}
+
+fn scalar(resources: &[v1::Resource], name: &str) -> Option<f64> {
+    let of_name = resources.iter().filter(|resource| resource.name == name);
+    of_name.filter_map(|resource| resource.scalar.as_ref()).map(|scalar| scalar.value).reduce(|sum, value| sum + value)
+}
+
+fn rlimits(executor: &v1::ExecutorInfo) -> Vec<Rlimit> {
+    let info = executor.container.as_deref().and_then(|container| container.rlimit_info.as_ref());
+    let limits = info.map(|info| info.rlimits.as_slice()).unwrap_or_default();
+    let one = |limit: &v1::r_limit_info::RLimit| {
+        Some(Rlimit { kind: rlimit_kind(limit.r#type())?, soft: limit.soft, hard: limit.hard })
+    };
+    limits.iter().filter_map(one).collect()
+}
+
+fn rlimit_kind(kind: v1::r_limit_info::r_limit::Type) -> Option<RlimitKind> {
+    use v1::r_limit_info::r_limit::Type;
+    Some(match kind {
+        // The kernel has not known locks since 2.4.25.
+        Type::Unknown | Type::RlmtLocks => return None,
+        Type::RlmtAs => RlimitKind::As,
+        Type::RlmtCore => RlimitKind::Core,
+        Type::RlmtCpu => RlimitKind::Cpu,
+        Type::RlmtData => RlimitKind::Data,
+        Type::RlmtFsize => RlimitKind::Fsize,
+        Type::RlmtMemlock => RlimitKind::Memlock,
+        Type::RlmtMsgqueue => RlimitKind::Msgqueue,
+        Type::RlmtNice => RlimitKind::Nice,
+        Type::RlmtNofile => RlimitKind::Nofile,
+        Type::RlmtNproc => RlimitKind::Nproc,
+        Type::RlmtRss => RlimitKind::Rss,
+        Type::RlmtRtprio => RlimitKind::Rtprio,
+        Type::RlmtRttime => RlimitKind::Rttime,
+        Type::RlmtSigpending => RlimitKind::Sigpending,
+        Type::RlmtStack => RlimitKind::Stack,
+    })
+}

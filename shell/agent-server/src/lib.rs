@@ -1,0 +1,31 @@
+//! Hosts an agent core: its HTTP APIs, its messages, containers, sandboxes.
+
+mod app;
+mod container_calls;
+mod containers;
+mod detector;
+mod error;
+mod executor_api;
+mod fetch;
+mod host;
+mod launch;
+mod logger;
+mod machine_resources;
+mod media_types;
+mod operator_api;
+mod options;
+mod publisher;
+mod routes;
+mod sandbox;
+mod start;
+mod store;
+mod unacknowledged_updates;
+mod usage;
+mod volumes;
+
+pub use error::Error;
+pub use fetch::FetchOptions;
+pub use logger::{ContainerLogger, set_options, set_size};
+pub use machine_resources::{MachineResources, detect as detect_resources};
+pub use options::{AgentOptions, ExecutorProgram};
+pub use start::start;

@@ -1,0 +1,186 @@
+//! From options to a running agent.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use ::agent::{Agent, ContainerExit, Input, Metrics, Outbox, RecoveredState, Recovery};
+use containerizer::{Recovered, SealedProgram};
+use election::Detector;
+use model::{ContainerId, Upid};
+use views::agent::{StaticInfo, View};
+
+use super::app::AgentApp;
+use super::containers::Containers;
+use super::detector::follow;
+use super::host::AgentHost;
+use super::launch::Settings;
+use super::options::{AgentOptions, ExecutorProgram};
+use super::publisher::Publisher;
+use super::routes::PROCESS;
+use super::store;
+use super::unacknowledged_updates;
+use crate::Error;
+use edge::core_thread::{Clock, Inbox, InboxItem};
+use edge::endpoints::files::Files;
+use edge::endpoints::logging::Logging;
+use edge::endpoints::metrics;
+use edge::libprocess::message::Dropped;
+use edge::readers::singleflight::Singleflight;
+use edge::start::{Listen, bind, end_channel, launch, runtime, seed};
+use edge::{Ended, Running};
+
+/// Binds, starts the containerizer and serves. Must be called inside a tokio runtime, which then carries the connections.
+pub fn start(options: AgentOptions) -> Result<Running, Error> {
+    let runtime = runtime()?;
+    let AgentOptions { ip, port, advertise_ip, advertise_port, mut config, .. } = options;
+    let detector = Detector::of(&options.master, options.zk_session_timeout)?;
+    directory(&config.work_dir)?;
+    directory(&options.containerizer.runtime_dir)?;
+    let bound = bind(&Listen { ip, port, advertise_ip, advertise_port })?;
+    config.pid = Upid::new(PROCESS, bound.advertised);
+    let work_dir = config.work_dir.clone();
+
+    let inbox = Inbox::new();
+    let executor = executor_program(options.executor)?;
+    let sealed = SealedProgram::copy_of(&executor.path);
+    let sealed = sealed.map_err(|source| Error::Executor { path: executor.path, source })?;
+    let settings = Settings {
+        executor: Arc::new(sealed),
+        init_argv: executor.argv.iter().take(1).cloned().chain(["container-init".to_owned()]).collect(),
+        executor_argv: executor.argv,
+        container_logger: options.container_logger,
+        fetch: options.fetch,
+        revocable_cpu_low_priority: options.revocable_cpu_low_priority,
+    };
+    let clock = Clock::start();
+    let opened = store::open(&work_dir, options.strict)?;
+    for (container, pid) in &opened.foreign_containers {
+        if let Err(error) = containerizer::adopt(&options.containerizer.runtime_dir, container.as_str(), *pid) {
+            tracing::warn!(%container, pid, %error, "cannot take over a container");
+        }
+    }
+    let sandbox_of = |id: &str| opened.recovered_state.sandbox(&work_dir, &ContainerId::new(id));
+    let (containers, recovered) =
+        Containers::start(options.containerizer, settings, runtime.clone(), inbox.clone(), sandbox_of)
+            .map_err(|error| Error::Containerizer(error.to_string()))?;
+
+    let facts = StaticInfo {
+        build: options.build.clone(),
+        pid: config.pid.clone(),
+        started: clock.now().wall,
+        flags: options.flags.iter().cloned().collect(),
+        capabilities: config.capabilities.iter().map(|capability| *capability as i32).collect(),
+        limits: options.history,
+    };
+    let publisher = Publisher::new(View::new(facts));
+    let core_metrics = Arc::new(Metrics::default());
+    config.boot_id = boot_id();
+    let mut core = Agent::new(config, seed()?, core_metrics.clone());
+    let mut outbox = Outbox::default();
+    let recovered_state = opened.recovered_state.clone();
+    let found = Recovery {
+        ended: ended(&recovered_state, &recovered, &work_dir),
+        alive: recovered.alive.into_iter().map(|(id, pid)| (ContainerId::new(id), pid)).collect(),
+        recovered_state: recovered_state.clone(),
+        sandboxes: store::sandboxes(&work_dir),
+        errors: opened.errors,
+    };
+    core.recover(clock.now(), found, &mut outbox).map_err(|incompatible| Error::Recovery {
+        reason: incompatible.to_string(),
+        records: state_paths(&work_dir),
+    })?;
+    core.start(clock.now(), &mut outbox);
+    let (ended, end) = end_channel();
+    let told = inbox.clone();
+    let stored = move |input| told.send_control(InboxItem::Input(input));
+    let singleflight = Singleflight::new(runtime.clone()).map_err(edge::Error::Thread)?;
+    let host = AgentHost {
+        core,
+        store: opened.write(recovered_state, stored)?,
+        publisher: publisher.clone(),
+        containers: containers.clone(),
+        work_dir,
+        runtime,
+        inbox: inbox.clone(),
+        ended,
+        end: Ended::default(),
+        outbox,
+        changes: Vec::new(),
+    };
+    let app = Arc::new(AgentApp {
+        inbox: inbox.clone(),
+        dropped: Dropped::default(),
+        files: Arc::new(files(options.log_file, publisher.clone())),
+        publisher,
+        containers,
+        core_metrics,
+        singleflight,
+        logging: Logging::new(options.set_log_level),
+        metrics_limit: metrics::rate_limit(),
+        statistics_limit: metrics::rate_limit(),
+        build: options.build,
+        flags: options.flags,
+        started: Instant::now(),
+    });
+    let running = launch("agent-core", bound, clock, host, inbox.clone(), app, end)?;
+    tokio::spawn(follow(detector, inbox.clone(), running.ended()));
+    Ok(running.with_unregister(Arc::new(move || inbox.send_control(InboxItem::Input(Input::Unregister)))))
+}
+
+fn directory(path: &Path) -> Result<(), Error> {
+    Ok(std::fs::create_dir_all(path).map_err(|source| edge::Error::Directory { path: path.to_owned(), source })?)
+}
+
+/// All that makes an agent go on as the one it was: without its own records it would take those of a Mesos agent again.
+fn state_paths(work_dir: &Path) -> String {
+    let (records, imported) = (work_dir.join("records"), work_dir.join("meta/slaves/latest"));
+    match imported.symlink_metadata() {
+        Ok(_) => format!("{} {}", records.display(), imported.display()),
+        Err(_) => records.display().to_string(),
+    }
+}
+
+/// What those have left that ended while no agent ran.
+fn ended(
+    recovered_state: &RecoveredState,
+    recovered: &Recovered,
+    work_dir: &Path,
+) -> BTreeMap<ContainerId, ContainerExit> {
+    let alive: BTreeSet<&str> = recovered.alive.iter().map(|(id, _)| id.as_str()).collect();
+    let statuses: BTreeMap<&str, i32> = recovered.ended.iter().map(|(id, status)| (id.as_str(), *status)).collect();
+    let exit = |id: &ContainerId| ContainerExit {
+        status: statuses.get(id.as_str()).copied(),
+        limitation: None,
+        last_updates: recovered_state
+            .sandbox(work_dir, id)
+            .map(|path| unacknowledged_updates::read(&path))
+            .unwrap_or_default(),
+    };
+    recovered_state.containers().filter(|id| !alive.contains(id.as_str())).map(|id| (id.clone(), exit(id))).collect()
+}
+
+/// Another one after every start of the machine (random(4)).
+fn boot_id() -> Option<String> {
+    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(id.trim().to_owned())
+}
+
+fn executor_program(given: Option<ExecutorProgram>) -> Result<ExecutorProgram, Error> {
+    match given {
+        Some(program) => Ok(program),
+        None => {
+            let path = std::env::current_exe();
+            let path = path.map_err(|source| Error::Executor { path: "/proc/self/exe".into(), source })?;
+            Ok(ExecutorProgram { path, argv: vec!["tepui".to_owned(), "executor".to_owned()] })
+        }
+    }
+}
+
+fn files(log: Option<std::path::PathBuf>, publisher: Arc<Publisher>) -> Files {
+    let attached = log.map(|file| ("/slave/log".to_owned(), file)).into_iter().collect();
+    let views = publisher.clone();
+    let resolve = Arc::new(move |path: &str| views.snapshot().resolve(path));
+    Files::new(attached, resolve, Arc::new(move || publisher.snapshot().sandboxes()))
+}

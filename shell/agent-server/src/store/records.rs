@@ -1,0 +1,359 @@
+//! The log of an agent's records.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use ::agent::{Input, Record, RecoveredState};
+use machine::StoreToken;
+use model::ContainerId;
+use store::damaged;
+use store::log::{Journal, Log, LogError, Writer, WriterEvent};
+use tracing::{error, info, warn};
+
+use super::{codec, import};
+use crate::Error;
+
+/// A log that has been read.
+pub struct OpenedLog {
+    log: Log,
+    pub recovered_state: RecoveredState,
+    /// Records that could not be read, with `--no-strict`.
+    pub errors: u64,
+    /// Processes of containers that another containerizer has started.
+    pub foreign_containers: Vec<(ContainerId, i32)>,
+}
+
+/// Reads what an earlier process of this agent has left below the work directory; the first time, what a C++ Mesos agent
+/// has. `strict`: what cannot be read is an error.
+pub fn open(work_dir: &Path, strict: bool) -> Result<OpenedLog, Error> {
+    let directory = work_dir.join("records");
+    // Sandboxes are of an agent that was registered, so its records were confirmed.
+    let existed = !directories(&work_dir.join("slaves")).is_empty();
+    if !Log::exists(&directory) {
+        let refused = match damaged::unresolved(&directory) {
+            // Who wants a new agent removes the directory; files that are missing in it did not go by intention.
+            None if existed && directory.is_dir() => Some(
+                damaged::mark_damaged(&directory, "its files are missing")
+                    .map_err(|source| edge::Error::Directory { path: directory.clone(), source })?,
+            ),
+            refused => refused,
+        };
+        return match refused {
+            Some(refused) if strict => Err(damaged_error(directory, refused, None)),
+            // Not what a Mesos agent has left: this agent was another since.
+            Some(refused) => start_fresh(&directory, &refused.reason),
+            None => {
+                let (log, _) = Log::open(&directory).map_err(Error::Records)?;
+                import_mesos_state(work_dir, log, strict)
+            }
+        };
+    }
+    let (log, replay, mut errors) = match Log::open_known(&directory, existed) {
+        Ok((log, replay)) => (log, replay, 0),
+        Err(damage) if damage.is_damage() => match damaged::mark_damaged(&directory, &damage.to_string()) {
+            Ok(refused) if strict => return Err(damaged_error(directory, refused, Some(damage))),
+            Ok(refused) => return start_fresh(&directory, &refused.reason),
+            Err(error) => {
+                warn!(%error, "cannot keep damaged records aside");
+                return Err(Error::Records(damage));
+            }
+        },
+        Err(error) => return Err(Error::Records(error)),
+    };
+    // Somebody has put good records there.
+    clear_damage_marker(&directory)?;
+    // The first start was killed before it wrote anything.
+    if replay.records.is_empty() {
+        return import_mesos_state(work_dir, log, strict);
+    }
+    if replay.torn > 0 {
+        warn!(
+            "dropped {} bytes of a record that the earlier process had not finished writing; if it was not killed, the file \
+             has been cut short, and tasks may be missing",
+            replay.torn
+        );
+    }
+    let mut recovered_state = RecoveredState::default();
+    for bytes in &replay.records {
+        match codec::decode(bytes) {
+            Ok(Some(record)) => {
+                recovered_state.apply(&record);
+            }
+            Ok(None) => warn!("passing over a record of a later version"),
+            Err(source) if strict => return Err(Error::Record { directory, source }),
+            Err(error) => {
+                errors += 1;
+                error!(%error, "passing over a record that cannot be read");
+            }
+        }
+    }
+    Ok(OpenedLog { log, recovered_state, errors, foreign_containers: Vec::new() })
+}
+
+/// With --no-strict, and the records that cannot be read kept aside.
+fn start_fresh(directory: &Path, reason: &str) -> Result<OpenedLog, Error> {
+    error!(reason, "starting without records, as a new agent: those that were there cannot be read and are kept aside");
+    let (mut log, _) = Log::open(directory).map_err(Error::Records)?;
+    // An empty one would be that of a first start.
+    log.compact([codec::encode(&Record::Reset)]).map_err(Error::Records)?;
+    clear_damage_marker(directory)?;
+    Ok(OpenedLog { log, recovered_state: RecoveredState::default(), errors: 1, foreign_containers: Vec::new() })
+}
+
+fn clear_damage_marker(directory: &Path) -> Result<(), Error> {
+    let failed = |source| edge::Error::Directory { path: directory.to_owned(), source };
+    Ok(damaged::clear_marker(directory).map_err(failed)?)
+}
+
+fn damaged_error(path: PathBuf, refused: damaged::DamageMarker, damage: Option<LogError>) -> Error {
+    let kept = refused.kept.clone();
+    let source: Box<dyn std::error::Error + Send + Sync> = match damage {
+        Some(damage) => damage.into(),
+        None => refused.into(),
+    };
+    Error::RecordsDamaged { path, kept, source }
+}
+
+/// The first time.
+fn import_mesos_state(work_dir: &Path, mut log: Log, strict: bool) -> Result<OpenedLog, Error> {
+    let imported = import::read(&work_dir.join("meta"), strict)?;
+    let recovered_state: RecoveredState = imported.records.into_iter().collect();
+    if !recovered_state.is_new() {
+        info!("taking over the state of a Mesos agent in {}", work_dir.join("meta").display());
+        let records = recovered_state.records();
+        log.compact(records.iter().map(codec::encode)).map_err(Error::Records)?;
+    }
+    Ok(OpenedLog { log, recovered_state, errors: imported.errors, foreign_containers: imported.pids })
+}
+
+impl OpenedLog {
+    /// From now on records are written.
+    pub fn write(
+        self,
+        recovered_state: RecoveredState,
+        tell: impl Fn(Input) + Send + 'static,
+    ) -> Result<Records, Error> {
+        let journal = RecordJournal { recovered_state, tell };
+        Ok(Records(Writer::start(self.log, journal).map_err(edge::Error::Thread)?))
+    }
+}
+
+/// Makes records durable, in order, and then has `Input::Stored` delivered for each.
+pub struct Records(Writer<(StoreToken, Record)>);
+
+impl Records {
+    /// Waits when the disk is far behind: an agent that cannot write down what it does must not do more.
+    pub fn store(&self, token: StoreToken, record: Record) {
+        // A writer that has failed has said so, and the agent is about to end.
+        let _ = self.0.write((token, record));
+    }
+
+    #[cfg(test)]
+    pub fn statistics(&self) -> &store::log::Statistics {
+        self.0.statistics()
+    }
+}
+
+/// Knows what is in the log, and tells the core what is durable.
+struct RecordJournal<F> {
+    recovered_state: RecoveredState,
+    tell: F,
+}
+
+impl<F: Fn(Input) + Send + 'static> Journal for RecordJournal<F> {
+    type Entry = (StoreToken, Record);
+
+    fn encode(&mut self, (_, record): &Self::Entry) -> Option<Vec<u8>> {
+        // Before it is durable: what comes of it is looked at afterwards only.
+        self.recovered_state.apply(record).then(|| codec::encode(record))
+    }
+
+    fn durable(&mut self, entries: Vec<Self::Entry>) {
+        for (token, _) in entries {
+            (self.tell)(Input::Stored(token));
+        }
+    }
+
+    fn snapshot(&mut self) -> Vec<Vec<u8>> {
+        self.recovered_state.records().iter().map(codec::encode).collect()
+    }
+
+    fn on_event(&mut self, event: WriterEvent) {
+        match event {
+            WriterEvent::Stalled(full) => {
+                error!(
+                    error = with_source(&full),
+                    "the disk is full: nothing is started or confirmed until there is room"
+                );
+            }
+            WriterEvent::Resumed => info!("there is room on the disk again"),
+            WriterEvent::Failed(failed) => {
+                let reason = format!("cannot write records: {}", with_source(&failed));
+                (self.tell)(Input::StoreFailed(reason));
+            }
+        }
+    }
+}
+
+fn with_source(error: &LogError) -> String {
+    match std::error::Error::source(error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}
+
+/// Directories of runs of executors, whoever they were of, and for how long nothing has come or gone in them.
+pub fn sandboxes(work_dir: &Path) -> Vec<(PathBuf, Duration)> {
+    let mut level = vec![work_dir.join("slaves")];
+    for below in ["", "frameworks", "", "executors", "", "runs"] {
+        level = match below {
+            "" => level.iter().flat_map(|path| directories(path)).collect(),
+            name => level.into_iter().map(|path| path.join(name)).collect(),
+        };
+    }
+    let now = SystemTime::now();
+    let age = |path: &Path| now.duration_since(path.metadata().ok()?.modified().ok()?).ok();
+    let runs = level.iter().flat_map(|path| directories(path));
+    // A clock that was set back makes them young, not old.
+    runs.map(|path| (age(&path).unwrap_or_default(), path)).map(|(age, path)| (path, age)).collect()
+}
+
+/// Not those that links lead to.
+fn directories(path: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+    entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+    use std::fs;
+
+    use super::*;
+
+    /// A work directory with the records of an agent, and where their log is.
+    fn written() -> (tempfile::TempDir, PathBuf) {
+        let work_dir = tempfile::tempdir().unwrap();
+        let directory = work_dir.path().join("records");
+        let (mut log, _) = Log::open(&directory).unwrap();
+        let records = [Record::BootId("b1".to_owned()), Record::BootId("b2".to_owned())];
+        log.compact(records.iter().map(codec::encode)).unwrap();
+        (work_dir, directory.join("0000000002.log"))
+    }
+
+    fn boot(opened: Result<OpenedLog, Error>) -> Vec<Record> {
+        opened.unwrap().recovered_state.records()
+    }
+
+    #[test]
+    fn damaged_records_are_kept_aside_and_no_new_agent_takes_their_place() {
+        let (work_dir, path) = written();
+        let good = fs::read(&path).unwrap();
+        let mut flipped = [good.clone(), good[16..].to_vec()].concat();
+        flipped[16 + 12 + 4] ^= 1;
+        let damage = [
+            ("empty", Vec::new()),
+            ("foreign", b"this is no log at all, but quite long".to_vec()),
+            ("truncated in its header", good[..9].to_vec()),
+            ("truncated in its first records", good[..good.len() - 1].to_vec()),
+            ("damaged before its end", flipped),
+        ];
+        for (number, (what, bytes)) in (1..).zip(&damage) {
+            fs::write(&path, bytes).unwrap();
+            let kept = work_dir.path().join(format!("records.damaged-{number}"));
+            for start in ["the first", "the next", "the one after"] {
+                let refused = open(work_dir.path(), true).err();
+                let is_it = matches!(&refused, Some(Error::RecordsDamaged { kept: at, .. }) if *at == kept);
+                assert!(is_it, "{what}: {start} start: {refused:?}");
+            }
+            assert_eq!(fs::read(kept.join(path.file_name().unwrap())).unwrap(), *bytes, "{what}");
+            // A good copy is put in their place.
+            fs::create_dir(path.parent().unwrap()).unwrap();
+            fs::write(&path, &good).unwrap();
+            assert_eq!(boot(open(work_dir.path(), true)).len(), 1, "{what}");
+            assert!(!work_dir.path().join("records.refused").exists(), "{what}");
+        }
+    }
+
+    /// Nobody was told that it is durable.
+    #[test]
+    fn a_first_write_that_a_crash_cut_short_is_no_damage() {
+        let work_dir = tempfile::tempdir().unwrap();
+        drop(open(work_dir.path(), true).unwrap());
+        let path = work_dir.path().join("records/0000000001.log");
+        let torn = [fs::read(&path).unwrap(), b"tplf\x10\0".to_vec()].concat();
+        fs::write(&path, &torn).unwrap();
+        assert!(boot(open(work_dir.path(), true)).is_empty());
+        // But one that has sandboxes had its id confirmed.
+        fs::create_dir_all(work_dir.path().join("slaves/m-S1")).unwrap();
+        fs::write(&path, &torn).unwrap();
+        let refused = open(work_dir.path(), true).err();
+        assert!(matches!(&refused, Some(Error::RecordsDamaged { .. })), "{refused:?}");
+        assert_eq!(fs::read(work_dir.path().join("records.damaged-1/0000000001.log")).unwrap(), torn, "kept as it was");
+    }
+
+    /// A kill between the making of the log and what is written first.
+    #[test]
+    fn a_first_start_that_was_killed_is_begun_again() {
+        let work_dir = tempfile::tempdir().unwrap();
+        fs::create_dir(work_dir.path().join("meta")).unwrap();
+        fs::write(work_dir.path().join("meta/boot_id"), "of a Mesos agent").unwrap();
+        drop(Log::open(&work_dir.path().join("records")).unwrap());
+        let boot = |opened: OpenedLog| opened.recovered_state.records();
+        let taken = boot(open(work_dir.path(), true).unwrap());
+        assert!(matches!(&taken[..], [Record::BootId(id)] if id == "of a Mesos agent"), "{taken:?}");
+
+        // But not for who has decided to begin anew.
+        let path = work_dir.path().join("records/0000000001.log");
+        for log in [path.clone(), path.with_file_name("0000000002.log")] {
+            fs::write(log, b"nothing").unwrap();
+        }
+        assert!(boot(open(work_dir.path(), false).unwrap()).is_empty());
+        assert!(boot(open(work_dir.path(), true).unwrap()).is_empty());
+    }
+
+    #[test]
+    fn records_that_are_missing_are_damage_and_no_records_are_an_operators_decision() {
+        let (work_dir, path) = written();
+        fs::create_dir_all(work_dir.path().join("slaves/m-S1")).unwrap();
+        fs::remove_file(&path).unwrap();
+        for _ in 0..2 {
+            let refused = open(work_dir.path(), true).err().and_then(|error| Some(error.source()?.to_string()));
+            assert!(refused.as_ref().is_some_and(|said| said.contains("its files are missing")), "{refused:?}");
+        }
+        fs::remove_file(work_dir.path().join("records.refused")).unwrap();
+        assert!(open(work_dir.path(), true).unwrap().recovered_state.is_new());
+        fs::remove_dir_all(path.parent().unwrap()).unwrap();
+        assert!(open(work_dir.path(), true).unwrap().recovered_state.is_new());
+    }
+
+    #[test]
+    fn without_strictness_an_agent_begins_anew_once() {
+        for refused_before in [true, false] {
+            let (work_dir, path) = written();
+            fs::write(&path, b"nothing").unwrap();
+            if refused_before {
+                assert!(open(work_dir.path(), true).is_err());
+            }
+            let opened = open(work_dir.path(), false).unwrap();
+            assert!(opened.recovered_state.is_new() && opened.errors == 1);
+            drop(opened);
+            assert!(work_dir.path().join("records.damaged-1").exists());
+            // It is an agent like any other from then on.
+            assert_eq!(open(work_dir.path(), true).unwrap().errors, 0);
+        }
+    }
+
+    #[test]
+    fn what_a_later_version_wrote_stays_where_it_is() {
+        let (work_dir, path) = written();
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[8] = 9;
+        fs::write(&path, &bytes).unwrap();
+        for strict in [true, false] {
+            let refused = open(work_dir.path(), strict).err();
+            assert!(matches!(refused, Some(Error::Records(LogError::TooNew { .. }))), "{refused:?}");
+        }
+        assert_eq!(fs::read(&path).unwrap(), bytes);
+    }
+}

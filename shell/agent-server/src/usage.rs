@@ -1,0 +1,79 @@
+//! What containers use and how full the disk is.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use ::agent::{ContainerUsage, LoadAverage, MachineUsage};
+use messages::v1;
+use model::ContainerId;
+
+use super::containers::Containers;
+use edge::endpoints::info::System;
+
+/// Fraction of the file system in use, as `df` computes it: of what users may have.
+pub fn disk(path: &Path) -> io::Result<f64> {
+    let stat = rustix::fs::statvfs(path)?;
+    let used = stat.f_blocks.saturating_sub(stat.f_bfree) as f64;
+    let available = stat.f_bavail as f64;
+    Ok(if used + available > 0.0 { used / (used + available) } else { 0.0 })
+}
+
+/// What the core decides about oversubscription with.
+pub fn machine(containers: &Containers) -> MachineUsage {
+    let measured = containers.live().into_iter().filter_map(|id| {
+        let usage = containers.usage(&id)?;
+        let cpu_seconds = usage.cpus_user_secs? + usage.cpus_system_secs.unwrap_or_default();
+        let memory_bytes = usage.mem_rss_bytes.or(usage.mem_total_bytes)?;
+        Some((id, ContainerUsage { cpu_seconds, memory_bytes }))
+    });
+    MachineUsage { containers: measured.collect(), ..system() }
+}
+
+/// The machine, and no container.
+pub fn system() -> MachineUsage {
+    let system = System::read();
+    MachineUsage {
+        processors: Some(system.cpus as u32),
+        cpu_waiting: system.cpu_waiting,
+        containers: BTreeMap::new(),
+        load: system.load.map(|[_, five_minutes, fifteen_minutes]| LoadAverage { five_minutes, fifteen_minutes }),
+        memory_available: system.memory_available.zip(system.memory_total).map(|(available, total)| available / total),
+    }
+}
+
+/// Measures all of them; those that are over are left out.
+pub fn measure(containers: &Containers, wanted: &[ContainerId]) -> BTreeMap<ContainerId, views::agent::Usage> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+    let measured = wanted.iter().filter_map(|id| {
+        let usage = containers.usage(id)?;
+        let measured = views::agent::Usage { statistics: Some(statistics(&usage, now)), status: None };
+        Some((id.clone(), measured))
+    });
+    measured.collect()
+}
+
+fn statistics(usage: &containerizer::Usage, now: f64) -> v1::ResourceStatistics {
+    let small = |count: Option<u64>| count.and_then(|count| u32::try_from(count).ok());
+    v1::ResourceStatistics {
+        timestamp: now,
+        processes: small(usage.processes),
+        threads: small(usage.threads),
+        cpus_user_time_secs: usage.cpus_user_secs,
+        cpus_system_time_secs: usage.cpus_system_secs,
+        cpus_limit: usage.cpus_limit,
+        cpus_nr_periods: small(usage.cpus_nr_periods),
+        cpus_nr_throttled: small(usage.cpus_nr_throttled),
+        cpus_throttled_time_secs: usage.cpus_throttled_secs,
+        mem_total_bytes: usage.mem_total_bytes,
+        mem_rss_bytes: usage.mem_rss_bytes,
+        mem_file_bytes: usage.mem_file_bytes,
+        mem_anon_bytes: usage.mem_anon_bytes,
+        mem_mapped_file_bytes: usage.mem_mapped_file_bytes,
+        mem_swap_bytes: usage.mem_swap_bytes,
+        mem_limit_bytes: usage.mem_limit_bytes,
+        mem_soft_limit_bytes: usage.mem_soft_limit_bytes,
+        ..Default::default()
+    }
+}

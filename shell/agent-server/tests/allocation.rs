@@ -1,0 +1,332 @@
+//! Who gets what, end to end: partitions that lend and take back, limits of quota, the whitelist, idle resources that are
+//! offered twice, and the reasons that `/explain` gives meanwhile. Real tasks of a master and an agent, over HTTP.
+//!
+//! Not run by the test harness, since the agent starts this program again as the executor.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "../../master-server/tests/support/mod.rs"]
+mod support;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use agent_server::{AgentOptions, ExecutorProgram, start};
+use edge::Running;
+use master_server::MasterOptions;
+use model::Upid;
+use serde_json::{Value, json};
+use support::{Scheduler, TIMEOUT, call, get, master_with, request};
+
+fn main() -> ExitCode {
+    if std::env::args().nth(1).as_deref() == Some("executor") {
+        return executor::main();
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.expect("a runtime").block_on(async {
+        a_partition_lends_and_takes_back().await;
+        a_limit_ends_what_is_offered().await;
+        the_whitelist_is_watched().await;
+        what_lies_idle_is_offered_again_until_the_machine_suffers().await;
+    });
+    ExitCode::SUCCESS
+}
+
+struct Cluster {
+    master: Running,
+    agent: Running,
+    _work: tempfile::TempDir,
+}
+
+impl Cluster {
+    /// One agent with four processors and 1024 MB.
+    async fn start(change: impl FnOnce(&mut MasterOptions)) -> Self {
+        Self::with(change, |_| {}).await
+    }
+
+    async fn with(change: impl FnOnce(&mut MasterOptions), change_agent: impl FnOnce(&mut agent::Config)) -> Self {
+        let work = tempfile::tempdir().expect("a directory");
+        let master = master_with(change);
+        let resources = resources::Resources::parse("cpus:4;mem:1024", "*").expect("resources");
+        let pid: Upid = "slave(1)@127.0.0.1:0".parse().expect("a pid");
+        let mut config = agent::Config::new(pid, "localhost", work.path(), resources);
+        config.registration_backoff_factor = Duration::from_millis(1);
+        change_agent(&mut config);
+        let mut options = AgentOptions::new(Ipv4Addr::LOCALHOST, 0, master.address.to_string(), config);
+        options.containerizer.launcher = containerizer::Launcher::Posix;
+        let path = std::env::current_exe().expect("this program");
+        options.executor = Some(ExecutorProgram { path, argv: vec!["sharing".to_owned(), "executor".to_owned()] });
+        let agent = start(options).expect("the agent starts");
+        let cluster = Cluster { master, agent, _work: work };
+        cluster.until("/slaves", |slaves| slaves["slaves"][0]["active"] == true).await;
+        cluster
+    }
+
+    /// What a GET says once it is as wanted.
+    async fn until(&self, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let begun = Instant::now();
+        loop {
+            let answer = get(self.master.address, path).await.json();
+            if wanted(&answer) {
+                return answer;
+            }
+            assert!(begun.elapsed() < TIMEOUT, "{path}: {answer}");
+        }
+    }
+
+    async fn framework(&self, role: &str) -> Framework {
+        self.framework_that_can(role, &[]).await
+    }
+
+    async fn framework_that_can(&self, role: &str, more: &[&str]) -> Framework {
+        let capabilities = ["PARTITION_AWARE", "MULTI_ROLE"].iter().chain(more);
+        let info = json!({
+            "user": "root",
+            "name": format!("of {role}"),
+            "roles": [role],
+            "capabilities": capabilities.map(|capability| json!({ "type": capability })).collect::<Vec<_>>(),
+        });
+        let scheduler = Scheduler::subscribe(self.master.address, &info.to_string()).await;
+        Framework { scheduler, master: self.master.address, role: role.to_owned() }
+    }
+
+    async fn partition(&self, id: &str, terms: Value) {
+        let body = terms.to_string();
+        let head = format!("PUT /partitions/{id} HTTP/1.1\r\nContent-Length: {}\r\n\r\n", body.len());
+        let answer = request(self.master.address, head + &body).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+
+    async fn quota(&self, role: &str, limits: Value) {
+        let config = json!({ "role": role, "limits": limits });
+        let update = json!({ "type": "UPDATE_QUOTA", "update_quota": { "quota_configs": [config] } });
+        let answer = call(self.master.address, "/api/v1", &update.to_string()).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+
+    /// Until `/explain` has this reason, and no other, for a framework.
+    async fn explains(&self, framework: &Framework, code: &str) -> Value {
+        let path = format!("/explain?framework={}", framework.scheduler.framework);
+        let only = |answer: &Value| {
+            let summary = answer["standings"][0]["summary"].as_array().cloned().unwrap_or_default();
+            summary.len() == 1 && summary[0]["code"] == code
+        };
+        let answer = self.until(&path, only).await;
+        assert_eq!(answer["standings"][0]["role"], framework.role.as_str());
+        answer["standings"][0]["details"][0]["reasons"][0].clone()
+    }
+
+    async fn stop(self) {
+        self.agent.unregister();
+        self.agent.wait().await;
+    }
+}
+
+struct Framework {
+    scheduler: Scheduler,
+    master: SocketAddr,
+    role: String,
+}
+
+impl Framework {
+    /// Heartbeats keep the stream alive, so the wait has an end of its own.
+    async fn event(&mut self, kind: &str) -> Value {
+        let event = tokio::time::timeout(TIMEOUT, self.scheduler.stream.event_of(kind)).await;
+        event.unwrap_or_else(|_| panic!("{} never sees {kind}", self.role))
+    }
+
+    /// The next offer has exactly so much.
+    async fn is_offered(&mut self, cpus: f64, mem: f64) -> Value {
+        let offers = self.event("OFFERS").await["offers"]["offers"].clone();
+        let amount = |name: &str| {
+            let resources = offers[0]["resources"].as_array().expect("resources");
+            let of_name = resources.iter().filter(|resource| resource["name"] == name);
+            of_name.filter_map(|resource| resource["scalar"]["value"].as_f64()).sum::<f64>()
+        };
+        assert_eq!((amount("cpus"), amount("mem")), (cpus, mem), "{offers}");
+        assert_eq!(offers.as_array().map(Vec::len), Some(1), "{offers}");
+        offers[0].clone()
+    }
+
+    /// An offer that is followed by no better one: what was estimated from the first measurement is rescinded soon.
+    async fn is_offered_revocable_processors(&mut self) -> Value {
+        loop {
+            let offer = self.event("OFFERS").await["offers"]["offers"][0].clone();
+            let resources = offer["resources"].as_array().expect("resources");
+            let is_revocable = |name: &str| resources.iter().any(|r| r["name"] == name && r["revocable"].is_object());
+            if is_revocable("cpus") && is_revocable("mem") {
+                return offer;
+            }
+        }
+    }
+
+    async fn accepts(&self, offer: &Value, tasks: Vec<Value>) {
+        let operations = json!([{ "type": "LAUNCH", "launch": { "task_infos": tasks } }]);
+        let accept =
+            json!({ "offer_ids": [offer["id"]], "operations": operations, "filters": { "refuse_seconds": 3600 } });
+        self.calls("ACCEPT", "accept", accept).await;
+    }
+
+    async fn declines(&self, offer: &Value, seconds: u32) {
+        let decline = json!({ "offer_ids": [offer["id"]], "filters": { "refuse_seconds": seconds } });
+        self.calls("DECLINE", "decline", decline).await;
+    }
+
+    fn sleeper(&self, id: &str, offer: &Value, cpus: f64, mem: f64) -> Value {
+        let scalar = |name: &str, value: f64| json!({ "name": name, "type": "SCALAR", "scalar": { "value": value }, "allocation_info": { "role": self.role } });
+        json!({
+            "name": id,
+            "task_id": { "value": id },
+            "agent_id": offer["agent_id"],
+            "resources": [scalar("cpus", cpus), scalar("mem", mem)],
+            "command": { "shell": false, "value": "/bin/sleep", "arguments": ["sleep", "1000"] },
+        })
+    }
+
+    /// The status with which a task gets to a state, acknowledged like those before.
+    async fn sees(&mut self, task: &str, state: &str) -> Value {
+        loop {
+            let status = self.event("UPDATE").await["update"]["status"].clone();
+            if status["uuid"].is_string() {
+                let acknowledge =
+                    json!({ "agent_id": status["agent_id"], "task_id": status["task_id"], "uuid": status["uuid"] });
+                self.calls("ACKNOWLEDGE", "acknowledge", acknowledge).await;
+            }
+            if status["task_id"]["value"] == task && status["state"] == state {
+                return status;
+            }
+            let early = ["TASK_STARTING", "TASK_RUNNING"].iter().any(|early| status["state"] == *early);
+            assert!(early, "{status}");
+        }
+    }
+
+    async fn calls(&self, kind: &str, field: &str, content: Value) {
+        let answer = self.scheduler.call(self.master, &format!(r#""type":"{kind}","{field}":{content}"#)).await;
+        assert_eq!(answer.status, 202, "{}", answer.text());
+    }
+}
+
+async fn a_partition_lends_and_takes_back() {
+    let cluster = Cluster::start(|_| {}).await;
+    let night = json!({ "role": "night", "resources": { "cpus": { "max": 4 } }, "preemptible": true });
+    let day = json!({ "role": "day", "resources": { "cpus": { "min": 3 }, "mem": { "min": 512 } }, "priority": 1 });
+    cluster.partition("night", night).await;
+    cluster.partition("day", day).await;
+
+    // By day nobody is there: the night borrows everything.
+    let mut night = cluster.framework("night").await;
+    let offer = night.is_offered(4.0, 1024.0).await;
+    let tasks = vec![night.sleeper("small", &offer, 1.0, 128.0), night.sleeper("large", &offer, 2.5, 512.0)];
+    night.accepts(&offer, tasks).await;
+    night.sees("large", "TASK_RUNNING").await;
+    cluster.explains(&night, "REFUSED").await;
+    let shown = get(cluster.master.address, "/partitions/night").await.json();
+    assert_eq!(shown["borrowed"]["cpus"], 3.5, "{shown}");
+
+    // The day wants its own: first what is free, then what it lent. The smallest task that is enough ends.
+    let mut day = cluster.framework("day").await;
+    let rest = day.is_offered(0.5, 384.0).await;
+    let ended = night.sees("large", "TASK_GONE").await;
+    assert_eq!(ended["reason"], "REASON_CONTAINER_PREEMPTED", "{ended}");
+    assert_eq!(ended["source"], "SOURCE_MASTER");
+    let message = ended["message"].as_str().expect("a message");
+    assert!(message.contains("'day'") && message.contains("'night'"), "{message}");
+    let back = day.is_offered(2.5, 512.0).await;
+
+    // What the day declines is still its own.
+    day.declines(&rest, 3600).await;
+    day.declines(&back, 3600).await;
+    let all = day.is_offered(3.0, 896.0).await;
+    day.declines(&all, 3600).await;
+    let mut other = cluster.framework("other").await;
+    other.is_offered(0.0, 384.0).await;
+    let reason = cluster.explains(&other, "KEPT_FOR_GUARANTEES").await;
+    assert!(reason["text"].as_str().is_some_and(|text| text.contains("day")), "{reason}");
+
+    // It needs it no longer. The night holds less than the other framework, in its dominant resource.
+    day.calls("SUPPRESS", "suppress", json!({})).await;
+    night.is_offered(3.0, 512.0).await;
+    let metrics = get(cluster.master.address, "/metrics/snapshot").await.json();
+    assert_eq!(metrics["master/partition_preemptions"], 1.0);
+    cluster.stop().await;
+}
+
+async fn a_limit_ends_what_is_offered() {
+    let cluster = Cluster::start(|_| {}).await;
+    cluster.quota("dev", json!({ "cpus": { "value": 1 }, "mem": { "value": 256 } })).await;
+    let mut dev = cluster.framework("dev").await;
+    let offer = dev.is_offered(1.0, 256.0).await;
+    dev.accepts(&offer, vec![dev.sleeper("t", &offer, 0.5, 128.0)]).await;
+    dev.sees("t", "TASK_RUNNING").await;
+    // What the launch left over was declined with it: only that much had been offered.
+    cluster.explains(&dev, "QUOTA_LIMIT").await;
+    dev.calls("REVIVE", "revive", json!({})).await;
+    dev.is_offered(0.5, 128.0).await;
+    let reason = cluster.explains(&dev, "QUOTA_LIMIT").await;
+    assert!(reason["text"].as_str().is_some_and(|text| text.contains("dev")), "{reason}");
+
+    cluster.quota("dev", json!({ "cpus": { "value": 3 }, "mem": { "value": 256 } })).await;
+    dev.is_offered(2.0, 0.0).await;
+    cluster.quota("dev", json!({})).await;
+    dev.is_offered(1.0, 768.0).await;
+    let roles = get(cluster.master.address, "/roles").await.json();
+    assert_eq!(roles["roles"][0]["quota"]["consumed"]["cpus"], 0.5, "{roles}");
+    cluster.stop().await;
+}
+
+async fn the_whitelist_is_watched() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("whitelist");
+    std::fs::write(&file, "elsewhere\n").expect("written");
+    let cluster = Cluster::start(|options| options.whitelist = Some(file.clone())).await;
+    let mut framework = cluster.framework("dev").await;
+    cluster.explains(&framework, "NOT_WHITELISTED").await;
+    std::fs::write(&file, "elsewhere\nlocalhost\n").expect("written");
+    framework.is_offered(4.0, 1024.0).await;
+    cluster.stop().await;
+}
+
+/// The limit is a load that any machine has on which one of the tasks never rests.
+async fn what_lies_idle_is_offered_again_until_the_machine_suffers() {
+    let cluster = Cluster::with(
+        |_| {},
+        |agent| {
+            agent.estimator = agent::ResourceEstimator::Load { margin: 0.1 };
+            agent.oversubscribed_resources_interval = Duration::from_secs(1);
+            agent.qos = agent::QosController { load_5min: Some(0.0), ..agent::QosController::default() };
+            // Time enough to launch something.
+            agent.qos_correction_interval_min = Duration::from_secs(5);
+        },
+    )
+    .await;
+    let mut owner = cluster.framework("dev").await;
+    let offer = owner.is_offered(4.0, 1024.0).await;
+    owner.accepts(&offer, vec![owner.sleeper("idle", &offer, 4.0, 1024.0)]).await;
+    owner.sees("idle", "TASK_RUNNING").await;
+
+    // Only those see it who know that it can be taken away.
+    let mut spot = cluster.framework_that_can("spot", &["REVOCABLE_RESOURCES"]).await;
+    let offer = spot.is_offered_revocable_processors().await;
+    spot.declines(&offer, 0).await;
+    let plain = cluster.framework("plain").await;
+    cluster.explains(&plain, "FRAMEWORK_LACKS_CAPABILITY").await;
+    let offer = spot.is_offered_revocable_processors().await;
+    let mut busy = spot.sleeper("busy", &offer, 1.0, 32.0);
+    for resource in busy["resources"].as_array_mut().expect("resources") {
+        resource["revocable"] = json!({});
+    }
+    busy["command"] = json!({ "value": "while :; do :; done" });
+    spot.accepts(&offer, vec![busy]).await;
+    let ended = spot.sees("busy", "TASK_GONE").await;
+    assert_eq!(ended["reason"], "REASON_CONTAINER_PREEMPTED", "{ended}");
+    assert_eq!(ended["source"], "SOURCE_AGENT", "{ended}");
+
+    let state = get(cluster.master.address, "/tasks").await.json();
+    let tasks = state["tasks"].as_array().expect("tasks").iter();
+    let idle: Vec<_> = tasks.filter(|task| task["id"] == "idle").map(|task| &task["state"]).collect();
+    assert_eq!(idle, ["TASK_RUNNING"], "what was allocated for good stays");
+    let metrics = get(cluster.agent.address, "/metrics/snapshot").await.json();
+    assert_eq!(metrics["slave/executors_preempted"], 1.0);
+    cluster.stop().await;
+}

@@ -1,0 +1,580 @@
+//! An agent is killed at the worst moments and started again: its tasks go on, and nothing is said twice or not at all.
+//!
+//! Not run by the test harness: this program is also the agent that is killed, and its executor.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "../../master-server/tests/support/mod.rs"]
+mod support;
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitCode};
+use std::time::{Duration, Instant};
+
+use agent_server::{AgentOptions, ExecutorProgram, start};
+use containerizer::Launcher;
+use edge::Running;
+use model::Upid;
+use serde_json::{Value, json};
+use support::{Scheduler, TIMEOUT, find, get, master, until};
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().collect();
+    match arguments.get(1).map(String::as_str) {
+        Some("executor") => return executor::main(),
+        Some("agent") => return agent(&arguments[2], Path::new(&arguments[3]), arguments[4].parse().expect("a port")),
+        _ => {}
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.expect("a runtime").block_on(async {
+        for launcher in launchers() {
+            a_task_outlives_the_agent_and_its_output_is_whole(launcher).await;
+            a_task_that_ends_meanwhile_is_reported(launcher).await;
+            what_ended_before_is_still_shown(launcher).await;
+            an_executor_that_did_not_wait_for_the_agent_is_reported(launcher).await;
+            an_executor_that_was_killed_meanwhile_is_missed(launcher).await;
+            an_unacknowledged_update_comes_again_with_the_same_uuid(launcher).await;
+        }
+        a_kill_at_any_moment_of_a_launch_forgets_nothing().await;
+        let many = std::env::var("RECOVERY_CONTAINERS").ok().and_then(|number| number.parse().ok());
+        many_containers_are_found_again(many.unwrap_or(20)).await;
+        without_checkpointing_nothing_is_left().await;
+        an_executor_that_hangs_is_ended().await;
+        another_configuration_is_refused().await;
+    });
+    ExitCode::SUCCESS
+}
+
+/// Linux needs root, and cgroups to write to.
+fn launchers() -> Vec<Launcher> {
+    let directory = tempfile::tempdir().expect("a directory");
+    let config = containerizer::Config {
+        launcher: Launcher::Linux,
+        runtime_dir: directory.path().join("run"),
+        cgroups_root: cgroups_root(directory.path()),
+        ..containerizer::Config::default()
+    };
+    match containerizer::Containerizer::new(config, |_| {}) {
+        Ok(containerizer) => {
+            containerizer.stop();
+            vec![Launcher::Posix, Launcher::Linux]
+        }
+        Err(error) => {
+            eprintln!("SKIPPED: the linux launcher: {error}");
+            vec![Launcher::Posix]
+        }
+    }
+}
+
+fn cgroups_root(work: &Path) -> String {
+    let name = work.file_name().and_then(|name| name.to_str()).expect("a name");
+    format!("tepui-test-{}", name.trim_start_matches('.'))
+}
+
+/// The cgroups of the containers of an agent, in all hierarchies.
+fn cgroups(work: &Path) -> Vec<PathBuf> {
+    let top = Path::new("/sys/fs/cgroup");
+    let hierarchies = std::fs::read_dir(top).into_iter().flatten().flatten().map(|entry| entry.path());
+    let roots = hierarchies.chain([top.to_owned()]).map(|path| path.join(cgroups_root(work)));
+    let below = roots.flat_map(|root| std::fs::read_dir(root).into_iter().flatten().flatten());
+    below.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
+}
+
+/// The agent's process.
+fn agent(master: &str, work: &Path, port: u16) -> ExitCode {
+    let cpus = match work {
+        work if work.join("fewer").exists() => "cpus:1;mem:512",
+        work if work.join("large").exists() => "cpus:1000;mem:1000000",
+        _ => "cpus:2;mem:512",
+    };
+    let resources = resources::Resources::parse(cpus, "*").expect("resources");
+    let pid: Upid = "slave(1)@127.0.0.1:0".parse().expect("a pid");
+    let mut config = agent::Config::new(pid, "localhost", work, resources);
+    config.registration_backoff_factor = Duration::from_millis(1);
+    if work.join("impatient").exists() {
+        config.recovery_timeout = Duration::from_secs(2);
+    }
+    let mut options = AgentOptions::new(Ipv4Addr::LOCALHOST, port, master, config);
+    options.containerizer.launcher = Launcher::Posix;
+    if work.join("linux").exists() {
+        let isolation = ["cgroups/cpu", "cgroups/mem", "cgroups/pids", "namespaces/pid", "filesystem/linux"];
+        options.containerizer.launcher = Launcher::Linux;
+        options.containerizer.isolation = isolation.map(str::to_owned).to_vec();
+        options.containerizer.cgroups_root = cgroups_root(work);
+    }
+    let path = std::env::current_exe().expect("this program");
+    options.executor = Some(ExecutorProgram { path, argv: vec!["recovery".to_owned(), "executor".to_owned()] });
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.expect("a runtime").block_on(async {
+        match start(options) {
+            Ok(running) => {
+                running.wait().await;
+                ExitCode::SUCCESS
+            }
+            Err(error) => {
+                std::fs::write(work.join("refused"), error.to_string()).expect("written");
+                ExitCode::FAILURE
+            }
+        }
+    })
+}
+
+struct Cluster {
+    master: Running,
+    agent: Child,
+    port: u16,
+    scheduler: Scheduler,
+    work: tempfile::TempDir,
+    /// Statuses that were not acknowledged.
+    acknowledges: bool,
+}
+
+impl Cluster {
+    async fn start(checkpoint: bool) -> Self {
+        Self::start_with(checkpoint, &[]).await
+    }
+
+    async fn start_on(launcher: Launcher) -> Self {
+        Self::start_with(true, if launcher == Launcher::Linux { &["linux"] } else { &[] }).await
+    }
+
+    /// The marks tell the agent's process what is special.
+    async fn start_with(checkpoint: bool, marks: &[&str]) -> Self {
+        let work = tempfile::tempdir().expect("a directory");
+        for mark in marks {
+            std::fs::write(work.path().join(mark), "").expect("written");
+        }
+        let master = master();
+        let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").port();
+        let agent = spawn(&master, work.path(), port);
+        let info = json!({
+            "user": "root", "name": "n", "checkpoint": checkpoint, "failover_timeout": 1000.0,
+            "capabilities": [{ "type": "PARTITION_AWARE" }],
+        });
+        let scheduler = Scheduler::subscribe(master.address, &info.to_string()).await;
+        Cluster { master, agent, port, scheduler, work, acknowledges: true }
+    }
+
+    fn kill(&mut self) {
+        self.agent.kill().expect("killed");
+        self.agent.wait().expect("reaped");
+    }
+
+    fn restart(&mut self) {
+        self.agent = spawn(&self.master, self.work.path(), self.port);
+    }
+
+    async fn launch(&mut self, command: &str) {
+        self.launch_all(&["t".to_owned()], command).await;
+    }
+
+    async fn launch_all(&mut self, ids: &[String], command: &str) {
+        let offers = self.scheduler.stream.event_of("OFFERS").await;
+        let offer = &offers["offers"]["offers"][0];
+        let scalar = |name: &str, value: f64| json!({ "name": name, "type": "SCALAR", "scalar": { "value": value }, "allocation_info": { "role": "*" } });
+        let task = |id: &String| {
+            json!({
+                "name": "t", "task_id": { "value": id }, "agent_id": offer["agent_id"],
+                "resources": [scalar("cpus", 0.1), scalar("mem", 32.0)],
+                "command": { "value": command },
+            })
+        };
+        let tasks: Vec<Value> = ids.iter().map(task).collect();
+        let accept = json!({
+            "offer_ids": [offer["id"]],
+            "operations": [{ "type": "LAUNCH", "launch": { "task_infos": tasks } }],
+        });
+        self.call("ACCEPT", "accept", accept).await;
+    }
+
+    async fn call(&self, kind: &str, field: &str, content: Value) {
+        let body = format!(r#""type":"{kind}","{field}":{content}"#);
+        let response = self.scheduler.call(self.master.address, &body).await;
+        assert_eq!(response.status, 202, "{}", response.text());
+    }
+
+    async fn status(&mut self) -> Value {
+        let status = self.scheduler.stream.event_of("UPDATE").await["update"]["status"].clone();
+        if self.acknowledges && status["uuid"].is_string() {
+            self.acknowledge(&status).await;
+        }
+        status
+    }
+
+    /// The next that was not seen yet. An acknowledgement that reaches the master while the agent is away is lost, and
+    /// the update comes again.
+    async fn unseen(&mut self, seen: &[Value]) -> Value {
+        loop {
+            let status = self.status().await;
+            if !seen.contains(&status["uuid"]) {
+                return status;
+            }
+            self.acknowledge(&status).await;
+        }
+    }
+
+    async fn acknowledge(&self, status: &Value) {
+        let acknowledge =
+            json!({ "agent_id": status["agent_id"], "task_id": status["task_id"], "uuid": status["uuid"] });
+        self.call("ACKNOWLEDGE", "acknowledge", acknowledge).await;
+    }
+
+    /// The next status but for the states that may come before it.
+    async fn until(&mut self, state: &str) -> Value {
+        loop {
+            let status = self.status().await;
+            if status["state"] == state {
+                return status;
+            }
+            assert!(["TASK_STARTING", "TASK_RUNNING"].iter().any(|early| status["state"] == *early), "{status}");
+        }
+    }
+
+    /// What the agent's own processes have written into the sandbox of the one task.
+    fn sandbox(&self, name: &str) -> PathBuf {
+        let found = find(self.work.path(), name);
+        found.unwrap_or_else(|| panic!("no {name} below {}", self.work.path().display()))
+    }
+
+    async fn agent_id(&self) -> Option<String> {
+        let state = get(self.master.address, "/state").await.json();
+        state["slaves"].as_array()?.iter().find(|slave| slave["active"] == true)?["id"].as_str().map(str::to_owned)
+    }
+
+    /// Its task, as the agent shows it once its framework is over there. What is said again is acknowledged again: the agent
+    /// may have been killed before it had that in writing.
+    async fn completed_task(&mut self) -> Value {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
+        let acknowledging = async {
+            loop {
+                self.status().await;
+            }
+        };
+        tokio::select! {
+            task = completed_task(address) => task,
+            () = acknowledging => Value::Null,
+        }
+    }
+
+    async fn stop(mut self) {
+        // Its executors hear of it, and end.
+        let _ = self.scheduler.call(self.master.address, r#""type":"TEARDOWN""#).await;
+        // A thousand containers take longer than one.
+        let deadline = Instant::now() + 3 * TIMEOUT;
+        while find(&self.work.path().join("run/containers"), "state").is_some() {
+            assert!(Instant::now() < deadline, "containers are left");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(cgroups(self.work.path()), Vec::<PathBuf>::new());
+        self.kill();
+    }
+}
+
+/// What a task began may be in a session of its own, but knows where its sandbox is.
+fn kill_those_of(work: &Path) {
+    let names_it = |entry: &std::fs::DirEntry| {
+        let environment = std::fs::read(entry.path().join("environ")).unwrap_or_default();
+        let sandbox = format!("MESOS_SANDBOX={}/", work.display());
+        environment.split(|byte| *byte == 0).any(|variable| variable.starts_with(sandbox.as_bytes()))
+    };
+    for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten().filter(names_it) {
+        let pid = entry.file_name().to_str().and_then(|pid| pid.parse().ok()).and_then(rustix::process::Pid::from_raw);
+        let _ = pid.map(|pid| rustix::process::kill_process(pid, rustix::process::Signal::KILL));
+    }
+}
+
+/// Also on failure nothing is left behind.
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        let _ = self.agent.kill();
+        let _ = self.agent.wait();
+        while let Some(path) = find(&self.work.path().join("run/containers"), "state") {
+            let state = std::fs::read_to_string(&path).unwrap_or_default();
+            let pid = state.lines().find_map(|line| line.strip_prefix("pid ")?.parse().ok());
+            let _ = pid
+                .and_then(rustix::process::Pid::from_raw)
+                .map(|pid| rustix::process::kill_process_group(pid, rustix::process::Signal::KILL));
+            let _ = std::fs::remove_file(path);
+        }
+        kill_those_of(self.work.path());
+        self.remove_cgroups();
+    }
+}
+
+impl Cluster {
+    fn remove_cgroups(&self) {
+        let groups = cgroups(self.work.path());
+        for group in &groups {
+            for pid in std::fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default().lines() {
+                let pid = pid.parse().ok().and_then(rustix::process::Pid::from_raw);
+                let _ = pid.map(|pid| rustix::process::kill_process(pid, rustix::process::Signal::KILL));
+            }
+        }
+        let deadline = Instant::now() + TIMEOUT;
+        while groups.iter().any(|group| group.exists() && std::fs::remove_dir(group).is_err())
+            && Instant::now() < deadline
+        {
+            std::thread::yield_now();
+        }
+        let top = Path::new("/sys/fs/cgroup");
+        let hierarchies = std::fs::read_dir(top).into_iter().flatten().flatten().map(|entry| entry.path());
+        for root in hierarchies.chain([top.to_owned()]).map(|path| path.join(cgroups_root(self.work.path()))) {
+            let _ = std::fs::remove_dir(root);
+        }
+    }
+
+    /// The first process of the one container.
+    fn executor(&self) -> rustix::process::Pid {
+        // It is written once the process runs, which may by then have said so itself.
+        let deadline = Instant::now() + TIMEOUT;
+        let look = || find(&self.work.path().join("run/containers"), "state");
+        let state = std::iter::repeat_with(look).take_while(|_| Instant::now() < deadline).flatten().next();
+        let state = state.expect("a container");
+        let state = std::fs::read_to_string(state).expect("its state");
+        let pid = state.lines().find_map(|line| line.strip_prefix("pid ")?.parse().ok()).expect("a pid");
+        rustix::process::Pid::from_raw(pid).expect("a pid")
+    }
+}
+
+async fn completed_task(address: SocketAddr) -> Value {
+    let begun = Instant::now();
+    loop {
+        // There is no agent yet, or it has not recovered.
+        if tokio::net::TcpStream::connect(address).await.is_ok() {
+            let text = get(address, "/state").await.text();
+            let state: Value = serde_json::from_str(&text).unwrap_or_default();
+            let task = &state["completed_frameworks"][0]["completed_executors"][0]["completed_tasks"][0];
+            if !task.is_null() {
+                return task.clone();
+            }
+            assert!(begun.elapsed() < TIMEOUT, "{text}");
+        }
+        assert!(begun.elapsed() < TIMEOUT, "no agent");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+fn is_alive(pid: rustix::process::Pid) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
+}
+
+fn spawn(master: &Running, work: &Path, port: u16) -> Child {
+    let mut command = Command::new(std::env::current_exe().expect("this program"));
+    command.arg("agent").arg(master.address.to_string()).arg(work).arg(port.to_string());
+    command.spawn().expect("an agent")
+}
+
+/// Writes numbers until the file `end` appears.
+const COUNTING: &str = "i=0; while [ ! -e end ]; do i=$((i+1)); echo $i; sleep 0.01; done; echo last";
+
+async fn a_task_outlives_the_agent_and_its_output_is_whole(launcher: Launcher) {
+    let mut cluster = Cluster::start_on(launcher).await;
+    cluster.launch(COUNTING).await;
+    cluster.until("TASK_RUNNING").await;
+    let before = cluster.agent_id().await;
+    let stdout = cluster.sandbox("stdout");
+    cluster.kill();
+    let length = std::fs::metadata(&stdout).expect("output").len();
+    until(|| (std::fs::metadata(&stdout).expect("output").len() > length + 20).then_some(())).await;
+    cluster.restart();
+    std::fs::write(stdout.with_file_name("end"), "").expect("written");
+    let finished = cluster.until("TASK_FINISHED").await;
+    assert_eq!(finished["source"], "SOURCE_EXECUTOR");
+    assert_eq!(cluster.agent_id().await, before, "the agent has kept its id");
+    let text = std::fs::read_to_string(&stdout).expect("output");
+    let numbers = text.lines().take_while(|line| *line != "last");
+    assert!(numbers.zip(1..).all(|(line, number)| line == number.to_string()), "{text}");
+    assert!(text.ends_with("last\n"), "{text}");
+    cluster.stop().await;
+    println!("a task outlives the agent ({launcher:?}) ... ok");
+}
+
+async fn a_task_that_ends_meanwhile_is_reported(launcher: Launcher) {
+    let mut cluster = Cluster::start_on(launcher).await;
+    cluster.launch(COUNTING).await;
+    cluster.until("TASK_RUNNING").await;
+    let stdout = cluster.sandbox("stdout");
+    cluster.kill();
+    std::fs::write(stdout.with_file_name("end"), "").expect("written");
+    until(|| std::fs::read_to_string(&stdout).expect("output").ends_with("last\n").then_some(())).await;
+    cluster.restart();
+    let finished = cluster.until("TASK_FINISHED").await;
+    assert_eq!(finished["message"], "Command exited with status 0");
+    cluster.stop().await;
+    println!("a task that ends meanwhile ({launcher:?}) ... ok");
+}
+
+async fn what_ended_before_is_still_shown(launcher: Launcher) {
+    let mut cluster = Cluster::start_on(launcher).await;
+    cluster.launch("echo done").await;
+    cluster.until("TASK_FINISHED").await;
+    let before = cluster.completed_task().await;
+    assert_eq!((&before["id"], &before["state"]), (&json!("t"), &json!("TASK_FINISHED")));
+    cluster.kill();
+    cluster.restart();
+    assert_eq!(cluster.completed_task().await, before);
+    cluster.stop().await;
+    println!("what ended before is still shown ({launcher:?}) ... ok");
+}
+
+/// It ends after the recovery timeout, and leaves in writing what it could not say.
+async fn an_executor_that_did_not_wait_for_the_agent_is_reported(launcher: Launcher) {
+    let marks: &[&str] = if launcher == Launcher::Linux { &["impatient", "linux"] } else { &["impatient"] };
+    for (status, state) in [(0, "TASK_FINISHED"), (3, "TASK_FAILED")] {
+        let mut cluster = Cluster::start_with(true, marks).await;
+        cluster.launch(&format!("echo begun; while [ ! -e end ]; do sleep 0.01; done; exit {status}")).await;
+        cluster.until("TASK_RUNNING").await;
+        let (stdout, executor) = (cluster.sandbox("stdout"), cluster.executor());
+        cluster.kill();
+        std::fs::write(stdout.with_file_name("end"), "").expect("written");
+        until(|| (!is_alive(executor)).then_some(())).await;
+        cluster.restart();
+        let ended = cluster.until(state).await;
+        assert_eq!(ended["message"], format!("Command exited with status {status}"), "{ended}");
+        assert_eq!(ended["source"], "SOURCE_EXECUTOR", "{ended}");
+        cluster.stop().await;
+    }
+    println!("an executor that did not wait ({launcher:?}) ... ok");
+}
+
+async fn an_executor_that_was_killed_meanwhile_is_missed(launcher: Launcher) {
+    let mut cluster = Cluster::start_on(launcher).await;
+    cluster.launch("sleep 1000").await;
+    cluster.until("TASK_RUNNING").await;
+    let executor = cluster.executor();
+    cluster.kill();
+    rustix::process::kill_process(executor, rustix::process::Signal::KILL).expect("killed");
+    until(|| (!is_alive(executor)).then_some(())).await;
+    cluster.restart();
+    let failed = cluster.until("TASK_FAILED").await;
+    assert_eq!(failed["reason"], "REASON_EXECUTOR_TERMINATED", "{failed}");
+    cluster.stop().await;
+    println!("an executor that was killed meanwhile ({launcher:?}) ... ok");
+}
+
+async fn an_unacknowledged_update_comes_again_with_the_same_uuid(launcher: Launcher) {
+    let mut cluster = Cluster::start_on(launcher).await;
+    cluster.acknowledges = false;
+    cluster.launch("exit 3").await;
+    let starting = cluster.status().await;
+    assert_eq!(starting["state"], "TASK_STARTING");
+    // Everything is on the disk, and the executor is long gone or waits for its acknowledgement.
+    cluster.kill();
+    cluster.restart();
+    let mut seen = Vec::new();
+    for expected in ["TASK_STARTING", "TASK_RUNNING", "TASK_FAILED"] {
+        let status = cluster.unseen(&seen).await;
+        assert_eq!(status["state"], expected, "{status}");
+        cluster.kill();
+        cluster.restart();
+        let again = cluster.unseen(&seen).await;
+        assert_eq!(again["uuid"], status["uuid"], "{again}");
+        cluster.acknowledge(&again).await;
+        seen.push(status["uuid"].clone());
+    }
+    assert_eq!(seen[0], starting["uuid"]);
+    cluster.stop().await;
+    println!("unacknowledged updates ({launcher:?}) ... ok");
+}
+
+async fn a_kill_at_any_moment_of_a_launch_forgets_nothing() {
+    for delay in [0, 1, 2, 4, 8, 15, 30, 60] {
+        let mut cluster = Cluster::start(true).await;
+        cluster.launch("sleep 0.2").await;
+        tokio::time::sleep(Duration::from_millis(delay)).await;
+        cluster.kill();
+        cluster.restart();
+        // Finished where the executor had it, else dropped, lost or failed: but told.
+        let last = loop {
+            let status = cluster.status().await;
+            if !["TASK_STARTING", "TASK_RUNNING"].iter().any(|early| status["state"] == *early) {
+                break status;
+            }
+        };
+        let end = last["state"].as_str().expect("a state");
+        // Lost with its agent, where that was killed before its own id was on the disk.
+        let ends = ["TASK_FINISHED", "TASK_DROPPED", "TASK_FAILED", "TASK_GONE", "TASK_LOST"];
+        let refused = std::fs::read_to_string(cluster.work.path().join("refused")).unwrap_or_default();
+        assert!(ends.contains(&end), "{last} {refused}");
+        println!("killed {delay} ms after the launch: {end}");
+        cluster.stop().await;
+    }
+}
+
+/// A figure, too: `RECOVERY_CONTAINERS=1000 cargo test -p agent-server --test recovery -- --nocapture`.
+async fn many_containers_are_found_again(number: usize) {
+    let mut cluster = Cluster::start_with(true, &["large"]).await;
+    let tasks: Vec<String> = (0..number).map(|number| format!("t{number}")).collect();
+    cluster.launch_all(&tasks, "sleep 10000").await;
+    let mut running = 0;
+    while running < number {
+        running += usize::from(cluster.status().await["state"] == "TASK_RUNNING");
+    }
+    cluster.kill();
+    let begun = Instant::now();
+    cluster.restart();
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, cluster.port));
+    let took = loop {
+        let deadline = begun + 3 * TIMEOUT;
+        assert!(Instant::now() < deadline, "the agent is not back");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        if tokio::net::TcpStream::connect(address).await.is_err() {
+            continue;
+        }
+        let metrics = get(address, "/metrics/snapshot").await.json();
+        if metrics["slave/registered"] == 1.0 {
+            assert_eq!(metrics["slave/executors_running"], number as f64);
+            assert_eq!(metrics["slave/tasks_running"], number as f64);
+            break (begun.elapsed(), metrics["slave/recovery_time_secs"].clone());
+        }
+    };
+    println!("{number} containers: recovered in {} s, registered after {:?}", took.1, took.0);
+    cluster.stop().await;
+}
+
+async fn without_checkpointing_nothing_is_left() {
+    let mut cluster = Cluster::start(false).await;
+    cluster.launch("sleep 1000").await;
+    cluster.until("TASK_RUNNING").await;
+    cluster.executor();
+    cluster.kill();
+    cluster.restart();
+    let run = cluster.work.path().join("run/containers");
+    until(|| find(&run, "state").is_none().then_some(())).await;
+    cluster.stop().await;
+    println!("without checkpointing ... ok");
+}
+
+async fn an_executor_that_hangs_is_ended() {
+    let mut cluster = Cluster::start(true).await;
+    cluster.launch("sleep 1000").await;
+    cluster.until("TASK_RUNNING").await;
+    rustix::process::kill_process(cluster.executor(), rustix::process::Signal::STOP).expect("stopped");
+    cluster.kill();
+    cluster.restart();
+    let gone = cluster.until("TASK_GONE").await;
+    assert_eq!(gone["reason"], "REASON_EXECUTOR_REREGISTRATION_TIMEOUT", "{gone}");
+    assert_eq!(gone["message"], "Executor did not reregister within 2secs", "{gone}");
+    cluster.stop().await;
+    println!("an executor that hangs ... ok");
+}
+
+async fn another_configuration_is_refused() {
+    let mut cluster = Cluster::start(true).await;
+    cluster.launch("sleep 1000").await;
+    cluster.until("TASK_RUNNING").await;
+    cluster.kill();
+    std::fs::write(cluster.work.path().join("fewer"), "").expect("written");
+    cluster.restart();
+    cluster.agent.wait().expect("it ends");
+    let said = std::fs::read_to_string(cluster.work.path().join("refused")).expect("said");
+    assert!(said.contains(&format!("rm -rf {}", cluster.work.path().join("records").display())), "{said}");
+    assert!(said.contains("Incompatible agent info detected") && said.contains("--reconfiguration_policy"), "{said}");
+    // Nothing was touched: with the old configuration everything goes on.
+    std::fs::remove_file(cluster.work.path().join("fewer")).expect("removed");
+    cluster.restart();
+    cluster.stop().await;
+    println!("another configuration ... ok");
+}

@@ -1,0 +1,243 @@
+//! A master that is killed and started again on the same work directory: its agents and their tasks are back.
+//!
+//! Not run by the test harness, since the master and the executors are this very program.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "../../master-server/tests/support/mod.rs"]
+mod support;
+
+use std::io::{BufRead, BufReader};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use agent_server::{AgentOptions, ExecutorProgram};
+use edge::Running;
+use master_server::{MasterOptions, RegistryBackend};
+use model::Upid;
+use serde_json::{Value, json};
+use support::{Client, JSON, Scheduler, call, post};
+
+/// Far more than it takes, far less than the 75 s of a Mesos agent that waits for pings.
+const BACK_WITHIN: Duration = Duration::from_secs(10);
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().collect();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime.expect("a runtime");
+    match arguments.get(1).map(String::as_str) {
+        Some("executor") => return executor::main(),
+        Some("master") => runtime.block_on(master(arguments[2].parse().expect("a port"), Path::new(&arguments[3]))),
+        _ => runtime.block_on(async {
+            agents_and_tasks_are_back_after_a_crash().await;
+            a_work_directory_has_one_master().await;
+            a_registry_that_cannot_be_trusted_is_kept_aside().await;
+        }),
+    }
+    ExitCode::SUCCESS
+}
+
+fn options(port: u16, work: &Path) -> MasterOptions {
+    let mut options = MasterOptions::new(Ipv4Addr::LOCALHOST, port, "localhost");
+    options.work_dir = Some(work.to_owned());
+    options.registry = RegistryBackend::Embedded;
+    options
+}
+
+/// What the child does.
+async fn master(port: u16, work: &Path) {
+    let running = master_server::start(options(port, work)).expect("the master starts");
+    println!("{}", running.address);
+    running.wait().await;
+}
+
+/// A master in a process of its own, which does not outlive the test.
+struct Process {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Process {
+    fn start(port: u16, work: &Path) -> Self {
+        let program = std::env::current_exe().expect("this program");
+        let mut child = Command::new(program)
+            .arg("master")
+            .arg(port.to_string())
+            .arg(work)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the master's process");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("its output")).read_line(&mut line).expect("its address");
+        Process { address: line.trim().parse().expect("an address"), child }
+    }
+
+    fn kill(mut self) {
+        self.child.kill().expect("killed");
+        self.child.wait().expect("its end");
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn agent(master: SocketAddr, work: &Path) -> Running {
+    let resources = resources::Resources::parse("cpus:2;mem:512", "*").expect("resources");
+    let pid: Upid = "slave(1)@127.0.0.1:0".parse().expect("a pid");
+    let mut config = agent::Config::new(pid, "localhost", work, resources);
+    config.registration_backoff_factor = Duration::from_millis(1);
+    let mut options = AgentOptions::new(Ipv4Addr::LOCALHOST, 0, master.to_string(), config);
+    options.containerizer.launcher = containerizer::Launcher::Posix;
+    let path = std::env::current_exe().expect("this program");
+    options.executor = Some(ExecutorProgram { path, argv: vec!["restart".to_owned(), "executor".to_owned()] });
+    agent_server::start(options).expect("the agent starts")
+}
+
+async fn launch(scheduler: &mut Scheduler, master: SocketAddr) -> Value {
+    let offers = scheduler.stream.event_of("OFFERS").await;
+    let offer = &offers["offers"]["offers"][0];
+    let resource = |name: &str, value: f64| json!({ "name": name, "type": "SCALAR", "scalar": { "value": value }, "allocation_info": { "role": "*" } });
+    let task = json!({
+        "name": "t",
+        "task_id": { "value": "t" },
+        "agent_id": offer["agent_id"],
+        "resources": [resource("cpus", 0.1), resource("mem", 32.0)],
+        "command": { "shell": false, "value": "/bin/sleep", "arguments": ["sleep", "1000"] },
+    });
+    let accept = json!({
+        "offer_ids": [offer["id"]],
+        "operations": [{ "type": "LAUNCH", "launch": { "task_infos": [task] } }],
+    });
+    let accepted = scheduler.call(master, &format!(r#""type":"ACCEPT","accept":{accept}"#)).await;
+    assert_eq!(accepted.status, 202, "{}", accepted.text());
+    loop {
+        let status = scheduler.stream.event_of("UPDATE").await["update"]["status"].clone();
+        let acknowledge =
+            json!({ "agent_id": status["agent_id"], "task_id": status["task_id"], "uuid": status["uuid"] });
+        let body = format!(r#""type":"ACKNOWLEDGE","acknowledge":{acknowledge}"#);
+        assert_eq!(scheduler.call(master, &body).await.status, 202);
+        if status["state"] == "TASK_RUNNING" {
+            return offer["agent_id"]["value"].clone();
+        }
+    }
+}
+
+/// Waits until the agent is registered; how many were awaited at the first look.
+async fn registered(master: SocketAddr, agent: &Value) -> usize {
+    let mut operator = Client::connect(master).await;
+    operator.send(post("/api/v1", JSON, r#"{"type":"SUBSCRIBE"}"#)).await;
+    assert_eq!(operator.head().await.expect("a head").status, 200);
+    let state = operator.event_of("SUBSCRIBED").await["subscribed"]["get_state"]["get_agents"].clone();
+    let awaited = state["recovered_agents"].as_array().map_or(0, Vec::len);
+    if state["agents"].as_array().is_some_and(|agents| !agents.is_empty()) {
+        assert_eq!(state["agents"][0]["agent_info"]["id"]["value"], *agent);
+    } else {
+        let added = operator.event_of("AGENT_ADDED").await;
+        assert_eq!(added["agent_added"]["agent"]["agent_info"]["id"]["value"], *agent);
+    }
+    awaited
+}
+
+async fn agents_and_tasks_are_back_after_a_crash() {
+    let (master_work, agent_work) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let master = Process::start(0, master_work.path());
+    let address = master.address;
+    let agent = agent(address, agent_work.path());
+    let info = r#""user":"root","name":"n","failover_timeout":1000,"capabilities":[{"type":"PARTITION_AWARE"}]"#;
+    let mut scheduler = Scheduler::subscribe(address, &format!("{{{info}}}")).await;
+    let id = launch(&mut scheduler, address).await;
+
+    master.kill();
+    let began = Instant::now();
+    let master = Process::start(address.port(), master_work.path());
+    let served = began.elapsed();
+    registered(address, &id).await;
+    let back = began.elapsed();
+    println!("a restarted master serves after {served:?}, and has its agent back after {back:?}");
+    assert!(back < BACK_WITHIN, "{back:?}");
+
+    let framework = scheduler.framework.clone();
+    let body = format!(
+        r#"{{"type":"SUBSCRIBE","framework_id":{{"value":"{framework}"}},
+            "subscribe":{{"framework_info":{{"id":{{"value":"{framework}"}},{info}}}}}}}"#
+    );
+    let mut stream = Client::connect(address).await;
+    stream.send(post("/api/v1/scheduler", JSON, body)).await;
+    let head = stream.head().await.expect("a head");
+    let stream_id = head.header("mesos-stream-id").expect("a stream id").to_owned();
+    stream.event_of("SUBSCRIBED").await;
+    let mut scheduler = Scheduler { stream, stream_id, framework };
+    let asked = scheduler.call(address, r#""type":"RECONCILE","reconcile":{"tasks":[]}"#).await;
+    assert_eq!(asked.status, 202, "{}", asked.text());
+    let status = scheduler.stream.event_of("UPDATE").await["update"]["status"].clone();
+    assert_eq!((&status["state"], &status["agent_id"]["value"]), (&json!("TASK_RUNNING"), &id));
+
+    // And what operators say of the agent now outlives the next crash.
+    let gone = format!(r#"{{"type":"MARK_AGENT_GONE","mark_agent_gone":{{"agent_id":{{"value":{id}}}}}}}"#);
+    assert_eq!(call(address, "/api/v1", &gone).await.status, 200);
+    agent.wait().await;
+    master.kill();
+    let master = Process::start(address.port(), master_work.path());
+    assert_eq!(call(address, "/api/v1", &gone).await.status, 200, "it is gone already");
+    let unknown = gone.replace(id.as_str().unwrap(), "other");
+    assert_eq!(call(address, "/api/v1", &unknown).await.status, 404);
+    drop(master);
+}
+
+async fn a_work_directory_has_one_master() {
+    let work = tempfile::tempdir().unwrap();
+    let master = Process::start(0, work.path());
+    let second = master_server::start(options(0, work.path()));
+    let refused = second.err().expect("a refusal").to_string();
+    assert!(refused.contains("registry.redb is in use by another process: stop it, or "), "{refused}");
+    drop(master);
+}
+
+/// Whatever a supervisor does, no cluster without a past begins in the place of the one there was.
+async fn a_registry_that_cannot_be_trusted_is_kept_aside() {
+    let refused = |work: &Path| {
+        let error = master_server::start(options(0, work)).err().expect("a refusal");
+        (error.to_string(), std::error::Error::source(&error).map(ToString::to_string))
+    };
+    type Damage = fn(&Path);
+    let damage: [(Damage, &str); 3] = [
+        (|file| std::fs::write(file, b"").unwrap(), "it is empty"),
+        (|file| std::fs::write(file, b"foreign ".repeat(1000)).unwrap(), ""),
+        (nonsense, "record agents/S0 of the registry is damaged"),
+    ];
+    for (damage, why) in damage {
+        let work = tempfile::tempdir().unwrap();
+        drop(Process::start(0, work.path()));
+        let file = work.path().join("registry/registry.redb");
+        damage(&file);
+        let (first, cause) = refused(work.path());
+        let kept = work.path().join("registry/registry.redb.damaged-1");
+        let marker = work.path().join("registry/registry.redb.refused");
+        assert!(first.contains(&format!("kept as {}", kept.display())), "{first}");
+        assert!(first.contains(&format!("remove {} and start anew", marker.display())), "{first}");
+        assert!(cause.is_some_and(|cause| cause.contains(why)), "{first}");
+        let (again, cause) = refused(work.path());
+        assert_eq!(again, first);
+        assert!(cause.is_some_and(|cause| cause.contains(why)), "the reason is still known");
+        assert!(kept.exists() && !file.exists());
+        // The operator does as it says.
+        std::fs::remove_file(marker).unwrap();
+        let running = master_server::start(options(0, work.path())).expect("a new beginning");
+        running.shutdown().await;
+    }
+}
+
+/// A file that is in order, and holds what no master wrote.
+fn nonsense(file: &Path) {
+    let mut store = store::EmbeddedStore::open(file.parent().unwrap()).unwrap();
+    store::Store::take_over(&mut store).unwrap();
+    let write = model::Write { key: "agents/S0".to_owned(), value: Some(b"\xff\xff".to_vec()) };
+    store::Store::commit(&mut store, &[write]).unwrap();
+}

@@ -1,0 +1,179 @@
+//! Real tasks: a master, an agent and command executors, which are this very program.
+//!
+//! Not run by the test harness, since the agent starts this program again as the executor.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "../../master-server/tests/support/mod.rs"]
+mod support;
+
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::process::ExitCode;
+
+use agent_server::{AgentOptions, ExecutorProgram, start};
+use edge::Running;
+use model::Upid;
+use serde_json::{Value, json};
+use support::{Scheduler, get, master};
+
+fn main() -> ExitCode {
+    if std::env::args().nth(1).as_deref() == Some("executor") {
+        return executor::main();
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.expect("a runtime").block_on(async {
+        a_task_runs_and_leaves_its_output().await;
+        a_task_that_fails_says_how().await;
+        a_killed_task_is_gone().await;
+        files_are_fetched_first().await;
+        a_container_that_cannot_be_prepared_fails_its_task().await;
+    });
+    ExitCode::SUCCESS
+}
+
+struct Cluster {
+    master: Running,
+    agent: Running,
+    scheduler: Scheduler,
+    work: tempfile::TempDir,
+}
+
+impl Cluster {
+    async fn start() -> Self {
+        let work = tempfile::tempdir().expect("a directory");
+        let master = master();
+        let agent = start(options(&master, work.path())).expect("the agent starts");
+        let user = r#"{"user":"root","name":"n","capabilities":[{"type":"PARTITION_AWARE"}]}"#;
+        let scheduler = Scheduler::subscribe(master.address, user).await;
+        Cluster { master, agent, scheduler, work }
+    }
+
+    /// Launches on the next offer.
+    async fn launch(&mut self, command: Value) {
+        let offers = self.scheduler.stream.event_of("OFFERS").await;
+        let offer = &offers["offers"]["offers"][0];
+        let task = json!({
+            "name": "t",
+            "task_id": { "value": "t" },
+            "agent_id": offer["agent_id"],
+            "resources": [
+                { "name": "cpus", "type": "SCALAR", "scalar": { "value": 0.1 }, "allocation_info": { "role": "*" } },
+                { "name": "mem", "type": "SCALAR", "scalar": { "value": 32 }, "allocation_info": { "role": "*" } },
+            ],
+            "command": command,
+        });
+        let accept = json!({
+            "offer_ids": [offer["id"]],
+            "operations": [{ "type": "LAUNCH", "launch": { "task_infos": [task] } }],
+        });
+        self.call("ACCEPT", "accept", accept).await;
+    }
+
+    async fn call(&self, kind: &str, field: &str, content: Value) {
+        let response =
+            self.scheduler.call(self.master.address, &format!(r#""type":"{kind}","{field}":{content}"#)).await;
+        assert_eq!(response.status, 202, "{}", response.text());
+    }
+
+    /// The next status, acknowledged.
+    async fn status(&mut self) -> Value {
+        let status = self.scheduler.stream.event_of("UPDATE").await["update"]["status"].clone();
+        if status["uuid"].is_string() {
+            let acknowledge =
+                json!({ "agent_id": status["agent_id"], "task_id": status["task_id"], "uuid": status["uuid"] });
+            self.call("ACKNOWLEDGE", "acknowledge", acknowledge).await;
+        }
+        status
+    }
+
+    async fn until(&mut self, state: &str) -> Value {
+        loop {
+            let status = self.status().await;
+            if status["state"] == state {
+                return status;
+            }
+            assert!(["TASK_STARTING", "TASK_RUNNING"].iter().any(|early| status["state"] == *early), "{status}");
+        }
+    }
+
+    /// What the task wrote, as a browser reads it.
+    async fn output(&self, name: &str) -> String {
+        let path = format!("/frameworks/{}/executors/t/runs/latest/{name}", self.scheduler.framework);
+        let read = get(self.agent.address, &format!("/files/read?path={path}&offset=0")).await;
+        assert_eq!(read.status, 200, "{}", read.text());
+        read.json()["data"].as_str().expect("data").to_owned()
+    }
+
+    async fn stop(self) {
+        self.agent.unregister();
+        self.agent.wait().await;
+        drop(self.work);
+    }
+}
+
+fn options(master: &Running, work: &Path) -> AgentOptions {
+    let resources = resources::Resources::parse("cpus:2;mem:512", "*").expect("resources");
+    let pid: Upid = "slave(1)@127.0.0.1:0".parse().expect("a pid");
+    let mut config = agent::Config::new(pid, "localhost", work, resources);
+    config.registration_backoff_factor = std::time::Duration::from_millis(1);
+    let mut options = AgentOptions::new(Ipv4Addr::LOCALHOST, 0, master.address.to_string(), config);
+    options.containerizer.launcher = containerizer::Launcher::Posix;
+    let path = std::env::current_exe().expect("this program");
+    options.executor = Some(ExecutorProgram { path, argv: vec!["tasks".to_owned(), "executor".to_owned()] });
+    options
+}
+
+async fn a_task_runs_and_leaves_its_output() {
+    let mut cluster = Cluster::start().await;
+    cluster.launch(json!({ "value": "echo hello; echo trouble >&2; env" })).await;
+    let finished = cluster.until("TASK_FINISHED").await;
+    assert_eq!(finished["source"], "SOURCE_EXECUTOR");
+    let address = &finished["container_status"]["network_infos"][0]["ip_addresses"][0]["ip_address"];
+    assert_eq!(address, "127.0.0.1", "{finished}");
+    let output = cluster.output("stdout").await;
+    assert!(output.starts_with("hello\n"), "{output}");
+    assert!(output.contains("\nMESOS_SANDBOX="), "{output}");
+    assert!(cluster.output("stderr").await.contains("trouble\n"));
+    cluster.stop().await;
+}
+
+async fn a_task_that_fails_says_how() {
+    let mut cluster = Cluster::start().await;
+    cluster.launch(json!({ "value": "exit 7" })).await;
+    let failed = cluster.until("TASK_FAILED").await;
+    assert!(failed["message"].as_str().unwrap_or_default().contains("exited with status 7"), "{failed}");
+    cluster.stop().await;
+}
+
+async fn a_killed_task_is_gone() {
+    let mut cluster = Cluster::start().await;
+    cluster.launch(json!({ "shell": false, "value": "/bin/sleep", "arguments": ["sleep", "1000"] })).await;
+    let running = cluster.until("TASK_RUNNING").await;
+    let kill = json!({ "task_id": { "value": "t" }, "agent_id": running["agent_id"] });
+    cluster.call("KILL", "kill", kill).await;
+    cluster.until("TASK_KILLED").await;
+    cluster.stop().await;
+}
+
+async fn files_are_fetched_first() {
+    let mut cluster = Cluster::start().await;
+    let source = cluster.work.path().join("greeting");
+    std::fs::write(&source, "from far away").expect("written");
+    let uri = json!({ "value": format!("file://{}", source.display()), "output_file": "got" });
+    cluster.launch(json!({ "value": "cat got", "uris": [uri] })).await;
+    cluster.until("TASK_FINISHED").await;
+    assert!(cluster.output("stdout").await.contains("from far away"));
+    cluster.stop().await;
+}
+
+async fn a_container_that_cannot_be_prepared_fails_its_task() {
+    let mut cluster = Cluster::start().await;
+    cluster.launch(json!({ "value": "true", "uris": [{ "value": "file:///nonexistent/file" }] })).await;
+    let failed = cluster.until("TASK_FAILED").await;
+    assert_eq!(failed["reason"], "REASON_CONTAINER_LAUNCH_FAILED", "{failed}");
+    assert!(failed["message"].as_str().unwrap_or_default().contains("/nonexistent/file"), "{failed}");
+    let metrics = get(cluster.agent.address, "/metrics/snapshot").await.json();
+    assert_eq!(metrics["containerizer/fetcher/task_fetches_failed"], 1.0);
+    cluster.stop().await;
+}

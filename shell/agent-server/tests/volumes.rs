@@ -1,0 +1,207 @@
+//! Persistent volumes in real containers: one task writes, another reads, and only DESTROY deletes.
+//!
+//! Not run by the test harness, since the agent starts this program again as the executor.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "../../master-server/tests/support/mod.rs"]
+mod support;
+
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use agent_server::{AgentOptions, ExecutorProgram, start};
+use containerizer::Launcher;
+use edge::Running;
+use messages::v1::agent_info::capability::Type as Capability;
+use model::Upid;
+use serde_json::{Value, json};
+use support::{Scheduler, master};
+
+fn main() -> ExitCode {
+    if std::env::args().nth(1).as_deref() == Some("executor") {
+        return executor::main();
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.expect("a runtime").block_on(async {
+        volumes_outlive_their_tasks(&LINKS).await;
+        volumes_outlive_their_tasks(&Case { old: true, ..LINKS }).await;
+        if rustix::process::geteuid().is_root() {
+            volumes_outlive_their_tasks(&MOUNTS).await;
+        } else {
+            eprintln!("SKIPPED volumes with mounts: they need root");
+        }
+    });
+    ExitCode::SUCCESS
+}
+
+struct Case {
+    isolation: &'static str,
+    /// What comes of writing to a read-only volume.
+    writing: &'static str,
+    /// The agent looks like one before 1.5, which knows no operations: the master tells it what its resources are.
+    old: bool,
+}
+
+/// In the sandbox; a link cannot be read-only.
+const LINKS: Case = Case { isolation: "posix/cpu", writing: "written", old: false };
+const MOUNTS: Case = Case { isolation: "filesystem/linux", writing: "refused", old: false };
+
+struct Cluster {
+    master: Running,
+    agent: Running,
+    scheduler: Scheduler,
+    work: tempfile::TempDir,
+    offer: Value,
+}
+
+async fn volumes_outlive_their_tasks(case: &Case) {
+    let mut cluster = Cluster::start(case).await;
+    let directory = cluster.work.path().join("volumes/roles/dev/v");
+
+    let reserve = json!({ "type": "RESERVE", "reserve": { "resources": [disk(json!({}))] } });
+    let create = json!({ "type": "CREATE", "create": { "volumes": [volume("RW")] } });
+    cluster.accept(vec![reserve, create, launch("writer", "echo kept > data/file", "RW", &cluster.offer)]).await;
+    cluster.finishes("writer").await;
+    assert_eq!(std::fs::read_to_string(directory.join("file")).expect("the volume"), "kept\n");
+
+    cluster.next_offer().await;
+    let command = "cat data/file; (echo x > data/other) 2>/dev/null && echo written || echo refused";
+    cluster.accept(vec![launch("reader", command, "RO", &cluster.offer)]).await;
+    cluster.finishes("reader").await;
+    let output = std::fs::read_to_string(cluster.sandbox("reader").join("stdout")).expect("its output");
+    assert!(output.ends_with(&format!("kept\n{}\n", case.writing)), "{output}");
+
+    cluster.next_offer().await;
+    let mut destroy = json!({ "type": "DESTROY", "destroy": { "volumes": [volume("RW")] } });
+    if case.old {
+        // No status tells of it, but a task that comes after it.
+        let mut after = launch("after", "true", "RW", &cluster.offer);
+        after["launch"]["task_infos"][0]["resources"].as_array_mut().expect("resources").pop();
+        cluster.accept(vec![destroy, after]).await;
+        cluster.finishes("after").await;
+    } else {
+        destroy["id"] = json!({ "value": "gone" });
+        cluster.accept(vec![destroy]).await;
+        let status = cluster.scheduler.stream.event_of("UPDATE_OPERATION_STATUS").await;
+        let status = &status["update_operation_status"]["status"];
+        assert_eq!(status["operation_id"]["value"], "gone");
+        assert_eq!(status["state"], "OPERATION_FINISHED");
+    }
+    assert!(!directory.exists() && directory.parent().expect("of its role").exists());
+    cluster.stop().await;
+}
+
+impl Cluster {
+    async fn start(case: &Case) -> Self {
+        let work = tempfile::tempdir().expect("a directory");
+        let master = master();
+        let agent = start(options(&master, work.path(), case)).expect("the agent starts");
+        let user = r#"{"user":"root","name":"n","roles":["dev"],"capabilities":[
+            {"type":"PARTITION_AWARE"},{"type":"MULTI_ROLE"},{"type":"RESERVATION_REFINEMENT"}]}"#;
+        let scheduler = Scheduler::subscribe(master.address, user).await;
+        let mut cluster = Cluster { master, agent, scheduler, work, offer: Value::Null };
+        cluster.next_offer().await;
+        cluster
+    }
+
+    async fn next_offer(&mut self) {
+        self.offer = self.scheduler.stream.event_of("OFFERS").await["offers"]["offers"][0].clone();
+    }
+
+    async fn accept(&self, operations: Vec<Value>) {
+        let filters = json!({ "refuse_seconds": 0 });
+        let accept = json!({ "offer_ids": [self.offer["id"]], "operations": operations, "filters": filters });
+        self.call("ACCEPT", "accept", accept).await;
+    }
+
+    async fn call(&self, kind: &str, field: &str, content: Value) {
+        let response =
+            self.scheduler.call(self.master.address, &format!(r#""type":"{kind}","{field}":{content}"#)).await;
+        assert_eq!(response.status, 202, "{}", response.text());
+    }
+
+    /// Offers made meanwhile are declined, so that the next one has everything.
+    async fn finishes(&mut self, task: &str) {
+        loop {
+            let event = self.scheduler.stream.event().await.expect("an event");
+            for offer in event["offers"]["offers"].as_array().into_iter().flatten() {
+                let decline = json!({ "offer_ids": [offer["id"]], "filters": { "refuse_seconds": 0 } });
+                self.call("DECLINE", "decline", decline).await;
+            }
+            let status = &event["update"]["status"];
+            if !status["uuid"].is_string() {
+                continue;
+            }
+            let acknowledge =
+                json!({ "agent_id": status["agent_id"], "task_id": status["task_id"], "uuid": status["uuid"] });
+            self.call("ACKNOWLEDGE", "acknowledge", acknowledge).await;
+            match status["state"].as_str() {
+                Some("TASK_STARTING" | "TASK_RUNNING") => {}
+                Some("TASK_FINISHED") if status["task_id"]["value"] == task => return,
+                _ => panic!("{status}"),
+            }
+        }
+    }
+
+    fn sandbox(&self, task: &str) -> PathBuf {
+        let agent = self.offer["agent_id"]["value"].as_str().expect("an id");
+        let path = format!("slaves/{agent}/frameworks/{}/executors/{task}/runs/latest", self.scheduler.framework);
+        self.work.path().join(path)
+    }
+
+    async fn stop(self) {
+        self.agent.unregister();
+        self.agent.wait().await;
+        drop(self.work);
+    }
+}
+
+fn disk(info: Value) -> Value {
+    let mut disk = scalar("disk", 64.0);
+    disk["reservations"] = json!([{ "type": "DYNAMIC", "role": "dev" }]);
+    if info.as_object().is_some_and(|info| !info.is_empty()) {
+        disk["disk"] = info;
+    }
+    disk
+}
+
+fn volume(mode: &str) -> Value {
+    disk(json!({ "persistence": { "id": "v" }, "volume": { "container_path": "data", "mode": mode } }))
+}
+
+fn scalar(name: &str, value: f64) -> Value {
+    json!({ "name": name, "type": "SCALAR", "scalar": { "value": value }, "allocation_info": { "role": "dev" } })
+}
+
+fn launch(id: &str, command: &str, mode: &str, offer: &Value) -> Value {
+    let task = json!({
+        "name": id,
+        "task_id": { "value": id },
+        "agent_id": offer["agent_id"],
+        "resources": [scalar("cpus", 0.1), scalar("mem", 32.0), volume(mode)],
+        "command": { "value": command },
+    });
+    json!({ "type": "LAUNCH", "launch": { "task_infos": [task] } })
+}
+
+/// What an agent announces that applies operations itself.
+const OPERATIONS: [Capability; 3] =
+    [Capability::ResourceProvider, Capability::AgentOperationFeedback, Capability::ResizeVolume];
+
+fn options(master: &Running, work: &Path, case: &Case) -> AgentOptions {
+    let resources = resources::Resources::parse("cpus:2;mem:512;disk:1000", "*").expect("resources");
+    let pid: Upid = "slave(1)@127.0.0.1:0".parse().expect("a pid");
+    let mut config = agent::Config::new(pid, "localhost", work, resources);
+    config.registration_backoff_factor = std::time::Duration::from_millis(1);
+    if case.old {
+        config.capabilities.retain(|capability| !OPERATIONS.contains(capability));
+    }
+    let mut options = AgentOptions::new(Ipv4Addr::LOCALHOST, 0, master.address.to_string(), config);
+    options.containerizer.launcher = Launcher::Posix;
+    options.containerizer.isolation = vec![case.isolation.to_owned()];
+    let path = std::env::current_exe().expect("this program");
+    options.executor = Some(ExecutorProgram { path, argv: vec!["volumes".to_owned(), "executor".to_owned()] });
+    options
+}

@@ -1,0 +1,49 @@
+//! What an archive loses or changes on its way into the sandbox, for the task's user to read.
+
+/// Warnings of one item. A hostile archive has a million members to warn about: the first are told, the rest counted.
+#[derive(Debug, Default)]
+pub(crate) struct Warnings {
+    told: Vec<String>,
+    more: u64,
+}
+
+const MAX_TOLD: usize = 20;
+
+impl Warnings {
+    /// Adds one; a text that was told already is not told again.
+    pub fn add(&mut self, text: impl Into<String>) {
+        let text = text.into();
+        if self.told.contains(&text) {
+            return;
+        }
+        if self.told.len() < MAX_TOLD {
+            self.told.push(text);
+        } else {
+            self.more += 1;
+        }
+    }
+
+    /// One line each.
+    pub fn into_lines(mut self) -> Vec<String> {
+        if self.more > 0 {
+            self.told.push(format!("and {} more warnings", self.more));
+        }
+        self.told
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_are_told_and_the_rest_counted() {
+        let mut warnings = Warnings::default();
+        for number in 0..25 {
+            warnings.add(format!("w{number}"));
+            warnings.add("w0");
+        }
+        let lines = warnings.into_lines();
+        assert_eq!((lines.len(), lines[20].as_str()), (21, "and 5 more warnings"));
+    }
+}

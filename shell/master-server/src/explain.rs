@@ -1,0 +1,43 @@
+//! `GET /explain?framework=…&role=…&agent=…&demand=cpus:4;mem:1024`: why something is not offered. Tepui's own; Mesos has
+//! nothing like it.
+
+use std::sync::Arc;
+
+use ::master::{Explain, Input};
+use allocator::ExplainQuery;
+use http::Method;
+use machine::Status;
+use model::{AgentId, FrameworkId, Role};
+use resources::{ResourceQuantities, Resources};
+
+use super::app::MasterApp;
+use edge::http::request::Request;
+use edge::http::respond::{self, Response, answer, bad_request, method_not_allowed, unavailable};
+
+pub async fn get(app: &Arc<MasterApp>, request: &Request) -> Response {
+    if request.method != Method::GET {
+        return method_not_allowed(&["GET"], &request.method);
+    }
+    let query = &request.query;
+    let demand = match query.get("demand").map(demand).transpose() {
+        Ok(demand) => demand,
+        Err(error) => return bad_request(format!("Failed to parse 'demand': {error}")),
+    };
+    let question = ExplainQuery {
+        framework: query.get("framework").map(FrameworkId::new),
+        role: query.get("role").map(Role::new),
+        agent: query.get("agent").map(AgentId::new),
+        demand,
+    };
+    match app.inbox.ask(|reply| Input::Explain(Explain { reply, question })).await {
+        Ok(told) if told.status == Status::Ok => respond::json(told.body.into_bytes(), request.jsonp()),
+        Ok(told) => answer(told),
+        Err(stopped) => unavailable(stopped.to_string()),
+    }
+}
+
+/// Of ranges and sets only the number counts.
+fn demand(text: &str) -> Result<ResourceQuantities, resources::Error> {
+    let resources = Resources::parse(text, "*")?;
+    Ok(resources.iter().map(|resource| (resource.name().clone(), resource.value().quantity())).collect())
+}

@@ -1,0 +1,45 @@
+//! `GET /failures?type=…&severity=…&object=…&open&limit=…[&follow]`. Tepui's own; Mesos has nothing like it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, header};
+use model::incident::Filter;
+
+use super::watchers::line;
+use crate::app::MasterApp;
+use edge::http::ndjson::NdjsonBody;
+use edge::http::request::Request;
+use edge::http::respond::{self, Response, ResponseBody, bad_request, method_not_allowed};
+use edge::http::stream::StreamQueue;
+
+pub async fn get(app: &Arc<MasterApp>, request: &Request) -> Response {
+    if request.method != Method::GET {
+        return method_not_allowed(&["GET"], &request.method);
+    }
+    let filter = match Filter::parse(|key| request.query.get(key)) {
+        Ok(filter) => filter,
+        Err(error) => return bad_request(error.to_string()),
+    };
+    match request.query.get("follow") {
+        None | Some("false") => {
+            let snapshot = app.publisher.snapshot();
+            respond::json(snapshot.failures_json(&filter), request.jsonp())
+        }
+        Some(_) => follow(app, request, filter),
+    }
+}
+
+/// One JSON object a line: what there is, then each change; an empty line now and then shows that the master is there.
+fn follow(app: &Arc<MasterApp>, request: &Request, filter: Filter) -> Response {
+    let queue = StreamQueue::new(request.connection.clone());
+    let snapshot = app.publisher.watch_failures(queue.clone(), filter.clone());
+    let first: Vec<u8> = snapshot.failures(&filter).iter().flat_map(|incident| line(incident, None)).collect();
+    let (publisher, watcher) = (app.publisher.clone(), queue.clone());
+    // The head goes out with the first line: somebody who waits for a failure wants to know that he is heard.
+    let first = if first.is_empty() { Bytes::from_static(b"\n") } else { first.into() };
+    let body = NdjsonBody::new(first, queue, move || publisher.unwatch_failures(&watcher));
+    let mut response = http::Response::new(ResponseBody::stream(body));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
+    response
+}

@@ -1,0 +1,83 @@
+//! Who follows the stream of failures. As with operators' streams: the oldest goes when there are too many, and whoever
+//! does not read loses the connection.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use model::incident::{Filter, Incident, IncidentUpdate};
+use serde_json::json;
+
+use edge::core_thread::queue::Pushed;
+use edge::http::stream::StreamQueue;
+
+pub type Watcher = Arc<StreamQueue<Bytes>>;
+
+/// Oldest first.
+#[derive(Default)]
+pub struct Watchers(Vec<(Watcher, Filter)>);
+
+impl Watchers {
+    pub fn add(&mut self, watcher: Watcher, filter: Filter, most: usize) {
+        if self.0.len() >= most && !self.0.is_empty() {
+            self.0.remove(0).0.finish();
+        }
+        // The end of an incident is news for those who asked for open ones.
+        self.0.push((watcher, Filter { open_only: false, ..filter }));
+    }
+
+    pub fn remove(&mut self, watcher: &Watcher) {
+        self.0.retain(|(other, _)| !Arc::ptr_eq(other, watcher));
+    }
+
+    pub fn notify(&mut self, incident: &Incident, news: IncidentUpdate) {
+        if self.0.is_empty() {
+            return;
+        }
+        let line = Bytes::from(line(incident, Some(news)));
+        self.push(&line, |filter| filter.admits(incident));
+    }
+
+    pub fn heartbeat(&mut self) {
+        self.push(&Bytes::from_static(b"\n"), |_| true);
+    }
+
+    fn push(&mut self, line: &Bytes, wants: impl Fn(&Filter) -> bool) {
+        self.0.retain(|(watcher, filter)| {
+            if !wants(filter) {
+                return true;
+            }
+            match watcher.push(line.clone()) {
+                Pushed::First | Pushed::Behind => true,
+                Pushed::Closed => false,
+                Pushed::Full => {
+                    watcher.kill();
+                    false
+                }
+            }
+        });
+    }
+
+    pub fn wake(&self) {
+        for (watcher, _) in &self.0 {
+            watcher.wake();
+        }
+    }
+
+    pub fn close(&mut self) {
+        for (watcher, _) in self.0.drain(..) {
+            watcher.finish();
+        }
+    }
+}
+
+/// `news` is left out of what was there before.
+pub fn line(incident: &Incident, news: Option<IncidentUpdate>) -> Vec<u8> {
+    let mut line = json!({
+        "news": news.map(IncidentUpdate::as_str),
+        "failure": incident.to_json(),
+    })
+    .to_string()
+    .into_bytes();
+    line.push(b'\n');
+    line
+}

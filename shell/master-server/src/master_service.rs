@@ -1,0 +1,163 @@
+//! What a master process answers, whether it leads or follows. A follower drops messages as Mesos does, serves what is
+//! about itself, and points at the leader for the rest.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use ::master::{Input, PeerMessage};
+use election::{Leader, Lease};
+use messages::{Message, v1};
+use model::Upid;
+use tokio::sync::watch;
+
+use super::app::MasterApp;
+use super::host::MasterHost;
+use super::routes::ROUTES;
+use edge::app::{App, ProcessKind};
+use edge::core_thread::Inbox;
+use edge::http::request::Request;
+use edge::http::respond::{Response, not_found, redirect, unavailable};
+use edge::libprocess::message::Dropped;
+
+pub struct MasterService {
+    leadership: RwLock<Leadership>,
+    dropped: Arc<Dropped>,
+    leader: watch::Receiver<Leader>,
+    pid: String,
+    /// Terms that have ended.
+    ended: watch::Sender<u64>,
+}
+
+#[derive(Clone)]
+enum Leadership {
+    /// For as long as the lease is valid.
+    Leading(Arc<MasterApp>, Lease),
+    /// Elected, and reading the registry.
+    Recovering(Arc<MasterApp>),
+    Following(Arc<MasterApp>),
+}
+
+/// Whom a follower points at.
+enum RedirectTarget {
+    Leader(String),
+    Unavailable(&'static str),
+}
+
+impl MasterService {
+    pub fn following(app: Arc<MasterApp>, dropped: Arc<Dropped>, leader: watch::Receiver<Leader>, pid: String) -> Self {
+        MasterService {
+            leadership: RwLock::new(Leadership::Following(app)),
+            dropped,
+            leader,
+            pid,
+            ended: watch::Sender::new(0),
+        }
+    }
+
+    pub fn lead(&self, app: Arc<MasterApp>, lease: Lease) {
+        self.set_leadership(Leadership::Leading(app, lease));
+    }
+
+    pub fn recovering(&self) {
+        let app = match self.leadership() {
+            Leadership::Leading(app, _) | Leadership::Recovering(app) | Leadership::Following(app) => app,
+        };
+        self.set_leadership(Leadership::Recovering(app));
+    }
+
+    pub fn follow(&self, app: Arc<MasterApp>) {
+        self.set_leadership(Leadership::Following(app));
+        self.ended.send_modify(|terms| *terms += 1);
+    }
+
+    fn set_leadership(&self, leadership: Leadership) {
+        *self.leadership.write().unwrap_or_else(PoisonError::into_inner) = leadership;
+    }
+
+    fn leadership(&self) -> Leadership {
+        match self.leadership.read().unwrap_or_else(PoisonError::into_inner).clone() {
+            // Its core acts no more, and what it answers may be old.
+            Leadership::Leading(app, lease) if !lease.is_valid() => Leadership::Following(app),
+            leadership => leadership,
+        }
+    }
+
+    fn redirect_target(&self, recovering: bool) -> RedirectTarget {
+        if recovering {
+            return RedirectTarget::Unavailable("Master has not finished recovery");
+        }
+        match &*self.leader.borrow() {
+            None => RedirectTarget::Unavailable("No leader elected"),
+            // ZooKeeper has said so before this process has begun its term, or after it has ended it.
+            Some(leader) if leader.pid() == self.pid => RedirectTarget::Unavailable("Master has not finished recovery"),
+            Some(leader) => RedirectTarget::Leader(authority(leader)),
+        }
+    }
+}
+
+impl App for MasterService {
+    type Host = MasterHost;
+
+    fn inbox(&self) -> Option<Arc<Inbox<MasterHost>>> {
+        match self.leadership() {
+            Leadership::Leading(app, _) => Some(app.inbox.clone()),
+            Leadership::Recovering(_) | Leadership::Following(_) => None,
+        }
+    }
+
+    fn dropped(&self) -> &Dropped {
+        &self.dropped
+    }
+
+    /// Observers are not told apart: agents answer pings to whoever sent them.
+    fn process(&self, id: &str) -> ProcessKind {
+        let is_observer = id.strip_prefix("slave-observer(").is_some_and(|rest| rest.ends_with(')'));
+        let leads = || matches!(self.leadership(), Leadership::Leading(..));
+        match id {
+            "master" if leads() => ProcessKind::Core,
+            _ if is_observer && leads() => ProcessKind::Core,
+            "master" => ProcessKind::Other,
+            _ if is_observer || ROUTES.has_process(id) => ProcessKind::Other,
+            _ => ProcessKind::None,
+        }
+    }
+
+    fn input(&self, from: Upid, to: String, message: Message) -> Option<Input> {
+        Some(Input::Message(PeerMessage { from, to, message }))
+    }
+
+    /// Mesos' master ends its process, and so every link of its peers.
+    fn end_of_term(&self) -> impl Future<Output = ()> + Send {
+        let mut ended = self.ended.subscribe();
+        async move {
+            if ended.changed().await.is_err() {
+                std::future::pending().await
+            }
+        }
+    }
+
+    async fn handle(self: Arc<Self>, request: Request) -> Response {
+        let (app, recovering) = match self.leadership() {
+            Leadership::Leading(app, _) => return app.handle(request).await,
+            Leadership::Recovering(app) => (app, true),
+            Leadership::Following(app) => (app, false),
+        };
+        let Some(endpoint) = ROUTES.resolve(&request.path) else { return not_found() };
+        if endpoint.process != "master" || matches!(endpoint.route, "health" | "flags") {
+            return app.handle(request).await;
+        }
+        if endpoint.route == "redirect" && !endpoint.exact {
+            // Whoever leads would send it back.
+            return not_found();
+        }
+        match self.redirect_target(recovering) {
+            RedirectTarget::Unavailable(reason) => unavailable(reason),
+            RedirectTarget::Leader(authority) if endpoint.route == "redirect" => redirect(&format!("//{authority}")),
+            RedirectTarget::Leader(authority) => redirect(&format!("//{authority}{}", request.target)),
+        }
+    }
+}
+
+fn authority(leader: &v1::MasterInfo) -> String {
+    let host = leader.hostname.clone().unwrap_or_else(|| std::net::Ipv4Addr::from(leader.ip.to_le_bytes()).to_string());
+    format!("{host}:{}", leader.port)
+}

@@ -1,0 +1,154 @@
+//! `/partitions`: what Mesos does not have. JSON over HTTP:
+//!
+//! | request | answer |
+//! | --- | --- |
+//! | `GET /partitions` | 200, `{"partitions": […]}`: each with its terms and what it uses, lends and borrows |
+//! | `GET /partitions/<id>` | 200 and the one, or 404 |
+//! | `PUT /partitions/<id>[?force=true]` | creates or replaces it: 200; 400 for what makes no sense, 409 for what does not fit |
+//! | `DELETE /partitions/<id>` | 200 or 404 |
+//!
+//! The body of a PUT, of which only `role` and `resources` have to be there:
+//!
+//! ```json
+//! {"role": "batch", "resources": {"cpus": {"min": 4, "max": 16}, "mem": {"min": 8192}}, "priority": 10, "weight": 2.0,
+//!  "lends": true, "preemptible": false}
+//! ```
+//!
+//! `min` is kept for the role, `max` is never exceeded. The minimum of a higher priority is kept first. What a partition
+//! that `lends` does not use of its minimum goes to others until its frameworks want it; tasks of one that is
+//! `preemptible` may be ended to give back what it borrowed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ::master::{Input, PartitionCall, PartitionRequest};
+use http::Method;
+use messages::tepui::registry::Partition;
+use messages::tepui::registry::partition::Share;
+use serde::Deserialize;
+
+use super::app::MasterApp;
+use super::v0_endpoints::read;
+use edge::http::request::{Request, decode};
+use edge::http::respond::{self, Response, answer, bad_request, method_not_allowed, text, unavailable};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PartitionSpec {
+    role: String,
+    resources: BTreeMap<String, Bounds>,
+    #[serde(default)]
+    priority: i32,
+    #[serde(default = "one")]
+    weight: f64,
+    #[serde(default = "yes")]
+    lends: bool,
+    #[serde(default)]
+    preemptible: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Bounds {
+    min: Option<f64>,
+    max: Option<f64>,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+fn yes() -> bool {
+    true
+}
+
+pub async fn handle(app: &Arc<MasterApp>, request: &Request) -> Response {
+    let Some(id) = id_of(&request.path) else {
+        return bad_request("The id of a partition is one part of the path: /partitions/<id>");
+    };
+    match (&request.method, id) {
+        (&Method::GET, None) => read(app, "partitions", request).await,
+        (&Method::GET, Some(id)) => show(app, &id, request),
+        (&Method::PUT, Some(id)) => put(app, id, request).await,
+        (&Method::DELETE, Some(id)) => ask(app, PartitionRequest::Remove(id)).await,
+        (method, None) => method_not_allowed(&["GET"], method),
+        (method, Some(_)) => method_not_allowed(&["GET", "PUT", "DELETE"], method),
+    }
+}
+
+/// `None` when there is more than an id after the endpoint; `Some(None)` when there is nothing.
+fn id_of(path: &str) -> Option<Option<String>> {
+    let path = path.trim_matches('/');
+    let path = path.strip_prefix("master/").unwrap_or(path);
+    let id = path.strip_prefix("partitions").unwrap_or_default().trim_matches('/');
+    if id.is_empty() {
+        return Some(None);
+    }
+    decode(id).ok().filter(|id| !id.contains('/')).map(Some)
+}
+
+fn show(app: &Arc<MasterApp>, id: &str, request: &Request) -> Response {
+    match app.publisher.snapshot().partition(id) {
+        Some(body) => respond::json(body, request.jsonp()),
+        None => text(
+            http::StatusCode::NOT_FOUND,
+            format!("There is no partition '{id}'; GET /partitions lists those that exist"),
+        ),
+    }
+}
+
+async fn put(app: &Arc<MasterApp>, id: String, request: &Request) -> Response {
+    let spec: PartitionSpec = match serde_json::from_slice(&request.body) {
+        Ok(spec) => spec,
+        Err(error) => {
+            return bad_request(format!(
+                "Failed to read the partition: {error}. Expecting e.g. {{\"role\": \"batch\", \"resources\": {{\"cpus\": \
+                 {{\"min\": 4, \"max\": 16}}}}}}"
+            ));
+        }
+    };
+    let force = request.query.get("force").is_some_and(|force| force == "true");
+    let share = |(name, bounds): (String, Bounds)| Share { name, min: bounds.min, max: bounds.max };
+    let partition = Partition {
+        id,
+        role: spec.role,
+        resources: spec.resources.into_iter().map(share).collect(),
+        priority: Some(spec.priority),
+        weight: Some(spec.weight),
+        lends: Some(spec.lends),
+        preemptible: Some(spec.preemptible),
+    };
+    ask(app, PartitionRequest::Put { partition: Box::new(partition), force }).await
+}
+
+async fn ask(app: &Arc<MasterApp>, request: PartitionRequest) -> Response {
+    let caller = app.caller();
+    let ask = |reply| Input::PartitionCall(PartitionCall { reply, caller, request });
+    app.inbox.ask(ask).await.map_or_else(|stopped| unavailable(stopped.to_string()), answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_id_is_one_part_of_the_path() {
+        let check = |path: &str, expect: Option<Option<&str>>| {
+            assert_eq!(id_of(path), expect.map(|id| id.map(str::to_owned)), "{path}");
+        };
+        check("/partitions", Some(None));
+        check("/master/partitions/", Some(None));
+        check("/partitions/batch", Some(Some("batch")));
+        check("/master/partitions/ba%74ch", Some(Some("batch")));
+        check("/partitions/a/b", None);
+        check("/partitions/a%2Fb", None);
+    }
+
+    #[test]
+    fn a_spec_has_defaults_and_no_unknown_members() {
+        let spec: PartitionSpec = serde_json::from_str(r#"{"role":"r","resources":{"cpus":{"min":1}}}"#).unwrap();
+        assert_eq!((spec.priority, spec.weight, spec.lends, spec.preemptible), (0, 1.0, true, false));
+        assert!(serde_json::from_str::<PartitionSpec>(r#"{"role":"r","resources":{},"minimum":1}"#).is_err());
+        assert!(serde_json::from_str::<PartitionSpec>(r#"{"resources":{}}"#).is_err());
+    }
+}

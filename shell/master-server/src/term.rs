@@ -1,0 +1,216 @@
+//! One term: a core that leads, from the registry it takes over to its end, and everything that is its own.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Weak};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use ::master::{Input, Master, Metrics};
+use ::store::{Entries, Error as StoreError, Store, Write};
+use election::Lease;
+use messages::v1;
+use model::Timestamp;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use views::master::{Build, Limits, StaticInfo, View};
+
+use super::allocator_timings::AllocatorTimings;
+use super::app::MasterApp;
+use super::failures::Sinks;
+use super::host::MasterHost;
+use super::publisher::Publisher;
+use super::registrar::{RegistrarTimings, RegistryBackend, open, recover};
+use super::scheduler_streams::SchedulerStreams;
+use super::whitelist;
+use crate::Error;
+use edge::Ended;
+use edge::core_thread::{Clock, Inbox, InboxItem};
+use edge::endpoints::files::Files;
+use edge::endpoints::logging::Logging;
+use edge::endpoints::metrics;
+use edge::libprocess::message::Dropped;
+use edge::readers::singleflight::Singleflight;
+use edge::start::{end_channel, seed, start_core};
+
+/// What every term of a process shares.
+#[derive(Clone)]
+pub struct MasterProcess {
+    /// Its `master_id` is that of the next candidacy.
+    pub config: ::master::Config,
+    pub registry: RegistryBackend,
+    pub registry_fetch_timeout: Duration,
+    pub registry_store_timeout: Duration,
+    pub work_dir: Option<PathBuf>,
+    pub whitelist: Option<PathBuf>,
+    pub history: Limits,
+    pub max_operator_subscribers: usize,
+    pub sinks: Arc<Sinks>,
+    pub build: Build,
+    pub flags: Vec<(String, String)>,
+    pub files: Arc<Files>,
+    pub logging: Arc<Logging>,
+    pub dropped: Arc<Dropped>,
+    /// `hostname:port`.
+    pub authority: String,
+    pub clock: Clock,
+    pub started: Instant,
+    pub started_at: Timestamp,
+    pub runtime: Handle,
+}
+
+/// A core on its thread.
+pub struct Term {
+    pub app: Arc<MasterApp>,
+    pub ended: watch::Receiver<Option<Ended>>,
+    pub core: JoinHandle<()>,
+}
+
+impl Term {
+    /// Takes the registry over, which ends the term of whoever led before, and starts the core. Blocks. Must be called
+    /// inside a tokio runtime.
+    pub fn begin(process: &MasterProcess, lease: Lease) -> Result<Self, Error> {
+        let store = open(process.registry.clone(), process.work_dir.as_deref())?;
+        let store = Box::new(LeasedStore { store, lease: lease.clone() });
+        let mut recovered = recover(store, process.registry_fetch_timeout)?;
+        let core_metrics = Arc::new(Metrics::default());
+        let core = Master::new(process.config.clone(), seed()?, core_metrics.clone(), recovered.state().clone());
+        recovered.begin(core.info())?;
+
+        let publisher = process.publisher(core.info(), true);
+        let inbox = Inbox::new();
+        let scheduler_streams = Arc::new(SchedulerStreams::default());
+        let timings = Arc::new(AllocatorTimings::default());
+        inbox.send_control(InboxItem::Input(Input::Elected));
+        let registrar = recovered.timings().clone();
+        let store = recovered.serve(inbox.clone(), process.registry_store_timeout)?;
+        let (end, ended) = end_channel();
+        let (ready, begun) = std::sync::mpsc::sync_channel(1);
+        let host = MasterHost::new(core, store, publisher.clone(), scheduler_streams.clone(), timings.clone(), end);
+        let host = host.with_lease(lease).with_ready_signal(ready);
+        let app =
+            process.app(publisher.clone(), inbox.clone(), scheduler_streams, core_metrics, timings, registrar, true)?;
+        let core = start_core("master-core", process.config.address, process.clock, host, inbox.clone())?;
+        // Whoever asks at once is not to see a cluster without agents, weights and quota. An error means that it has ended.
+        let _ = begun.recv();
+        if let Some(path) = process.whitelist.clone() {
+            process.runtime.spawn(whitelist::watch(path, inbox, Arc::downgrade(&publisher)));
+        }
+        process.runtime.spawn(heartbeats(Arc::downgrade(&publisher), process.config.heartbeat_interval));
+        Ok(Term { app, ended, core })
+    }
+
+    /// No step follows; streams and links are closed.
+    pub fn stop(&self) {
+        self.app.inbox.send_control(InboxItem::Stop);
+    }
+
+    /// Waits for the core to end, after [`stop`](Self::stop) or by itself.
+    pub async fn end(&mut self) -> Ended {
+        // An error means that the core's thread is gone.
+        let ended = self.ended.wait_for(Option::is_some).await.ok().and_then(|ended| ended.clone());
+        self.app.publisher.close();
+        ended.unwrap_or_default()
+    }
+}
+
+/// A store that only a leader touches. It is fenced by itself; this keeps a master whose lease has run out from taking
+/// it over once more, and so from ending the term of its successor.
+struct LeasedStore {
+    store: Box<dyn Store>,
+    lease: Lease,
+}
+
+impl LeasedStore {
+    fn check(&self) -> Result<(), StoreError> {
+        if self.lease.is_valid() { Ok(()) } else { Err(StoreError::Fenced) }
+    }
+}
+
+impl Store for LeasedStore {
+    fn take_over(&mut self) -> Result<Entries, StoreError> {
+        self.check()?;
+        self.store.take_over()
+    }
+
+    fn commit(&mut self, writes: &[Write]) -> Result<(), StoreError> {
+        self.check()?;
+        self.store.commit(writes)
+    }
+
+    fn mark_damaged(&mut self, cause: &dyn std::error::Error) -> Option<StoreError> {
+        self.store.mark_damaged(cause)
+    }
+}
+
+impl MasterProcess {
+    /// Who the next candidate is.
+    pub fn info(&self) -> v1::MasterInfo {
+        self.config.master_info(self.config.master_id.as_deref().unwrap_or_default())
+    }
+
+    /// What a process without a core answers from.
+    pub fn follower_app(&self) -> Result<Arc<MasterApp>, Error> {
+        self.app(
+            self.publisher(&self.info(), false),
+            Inbox::new(),
+            Arc::default(),
+            Arc::new(Metrics::default()),
+            Arc::default(),
+            Arc::new(RegistrarTimings::default()),
+            false,
+        )
+    }
+
+    fn publisher(&self, info: &v1::MasterInfo, elected: bool) -> Arc<Publisher> {
+        let facts = StaticInfo {
+            build: self.build.clone(),
+            pid: self.config.pid(),
+            info: info.clone(),
+            started: self.started_at,
+            elected: elected.then(|| self.clock.now().wall),
+            leader: elected.then(|| info.clone()),
+            flags: self.flags.iter().cloned().collect(),
+            limits: self.history,
+        };
+        Publisher::new(View::new(facts), self.max_operator_subscribers, self.sinks.clone())
+    }
+
+    fn app(
+        &self,
+        publisher: Arc<Publisher>,
+        inbox: Arc<Inbox<MasterHost>>,
+        scheduler_streams: Arc<SchedulerStreams>,
+        core_metrics: Arc<Metrics>,
+        timings: Arc<AllocatorTimings>,
+        registrar: Arc<RegistrarTimings>,
+        elected: bool,
+    ) -> Result<Arc<MasterApp>, Error> {
+        Ok(Arc::new(MasterApp {
+            inbox,
+            dropped: self.dropped.clone(),
+            publisher,
+            scheduler_streams,
+            core_metrics,
+            timings,
+            registrar,
+            singleflight: Singleflight::new(self.runtime.clone()).map_err(edge::Error::Thread)?,
+            files: self.files.clone(),
+            logging: self.logging.clone(),
+            metrics_limit: metrics::rate_limit(),
+            build: self.build.clone(),
+            flags: self.flags.clone(),
+            started: self.started,
+            elected,
+            authority: self.authority.clone(),
+        }))
+    }
+}
+
+/// Of the operators' streams; schedulers get theirs from the core.
+async fn heartbeats(publisher: Weak<Publisher>, interval: Duration) {
+    loop {
+        tokio::time::sleep(interval).await;
+        let Some(publisher) = publisher.upgrade() else { return };
+        publisher.heartbeat();
+    }
+}
