@@ -4,9 +4,10 @@ use std::future::Future;
 use std::sync::Arc;
 
 use messages::Message;
-use model::Upid;
+use model::{Caller, Upid};
 
 use crate::core_thread::{Host, Inbox};
+use crate::http::endpoint::{Endpoint, EndpointTable};
 use crate::http::request::Request;
 use crate::http::respond::Response;
 use crate::libprocess::message::Dropped;
@@ -14,30 +15,49 @@ use crate::libprocess::message::Dropped;
 /// What a process id names here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProcessKind {
+    /// Nothing.
     None,
-    /// Its messages go to the core.
+    /// A process whose messages go to the core.
     Core,
-    /// It exists, but takes no messages.
+    /// A process that takes no messages.
     Other,
 }
 
+/// A program that the edge serves.
 pub trait App: Send + Sync + 'static {
+    /// What hosts its core.
     type Host: Host;
+    /// What the handlers of its endpoints share.
+    type Shared: Send + Sync + 'static;
 
-    /// Of the core; none while this process has no core, and messages are dropped.
+    /// Returns the core's inbox; `None` while this process has no core, and messages are dropped.
     fn inbox(&self) -> Option<Arc<Inbox<Self::Host>>>;
 
+    /// The messages that nobody has understood.
     fn dropped(&self) -> &Dropped;
 
+    /// What a process id names.
     fn process(&self, id: &str) -> ProcessKind;
 
-    /// The core's input for a message, unless it is refused.
-    fn input(&self, from: Upid, to: String, message: Message) -> Option<<Self::Host as Host>::Input>;
+    /// The core's input for a message of `caller`; `None` when it is refused.
+    fn input(&self, from: Upid, to: String, message: Message, caller: Caller) -> Option<<Self::Host as Host>::Input>;
 
     /// Resolves when what links mean to this process ends, and they with it; never where that is its own end.
     fn end_of_term(&self) -> impl Future<Output = ()> + Send {
         std::future::pending()
     }
 
-    fn handle(self: Arc<Self>, request: Request) -> impl Future<Output = Response> + Send;
+    /// Its endpoints.
+    fn endpoints(&self) -> &'static EndpointTable<Self::Shared>;
+
+    /// What the handler of `endpoint` is given now.
+    ///
+    /// # Errors
+    /// The answer of a process that does not serve the endpoint now
+    /// ([`Availability`](crate::http::endpoint::Availability)): a redirect, or 503.
+    fn shared(
+        self: &Arc<Self>,
+        endpoint: &Endpoint<Self::Shared>,
+        request: &Request,
+    ) -> Result<Arc<Self::Shared>, Response>;
 }

@@ -30,8 +30,12 @@ pub const MIN_BODY_RATE: u64 = 64 * 1024;
 /// A peer that takes no byte for this long, while there is something to send, loses the connection.
 pub const WRITE_STALL_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Inputs waiting for the core; at the bound connections are not read further.
-pub const MAX_INBOX: usize = 65_536;
+/// Inputs waiting for the core, in KiB of what they came as; at the bound connections are not read further. The batch
+/// that the core works on comes on top.
+pub const MAX_INBOX_KIB: usize = 512 * 1024;
+
+/// What an input counts at least, in KiB, so that no more than 65,536 wait.
+pub const MIN_INPUT_KIB: usize = 8;
 
 /// Inputs between two flushes: the tasks that encode and write work at the same time as the core.
 pub const MAX_BATCH: usize = 256;
@@ -40,9 +44,15 @@ pub const MAX_BATCH: usize = 256;
 /// single RECONCILE may ask for as many as its framework has tasks.
 pub const MAX_STREAM_EVENTS: usize = 131_072;
 
+/// The same in bytes, as protobuf: what a single RECONCILE of as many tasks with ordinary statuses asks for, twice.
+pub const MAX_STREAM_BYTES: usize = 256 * 1024 * 1024;
+
 /// Messages waiting for one peer; at the bound its link counts as broken. A re-registration storm queues
 /// a handful for each agent, and all agents of a test may share an address.
 pub const MAX_LINK_MESSAGES: usize = 262_144;
+
+/// The same in bytes, as protobuf.
+pub const MAX_LINK_BYTES: usize = 512 * 1024 * 1024;
 
 /// Encoded ahead of the socket, for a link.
 pub const LINK_WRITE_CHUNK: usize = 256 * 1024;
@@ -63,7 +73,7 @@ pub const UNLINKED_IDLE_TIMEOUT: Duration = Duration::from_secs(2);
 /// reset it, and the peer could lose messages that it has not read yet.
 pub const CLOSE_LINGER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a core that ends waits for its last messages to be written.
+/// How long a process that ends waits for its last messages and answers to be written.
 pub const SHUTDOWN_FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Responses from this size on are compressed for those who accept it (libprocess' figure).

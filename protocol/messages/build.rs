@@ -129,9 +129,10 @@ impl Index {
         for (name, (_, message)) in &self.messages {
             let _ = writeln!(
                 out,
-                "pub static {}: MessageDescriptor = MessageDescriptor {{ name: {:?}, fields: &[",
+                "pub static {}: MessageDescriptor = MessageDescriptor {{ name: {:?}, size: {}, fields: &[",
                 ident("M", name),
-                &name[1..]
+                &name[1..],
+                self.size(name)
             );
             for field in &message.field {
                 let _ = writeln!(
@@ -158,12 +159,32 @@ impl Index {
                 ident("M", name)
             );
         }
-        out.push_str("pub static ALL_MESSAGES: &[&MessageDescriptor] = &[\n");
+        out.push_str("/// Every message type but `google.protobuf.Duration`, by full name.\npub static ALL_MESSAGES: &[&MessageDescriptor] = &[\n");
         for name in self.messages.keys() {
             let _ = writeln!(out, "  &{},", ident("M", name));
         }
         out.push_str("];\n");
         out
+    }
+
+    /// The size of the Rust value of a message as a constant expression; of a map's entry, that of its key and value.
+    fn size(&self, name: &str) -> String {
+        match self.messages.get(name) {
+            Some((_, message)) if message.options.as_ref().is_some_and(|o| o.map_entry()) => {
+                let sizes: Vec<String> = message.field.iter().map(|field| self.size_of_field(field)).collect();
+                sizes.join(" + ")
+            }
+            Some((package, _)) => format!("std::mem::size_of::<crate::proto::{}>()", rust_path(package, name)),
+            None => "0".to_owned(),
+        }
+    }
+
+    fn size_of_field(&self, field: &FieldDescriptorProto) -> String {
+        match field.r#type() {
+            Type::Message => self.size(field.type_name()),
+            Type::String | Type::Bytes => "std::mem::size_of::<String>()".to_owned(),
+            _ => "8".to_owned(),
+        }
     }
 
     fn kind(&self, field: &FieldDescriptorProto) -> String {

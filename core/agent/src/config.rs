@@ -8,8 +8,8 @@ use messages::v1;
 use model::Upid;
 use resources::Resources;
 
-use crate::operations::{QosController, ResourceEstimator};
 use crate::recovery::ReconfigurationPolicy;
+use crate::usage::{QosController, ResourceEstimator};
 
 /// The agent's own default of the version it announces. Masters refuse agents below 1.0.0.
 pub const VERSION: &str = "1.11.0";

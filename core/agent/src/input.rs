@@ -3,12 +3,12 @@
 
 use std::net::SocketAddrV4;
 
+use machine::StoreToken;
 use messages::{Message, v1};
-use model::{ContainerId, ReplyId, StreamId, Upid};
+use model::{Caller, ContainerId, ReplyId, StreamId, Upid};
 
 use crate::effects::Timer;
-use crate::operations::MachineUsage;
-use machine::StoreToken;
+use crate::usage::MachineUsage;
 
 #[derive(Debug)]
 pub enum Input {
@@ -50,7 +50,10 @@ pub enum Input {
 
 #[derive(Debug)]
 pub struct PeerMessage {
+    /// The sender, as the message says.
     pub from: Upid,
+    /// Whom the connection belongs to, as the edge has found out.
+    pub caller: Caller,
     /// The process id it was addressed to: `slave(1)`.
     pub to: String,
     pub message: Message,
@@ -59,6 +62,8 @@ pub struct PeerMessage {
 #[derive(Debug)]
 pub struct ExecutorSubscribe {
     pub reply: ReplyId,
+    /// Who calls.
+    pub caller: Caller,
     pub stream: StreamId,
     pub call: Box<v1::executor::Call>,
 }
@@ -66,6 +71,8 @@ pub struct ExecutorSubscribe {
 #[derive(Debug)]
 pub struct ExecutorCall {
     pub reply: ReplyId,
+    /// Who calls.
+    pub caller: Caller,
     pub call: Box<v1::executor::Call>,
 }
 
@@ -76,6 +83,8 @@ pub enum ContainerEvent {
     Launched { container: ContainerId, pid: u32 },
     /// Nothing runs: fetching or starting failed. All traces are already cleaned up.
     LaunchFailed { container: ContainerId, reason: String },
+    /// The container runs and cannot have what an `Update` gives it.
+    UpdateFailed { container: ContainerId, reason: String },
     /// The container is over and leaves no process, mount or cgroup behind.
     Exited { container: ContainerId, exit: ContainerExit },
 }

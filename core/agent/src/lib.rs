@@ -4,39 +4,31 @@
 //! `Agent::step(now, input, &mut outbox)` is the only way in; effects come out as data.
 
 mod agent;
-mod agent_health;
-mod command_task;
 mod config;
-mod container_events;
+mod containers;
+mod dispatch;
+mod drain;
 mod duration;
 mod effects;
-mod environment;
-mod executor_api;
-mod executor_driver;
-mod executor_messages;
+mod executors;
 mod frameworks;
-mod gc;
 mod input;
-mod kill;
-mod launch;
-mod limits;
 mod metrics;
 mod operations;
-mod paths;
 mod pending_writes;
 mod recovery;
 mod registration;
+mod sandboxes;
 mod state;
-mod status_update_manager;
+mod tasks;
 mod updates;
+mod usage;
 
 pub use agent::Agent;
 pub use config::{Config, Recover, VERSION};
 pub use effects::{AgentEffects, Command, ContainerCommand, ContainerLaunch, Effect, Outbox, Record, Timer};
 pub use input::{ContainerEvent, ContainerExit, ExecutorCall, ExecutorSubscribe, Input, Limitation, PeerMessage};
 pub use metrics::{Counter, Gauge, Metrics, ResourceGauges};
-pub use operations::{
-    ContainerUsage, ContainerVolume, LoadAverage, MachineUsage, QosController, RecoveredResources, ResourceEstimator,
-    VolumeChange,
-};
+pub use operations::{ContainerVolume, RecoveredResources, VolumeChange};
 pub use recovery::{Incompatible, ReconfigurationPolicy, RecoveredState, Recovery};
+pub use usage::{ContainerUsage, LoadAverage, MachineUsage, QosController, ResourceEstimator};

@@ -5,9 +5,8 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use messages::v1::TaskState;
-use resources::{Resources, Scalar};
-
 use model::agent::ExecutorState;
+use resources::{Resources, Scalar};
 
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);

@@ -1,12 +1,12 @@
 //! Records on their way to the disk, and what is to happen when they have arrived.
 
-use crate::effects::{Context, Record};
 use std::collections::BTreeMap;
 
+use machine::StoreToken;
 use model::{ContainerId, ExecutorId, FrameworkId, TaskId};
 use uuid::Uuid;
 
-use machine::StoreToken;
+use crate::effects::{Context, Record};
 
 #[derive(Debug)]
 pub(crate) enum Continuation {

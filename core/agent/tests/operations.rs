@@ -4,7 +4,7 @@
 
 mod scenario;
 
-use agent::{Command, ContainerCommand, Effect, Input, RecoveredResources, Timer};
+use agent::{Command, ContainerCommand, ContainerEvent, Effect, Input, RecoveredResources, Timer};
 use messages::{Message, internal, v1};
 use scenario::*;
 
@@ -85,7 +85,7 @@ fn tasks_wait_for_the_volume_that_is_made_for_them() {
     assert_eq!(launches.len(), 1, "the kill did not overtake its task");
     let shown = &launches[0].volumes[..];
     assert_eq!(shown.len(), 1);
-    assert_eq!((shown[0].source.to_str().unwrap(), shown[0].name.as_str()), (VOLUME, "data"));
+    assert_eq!((shown[0].source.to_str().unwrap(), shown[0].container_path.to_str().unwrap()), (VOLUME, "data"));
     assert!(!shown[0].read_only && !shown[0].shared);
     let log = scenario.take_log();
     assert!(log.contains("t2 KILLED"), "{log}");
@@ -130,17 +130,44 @@ fn a_task_does_not_start_on_a_volume_that_is_not_there() {
     refused(scenario);
 }
 
+fn run_with_volume_at(path: &str) -> Scenario {
+    let mut scenario = with_volume();
+    let mut shown = volume("v", 10.0);
+    shown.disk.as_mut().unwrap().volume.as_mut().unwrap().container_path = path.to_owned();
+    let mut task = command("t1");
+    task.resources.push(shown);
+    scenario.runs(task);
+    scenario
+}
+
+/// Mesos shows plain names only, and lets the data of all others go with the sandbox.
 #[test]
-fn volumes_outside_of_the_sandbox_are_not_shown() {
-    for path in ["/etc", "a/b", "..", "."] {
-        let mut scenario = with_volume();
-        let mut shown = volume("v", 10.0);
-        shown.disk.as_mut().unwrap().volume.as_mut().unwrap().container_path = path.to_owned();
-        let mut task = command("t1");
-        task.resources.push(shown);
-        scenario.runs(task);
-        assert_eq!(scenario.launched().volumes, [], "{path}");
+fn a_volume_is_shown_where_it_is_asked_for_or_its_task_is_refused() {
+    for (path, expect) in [("data/db", "data/db"), ("./data//db/", "data/db"), ("/var/lib/db", "/var/lib/db")] {
+        let scenario = run_with_volume_at(path);
+        let volumes = &scenario.launched().volumes;
+        assert_eq!(volumes.len(), 1, "{path}");
+        assert_eq!(volumes[0].container_path.to_str(), Some(expect));
     }
+    for path in ["", ".", "/", "..", "../x", "a/../../b"] {
+        let log = run_with_volume_at(path).take_log();
+        assert!(log.contains("t1 DROPPED REASON_TASK_INVALID") && log.contains("container_path"), "{path}: {log}");
+        assert!(!log.contains("launch"), "{path}: {log}");
+    }
+}
+
+#[test]
+fn an_executor_that_cannot_have_its_volume_is_ended() {
+    let mut scenario = Scenario::running();
+    scenario.container("C1", |container| ContainerEvent::UpdateFailed { container, reason: "no volume".into() });
+    let log = scenario.take_log();
+    assert!(log.contains("destroy C1"), "{log}");
+    scenario.exits("C1", 9);
+    let log = scenario.take_log();
+    assert!(
+        log.contains("t1 GONE REASON_CONTAINER_UPDATE_FAILED 'Failed to update resources for container: no volume'"),
+        "{log}"
+    );
 }
 
 #[test]

@@ -293,7 +293,12 @@ impl World {
     }
 
     fn sends(&mut self, from: &str, message: impl Into<Message>) {
-        self.input(Input::Message(PeerMessage { from: upid(from), to: "slave(1)".into(), message: message.into() }));
+        self.input(Input::Message(PeerMessage {
+            caller: model::Caller::default(),
+            from: upid(from),
+            to: "slave(1)".into(),
+            message: message.into(),
+        }));
     }
 
     fn reply(&mut self) -> ReplyId {
@@ -353,19 +358,32 @@ impl World {
                 }
                 call.subscribe = Some(Box::new(subscribe));
                 let reply = self.reply();
-                self.input(Input::ExecutorSubscribe(ExecutorSubscribe { reply, stream, call: Box::new(call) }));
+                self.input(Input::ExecutorSubscribe(ExecutorSubscribe {
+                    caller: model::Caller::default(),
+                    reply,
+                    stream,
+                    call: Box::new(call),
+                }));
             }
             Action::Update(e, t, state) => {
                 let mut call = executor_call(&executor(e), call::Type::Update);
                 call.update = Some(Box::new(call::Update { status: status(&format!("t{t}"), STATES[state]) }));
                 let reply = self.reply();
-                self.input(Input::ExecutorCall(ExecutorCall { reply, call: Box::new(call) }));
+                self.input(Input::ExecutorCall(ExecutorCall {
+                    caller: model::Caller::default(),
+                    reply,
+                    call: Box::new(call),
+                }));
             }
             Action::Message(e) => {
                 let mut call = executor_call(&executor(e), call::Type::Message);
                 call.message = Some(call::Message { data: vec![1] });
                 let reply = self.reply();
-                self.input(Input::ExecutorCall(ExecutorCall { reply, call: Box::new(call) }));
+                self.input(Input::ExecutorCall(ExecutorCall {
+                    caller: model::Caller::default(),
+                    reply,
+                    call: Box::new(call),
+                }));
             }
             Action::Driver(e) => {
                 let executor_id = v1::ExecutorId { value: format!("e{e}") };

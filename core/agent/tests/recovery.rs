@@ -173,7 +173,12 @@ impl World {
 
     fn sends(&mut self, message: impl Into<Message>) {
         let message = message.into();
-        self.input(Input::Message(PeerMessage { from: upid(MASTER), to: "slave(1)".into(), message }));
+        self.input(Input::Message(PeerMessage {
+            caller: model::Caller::default(),
+            from: upid(MASTER),
+            to: "slave(1)".into(),
+            message,
+        }));
     }
 
     fn register(&mut self) {
@@ -214,7 +219,12 @@ impl World {
         call.subscribe = Some(Box::new(call::Subscribe { unacknowledged_tasks: vec![held], ..Default::default() }));
         let stream = StreamId(uuid::Uuid::from_u128(self.streams));
         let reply = ReplyId(self.replies);
-        self.input(Input::ExecutorSubscribe(ExecutorSubscribe { reply, stream, call: Box::new(call) }));
+        self.input(Input::ExecutorSubscribe(ExecutorSubscribe {
+            caller: model::Caller::default(),
+            reply,
+            stream,
+            call: Box::new(call),
+        }));
     }
 
     fn act(&mut self, act: &Action) {
@@ -243,7 +253,11 @@ impl World {
                 self.replies += 1;
                 let mut call = executor_call(&name, call::Type::Update);
                 call.update = Some(Box::new(call::Update { status }));
-                self.input(Input::ExecutorCall(ExecutorCall { reply: ReplyId(self.replies), call: Box::new(call) }));
+                self.input(Input::ExecutorCall(ExecutorCall {
+                    caller: model::Caller::default(),
+                    reply: ReplyId(self.replies),
+                    call: Box::new(call),
+                }));
             }
             Action::Subscribe(_) | Action::Update(..) => {}
             Action::Exit(number) => {
@@ -399,7 +413,7 @@ fn what_an_executor_left_in_writing_is_how_its_task_ended() {
 #[test]
 fn an_executor_whose_end_is_on_record_is_not_unknown() {
     let known = ended_meanwhile(|_| ContainerExit { status: Some(256), ..Default::default() });
-    assert_eq!(told(&known).message(), "Executor terminated");
+    assert_eq!(told(&known).message(), "Executor terminated: exited with status 1");
     let unknown = ended_meanwhile(|_| ContainerExit::default());
     assert_eq!(told(&unknown).message(), "Abnormal executor termination: unknown container");
 }

@@ -146,7 +146,12 @@ fn checkpointing_frameworks_and_the_commands_own_variables_shape_the_environment
         value: Some(value.into()),
         ..Default::default()
     };
-    let variables = vec![variable("LANG", "de_AT"), variable("MINE", "1")];
+    let variables = vec![
+        variable("LANG", "de_AT"),
+        variable("MESOS_AGENT_ENDPOINT", "10.9.9.9:1"),
+        variable("MESOS_FRAMEWORK_ID", "another"),
+        variable("MINE", "1"),
+    ];
     task.command.as_mut().unwrap().environment = Some(Box::new(v1::Environment { variables }));
     let mut message = run_task(task);
     message.framework.checkpoint = Some(true);
@@ -160,6 +165,10 @@ fn checkpointing_frameworks_and_the_commands_own_variables_shape_the_environment
     assert_eq!(value("MESOS_RECOVERY_TIMEOUT"), Some("15mins"));
     assert_eq!(value("MESOS_SUBSCRIPTION_BACKOFF_MAX"), Some("2secs"));
     assert_eq!(environment.last().map(|(name, _)| name.as_str()), Some("MINE"));
+    // With another one the executor would never find its agent.
+    assert_eq!(environment.iter().filter(|(name, _)| name.starts_with("MESOS_AGENT_ENDPOINT")).count(), 1);
+    assert_ne!(value("MESOS_AGENT_ENDPOINT"), Some("10.9.9.9:1"));
+    assert_ne!(value("MESOS_FRAMEWORK_ID"), Some("another"));
     assert_eq!(environment.iter().filter(|(name, _)| name == "LANG").count(), 1);
 }
 
@@ -220,9 +229,9 @@ fn a_custom_executor_takes_more_tasks_and_its_exit_is_reported() {
          store update U3 t3 FAILED
          store done C1
          send master@10.0.0.1:5050: ExitedExecutor e 256
-         send master@10.0.0.1:5050: StatusUpdate U2 t2 FAILED REASON_EXECUTOR_TERMINATED 'Executor terminated'
+         send master@10.0.0.1:5050: StatusUpdate U2 t2 FAILED REASON_EXECUTOR_TERMINATED 'Executor terminated: exited with status 1'
          arm UpdateRetry(\"F\", \"t2\") 10s
-         send master@10.0.0.1:5050: StatusUpdate U3 t3 FAILED REASON_EXECUTOR_TERMINATED 'Executor terminated'
+         send master@10.0.0.1:5050: StatusUpdate U3 t3 FAILED REASON_EXECUTOR_TERMINATED 'Executor terminated: exited with status 1'
          arm UpdateRetry(\"F\", \"t3\") 10s",
     );
     for (task, update) in [("t1", "U1"), ("t2", "U2"), ("t3", "U3")] {

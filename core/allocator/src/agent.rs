@@ -1,4 +1,4 @@
-//! An agent: what it has, who holds what of it, what is left.
+//! The state of one agent: its total resources, the allocations of each framework, and what is available.
 
 use messages::v1::agent_info::capability::Type as Capability;
 use model::{AgentId, FrameworkId};
@@ -21,13 +21,13 @@ pub(crate) struct Agent {
     total: Resources,
     /// Offered or allocated, with allocation roles, by framework.
     allocated: Vec<(Ix<Framework>, Resources)>,
-    /// Held by frameworks that the allocator was not told of yet.
+    /// Allocated to frameworks that have not been added yet.
     unclaimed: Vec<(FrameworkId, Resources)>,
-    /// The total without what is held: changed with each change, read at each visit.
+    /// The total without the allocations. It is kept up to date with each change, since every visit reads it.
     available: Resources,
-    /// More is held than there is: then what is available has to be computed anew at each change.
+    /// More is allocated than the total; then `available` is computed anew at each change.
     overcommitted: bool,
-    /// How much more, of what counts for quota, as entered in the ledger.
+    /// The allocations beyond the total that count for quota, as entered in the ledger.
     pub excess: Amounts,
 }
 
@@ -51,7 +51,7 @@ impl Agent {
         agent
     }
 
-    /// Takes over everything but resources and activity. True when the attributes changed.
+    /// Takes over everything but resources and activity. Returns whether the attributes changed.
     pub fn update_info(&mut self, options: &AgentOptions<'_>) -> bool {
         let changed = self.attributes.attributes != options.info.attributes;
         self.attributes = AgentAttributes::from_info(options.info);
@@ -107,7 +107,7 @@ impl Agent {
         self.take(unallocated);
     }
 
-    /// Gives back what is held of `resources`, and says how much that was.
+    /// Releases the part of `resources` that is allocated to the framework, and returns it.
     pub fn unallocate(&mut self, framework: Ix<Framework>, resources: &Resources) -> Resources {
         let Ok(position) = self.allocated.binary_search_by_key(&framework, |(holder, _)| *holder) else {
             return Resources::new();
@@ -132,7 +132,7 @@ impl Agent {
         self.take(&unallocated);
     }
 
-    /// What was held for a framework before it was known.
+    /// Returns and releases the allocations of a framework that was not known when they were tracked.
     pub fn claim(&mut self, framework: &FrameworkId) -> Option<Resources> {
         let is_owner = |owner: &FrameworkId| owner == framework;
         if !self.unclaimed.iter().any(|(owner, _)| is_owner(owner)) {
@@ -145,7 +145,7 @@ impl Agent {
         Some(claimed)
     }
 
-    /// What was given back, of what was asked for.
+    /// Releases the part of `resources` that is allocated to an unknown framework, and returns it.
     pub fn unallocate_unclaimed(&mut self, framework: &FrameworkId, resources: &Resources) -> Resources {
         let Some(held) = self.claim(framework) else { return Resources::new() };
         let rest = &held - resources;
@@ -156,7 +156,7 @@ impl Agent {
         released
     }
 
-    /// What is held beyond the total, of what counts for quota.
+    /// Returns the allocations beyond the total, as far as they count for quota.
     pub fn compute_excess(&self, cluster: &Cluster) -> Amounts {
         if !self.overcommitted {
             return Amounts::default();
@@ -167,11 +167,11 @@ impl Agent {
         sum.lacking(&cluster.quota_amounts(&self.total))
     }
 
-    /// Shared resources stay available however often they are held. What is taken is in the books already.
+    /// Removes new allocations, which are tracked already, from what is available. Shared resources stay available.
     fn take(&mut self, unallocated: &Resources) {
         let taken = unallocated.non_shared();
         if taken.is_identical(&self.available) {
-            // The usual check: an offer of all that is left.
+            // Most offers are of everything that is available.
             self.available = Resources::new();
         } else if !self.overcommitted && self.available.contains(&taken) {
             self.available -= &taken;
@@ -180,7 +180,7 @@ impl Agent {
         }
     }
 
-    /// What is given back is in the books no more.
+    /// Adds released allocations, which are no longer tracked, to what is available.
     fn give_back(&mut self, resources: &Resources) {
         if self.overcommitted {
             self.recompute();

@@ -1,7 +1,8 @@
-//! One look at one agent: who gets what of it.
+//! The visit of one agent within an allocation run.
 //!
-//! Guarantees come first (as in Mesos, in a stage of their own over all agents), then everybody in the order of shares.
-//! In both, what counts for quota is cut to what the role may be given; all else is free of quota.
+//! A run has two stages over all agents, as in Mesos: the first allocates to roles with an unsatisfied guarantee, the
+//! second to all roles in the order of their shares. In both stages resources that count for quota are cut to the
+//! allowance of the role; other resources are not limited by quota.
 
 use std::ops::ControlFlow;
 
@@ -20,12 +21,13 @@ use crate::tree::{Kind, Node, VisitScope, Visitor};
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Stage {
-    /// Roles whose guarantee of this priority is not kept, as long as it is not.
+    /// Allocates to roles whose guarantee of this priority is not satisfied, until it is.
     Guarantees(i32),
+    /// Allocates to all roles in the order of their shares.
     FairShare,
 }
 
-/// What a framework in a role gets of the agent being looked at.
+/// What a framework in a role is allocated of the visited agent.
 #[derive(Debug)]
 pub(crate) struct Grant {
     pub framework: Ix<Framework>,
@@ -40,32 +42,32 @@ pub(crate) struct AgentVisit<'a> {
     ix: Ix<Agent>,
     agent: &'a Agent,
     offer_filters: Option<&'a AgentOfferFilters>,
-    /// What is given is entered at once, so that the next role is measured against it.
+    /// The quota ledger. Every grant is entered at once, so that the allowance of the next role takes it into account.
     pub ledger: &'a mut Ledger,
     pub stage: Stage,
     pub left: Resources,
     pub grants: Vec<Grant>,
-    /// Quota kept somebody from something.
+    /// Quota withheld resources from at least one role.
     pub quota_withheld: bool,
     /// Everything left counts for quota.
     all_quota_resources: bool,
-    memo: ContainsCache,
+    contains_cache: ContainsCache,
 }
 
-/// What is left of an agent for one role, with what depends on nothing else: most frameworks that are asked about it
-/// in turn differ only in what they refused.
+/// What is left of an agent for one role. It is computed once for all frameworks of the role: most of them differ
+/// only in their offer filters.
 struct RemainingForRole {
     resources: Resources,
-    /// Every framework may be offered all of it.
+    /// No resource needs a capability of the framework.
     unrestricted: bool,
-    /// It is worth an offer to frameworks without a minimum of their own.
+    /// It reaches `--min_allocatable_resources`.
     allocatable: bool,
-    /// It helps to keep a guarantee.
+    /// It contains resources that an unsatisfied guarantee lacks.
     helps: bool,
 }
 
 impl<'a> AgentVisit<'a> {
-    /// `ledger` is the allocator's.
+    /// Begins a visit. `ledger` is the ledger of the allocator, which is taken out of it during a run.
     pub fn new(
         allocator: &'a Allocator,
         ledger: &'a mut Ledger,
@@ -84,17 +86,18 @@ impl<'a> AgentVisit<'a> {
             left,
             grants: Vec::new(),
             quota_withheld: false,
-            memo: ContainsCache::default(),
+            contains_cache: ContainsCache::default(),
         }
     }
 
-    /// Nothing of what is left is without a claim, so that nobody without guarantee can be given any of it.
+    /// Returns whether all that is left is headroom for guarantees, so that no role without a guarantee can be
+    /// allocated any.
     pub fn is_all_needed_for_guarantees(&self) -> bool {
         self.all_quota_resources
             && self.ledger.needs_all(self.left.iter().filter_map(|one| self.allocator.cluster.find(one.name())))
     }
 
-    /// What of the agent may be given to a role.
+    /// Returns what of the agent may be allocated to a role.
     fn remaining_for_role(&mut self, role: &Role, account: Ix<Account>) -> RemainingForRole {
         let resources = self.left.allocatable_to(role.as_str());
         let allowance = self.ledger.allowance(account);
@@ -119,13 +122,13 @@ impl<'a> AgentVisit<'a> {
         })
     }
 
-    /// At most so much of what counts for quota; `None` when that is all of it. What cannot be divided is left out when
-    /// there is no room for the whole.
+    /// Cuts the resources that count for quota to a total; `None` if nothing is cut. Indivisible resources that do
+    /// not fit as a whole are left out.
     fn shrink(&self, resources: &Resources, total: AmountLimits) -> Option<Resources> {
         shrink_to(&self.allocator.cluster, resources, total)
     }
 
-    /// The part of what is left for the role that this framework could be offered if it did not refuse.
+    /// Returns what of the resources left for the role the framework could be offered, offer filters aside.
     fn offerable(&self, role: &Role, leaf: Ix<Node>, left: &RemainingForRole) -> Option<(Ix<Framework>, Resources)> {
         let ix = self.framework_of(leaf)?;
         let framework = self.allocator.frameworks.get(ix)?;
@@ -152,12 +155,12 @@ impl<'a> AgentVisit<'a> {
     }
 
     fn is_filtered(&mut self, leaf: Ix<Node>, resources: &Resources) -> bool {
-        self.offer_filters.is_some_and(|refusals| refusals.until(leaf, resources, &mut self.memo).is_some())
+        self.offer_filters.is_some_and(|filters| filters.until(leaf, resources, &mut self.contains_cache).is_some())
     }
 
     fn give(&mut self, role: &Role, account: Ix<Account>, framework: Ix<Framework>, resources: Resources) {
         self.ledger.give(account, &self.allocator.cluster.quota_amounts(&resources));
-        // A shared resource goes to one framework per run and agent.
+        // A shared resource is offered to one framework per run and agent.
         self.left -= &resources;
         let allocated = resources.allocated(role);
         self.grants.push(Grant { framework, role: role.clone(), resources, allocated });

@@ -1,4 +1,4 @@
-//! Agents come, change and go.
+//! Adding, updating and removing agents.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use crate::allocator::Allocator;
 use crate::slab::Ix;
 
 impl Allocator {
-    /// `used` is what tasks and executors on a returning agent hold, with allocation roles.
+    /// Adds an agent. `used` are the resources of tasks and executors on an agent that returns, with allocation roles.
     pub fn add_agent(&mut self, agent: AgentOptions<'_>, used: &[(FrameworkId, Resources)]) {
         self.remove_agent(agent.id);
         let mut entry = Agent::new(&agent);
@@ -37,6 +37,7 @@ impl Allocator {
         self.resume_if_recovered();
     }
 
+    /// Removes an agent with everything that is allocated on it.
     pub fn remove_agent(&mut self, agent: &AgentId) {
         let Some(ix) = self.agent_ids.remove(agent) else { return };
         let Some(entry) = self.agents.get(ix) else { return };
@@ -55,8 +56,8 @@ impl Allocator {
         self.dirty.forget(ix);
     }
 
-    /// New total, host name, attributes, domain or capabilities; `active` is not looked at. Frameworks that refused
-    /// the agent may have done so for its attributes: when these change, refusals are forgotten.
+    /// Updates total, host name, attributes, domain and capabilities; `active` is ignored. When the attributes
+    /// change, the offer filters on the agent are removed, since frameworks may have declined it for its attributes.
     pub fn update_agent(&mut self, agent: AgentOptions<'_>) {
         let whitelisted = self.is_whitelisted(&agent.info.hostname);
         let Some(ix) = self.agent_ids.get(agent.id).copied() else { return };
@@ -72,10 +73,12 @@ impl Allocator {
         self.dirty.agent(ix);
     }
 
+    /// Lets the resources of an agent be offered.
     pub fn activate_agent(&mut self, agent: &AgentId) {
         self.set_agent_active(agent, true);
     }
 
+    /// Keeps the resources of an agent from being offered; what is allocated stays allocated.
     pub fn deactivate_agent(&mut self, agent: &AgentId) {
         self.set_agent_active(agent, false);
     }
@@ -90,7 +93,7 @@ impl Allocator {
         }
     }
 
-    /// Only agents with these host names are offered; any when `None`.
+    /// Restricts offers to agents with these host names; `None` removes the restriction.
     pub fn update_whitelist(&mut self, hostnames: Option<BTreeSet<String>>) {
         for (_, agent) in self.agents.iter_mut() {
             agent.whitelisted = hostnames.as_ref().is_none_or(|names| names.contains(&*agent.attributes.hostname));

@@ -1,4 +1,4 @@
-//! Who holds what: resources are given, come back, and turn into others.
+//! Tracking of allocations: resources are allocated, recovered and converted.
 
 use std::time::Duration;
 
@@ -13,9 +13,9 @@ use crate::slab::Ix;
 use crate::tree::Node;
 
 impl Allocator {
-    /// Resources come back: declined, unused, or freed by a terminal task. `refuse` keeps them from this framework
-    /// for at least the allocation interval (a framework that refuses for no time must not be asked at once, again
-    /// and again: Mesos waits for its next batch); `None` keeps nothing from it.
+    /// Recovers resources that were declined, not used, or freed by a terminal task. `refuse` adds an offer filter
+    /// for the framework that lasts at least the allocation interval, so that a framework that declines for no time
+    /// is not offered the same again at once (Mesos waits for its next batch); `None` adds no filter.
     pub fn recover(
         &mut self,
         now: Monotonic,
@@ -58,8 +58,8 @@ impl Allocator {
         }
     }
 
-    /// An operation turned what was allocated into something else, and with it the agent's total. Further copies of a
-    /// shared volume, which a launch takes, are no part of the total.
+    /// Replaces `offered` by `converted`, the result of operations, in the allocation of a framework and in the total
+    /// of the agent. Further copies of a shared volume, which launches take, are no part of the total.
     pub fn update_allocation(
         &mut self,
         framework: &FrameworkId,
@@ -73,7 +73,7 @@ impl Allocator {
         let consumed = (offered - converted).unallocated();
         let produced = (converted - offered).unallocated();
         let mut total = entry.total() - &consumed;
-        // However many copies there are, the agent has it once.
+        // The total contains a shared volume once, however many copies are allocated.
         let new = produced.iter().map(|new| if new.is_shared() { new.single_copy() } else { new.clone() });
         total.extend(new.filter(|new| !(new.is_shared() && entry.total().contains_resource(new))));
         self.untrack_allocated(agent_ix, ix, offered);
@@ -81,7 +81,11 @@ impl Allocator {
         self.track_allocated(agent_ix, ix, converted);
     }
 
-    /// An operator's operation turns what nobody holds into something else, if it is there.
+    /// Applies an operator's operation to the available resources of an agent.
+    ///
+    /// # Errors
+    ///
+    /// The available resources do not contain what the operation consumes.
     pub fn update_available(&mut self, agent: &AgentId, steps: &[Conversion]) -> Result<(), resources::Error> {
         let Some(ix) = self.agent_ids.get(agent).copied() else { return Ok(()) };
         let Some(entry) = self.agents.get(ix) else { return Ok(()) };
@@ -92,7 +96,7 @@ impl Allocator {
         Ok(())
     }
 
-    /// Allocated resources are now held by the framework, and counted in each of their roles.
+    /// Tracks resources as allocated to a framework, in each of their roles.
     pub(crate) fn track_allocated(&mut self, agent: Ix<Agent>, framework: Ix<Framework>, resources: &Resources) {
         for role in resources.allocation_roles() {
             let part = resources.allocated_to(role.as_str());
@@ -102,7 +106,8 @@ impl Allocator {
         self.track_excess(agent);
     }
 
-    /// `resources` are allocated to `role`, and the same as `unallocated`. Quota is left to the caller.
+    /// Tracks resources as allocated to a framework in one role. `unallocated` are the same resources without
+    /// allocation. The caller tracks quota.
     pub(crate) fn track_allocated_in_role(
         &mut self,
         agent: Ix<Agent>,
@@ -127,7 +132,8 @@ impl Allocator {
         }
     }
 
-    /// The reverse of [`hold`](Self::track_allocated), for as much of it as is really held.
+    /// Reverses [`track_allocated`](Self::track_allocated) for the part of `resources` that is allocated to the
+    /// framework.
     pub(crate) fn untrack_allocated(&mut self, agent: Ix<Agent>, framework: Ix<Framework>, resources: &Resources) {
         let Some(entry) = self.agents.get_mut(agent) else { return };
         let released = entry.unallocate(framework, resources);
@@ -153,8 +159,8 @@ impl Allocator {
         held.is_some_and(|held| held.iter().any(|resource| resource.allocation_role() == Some(role)))
     }
 
-    /// What `resources` count for: a shared one only once per agent in each part of the tree, so it depends on who
-    /// else holds it there.
+    /// Returns the amounts that `resources` add to the nodes of the tree. A shared resource counts once per agent in
+    /// each subtree, so its amounts depend on the other frameworks that it is allocated to.
     fn count_amounts(&mut self, agent: Ix<Agent>, resources: &Resources) -> CountedAmounts {
         let shared = resources.shared();
         if shared.is_empty() {
@@ -184,15 +190,15 @@ impl Allocator {
 
 type Holders = Vec<(Ix<Framework>, Role)>;
 
-/// What a change of holdings counts for.
+/// The amounts of a change of allocations.
 struct CountedAmounts {
     exclusive: Amounts,
-    /// Each shared resource with those that hold it besides the change being made.
+    /// Each shared resource with the frameworks that it is allocated to apart from this change.
     shared: Vec<(Amounts, Holders)>,
 }
 
 impl CountedAmounts {
-    /// The shared resources that nobody else below `node` holds on that agent.
+    /// Returns the shared resources that are allocated to no other framework below `node` on the agent.
     fn shared_in(&self, node: &Node) -> Vec<&Amounts> {
         let alone =
             |holders: &[(Ix<Framework>, Role)]| !holders.iter().any(|(framework, role)| node.covers(*framework, role));

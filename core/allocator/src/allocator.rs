@@ -1,4 +1,4 @@
-//! The whole, and what is asked of it between runs.
+//! The state of the allocator and the queries that other modules do not own.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,20 +23,23 @@ use crate::{Options, Quota};
 /// A role as the `/roles` endpoint shows it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RoleView {
+    /// The role.
     pub role: Role,
+    /// The weight in force: that of the role's partition, else the one set for the role, else 1.
     pub weight: f64,
-    /// Subscribed to the role or holding resources in it.
+    /// The frameworks that are subscribed to the role or have resources allocated in it.
     pub frameworks: Vec<FrameworkId>,
     /// Offered or allocated to exactly this role.
     pub allocated: ResourceQuantities,
 }
 
+/// All that the allocator knows, and its decisions. It does no I/O and reads no clock.
 #[derive(Debug)]
 pub struct Allocator {
     pub(crate) options: Options,
     pub(crate) agents: Slab<Agent>,
     pub(crate) frameworks: Slab<Framework>,
-    /// For lookup only.
+    /// Used for lookup only.
     pub(crate) agent_ids: FxHashMap<AgentId, Ix<Agent>>,
     pub(crate) framework_ids: FxHashMap<FrameworkId, Ix<Framework>>,
     pub(crate) tree: Tree,
@@ -47,7 +50,7 @@ pub struct Allocator {
     pub(crate) windows: MaintenanceWindows,
     pub(crate) exclusions: Exclusions,
     pub(crate) pause: Option<Pause>,
-    /// By role; partitions stand before them.
+    /// Quotas by role. The partition of a role takes precedence over its quota.
     pub(crate) quotas: BTreeMap<Role, Quota>,
     pub(crate) partitions: Partitions,
     pub(crate) ledger: Ledger,
@@ -55,6 +58,7 @@ pub struct Allocator {
 }
 
 impl Allocator {
+    /// An allocator of an empty cluster.
     pub fn new(options: Options) -> Self {
         Allocator {
             cluster: Cluster::new(options.excluded_resource_names.clone()),
@@ -77,12 +81,14 @@ impl Allocator {
         }
     }
 
+    /// Sets the weight of a role. Weights that are not positive numbers are ignored.
     pub fn set_weight(&mut self, role: &Role, weight: f64) {
         self.tree.set_weight(role, weight);
     }
 
-    /// When to call [`allocate`](Self::allocate): a moment that has passed when something is dirty, otherwise when
-    /// the next refusal ends; never when `None`. During the pause after a failover: when that ends.
+    /// Returns when to call [`allocate`](Self::allocate): a time in the past if something is dirty, else the end of
+    /// the next offer filter; `None` if there is nothing to wait for. During the pause after a failover it is the end
+    /// of the pause.
     pub fn next_wakeup(&self) -> Option<Monotonic> {
         if !self.is_dirty() {
             return self.offer_filters.next_deadline().into_iter().chain(self.windows.next_deadline()).min();
@@ -90,27 +96,28 @@ impl Allocator {
         Some(self.paused_until().unwrap_or_default())
     }
 
+    /// Returns whether a run would visit any agent.
     pub fn is_dirty(&self) -> bool {
         !self.dirty.is_empty() || self.windows.is_dirty() || self.headroom_agents.is_dirty(&self.ledger)
     }
 
-    /// How many refusals are in force (frameworks × roles × agents).
+    /// Returns the number of pairs of a framework in a role and an agent with an active offer filter.
     pub fn active_offer_filters(&self) -> usize {
         self.offer_filters.len()
     }
 
-    /// The roles in which the number of refusals in force changed since the last call, with that number. Mesos shows
-    /// it as `allocator/mesos/offer_filters/roles/<role>/active`.
+    /// Returns the roles whose number of active offer filters changed since the last call, with that number. It is
+    /// the metric `allocator/mesos/offer_filters/roles/<role>/active`.
     pub fn take_changed_offer_filter_counts(&mut self) -> Vec<(Role, usize)> {
         self.offer_filters.take_changed_counts()
     }
 
-    /// What is neither offered nor allocated on an agent.
+    /// Returns what is neither offered nor allocated on an agent; `None` for an unknown agent.
     pub fn available(&self, agent: &AgentId) -> Option<&Resources> {
         Some(self.agents.get(*self.agent_ids.get(agent)?)?.available())
     }
 
-    /// Each role with a framework in it, by name.
+    /// Iterates over the roles that frameworks are in, by name.
     pub fn roles(&self) -> impl Iterator<Item = RoleView> + '_ {
         self.tree.roles().into_iter().map(|(role, own)| RoleView {
             role: role.clone(),

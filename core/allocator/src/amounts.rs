@@ -1,4 +1,4 @@
-//! Scalar amounts by position: names are numbered once, so that a share is a walk over two short arrays.
+//! Scalar amounts in compact form: every resource name has a number, and amounts are arrays over these numbers.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 
 use crate::ResourceLimits;
 
-/// The amounts of the names of one [`Cluster`], by their number; missing at the end means zero.
+/// Amounts in thousandths by the number of the name in one [`Cluster`]. Missing entries at the end are zero.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Amounts(SmallVec<[i64; 4]>);
 
@@ -45,18 +45,18 @@ impl Amounts {
         self.0.iter().all(|amount| *amount == 0)
     }
 
-    /// What is missing in `other` to be as much as this.
+    /// Returns by how much these amounts exceed `other`, name by name.
     pub fn lacking(&self, other: &Amounts) -> Amounts {
         let lack = |(position, amount): (usize, &i64)| amount.saturating_sub(other.get(position)).max(0);
         Amounts(self.0.iter().enumerate().map(lack).collect())
     }
 
-    /// At most as much as `other`, name by name.
+    /// Lowers each amount to that of `other`.
     pub fn lower_to(&mut self, other: &Amounts) {
         self.0.iter_mut().enumerate().for_each(|(position, own)| *own = (*own).min(other.get(position)));
     }
 
-    /// The sum of the fractions of `whole`, name by name.
+    /// Returns the sum over all names of the fraction of `whole`.
     pub fn part_of(&self, whole: &Amounts) -> f64 {
         let parts = self.0.iter().zip(&whole.0).filter(|(_, whole)| **whole > 0);
         parts.map(|(own, whole)| *own as f64 / *whole as f64).sum()
@@ -66,7 +66,7 @@ impl Amounts {
         self.0.iter().fold(0, |sum, amount| sum.saturating_add(*amount))
     }
 
-    /// At least as much as `other`, name by name.
+    /// Raises each amount to that of `other`.
     pub fn raise_to(&mut self, other: &Amounts) {
         if self.0.len() < other.0.len() {
             self.0.resize(other.0.len(), 0);
@@ -81,7 +81,7 @@ impl FromIterator<i64> for Amounts {
     }
 }
 
-/// The most of each name by its number: missing at the end means no bound, as `i64::MAX` does.
+/// Upper bounds in thousandths by the number of the name. Missing entries at the end, and `i64::MAX`, mean no bound.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct AmountLimits(SmallVec<[i64; 4]>);
 
@@ -105,7 +105,7 @@ impl AmountLimits {
         }
     }
 
-    /// What they still allow to whom has `used`.
+    /// Returns what the limits allow beyond `used`.
     pub fn less(&self, used: &Amounts) -> AmountLimits {
         let rest = |(position, cap): (usize, &i64)| match *cap {
             AmountLimits::UNLIMITED => AmountLimits::UNLIMITED,
@@ -118,7 +118,8 @@ impl AmountLimits {
         amounts.0.iter_mut().zip(&self.0).for_each(|(amount, cap)| *amount = (*amount).min(*cap));
     }
 
-    /// Takes what it allows of an amount, all or nothing of an indivisible one, and says how much that is.
+    /// Subtracts an amount from a limit as far as the limit allows, and returns how much that is. An indivisible
+    /// amount is taken as a whole or not at all.
     pub fn take(&mut self, position: usize, amount: i64, indivisible: bool) -> i64 {
         let Some(cap) = self.0.get_mut(position).filter(|cap| **cap != AmountLimits::UNLIMITED) else { return amount };
         let taken = if indivisible && amount > *cap { 0 } else { amount.min(*cap) };
@@ -126,28 +127,28 @@ impl AmountLimits {
         taken
     }
 
-    /// At most as much as `other`, name by name.
+    /// Lowers each limit to that of `other`.
     pub fn tighten(&mut self, other: &AmountLimits) {
         for (position, cap) in other.0.iter().enumerate().filter(|(_, cap)| **cap != AmountLimits::UNLIMITED) {
             self.set(position, self.get(position).min(*cap));
         }
     }
 
-    /// At least `amounts`, name by name.
+    /// Raises each limit to `amounts`.
     pub fn raise_to(&mut self, amounts: &Amounts) {
         self.0.iter_mut().zip(&amounts.0).for_each(|(cap, amount)| *cap = (*cap).max(*amount));
     }
 }
 
-/// Everything there is, against which shares are measured.
+/// The total resources of the cluster, against which shares are computed, and the numbers of resource names.
 #[derive(Debug, Default)]
 pub(crate) struct Cluster {
     names: Vec<Name>,
-    /// Whether the name at the same position counts for fairness.
+    /// Whether the name at the same position counts for fair sharing.
     counted: Vec<bool>,
     excluded: BTreeSet<Name>,
     total: Amounts,
-    /// Changes whenever `total` does; shares computed at another version are stale.
+    /// Changes with `total`; shares that were computed at another version are stale.
     version: u64,
 }
 
@@ -170,7 +171,7 @@ impl Cluster {
         self.version += 1;
     }
 
-    /// The scalar amounts of `resources`; a shared resource counts once.
+    /// Returns the scalar amounts of `resources`; a shared resource counts once.
     pub fn amounts(&mut self, resources: &Resources) -> Amounts {
         let mut amounts = Amounts::default();
         for resource in resources {
@@ -180,7 +181,7 @@ impl Cluster {
         amounts
     }
 
-    /// What counts for quota: scalars that are neither reserved nor revocable; of names that were seen before.
+    /// Returns the amounts that count for quota: scalars that are neither reserved nor revocable, of known names.
     pub fn quota_amounts(&self, resources: &Resources) -> Amounts {
         let mut amounts = Amounts::default();
         for resource in resources.iter().filter(|resource| counts_for_quota(resource)) {
@@ -191,7 +192,7 @@ impl Cluster {
         amounts
     }
 
-    /// Scalars by the role they are reserved for, revocable ones as well (as in Mesos).
+    /// Returns the amounts of scalars by the role that they are reserved for, including revocable ones, as in Mesos.
     pub fn reserved(&mut self, resources: &Resources) -> Vec<(Role, Amounts)> {
         let mut reserved: Vec<(Role, Amounts)> = Vec::new();
         for resource in resources.iter().filter(|resource| resource.value().as_scalar().is_some()) {
@@ -223,7 +224,8 @@ impl Cluster {
         caps
     }
 
-    /// So much of each name, or what there is. What cannot be divided is taken whole.
+    /// Returns the part of `resources` that reaches `amounts`, or all of a name if there is less. Indivisible
+    /// resources are taken as a whole.
     pub fn at_most(&self, resources: &Resources, amounts: &Amounts) -> Resources {
         let mut rest = amounts.clone();
         let mut part = |resource: &Resource| {
@@ -239,13 +241,13 @@ impl Cluster {
         resources.iter().filter_map(&mut part).collect()
     }
 
-    /// `None` for a name that was never seen.
+    /// Returns the number of a name; `None` for an unknown name.
     pub fn find(&self, name: &Name) -> Option<usize> {
         self.names.iter().position(|own| own == name)
     }
 
     fn position(&mut self, name: &Name) -> usize {
-        // A handful of names: a walk beats a map.
+        // There are few names: a linear search is faster than a map.
         self.names.iter().position(|own| own == name).unwrap_or_else(|| {
             self.names.push(name.clone());
             self.counted.push(!self.excluded.contains(name));
@@ -257,7 +259,7 @@ impl Cluster {
         self.names.iter().cloned().zip(amounts.0.iter().map(|amount| Scalar::from_thousandths(*amount))).collect()
     }
 
-    /// The largest fraction of the cluster that `amounts` holds of any counted resource.
+    /// Returns the dominant share: the largest fraction of the cluster that `amounts` are of any name that counts.
     pub fn dominant_share(&self, amounts: &Amounts) -> f64 {
         amounts
             .0
@@ -270,8 +272,8 @@ impl Cluster {
     }
 }
 
-/// A part of the guarantees and limits of its role when given away. The rest is free of quota, or was counted when it
-/// was reserved.
+/// Returns whether a resource counts for quota when it is allocated. Reserved resources count when they are reserved;
+/// revocable resources and those that are no scalars do not count.
 pub(crate) fn counts_for_quota(resource: &Resource) -> bool {
     resource.value().as_scalar().is_some() && resource.is_unreserved() && !resource.is_revocable()
 }

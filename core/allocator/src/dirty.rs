@@ -1,8 +1,8 @@
-//! What the next run must look at.
+//! The agents and frameworks that the next run visits.
 //!
-//! After a run no framework can be offered anything of an agent that it could not be offered before, until either of
-//! them changes. So a run looks at changed agents for everybody, at changed frameworks on every agent, at ended
-//! refusals for the one who refused, and at nothing else.
+//! After a run no framework can be offered more of an agent than before until one of them changes. A run therefore
+//! visits changed agents for all frameworks, all agents for changed frameworks, and the agents of ended offer filters
+//! for the frameworks that set them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,22 +11,22 @@ use crate::agent::Agent;
 use crate::slab::Ix;
 use crate::tree::Node;
 
-/// With more frameworks to look at than this, going through all in order is as good.
+/// With more changed frameworks than this, a visit of all frameworks in order costs no more.
 const MAX_LEAVES: usize = 16;
 
 #[derive(Debug, Default)]
 pub(crate) struct Dirty {
     everything: bool,
     agents: BTreeMap<Ix<Agent>, Recipients>,
-    /// On every agent.
+    /// Frameworks in roles that are considered on every agent.
     leaves: BTreeSet<Ix<Node>>,
 }
 
-/// Whom to ask about an agent. More than necessary does no harm.
+/// The frameworks that an agent may be offered to. Considering more of them than necessary is harmless.
 #[derive(Debug, Clone)]
 pub(crate) enum Recipients {
     All,
-    /// Frameworks in roles, in no order.
+    /// Frameworks in roles, in no particular order.
     Leaves(Arc<[Ix<Node>]>),
 }
 
@@ -56,8 +56,8 @@ impl Dirty {
         self.agents.remove(&agent);
     }
 
-    /// Everything is clean after this. In order of agents, since the order of events must not matter beyond what they
-    /// changed.
+    /// Returns what is dirty and marks everything as clean. The result is in the order of agents, so that the order of
+    /// events has no influence on a run.
     pub fn take(&mut self, all: impl Iterator<Item = Ix<Agent>>) -> Vec<(Ix<Agent>, Recipients)> {
         let Dirty { everything, mut agents, leaves } = std::mem::take(self);
         if everything || leaves.len() > MAX_LEAVES {

@@ -1,4 +1,4 @@
-//! Which framework may see which agent, and which of its resources.
+//! The capabilities that frameworks and agents need for an offer.
 
 use messages::v1::agent_info::capability::Type as AgentCapability;
 use messages::v1::framework_info::capability::Type as Capability;
@@ -10,7 +10,7 @@ use crate::explain::IneligibilityReason;
 use crate::framework::Framework;
 use crate::options::Options;
 
-/// The first rule that keeps an agent from a framework in a role, whatever the agent has left.
+/// Returns the first capability whose absence keeps an agent from a framework in a role; the resources do not matter.
 pub(crate) fn reason_not_capable(
     options: &Options,
     agent: &Agent,
@@ -32,7 +32,7 @@ pub(crate) fn reason_not_capable(
     }
 }
 
-/// The capability that a framework needs, and lacks, to be offered a resource.
+/// Returns the capability that a framework lacks to be offered a resource.
 pub(crate) fn missing_capability(framework: &Framework, resource: &Resource) -> Option<&'static str> {
     if resource.is_shared() && !framework.has(Capability::SharedResources) {
         Some("SHARED_RESOURCES")
@@ -45,12 +45,12 @@ pub(crate) fn missing_capability(framework: &Framework, resource: &Resource) -> 
     }
 }
 
-/// Some frameworks may not be offered it.
+/// Returns whether a framework needs a capability to be offered the resource.
 pub(crate) fn needs_capability(resource: &Resource) -> bool {
     resource.is_shared() || resource.is_revocable() || resource.has_refined_reservations()
 }
 
-/// Worth an offer: at least one of the minimums is covered, or there is none.
+/// Returns whether the resources are enough for an offer: they cover at least one of the minimums, or there are none.
 pub(crate) fn is_allocatable(minimums: &[ResourceQuantities], resources: &Resources) -> bool {
     !resources.is_empty() && (minimums.is_empty() || minimums.iter().any(|minimum| resources.covers(minimum)))
 }

@@ -1,4 +1,4 @@
-//! Why an agent's resources are not offered to a framework.
+//! The reasons for which the resources of an agent are not offered to a framework.
 
 use std::fmt;
 
@@ -12,9 +12,12 @@ use crate::framework::{Framework, Membership};
 use crate::offer_filters::ContainsCache;
 use crate::slab::Ix;
 
+/// One reason for which the resources of an agent are not offered to a framework in a role.
 #[derive(Debug, Clone, PartialEq)]
 pub enum IneligibilityReason {
+    /// No agent of this id is registered.
     UnknownAgent,
+    /// No framework of this id is registered.
     UnknownFramework,
     /// The framework is not subscribed to the role.
     NotSubscribed,
@@ -24,6 +27,7 @@ pub enum IneligibilityReason {
     Suppressed,
     /// The agent is disconnected, draining or deactivated.
     AgentInactive,
+    /// `--whitelist` does not name the host of the agent.
     NotWhitelisted,
     /// The framework lacks a capability that the agent or its resources call for.
     FrameworkLacks(&'static str),
@@ -35,15 +39,20 @@ pub enum IneligibilityReason {
     NothingLeft,
     /// What is left is reserved to other roles.
     NothingOfferable,
-    /// A role, this or one above it, would have more than its limit of these, of which it may be given so much yet.
+    /// The role or a role above it would exceed its limit.
     QuotaLimit {
+        /// The role whose limit would be exceeded.
         role: Role,
+        /// The resources that the limit is about.
         names: Vec<Name>,
+        /// What the limit still allows.
         left: ResourceQuantities,
     },
-    /// These are kept free for what others were promised and lack; some of them are named.
+    /// The resources are headroom for the unsatisfied guarantees of other roles.
     Headroom {
+        /// Some of the roles that lack a part of their guarantee, at most five.
         roles: Vec<Role>,
+        /// The resources that they lack.
         names: Vec<Name>,
     },
     /// What is left is too little to be offered.
@@ -52,19 +61,22 @@ pub enum IneligibilityReason {
     TooLarge(Vec<Name>),
     /// Less of these is left than is asked for.
     DoesNotFit(Vec<Name>),
-    /// The framework refused it.
+    /// An offer filter of the framework covers the resources.
     Filtered {
+        /// When the offer filter ends.
         until: Monotonic,
     },
     /// After a failover with quota set, nothing is offered before this many more agents are back.
     Recovering {
+        /// How many agents have to come back.
         awaited: usize,
+        /// When the pause ends at the latest.
         until: Monotonic,
     },
 }
 
 impl IneligibilityReason {
-    /// For programs; never changes its meaning.
+    /// Returns the stable name of the reason in JSON.
     pub fn code(&self) -> &'static str {
         match self {
             IneligibilityReason::UnknownAgent => "UNKNOWN_AGENT",
@@ -89,7 +101,7 @@ impl IneligibilityReason {
         }
     }
 
-    /// When it ends by itself.
+    /// Returns when the reason ends by itself.
     pub fn until(&self) -> Option<Monotonic> {
         match self {
             IneligibilityReason::Filtered { until } | IneligibilityReason::Recovering { until, .. } => Some(*until),
@@ -98,7 +110,7 @@ impl IneligibilityReason {
     }
 }
 
-/// For people, about one or several agents, without when it ends.
+/// The reason in words, about one or several agents, without the time when it ends.
 impl fmt::Display for IneligibilityReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -147,8 +159,8 @@ fn list(items: &[impl fmt::Display]) -> String {
 }
 
 impl Allocator {
-    /// Every reason why nothing of `agent` would be offered at `now`; empty when only others' better claims stand
-    /// between.
+    /// Returns all reasons for which nothing of `agent` would be offered to the framework in the role at `now`. It is
+    /// empty if only the order of shares decides.
     pub fn explain(
         &self,
         now: Monotonic,
@@ -170,7 +182,7 @@ impl Allocator {
         self.reasons(&EligibilityCheck { now, framework, role, ix, agent, demand: None })
     }
 
-    /// What only somebody can change comes before what passes by itself.
+    /// Returns the reasons; those that an operator or a framework can change come before those that pass by themselves.
     pub(crate) fn reasons(&self, check: &EligibilityCheck<'_>) -> Vec<IneligibilityReason> {
         let mut reasons = activity_reasons(check);
         reasons.extend(self.recovery_reason(check.now));
@@ -192,7 +204,7 @@ impl Allocator {
         let missing = check.missing_in(&whole);
         let mut reasons: Vec<IneligibilityReason> = missing.map(IneligibilityReason::TooLarge).into_iter().collect();
         if left.is_empty() {
-            // Were the agent free, it would be of no use.
+            // Even if everything on the agent were free, quota would withhold it.
             reasons.extend(
                 self.quota_reasons(check, &whole)
                     .into_iter()
@@ -227,7 +239,7 @@ impl Allocator {
         reasons
     }
 
-    /// Quota that leaves too little of these, or so little that the framework refused it.
+    /// Returns the reasons of quota if it leaves less than can be offered, or a part that an offer filter covers.
     fn quota_reasons(&self, check: &EligibilityCheck<'_>, resources: &Resources) -> Vec<IneligibilityReason> {
         let (given, quota) = self.within_quota(check.role, resources);
         let fits = self.is_allocatable(check, &given) && check.missing_in(&given).is_none();
@@ -247,7 +259,7 @@ impl Allocator {
     }
 }
 
-/// A framework in a role, an agent, and what the framework would like to have of it.
+/// What is explained: a framework in a role, an agent, and the demand of a task that waits.
 pub(crate) struct EligibilityCheck<'a> {
     pub now: Monotonic,
     pub framework: &'a Framework,
@@ -262,7 +274,7 @@ impl<'a> EligibilityCheck<'a> {
         self.framework.roles.get(self.role).filter(|membership| membership.subscribed)
     }
 
-    /// What there is less of than is asked for.
+    /// Returns the names of which `resources` have less than the demand; `None` if there is no such name.
     fn missing_in(&self, resources: &Resources) -> Option<Vec<Name>> {
         let is_short = |(name, amount): &(&Name, Scalar)| {
             !resources.covers(&ResourceQuantities::from_iter([((*name).clone(), *amount)]))
@@ -272,7 +284,7 @@ impl<'a> EligibilityCheck<'a> {
     }
 }
 
-/// Reasons that lie in the two parties and not in the resources.
+/// Returns the reasons that depend on the framework and the agent and not on resources.
 fn activity_reasons(check: &EligibilityCheck<'_>) -> Vec<IneligibilityReason> {
     let membership = check.membership();
     [

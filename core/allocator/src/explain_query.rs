@@ -1,4 +1,4 @@
-//! Where frameworks stand: over all agents, what keeps their resources away. The answer to "why am I offered nothing?".
+//! The answer to `GET /explain`: for frameworks and roles, the reasons for which agents are not offered to them.
 
 use std::collections::BTreeMap;
 
@@ -11,66 +11,81 @@ use crate::explain::{EligibilityCheck, IneligibilityReason};
 use crate::framework::{Framework, Membership};
 use crate::slab::Ix;
 
-/// Agents that one question looks at, all its frameworks and roles together: the core answers nobody else meanwhile.
+/// The most agents that one query examines over all its frameworks and roles, since the core answers nothing else
+/// meanwhile.
 const MAX_AGENTS_EXAMINED: usize = 100_000;
-/// Agents that are told one by one for each framework and role; the others are only counted.
+/// The most agents that are described one by one for each framework and role; the others are counted.
 const MAX_AGENT_DETAILS: usize = 100;
 
-/// What to explain: everything that fits what is given. A role includes those below it.
+/// Selects what is explained. Fields that are `None` select everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ExplainQuery {
+    /// Only this framework.
     pub framework: Option<FrameworkId>,
+    /// Only this role and the roles below it.
     pub role: Option<Role>,
+    /// Only this agent.
     pub agent: Option<AgentId>,
-    /// What is to be had of one agent, by a task that waits for it.
+    /// The resources that a waiting task needs on one agent.
     pub demand: Option<ResourceQuantities>,
 }
 
-/// A framework in a role.
+/// The eligibility of a framework in a role for the resources of all agents.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OfferEligibility {
+    /// The framework.
     pub framework: FrameworkId,
+    /// The role.
     pub role: Role,
+    /// The weight of the role in force.
     pub weight: f64,
-    /// The dominant share of the role over its weight, and of the framework within the role: the smallest is served
-    /// first.
+    /// The dominant share of the role divided by its weight. The role with the smallest share comes first.
     pub role_share: f64,
+    /// The dominant share of the framework within the role.
     pub framework_share: f64,
-    /// How many agents were looked at.
+    /// How many agents were examined.
     pub agents: usize,
-    /// Agents by what stands first against each, most frequent first.
+    /// The agents by their first reason, the most frequent reason first.
     pub summary: Vec<ReasonCount>,
-    /// Nothing stands against these, but others may have the better claim.
+    /// How many agents have no reason against them; the order of shares decides about their resources.
     pub open: usize,
-    /// The first ones by id.
+    /// The first agents by id.
     pub agent_details: Vec<AgentEligibility>,
 }
 
-/// So many agents have the same thing against them.
+/// How many agents have the same first reason.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReasonCount {
-    /// The one of them that lasts longest.
+    /// The reason, in the variant that lasts longest.
     pub reason: IneligibilityReason,
+    /// How many agents there are.
     pub agents: usize,
 }
 
+/// One agent and what keeps its resources from a framework.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AgentEligibility {
+    /// The agent.
     pub agent: AgentId,
+    /// The host name of the agent.
     pub hostname: String,
-    /// Neither offered nor allocated.
+    /// The resources that are neither offered nor allocated.
     pub available: Resources,
+    /// The reasons, in the order in which they are checked; empty when nothing keeps the resources back.
     pub reasons: Vec<IneligibilityReason>,
 }
 
+/// The answer to an [`ExplainQuery`].
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Explanation {
+    /// One entry for each framework and role that fits the query, by framework and role.
     pub eligibilities: Vec<OfferEligibility>,
-    /// There was more to look at than one question may.
+    /// Whether agents were left out because the query would have examined too many.
     pub truncated: bool,
 }
 
 impl Allocator {
+    /// Explains, for each framework and role of the question, what keeps the resources of the agents away.
     pub fn explain_query(&self, now: Monotonic, question: &ExplainQuery) -> Explanation {
         let agents = self.agents_in_question(question.agent.as_ref());
         let mut examinations_left = MAX_AGENTS_EXAMINED;
@@ -113,7 +128,7 @@ impl Allocator {
             let own = framework.roles.iter().filter(subscribed).map(|(role, _)| role).filter(|role| asked(role));
             let before = pairs.len();
             pairs.extend(own.map(|role| (framework, role.clone())));
-            // Who asks about a framework in a role that it is not in is told so.
+            // A question about a framework in a role that it is not subscribed to is answered with that reason.
             if let (Some(_), Some(role), true) = (&question.framework, &question.role, pairs.len() == before) {
                 pairs.push((framework, role.clone()));
             }

@@ -1,4 +1,4 @@
-//! A framework: its roles, what it can deal with, what it does not want.
+//! The state of one framework: its roles, capabilities and minimums of offers.
 
 use std::collections::BTreeMap;
 
@@ -15,11 +15,11 @@ pub(crate) struct Framework {
     pub id: FrameworkId,
     /// Bit n stands for the capability with number n.
     capabilities: u64,
-    /// Connected and willing.
+    /// Connected and not deactivated.
     pub active: bool,
-    /// Roles it is subscribed to or holds resources in.
+    /// The roles that it is subscribed to or has resources allocated in.
     pub roles: BTreeMap<Role, Membership>,
-    /// Overrides the global minimum for a role; empty accepts anything.
+    /// Minimums by role that replace `--min_allocatable_resources`; an empty list accepts any resources.
     pub min_allocatable: BTreeMap<Role, Vec<ResourceQuantities>>,
 }
 
@@ -28,7 +28,7 @@ pub(crate) struct Membership {
     pub leaf: Ix<Node>,
     pub subscribed: bool,
     pub suppressed: bool,
-    /// On how many agents it holds something in this role.
+    /// The number of agents with resources allocated to it in this role.
     pub agents: usize,
 }
 
@@ -58,7 +58,7 @@ fn capabilities(info: &v1::FrameworkInfo) -> u64 {
     numbers.filter(|number| (0..64).contains(number)).fold(0, |bits, number| bits | 1 << number)
 }
 
-/// `roles` of a MULTI_ROLE framework, `role` of any other.
+/// Returns `roles` of a MULTI_ROLE framework and `role` of any other.
 #[allow(deprecated, reason = "frameworks without MULTI_ROLE have one role, `*` unless they say otherwise")]
 pub(crate) fn roles(info: &v1::FrameworkInfo) -> Vec<Role> {
     if capabilities(info) & (1 << Capability::MultiRole as i32) != 0 {

@@ -1,4 +1,4 @@
-//! Frameworks come, change their minds and go.
+//! Adding, updating and removing frameworks.
 
 use std::sync::Arc;
 
@@ -12,7 +12,8 @@ use crate::tree::Node;
 use crate::{FrameworkOptions, OfferConstraintsFilter};
 
 impl Allocator {
-    /// `used` is what it holds on agents that came before it; what these said themselves ([`add_agent`]) goes first.
+    /// Adds a framework. `used` are its allocations on agents that were added before it; the allocations that the
+    /// agents reported themselves ([`add_agent`]) take precedence.
     ///
     /// [`add_agent`]: Self::add_agent
     pub fn add_framework(&mut self, framework: FrameworkOptions<'_>, active: bool, used: &[(AgentId, Resources)]) {
@@ -37,7 +38,7 @@ impl Allocator {
         self.refresh_framework(ix);
     }
 
-    /// Roles, capabilities, offer filters, suppressed roles and offer constraints are as given from now on.
+    /// Replaces roles, capabilities, minimums of offers, suppressed roles and offer constraints.
     pub fn update_framework(&mut self, framework: FrameworkOptions<'_>) {
         let Some(ix) = self.framework_ids.get(framework.id).copied() else { return };
         if let Some(entry) = self.frameworks.get_mut(ix) {
@@ -49,6 +50,7 @@ impl Allocator {
         self.refresh_framework(ix);
     }
 
+    /// Removes a framework; what it holds is available again.
     pub fn remove_framework(&mut self, framework: &FrameworkId) {
         let Some(ix) = self.framework_ids.remove(framework) else { return };
         let held: Vec<_> = self
@@ -70,6 +72,7 @@ impl Allocator {
         self.refresh_lending();
     }
 
+    /// Lets a framework be offered resources.
     pub fn activate_framework(&mut self, framework: &FrameworkId) {
         let Some(ix) = self.framework_ids.get(framework).copied() else { return };
         if let Some(entry) = self.frameworks.get_mut(ix) {
@@ -78,7 +81,8 @@ impl Allocator {
         self.refresh_framework(ix);
     }
 
-    /// It keeps what it holds; its refusals are forgotten, since its successor may want what it did not.
+    /// Stops offers to a framework. Its allocations stay; its offer filters are removed, since the next scheduler of
+    /// the framework may want what this one declined.
     pub fn deactivate_framework(&mut self, framework: &FrameworkId) {
         let Some(ix) = self.framework_ids.get(framework).copied() else { return };
         let Some(entry) = self.frameworks.get_mut(ix) else { return };
@@ -91,7 +95,8 @@ impl Allocator {
         self.refresh_lending();
     }
 
-    /// All of its roles when `roles` is empty. False, and nothing happens, when it is not subscribed to one of them.
+    /// Suppresses offers in `roles`, or in all roles of the framework if `roles` is empty. Returns false, and changes
+    /// nothing, if the framework is not subscribed to one of the roles.
     pub fn suppress(&mut self, framework: &FrameworkId, roles: &[Role]) -> bool {
         let Some((_, chosen)) = self.mark_suppressed(framework, roles, true) else { return false };
         for leaf in chosen {
@@ -101,7 +106,8 @@ impl Allocator {
         true
     }
 
-    /// As [`suppress`](Self::suppress); also forgets what the framework refused in these roles.
+    /// Reverses [`suppress`](Self::suppress), with the same result, and removes the offer filters of the framework in
+    /// these roles.
     pub fn revive(&mut self, framework: &FrameworkId, roles: &[Role]) -> bool {
         let Some((ix, chosen)) = self.mark_suppressed(framework, roles, false) else { return false };
         for leaf in chosen {
@@ -112,7 +118,7 @@ impl Allocator {
         true
     }
 
-    /// The leaves of the named roles (of all when none is named), marked as suppressed or not.
+    /// Marks the named roles, or all roles if none is named, as suppressed or not, and returns their leaves.
     fn mark_suppressed(
         &mut self,
         framework: &FrameworkId,
@@ -136,7 +142,8 @@ impl Allocator {
         Some((ix, leaves.collect()))
     }
 
-    /// Brings the leaves of a framework in line with what it wants, and lets it see every agent.
+    /// Activates the leaves in which a framework wants offers, deactivates the others, and marks the framework as
+    /// dirty.
     fn refresh_framework(&mut self, ix: Ix<Framework>) {
         self.windows.mark_all_dirty();
         let Some(framework) = self.frameworks.get(ix) else { return };
@@ -151,7 +158,7 @@ impl Allocator {
         self.refresh_lending();
     }
 
-    /// Constraints of roles it is not subscribed to were refused before.
+    /// Sets the offer constraints. The master has refused constraints of roles that the framework is not subscribed to.
     fn set_constraints(&mut self, ix: Ix<Framework>, constraints: Option<&Arc<OfferConstraintsFilter>>) {
         let (Some(framework), Some(constraints)) = (self.frameworks.get(ix), constraints) else { return };
         for role in constraints.roles() {
@@ -170,7 +177,7 @@ impl Allocator {
         }
     }
 
-    /// Roles it left are kept as long as it holds resources in them.
+    /// Sets the roles of a framework. Roles that it leaves are kept as long as resources are allocated in them.
     fn subscribe(&mut self, ix: Ix<Framework>, roles: Vec<Role>, suppressed: &[Role]) {
         let Some(framework) = self.frameworks.get(ix) else { return };
         let left: Vec<Role> = framework.roles.keys().filter(|role| !roles.contains(role)).cloned().collect();
@@ -200,7 +207,7 @@ impl Allocator {
         self.drop_membership_if_unused(ix, role);
     }
 
-    /// A new membership is one of a role the framework only holds resources in.
+    /// Returns the membership of a framework in a role. A new membership is not subscribed.
     pub(crate) fn membership(&mut self, ix: Ix<Framework>, role: &Role) -> Option<&mut Membership> {
         let framework = self.frameworks.get_mut(ix)?;
         if !framework.roles.contains_key(role) {

@@ -1,26 +1,31 @@
-//! Who is offered what next: hierarchical fair sharing, quota, filters, constraints. Pure.
+//! The hierarchical allocator: it decides which resources are offered to which framework in which role. It follows
+//! Mesos' `HierarchicalDRFAllocatorProcess`: dominant resource fairness (Ghodsi et al., NSDI 2011) over a tree of
+//! roles, quota, offer filters and offer constraints. The crate does no I/O and reads no clock.
 //!
-//! [`Allocator`] is told what exists and what changed; [`Allocator::allocate`] looks only at what is dirty.
+//! The master reports every change to [`Allocator`]; [`Allocator::allocate`] visits only the agents that are dirty.
 //!
 //! | module | owns |
 //! | --- | --- |
-//! | `allocator` | the whole |
-//! | `agents`, `frameworks` | how they come, change and go |
-//! | `holdings` | who holds what |
-//! | `dirty` | what the next run must look at |
-//! | `run` | one allocation run: who gets what of the dirty agents |
-//! | `look` | one look at one agent |
-//! | `tree` | roles and frameworks in the order of their shares |
-//! | `agent`, `framework` | what is known of each |
-//! | `quota` | what roles are promised and may not exceed, and what they use |
-//! | `partitions` | parts of the cluster that are lent and come back |
-//! | `refusals` | what frameworks declined, until when |
-//! | `constraints` | what frameworks demand of agents |
-//! | `rules` | which framework may see which agent and which of its resources |
-//! | `inverse` | maintenance: who is asked to leave which agent |
-//! | `recovery` | the pause after a failover |
-//! | `explain` | why something is not offered |
-//! | `standing` | the same over all agents |
+//! | `allocator` | the [`Allocator`] and its queries |
+//! | `agents`, `frameworks` | adding, updating and removing agents and frameworks |
+//! | `allocation_tracking` | the allocations of each framework on each agent |
+//! | `dirty` | the agents and frameworks that the next run visits |
+//! | `run` | one allocation run over the dirty agents |
+//! | `agent_visit` | the visit of one agent within a run |
+//! | `tree` | the sorters: roles and frameworks in the order of their shares |
+//! | `agent`, `framework` | the state of one agent and of one framework |
+//! | `amounts`, `slab` | scalar amounts and indices in compact form |
+//! | `quota` | guarantees and limits of roles, and what counts against them |
+//! | `partitions` | guaranteed parts of the cluster that can be lent and preempted |
+//! | `offer_filters` | offer filters: what frameworks declined, and until when |
+//! | `constraints` | offer constraints on the attributes of agents |
+//! | `eligibility` | capabilities that frameworks and agents need for an offer |
+//! | `inverse_offers` | inverse offers for agents under maintenance |
+//! | `recovery` | the pause of allocation after a failover |
+//! | `explain` | the reasons for which an agent is not offered to a framework |
+//! | `explain_query` | these reasons, summed up over all agents |
+
+#![warn(missing_docs)]
 
 mod agent;
 mod agent_visit;

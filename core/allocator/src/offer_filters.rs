@@ -1,6 +1,6 @@
-//! What frameworks refused, where, until when.
+//! Offer filters: the resources that frameworks declined on each agent, and until when.
 //!
-//! An offer is filtered when a live refusal of the same framework, role and agent contains it.
+//! An offer is filtered if an active filter of the same framework, role and agent contains its resources.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,19 +13,19 @@ use crate::agent::Agent;
 use crate::slab::Ix;
 use crate::tree::Node;
 
-/// OfferFilters of one framework in one role on one agent. A framework could refuse ever different parts of an agent for
-/// a year: beyond this number the one that ends first gives way.
+/// The most offer filters of one framework in one role on one agent; beyond it the filter that ends first is removed. A
+/// framework could decline ever different parts of an agent for a year.
 const MAX_OFFER_FILTERS: usize = 8;
 
-/// `Node` is the leaf that stands for a framework in a role.
+/// All offer filters. A `Node` is the leaf of a framework in a role.
 #[derive(Debug, Default)]
 pub(crate) struct OfferFilters {
     on: FxHashMap<Ix<Agent>, AgentOfferFilters>,
     of: FxHashMap<Ix<Node>, LeafOfferFilters>,
     deadlines: BTreeSet<(Monotonic, Ix<Agent>, Ix<Node>)>,
-    /// How many there are; roles without any are not in it.
+    /// The number of filters by role; roles without filters are absent.
     by_role: BTreeMap<Role, usize>,
-    /// Roles whose number changed since this was asked last.
+    /// The roles whose number changed since the last query.
     changed_counts: BTreeSet<Role>,
 }
 
@@ -37,23 +37,24 @@ struct LeafOfferFilters {
 
 #[derive(Debug, Default)]
 pub(crate) struct AgentOfferFilters {
-    /// For lookup only: its order decides nothing.
+    /// Used for lookup only; its order decides nothing.
     by_leaf: FxHashMap<Ix<Node>, SmallVec<[OfferFilter; 1]>>,
-    /// What was refused last. Frameworks tend to refuse the same one after the other: then they share its memory.
-    last: Resources,
+    /// The resources of the last filter. Frameworks often decline the same resources one after the other; their
+    /// filters share one copy.
+    last_filtered: Resources,
 }
 
-/// The answer to "does this refusal contain these resources?", remembered while the same is asked again.
+/// Remembers whether one filter contains one offer, while the same pair is checked again.
 #[derive(Debug, Default)]
 pub(crate) struct ContainsCache {
-    refused: Resources,
+    filtered: Resources,
     offered: Resources,
     contained: bool,
 }
 
 #[derive(Debug)]
 struct OfferFilter {
-    /// Unallocated.
+    /// Resources without allocation.
     resources: Resources,
     until: Monotonic,
 }
@@ -61,20 +62,20 @@ struct OfferFilter {
 impl OfferFilters {
     pub fn add(&mut self, agent: Ix<Agent>, leaf: Ix<Node>, role: &Role, resources: Resources, until: Monotonic) {
         let on_agent = self.on.entry(agent).or_default();
-        let resources = if on_agent.last == resources { on_agent.last.clone() } else { resources };
-        on_agent.last.clone_from(&resources);
-        let refusals = on_agent.by_leaf.entry(leaf).or_default();
-        if refusals.iter().any(|refusal| refusal.until >= until && refusal.resources.contains(&resources)) {
+        let resources = if on_agent.last_filtered == resources { on_agent.last_filtered.clone() } else { resources };
+        on_agent.last_filtered.clone_from(&resources);
+        let filters = on_agent.by_leaf.entry(leaf).or_default();
+        if filters.iter().any(|filter| filter.until >= until && filter.resources.contains(&resources)) {
             return;
         }
-        let before = refusals.len();
-        refusals.retain(|refusal| refusal.until > until || !resources.contains(&refusal.resources));
-        if refusals.len() >= MAX_OFFER_FILTERS {
-            refusals.sort_by_key(|refusal| refusal.until);
-            refusals.remove(0);
+        let before = filters.len();
+        filters.retain(|filter| filter.until > until || !resources.contains(&filter.resources));
+        if filters.len() >= MAX_OFFER_FILTERS {
+            filters.sort_by_key(|filter| filter.until);
+            filters.remove(0);
         }
-        refusals.push(OfferFilter { resources, until });
-        let after = refusals.len();
+        filters.push(OfferFilter { resources, until });
+        let after = filters.len();
         self.deadlines.insert((until, agent, leaf));
         let of_leaf = || LeafOfferFilters { role: role.clone(), agents: BTreeSet::new() };
         self.of.entry(leaf).or_insert_with(of_leaf).agents.insert(agent);
@@ -85,12 +86,12 @@ impl OfferFilters {
         self.on.get(&agent)
     }
 
-    /// The number of framework, role and agent triples with a live refusal.
+    /// Returns the number of pairs of a leaf and an agent with an active filter.
     pub fn len(&self) -> usize {
         self.of.values().map(|of_leaf| of_leaf.agents.len()).sum()
     }
 
-    /// The roles whose number of refusals changed since the last call, with what it is now.
+    /// Returns the roles whose number of filters changed since the last call, with the number.
     pub fn take_changed_counts(&mut self) -> Vec<(Role, usize)> {
         let counted = |role: Role| {
             let count = self.by_role.get(&role).copied().unwrap_or_default();
@@ -115,23 +116,23 @@ impl OfferFilters {
         self.deadlines.first().map(|(until, _, _)| *until)
     }
 
-    /// Forgets what has ended, and says where.
+    /// Removes the filters that have ended, and returns the agent and leaf of each.
     pub fn expire(&mut self, now: Monotonic) -> Vec<(Ix<Agent>, Ix<Node>)> {
         let mut ended = Vec::new();
         while let Some((until, agent, leaf)) = self.deadlines.first().copied().filter(|(until, _, _)| *until <= now) {
             self.deadlines.pop_first();
-            self.end(agent, leaf, |refusal| refusal.until <= until);
+            self.end(agent, leaf, |filter| filter.until <= until);
             ended.push((agent, leaf));
         }
         ended
     }
 
     pub fn forget_agent(&mut self, agent: Ix<Agent>) {
-        for (leaf, refusals) in self.on.remove(&agent).unwrap_or_default().by_leaf {
-            for refusal in &refusals {
-                self.deadlines.remove(&(refusal.until, agent, leaf));
+        for (leaf, filters) in self.on.remove(&agent).unwrap_or_default().by_leaf {
+            for filter in &filters {
+                self.deadlines.remove(&(filter.until, agent, leaf));
             }
-            self.unlink(agent, leaf, refusals.len(), true);
+            self.unlink(agent, leaf, filters.len(), true);
         }
     }
 
@@ -144,17 +145,17 @@ impl OfferFilters {
 
     fn end(&mut self, agent: Ix<Agent>, leaf: Ix<Node>, ends: impl Fn(&OfferFilter) -> bool) {
         let Some(on_agent) = self.on.get_mut(&agent) else { return };
-        let Some(refusals) = on_agent.by_leaf.get_mut(&leaf) else { return };
-        let before = refusals.len();
-        refusals.retain(|refusal| {
-            let ended = ends(refusal);
+        let Some(filters) = on_agent.by_leaf.get_mut(&leaf) else { return };
+        let before = filters.len();
+        filters.retain(|filter| {
+            let ended = ends(filter);
             if ended {
-                self.deadlines.remove(&(refusal.until, agent, leaf));
+                self.deadlines.remove(&(filter.until, agent, leaf));
             }
             !ended
         });
-        let ended = before - refusals.len();
-        let none_left = refusals.is_empty();
+        let ended = before - filters.len();
+        let none_left = filters.is_empty();
         if none_left {
             on_agent.by_leaf.remove(&leaf);
             if on_agent.by_leaf.is_empty() {
@@ -164,7 +165,7 @@ impl OfferFilters {
         self.unlink(agent, leaf, ended, none_left);
     }
 
-    /// So many refusals of a leaf on an agent have ended.
+    /// Updates the indices after `ended` filters of a leaf on an agent were removed.
     fn unlink(&mut self, agent: Ix<Agent>, leaf: Ix<Node>, ended: usize, none_left: bool) {
         let Some(of_leaf) = self.of.get_mut(&leaf) else { return };
         let role = of_leaf.role.clone();
@@ -179,20 +180,20 @@ impl OfferFilters {
 }
 
 impl AgentOfferFilters {
-    /// Until when these (unallocated) resources are refused.
-    pub fn until(&self, leaf: Ix<Node>, resources: &Resources, memo: &mut ContainsCache) -> Option<Monotonic> {
-        let refusals = self.by_leaf.get(&leaf)?;
-        let matching = refusals.iter().filter(|refusal| memo.contains(&refusal.resources, resources));
-        matching.map(|refusal| refusal.until).max()
+    /// Returns until when the resources, given without allocation, are filtered for a leaf.
+    pub fn until(&self, leaf: Ix<Node>, resources: &Resources, cache: &mut ContainsCache) -> Option<Monotonic> {
+        let filters = self.by_leaf.get(&leaf)?;
+        let matching = filters.iter().filter(|filter| cache.contains(&filter.resources, resources));
+        matching.map(|filter| filter.until).max()
     }
 }
 
 impl ContainsCache {
-    fn contains(&mut self, refused: &Resources, offered: &Resources) -> bool {
-        if !(self.refused.is_identical(refused) && self.offered.is_identical(offered)) {
+    fn contains(&mut self, filtered: &Resources, offered: &Resources) -> bool {
+        if !(self.filtered.is_identical(filtered) && self.offered.is_identical(offered)) {
             *self = ContainsCache {
-                contained: refused.contains(offered),
-                refused: refused.clone(),
+                contained: filtered.contains(offered),
+                filtered: filtered.clone(),
                 offered: offered.clone(),
             };
         }

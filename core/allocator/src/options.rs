@@ -1,4 +1,4 @@
-//! What the allocator is told about the cluster's policy, its agents and its frameworks.
+//! The parameters of the allocator, of an agent and of a framework.
 
 use std::collections::BTreeSet;
 use std::str::FromStr;
@@ -17,10 +17,11 @@ pub enum Sorter {
     /// Dominant resource fairness: the smallest share first.
     #[default]
     Drf,
-    /// Another order in each run, in which a larger weight tends to come first.
+    /// A random order for each agent, in which larger weights tend to come first.
     Random,
 }
 
+/// A text names none of the sorters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected drf or random")]
 pub struct UnknownSorter;
@@ -37,20 +38,22 @@ impl FromStr for Sorter {
     }
 }
 
+/// The policy of a cluster that is fixed for the life of a master. The defaults are those of Mesos' flags.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Decides the order in which agents are visited.
+    /// The source of the order in which agents are visited.
     pub random: Random,
     /// `--fair_sharing_excluded_resource_names`.
     pub excluded_resource_names: BTreeSet<Name>,
     /// `--filter_gpu_resources`: agents with GPUs are for frameworks with GPU_RESOURCES.
     pub filter_gpu_resources: bool,
-    /// `--min_allocatable_resources`: an offer covers at least one of these; anything will do when empty.
+    /// `--min_allocatable_resources`: an offer covers at least one of these; an empty list accepts any offer.
     pub min_allocatable: Vec<ResourceQuantities>,
-    /// `--allocation_interval`: no refusal lasts shorter.
+    /// `--allocation_interval`: the shortest offer filter.
     pub allocation_interval: Duration,
     /// `--role_sorter` and `--framework_sorter`.
     pub role_sorter: Sorter,
+    /// `--framework_sorter`.
     pub framework_sorter: Sorter,
     /// `--allocator_agent_recovery_factor`.
     pub agent_recovery_factor: f64,
@@ -80,24 +83,30 @@ impl Default for Options {
     }
 }
 
-/// An agent as it (re-)registers.
+/// An agent as it registers or reregisters.
 #[derive(Debug, Clone)]
 pub struct AgentOptions<'a> {
+    /// The id that the master gave the agent.
     pub id: &'a AgentId,
     /// Host name, attributes and domain are read; its resources are not.
     pub info: &'a v1::AgentInfo,
     /// `agent_info::capability::Type` values as numbers.
     pub capabilities: &'a [i32],
-    /// Unallocated.
+    /// The total resources, without allocation.
     pub total: Resources,
+    /// Whether its resources may be offered: it is connected, and neither draining nor deactivated.
     pub active: bool,
 }
 
 /// A framework as it subscribes or updates itself. Roles, capabilities and offer filters are read from `info`.
 #[derive(Debug, Clone)]
 pub struct FrameworkOptions<'a> {
+    /// The id that the master gave the framework.
     pub id: &'a FrameworkId,
+    /// What the framework says about itself.
     pub info: &'a v1::FrameworkInfo,
+    /// The roles in which it wants no offers.
     pub suppressed: &'a [Role],
+    /// Its offer constraints; every one of their roles is among its roles.
     pub constraints: Option<&'a Arc<OfferConstraintsFilter>>,
 }

@@ -1,11 +1,12 @@
-//! The pause after a failover: with quota set, to give resources away before most agents are back would satisfy
-//! guarantees from the few that are, and could not be taken back.
+//! The pause of allocation after a failover, as in Mesos: if quota is set, allocating before most agents have
+//! reregistered would give guaranteed resources to other roles on the few agents that have, and these could not be
+//! taken back.
 
 use model::Monotonic;
 
 use crate::allocator::Allocator;
 
-/// What ends the pause, whichever comes first.
+/// The conditions that end the pause; the first one that holds ends it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Pause {
     agents: usize,
@@ -13,8 +14,9 @@ pub(crate) struct Pause {
 }
 
 impl Allocator {
-    /// To be called before the first agent. Nothing is allocated until `--allocator_agent_recovery_factor` of the
-    /// `expected` agents are there, or `--allocator_recovery_timeout` has passed; without quota there is no pause.
+    /// Begins the pause; called before the first agent is added. Nothing is allocated until
+    /// `--allocator_agent_recovery_factor` of the `expected` agents are added or `--allocator_recovery_timeout` has
+    /// passed. Without quota there is no pause.
     pub fn start_recovery(&mut self, now: Monotonic, expected: usize, has_quota: bool) {
         let agents = (expected as f64 * self.options.agent_recovery_factor) as usize;
         if has_quota && agents > self.agents.len() {
@@ -22,14 +24,14 @@ impl Allocator {
         }
     }
 
-    /// The last agent that had to come came.
+    /// Ends the pause if enough agents are added.
     pub(crate) fn resume_if_recovered(&mut self) {
         if self.pause.is_some_and(|pause| self.agents.len() >= pause.agents) {
             self.pause = None;
         }
     }
 
-    /// Nothing may be allocated now. A pause that is over ends here.
+    /// Returns whether allocation is paused now.
     pub(crate) fn is_paused(&mut self, now: Monotonic) -> bool {
         self.pause = self.pause.filter(|pause| pause.until > now);
         self.pause.is_some()
@@ -39,7 +41,7 @@ impl Allocator {
         self.pause.map(|pause| pause.until)
     }
 
-    /// How many agents the pause after a failover still waits for.
+    /// Returns how many more agents the pause waits for; `None` without a pause.
     pub fn awaited_agents(&self) -> Option<usize> {
         self.pause.map(|pause| pause.agents.saturating_sub(self.agents.len()))
     }

@@ -1,7 +1,7 @@
-//! One allocation run: the dirty agents, in random order, each offered to whoever has the best claim.
+//! One allocation run: the dirty agents are visited in random order, and each is allocated in the order of the sorters.
 //!
-//! Within an agent the order of roles and frameworks stays as it was at its first look; what is given
-//! away moves its receivers before the next agent is looked at (as in Mesos).
+//! As in Mesos, the order of roles and frameworks is fixed during the visit of an agent; the allocations of a visit
+//! count in the order for the next one.
 
 use std::collections::BTreeSet;
 
@@ -21,15 +21,19 @@ use crate::tree::Node;
 /// One offer to make: `resources` are allocated to `role`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Allocation {
+    /// The framework that is offered the resources.
     pub framework: FrameworkId,
+    /// The role that they are allocated to.
     pub role: Role,
+    /// The agent that they are on.
     pub agent: AgentId,
+    /// The resources, allocated to the role.
     pub resources: Resources,
 }
 
 impl Allocator {
-    /// Looks at what is dirty and at expired refusals, and says what to offer: agent after agent, in the order in
-    /// which they were given away.
+    /// Visits what is dirty, including agents with expired offer filters, and returns the offers to make in the order
+    /// in which they were allocated. Returns nothing during the pause after a failover.
     pub fn allocate(&mut self, now: Monotonic) -> Vec<Allocation> {
         if self.is_paused(now) {
             return Vec::new();
@@ -41,7 +45,7 @@ impl Allocator {
         self.mark_headroom_agents_dirty();
         let mut candidates = self.candidates();
         let mut grants = Vec::new();
-        // Looks enter what they give at once, while the rest of the allocator stands still.
+        // Visits enter their grants in the ledger at once; the rest of the allocator does not change during a visit.
         let mut ledger = std::mem::take(&mut self.ledger);
         if ledger.has_shortfall() {
             self.allocate_guarantees(&mut ledger, &candidates, &mut grants);
@@ -54,7 +58,7 @@ impl Allocator {
         self.allocations(first, grants)
     }
 
-    /// The dirty agents that have something to offer, shuffled; they are clean now.
+    /// Returns the dirty agents with available resources, shuffled, and marks them as clean.
     fn candidates(&mut self) -> Vec<(Ix<Agent>, Recipients)> {
         let mut candidates = self.dirty.take(self.agents.iter().map(|(ix, _)| ix));
         candidates.retain(|(ix, _)| self.agents.get(*ix).is_some_and(Agent::is_offerable));
@@ -68,7 +72,7 @@ impl Allocator {
         }
     }
 
-    /// Agents of which something was kept back are dirty for those who may be given more by now.
+    /// Marks the agents with withheld resources as dirty for the roles whose allowance has grown.
     fn mark_headroom_agents_dirty(&mut self) {
         match self.headroom_agents.take_dirty_roles(&mut self.ledger) {
             DirtyRoles::None => {}
@@ -83,7 +87,7 @@ impl Allocator {
         }
     }
 
-    /// First stage: guarantees, of the highest priority first, as long as some are not kept.
+    /// First stage: allocates to roles with unsatisfied guarantees, the highest priority first.
     fn allocate_guarantees(
         &mut self,
         ledger: &mut Ledger,
@@ -106,7 +110,7 @@ impl Allocator {
         }
     }
 
-    /// Second stage: what nobody was promised, in the order of shares.
+    /// Second stage: allocates what is no headroom for guarantees, in the order of shares.
     fn allocate_fair_share(
         &mut self,
         ledger: &mut Ledger,
@@ -149,7 +153,8 @@ impl Allocator {
         }
     }
 
-    /// `first` of the grants are from the first stage. What a framework got of an agent in both is one allocation.
+    /// Turns grants into allocations. The first `first` grants are of the first stage; grants of both stages to the
+    /// same framework and role on the same agent become one allocation.
     fn allocations(&self, first: usize, grants: Vec<(Ix<Agent>, Grant)>) -> Vec<Allocation> {
         let key = |agent: Ix<Agent>, grant: &Grant| (agent, grant.framework, grant.role.clone());
         let places: FxHashMap<_, usize> =
@@ -185,7 +190,8 @@ impl Recipients {
     }
 }
 
-/// Shared resources that were given already: they stay available, but go to one framework per run.
+/// Returns the shared resources that the first stage allocated on each agent. They stay available, but are offered to
+/// one framework per run.
 fn given_shared(grants: &[(Ix<Agent>, Grant)]) -> FxHashMap<Ix<Agent>, Resources> {
     let mut given: FxHashMap<Ix<Agent>, Resources> = FxHashMap::default();
     for (agent, grant) in grants {

@@ -1,4 +1,4 @@
-//! Small integers instead of ids: a vector whose holes are reused.
+//! A vector with stable indices that reuses freed entries.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};

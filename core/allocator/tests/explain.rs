@@ -93,7 +93,7 @@ fn what_the_framework_said() {
 }
 
 #[test]
-fn a_refusal_says_how_long() {
+fn an_offer_filter_says_how_long() {
     scenario()
         .add_framework(&f1())
         .add_agent(&a1())
@@ -108,7 +108,7 @@ fn a_refusal_says_how_long() {
 
 /// What was refused was the little that a limit had left: to wait for the refusal to end helps nobody.
 #[test]
-fn a_limit_comes_before_the_refusal_that_it_caused() {
+fn a_limit_comes_before_the_offer_filter_that_it_caused() {
     scenario()
         .set_guarantees_and_limits("r", "", "cpus:1")
         .add_framework(&f1())
@@ -140,7 +140,7 @@ fn a_limit_comes_before_the_refusal_that_it_caused() {
 }
 
 #[test]
-fn what_is_kept_for_others_comes_before_the_refusal_of_the_rest() {
+fn headroom_comes_before_the_offer_filter_of_the_rest() {
     scenario()
         .set_guarantees_and_limits("s", "cpus:1", "")
         .add_framework(&f1())

@@ -285,7 +285,7 @@ fn an_operation_may_take_resources_away() {
 
 /// A refusal is measured from when it was made, not from the next run.
 #[test]
-fn a_short_refusal_outlives_no_interval() {
+fn a_short_offer_filter_outlives_no_interval() {
     let options = Options { allocation_interval: Duration::from_millis(500), ..Options::default() };
     let a1 = AgentId::new("a1");
     let scenario = Scenario::with(options)
@@ -302,7 +302,7 @@ fn a_short_refusal_outlives_no_interval() {
 }
 
 #[test]
-fn refusals_are_counted_by_role() {
+fn offer_filters_are_counted_by_role() {
     let counts = |expected: &'static [(&str, usize)]| {
         move |allocator: &mut Allocator| {
             let expected: Vec<_> = expected.iter().map(|(role, count)| (Role::new(role), *count)).collect();
@@ -372,7 +372,7 @@ fn reviving_what_was_never_suppressed_does_no_harm() {
 }
 
 #[test]
-fn one_role_is_suppressed_the_other_refuses() {
+fn one_role_is_suppressed_the_other_filters() {
     scenario()
         .add_framework(&framework("f1", &["r1", "r2"]))
         .suppresses("f1", &["r1"])

@@ -229,7 +229,7 @@ fn what_is_free_elsewhere_is_no_help_to_the_lender() {
 
 /// Nobody ends for a framework that has already said that it does not want the agent.
 #[test]
-fn what_the_lender_refused_is_not_taken_for_it() {
+fn what_the_lender_filters_is_not_preempted_for_it() {
     scenario()
         .set_partition(partition("night", "cpus:2;mem:200", ""))
         .set_partition(partition("day", "", ""))
@@ -273,7 +273,7 @@ fn what_is_missed_at_two_levels_is_given_back_once() {
 }
 
 #[test]
-fn what_a_partition_above_was_promised_stays_with_its_borrowers() {
+fn the_guarantee_of_a_partition_above_stays_with_its_borrowers() {
     let two = "cpus:2;mem:200";
     scenario()
         .set_partition(partition("day", "cpus:3;mem:300", ""))

@@ -113,7 +113,7 @@ fn headroom_is_kept_for_an_absent_role() {
 }
 
 #[test]
-fn several_promises_to_absent_roles_are_all_kept() {
+fn several_guarantees_of_absent_roles_are_all_satisfied() {
     scenario()
         .set_quota("r1", "cpus:1;mem:512")
         .set_quota("r2", "cpus:1;mem:512")

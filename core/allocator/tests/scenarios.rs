@@ -183,7 +183,7 @@ fn naming_a_foreign_role_drops_the_whole_call() {
 }
 
 #[test]
-fn a_refusal_lasts_for_its_time() {
+fn an_offer_filter_lasts_for_its_time() {
     let scenario = scenario()
         .add_agent(&agent("a1", "cpus:1;mem:100"))
         .add_framework(&framework("f1", &["r"]))
@@ -202,7 +202,7 @@ fn a_refusal_lasts_for_its_time() {
 
 /// Mesos would wait for its next batch; asking again at once would go on for ever.
 #[test]
-fn a_refusal_lasts_at_least_the_allocation_interval() {
+fn an_offer_filter_lasts_at_least_the_allocation_interval() {
     scenario()
         .add_agent(&agent("a1", "cpus:1;mem:100"))
         .add_framework(&framework("f1", &["r"]))
@@ -214,7 +214,7 @@ fn a_refusal_lasts_at_least_the_allocation_interval() {
 }
 
 #[test]
-fn what_one_refuses_another_gets() {
+fn what_one_declines_another_gets() {
     scenario()
         .add_agent(&agent("a1", "cpus:1;mem:100"))
         .add_framework(&framework("f1", &["r"]))
@@ -228,7 +228,7 @@ fn what_one_refuses_another_gets() {
 
 /// More than was refused is worth another look; less is not.
 #[test]
-fn a_refusal_covers_what_it_contains() {
+fn an_offer_filter_covers_what_it_contains() {
     scenario()
         .add_agent_with_used(&agent("a1", "cpus:4;mem:400"), &[("f0", "r0", "cpus:2;mem:200")])
         .add_framework(&framework("f1", &["r"]))
@@ -240,7 +240,7 @@ fn a_refusal_covers_what_it_contains() {
 }
 
 #[test]
-fn a_refusal_is_of_one_role() {
+fn an_offer_filter_is_of_one_role() {
     scenario()
         .add_agent(&agent("a1", "cpus:1;mem:100"))
         .add_framework(&framework("f1", &["r1", "r2"]))
@@ -250,7 +250,7 @@ fn a_refusal_is_of_one_role() {
 }
 
 #[test]
-fn reviving_forgets_the_refusals_of_that_role() {
+fn reviving_removes_the_offer_filters_of_that_role() {
     scenario()
         .add_agent(&agent("a1", "cpus:1;mem:100"))
         .add_framework(&framework("f1", &["r1", "r2"]))
@@ -266,7 +266,7 @@ fn reviving_forgets_the_refusals_of_that_role() {
 }
 
 #[test]
-fn changed_attributes_end_refusals_of_the_agent() {
+fn changed_attributes_end_offer_filters_of_the_agent() {
     scenario()
         .add_agent(&agent("a1", "cpus:1;mem:100"))
         .add_framework(&framework("f1", &["r"]))
@@ -279,7 +279,7 @@ fn changed_attributes_end_refusals_of_the_agent() {
 }
 
 #[test]
-fn a_framework_that_comes_back_has_refused_nothing() {
+fn a_framework_that_comes_back_has_no_offer_filters() {
     let f1 = FrameworkId::new("f1");
     scenario()
         .add_agent(&agent("a1", "cpus:1;mem:100"))

@@ -115,7 +115,7 @@ fn the_seed_decides() {
 
 /// Refusals that end are looked at for those who refused only: chance holds there, too.
 #[test]
-fn ended_refusals_are_served_by_chance() {
+fn ended_offer_filters_are_served_in_random_order() {
     let mut firsts = BTreeMap::new();
     for seed in 0..200 {
         let mut scenario = Scenario::with(random(seed))

@@ -1,4 +1,4 @@
-//! The reasoning about one agent, for people.
+//! What the monitor knows of one agent, as JSON for `GET /explain`.
 
 use model::{AgentId, Monotonic};
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use crate::monitor::Monitor;
 use model::incident::Kind;
 
 impl Monitor {
-    /// Nothing about an agent that was never registered here.
+    /// Returns what is known of an agent; `None` if it was never registered with this master.
     pub fn explain(&self, now: Monotonic, agent: &AgentId) -> Option<Value> {
         let subject = self.subjects.get(agent)?;
         let left =

@@ -1,5 +1,5 @@
-//! The open incidents and those before them. At most one is open of a kind about an object. Both sets are bounded: of too
-//! many open incidents the newest are only counted, and of the closed the oldest are forgotten.
+//! The open and the closed incidents. At most one incident of a kind is open about an object. Both sets are bounded:
+//! beyond the bound new incidents are only counted, and the oldest closed ones are forgotten.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -8,10 +8,10 @@ use model::{AgentId, Timestamp};
 
 use model::incident::{Action, Incident, IncidentUpdate, InvolvedObject, Kind, Severity};
 
-/// A master of 40,000 agents may lose all of them at once; the list of that helps nobody.
+/// The most open incidents. A master may lose tens of thousands of agents at once.
 const MAX_OPEN: usize = 20_000;
 const MAX_CLOSED: usize = 1_000;
-/// Of one incident; the first ones say how it began, so later ones are dropped.
+/// The most actions of one incident. Later ones are dropped, since the first ones say how it began.
 const MAX_ACTIONS: usize = 50;
 
 #[derive(Debug)]
@@ -22,15 +22,15 @@ pub(crate) struct Incidents {
     incidents: BTreeMap<u64, Arc<Incident>>,
     open: BTreeMap<(InvolvedObject, Kind), u64>,
     closed: std::collections::VecDeque<u64>,
-    /// What changed and is not written down.
+    /// Incidents that changed and are not persisted yet.
     unsaved: BTreeSet<u64>,
     pub detected: u64,
     pub recovered: u64,
-    /// Not recorded, because too many are open.
+    /// Incidents that were not recorded because too many are open.
     pub suppressed: u64,
 }
 
-/// What is found to be wrong.
+/// A failure that was found.
 #[derive(Debug)]
 pub(crate) struct Finding {
     pub kind: Kind,
@@ -55,7 +55,7 @@ impl Incidents {
         }
     }
 
-    /// What the master before knew. Numbers go on where its numbers ended.
+    /// Restores the incidents of the master before. Numbers continue from its last number.
     pub fn restore(&mut self, incidents: impl IntoIterator<Item = Arc<Incident>>) {
         for incident in incidents {
             let number = incident.number;
@@ -74,13 +74,13 @@ impl Incidents {
         !self.unsaved.is_empty()
     }
 
-    /// The incidents as they are now; nothing of one that is forgotten.
+    /// Returns at most `most` incidents that changed, as they are now; `None` for one that is forgotten.
     pub fn take_unsaved(&mut self, most: usize) -> BTreeMap<u64, Option<Arc<Incident>>> {
         let numbers: Vec<u64> = std::iter::from_fn(|| self.unsaved.pop_first()).take(most).collect();
         numbers.into_iter().map(|number| (number, self.incidents.get(&number).cloned())).collect()
     }
 
-    /// Something new, or the same at another severity. Nothing when it is known.
+    /// Opens an incident, or changes the severity of the open one. Returns `None` if nothing is new.
     pub fn open_incident(&mut self, at: Timestamp, finding: Finding) -> Option<(Arc<Incident>, IncidentUpdate)> {
         let key = (finding.object.clone(), finding.kind);
         if let Some(number) = self.open.get(&key) {
@@ -135,7 +135,7 @@ impl Incidents {
         }
     }
 
-    /// Enters what a policy decided. A decision that is repeated is entered once.
+    /// Records a decision of a policy. A repeated decision is recorded once.
     pub fn record_action(
         &mut self,
         number: u64,
@@ -157,9 +157,9 @@ impl Incidents {
         self.incidents.get(self.open.get(&(object.clone(), kind))?)
     }
 
-    /// About the agent itself or its executors, in a fixed order.
+    /// Returns the open incidents about an agent or its executors, in a fixed order.
     pub fn open_about(&self, agent: &AgentId) -> Vec<Arc<Incident>> {
-        // Subjects of one agent are not neighbours: agents come first, then executors.
+        // The objects of one agent are not neighbours: agents come before executors.
         let own = InvolvedObject::Agent(agent.clone());
         let executors = InvolvedObject::Executors(agent.clone(), model::FrameworkId::new(""));
         let first = Kind::AgentSuspicious;
@@ -168,7 +168,7 @@ impl Incidents {
         own.chain(theirs).filter_map(|(_, number)| self.incidents.get(number).cloned()).collect()
     }
 
-    /// All of them, in a fixed order.
+    /// Returns all open incidents in a fixed order.
     pub fn open(&self) -> Vec<Arc<Incident>> {
         self.open.values().filter_map(|number| self.incidents.get(number).cloned()).collect()
     }

@@ -1,18 +1,21 @@
-//! What is going wrong, and what to do about it: suspicion of agents, incidents, recovery policies. Pure: no I/O, no
-//! clock. [`Monitor::observe`] is the only way in once it has inherited; what is to be done comes out as [`Effect`]s.
+//! Failure detection and remediation: suspicion of agents, incidents and recovery policies. The crate does no I/O and
+//! reads no clock. [`Monitor::observe`] takes events in after [`Monitor::restore`]; what is to be done comes out as
+//! [`Effect`]s.
 //!
 //! | module | owns |
 //! | --- | --- |
-//! | `phi` | how suspicious the silence of an agent is |
-//! | `signals` | what agents say about themselves, and when that is pressure |
-//! | `sliding_window` | what happened within a span of time |
+//! | `phi` | the phi accrual failure detector |
+//! | `signals` | measurements that agents report, and the bounds on them |
+//! | `sliding_window` | a bounded record of recent events |
 //! | `incidents` | the open incidents and a bounded history |
-//! | `policy` | what an operator configured to be done |
-//! | `subject` | all that is known of one agent |
-//! | `monitor` | events in, incidents and effects out |
-//! | `remediation` | which agents are kept from offers, within the limits |
-//! | `persisted` | what outlives a master: what has to be written down, and what the next one makes of it |
-//! | `explain` | the reasoning about one agent, as JSON |
+//! | `policy` | the recovery policy of the operator |
+//! | `subject` | the state of one monitored agent |
+//! | `monitor` | the [`Monitor`]: events in, incidents and effects out |
+//! | `remediation` | the agents that policies hold or drain, within limits |
+//! | `persisted` | the state that outlives a master, and its restoration |
+//! | `explain` | what is known of one agent, as JSON |
+
+#![warn(missing_docs)]
 
 mod explain;
 mod incidents;
@@ -28,7 +31,7 @@ mod subject;
 pub use model::incident::{
     Action, Filter, Incident, IncidentUpdate, InvalidFilter, InvolvedObject, Kind, Severity, UnknownName,
 };
-pub use monitor::{AgentLoss, Effect, Event, IncidentCounts, Monitor};
+pub use monitor::{Effect, Event, IncidentCounts, Monitor};
 pub use persisted::{AgentRegistryState, FailureChanges, FailureHistory, PersistedFailures};
 pub use phi::{Suspicion, SuspicionOptions};
 pub use policy::{Flapping, InvalidPolicy, Policy, RemediationAction, Rule};

@@ -1,13 +1,14 @@
-//! The monitor: it is told what happens, opens and closes incidents, and says what is to be done.
+//! The monitor: it takes events in, opens and closes incidents, and returns effects.
 //!
-//! An agent is judged when something happens to it and whenever its ping is due, so no timer is needed. What it is told
-//! must be true and in order; it takes nothing on trust but that.
+//! An agent is checked at each event about it and whenever its ping is due, so the monitor needs no timer. The caller
+//! reports events truthfully and in order.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use model::{AgentId, FrameworkId, Now};
+use rustc_hash::FxHashMap;
 
 use crate::incidents::{Finding, Incidents};
 use crate::policy::Policy;
@@ -16,123 +17,158 @@ use crate::signals::Signals;
 use crate::subject::Subject;
 use model::incident::{Incident, IncidentUpdate, InvolvedObject, Kind, Severity};
 
-/// Agents that left are remembered, for one that comes and goes is a new one each time otherwise.
+/// The most agents that are remembered after they left. Without their history, an agent that comes and goes would be
+/// new each time.
 const MAX_DEPARTED: usize = 1_000;
 
+/// What a monitor is told.
 #[derive(Debug, Clone)]
 pub enum Event {
-    /// This master took over from another, which had so many agents.
+    /// This master took over from another one.
     MasterElected {
+        /// How many agents are expected to come back.
         awaited: usize,
     },
-    /// They are back, or are not waited for any more.
+    /// The agents of the master before are back or are no longer awaited.
     RecoveryComplete,
-    /// It registered, for the first time or again after it was lost. `operators`: one has deactivated or drains it.
+    /// An agent registered, for the first time or again after it was lost.
     AgentAdded {
+        /// The agent.
         agent: AgentId,
+        /// Its host name.
         hostname: String,
+        /// Whether an operator has deactivated or drains it.
         operators: bool,
     },
+    /// The connection to an agent is lost.
     AgentDisconnected(AgentId),
+    /// An agent has connected again without registering anew.
     AgentReconnected(AgentId),
-    AgentLost {
+    /// It was marked unreachable.
+    AgentUnreachable {
+        /// The agent.
         agent: AgentId,
-        loss: AgentLoss,
+        /// Why, as the details of the incident.
+        cause: String,
     },
-    /// It answered a ping.
+    /// An agent was removed, was marked gone, or was unreachable and is forgotten.
+    AgentRemoved(AgentId),
+    /// An agent answered a ping.
     PongReceived(AgentId),
-    /// Its ping is due: a good moment to look at it.
+    /// The next ping of an agent is due, so the agent is checked.
     PingDue(AgentId),
+    /// An agent has reported its signals.
     Reported {
+        /// The agent.
         agent: AgentId,
+        /// What it reported.
         signals: Signals,
     },
+    /// A task has ended.
     TaskEnded {
+        /// The agent that it ran on.
         agent: AgentId,
+        /// Whether it failed.
         failed: bool,
     },
-    /// It ended by itself, not as it should.
+    /// An executor ended unexpectedly.
     ExecutorCrashed {
+        /// The agent that the executor ran on.
         agent: AgentId,
+        /// The framework of the executor.
         framework: FrameworkId,
     },
-    /// An operator changed what may become of it: `keeps_out` while it drains or is deactivated. Otherwise he wants it
-    /// offered, whatever policies say.
+    /// An operator changed the state of an agent: it is drained or deactivated, or it is to be offered whatever
+    /// policies say.
     OperatorDecided {
+        /// The agent.
         agent: AgentId,
+        /// Whether the operator keeps the agent from offers.
         keeps_out: bool,
     },
-    /// An ordered drain cannot be, and why.
+    /// A drain that a policy wanted is impossible.
     DrainRefused {
+        /// The agent.
         agent: AgentId,
+        /// Why it cannot be drained.
         reason: String,
     },
+    /// The connection to a framework's scheduler is lost.
     FrameworkDisconnected {
+        /// The framework.
         framework: FrameworkId,
+        /// Its name.
         name: String,
     },
+    /// A framework's scheduler is connected again.
     FrameworkConnected(FrameworkId),
+    /// A framework is removed.
     FrameworkRemoved(FrameworkId),
-    /// What has to be durable has waited for too long, and why.
+    /// The registry has not been written for too long, for this reason.
     RegistryStalled(String),
+    /// What had to be durable is written.
     RegistryWritten,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AgentLoss {
-    /// Why it was given up.
-    Unreachable(String),
-    /// It unregistered, was marked gone, or is forgotten.
-    Gone,
-}
-
+/// What a monitor wants to be done.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     /// The incident is new or has changed.
     Publish(Arc<Incident>, IncidentUpdate),
-    /// Offer nothing of this agent until it is released.
+    /// Offer nothing of the agent until it is released.
     Hold(AgentId),
+    /// Offer the agent's resources again.
     Release(AgentId),
+    /// Drain the agent, as DRAIN_AGENT does.
     Drain(AgentId),
 }
 
-/// For metrics.
+/// The numbers of incidents and of agents under remediation, for metrics.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct IncidentCounts {
+    /// How many incidents were detected since the master began.
     pub detected: u64,
+    /// How many incidents were over since the master began.
     pub recovered: u64,
+    /// How many incidents are open now.
     pub open: usize,
+    /// How many incidents were not recorded because too many are open.
     pub suppressed: u64,
+    /// How many agents policies keep from offers or drain now.
     pub held: usize,
+    /// How often the limit on such agents kept a policy from acting.
     pub refused: u64,
 }
 
+/// Detects failures and decides what is done about them.
 #[derive(Debug)]
 pub struct Monitor {
     pub(crate) policy: Policy,
     pub(crate) master: String,
     pub(crate) incidents: Incidents,
     /// Boxed: nodes of the map are half empty, and there are ten thousand.
-    pub(crate) subjects: BTreeMap<AgentId, Box<Subject>>,
+    /// Looked up for every ping and every task that ends, so that a tree of 200,000 agents would cost more than the rest.
+    pub(crate) subjects: FxHashMap<AgentId, Box<Subject>>,
     pub(crate) departed: VecDeque<AgentId>,
     pub(crate) registered: usize,
-    /// Agents of the master before, as long as some of them are awaited.
+    /// The number of agents of the master before, as long as some of them are awaited.
     expected: usize,
-    /// Frameworks of the master before may be missed.
+    /// Whether frameworks of the master before may still have to be reported as missing.
     pub(crate) awaits_frameworks: bool,
-    /// Agents whose history changed and is not written down.
+    /// Agents whose history changed and is not persisted yet.
     pub(crate) unsaved: BTreeSet<AgentId>,
     pub(crate) remediations: Remediations,
 }
 
 impl Monitor {
+    /// A monitor of an empty cluster, for the master of this id.
     pub fn new(policy: Policy, master: impl Into<String>) -> Self {
         let master = master.into();
         Monitor {
             policy,
             incidents: Incidents::new(master.clone()),
             master,
-            subjects: BTreeMap::new(),
+            subjects: FxHashMap::default(),
             departed: VecDeque::new(),
             registered: 0,
             expected: 0,
@@ -142,6 +178,7 @@ impl Monitor {
         }
     }
 
+    /// Returns the numbers that are shown as metrics.
     pub fn counts(&self) -> IncidentCounts {
         IncidentCounts {
             detected: self.incidents.detected,
@@ -153,17 +190,18 @@ impl Monitor {
         }
     }
 
-    /// So many agents may be kept from offers at once. Those that are on their way back after a failover are a part of
-    /// the cluster: the first of them may be the one that has to be held.
+    /// Returns how many agents may be held at once. Agents that are awaited after a failover count as part of the
+    /// cluster, since the first one that returns may be the one to hold.
     pub(crate) fn max_held(&self) -> usize {
         self.policy.max_held(self.registered.max(self.expected))
     }
 
-    /// Whether policies keep it from offers.
+    /// Returns whether policies keep an agent from offers.
     pub fn holds(&self, agent: &AgentId) -> bool {
         self.remediations.holds(agent)
     }
 
+    /// Takes one event in and appends what is to be done to `effects`.
     pub fn observe(&mut self, now: Now, event: Event, effects: &mut Vec<Effect>) {
         match event {
             Event::MasterElected { awaited } => self.took_over(now, awaited, effects),
@@ -171,7 +209,8 @@ impl Monitor {
             Event::AgentAdded { agent, hostname, operators } => self.added(now, agent, hostname, operators, effects),
             Event::AgentDisconnected(agent) => self.disconnected(now, &agent, effects),
             Event::AgentReconnected(agent) => self.reconnected(now, &agent, effects),
-            Event::AgentLost { agent, loss } => self.lost(now, &agent, loss, effects),
+            Event::AgentUnreachable { agent, cause } => self.lost(now, &agent, Some(cause), effects),
+            Event::AgentRemoved(agent) => self.lost(now, &agent, None, effects),
             Event::PongReceived(agent) => self.answered(now, &agent, effects),
             Event::PingDue(agent) => self.check_agent(now, &agent, effects),
             Event::Reported { agent, signals } => self.reported(now, &agent, signals, effects),
@@ -250,7 +289,7 @@ impl Monitor {
     }
 }
 
-/// Agents.
+/// Events about agents.
 impl Monitor {
     fn finding(&self, agent: &AgentId, kind: Kind, severity: Severity, details: String) -> Finding {
         let hostname = self.subjects.get(agent).map(|subject| subject.hostname.clone());
@@ -274,7 +313,7 @@ impl Monitor {
         subject.checked = None;
         subject.suspicion.restart_interval(now.monotonic);
         if std::mem::take(&mut subject.awaited) && !operators && self.remediations.drained.remove(&agent) {
-            // Somebody reactivated it, or the drain was not written any more.
+            // An operator reactivated it, or the drain was not persisted.
             self.unsaved.insert(agent.clone());
         }
         let object = InvolvedObject::Agent(agent.clone());
@@ -288,7 +327,7 @@ impl Monitor {
         self.remediate(now, &agent, effects);
     }
 
-    /// It is offered again at once, but one more departure soon makes it a flapping one.
+    /// Begins probation: the agent is offered again at once, but counts as flapping if it leaves again soon.
     fn begin_probation(&mut self, now: Now, agent: &AgentId, after: Kind, effects: &mut Vec<Effect>) {
         let Some(subject) = self.subjects.get_mut(agent) else { return };
         if !self.policy.enabled {
@@ -303,7 +342,7 @@ impl Monitor {
     }
 
     fn disconnected(&mut self, now: Now, agent: &AgentId, effects: &mut Vec<Effect>) {
-        // Its silence before has been counted as leaving.
+        // The silence of a suspicious agent has been counted as a departure already.
         let counted = self.is_suspicious(agent);
         let Some(subject) = self.subjects.get_mut(agent).filter(|subject| subject.connected) else { return };
         subject.connected = false;
@@ -345,13 +384,15 @@ impl Monitor {
         }
     }
 
-    fn lost(&mut self, now: Now, agent: &AgentId, loss: AgentLoss, effects: &mut Vec<Effect>) {
+    /// `unreachable` is the cause if the agent may return.
+    fn lost(&mut self, now: Now, agent: &AgentId, unreachable: Option<String>, effects: &mut Vec<Effect>) {
+        let may_return = unreachable.is_some();
         let mut flaps = false;
         let counted = self.is_suspicious(agent);
         if let Some(subject) = self.subjects.get_mut(agent) {
-            // One that was connected until now left just now; the others have been counted.
+            // The departure of an agent that was not connected has been counted already.
             let left = std::mem::take(&mut subject.connected) && !counted;
-            flaps = left && loss != AgentLoss::Gone && subject.departed(now.monotonic, &self.policy);
+            flaps = left && may_return && subject.departed(now.monotonic, &self.policy);
             let awaited = std::mem::take(&mut subject.awaited);
             let registered = std::mem::take(&mut subject.registered);
             self.registered -= usize::from(registered);
@@ -363,20 +404,19 @@ impl Monitor {
             subject.crashes.clear();
             subject.task_results.clear();
         }
-        if let AgentLoss::Unreachable(cause) = &loss {
-            let finding = self.finding(agent, Kind::AgentUnreachable, Severity::Critical, cause.clone());
+        if let Some(cause) = unreachable {
+            let finding = self.finding(agent, Kind::AgentUnreachable, Severity::Critical, cause);
             self.open_incident(now, finding, effects);
             if flaps {
                 self.quarantine_flapping(now, agent, effects);
             }
         }
-        let stays =
-            |kind: Kind| loss != AgentLoss::Gone && matches!(kind, Kind::AgentUnreachable | Kind::AgentFlapping);
+        let stays = |kind: Kind| may_return && matches!(kind, Kind::AgentUnreachable | Kind::AgentFlapping);
         for incident in self.incidents.open_about(agent).into_iter().filter(|incident| !stays(incident.kind)) {
             self.close_incident(now, incident.kind, &incident.object, effects);
         }
-        // Kept for one that never registered with this master, too.
-        if loss == AgentLoss::Gone {
+        // The history is also kept for agents that never registered with this master.
+        if !may_return {
             self.subjects.remove(agent);
         }
         self.remediations.forget(agent);
@@ -409,7 +449,7 @@ impl Monitor {
     fn check_agent(&mut self, now: Now, agent: &AgentId, effects: &mut Vec<Effect>) {
         let Some(subject) = self.subjects.get_mut(agent) else { return };
         let before = subject.checked.replace(now.monotonic);
-        // A master that stood still has not heard of the answers yet that wait for it: that is not the agents' silence.
+        // A master that was paused has not processed the answers that wait for it; the agents were not silent.
         let expected = self.policy.suspicion.expected_interval;
         let stalled = before.is_some_and(|before| now.monotonic.since(before) > expected + expected / 2);
         if stalled {
@@ -486,7 +526,7 @@ impl Monitor {
         self.remediate(now, agent, effects);
     }
 
-    /// Whether what runs on it fails more than it should.
+    /// Checks the failures of tasks and the crashes of executors on an agent.
     fn check_task_failures(&mut self, now: Now, agent: &AgentId, effects: &mut Vec<Effect>) {
         let Some(subject) = self.subjects.get(agent) else { return };
         let has_evidence = subject.has_evidence(now.monotonic);
@@ -529,7 +569,7 @@ impl Monitor {
         }
     }
 
-    /// What an operator wants goes before what policies want, also when that is an agent back in spite of everything.
+    /// Applies a decision of an operator, which takes precedence over policies.
     fn operator_decided(&mut self, now: Now, agent: &AgentId, keeps_out: bool, effects: &mut Vec<Effect>) {
         let open: Vec<Kind> = self.incidents.open_about(agent).iter().map(|incident| incident.kind).collect();
         let is_held = self.remediations.holds(agent);
@@ -538,11 +578,11 @@ impl Monitor {
         if !keeps_out && (kept_out || is_held) {
             subject.overruled.extend(open);
             match &mut subject.quarantine {
-                // It is over; that it was is remembered, for the next one.
+                // It ends now, and is remembered for the length of the next one.
                 Some(quarantine) if is_held => quarantine.until = quarantine.until.min(now.monotonic),
                 quarantine => *quarantine = None,
             }
-            // A drain that is under way goes on, and is the operator's then.
+            // A drain that is under way goes on as the operator's.
             if kept_out {
                 self.remediations.drained.remove(agent);
             }

@@ -1,6 +1,6 @@
-//! What outlives a master of what its monitor knows: incidents, and how agents behaved as far as a later judgement depends
-//! on it. An agent that flaps is not forgiven because the master changed. What a monitor learns from pings, signals and
-//! single tasks is not among it: it is learnt again sooner than it could be written.
+//! The state of a monitor that outlives a master: incidents, and the history of agents as far as later decisions
+//! depend on it, so that a flapping agent stays in quarantine over a failover. What a monitor learns from pings,
+//! signals and single tasks is not persisted, since it is learnt again quickly.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,53 +13,60 @@ use crate::policy::Policy;
 use crate::subject::{Quarantine, Subject, WORK_SPAN};
 use model::incident::{Incident, InvolvedObject, Kind};
 
-/// How an agent behaved. Its times are those of the wall clock: the monotonic one of a master says nothing to the next.
+/// The history of an agent. Its times are of the wall clock, since the monotonic clock of a master means nothing to
+/// the next.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct FailureHistory {
+    /// The host name of the agent.
     pub hostname: String,
-    /// When it left, lately.
+    /// Its recent departures.
     pub departures: Vec<Timestamp>,
-    /// When its last quarantine ends or ended, and how long it is.
+    /// The end and the length of its last quarantine.
     pub quarantine: Option<(Timestamp, Duration)>,
-    /// Until when it is watched.
+    /// The end of its probation.
     pub probation: Option<Timestamp>,
-    /// What an operator reactivated it in spite of.
+    /// The kinds of incidents in spite of which an operator reactivated it.
     pub overruled: BTreeSet<Kind>,
-    /// A policy drains it, or has drained it.
+    /// Whether a policy drains it or has drained it.
     pub drained: bool,
 }
 
-/// What has changed of what outlives a master; what is None is forgotten.
+/// Changes of the persisted state; entries that are `None` are deleted.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct FailureChanges {
-    /// By number.
+    /// Incidents by number.
     pub incidents: BTreeMap<u64, Option<Arc<Incident>>>,
+    /// By agent; `None` for an agent whose history is forgotten.
     pub failure_histories: BTreeMap<AgentId, Option<Arc<FailureHistory>>>,
 }
 
-/// All that the master before left behind.
+/// The persisted state of the master before.
 #[derive(Debug, Clone, Copy)]
 pub struct PersistedFailures<'a> {
+    /// The incidents by number.
     pub incidents: &'a BTreeMap<u64, Arc<Incident>>,
+    /// The histories by agent.
     pub failure_histories: &'a BTreeMap<AgentId, Arc<FailureHistory>>,
 }
 
-/// Where an agent is for a master that begins.
+/// The state of an agent in the registry when a master begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AgentRegistryState {
-    /// It was registered with the master before, and has to come back.
+    /// It was registered with the master before and is awaited.
     Recovered,
+    /// It was given up as unreachable and may come back.
     Unreachable,
     /// It left for good.
     Gone,
 }
 
 impl Monitor {
+    /// Returns whether anything has to be written down.
     pub fn has_unsaved(&self) -> bool {
         self.incidents.has_unsaved() || !self.unsaved.is_empty()
     }
 
-    /// What has changed since it was asked last, `most` of a kind at once.
+    /// Returns what has changed since the last call, at most `most` incidents and histories at once.
     pub fn take_unsaved(&mut self, now: Now, most: usize) -> FailureChanges {
         let incidents = self.incidents.take_unsaved(most);
         let agents: Vec<AgentId> = std::iter::from_fn(|| self.unsaved.pop_first()).take(most).collect();
@@ -70,7 +77,7 @@ impl Monitor {
         FailureChanges { incidents, failure_histories: failure_histories.collect() }
     }
 
-    /// Nothing of an agent that has nothing to answer for.
+    /// Returns the history of an agent; `None` if there is nothing to remember.
     fn history(&self, now: Now, agent: &AgentId) -> Option<FailureHistory> {
         let subject = self.subjects.get(agent)?;
         let wall = |at: Monotonic| translate(at, now);
@@ -78,7 +85,7 @@ impl Monitor {
         let history = FailureHistory {
             hostname: subject.hostname.clone(),
             departures: subject.departures.times(now.monotonic).map(wall).collect(),
-            // Its end may be before this clock began; for how long it is remembered is not.
+            // The end may lie before this clock began; the time until which it is remembered does not.
             quarantine: quarantine.map(|quarantine| {
                 let remembered = wall(quarantine.remembered).nanos();
                 let until = remembered.saturating_sub(nanos(self.policy.flapping.max_quarantine));
@@ -92,8 +99,8 @@ impl Monitor {
         (history != nothing).then_some(history)
     }
 
-    /// The first thing that a monitor is told: what the one before it knew, and where the agents are that it was about.
-    /// What cannot be true any more is over at once.
+    /// Restores the state of the master before; called before any event. `registry_state` returns the state of an
+    /// agent in the registry. Incidents that cannot be true any more are closed at once.
     pub fn restore(
         &mut self,
         now: Now,
@@ -125,12 +132,15 @@ impl Monitor {
                 (_, None) => {}
             }
         }
+        let mut departed = Vec::new();
         for (agent, subject) in &mut self.subjects {
             match registry_state(agent) {
                 AgentRegistryState::Recovered => subject.awaited = true,
-                AgentRegistryState::Unreachable | AgentRegistryState::Gone => self.departed.push_back(agent.clone()),
+                AgentRegistryState::Unreachable | AgentRegistryState::Gone => departed.push(agent.clone()),
             }
         }
+        departed.sort_unstable();
+        self.departed.extend(departed);
     }
 
     fn restore_about(&mut self, now: Now, agent: &AgentId, incident: &Incident) {
@@ -147,7 +157,7 @@ impl Monitor {
         }
     }
 
-    /// Frameworks that the master before waited for, as far as they have not come; said once.
+    /// Returns, once, the frameworks with an open disconnection of the master before.
     pub fn take_missed_frameworks(&mut self) -> Vec<FrameworkId> {
         if !std::mem::take(&mut self.awaits_frameworks) {
             return Vec::new();
@@ -165,12 +175,12 @@ impl FailureHistory {
     fn subject(&self, now: Now, policy: &Policy) -> Subject {
         let mut subject = Subject::new(self.hostname.clone(), policy);
         for at in &self.departures {
-            // One that was in the future, because a clock jumped, is of now.
+            // A departure in the future, because a clock jumped, counts as of now.
             subject.departures.push_aged(now.monotonic, since(now.wall, *at), ());
         }
         subject.quarantine = self.quarantine.and_then(|(until, length)| {
             let length = length.min(policy.flapping.max_quarantine);
-            // Neither does a clock that jumped back make it longer than it was.
+            // A clock that jumped back does not make the quarantine longer.
             let left = since(until, now.wall).min(length);
             let remembered = (left + policy.flapping.max_quarantine).checked_sub(since(now.wall, until))?;
             let until = now.monotonic + left;
@@ -183,7 +193,7 @@ impl FailureHistory {
     }
 }
 
-/// Zero when `earlier` is in fact later.
+/// Returns the time between two timestamps; zero if `earlier` is later.
 fn since(later: Timestamp, earlier: Timestamp) -> Duration {
     Duration::from_nanos(later.nanos().saturating_sub(earlier.nanos()))
 }
@@ -192,7 +202,7 @@ fn nanos(span: Duration) -> u64 {
     u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// What the wall clock says, or said, at that time.
+/// Translates a monotonic time into the wall clock.
 fn translate(at: Monotonic, now: Now) -> Timestamp {
     let (ahead, behind) = (nanos(at.since(now.monotonic)), nanos(now.monotonic.since(at)));
     Timestamp::from_nanos(now.wall.nanos().saturating_add(ahead).saturating_sub(behind))

@@ -1,32 +1,33 @@
-//! The phi accrual failure detector (Hayashibara, Défago, Yared, Katayama, 2004): how suspicious the silence of an agent
-//! is, given how regularly it answered so far. Phi 1 means that such a silence is a coincidence once in 10 times, phi 8
-//! once in 100 million times.
+//! The phi accrual failure detector (Hayashibara, Défago, Yared, Katayama, 2004). Phi measures how suspicious the
+//! silence of an agent is, given the intervals of its answers so far: a phi of 1 means that a live agent is silent
+//! for so long once in 10 times, a phi of 8 once in 100 million times.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use model::Monotonic;
 
-/// Beyond this a larger number says nothing more; it keeps phi finite, for JSON has no infinity.
+/// The largest phi, which keeps it finite for JSON.
 const CERTAIN: f64 = 1000.0;
 
+/// When the silence of an agent counts as suspicious.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SuspicionOptions {
     /// Phi from which on an agent is suspicious.
     pub threshold: f64,
-    /// Intervals remembered. At a ping every 15 s, 100 are 25 minutes.
+    /// The number of intervals that are remembered: 100 are 25 minutes at a ping every 15 s.
     pub window: usize,
-    /// A network that always answers at once would make every hiccup infinitely suspicious.
+    /// The smallest standard deviation, without which very regular answers would make any delay suspicious.
     pub min_deviation: Duration,
-    /// Silence beyond the usual that is nothing to worry about: a pause of the agent, one ping unanswered.
+    /// The silence beyond the mean interval that is acceptable: a pause of the agent, or one lost ping.
     pub acceptable_pause: Duration,
-    /// What an agent is assumed to do before it has shown what it does: to answer each ping.
+    /// The interval that is assumed before the agent has answered: that of the pings.
     pub expected_interval: Duration,
 }
 
 impl SuspicionOptions {
-    /// With pings so far apart: one of them may stay unanswered, and answers may vary by an eighth of the interval. At 15 s
-    /// that suspects an agent after some 40 s, where Mesos gives it up after 75 s.
+    /// Options for an interval between pings. One ping may stay unanswered, and answers may vary by an eighth of the
+    /// interval. At 15 s an agent is suspicious after about 40 s; Mesos gives it up after 75 s.
     pub fn for_interval(interval: Duration) -> Self {
         SuspicionOptions {
             threshold: 8.0,
@@ -38,7 +39,7 @@ impl SuspicionOptions {
     }
 }
 
-/// The answers of one agent.
+/// The recent answers of one agent.
 #[derive(Debug, Clone, Default)]
 pub struct Suspicion {
     /// Seconds, the oldest first.
@@ -49,29 +50,31 @@ pub struct Suspicion {
 }
 
 impl Suspicion {
+    /// Records an answer of the agent.
     pub fn answered(&mut self, now: Monotonic, options: &SuspicionOptions) {
         let interval_unknown = std::mem::take(&mut self.interval_unknown);
         if let Some(last) = self.last.replace(now).filter(|_| !interval_unknown) {
             while self.intervals.len() >= options.window.max(1) {
                 self.intervals.pop_front();
             }
-            // A silence that was worth suspicion must not become the norm: the next one would pass unnoticed.
+            // A long silence is cut, so that it does not make the next one look normal.
             let longest = options.expected_interval + options.acceptable_pause;
             self.intervals.push_back(now.since(last).min(longest).as_secs_f32());
         }
     }
 
-    /// The silence so far says nothing about the agent: its link was broken, or the master itself stood still.
+    /// Begins a new interval; the silence so far is ignored, since the link was broken or the master was paused.
     pub fn restart_interval(&mut self, now: Monotonic) {
         self.last = Some(now);
         self.interval_unknown = true;
     }
 
+    /// Returns how long the agent has been silent; zero before it was heard of.
     pub fn silence(&self, now: Monotonic) -> Duration {
         self.last.map_or(Duration::ZERO, |last| now.since(last))
     }
 
-    /// Never falls while the agent is silent; zero before it was heard of.
+    /// Returns phi. It does not fall while the agent is silent, and is zero before the first event.
     pub fn phi(&self, now: Monotonic, options: &SuspicionOptions) -> f64 {
         let Some(last) = self.last else { return 0.0 };
         let (mean, deviation) = self.distribution(options);
@@ -92,9 +95,9 @@ impl Suspicion {
     }
 }
 
-/// -log10 of the probability that a normally distributed value lies `z` deviations above the mean or further: the logistic
-/// approximation of the distribution (error below 1.4e-4), in the form that neither overflows nor loses small
-/// probabilities.
+/// -log10 of the probability that a normally distributed value lies `z` deviations above the mean or further: the
+/// logistic approximation of the distribution (error below 1.4e-4), in the form that neither overflows nor loses
+/// small probabilities.
 fn tail(z: f64) -> f64 {
     let y = z * (1.5976 + 0.070566 * z * z);
     let softplus = y.max(0.0) + (-y.abs()).exp().ln_1p();

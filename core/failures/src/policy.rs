@@ -1,5 +1,5 @@
-//! What an operator configured to be done about incidents (`--recovery_policy`). The defaults are safe: agents that do not
-//! answer, or come and go, are kept from offers for a while; everything else is reported only.
+//! The recovery policy (`--recovery_policy`): what is done about incidents. By default agents that do not answer or
+//! flap are held, that is, nothing of them is offered; all other incidents are only reported.
 
 use std::time::Duration;
 
@@ -9,29 +9,36 @@ use crate::phi::SuspicionOptions;
 use crate::signals::{Bounds, Thresholds};
 use model::incident::{Incident, Kind, Severity};
 
+/// What is done about incidents, and from when on something is one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Policy {
-    /// Off: incidents are recorded, and nothing is done.
+    /// Whether anything is done about incidents; they are recorded in any case.
     pub enabled: bool,
-    /// Of the registered agents, rounded down, so many at most are kept from offers at once.
+    /// The largest share of the registered agents, rounded down, that is held at once.
     pub max_share: f64,
-    /// Later rules go before earlier ones.
+    /// The rules; later ones take precedence.
     pub rules: Vec<Rule>,
+    /// When the silence of an agent is suspicious.
     pub suspicion: SuspicionOptions,
+    /// When measurements of an agent are worth an incident.
     pub thresholds: Thresholds,
+    /// When an agent that comes and goes is quarantined.
     pub flapping: Flapping,
-    /// An agent that has come back is watched for so long: if it leaves again in it, it is flapping.
+    /// How long an agent that has come back is on probation: if it leaves again during it, it is flapping.
     pub probation: Duration,
 }
 
+/// What is done about incidents of one kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
+    /// The kind of incident.
     #[serde(rename = "type")]
     pub kind: Kind,
     /// From this severity on.
     #[serde(default = "lowest")]
     pub severity: Severity,
+    /// What is done.
     pub action: RemediationAction,
 }
 
@@ -39,30 +46,33 @@ fn lowest() -> Severity {
     Severity::Info
 }
 
+/// What can be done about an incident.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RemediationAction {
-    /// It is reported only.
+    /// The incident is only reported.
     Report,
-    /// Until the incident is over (of a flapping agent: until its quarantine is) nothing new is offered of the agent.
+    /// Nothing of the agent is offered until the incident, or the quarantine of a flapping agent, is over.
     StopOffering,
-    /// The agent is drained, as by DRAIN_AGENT. It is up to an operator to reactivate it.
+    /// The agent is drained, as by DRAIN_AGENT. An operator reactivates it.
     Drain,
 }
 
-/// When coming and going is too much, and for how long such an agent is kept from offers.
+/// When an agent that comes and goes is flapping, and how long it is quarantined.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Flapping {
+    /// So many departures are too many.
     pub departures: usize,
+    /// Departures within this time count together.
     pub within: Duration,
-    /// The first time; twice as long each time again.
+    /// The length of the first quarantine; each further one is twice as long.
     pub quarantine: Duration,
-    /// At most; an agent that behaved for as long begins anew.
+    /// The longest quarantine; an agent without flapping for as long begins with the first length again.
     pub max_quarantine: Duration,
 }
 
 impl Policy {
-    /// The defaults with pings so far apart.
+    /// The defaults for an interval between pings.
     pub fn new(ping_interval: Duration) -> Self {
         let rule = |kind| Rule { kind, severity: Severity::Info, action: RemediationAction::StopOffering };
         Policy {
@@ -81,18 +91,23 @@ impl Policy {
         }
     }
 
+    /// Returns what the policy wants to be done about an incident: the action of the last rule that fits.
     pub fn remediation(&self, incident: &Incident) -> RemediationAction {
         let fits = |rule: &&Rule| rule.kind == incident.kind && incident.severity >= rule.severity;
         let rule = self.rules.iter().rev().find(fits).filter(|_| self.enabled);
         rule.map_or(RemediationAction::Report, |rule| rule.action)
     }
 
-    /// How many of so many agents may be kept from offers at once.
+    /// Returns how many of the registered agents may be held at once.
     pub fn max_held(&self, registered: usize) -> usize {
         (self.max_share * registered as f64).floor() as usize
     }
 
-    /// The JSON of `--recovery_policy`, or `off`; what it does not name keeps its default.
+    /// Parses `--recovery_policy`: JSON, or `off`. Members that are absent keep their defaults.
+    ///
+    /// # Errors
+    ///
+    /// The error says which value is wrong and what it may be.
     pub fn parse(text: &str, ping_interval: Duration) -> Result<Self, InvalidPolicy> {
         let mut policy = Policy::new(ping_interval);
         if text.trim() == "off" {
@@ -141,6 +156,7 @@ impl Policy {
 }
 
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum InvalidPolicy {
     #[error("it is not the JSON of a recovery policy: {0}")]
     Json(#[from] serde_json::Error),

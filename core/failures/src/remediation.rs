@@ -1,5 +1,5 @@
-//! Which agents policies keep from offers. Two rules go before every policy: never more than the configured share of the
-//! registered agents at once, and never against an operator.
+//! Remediation: the agents that policies hold or drain. Two rules take precedence over every policy: never more than
+//! the configured share of the registered agents at once, and never against the decision of an operator.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,11 +15,11 @@ const OPERATORS: &str = "an operator decides about this agent";
 
 #[derive(Debug, Default)]
 pub(crate) struct Remediations {
-    /// With the number of the incident that is the reason.
+    /// Held agents, with the number of the incident that is the reason.
     held: BTreeMap<AgentId, u64>,
-    /// Until an operator reactivates them.
+    /// Agents that policies drain, until an operator reactivates them.
     pub drained: BTreeSet<AgentId>,
-    /// Agents that were not kept from offers because of the limit.
+    /// How often the limit prevented a remediation.
     pub refused: u64,
 }
 
@@ -28,7 +28,7 @@ impl Remediations {
         self.held.contains_key(agent)
     }
 
-    /// Held and drained ones.
+    /// Returns the number of held and drained agents.
     pub fn count(&self) -> usize {
         self.held.keys().filter(|agent| !self.drained.contains(*agent)).count() + self.drained.len()
     }
@@ -40,7 +40,7 @@ impl Remediations {
 }
 
 impl Monitor {
-    /// Does what the policy says about the open incidents of an agent, and ends what it says no more.
+    /// Applies the policy to the open incidents of an agent, and releases it if the policy no longer holds it.
     pub(crate) fn remediate(&mut self, now: Now, agent: &AgentId, effects: &mut Vec<Effect>) {
         let Some(subject) = self.subjects.get(agent).filter(|subject| subject.registered) else { return };
         let is_held = self.remediations.holds(agent);
@@ -64,7 +64,7 @@ impl Monitor {
         }
     }
 
-    /// The first reason to do something, the strongest remedy first.
+    /// Returns the incident to remediate and the action; draining takes precedence over holding.
     fn wanted(&self, subject: &Subject, agent: &AgentId) -> Option<(Arc<Incident>, RemediationAction)> {
         let incidents = self.incidents.open_about(agent);
         let remediable = incidents.into_iter().filter(|incident| !subject.overruled.contains(&incident.kind));
@@ -107,7 +107,7 @@ impl Monitor {
         effects.push(Effect::Drain(agent.clone()));
     }
 
-    /// It is not tried again for what is wrong now.
+    /// Records that an agent cannot be drained; the policy does not try again for its current incidents.
     pub(crate) fn drain_refused(&mut self, now: Now, agent: &AgentId, reason: &str, effects: &mut Vec<Effect>) {
         self.remediations.drained.remove(agent);
         self.unsaved.insert(agent.clone());
@@ -135,7 +135,7 @@ impl Monitor {
         effects.push(Effect::Release(agent.clone()));
     }
 
-    /// With fewer agents registered, fewer may be held: those that are held for the shortest time go first.
+    /// Releases agents until no more than the limit are held; those with the newest incidents come first.
     pub(crate) fn enforce_limit(&mut self, now: Now, effects: &mut Vec<Effect>) {
         while self.remediations.count() > self.max_held() {
             let newest = self.remediations.held.iter().max_by_key(|(_, number)| **number);
@@ -144,7 +144,7 @@ impl Monitor {
         }
     }
 
-    /// False if that was the last decision about it already.
+    /// Records a decision. Returns false if it repeats the last one.
     pub(crate) fn record_action(
         &mut self,
         now: Now,

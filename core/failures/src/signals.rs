@@ -1,10 +1,10 @@
-//! What agents say about themselves, and when that is pressure.
+//! Measurements that agents report, and the bounds from which on they are incidents.
 
 use serde::Deserialize;
 
 use model::incident::{Kind, Severity};
 
-/// What an agent of ours reports; agents of Mesos report nothing.
+/// The measurements of an agent. Agents of Mesos report none.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Signals {
     /// Five-minute load average per processor.
@@ -17,14 +17,17 @@ pub struct Signals {
     pub disk_used: Option<f64>,
 }
 
-/// From where on a measurement is worth a warning, or critical.
+/// The bounds of a measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bounds {
+    /// From this value on it is a warning.
     pub warning: f64,
+    /// From this value on it is critical.
     pub critical: f64,
 }
 
+/// The bounds of everything that is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Thresholds {
@@ -38,6 +41,7 @@ pub struct Thresholds {
     pub cpu_waiting: Bounds,
     /// Share of the tasks that ended in the last ten minutes that failed, of at least `least_tasks`.
     pub task_failures: Bounds,
+    /// With fewer tasks than this, no share of failures counts.
     pub least_tasks: usize,
     /// Executors of one framework on one agent that crashed in the last ten minutes.
     pub executor_crashes: Bounds,
@@ -50,8 +54,8 @@ impl Default for Thresholds {
             disk_used: bounds(0.85, 0.95),
             memory_used: bounds(0.90, 0.97),
             load: bounds(4.0, 10.0),
-            // All processors busy with somebody waiting is a good day for batch work; for five minutes without a pause it
-            // is not.
+            // Busy processors with waiting processes are normal for batch work, but not for five minutes without a
+            // pause.
             cpu_waiting: bounds(0.95, 0.99),
             task_failures: bounds(0.5, 0.9),
             least_tasks: 10,
@@ -60,12 +64,12 @@ impl Default for Thresholds {
     }
 }
 
-/// A value that has risen over a bound has to fall so far below it before it counts as well again: one that hovers at the
-/// bound is one incident, not a hundred.
+/// Hysteresis: a value that has exceeded a bound has to fall below this fraction of it before the incident is over,
+/// so that a value close to the bound does not open an incident again and again.
 const RELIEF: f64 = 0.95;
 
 impl Bounds {
-    /// `before` is how severe it was judged last.
+    /// Returns the severity of a value; `before` is its last severity.
     pub fn severity_of(&self, value: f64, before: Option<Severity>) -> Option<Severity> {
         let reached = |bound: f64, severity: Severity| {
             let is_known = before.is_some_and(|before| before >= severity);
@@ -80,13 +84,14 @@ impl Bounds {
         }
     }
 
+    /// Returns whether both bounds are positive numbers and in order.
     pub fn is_valid(&self) -> bool {
         self.warning.is_finite() && self.critical.is_finite() && 0.0 < self.warning && self.warning <= self.critical
     }
 }
 
 impl Signals {
-    /// Each measurement with its kind of incident, its bounds and its words.
+    /// Iterates over the measurements with their kind of incident, bounds and description.
     pub(crate) fn measurements<'a>(
         &self,
         thresholds: &'a Thresholds,

@@ -1,4 +1,4 @@
-//! What happened within a span of time: bounded, the oldest is forgotten first.
+//! A bounded record of the events of a span of time; the oldest is dropped first.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use model::Monotonic;
 
 #[derive(Debug, Clone)]
 pub(crate) struct SlidingWindow<T> {
-    /// With the time until which each counts; a time before the clock began could not be told otherwise.
+    /// The events with the time until which each counts, since their own time may lie before the clock began.
     items: VecDeque<(Monotonic, T)>,
     span: Duration,
     most: usize,
@@ -22,7 +22,7 @@ impl<T> SlidingWindow<T> {
         self.push_aged(now, Duration::ZERO, item);
     }
 
-    /// Something that happened so long ago, after all that is known already.
+    /// Adds an event of a given age; it is newer than all events that are recorded.
     pub fn push_aged(&mut self, now: Monotonic, age: Duration, item: T) {
         self.forget(now);
         let Some(left) = self.span.checked_sub(age) else { return };
@@ -46,7 +46,7 @@ impl<T> SlidingWindow<T> {
         self.current(now).map(|(_, item)| item)
     }
 
-    /// When they happened.
+    /// Iterates over the times of the events.
     pub fn times(&self, now: Monotonic) -> impl Iterator<Item = Monotonic> {
         self.current(now).map(|(until, _)| *until - self.span)
     }

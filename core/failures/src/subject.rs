@@ -1,4 +1,4 @@
-//! All that is known of one agent.
+//! The state of one monitored agent.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -11,11 +11,11 @@ use crate::signals::Signals;
 use crate::sliding_window::SlidingWindow;
 use model::incident::Kind;
 
-/// Failures of tasks and crashes of executors count for so long.
+/// How long failures of tasks and crashes of executors count.
 pub(crate) const WORK_SPAN: Duration = Duration::from_secs(600);
 const MAX_TASKS: usize = 50;
 const MAX_CRASHES: usize = 50;
-/// Frameworks whose crashes on one agent are followed; crash loops are of few.
+/// The most frameworks whose crashes on one agent are counted.
 const MAX_FRAMEWORKS: usize = 32;
 const MAX_DEPARTURES: usize = 100;
 
@@ -24,33 +24,33 @@ pub(crate) struct Subject {
     pub hostname: String,
     pub registered: bool,
     pub connected: bool,
-    /// An operator drains it or has deactivated it: policies leave it alone.
+    /// Whether an operator drains it or has deactivated it; policies then do nothing.
     pub operators: bool,
-    /// An operator reactivated it in spite of these: they are no reason to keep it from offers until they recur.
+    /// The kinds of incidents in spite of which an operator reactivated it; they hold it again only when they recur.
     pub overruled: BTreeSet<Kind>,
     pub suspicion: Suspicion,
-    /// When its ping was due last.
+    /// When it was checked last.
     pub checked: Option<Monotonic>,
     pub signals: Option<Signals>,
-    /// Of each task that ended, whether it failed.
+    /// Whether each of the tasks that ended recently failed.
     pub task_results: SlidingWindow<bool>,
     pub crashes: BTreeMap<FrameworkId, SlidingWindow<()>>,
     pub departures: SlidingWindow<()>,
     pub quarantine: Option<Quarantine>,
     pub probation: Option<Monotonic>,
-    /// It was registered with the master before, and has not come back yet.
+    /// Whether it was registered with the master before and has not come back yet.
     pub awaited: bool,
-    /// What the master before knew of tasks and executors that failed is lost, but not what it made of it: until then,
-    /// that is not over for want of evidence.
+    /// Until when incidents about failures of tasks and executors stay open without evidence, since the evidence of
+    /// the master before is not persisted.
     pub evidence_until: Option<Monotonic>,
 }
 
-/// The last one.
+/// The last quarantine of an agent.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Quarantine {
     pub until: Monotonic,
     pub length: Duration,
-    /// If the next one begins before, it is longer.
+    /// A quarantine that begins before this time is longer than this one.
     pub remembered: Monotonic,
 }
 
@@ -83,13 +83,13 @@ impl Subject {
         self.probation.is_some_and(|until| until > now)
     }
 
-    /// It left; whether that is once too often.
+    /// Records a departure. Returns whether the agent is flapping.
     pub fn departed(&mut self, now: Monotonic, policy: &Policy) -> bool {
         self.departures.push(now, ());
         self.departures.count(now) >= policy.flapping.departures || self.on_probation(now)
     }
 
-    /// Twice as long as the last one, unless it has behaved since.
+    /// Begins a quarantine, twice as long as the last one if that is remembered, and returns its length.
     pub fn begin_quarantine(&mut self, now: Monotonic, policy: &Policy) -> Duration {
         let flapping = &policy.flapping;
         let recent = self.quarantine.filter(|last| now < last.remembered);
@@ -114,12 +114,12 @@ impl Subject {
         self.crashes.entry(framework.clone()).or_insert_with(|| SlidingWindow::new(WORK_SPAN, MAX_CRASHES))
     }
 
-    /// Whether an incident about its tasks may end because nothing is known of failures.
+    /// Returns whether the lack of failures is evidence that an incident about its tasks is over.
     pub fn has_evidence(&self, now: Monotonic) -> bool {
         self.evidence_until.is_none_or(|until| until <= now)
     }
 
-    /// How many tasks ended lately, and how many of them failed.
+    /// Returns how many tasks ended recently, and how many of them failed.
     pub fn task_failures(&self, now: Monotonic) -> (usize, usize) {
         let failed = self.task_results.iter(now).filter(|failed| **failed).count();
         (self.task_results.count(now), failed)

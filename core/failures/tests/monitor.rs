@@ -6,9 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use failures::{
-    AgentLoss, AgentRegistryState, Effect, Event, FailureHistory, Monitor, PersistedFailures, Policy, Signals,
-};
+use failures::{AgentRegistryState, Effect, Event, FailureHistory, Monitor, PersistedFailures, Policy, Signals};
 use model::incident::Incident;
 use model::{AgentId, FrameworkId, Monotonic, Now, Timestamp};
 use proptest::prelude::*;
@@ -125,7 +123,7 @@ fn a_master_that_stood_still_suspects_nobody() {
 }
 
 #[test]
-fn no_more_than_a_share_is_held_and_the_rest_is_told_why() {
+fn no_more_than_a_share_is_held_and_the_rest_has_the_reason() {
     let mut harness = Harness::of(5);
     harness.rounds(20, &[]);
     harness.rounds(3, &[1, 2]);
@@ -136,7 +134,7 @@ fn no_more_than_a_share_is_held_and_the_rest_is_told_why() {
     harness.told.retain(|line| line.starts_with("hold") || line.starts_with("release"));
     harness.check(&["release S1", "hold S2"]);
     // With fewer agents none may be held.
-    harness.observe(Event::AgentLost { agent: id(4), loss: AgentLoss::Gone });
+    harness.observe(Event::AgentRemoved(id(4)));
     harness.check(&["agent S2 agent_suspicious warning: offer_again", "release S2"]);
 }
 
@@ -290,8 +288,7 @@ fn switched_off_it_only_records() {
 #[test]
 fn an_agent_that_was_unreachable_returns_on_probation() {
     let mut harness = Harness::of(5);
-    harness
-        .observe(Event::AgentLost { agent: id(1), loss: AgentLoss::Unreachable("health check timed out".to_owned()) });
+    harness.observe(Event::AgentUnreachable { agent: id(1), cause: "health check timed out".to_owned() });
     harness.observe(Event::AgentAdded { agent: id(1), hostname: "host1".to_owned(), operators: false });
     harness.check(&[
         "agent S1 agent_unreachable critical",
@@ -439,7 +436,7 @@ fn incidents_go_on_under_the_next_master() {
     harness.observe(Event::AgentDisconnected(id(2)));
     harness.observe(Event::Reported { agent: id(3), signals: Signals { disk_used: Some(0.99), ..Signals::default() } });
     harness.observe(Event::OperatorDecided { agent: id(3), keeps_out: true });
-    harness.observe(Event::AgentLost { agent: id(4), loss: AgentLoss::Unreachable("x".to_owned()) });
+    harness.observe(Event::AgentUnreachable { agent: id(4), cause: "x".to_owned() });
     harness.observe(Event::FrameworkDisconnected { framework: FrameworkId::new("F"), name: "f".to_owned() });
     let notes = Heir::of(&mut harness);
     let last = *notes.incidents.keys().last().unwrap();
@@ -493,9 +490,10 @@ fn event() -> impl Strategy<Value = Event> {
             .prop_map(|(agent, operators)| Event::AgentAdded { agent, hostname: "h".to_owned(), operators }),
         2 => agent.clone().prop_map(Event::AgentDisconnected),
         2 => agent.clone().prop_map(Event::AgentReconnected),
-        1 => (agent.clone(), any::<bool>()).prop_map(|(agent, gone)| Event::AgentLost {
-            agent,
-            loss: if gone { AgentLoss::Gone } else { AgentLoss::Unreachable("x".to_owned()) },
+        1 => (agent.clone(), any::<bool>()).prop_map(|(agent, removed)| if removed {
+            Event::AgentRemoved(agent)
+        } else {
+            Event::AgentUnreachable { agent, cause: "x".to_owned() }
         }),
         4 => agent.clone().prop_map(Event::PingDue),
         2 => agent.clone().prop_map(Event::PongReceived),
@@ -544,7 +542,7 @@ proptest! {
                     registered.insert(agent.clone());
                     if *theirs { operators.insert(agent.clone()); } else { operators.remove(agent); }
                 }
-                Event::AgentLost { agent, .. } => {
+                Event::AgentUnreachable { agent, .. } | Event::AgentRemoved(agent) => {
                     registered.remove(agent);
                     held.remove(agent);
                     drained.remove(agent);

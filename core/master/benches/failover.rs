@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clock::Clock;
-use master::{AgentRecord, Config, Effect, Input, Master, Metrics, Outbox, PeerMessage, RegistryState, Timer};
+use master::{AgentRecord, Caller, Config, Effect, Input, Master, Metrics, Outbox, PeerMessage, RegistryState, Timer};
 use messages::schema::HasDescriptor;
 use messages::v1::resource::AllocationInfo;
 use messages::{internal, v1};
@@ -43,7 +43,12 @@ fn failover(agents: usize) {
         let name = internal::ReregisterSlaveMessage::desc().name;
         let message = wire::decode_message(name, body, &Limits::default()).unwrap();
         decoding += start.elapsed();
-        master.step(Input::Message(PeerMessage { from: pid(index), to: "master".to_owned(), message }));
+        master.step(Input::Message(PeerMessage {
+            from: pid(index),
+            caller: Caller::default(),
+            to: "master".to_owned(),
+            message,
+        }));
     }
     let total = start.elapsed();
     let known = master.metrics.iter().find(|(name, _)| *name == "master/tasks_running").map_or(0.0, |(_, count)| count);

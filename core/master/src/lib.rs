@@ -1,59 +1,55 @@
 //! Every decision of a master, as a state machine. Pure: no async, no I/O, no clock,
 //! no randomness but the seed it is given.
 //!
-//! `Master::step(now, input, &mut outbox)` is the only way in; effects come out as data.
+//! `Master::step(now, input, &mut outbox)` is the only way in; effects come out as data. [`State`](state::State) is made
+//! of components that own their indices; handlers are functions of the state and the context of the step, in the folder
+//! of their subject.
+//!
+//! | folder | owns |
+//! | --- | --- |
+//! | `interface` | configuration, inputs, effects |
+//! | `state` | the components of the state |
+//! | `frameworks` | subscriptions, connections, the end of frameworks |
+//! | `agents` | registration, pings, the end of agents |
+//! | `draining` | draining, deactivation, agents that are gone |
+//! | `tasks` | tasks, executors, status updates |
+//! | `offers` | outstanding offers |
+//! | `operations` | operations on resources |
+//! | `calls` | calls of schedulers and operators |
+//! | `policy` | weights, quota, partitions, maintenance |
+//! | `allocation` | the use of the allocator |
+//! | `registry` | the durable state |
+//! | `failures` | the use of the failure monitor |
+//! | `peers` | libprocess links and messages |
+//! | `metrics` | counters and gauges |
+//! | `support` | ids, times, the timing wheel |
 
-mod agent;
-mod agent_removal;
-mod agent_removal_limiter;
+mod agents;
 mod allocation;
 mod calls;
-mod capabilities;
-mod config;
-mod connection;
-mod disconnect;
 mod draining;
-mod drivers;
-mod dump;
-mod effects;
-mod executors;
-mod explain;
 mod failures;
-mod framework;
-mod framework_metrics;
-mod heartbeats;
-mod ids;
-mod input;
-mod links;
+mod frameworks;
+mod interface;
 mod master;
 pub mod metrics;
 mod offers;
 mod operations;
-mod operator;
-mod outgoing_offers;
 mod peers;
-mod pings;
 mod policy;
-mod readmission;
-mod recovery;
-mod registration;
 mod registry;
-mod reregistration;
-mod subscribe;
-mod task;
-mod text;
-mod timing_wheel;
-mod updates;
+mod state;
+mod support;
+mod tasks;
 
-pub use config::Config;
-pub use effects::{Command, Effect, MasterEffects, Outbox, SchedulerEvent, Timer};
-pub use input::{
-    Caller, Explain, Input, KillTask, OperatorCall, PartitionCall, PartitionRequest, PeerMessage, SchedulerCall,
-    SchedulerSubscribe,
+pub use interface::{
+    Command, Config, Effect, Explain, Input, KillTask, MasterEffects, OperatorCall, Outbox, PartitionCall,
+    PartitionRequest, PeerMessage, SchedulerCall, SchedulerEvent, SchedulerSubscribe, Timer,
 };
 pub use master::Master;
 pub use metrics::Metrics;
-pub use outgoing_offers::{OffersEvent, OutgoingOffer};
+pub use model::Caller;
+pub use offers::OffersEvent;
 pub use registry::{
     AgentRecord, CorruptRegistry, Entry, MachineKey, RegistryOperation, RegistryState, UnreachableRecord,
 };

@@ -139,7 +139,7 @@ fn five_unanswered_pings_make_it_unreachable() {
     assert!(
         c.changes
             .iter()
-            .any(|change| matches!(change, Change::AgentRemoved { removal: AgentRemoval::Unreachable, .. }))
+            .any(|change| matches!(change, Change::AgentRemoved { removal: AgentRemoval::Unreachable(_), .. }))
     );
     // The task is remembered: its id is taken.
     let b = c.agent("cpus:4;mem:1024");

@@ -8,13 +8,13 @@ use allocator::ExplainQuery;
 use common::calls::*;
 use common::*;
 use machine::{CallResponse, Status};
-use master::{Effect, Explain, Input};
+use master::{Caller, Effect, Explain, Input};
 use model::{AgentId, FrameworkId, ReplyId};
 
 fn ask(c: &mut Cluster, question: ExplainQuery) -> CallResponse {
     c.forget();
     let reply = ReplyId(777);
-    c.deliver(Input::Explain(Explain { reply, question }));
+    c.deliver(Input::Explain(Explain { reply, caller: Caller::default(), question }));
     let mut answers = c.effects.iter().filter_map(|effect| match effect {
         Effect::Reply { reply: to, response: answer } if *to == reply => Some(answer.clone()),
         _ => None,

@@ -14,7 +14,7 @@ use master::{Effect, Input, PartitionCall, PartitionRequest};
 use messages::tepui::registry::Partition;
 use messages::tepui::registry::partition::Share;
 use messages::{Message, v1};
-use model::master::{AgentRemoval, Change};
+use model::master::{AgentRemoval, Change, RemovalReason, UnreachableReason};
 use model::{AgentId, ReplyId};
 
 fn seconds(seconds: u64) -> Duration {
@@ -103,7 +103,7 @@ fn an_agent_that_begins_anew_is_not_awaited_as_the_one_it_was() {
     c.forget();
     c.send(&all[0].pid, register("cpus:4;mem:1024"));
     assert_eq!(without_pings(c.received(&all[0].pid)), ["SlaveRegistered m2-S0"]);
-    assert_eq!(departures(&c), [("m-S0".to_owned(), AgentRemoval::Removed)]);
+    assert_eq!(departures(&c), [("m-S0".to_owned(), AgentRemoval::Removed(RemovalReason::Replaced))]);
     assert!(without_heartbeats(c.heard(&f)).contains(&"FAILURE agent m-S0".to_owned()));
     let known: Vec<&str> = c.registry.agents.keys().map(|id| id.as_str()).collect();
     assert_eq!(known, ["m-S1", "m2-S0"], "the first id is in no list any more");
@@ -129,7 +129,7 @@ fn an_agent_that_asks_again_keeps_its_first_id() {
     c.forget();
     c.send(&all[0].pid, register("cpus:4;mem:1024"));
     assert_eq!(without_pings(c.received(&all[0].pid)), ["SlaveRegistered m-S1"]);
-    assert_eq!(departures(&c), [("m-S0".to_owned(), AgentRemoval::Removed)]);
+    assert_eq!(departures(&c), [("m-S0".to_owned(), AgentRemoval::Removed(RemovalReason::Replaced))]);
     assert_eq!(c.registry.agents.len(), 1);
     assert_eq!((c.metrics.slaves_connected.get(), c.metrics.slaves_disconnected.get()), (1, 0));
 }
@@ -145,7 +145,10 @@ fn agents_that_stay_away_are_given_up() {
     assert_eq!(departures(&c), []);
     c.forget();
     c.pass(seconds(11));
-    assert_eq!(departures(&c), [("m-S1".to_owned(), AgentRemoval::Unreachable)]);
+    assert_eq!(
+        departures(&c),
+        [("m-S1".to_owned(), AgentRemoval::Unreachable(UnreachableReason::NotReregisteredAfterFailover))]
+    );
     assert_eq!(without_heartbeats(c.heard(&f)), ["FAILURE agent m-S1"]);
     assert_eq!(c.metrics.recovery_slave_removals.get(), 1);
     assert_eq!(c.metrics.slave_unreachable_completed.get(), 1);
@@ -166,7 +169,10 @@ fn too_many_that_stay_away_are_not_given_up() {
     assert_eq!(departures(&c), [], "two of three are more than half");
     comes_back(&mut c, &all[1]);
     c.pass(TIMEOUT);
-    assert_eq!(departures(&c), [("m-S2".to_owned(), AgentRemoval::Unreachable)]);
+    assert_eq!(
+        departures(&c),
+        [("m-S2".to_owned(), AgentRemoval::Unreachable(UnreachableReason::NotReregisteredAfterFailover))]
+    );
 }
 
 #[test]
@@ -181,7 +187,10 @@ fn the_rate_of_giving_up_is_limited() {
     c.pass(seconds(59));
     assert_eq!(departures(&c).len(), 1);
     c.pass(seconds(1));
-    assert_eq!(departures(&c)[1], ("m-S2".to_owned(), AgentRemoval::Unreachable));
+    assert_eq!(
+        departures(&c)[1],
+        ("m-S2".to_owned(), AgentRemoval::Unreachable(UnreachableReason::NotReregisteredAfterFailover))
+    );
     assert_eq!(c.metrics.slave_unreachable_scheduled.get(), 3);
     assert_eq!(c.metrics.slave_unreachable_completed.get(), 2);
     assert_eq!(c.metrics.slave_unreachable_canceled.get(), 1);
@@ -455,9 +464,20 @@ fn agents_that_left_long_ago_are_forgotten() {
     c.pass(seconds(15 * 60));
     let left: Vec<String> = c.registry.unreachable.keys().map(ToString::to_string).collect();
     assert_eq!(left, ["m-S1", "m-S2"], "too many: the oldest goes");
+    assert_eq!(forgotten(&c), ["m-S0"]);
     c.pass(seconds(14 * 24 * 3600));
     assert!(c.registry.unreachable.is_empty() && c.registry.gone.is_empty(), "two weeks are enough");
     assert_eq!(c.metrics.slaves_unreachable.get(), 0);
+    assert_eq!(forgotten(&c), ["m-S0", "m-S1", "m-S2"], "readers forget each, once");
+}
+
+/// Unreachable agents that readers have been told to forget.
+fn forgotten(c: &Cluster) -> Vec<String> {
+    let agents = |change: &Change| match change {
+        Change::UnreachableForgotten(agents) => agents.iter().map(ToString::to_string).collect(),
+        _ => Vec::new(),
+    };
+    c.changes.iter().flat_map(agents).collect()
 }
 
 /// The file of a standalone master was deleted: its agents have ids that no record knows.

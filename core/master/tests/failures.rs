@@ -12,7 +12,7 @@ use common::operators::*;
 use common::*;
 use failures::Policy;
 use machine::CallResponse;
-use master::{Effect, Explain, Input, RegistryOperation};
+use master::{Caller, Effect, Explain, Input, RegistryOperation};
 use messages::tepui::AgentHealth;
 use messages::{Message, v1};
 use model::incident::Kind;
@@ -68,7 +68,7 @@ fn explain(c: &mut Cluster, agent: &str) -> serde_json::Value {
 
 fn explained(c: &mut Cluster, agent: &str) -> serde_json::Value {
     let question = ExplainQuery { agent: Some(AgentId::new(agent)), ..ExplainQuery::default() };
-    c.deliver(Input::Explain(Explain { reply: ReplyId(777), question }));
+    c.deliver(Input::Explain(Explain { reply: ReplyId(777), caller: Caller::default(), question }));
     let mut answers = c.effects.iter().rev().filter_map(|effect| match effect {
         Effect::Reply { reply: ReplyId(777), response: answer } => Some(answer.body.clone()),
         _ => None,

@@ -11,10 +11,10 @@ use std::time::Duration;
 use common::calls::*;
 use common::operators::*;
 use common::*;
-use master::{Effect, OutgoingOffer, SchedulerEvent};
+use master::{Effect, SchedulerEvent};
 use messages::{internal, v1};
 use model::Upid;
-use model::master::{AgentRemoval, Change};
+use model::master::Change;
 use proptest::prelude::*;
 use resources::Resources;
 
@@ -187,10 +187,16 @@ impl Reader {
                 self.away.extend(agents.iter().filter_map(|info| Some(info.id.as_ref()?.value.clone())));
             }
             Change::UnreachableRecovered(agents) => self.away.extend(agents.iter().map(ToString::to_string)),
+            Change::UnreachableForgotten(agents) => {
+                assert!(
+                    agents.iter().all(|agent| self.away.remove(agent.as_str())),
+                    "only unreachable agents are forgotten"
+                );
+            }
             Change::AgentRemoved { agent, removal, .. } => {
                 let known = self.totals.remove(agent.as_str()).is_some() | self.away.remove(agent.as_str());
                 assert!(known, "only known agents leave");
-                if *removal == AgentRemoval::Unreachable {
+                if removal.is_unreachable() {
                     self.away.insert(agent.to_string());
                 }
                 assert!(self.offers.values().all(|(_, on, _)| on != agent.as_str()), "no offer outlives its agent");
@@ -236,7 +242,7 @@ impl Reader {
             Change::OperationUpdated(operation) => assert!(self.operations.contains(&operation.uuid.value)),
             Change::OperationRemoved(uuid) => assert!(self.operations.remove(&uuid.to_proto().value)),
             Change::OfferAdded(offer) => {
-                let entry = (offer.framework.to_string(), offer.agent.to_string(), offer.resources.clone());
+                let entry = (offer.framework.to_string(), offer.agent_id().to_string(), offer.resources.clone());
                 assert!(self.offers.insert(offer.id.to_string(), entry).is_none());
             }
             Change::OfferRemoved(offer) => assert!(self.offers.remove(offer.as_str()).is_some()),
@@ -366,7 +372,7 @@ impl World {
                 Effect::Event { stream, event: SchedulerEvent::Offers(offers) } => {
                     let known = self.frameworks.iter_mut();
                     for party in known.filter(|party| party.http.as_ref().is_some_and(|http| http.stream == stream)) {
-                        party.offers.extend(offers.offers().iter().map(OutgoingOffer::to_proto));
+                        party.offers.extend(offers.to_proto().offers.unwrap().offers);
                     }
                 }
                 Effect::Send { to, message, .. } => self.hear(&to, message),

@@ -11,7 +11,7 @@ use std::time::Duration;
 use common::calls::*;
 use common::operations::*;
 use common::*;
-use master::{Effect, OutgoingOffer, SchedulerEvent};
+use master::{Effect, SchedulerEvent};
 use messages::{Message, internal, v1};
 use model::master::Change;
 use proptest::prelude::*;
@@ -199,7 +199,7 @@ impl Ledger {
                 self.tasks.remove(&(framework.to_string(), task.to_string()));
             }
             Change::OfferAdded(offer) => {
-                self.offers.insert(offer.id.to_string(), (offer.agent.to_string(), offer.resources.clone()));
+                self.offers.insert(offer.id.to_string(), (offer.agent_id().to_string(), offer.resources.clone()));
             }
             Change::OfferRemoved(offer) => drop(self.offers.remove(offer.as_str())),
             _ => {}
@@ -264,7 +264,7 @@ impl World {
                 }
                 Effect::Event { stream, event: SchedulerEvent::Offers(made) } => {
                     let known = self.frameworks.iter_mut().filter(|(f, _)| f.stream == stream);
-                    known.for_each(|(_, offers)| offers.extend(made.offers().iter().map(OutgoingOffer::to_proto)));
+                    known.for_each(|(_, offers)| offers.extend(made.to_proto().offers.unwrap().offers));
                 }
                 Effect::Send { to, message: Message::ApplyOperation(message), .. } => {
                     let agent = self.agents.iter().position(|agent| agent.pid == to).unwrap();

@@ -1,24 +1,28 @@
 //! What cores and their readers share: ids, clocks, the change streams of masters and agents, and the snapshots in them.
 
 pub mod agent;
+mod caller;
 mod clock;
 mod duration;
 pub mod incident;
 pub mod master;
 mod metric;
 mod random;
+mod record_write;
 mod task_state;
 mod visible;
-mod write;
+mod wait_status;
 
+pub use caller::Caller;
 pub use clock::{Monotonic, Now, Timestamp};
 pub use duration::{InvalidDuration, format_duration, parse_duration};
 pub use ids::{
-    AgentId, ContainerId, ExecutorId, FrameworkId, InvalidUpid, OfferId, Principal, ReplyId, Role, StreamId, TaskId,
-    Upid,
+    AgentId, ContainerId, ExecutorId, FrameworkId, InvalidContainerId, InvalidUpid, OfferId, Principal, ReplyId, Role,
+    StreamId, TaskId, Upid,
 };
 pub use metric::MetricValue;
 pub use random::Random;
+pub use record_write::RecordWrite;
 pub use task_state::is_terminal;
 pub use visible::visible;
-pub use write::Write;
+pub use wait_status::{describe_wait_status, signal_name};

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use messages::v1;
 use messages::v1::TaskState;
 use messages::v1::master::{Call, call};
-use model::master::{AgentSnapshot, Change, FrameworkSnapshot, OfferSnapshot, TaskRemoval};
+use model::master::{AgentSnapshot, Change, FrameworkSnapshot, Offer, TaskRemoval};
 use model::{AgentId, FrameworkId, OfferId, Role, TaskId, Timestamp, Upid};
 use resources::Resources;
 use views::Query;
@@ -94,6 +94,7 @@ fn facts(history: usize) -> StaticInfo {
         started: Timestamp::default(),
         elected: None,
         leader: None,
+        heartbeat_interval: std::time::Duration::from_secs(15),
         flags: Default::default(),
         // All the finished tasks are to be shown.
         limits: Limits { completed_tasks_per_framework: history, ..Limits::default() },
@@ -117,8 +118,12 @@ fn resources(text: &str) -> Resources {
 }
 
 fn agent(n: usize) -> Change {
+    Change::AgentAdded(Arc::new(agent_snapshot(n)))
+}
+
+fn agent_snapshot(n: usize) -> AgentSnapshot {
     let total = resources("cpus:8;mem:16384;disk:100000;ports:[31000-32000]");
-    Change::AgentAdded(Arc::new(AgentSnapshot {
+    AgentSnapshot {
         id: agent_id(n),
         info: Arc::new(v1::AgentInfo {
             hostname: format!("host-{n}.example.org"),
@@ -138,7 +143,7 @@ fn agent(n: usize) -> Change {
         drain: None,
         drain_started: None,
         total,
-    }))
+    }
 }
 
 fn framework() -> Change {
@@ -165,11 +170,13 @@ fn framework() -> Change {
 }
 
 fn offer(n: usize) -> Change {
-    Change::OfferAdded(Arc::new(OfferSnapshot {
+    Change::OfferAdded(Arc::new(Offer {
         id: offer_id(n),
         framework: framework_id(),
-        agent: agent_id(n),
+        agent: Arc::new(agent_snapshot(n)),
         role: Role::new("*"),
+        executors: Vec::new(),
+        unavailability: None,
         resources: resources("cpus:8;mem:16384;disk:100000;ports:[31000-32000]").allocated(&Role::new("*")),
     }))
 }

@@ -25,10 +25,6 @@ impl<V: Clone> History<V> {
         (key, if self.entries.len() > self.limit { self.entries.pop_first() } else { None })
     }
 
-    pub fn entries(&self) -> &SnapshotMap<V> {
-        &self.entries
-    }
-
     /// Oldest first.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &V> + Clone {
         self.entries.iter()

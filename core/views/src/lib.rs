@@ -14,5 +14,7 @@ pub mod metrics;
 mod query;
 mod snapshot_map;
 mod v0;
+mod visibility;
 
 pub use query::Query;
+pub use visibility::Visibility;

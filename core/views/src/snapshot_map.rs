@@ -53,15 +53,6 @@ impl<V> SnapshotMap<V> {
         self.chunks.iter().flat_map(|chunk| chunk.entries.iter()).map(|(_, value)| value)
     }
 
-    pub fn keyed(&self) -> impl Iterator<Item = (u64, &V)> {
-        self.chunks.iter().flat_map(|chunk| chunk.entries.iter()).map(|(key, value)| (*key, value))
-    }
-
-    /// Every key so far is below it, every later one is not.
-    pub fn next_key(&self) -> u64 {
-        self.next
-    }
-
     pub fn get(&self, key: u64) -> Option<&V> {
         let (chunk, slot) = self.locate(key)?;
         Some(&self.chunks.get(chunk)?.entries.get(slot)?.1)
@@ -187,7 +178,7 @@ mod tests {
             clones.push((series, model));
             for (series, model) in clones {
                 prop_assert_eq!(series.len(), model.len());
-                prop_assert!(series.keyed().eq(model.iter().map(|(key, value)| (*key, value))));
+                prop_assert!(series.iter().eq(model.values()));
                 prop_assert!(series.iter().rev().eq(model.values().rev()));
             }
         }

@@ -13,7 +13,7 @@ use messages::v1;
 use messages::v1::TaskState;
 use messages::v1::master::Event;
 use messages::v1::master::event::Type;
-use model::master::{AgentRemoval, Change, FrameworkSnapshot, TaskRemoval};
+use model::master::{AgentRemoval, Change, FrameworkSnapshot, RemovalReason, TaskRemoval, UnreachableReason};
 use model::{AgentId, FrameworkId, Role, TaskId, Timestamp};
 use serde_json::Value;
 use views::master::View;
@@ -119,15 +119,15 @@ fn not_everything_is_news() {
     check(&mut view, removed, &[]);
 
     let gone = |removal| Change::AgentRemoved { agent: AgentId::new("master-S0"), removal, at: Timestamp::default() };
-    check(&mut view, gone(AgentRemoval::Unreachable), &[]);
+    check(&mut view, gone(AgentRemoval::Unreachable(UnreachableReason::PingTimeout)), &[]);
     check(&mut view, Change::AgentAdded(Arc::clone(&agent)), &[Type::AgentAdded]);
     check(&mut view, gone(AgentRemoval::Gone), &[]);
     check(&mut view, Change::AgentAdded(agent), &[Type::AgentAdded]);
-    check(&mut view, gone(AgentRemoval::Removed), &[Type::AgentRemoved]);
+    check(&mut view, gone(AgentRemoval::Removed(RemovalReason::Unregistered)), &[Type::AgentRemoved]);
 }
 
 #[test]
-fn ends_are_counted_once_and_by_cause() {
+fn ends_are_counted_once() {
     use v1::task_status::{Reason, Source};
     let recording = Recording::load("master-running");
     let mut view = scenario::replay(&recording);
@@ -145,10 +145,9 @@ fn ends_are_counted_once_and_by_cause() {
     view.apply(&change);
     let metrics = metrics::master(&view.snapshot(), &Counters::default());
     let value = |name: &str| metrics.iter().find(|(own, _)| own == name).map(|(_, value)| *value);
-    assert_eq!(value("master/task_lost/source_slave/reason_slave_restarted"), Some(1.0));
-    assert_eq!(value("master/tasks_lost"), Some(1.0));
     assert_eq!(value("master/frameworks/sched/master-0000/tasks/terminal/task_lost"), Some(1.0));
-    assert_eq!(value("master/tasks_running"), Some(0.0));
+    let gauges = metrics::recount(&view.snapshot());
+    assert!(gauges.contains(&("master/tasks_running".to_owned(), 0.0)), "{gauges:?}");
 }
 
 #[test]
@@ -168,19 +167,38 @@ fn the_shell_counts_what_a_view_cannot() {
 }
 
 #[test]
-fn refusals_are_shown_by_role() {
+fn offer_filters_are_shown_by_the_roles_of_frameworks() {
     let mut view = scenario::replay(&Recording::load("master-running"));
-    let mut check = |active, expected: Option<f64>| {
-        let role = Role::new("a/b");
+    let mut check = |role: &str, active, expected: Option<f64>| {
+        let name = format!("allocator/mesos/offer_filters/roles/{role}/active");
+        let role = Role::new(role);
         view.apply(&Change::RefusalsCounted { role, active });
         let metrics = metrics::master(&view.snapshot(), &Counters::default());
-        let shown = metrics.iter().find(|(name, _)| name == "allocator/mesos/offer_filters/roles/a/b/active");
+        let shown = metrics.iter().find(|(own, _)| *own == name);
         assert_eq!(shown.map(|(_, value)| *value), expected);
     };
-    check(3, Some(3.0));
-    check(2, Some(2.0));
-    // Nobody is subscribed to the role.
-    check(0, None);
+    check("eng", 3, Some(3.0));
+    check("eng", 2, Some(2.0));
+    check("eng", 0, Some(0.0));
+    // No framework is in the role.
+    check("a/b", 3, None);
+}
+
+#[test]
+fn unreachable_agents_are_forgotten_with_their_record() {
+    let mut view = scenario::replay(&Recording::load("master-running"));
+    let agent = AgentId::new("master-S0");
+    let mut check = |change, expected: f64| {
+        view.apply(&change);
+        let state: serde_json::Value =
+            serde_json::from_slice(&view.get("/state", &views::Query::default()).unwrap()).unwrap();
+        assert_eq!(state["unreachable_slaves"], serde_json::json!(expected));
+        let gauges = metrics::recount(&view.snapshot());
+        assert!(gauges.contains(&("master/slaves_unreachable".to_owned(), expected)), "{gauges:?}");
+    };
+    let removal = AgentRemoval::Unreachable(UnreachableReason::PingTimeout);
+    check(Change::AgentRemoved { agent: agent.clone(), removal, at: Timestamp::default() }, 1.0);
+    check(Change::UnreachableForgotten(vec![agent]), 0.0);
 }
 
 /// Only names that the quota names are shown, and each change replaces what was shown before.
@@ -208,4 +226,21 @@ fn quota_is_shown_by_name() {
     check(&[("cpus", 1.0)], &[("mem", 1024.0)], &[("cpus/guarantee", 1.0), cpus, ("mem/limit", 1024.0), mem]);
     check(&[("cpus", 2.0)], &[("mem", 1024.0)], &[("cpus/guarantee", 2.0), cpus, ("mem/limit", 1024.0), mem]);
     check(&[], &[], &[]);
+}
+
+/// As Mesos' sorter computes it: divided by the role's weight, of which frameworks of a role with subroles have none.
+#[test]
+fn dominant_shares_are_divided_by_weights() {
+    let mut view = scenario::replay(&Recording::load("master-killed"));
+    let mut check = |weights: &[(&str, f64)], expected: f64| {
+        let weights = weights.iter().map(|(role, weight)| (Role::new(role), *weight)).collect();
+        view.apply(&Change::WeightsUpdated(Arc::new(weights)));
+        let metrics = metrics::master(&view.snapshot(), &Counters::default());
+        let share = metrics.iter().find(|(name, _)| name == "allocator/mesos/roles/eng/shares/dominant");
+        let share = share.map(|(_, share)| *share).unwrap();
+        assert!((share - expected).abs() < 1e-9, "{share} is not {expected}");
+    };
+    check(&[], 2.5 / 6.0);
+    check(&[("eng", 2.0)], 2.5 / 6.0 / 2.0);
+    check(&[("*", 2.0), ("eng", 0.5)], 2.5 / 6.0 / 0.5);
 }

@@ -11,7 +11,8 @@ use messages::v1;
 use messages::v1::TaskState;
 use messages::v1::master::{Call, call};
 use model::master::{
-    AgentRemoval, AgentSnapshot, Change, ExecutorSnapshot, FrameworkSnapshot, OfferSnapshot, TaskRemoval,
+    AgentRemoval, AgentSnapshot, Change, ExecutorSnapshot, FrameworkSnapshot, Offer, RemovalReason, TaskRemoval,
+    UnreachableReason,
 };
 use model::{AgentId, ExecutorId, FrameworkId, OfferId, Role, TaskId, Timestamp, Upid};
 use proptest::prelude::*;
@@ -130,8 +131,9 @@ fn gauges(view: &View) -> Vec<(String, f64)> {
             || name.ends_with("_used")
             || name.strip_prefix("master/tasks_").is_some_and(|state| !ended.contains(&state))
     };
-    let all = metrics::master(&view.snapshot(), &Counters::default());
-    all.into_iter().filter(|(name, _)| is_gauge(name)).collect()
+    let snapshot = view.snapshot();
+    let all = metrics::master(&snapshot, &Counters::default()).into_iter().chain(metrics::recount(&snapshot));
+    all.filter(|(name, _)| is_gauge(name)).collect()
 }
 
 /// What a master would know, kept as plainly as can be. It says what changed as a master would: before an agent
@@ -150,9 +152,9 @@ struct Framework {
     tasks: Vec<v1::Task>,
     unreachable: Vec<v1::Task>,
     completed: Vec<v1::Task>,
-    /// With numbers that tell what came first: an offer names the executors before it.
+    /// With numbers that tell what came first.
     executors: Vec<(usize, ExecutorSnapshot)>,
-    offers: Vec<(usize, OfferSnapshot)>,
+    offers: Vec<(usize, Offer)>,
     appeared: usize,
 }
 
@@ -225,17 +227,17 @@ impl Cluster {
 
     fn agent_lost(&mut self, id: &AgentId, reachable: bool) -> Vec<Change> {
         let (task, removal) = match reachable {
-            true => (TaskRemoval::Completed, AgentRemoval::Removed),
-            false => (TaskRemoval::Unreachable, AgentRemoval::Unreachable),
+            true => (TaskRemoval::Completed, AgentRemoval::Removed(RemovalReason::Unregistered)),
+            false => (TaskRemoval::Unreachable, AgentRemoval::Unreachable(UnreachableReason::PingTimeout)),
         };
-        let mut changes = self.offers_gone(|made| made.agent == *id);
+        let mut changes = self.offers_gone(|made| made.agent.id == *id);
         for framework in &mut self.frameworks {
             changes.extend(framework.forget(|known| known.agent_id.value == id.as_str(), task));
             changes.extend(framework.executors_gone(id));
         }
         self.agents.retain(|known| known.id != *id);
         match removal {
-            AgentRemoval::Unreachable => self.unreachable.insert(id.clone()),
+            AgentRemoval::Unreachable(_) => self.unreachable.insert(id.clone()),
             _ => self.unreachable.remove(id),
         };
         changes.push(agent_removed(id, removal));
@@ -335,14 +337,20 @@ impl Cluster {
 
     fn offer(&mut self, offer: u8, framework: u8, agent: u8, cpus: u8) -> Vec<Change> {
         let known = |framework: &Framework| framework.offers.iter().any(|(_, made)| made.id == offer_id(offer));
-        if !self.has_agent(agent) || self.frameworks.iter().any(known) {
+        if self.frameworks.iter().any(known) {
             return Vec::new();
         }
+        let Some(agent) = self.agents.iter().find(|known| known.id == agent_id(agent)).cloned() else {
+            return Vec::new();
+        };
         let Some(framework) = self.find(framework) else { return Vec::new() };
-        let made = OfferSnapshot {
+        let there = framework.executors.iter().filter(|(_, executor)| executor.agent == agent.id);
+        let made = Offer {
+            executors: there.map(|(_, executor)| ExecutorId::from(&executor.info.executor_id)).collect(),
+            unavailability: None,
             id: offer_id(offer),
             framework: framework.snapshot.id.clone(),
-            agent: agent_id(agent),
+            agent: Arc::new(agent),
             role: Role::new("eng"),
             resources: held(cpus),
         };
@@ -351,7 +359,7 @@ impl Cluster {
         vec![Change::OfferAdded(Arc::new(made))]
     }
 
-    fn offers_gone(&mut self, which: impl Fn(&OfferSnapshot) -> bool) -> Vec<Change> {
+    fn offers_gone(&mut self, which: impl Fn(&Offer) -> bool) -> Vec<Change> {
         let mut changes = Vec::new();
         for framework in &mut self.frameworks {
             let gone = framework.offers.extract_if(.., |(_, made)| which(made));
@@ -362,7 +370,10 @@ impl Cluster {
 
     /// The shortest way to the same state.
     fn changes_from_scratch(&self) -> Vec<Change> {
-        let lost = self.unreachable.iter().map(|agent| agent_removed(agent, AgentRemoval::Unreachable));
+        let lost = self
+            .unreachable
+            .iter()
+            .map(|agent| agent_removed(agent, AgentRemoval::Unreachable(UnreachableReason::PingTimeout)));
         let agents = self.agents.iter().map(|agent| Change::AgentAdded(Arc::new(agent.clone())));
         let mut changes: Vec<Change> = lost.chain(agents).collect();
         for framework in self.completed.iter().chain(&self.frameworks) {
@@ -508,6 +519,7 @@ fn facts() -> StaticInfo {
         started: Timestamp::default(),
         elected: None,
         leader: None,
+        heartbeat_interval: std::time::Duration::from_secs(15),
         flags: Default::default(),
         limits: LIMITS,
     }

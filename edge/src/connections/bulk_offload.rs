@@ -109,6 +109,7 @@ mod tests {
     use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
+    use crate::connections::plain::PlainTransport;
 
     fn thread_name() -> String {
         current().name().unwrap_or_default().to_owned()
@@ -119,7 +120,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let socket = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let peer = socket.peer_addr().unwrap();
-        let connection = Connection::new(socket, peer);
+        let connection = Connection::new(PlainTransport::new(socket).unwrap(), peer);
         let own = connection.clone();
         let (tell, told) = oneshot::channel();
         let connection_task = async move {

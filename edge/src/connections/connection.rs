@@ -1,39 +1,66 @@
-//! What outlives a request of a connection: its socket, and the switch that ends it.
+//! What outlives a request of a connection: its transport, what it is doing, and the switch that ends it.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::task::{Context, Poll};
 
-use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
+use super::transport::Transport;
 use crate::limits::BULK_RESPONSE_BYTES;
 
+/// An accepted connection. Clones are the same one.
 #[derive(Clone)]
-pub struct Connection(Arc<Shared>);
+pub struct Connection(Arc<Shared<dyn Transport>>);
 
-struct Shared {
-    socket: TcpStream,
+struct Shared<T: ?Sized> {
     peer: SocketAddr,
     kill: Notify,
-    /// Every byte received so far belongs to a request that has been received completely.
-    between_requests: AtomicBool,
+    phase: AtomicU8,
     /// The last answer was, or is, a large one.
     sending_bulk: AtomicBool,
+    transport: T,
+}
+
+/// What is being received. Only a request that has to be complete before it is answered has a deadline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Phase {
+    /// Every byte received so far belongs to a request that has been received completely.
+    BetweenRequests = 0,
+    /// A request has begun and is not complete.
+    Receiving = 1,
+    /// The body of a request is read by its handler, which may take for ever.
+    Streaming = 2,
 }
 
 impl Connection {
-    pub fn new(socket: TcpStream, peer: SocketAddr) -> Self {
-        let (between_requests, sending_bulk) = (AtomicBool::new(true), AtomicBool::new(false));
-        Connection(Arc::new(Shared { socket, peer, kill: Notify::new(), between_requests, sending_bulk }))
+    /// A connection with `peer` over `transport`.
+    pub fn new(transport: impl Transport, peer: SocketAddr) -> Self {
+        let phase = AtomicU8::new(Phase::BetweenRequests as u8);
+        Connection(Arc::new(Shared {
+            peer,
+            kill: Notify::new(),
+            phase,
+            sending_bulk: AtomicBool::new(false),
+            transport,
+        }))
     }
 
-    pub fn socket(&self) -> &TcpStream {
-        &self.0.socket
+    /// What carries the bytes.
+    pub fn transport(&self) -> &dyn Transport {
+        &self.0.transport
     }
 
+    /// The address of the other end.
     pub fn peer(&self) -> SocketAddr {
         self.0.peer
+    }
+
+    /// Ready when the peer has closed its side.
+    pub fn poll_hung_up(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.transport.poll_hung_up(cx)
     }
 
     /// Ends the connection, whatever it is doing.
@@ -41,6 +68,7 @@ impl Connection {
         self.0.kill.notify_one();
     }
 
+    /// Resolves when [`kill`](Self::kill) is called.
     pub async fn killed(&self) {
         self.0.kill.notified().await;
     }
@@ -54,15 +82,11 @@ impl Connection {
         self.0.sending_bulk.load(Ordering::Acquire)
     }
 
-    pub fn request_complete(&self) {
-        self.0.between_requests.store(true, Ordering::Release);
+    pub(crate) fn set_phase(&self, phase: Phase) {
+        self.0.phase.store(phase as u8, Ordering::Release);
     }
 
-    pub(crate) fn request_begun(&self) {
-        self.0.between_requests.store(false, Ordering::Release);
-    }
-
-    pub(crate) fn is_between_requests(&self) -> bool {
-        self.0.between_requests.load(Ordering::Acquire)
+    pub(crate) fn is_in(&self, phase: Phase) -> bool {
+        self.0.phase.load(Ordering::Acquire) == phase as u8
     }
 }

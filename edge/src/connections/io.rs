@@ -1,4 +1,4 @@
-//! A connection's bytes for hyper: first those already read, then the socket's; with deadlines against
+//! A connection's bytes for hyper: first those already read, then the transport's; with deadlines against
 //! peers that trickle a request in or do not read the response.
 
 use std::future::Future;
@@ -11,7 +11,7 @@ use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
-use super::connection::Connection;
+use super::connection::{Connection, Phase};
 use crate::limits::{MIN_BODY_RATE, REQUEST_TIMEOUT, WRITE_BURST, WRITE_STALL_TIMEOUT};
 
 pub struct Io {
@@ -31,8 +31,11 @@ impl Io {
     }
 
     fn received(&mut self, bytes: usize) {
-        if self.connection.is_between_requests() {
-            self.connection.request_begun();
+        if self.connection.is_in(Phase::Streaming) {
+            return;
+        }
+        if self.connection.is_in(Phase::BetweenRequests) {
+            self.connection.set_phase(Phase::Receiving);
             self.read_deadline = None;
         }
         match &mut self.read_deadline {
@@ -46,7 +49,7 @@ impl Io {
 
     /// Pending, unless the peer has been trickling for too long.
     fn poll_read_deadline(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.connection.is_between_requests() {
+        if !self.connection.is_in(Phase::Receiving) {
             self.read_deadline = None;
         }
         match &mut self.read_deadline {
@@ -66,7 +69,7 @@ impl Io {
             return Poll::Pending;
         }
         loop {
-            match self.connection.socket().poll_write_ready(cx) {
+            match self.connection.transport().poll_writable(cx) {
                 Poll::Ready(Ok(())) => match write(&self.connection) {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
                     done => {
@@ -98,10 +101,10 @@ impl AsyncRead for Io {
             return Poll::Ready(Ok(()));
         }
         loop {
-            if this.connection.socket().poll_read_ready(cx)?.is_pending() {
+            if this.connection.transport().poll_readable(cx)?.is_pending() {
                 return this.poll_read_deadline(cx);
             }
-            match this.connection.socket().try_read_buf(buf) {
+            match this.connection.transport().try_read(buf) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Poll::Ready(Err(error)),
                 Ok(0) => return Poll::Ready(Ok(())),
@@ -117,7 +120,7 @@ impl AsyncRead for Io {
 impl AsyncWrite for Io {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let buf = &buf[..buf.len().min(WRITE_BURST)];
-        self.poll_write_with(cx, |connection| connection.socket().try_write(buf))
+        self.poll_write_with(cx, |connection| connection.transport().try_write(buf))
     }
 
     fn poll_write_vectored(
@@ -129,9 +132,9 @@ impl AsyncWrite for Io {
             // What precedes a large body, or a piece of it.
             Some(0) => self.poll_write(cx, &bufs[0]),
             Some(large) => {
-                self.poll_write_with(cx, |connection| connection.socket().try_write_vectored(&bufs[..large]))
+                self.poll_write_with(cx, |connection| connection.transport().try_write_vectored(&bufs[..large]))
             }
-            None => self.poll_write_with(cx, |connection| connection.socket().try_write_vectored(bufs)),
+            None => self.poll_write_with(cx, |connection| connection.transport().try_write_vectored(bufs)),
         }
     }
 
@@ -139,13 +142,11 @@ impl AsyncWrite for Io {
         true
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.connection.transport().poll_flush(cx)
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(
-            rustix::net::shutdown(self.connection.socket(), rustix::net::Shutdown::Write).map_err(io::Error::from),
-        )
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.connection.transport().poll_shutdown(cx)
     }
 }

@@ -6,33 +6,62 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::net::TcpListener;
+use model::Caller;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 use tracing::{debug, warn};
-use wire::libprocess::{BodyError, EnvelopeLimits, RequestDecoder, RequestError};
+use wire::libprocess::{BodyError, EnvelopeLimits, Received, RequestDecoder, RequestError};
 
 use super::budget::Budget;
 use super::bulk_offload::{BulkOffload, BulkThread};
 use super::connection::Connection;
+use super::plain::Acceptor;
 use crate::app::App;
+use crate::core_thread::InboxBatch;
 use crate::http::serve;
-use crate::libprocess::message::{Receipt, receive};
+use crate::libprocess::message::{Receipt, SenderCheck, receive};
 use crate::libprocess::message_response::MessageResponses;
-use crate::limits::{MAX_BODY, MAX_CONNECTIONS, MAX_HEAD, MIN_BODY_RATE, REQUEST_TIMEOUT, WRITE_STALL_TIMEOUT};
+use crate::limits::{MAX_BODY, MAX_HEAD, MIN_BODY_RATE, REQUEST_TIMEOUT, WRITE_STALL_TIMEOUT};
 
-/// Serves until `stop` changes.
-pub async fn serve<A: App>(listener: TcpListener, app: Arc<A>, mut stop: watch::Receiver<bool>) {
-    let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let budget = Budget::new();
+/// What all connections of a process share.
+pub struct Service<A: App> {
+    pub app: Arc<A>,
+    /// The memory of unfinished requests.
+    pub budget: Budget,
+    pub sender_check: SenderCheck,
+}
+
+impl<A: App> Service<A> {
+    /// Takes a message, unless its sender is not believed.
+    pub fn receive(&self, received: Received, connection: &Connection, batch: &mut InboxBatch<A::Host>) -> Receipt {
+        match self.sender_check.check(&received.from, connection.peer()) {
+            Ok(()) => receive(&*self.app, received, &Caller::default(), batch),
+            Err(wrong) => {
+                warn!(%wrong, "refusing a message");
+                Receipt::Refused(wrong)
+            }
+        }
+    }
+}
+
+/// Serves until `stop` turns true. A connection holds a permit of `room` until it has ended.
+pub async fn serve<A: App>(
+    listener: TcpListener,
+    acceptor: impl Acceptor,
+    service: Arc<Service<A>>,
+    room: Arc<Semaphore>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let acceptor = Arc::new(acceptor);
     let bulk = Arc::new(BulkThread::default());
     loop {
         let accepted = tokio::select! {
-            _ = stop.changed() => return,
+            () = stopped(&mut stop) => return,
             accepted = accept(&listener, &room) => accepted,
         };
-        let (connection, permit) = match accepted {
+        let (socket, peer, permit) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
                 // Out of files, usually: whoever closes a connection makes room.
@@ -41,37 +70,49 @@ pub async fn serve<A: App>(listener: TcpListener, app: Arc<A>, mut stop: watch::
                 continue;
             }
         };
-        let (app, budget, mut stop) = (app.clone(), budget.clone(), stop.clone());
-        let own = connection.clone();
-        let connection_task = async move {
-            tokio::select! {
-                () = serve_connection(own.clone(), app, budget) => {}
-                () = own.killed() => {}
-                _ = stop.changed() => {}
-            }
-            drop(permit);
-        };
-        tokio::spawn(BulkOffload::new(connection_task, connection, bulk.clone(), Handle::current()));
+        let (acceptor, service, bulk, stop) = (acceptor.clone(), service.clone(), bulk.clone(), stop.clone());
+        tokio::spawn(async move {
+            let accepted = tokio::time::timeout(REQUEST_TIMEOUT, acceptor.accept(socket, peer)).await;
+            let connection = match accepted.map_err(io::Error::from).flatten() {
+                Ok(connection) => connection,
+                Err(error) => return debug!(%peer, %error, "connection refused"),
+            };
+            let own = connection.clone();
+            let connection_task = async move {
+                tokio::select! {
+                    () = serve_connection(own.clone(), service, stop) => {}
+                    () = own.killed() => {}
+                }
+                drop(permit);
+            };
+            BulkOffload::new(connection_task, connection, bulk, Handle::current()).await;
+        });
     }
+}
+
+/// Resolves when the process ends.
+pub async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // An error means that nobody can say so any more.
+    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 async fn accept(
     listener: &TcpListener,
     room: &Arc<Semaphore>,
-) -> io::Result<(Connection, Option<tokio::sync::OwnedSemaphorePermit>)> {
+) -> io::Result<(TcpStream, std::net::SocketAddr, Option<OwnedSemaphorePermit>)> {
     let permit = room.clone().acquire_owned().await.ok();
     let (socket, peer) = listener.accept().await?;
-    socket.set_nodelay(true)?;
-    Ok((Connection::new(socket, peer), permit))
+    Ok((socket, peer, permit))
 }
 
-async fn serve_connection<A: App>(connection: Connection, app: Arc<A>, budget: Budget) {
+async fn serve_connection<A: App>(connection: Connection, service: Arc<Service<A>>, mut stop: watch::Receiver<bool>) {
     let next = tokio::select! {
-        next = read_messages(&connection, &*app, &budget) => next,
-        () = app.end_of_term() => return,
+        next = read_messages(&connection, &service) => next,
+        () = service.app.end_of_term() => return,
+        () = stopped(&mut stop) => return,
     };
     match next {
-        Ok(Next::Http(already_read)) => serve::serve(connection, app, budget, already_read).await,
+        Ok(Next::Http(already_read)) => serve::serve(connection, service, already_read, stop).await,
         Ok(Next::Closed) => {}
         Err(error) => debug!(peer = %connection.peer(), %error, "connection ended"),
     }
@@ -83,12 +124,12 @@ enum Next {
 }
 
 /// Takes messages until something else comes.
-async fn read_messages<A: App>(connection: &Connection, app: &A, budget: &Budget) -> io::Result<Next> {
+async fn read_messages<A: App>(connection: &Connection, service: &Service<A>) -> io::Result<Next> {
     let mut decoder = RequestDecoder::new(EnvelopeLimits { max_head: MAX_HEAD, max_body: MAX_BODY });
-    let mut items = Vec::new();
+    let mut batch = InboxBatch::default();
     let mut receipts = Vec::new();
     let mut responses = MessageResponses::default();
-    let mut share = budget.share();
+    let mut share = service.budget.share();
     let mut deadline = None;
     loop {
         if read_more(connection, &mut decoder, &mut deadline).await? == 0 {
@@ -98,18 +139,19 @@ async fn read_messages<A: App>(connection: &Connection, app: &A, budget: &Budget
             match decoder.next_message() {
                 Ok(Some(received)) => {
                     deadline = None;
-                    receipts.extend_from_slice(match receive(app, received, &mut items) {
-                        Receipt::Accepted => responses.accepted(),
-                        Receipt::NoSuchProcess => responses.no_such_process(),
-                    });
+                    match service.receive(received, connection, &mut batch) {
+                        Receipt::Accepted => receipts.extend_from_slice(responses.accepted()),
+                        Receipt::NoSuchProcess => receipts.extend_from_slice(responses.no_such_process()),
+                        Receipt::Refused(wrong) => receipts.extend(responses.refused(&wrong.to_string())),
+                    }
                 }
                 Ok(None) => break None,
                 Err(error) => break Some(error),
             }
         };
-        match app.inbox() {
-            Some(inbox) => inbox.send_all(&mut items).await.map_err(io::Error::other)?,
-            None => items.clear(),
+        match service.app.inbox() {
+            Some(inbox) => inbox.send_all(&mut batch).await.map_err(io::Error::other)?,
+            None => batch.clear(),
         }
         match end {
             None => {}
@@ -154,12 +196,12 @@ async fn read_more(
     loop {
         if decoder.is_mid_message() {
             let deadline = *deadline.get_or_insert_with(|| Instant::now() + REQUEST_TIMEOUT);
-            tokio::time::timeout_at(deadline, connection.socket().readable()).await??;
+            tokio::time::timeout_at(deadline, connection.transport().readable()).await??;
         } else {
             *deadline = None;
-            connection.socket().readable().await?;
+            connection.transport().readable().await?;
         }
-        match connection.socket().try_read_buf(decoder.buffer()) {
+        match connection.transport().try_read_into(decoder.buffer()) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => return Err(error),
             Ok(count) => {
@@ -174,10 +216,10 @@ async fn read_more(
 
 async fn write_all(connection: &Connection, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
-        match connection.socket().try_write(bytes) {
+        match connection.transport().try_write(bytes) {
             Ok(count) => bytes = &bytes[count..],
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                tokio::time::timeout(WRITE_STALL_TIMEOUT, connection.socket().writable()).await??;
+                tokio::time::timeout(WRITE_STALL_TIMEOUT, connection.transport().writable()).await??;
             }
             Err(error) => return Err(error),
         }

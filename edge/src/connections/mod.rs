@@ -5,3 +5,5 @@ mod bulk_offload;
 pub mod connection;
 pub(crate) mod io;
 pub(crate) mod listener;
+pub mod plain;
+pub mod transport;

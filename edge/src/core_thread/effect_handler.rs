@@ -10,10 +10,12 @@ use model::{Monotonic, ReplyId, StreamId, Upid};
 use rustc_hash::FxHashMap;
 use tokio::sync::oneshot;
 use tracing::{error, warn};
+use wire::StreamEvent;
 
+use super::inbox::{Inbox, InboxItem};
 use super::queue::Pushed;
+use super::thread::Host;
 use super::timers::Timers;
-use crate::core_thread::{Host, Inbox, InboxItem};
 use crate::http::stream::StreamQueue;
 use crate::libprocess::links::Links;
 
@@ -61,7 +63,8 @@ impl<H: Host> EffectHandler<H> {
     /// A subscriber at the bound of its queue loses its connection; the core hears of it as of any other end.
     pub fn event(&mut self, stream: StreamId, event: H::Event) {
         let Some(queue) = self.streams.get(&stream) else { return };
-        match queue.push(event) {
+        let bytes = event.size();
+        match queue.push(event, bytes) {
             Pushed::First => self.written.push(queue.clone()),
             Pushed::Behind => {}
             Pushed::Full => {

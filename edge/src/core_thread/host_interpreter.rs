@@ -24,11 +24,23 @@ pub trait EffectHost: Host {
     /// Does what only this core asks for.
     fn command(&mut self, command: <Self::Effects as EffectTypes>::Command, effects: &mut EffectHandler<Self>);
 
+    /// Puts an event on a stream.
+    fn event(&mut self, stream: StreamId, event: Self::Event, effects: &mut EffectHandler<Self>) {
+        effects.event(stream, event);
+    }
+
+    /// Ends a stream after the events before it.
+    fn close_stream(&mut self, stream: StreamId, effects: &mut EffectHandler<Self>) {
+        effects.close_stream(stream);
+    }
+
+    /// Sends a libprocess message.
+    fn send(&mut self, from: Arc<str>, to: Upid, message: Message, effects: &mut EffectHandler<Self>) {
+        effects.send(&from, to, message);
+    }
+
     /// Is called before a timer gets a deadline.
     fn timer_armed(&mut self, _timer: &Self::Timer, _at: Monotonic) {}
-
-    /// Is called before the core ends a stream.
-    fn stream_ending(&mut self, _stream: StreamId) {}
 }
 
 /// The interpreter of a hosted core's effects.
@@ -45,16 +57,15 @@ impl<H: EffectHost> Interpreter<H::Effects> for HostInterpreter<'_, H> {
     }
 
     fn event(&mut self, stream: StreamId, event: H::Event) {
-        self.effects.event(stream, event);
+        self.host.event(stream, event, self.effects);
     }
 
     fn close_stream(&mut self, stream: StreamId) {
-        self.host.stream_ending(stream);
-        self.effects.close_stream(stream);
+        self.host.close_stream(stream, self.effects);
     }
 
     fn send(&mut self, from: Arc<str>, to: Upid, message: Message) {
-        self.effects.send(&from, to, message);
+        self.host.send(from, to, message, self.effects);
     }
 
     fn link(&mut self, address: SocketAddrV4) {

@@ -1,9 +1,13 @@
 //! The thread that runs a core: its inbox, its timers, and what its effects act on.
 
+mod clock;
 pub mod effect_handler;
 pub mod host_interpreter;
+mod inbox;
 pub mod queue;
 mod thread;
 pub(crate) mod timers;
 
-pub use thread::{Clock, Host, Inbox, InboxItem, Stopped, StreamOpenReply, shrink_after_burst, spawn};
+pub use clock::Clock;
+pub use inbox::{Inbox, InboxBatch, InboxItem, Stopped, StreamOpenReply};
+pub use thread::{Host, shrink_after_burst, spawn};

@@ -4,53 +4,71 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+/// A queue with one consumer, bounded in items and in bytes.
 pub struct BatchQueue<T> {
     state: Mutex<State<T>>,
-    bound: usize,
+    bound: Bound,
+}
+
+/// What may wait in a queue. An item of more bytes than that is taken when nothing else waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bound {
+    /// The number of items.
+    pub items: usize,
+    /// The sum of what the items say of their sizes.
+    pub bytes: usize,
 }
 
 struct State<T> {
     items: Vec<T>,
+    bytes: usize,
     closed: bool,
     aborted: bool,
     notified: bool,
     waker: Option<Waker>,
 }
 
+/// What has become of an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pushed {
     /// It is the only item: the task must be woken, now or at the end of the batch.
     First,
+    /// Others wait before it.
     Behind,
-    /// The bound is reached; the item was not taken.
+    /// A bound is reached; the item was not taken.
     Full,
+    /// The queue has ended; the item was not taken.
     Closed,
 }
 
 impl<T> BatchQueue<T> {
-    pub fn new(bound: usize) -> Self {
-        let state = State { items: Vec::new(), closed: false, aborted: false, notified: false, waker: None };
+    /// An empty queue.
+    pub fn new(bound: Bound) -> Self {
+        let state = State { items: Vec::new(), bytes: 0, closed: false, aborted: false, notified: false, waker: None };
         BatchQueue { state: Mutex::new(state), bound }
     }
 
-    /// Does not wake: call [`wake`](Self::wake) once per batch.
-    pub fn push(&self, item: T) -> Pushed {
-        self.push_or_return(item).0
+    /// Appends an item of so many bytes. Does not wake: call [`wake`](Self::wake) once per batch.
+    pub fn push(&self, item: T, bytes: usize) -> Pushed {
+        self.push_or_return(item, bytes).0
     }
 
-    /// Gives the item back when it was not taken.
-    pub fn push_or_return(&self, item: T) -> (Pushed, Option<T>) {
+    /// As [`push`](Self::push); gives the item back when it was not taken.
+    pub fn push_or_return(&self, item: T, bytes: usize) -> (Pushed, Option<T>) {
         let mut state = self.lock();
         if state.closed {
             return (Pushed::Closed, Some(item));
         }
-        if state.items.len() >= self.bound {
+        let full = state.items.len() >= self.bound.items || state.bytes.saturating_add(bytes) > self.bound.bytes;
+        if full && !state.items.is_empty() {
             return (Pushed::Full, Some(item));
         }
+        state.bytes = state.bytes.saturating_add(bytes);
         state.items.push(item);
         (if state.items.len() == 1 { Pushed::First } else { Pushed::Behind }, None)
     }
 
+    /// Wakes the consumer.
     pub fn wake(&self) {
         let waker = self.lock().waker.take();
         if let Some(waker) = waker {
@@ -76,6 +94,7 @@ impl<T> BatchQueue<T> {
             let mut state = self.lock();
             state.closed = true;
             state.aborted = true;
+            state.bytes = 0;
             std::mem::take(&mut state.items)
         };
         drop(dropped);
@@ -91,6 +110,7 @@ impl<T> BatchQueue<T> {
         state.closed
     }
 
+    /// Whether no more items are taken.
     pub fn is_closed(&self) -> bool {
         self.lock().closed
     }
@@ -100,6 +120,7 @@ impl<T> BatchQueue<T> {
         let mut state = self.lock();
         if !state.items.is_empty() {
             state.notified = false;
+            state.bytes = 0;
             std::mem::swap(&mut state.items, into);
             return Poll::Ready(true);
         }
@@ -114,6 +135,7 @@ impl<T> BatchQueue<T> {
         Poll::Pending
     }
 
+    /// As [`poll_take`](Self::poll_take).
     pub async fn take(&self, into: &mut Vec<T>) -> bool {
         std::future::poll_fn(|cx| self.poll_take(cx, into)).await
     }
@@ -140,6 +162,8 @@ impl<T> BatchQueue<T> {
 mod tests {
     use super::*;
 
+    const NINE: Bound = Bound { items: 9, bytes: 9 };
+
     fn taken(queue: &BatchQueue<u32>) -> Option<Poll<Vec<u32>>> {
         let mut items = Vec::new();
         match queue.poll_take(&mut Context::from_waker(Waker::noop()), &mut items) {
@@ -151,18 +175,30 @@ mod tests {
 
     #[test]
     fn everything_queued_is_taken_at_once() {
-        let queue = BatchQueue::new(9);
+        let queue = BatchQueue::new(NINE);
         assert_eq!(taken(&queue), Some(Poll::Pending));
-        assert_eq!([queue.push(1), queue.push(2)], [Pushed::First, Pushed::Behind]);
+        assert_eq!([queue.push(1, 1), queue.push(2, 1)], [Pushed::First, Pushed::Behind]);
         assert_eq!(taken(&queue), Some(Poll::Ready(vec![1, 2])));
-        assert_eq!(queue.push(3), Pushed::First);
+        assert_eq!(queue.push(3, 1), Pushed::First);
     }
 
     #[test]
     fn at_the_bound_nothing_more_is_taken_in() {
-        let queue = BatchQueue::new(1);
-        queue.push(1);
-        assert_eq!(queue.push_or_return(2), (Pushed::Full, Some(2)));
+        for bound in [Bound { items: 1, bytes: 100 }, Bound { items: 9, bytes: 11 }] {
+            let queue = BatchQueue::new(bound);
+            for _ in 0..2 {
+                assert_eq!(queue.push(1, 10), Pushed::First);
+                assert_eq!(queue.push_or_return(2, 2), (Pushed::Full, Some(2)), "{bound:?}");
+                assert_eq!(taken(&queue), Some(Poll::Ready(vec![1])));
+            }
+        }
+    }
+
+    #[test]
+    fn an_item_above_the_bound_goes_alone() {
+        let queue = BatchQueue::new(NINE);
+        assert_eq!(queue.push(1, usize::MAX), Pushed::First);
+        assert_eq!(queue.push(2, 0), Pushed::Full);
         assert_eq!(taken(&queue), Some(Poll::Ready(vec![1])));
     }
 
@@ -171,10 +207,10 @@ mod tests {
         for (end, left) in
             [(BatchQueue::finish as fn(&BatchQueue<u32>), Some(Poll::Ready(vec![1]))), (BatchQueue::abort, None)]
         {
-            let queue = BatchQueue::new(9);
-            queue.push(1);
+            let queue = BatchQueue::new(NINE);
+            queue.push(1, 1);
             end(&queue);
-            assert_eq!(queue.push(2), Pushed::Closed);
+            assert_eq!(queue.push(2, 1), Pushed::Closed);
             assert_eq!(taken(&queue), left);
             assert_eq!(taken(&queue), None);
         }
@@ -182,17 +218,17 @@ mod tests {
 
     #[test]
     fn only_an_empty_queue_closes_when_empty() {
-        let queue = BatchQueue::new(9);
-        queue.push(1);
+        let queue = BatchQueue::new(NINE);
+        queue.push(1, 1);
         assert!(!queue.close_if_empty());
         taken(&queue);
         assert!(queue.close_if_empty());
-        assert_eq!(queue.push(2), Pushed::Closed);
+        assert_eq!(queue.push(2, 1), Pushed::Closed);
     }
 
     #[test]
     fn notify_wakes_the_consumer_without_an_item() {
-        let queue = BatchQueue::<u32>::new(9);
+        let queue = BatchQueue::<u32>::new(NINE);
         queue.notify();
         assert_eq!(taken(&queue), Some(Poll::Ready(Vec::new())));
         assert_eq!(taken(&queue), Some(Poll::Pending));

@@ -15,26 +15,24 @@ use super::names::content_disposition;
 use crate::http::request::Request;
 use crate::http::respond::{self, Response, ResponseBody, bad_request, not_found, text};
 
-/// What `/files/<route>` answers.
-pub async fn handle(files: &Arc<Files>, route: &str, request: &Request) -> Response {
-    if route == "debug" {
-        let mapping = files.mapping().into_iter().map(|(path, real)| (path, json!(real.display().to_string())));
-        let mapping: serde_json::Map<String, Value> = mapping.collect();
-        return respond::json(Value::Object(mapping).to_string(), request.jsonp());
-    }
-    let Some(path) = request.query.get("path").filter(|path| !path.is_empty()) else {
-        return bad_request("Expecting 'path=value' in query.\n");
-    };
-    let path = path.to_owned();
-    match route {
-        "browse" => browse(files, path, request).await,
-        "read" => read(files, path, request).await,
-        "download" => download(files, path).await,
-        _ => not_found(),
-    }
+/// `/files/debug`.
+pub fn debug(files: &Files, request: &Request) -> Response {
+    let mapping = files.mapping().into_iter().map(|(path, real)| (path, json!(real.display().to_string())));
+    let mapping: serde_json::Map<String, Value> = mapping.collect();
+    respond::json(Value::Object(mapping).to_string(), request.jsonp())
 }
 
-async fn browse(files: &Arc<Files>, path: String, request: &Request) -> Response {
+fn path_of(request: &Request) -> Result<String, Response> {
+    let path = request.query.get("path").filter(|path| !path.is_empty());
+    path.map(str::to_owned).ok_or_else(|| bad_request("Expecting 'path=value' in query.\n"))
+}
+
+/// `/files/browse`.
+pub async fn browse(files: &Arc<Files>, request: &Request) -> Response {
+    let path = match path_of(request) {
+        Ok(path) => path,
+        Err(refusal) => return refusal,
+    };
     let files = files.clone();
     match blocking(move || files.browse(&path)).await {
         Ok(listing) => {
@@ -45,7 +43,12 @@ async fn browse(files: &Arc<Files>, path: String, request: &Request) -> Response
     }
 }
 
-async fn read(files: &Arc<Files>, path: String, request: &Request) -> Response {
+/// `/files/read`.
+pub async fn read(files: &Arc<Files>, request: &Request) -> Response {
+    let path = match path_of(request) {
+        Ok(path) => path,
+        Err(refusal) => return refusal,
+    };
     let offset = match number(request, "offset") {
         Ok(offset) => offset.unwrap_or(-1),
         Err(refusal) => return bad_request(refusal),
@@ -69,7 +72,12 @@ async fn read(files: &Arc<Files>, path: String, request: &Request) -> Response {
     }
 }
 
-async fn download(files: &Arc<Files>, path: String) -> Response {
+/// `/files/download`.
+pub async fn download(files: &Arc<Files>, request: &Request) -> Response {
+    let path = match path_of(request) {
+        Ok(path) => path,
+        Err(refusal) => return refusal,
+    };
     let files = files.clone();
     let (name, size, content) = match blocking(move || files.download(&path)).await {
         Ok(found) => found,

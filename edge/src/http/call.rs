@@ -1,21 +1,22 @@
 //! The checks that every call API shares, in Mesos' order and with its texts.
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use messages::schema::HasDescriptor;
 use model::StreamId;
 use wire::{ContentType, Limits};
 
 use super::request::Request;
-use super::respond::{Response, bad_request, method_not_allowed, respond, text};
+use super::respond::{Response, bad_request, respond, text};
 
+/// The header that names the event stream a call belongs to.
 pub const STREAM_ID: HeaderName = HeaderName::from_static("mesos-stream-id");
 
-/// Method, content type, syntax.
+/// Decodes a call, after its content type and before its sense is checked.
+///
+/// # Errors
+/// 400 or 415, with the text of Mesos.
 pub fn decode<C: HasDescriptor>(request: &Request) -> Result<C, Response> {
-    if request.method != Method::POST {
-        return Err(method_not_allowed(&["POST"], &request.method));
-    }
     let Some(content_type) = request.header(header::CONTENT_TYPE) else {
         return Err(bad_request("Expecting 'Content-Type' to be present"));
     };
@@ -26,7 +27,10 @@ pub fn decode<C: HasDescriptor>(request: &Request) -> Result<C, Response> {
     wire::decode_as(content_type, &request.body, &Limits::default()).map_err(|error| bad_request(error.to_string()))
 }
 
-/// The encoding the client wants back.
+/// The encoding that the client wants back.
+///
+/// # Errors
+/// 406, with the text of Mesos.
 pub fn negotiate(request: &Request) -> Result<ContentType, Response> {
     wire::accept::negotiate(request.header(header::ACCEPT)).ok_or_else(|| {
         let expected = "Expecting 'Accept' to allow 'application/x-protobuf' or 'application/json'";
@@ -40,10 +44,12 @@ pub fn stream_id(request: &Request) -> Option<Result<StreamId, String>> {
     Some(value.parse().map(StreamId).map_err(|_| value.to_owned()))
 }
 
+/// The value of a `Content-Type` header.
 pub fn content_type(content_type: ContentType) -> HeaderValue {
     HeaderValue::from_static(content_type.as_str())
 }
 
+/// 200 with a message in this encoding.
 pub fn encoded<M: HasDescriptor>(encoding: ContentType, message: &M) -> Response {
     let body = Bytes::from(wire::encode_as(encoding, message));
     respond(StatusCode::OK, &[(header::CONTENT_TYPE, content_type(encoding))], body)

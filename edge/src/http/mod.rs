@@ -1,9 +1,11 @@
-//! HTTP: requests, routing, calls, responses, event streams.
+//! HTTP: requests, endpoints, calls, responses, event streams.
 
+pub mod action;
+pub mod body;
 pub mod call;
+pub mod endpoint;
 pub mod ndjson;
 pub mod request;
 pub mod respond;
-pub mod route;
 pub(crate) mod serve;
 pub mod stream;

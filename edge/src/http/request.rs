@@ -1,21 +1,30 @@
-//! A request that has been received completely.
+//! A request, and the parts of its target.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Method};
+use model::Caller;
 use views::Query;
 
 use crate::connections::connection::Connection;
 use crate::endpoints::names::escape_invalid;
 
+/// A request.
 pub struct Request {
+    /// The method.
     pub method: Method,
-    /// As it came, without the query.
+    /// The path as it came, without the query.
     pub path: String,
-    /// As it came, with the query.
+    /// The path and the query as they came.
     pub target: String,
+    /// The decoded query.
     pub query: Query,
+    /// The headers.
     pub headers: HeaderMap,
+    /// The whole body; empty for a handler that reads it as a stream.
     pub body: Bytes,
+    /// Who makes the request.
+    pub caller: Caller,
+    /// The connection that it came on.
     pub connection: Connection,
 }
 
@@ -25,8 +34,33 @@ impl Request {
         self.headers.get(name).map(|value| value.to_str().unwrap_or_default())
     }
 
+    /// The callback of `?jsonp=`, which has been checked for what a name may consist of.
     pub fn jsonp(&self) -> Option<&str> {
         self.query.get("jsonp")
+    }
+
+    /// The parts of the path below an endpoint's own path, with or without the process before it.
+    pub fn below<'a>(&'a self, process: &str, route: &str) -> &'a str {
+        let path = self.path.trim_matches('/');
+        let path = path.strip_prefix(process).and_then(|rest| rest.strip_prefix('/')).unwrap_or(path);
+        path.strip_prefix(route).unwrap_or_default().trim_matches('/')
+    }
+}
+
+/// The callback of `?jsonp=` becomes the beginning of a script that a browser runs, so that it must be a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("Invalid 'jsonp' callback: expecting letters, digits, '_', '.', '$', '[' and ']' alone")]
+pub struct InvalidCallback;
+
+/// Checks the callback of `?jsonp=`.
+///
+/// # Errors
+/// When it has other characters than those of a name.
+pub fn check_callback(query: &Query) -> Result<(), InvalidCallback> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_.$[]".contains(&byte);
+    match query.get("jsonp") {
+        Some(callback) if !callback.bytes().all(allowed) => Err(InvalidCallback),
+        _ => Ok(()),
     }
 }
 
@@ -99,6 +133,21 @@ mod tests {
             let query = parse_query(&format!("a={escaped}")).unwrap();
             prop_assert_eq!(query.get("a"), Some(value.as_str()));
         }
+    }
+
+    #[test]
+    fn a_callback_is_a_name() {
+        let check = |text: &str, expect: bool| {
+            assert_eq!(check_callback(&parse_query(text).unwrap()).is_ok(), expect, "{text}");
+        };
+        check("", true);
+        check("jsonp=", true);
+        check("jsonp=jQuery_1.$cb[0]", true);
+        check("jsonp=alert(1)%2F%2F", false);
+        check("jsonp=a;b", true);
+        check("jsonp=%3Cscript%3E", false);
+        check("jsonp=a%20b", false);
+        check("jsonp=%C3%A9", false);
     }
 
     #[test]

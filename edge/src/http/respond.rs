@@ -12,8 +12,9 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use hyper::body::{Body, Frame, SizeHint};
 use machine::CallResponse;
 
-use crate::limits::GZIP_MINIMUM;
+use crate::limits::{GZIP_MINIMUM, MAX_BODY};
 
+/// An answer.
 pub type Response = http::Response<ResponseBody>;
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 type BoxBody = Pin<Box<dyn Body<Data = Bytes, Error = BoxError> + Send>>;
@@ -22,12 +23,16 @@ const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const JAVASCRIPT: HeaderValue = HeaderValue::from_static("text/javascript");
 
+/// What follows the head of an answer.
 pub enum ResponseBody {
+    /// All of it.
     Whole(Bytes),
+    /// Pieces that are asked for when the connection has room for them.
     Stream(BoxBody),
 }
 
 impl ResponseBody {
+    /// A body that is sent as it comes.
     pub fn stream<B>(body: B) -> Self
     where
         B: Body<Data = Bytes> + Send + 'static,
@@ -36,7 +41,7 @@ impl ResponseBody {
         ResponseBody::Stream(Box::pin(http_body_util::BodyExt::map_err(body, Into::into)))
     }
 
-    /// Of a stream nothing is known.
+    /// The length of a whole body; zero for a stream, whose length nobody knows.
     pub fn known_length(&self) -> usize {
         match self {
             ResponseBody::Whole(bytes) => bytes.len(),
@@ -75,6 +80,7 @@ impl From<Infallible> for ResponseBody {
     }
 }
 
+/// An answer with these headers and this body.
 pub fn respond(status: StatusCode, headers: &[(HeaderName, HeaderValue)], body: impl Into<Bytes>) -> Response {
     let mut response = http::Response::new(ResponseBody::Whole(body.into()));
     *response.status_mut() = status;
@@ -84,6 +90,7 @@ pub fn respond(status: StatusCode, headers: &[(HeaderName, HeaderValue)], body: 
     response
 }
 
+/// An answer in plain text.
 pub fn text(status: StatusCode, body: impl Into<Bytes>) -> Response {
     respond(status, &[(header::CONTENT_TYPE, TEXT)], body)
 }
@@ -93,6 +100,7 @@ pub fn empty(status: StatusCode) -> Response {
     respond(status, &[], Bytes::new())
 }
 
+/// 400 with a reason.
 pub fn bad_request(body: impl Into<Bytes>) -> Response {
     text(StatusCode::BAD_REQUEST, body)
 }
@@ -102,14 +110,17 @@ pub fn not_found() -> Response {
     text(StatusCode::NOT_FOUND, "404 Not Found.")
 }
 
+/// 501, in the words of libprocess.
 pub fn not_implemented() -> Response {
     text(StatusCode::NOT_IMPLEMENTED, "501 Not Implemented.")
 }
 
+/// 503 with a reason.
 pub fn unavailable(body: impl Into<Bytes>) -> Response {
     text(StatusCode::SERVICE_UNAVAILABLE, body)
 }
 
+/// 405, in the words of libprocess.
 pub fn method_not_allowed(allowed: &[&'static str], received: &http::Method) -> Response {
     let expected = allowed.iter().map(|method| format!("'{method}'")).collect::<Vec<_>>().join(", ");
     let body = format!("405 Method Not Allowed. Expecting one of {{ {expected} }}, but received '{received}'.");
@@ -120,6 +131,18 @@ pub fn method_not_allowed(allowed: &[&'static str], received: &http::Method) -> 
     response
 }
 
+/// 413 for a body above [`MAX_BODY`], after which the connection ends.
+pub fn too_large() -> Response {
+    closing(text(StatusCode::PAYLOAD_TOO_LARGE, format!("A body may have {MAX_BODY} bytes")))
+}
+
+/// Ends the connection after the answer: what is left of the request cannot be skipped.
+pub fn closing(mut response: Response) -> Response {
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+/// 307 to another place.
 pub fn redirect(location: &str) -> Response {
     match HeaderValue::from_str(location) {
         Ok(location) => respond(StatusCode::TEMPORARY_REDIRECT, &[(header::LOCATION, location)], Bytes::new()),

@@ -1,35 +1,46 @@
-//! HTTP/1.1 connections, by hyper.
+//! HTTP/1.1 connections, by hyper, and how a request finds its handler.
 
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{HeaderName, Method, StatusCode, header};
-use http_body_util::BodyExt;
-use hyper::body::{Body, Incoming};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use model::Caller;
+use tokio::sync::watch;
+use tokio::time::timeout;
 use tracing::debug;
 use wire::libprocess::Received;
 
-use super::request::{Request, parse_query};
-use super::respond::{Response, bad_request, compress, empty, not_found, text, unavailable};
+use super::body::{BodyStream, collect};
+use super::endpoint::{Endpoint, Handler, Methods, ResponseContent};
+use super::request::{Request, check_callback, parse_query};
+use super::respond::{Response, bad_request, compress, empty, method_not_allowed, not_found, unavailable};
 use crate::app::App;
-use crate::connections::budget::{Budget, Share};
-use crate::connections::connection::Connection;
+use crate::connections::budget::Share;
+use crate::connections::connection::{Connection, Phase};
 use crate::connections::io::Io;
-use crate::libprocess::message::{Receipt, receive};
-use crate::limits::{MAX_BODY, MAX_HEAD, MAX_HEADERS};
+use crate::connections::listener::{Service, stopped};
+use crate::core_thread::InboxBatch;
+use crate::libprocess::message::Receipt;
+use crate::limits::{MAX_HEAD, MAX_HEADERS, SHUTDOWN_FLUSH_TIMEOUT};
 
 const LIBPROCESS_FROM: HeaderName = HeaderName::from_static("libprocess-from");
 
-/// Serves a connection to its end.
-pub async fn serve<A: App>(connection: Connection, app: Arc<A>, budget: Budget, already_read: Bytes) {
+/// Serves a connection to its end. When `stop` turns true, the request that is being answered is the last.
+pub async fn serve<A: App>(
+    connection: Connection,
+    service: Arc<Service<A>>,
+    already_read: Bytes,
+    mut stop: watch::Receiver<bool>,
+) {
     let io = TokioIo::new(Io::new(connection.clone(), already_read));
-    let service = service_fn(|request| {
-        let (connection, app, budget) = (connection.clone(), app.clone(), budget.clone());
-        async move { Ok::<_, Infallible>(answer(request, connection, app, budget).await) }
+    let answers = service_fn(|request| {
+        let (connection, service) = (connection.clone(), service.clone());
+        async move { Ok::<_, Infallible>(answer(request, connection, service).await) }
     });
     let served = http1::Builder::new()
         // Clients may close their side after the request, and still read the answer.
@@ -38,9 +49,19 @@ pub async fn serve<A: App>(connection: Connection, app: Arc<A>, budget: Budget, 
         .title_case_headers(true)
         .max_buf_size(MAX_HEAD)
         .max_headers(MAX_HEADERS)
-        .serve_connection(io, service)
-        .await;
-    if let Err(error) = served {
+        .serve_connection(io, answers);
+    let mut served = std::pin::pin!(served);
+    let ended = tokio::select! {
+        ended = served.as_mut() => ended,
+        () = stopped(&mut stop) => {
+            served.as_mut().graceful_shutdown();
+            match timeout(SHUTDOWN_FLUSH_TIMEOUT, served).await {
+                Ok(ended) => ended,
+                Err(_) => return debug!(peer = %connection.peer(), "HTTP connection cut off"),
+            }
+        }
+    };
+    if let Err(error) = ended {
         debug!(peer = %connection.peer(), %error, "HTTP connection ended");
     }
 }
@@ -48,25 +69,28 @@ pub async fn serve<A: App>(connection: Connection, app: Arc<A>, budget: Budget, 
 async fn answer<A: App>(
     request: hyper::Request<Incoming>,
     connection: Connection,
-    app: Arc<A>,
-    budget: Budget,
+    service: Arc<Service<A>>,
 ) -> Response {
-    let (head, body) = request.into_parts();
-    if body.size_hint().lower() > MAX_BODY as u64 {
-        return too_large();
-    }
-    // Held until the answer is ready, since what is made of the body takes memory too.
-    let mut share = budget.share();
-    let body = match collect(body, &mut share).await {
-        Ok(body) => body,
-        Err(refusal) => return refusal,
-    };
-    connection.request_complete();
+    let (head, mut incoming) = request.into_parts();
     let path = head.uri.path().to_owned();
     let text_of = |name: &HeaderName| head.headers.get(name).and_then(|value| value.to_str().ok());
     let (agent, from) = (text_of(&header::USER_AGENT), text_of(&LIBPROCESS_FROM));
-    if wire::libprocess::is_message(head.method.as_str(), agent, from) {
-        return message(&*app, agent, from, &path, body).await;
+    let is_message = wire::libprocess::is_message(head.method.as_str(), agent, from);
+    let endpoint = if is_message { None } else { service.app.endpoints().resolve(&path) };
+    // Held until the answer is ready, since what is made of the body takes memory too.
+    let mut share = service.budget.share();
+    let body = match endpoint {
+        Some(Endpoint { handler: Handler::Stream(_), .. }) => None,
+        _ => match collect(&mut incoming, &mut share).await {
+            Ok(body) => {
+                connection.set_phase(Phase::BetweenRequests);
+                Some(body)
+            }
+            Err(refusal) => return refusal,
+        },
+    };
+    if is_message {
+        return message(&service, &connection, agent, from, &path, body.unwrap_or_default()).await;
     }
     if !path.starts_with('/') {
         return bad_request("Request URL path must start with '/'");
@@ -84,10 +108,14 @@ async fn answer<A: App>(
         target,
         query,
         headers: head.headers,
-        body,
+        body: body.unwrap_or_default(),
+        caller: Caller::default(),
         connection: connection.clone(),
     };
-    let response = app.handle(request).await;
+    let response = match endpoint {
+        Some(endpoint) => dispatch(&service.app, endpoint, request, incoming, share).await,
+        None => not_found(),
+    };
     if head_only {
         return response;
     }
@@ -96,32 +124,49 @@ async fn answer<A: App>(
     response
 }
 
-/// The whole body, within the bounds.
-async fn collect(mut body: Incoming, share: &mut Share) -> Result<Bytes, Response> {
-    // Most bodies come in one piece, which is not copied.
-    let mut whole = Bytes::new();
-    let mut joined = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| closing(bad_request(format!("Failed to read the body: {error}"))))?;
-        // Trailers are of no interest.
-        let Ok(data) = frame.into_data() else { continue };
-        let length = whole.len() + joined.len() + data.len();
-        if length > MAX_BODY {
-            return Err(too_large());
+/// What an endpoint's row says, in the order of Mesos: who answers, the method, then the handler.
+async fn dispatch<A: App>(
+    app: &Arc<A>,
+    endpoint: &'static Endpoint<A::Shared>,
+    request: Request,
+    incoming: Incoming,
+    share: Share,
+) -> Response {
+    let shared = match app.shared(endpoint, &request) {
+        Ok(shared) => shared,
+        Err(answer) => return answer,
+    };
+    if let Methods::Only(methods) = endpoint.methods
+        && !endpoint.takes(&request.method)
+    {
+        return method_not_allowed(methods, &request.method);
+    }
+    let scripts = matches!(endpoint.response, ResponseContent::Json | ResponseContent::JsonOrLines);
+    if let (true, Err(error)) = (scripts, check_callback(&request.query)) {
+        return bad_request(error.to_string());
+    }
+    match endpoint.handler {
+        Handler::Whole(handler) => {
+            let answer = handler(shared, request).await;
+            drop(share);
+            answer
         }
-        share.fit(length).map_err(|exhausted| closing(unavailable(exhausted.to_string())))?;
-        if length == data.len() {
-            whole = data;
-        } else {
-            joined.extend_from_slice(&std::mem::take(&mut whole));
-            joined.extend_from_slice(&data);
+        Handler::Stream(handler) => {
+            let stream = BodyStream::new(incoming, request.connection.clone(), share);
+            handler(shared, request, stream).await
         }
     }
-    Ok(if joined.is_empty() { whole } else { joined.freeze() })
 }
 
 /// A message on a connection that began with something else.
-async fn message<A: App>(app: &A, agent: Option<&str>, from: Option<&str>, path: &str, body: Bytes) -> Response {
+async fn message<A: App>(
+    service: &Service<A>,
+    connection: &Connection,
+    agent: Option<&str>,
+    from: Option<&str>,
+    path: &str,
+    body: Bytes,
+) -> Response {
     let (to, name) = match wire::libprocess::parse_path(path) {
         Ok(parts) => parts,
         Err(error) => return bad_request(error.to_string()),
@@ -130,25 +175,16 @@ async fn message<A: App>(app: &A, agent: Option<&str>, from: Option<&str>, path:
         Ok(from) => from,
         Err(error) => return bad_request(error.to_string()),
     };
-    let mut items = Vec::new();
-    let receipt = receive(app, Received { from, to, name, body }, &mut items);
-    if let Some(inbox) = app.inbox()
-        && let Err(stopped) = inbox.send_all(&mut items).await
+    let mut batch = InboxBatch::default();
+    let receipt = service.receive(Received { from, to, name, body }, connection, &mut batch);
+    if let Some(inbox) = service.app.inbox()
+        && let Err(stopped) = inbox.send_all(&mut batch).await
     {
         return unavailable(stopped.to_string());
     }
     match receipt {
         Receipt::Accepted => empty(StatusCode::ACCEPTED),
         Receipt::NoSuchProcess => not_found(),
+        Receipt::Refused(wrong) => bad_request(wrong.to_string()),
     }
-}
-
-fn too_large() -> Response {
-    closing(text(StatusCode::PAYLOAD_TOO_LARGE, format!("A body may have {MAX_BODY} bytes")))
-}
-
-/// What is left of the request cannot be skipped.
-fn closing(mut response: Response) -> Response {
-    response.headers_mut().insert(header::CONNECTION, http::HeaderValue::from_static("close"));
-    response
 }

@@ -6,12 +6,11 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
-use tokio::net::TcpStream;
 use wire::{ContentType, StreamEvent};
 
 use crate::connections::connection::Connection;
-use crate::core_thread::queue::{BatchQueue, Pushed};
-use crate::limits::MAX_STREAM_EVENTS;
+use crate::core_thread::queue::{BatchQueue, Bound, Pushed};
+use crate::limits::{MAX_STREAM_BYTES, MAX_STREAM_EVENTS};
 
 /// The events waiting for one subscriber.
 pub struct StreamQueue<E> {
@@ -20,14 +19,18 @@ pub struct StreamQueue<E> {
 }
 
 impl<E> StreamQueue<E> {
+    /// A queue for the subscriber at the other end of `connection`.
     pub fn new(connection: Connection) -> Arc<Self> {
-        Arc::new(StreamQueue { queue: BatchQueue::new(MAX_STREAM_EVENTS), connection })
+        let bound = Bound { items: MAX_STREAM_EVENTS, bytes: MAX_STREAM_BYTES };
+        Arc::new(StreamQueue { queue: BatchQueue::new(bound), connection })
     }
 
-    pub fn push(&self, event: E) -> Pushed {
-        self.queue.push(event)
+    /// Appends an event of so many bytes. Whoever finds the queue full [`kill`](Self::kill)s it.
+    pub fn push(&self, event: E, bytes: usize) -> Pushed {
+        self.queue.push(event, bytes)
     }
 
+    /// Wakes the task that writes.
     pub fn wake(&self) {
         self.queue.wake();
     }
@@ -43,7 +46,7 @@ impl<E> StreamQueue<E> {
     }
 
     pub(crate) fn poll_hung_up(&self, cx: &mut Context<'_>) -> Poll<()> {
-        poll_hung_up(self.connection.socket(), cx)
+        self.connection.poll_hung_up(cx)
     }
 
     pub(crate) fn abort(&self) {
@@ -66,6 +69,7 @@ pub struct EventBody<E, F: FnOnce()> {
     on_end: Option<F>,
 }
 
+/// Why a stream ends before its queue does.
 #[derive(Debug, thiserror::Error)]
 pub enum StreamError {
     /// hyper ends the response abnormally and closes the connection.
@@ -74,6 +78,7 @@ pub enum StreamError {
 }
 
 impl<E: StreamEvent, F: FnOnce()> EventBody<E, F> {
+    /// The body of a stream that begins with the first event of `source`.
     pub fn new(source: Arc<StreamQueue<E>>, content_type: ContentType, on_end: F) -> Self {
         Self::with_initial_records(Vec::new(), source, content_type, on_end)
     }
@@ -117,7 +122,7 @@ where
                 // hyper tolerates half-closed connections, so it does not look; a subscriber that hangs up must be
                 // noticed at once, since its failover timeout starts then.
                 Poll::Pending => {
-                    return poll_hung_up(this.source.connection.socket(), cx).map(|()| Some(Err(StreamError::Gone)));
+                    return this.source.poll_hung_up(cx).map(|()| Some(Err(StreamError::Gone)));
                 }
             }
         }
@@ -146,13 +151,4 @@ pub fn record(payload: &[u8]) -> Vec<u8> {
     let mut record = Vec::with_capacity(payload.len() + 12);
     wire::recordio::encode(payload, &mut record);
     record
-}
-
-/// Ready when the peer has closed its side. Bytes it may have sent instead stay unread.
-fn poll_hung_up(socket: &TcpStream, cx: &mut Context<'_>) -> Poll<()> {
-    let mut byte = [0; 1];
-    match socket.poll_peek(cx, &mut tokio::io::ReadBuf::new(&mut byte)) {
-        Poll::Ready(Ok(0) | Err(_)) => Poll::Ready(()),
-        Poll::Ready(Ok(_)) | Poll::Pending => Poll::Pending,
-    }
 }

@@ -14,15 +14,17 @@ use std::time::{Duration, Instant};
 
 use messages::Message;
 use model::Upid;
-use tokio::net::TcpStream;
+use tokio::io::ReadBuf;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 use tracing::{debug, warn};
 
-use crate::core_thread::queue::{BatchQueue, Pushed};
+use crate::connections::plain::connect;
+use crate::connections::transport::Transport;
+use crate::core_thread::queue::{BatchQueue, Bound, Pushed};
 use crate::core_thread::{Host, Inbox, InboxItem};
 use crate::limits::{
-    CLOSE_LINGER_TIMEOUT, CONNECT_TIMEOUT, LINK_WRITE_CHUNK, MAX_LINK_MESSAGES, SHUTDOWN_FLUSH_TIMEOUT,
+    CLOSE_LINGER_TIMEOUT, CONNECT_TIMEOUT, LINK_WRITE_CHUNK, MAX_LINK_BYTES, MAX_LINK_MESSAGES, SHUTDOWN_FLUSH_TIMEOUT,
     UNLINKED_IDLE_TIMEOUT, WRITE_STALL_TIMEOUT,
 };
 
@@ -147,7 +149,7 @@ impl<H: Host> Links<H> {
                 address,
                 generation: *generations,
                 linked: AtomicBool::new(false),
-                queue: BatchQueue::new(MAX_LINK_MESSAGES),
+                queue: BatchQueue::new(Bound { items: MAX_LINK_MESSAGES, bytes: MAX_LINK_BYTES }),
             });
             self.runtime.spawn(run(peer.clone(), self.own_address, self.inbox.clone(), self.writing.clone()));
             peer
@@ -169,7 +171,8 @@ impl Peer {
     /// Whether the task must be woken; the message itself when this connection is over; nothing when it
     /// just went over, with all messages, because its peer does not read.
     fn push(&self, outgoing: Outgoing) -> Result<bool, Option<Outgoing>> {
-        match self.queue.push_or_return(outgoing) {
+        let bytes = outgoing.message.encoded_len();
+        match self.queue.push_or_return(outgoing, bytes) {
             (Pushed::First, _) => Ok(true),
             (Pushed::Behind, _) => Ok(false),
             (Pushed::Closed, returned) => Err(returned),
@@ -190,23 +193,22 @@ async fn run<H: Host>(peer: Arc<Peer>, own_address: SocketAddrV4, inbox: Arc<Inb
 }
 
 async fn run_connection(peer: &Peer, own_address: SocketAddrV4, writing: Arc<()>) -> io::Result<()> {
-    let socket = timeout(CONNECT_TIMEOUT, TcpStream::connect(peer.address)).await??;
-    socket.set_nodelay(true)?;
+    let transport = timeout(CONNECT_TIMEOUT, connect(peer.address)).await??;
     let mut batch = Vec::new();
     loop {
         tokio::select! {
             more = next_batch(peer, &mut batch) => if !more { break },
-            ended = discard_until_end(&socket) => return ended,
+            ended = discard_until_end(&*transport) => return ended,
         }
         tokio::select! {
-            written = write_batch(&socket, &mut batch, own_address) => written?,
+            written = write_batch(&*transport, &mut batch, own_address) => written?,
             () = peer.queue.aborted() => return Err(io::ErrorKind::ConnectionAborted.into()),
         }
     }
     // Finished, not broken: let the peer read everything before the connection goes.
-    rustix::net::shutdown(&socket, rustix::net::Shutdown::Write)?;
+    transport.shutdown().await?;
     drop(writing);
-    let _ = timeout(CLOSE_LINGER_TIMEOUT, discard_until_end(&socket)).await;
+    let _ = timeout(CLOSE_LINGER_TIMEOUT, discard_until_end(&*transport)).await;
     Ok(())
 }
 
@@ -235,29 +237,33 @@ async fn next_batch(peer: &Peer, batch: &mut Vec<Outgoing>) -> bool {
     }
 }
 
-async fn write_batch(socket: &TcpStream, batch: &mut Vec<Outgoing>, own_address: SocketAddrV4) -> io::Result<()> {
+async fn write_batch(
+    transport: &dyn Transport,
+    batch: &mut Vec<Outgoing>,
+    own_address: SocketAddrV4,
+) -> io::Result<()> {
     let mut bytes = Vec::with_capacity(4096);
     for outgoing in batch.drain(..) {
         let from = Upid { id: outgoing.from, address: own_address };
         let body = wire::encode_message(&outgoing.message);
         wire::libprocess::encode_message(&from, &outgoing.to, outgoing.message.name(), &body, &mut bytes);
         if bytes.len() >= LINK_WRITE_CHUNK {
-            write_all(socket, &bytes).await?;
+            write_all(transport, &bytes).await?;
             bytes.clear();
         }
     }
-    write_all(socket, &bytes).await
+    write_all(transport, &bytes).await
 }
 
 /// Goes on reading meanwhile: a peer whose responses are not read stops reading requests.
-async fn write_all(socket: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
+async fn write_all(transport: &dyn Transport, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
-        match socket.try_write(bytes) {
+        match transport.try_write(bytes) {
             Ok(count) => bytes = &bytes[count..],
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 tokio::select! {
-                    ready = timeout(WRITE_STALL_TIMEOUT, socket.writable()) => ready??,
-                    ended = discard_until_end(socket) => return ended.and(Err(io::ErrorKind::ConnectionAborted.into())),
+                    ready = timeout(WRITE_STALL_TIMEOUT, transport.writable()) => ready??,
+                    ended = discard_until_end(transport) => return ended.and(Err(io::ErrorKind::ConnectionAborted.into())),
                 }
             }
             Err(error) => return Err(error),
@@ -267,20 +273,20 @@ async fn write_all(socket: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
 }
 
 /// Reads and forgets until the peer closes.
-async fn discard_until_end(socket: &TcpStream) -> io::Result<()> {
+async fn discard_until_end(transport: &dyn Transport) -> io::Result<()> {
     loop {
-        socket.readable().await?;
-        if discard_available(socket)? {
+        transport.readable().await?;
+        if discard_available(transport)? {
             return Ok(());
         }
     }
 }
 
 /// Whether the end was reached. The buffer is on the stack of this call, not in the task: there may be 10,000 links.
-fn discard_available(socket: &TcpStream) -> io::Result<bool> {
+fn discard_available(transport: &dyn Transport) -> io::Result<bool> {
     let mut scratch = [0; 8192];
     loop {
-        match socket.try_read(&mut scratch) {
+        match transport.try_read(&mut ReadBuf::new(&mut scratch)) {
             Ok(0) => return Ok(true),
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),

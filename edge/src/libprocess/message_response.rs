@@ -11,14 +11,27 @@ pub struct MessageResponses {
 }
 
 impl MessageResponses {
+    /// 202, as libprocess answers when the process exists.
     pub fn accepted(&mut self) -> &[u8] {
         self.refresh();
         &self.accepted
     }
 
+    /// 404.
     pub fn no_such_process(&mut self) -> &[u8] {
         self.refresh();
         &self.no_such_process
+    }
+
+    /// The answer to a message that is refused for this reason.
+    pub fn refused(&mut self, reason: &str) -> Vec<u8> {
+        let date = httpdate::fmt_http_date(SystemTime::now());
+        format!(
+            "HTTP/1.1 400 Bad Request\r\nDate: {date}\r\nContent-Type: text/plain; charset=utf-8\r\n\
+             Content-Length: {}\r\n\r\n{reason}",
+            reason.len()
+        )
+        .into_bytes()
     }
 
     fn refresh(&mut self) {

@@ -71,8 +71,6 @@ text_id!(/// Chosen by the scheduler; unique within its framework.
     TaskId);
 text_id!(/// Chosen by the scheduler; unique within framework and agent.
     ExecutorId);
-text_id!(/// The container of an executor: a UUID in text, minted by the agent.
-    ContainerId);
 text_id!(/// A role name, e.g. `eng/web`.
     Role);
 text_id!(/// Who a peer has proven to be.
@@ -113,12 +111,6 @@ impl From<&TaskId> for v1::TaskId {
 impl From<&ExecutorId> for v1::ExecutorId {
     fn from(id: &ExecutorId) -> Self {
         v1::ExecutorId { value: id.as_str().to_owned() }
-    }
-}
-
-impl From<&ContainerId> for v1::ContainerId {
-    fn from(id: &ContainerId) -> Self {
-        v1::ContainerId { value: id.as_str().to_owned(), parent: None }
     }
 }
 

@@ -7,8 +7,7 @@ use crate::schema::{HasDescriptor, MessageDescriptor};
 use crate::tepui::AgentHealth;
 use crate::v1;
 
-/// No process of ours installs a message of this name. libprocess drops it and
-/// still answers 202.
+/// A message of this name is not part of the protocol. libprocess drops such messages and still answers 202.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown libprocess message '{0}'")]
 pub struct UnknownMessage(pub String);
@@ -23,7 +22,7 @@ macro_rules! messages {
             SchedulerCall(Vec<u8>),
             /// `mesos.scheduler.Event`: identical in v0 and v1.
             SchedulerEvent(Box<v1::scheduler::Event>),
-            $($variant(Box<$ty>),)*
+            $(#[doc = concat!("`", $name, "`.")] $variant(Box<$ty>),)*
         }
 
         impl Message {
@@ -36,6 +35,16 @@ macro_rules! messages {
                 }
             }
 
+            /// How many bytes [`encode_to_vec`](Self::encode_to_vec) gives.
+            pub fn encoded_len(&self) -> usize {
+                match self {
+                    Message::SchedulerCall(bytes) => bytes.len(),
+                    Message::SchedulerEvent(m) => m.encoded_len(),
+                    $(Message::$variant(m) => m.encoded_len(),)*
+                }
+            }
+
+            /// Returns the body of the message.
             pub fn encode_to_vec(&self) -> Vec<u8> {
                 match self {
                     Message::SchedulerCall(bytes) => bytes.clone(),
@@ -44,7 +53,12 @@ macro_rules! messages {
                 }
             }
 
-            /// The descriptor to check a body of this name against before decoding it.
+            /// Returns the descriptor that a body of this name is checked against before it is decoded; `None` for
+            /// `mesos.scheduler.Call`.
+            ///
+            /// # Errors
+            ///
+            /// The name is unknown.
             pub fn descriptor_of(name: &str) -> Result<Option<&'static MessageDescriptor>, UnknownMessage> {
                 match name {
                     "mesos.scheduler.Call" => Ok(None),
@@ -54,7 +68,11 @@ macro_rules! messages {
                 }
             }
 
-            /// Decodes a body that has already passed the check against `descriptor_of`.
+            /// Decodes a body that has passed the check against [`descriptor_of`](Self::descriptor_of).
+            ///
+            /// # Errors
+            ///
+            /// The name is unknown, or (inner) the body is not such a message.
             pub fn decode(name: &str, body: &[u8]) -> Result<Result<Self, prost::DecodeError>, UnknownMessage> {
                 Ok(match name {
                     "mesos.scheduler.Call" => Ok(Message::SchedulerCall(body.to_vec())),

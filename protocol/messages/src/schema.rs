@@ -6,39 +6,66 @@
 /// A message type and its fields in declaration order (the order JSON prints them in).
 #[derive(Debug)]
 pub struct MessageDescriptor {
+    /// The full protobuf name: `mesos.v1.TaskInfo`.
     pub name: &'static str,
+    /// Bytes of the Rust value, without what it points to; of a map's entry, bytes of its key and its value.
+    pub size: usize,
+    /// The fields in declaration order, which is the order JSON prints them in.
     pub fields: &'static [FieldDescriptor],
 }
 
+/// One field of a message.
 #[derive(Debug)]
 pub struct FieldDescriptor {
+    /// The number on the wire.
     pub number: u32,
+    /// The name in JSON.
     pub name: &'static str,
+    /// The type of its values.
     pub kind: Kind,
+    /// How often it occurs.
     pub label: Label,
+    /// The explicit default of the `.proto` file.
     pub default: Option<DefaultValue>,
+    /// Whether the `.proto` file marks it as deprecated.
     pub deprecated: bool,
 }
 
+/// How often a field occurs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Label {
+    /// Exactly once.
     Required,
+    /// At most once.
     Optional,
+    /// Any number of times.
     Repeated,
 }
 
+/// The type of a field's values.
 #[derive(Debug, Clone, Copy)]
 pub enum Kind {
+    /// `bool`.
     Bool,
+    /// `bytes`.
     Bytes,
+    /// `double`.
     Double,
+    /// `float`.
     Float,
+    /// `int32`.
     Int32,
+    /// `int64`.
     Int64,
+    /// `uint32`.
     Uint32,
+    /// `uint64`.
     Uint64,
+    /// `string`.
     String,
+    /// An enum.
     Enum(&'static EnumDescriptor),
+    /// A message.
     Message(&'static MessageDescriptor),
     /// A map field; the descriptor is that of its synthetic entry (key 1, value 2).
     Map(&'static MessageDescriptor),
@@ -46,28 +73,38 @@ pub enum Kind {
     Duration,
 }
 
+/// An enum type and its values.
 #[derive(Debug)]
 pub struct EnumDescriptor {
+    /// The full protobuf name.
     pub name: &'static str,
     /// Number and name, in declaration order.
     pub values: &'static [(i32, &'static str)],
 }
 
+/// The explicit default of a field.
 #[derive(Debug, Clone, Copy)]
 pub enum DefaultValue {
+    /// Of a `bool`.
     Bool(bool),
+    /// Of an integer of any size.
     Integer(i64),
+    /// Of a `double` or a `float`.
     Double(f64),
+    /// Of a `string`.
     String(&'static str),
+    /// Of an enum, by the name of the value.
     Enum(&'static str),
 }
 
 /// A generated message that knows its descriptor.
 pub trait HasDescriptor: prost::Message + Default {
+    /// Returns the descriptor of the message type.
     fn desc() -> &'static MessageDescriptor;
 }
 
 impl MessageDescriptor {
+    /// Returns the field of this number.
     pub fn by_number(&self, number: u32) -> Option<&FieldDescriptor> {
         // Fields are nearly always numbered 1..n in order, so the guess hits first.
         match self.fields.get(number.wrapping_sub(1) as usize) {
@@ -76,16 +113,19 @@ impl MessageDescriptor {
         }
     }
 
+    /// Returns the field of this name.
     pub fn by_name(&self, name: &str) -> Option<&FieldDescriptor> {
         self.fields.iter().find(|f| f.name == name)
     }
 }
 
 impl EnumDescriptor {
+    /// Returns the name of a value.
     pub fn name_of(&self, number: i32) -> Option<&'static str> {
         self.values.iter().find(|(n, _)| *n == number).map(|(_, name)| *name)
     }
 
+    /// Returns the value of this name.
     pub fn number_of(&self, name: &str) -> Option<i32> {
         self.values.iter().find(|(_, n)| *n == name).map(|(number, _)| *number)
     }

@@ -1,4 +1,4 @@
-//! The collection and its algebra: containment, addition, subtraction.
+//! Collections of resources and their algebra: containment, addition and subtraction, as in Mesos' `Resources`.
 
 use std::cmp::Ordering;
 use std::ops::{Add, AddAssign, Sub, SubAssign};
@@ -14,10 +14,15 @@ use crate::Resource;
 pub struct Resources(Option<Arc<Vec<Resource>>>);
 
 impl Resources {
+    /// So many entries are cheaper to add one by one than to sort.
+    const FEW: usize = 4;
+
+    /// No resources.
     pub fn new() -> Self {
         Resources::default()
     }
 
+    /// Returns whether there is nothing in the collection.
     pub fn is_empty(&self) -> bool {
         self.entries().is_empty()
     }
@@ -27,6 +32,7 @@ impl Resources {
         self.entries().len()
     }
 
+    /// Iterates over the entries in canonical order.
     pub fn iter(&self) -> std::slice::Iter<'_, Resource> {
         self.entries().iter()
     }
@@ -39,7 +45,7 @@ impl Resources {
         Arc::make_mut(self.0.get_or_insert_default())
     }
 
-    /// Entries of the same descriptor lie side by side.
+    /// Returns the positions of the entries with the same descriptor, which are neighbours.
     fn same_descriptor(&self, resource: &Resource) -> std::ops::Range<usize> {
         let entries = self.entries();
         let begin = entries.partition_point(|own| own.cmp_descriptor(resource) == Ordering::Less);
@@ -47,7 +53,8 @@ impl Resources {
         begin..begin + same
     }
 
-    /// Whether each entry of `other` goes into the one at its own place: so it is with sums over agents that are alike.
+    /// Returns whether each entry of `other` merges with the entry at the same position, as in sums over similar
+    /// agents.
     fn merges_in_place(&self, other: &Resources) -> bool {
         self.len() == other.len()
             && self
@@ -56,6 +63,32 @@ impl Resources {
                 .all(|(own, other)| own.cmp_descriptor(other) == Ordering::Equal && own.merges_with(other))
     }
 
+    /// The canonical form of a list, in time that grows with its length times the logarithm.
+    fn from_unsorted(mut entries: Vec<Resource>) -> Resources {
+        entries.retain(|resource| !resource.is_empty());
+        entries.sort_by(Resource::cmp_position);
+        let mut merged: Vec<Resource> = Vec::with_capacity(entries.len());
+        let mut rest = entries.into_iter().peekable();
+        while let Some(mut first) = rest.next() {
+            if first.is_shared() || first.is_exclusive() {
+                while let Some(same) =
+                    rest.next_if(|next| first.is_shared() && first.cmp_position(next) == Ordering::Equal)
+                {
+                    first.merge(&same);
+                }
+            } else {
+                let mut values = Vec::new();
+                while let Some(same) = rest.next_if(|next| first.cmp_descriptor(next) == Ordering::Equal) {
+                    values.push(same.value);
+                }
+                first.value.add_all(&values);
+            }
+            merged.push(first);
+        }
+        Resources((!merged.is_empty()).then(|| Arc::new(merged)))
+    }
+
+    /// Adds one entry. An empty one is ignored.
     pub fn add(&mut self, resource: Resource) {
         if resource.is_empty() {
             return;
@@ -72,7 +105,7 @@ impl Resources {
         }
     }
 
-    /// Takes away what is there of `resource`; what is not there is ignored.
+    /// Subtracts one entry, as far as it is contained; the rest is ignored.
     pub fn subtract(&mut self, resource: &Resource) {
         if resource.is_empty() {
             return;
@@ -94,8 +127,8 @@ impl Resources {
         }
     }
 
-    /// Whether `other` could be taken from here as a whole. Unlike Mesos, which looks at identical exclusive disks
-    /// one by one, two of them are contained only where there are two.
+    /// Returns whether `other` could be subtracted as a whole. Two identical exclusive disks are contained only where
+    /// there are two; Mesos compares them one by one.
     pub fn contains(&self, other: &Resources) -> bool {
         self.is_identical(other)
             || other.iter().all(|wanted| {
@@ -110,15 +143,17 @@ impl Resources {
             })
     }
 
+    /// Returns whether `of` contains all of these.
     pub fn is_subset(&self, of: &Resources) -> bool {
         of.contains(self)
     }
 
+    /// Returns whether one entry contains `resource`.
     pub fn contains_resource(&self, resource: &Resource) -> bool {
         self.entries()[self.same_descriptor(resource)].iter().any(|own| own.contains(resource))
     }
 
-    /// The very same value, not merely an equal one: a cheap answer to "did this change?".
+    /// Returns whether both share the same memory: a cheap check that nothing has changed.
     pub fn is_identical(&self, other: &Resources) -> bool {
         match (&self.0, &other.0) {
             (Some(own), Some(other)) => Arc::ptr_eq(own, other),
@@ -126,7 +161,7 @@ impl Resources {
         }
     }
 
-    /// Allocated alike, or not at all. Entries that agreed on their allocation before stay in order.
+    /// Returns the same resources with another allocation. Entries of one common allocation stay in order.
     pub(crate) fn with_allocation(&self, role: Option<&Role>) -> Resources {
         let Some(first) = self.entries().first() else { return Resources::new() };
         let set = |resource: &Resource| Resource { allocation: role.cloned(), ..resource.clone() };
@@ -139,7 +174,7 @@ impl Resources {
         }
     }
 
-    /// The same entries, each changed; what becomes alike is merged.
+    /// Returns the entries, each changed; entries that become mergeable are merged.
     pub(crate) fn map(&self, change: impl Fn(&mut Resource)) -> Resources {
         self.iter()
             .map(|resource| {
@@ -150,7 +185,7 @@ impl Resources {
             .collect()
     }
 
-    /// Taking entries out of a canonical collection leaves a canonical one.
+    /// Returns the entries for which `keep` holds. They are in canonical form, as the collection is.
     pub fn filter(&self, keep: impl Fn(&Resource) -> bool) -> Resources {
         if self.iter().all(&keep) {
             return self.clone();
@@ -170,15 +205,21 @@ impl Eq for Resources {}
 
 impl FromIterator<Resource> for Resources {
     fn from_iter<I: IntoIterator<Item = Resource>>(entries: I) -> Self {
-        let mut resources = Resources::new();
-        resources.extend(entries);
-        resources
+        Resources::from_unsorted(entries.into_iter().collect())
     }
 }
 
 impl Extend<Resource> for Resources {
     fn extend<I: IntoIterator<Item = Resource>>(&mut self, entries: I) {
-        entries.into_iter().for_each(|resource| self.add(resource));
+        let mut entries = entries.into_iter();
+        // A few are added one by one; more of them all at once, since each would move half of the others.
+        for resource in entries.by_ref().take(Self::FEW) {
+            self.add(resource);
+        }
+        let rest: Vec<Resource> = entries.collect();
+        if !rest.is_empty() {
+            *self = Resources::from_unsorted(self.iter().cloned().chain(rest).collect());
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use crate::value_parser::{self, Parsed};
 
 /// Mesos ends the process with such a text; we say what is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum InvalidAttribute {
     #[error("Invalid attribute key:value pair '{0}'")]
     Pair(String),
@@ -17,6 +18,11 @@ pub enum InvalidAttribute {
     Set { name: String, text: String },
 }
 
+/// Parses the text of `--attributes`.
+///
+/// # Errors
+///
+/// The first attribute that cannot be read is named.
 pub fn parse(text: &str) -> Result<Vec<v1::Attribute>, InvalidAttribute> {
     value_parser::tokens(text, ";\n").map(attribute).collect()
 }

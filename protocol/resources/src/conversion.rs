@@ -8,7 +8,9 @@ use crate::{Error, Reservation, ReservationKind, Resource, Resources, Value};
 /// One step of an operation. What is consumed must be there as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conversion {
+    /// What disappears.
     pub consumed: Resources,
+    /// What appears in its place.
     pub converted: Resources,
 }
 
@@ -24,9 +26,9 @@ impl Conversion {
     }
 }
 
-/// What an operation consumes and produces, step by step. Operations that start something (LAUNCH, LAUNCH_GROUP) have no
-/// conversion, and those of a resource provider (CREATE_DISK, DESTROY_DISK) have none until the provider has said what
-/// came of them.
+/// What an operation consumes and produces, step by step. Operations that start something (LAUNCH, LAUNCH_GROUP) have
+/// no conversion, and those of a resource provider (CREATE_DISK, DESTROY_DISK) have none until the provider has said
+/// what came of them.
 pub fn conversions(operation: &v1::offer::Operation) -> Result<Vec<Conversion>, Error> {
     match operation.r#type() {
         Type::Unknown => Err(Error::UnknownOperation),
@@ -149,6 +151,8 @@ impl Resources {
 }
 
 impl Resource {
+    /// Returns whether an agent has to remember the resource beyond its flags: it is its own and is dynamically
+    /// reserved or a persistent volume.
     pub fn needs_checkpoint(&self) -> bool {
         self.provider_id().is_none() && (self.is_dynamically_reserved() || self.is_persistent_volume())
     }

@@ -1,4 +1,4 @@
-//! What a disk resource says about itself: where it comes from and what persists on it.
+//! The details of a disk resource: its source and its persistent volume.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -7,41 +7,58 @@ use messages::v1;
 
 use crate::Labels;
 
-/// Two disks are the same when their source and persistence id are: who created a volume
-/// and where a task mounts it describe a use of the disk, not the disk (as in Mesos).
+/// The details of a disk. Two of them are equal if source and persistence id are equal, as in Mesos: the creator of a
+/// volume and the path of its mount describe a use of the disk and not the disk.
 #[derive(Debug, Clone)]
 pub struct Disk {
+    /// Where the disk comes from; `None` for the root disk.
     pub source: Option<Source>,
+    /// What makes it a persistent volume.
     pub persistence: Option<Persistence>,
+    /// How a task mounts it.
     pub volume: Option<Arc<v1::Volume>>,
 }
 
+/// The identity of a persistent volume.
 #[derive(Debug, Clone)]
 pub struct Persistence {
+    /// The id, unique within a role on an agent.
     pub id: Arc<str>,
+    /// Who created it.
     pub principal: Option<Arc<str>>,
 }
 
+/// The source of a disk.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Source {
+    /// The kind of source.
     pub kind: SourceKind,
-    /// Of a PATH or MOUNT disk.
+    /// The root directory of a PATH or MOUNT disk.
     pub root: Root,
+    /// The id that a resource provider gave the disk.
     pub id: Option<Arc<str>>,
+    /// The storage profile that the disk was created with.
     pub profile: Option<Arc<str>>,
+    /// The vendor of the resource provider's plug-in.
     pub vendor: Option<Arc<str>>,
+    /// What the plug-in wants to be remembered.
     pub metadata: Option<Labels>,
 }
 
+/// The kinds of sources of disks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SourceKind {
+    /// A directory; its space can be divided.
     Path,
+    /// A file system of its own; taken whole.
     Mount,
+    /// A block device; taken whole.
     Block,
+    /// Unformatted space of a resource provider.
     Raw,
 }
 
-/// The messages `path` and `mount` may be absent, empty, or name a root; Mesos tells the three apart.
+/// The messages `path` and `mount`, each of which may be absent, empty, or name a root; Mesos distinguishes the three.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Root {
     pub path: Option<Option<Arc<str>>>,
@@ -53,7 +70,8 @@ impl Disk {
         (self.source.as_ref(), self.persistence.as_ref().map(|persistence| persistence.id.as_ref()))
     }
 
-    /// Only whole: a volume, a mount, a block device or an identified raw disk can be neither split nor merged.
+    /// Returns whether the disk can be neither split nor merged: a persistent volume, a mount, a block device, or a
+    /// raw disk with an id.
     pub fn is_exclusive(&self) -> bool {
         let exclusive_source = self.source.as_ref().is_some_and(|source| match source.kind {
             SourceKind::Path => false,

@@ -3,6 +3,7 @@
 use crate::roles::InvalidRole;
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum Error {
     /// One of several; names the offending one.
     #[error("Resource '{resource}' is invalid: {reason}")]

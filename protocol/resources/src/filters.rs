@@ -1,4 +1,4 @@
-//! Looking at a part of the resources, or at all of them in another light.
+//! Selections and transformations of collections of resources.
 
 use std::collections::BTreeSet;
 
@@ -7,93 +7,109 @@ use ids::Role;
 use crate::{Name, Ranges, Reservation, Resource, ResourceQuantities, Resources, Scalar, Set, Value};
 
 impl Resources {
-    /// Marks everything as allocated to `role`, whatever it was before.
+    /// Allocates everything to `role`, in place of its allocation.
     pub fn allocate(&mut self, role: &Role) {
         *self = self.with_allocation(Some(role));
     }
 
+    /// Removes the mark of allocation from everything.
     pub fn unallocate(&mut self) {
         *self = self.with_allocation(None);
     }
 
+    /// Returns the same resources, allocated to `role`.
     pub fn allocated(&self, role: &Role) -> Resources {
         self.with_allocation(Some(role))
     }
 
+    /// Returns the same resources without allocation.
     pub fn unallocated(&self) -> Resources {
         self.with_allocation(None)
     }
 
+    /// Returns the roles that something is allocated to.
     pub fn allocation_roles(&self) -> BTreeSet<Role> {
         self.iter().filter_map(|resource| resource.allocation.clone()).collect()
     }
 
-    /// What is allocated to exactly `role`.
+    /// Returns what is allocated to exactly `role`.
     pub fn allocated_to(&self, role: &str) -> Resources {
         self.filter(|resource| resource.allocation_role().is_some_and(|own| own.as_str() == role))
     }
 
+    /// Returns what is allocated to `subtree` or a role below it.
     pub fn allocated_within(&self, subtree: &str) -> Resources {
         self.filter(|resource| resource.is_allocated_within(subtree))
     }
 
+    /// Returns what is not reserved.
     pub fn unreserved(&self) -> Resources {
         self.filter(Resource::is_unreserved)
     }
 
-    /// Reserved to exactly `role`, or to any when `None`.
+    /// Returns what is reserved to exactly `role`, or to any role for `None`.
     pub fn reserved(&self, role: Option<&str>) -> Resources {
         self.filter(|resource| {
             resource.reservation_role().is_some_and(|own| role.is_none_or(|role| role == own.as_str()))
         })
     }
 
+    /// Returns what is reserved to `subtree` or a role below it.
     pub fn reserved_within(&self, subtree: &str) -> Resources {
         self.filter(|resource| resource.is_reserved_within(subtree))
     }
 
-    /// Unreserved, or reserved to `role` or an ancestor of it.
+    /// Returns what is unreserved, or reserved to `role` or an ancestor of it.
     pub fn allocatable_to(&self, role: &str) -> Resources {
         self.filter(|resource| resource.is_allocatable_to(role))
     }
 
+    /// Returns what may be taken back at any time.
     pub fn revocable(&self) -> Resources {
         self.filter(Resource::is_revocable)
     }
 
+    /// Returns what may not be taken back.
     pub fn non_revocable(&self) -> Resources {
         self.filter(|resource| !resource.is_revocable())
     }
 
+    /// Returns what several tasks may hold at once.
     pub fn shared(&self) -> Resources {
         self.filter(Resource::is_shared)
     }
 
+    /// Returns what one task at a time may hold.
     pub fn non_shared(&self) -> Resources {
         self.filter(|resource| !resource.is_shared())
     }
 
+    /// Returns the persistent volumes.
     pub fn persistent_volumes(&self) -> Resources {
         self.filter(Resource::is_persistent_volume)
     }
 
+    /// Returns the entries whose amount is a scalar.
     pub fn scalars(&self) -> Resources {
         self.filter(|resource| matches!(resource.value, Value::Scalar(_)))
     }
 
+    /// Returns the entries of this name.
     pub fn by_name(&self, name: &str) -> Resources {
         self.filter(|resource| resource.name.as_str() == name)
     }
 
+    /// Returns the entries of this resource provider; those of the agent itself for `None`.
     pub fn by_provider(&self, provider: Option<&str>) -> Resources {
         self.filter(|resource| resource.provider_id() == provider)
     }
 
+    /// Returns the names of all entries.
     pub fn names(&self) -> BTreeSet<Name> {
         self.iter().map(|resource| resource.name.clone()).collect()
     }
 
-    /// The sum of the scalars of that name; `None` when there is none.
+    /// Returns the sum of the scalars of that name; `None` when there is none.
     pub fn get_scalar(&self, name: &str) -> Option<Scalar> {
         self.iter()
             .filter(|resource| resource.name.as_str() == name)
@@ -101,6 +117,7 @@ impl Resources {
             .reduce(Scalar::saturating_add)
     }
 
+    /// Returns the union of the ranges of that name; `None` when there is none.
     pub fn get_ranges(&self, name: &str) -> Option<Ranges> {
         self.iter()
             .filter_map(|resource| match &resource.value {
@@ -110,6 +127,7 @@ impl Resources {
             .reduce(|sum, ranges| sum.union(&ranges))
     }
 
+    /// Returns the union of the sets of that name; `None` when there is none.
     pub fn get_set(&self, name: &str) -> Option<Set> {
         self.iter()
             .filter_map(|resource| match &resource.value {
@@ -119,7 +137,7 @@ impl Resources {
             .reduce(|sum, set| sum.union(&set))
     }
 
-    /// Total of a name; zero when there is none.
+    /// Returns the sum of the scalars of a name; zero when there is none.
     pub fn total(&self, name: &Name) -> Scalar {
         self.iter()
             .filter(|resource| resource.name == *name)
@@ -127,34 +145,37 @@ impl Resources {
             .fold(Scalar::ZERO, Scalar::saturating_add)
     }
 
+    /// Processors.
     pub fn cpus(&self) -> f64 {
         self.total(&Name::CPUS).as_f64()
     }
 
+    /// Graphics processors.
     pub fn gpus(&self) -> f64 {
         self.total(&Name::GPUS).as_f64()
     }
 
-    /// Megabytes.
+    /// Memory in megabytes.
     pub fn mem(&self) -> f64 {
         self.total(&Name::MEM).as_f64()
     }
 
-    /// Megabytes.
+    /// Disk space in megabytes.
     pub fn disk(&self) -> f64 {
         self.total(&Name::DISK).as_f64()
     }
 
+    /// Ports; empty when there are none.
     pub fn ports(&self) -> Ranges {
         self.get_ranges("ports").unwrap_or_default()
     }
 
-    /// Scalar amounts by name; a shared resource counts once.
+    /// Returns the scalar amounts by name; a shared resource counts once.
     pub fn quantities(&self) -> ResourceQuantities {
         self.iter().filter_map(|resource| Some((resource.name.clone(), resource.value.as_scalar()?))).collect()
     }
 
-    /// Whether there is at least so much of each name, whatever its kind: ranges count integers, sets items.
+    /// Returns whether there is at least this amount of each name; of ranges the integers count, of sets the items.
     pub fn covers(&self, quantities: &ResourceQuantities) -> bool {
         quantities.iter().all(|(name, wanted)| {
             let amounts =
@@ -163,7 +184,7 @@ impl Resources {
         })
     }
 
-    /// The same without any reservation.
+    /// Returns the same resources without any reservation.
     pub fn to_unreserved(&self) -> Resources {
         if self.iter().all(Resource::is_unreserved) {
             return self.clone();
@@ -171,16 +192,18 @@ impl Resources {
         self.map(|resource| resource.change_details(|details| details.reservations.clear()))
     }
 
+    /// Removes all reservations.
     pub fn strip_reservations(&mut self) {
         *self = self.to_unreserved();
     }
 
-    /// One more, innermost reservation on everything. That it refines the previous one is for the caller to check.
+    /// Returns the same resources with one more, innermost reservation. The caller checks that it refines the
+    /// previous one.
     pub fn push_reservation(&self, reservation: &Reservation) -> Resources {
         self.map(|resource| resource.change_details(|details| details.reservations.push(reservation.clone())))
     }
 
-    /// Without the innermost reservation.
+    /// Returns the same resources without the innermost reservation.
     pub fn pop_reservation(&self) -> Resources {
         self.map(|resource| {
             resource.change_details(|details| {

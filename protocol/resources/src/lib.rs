@@ -3,6 +3,8 @@
 //! [`Resources`] is the value every core computes with: integers and shared descriptors, sorted, cheap to clone.
 //! Protobuf appears only where it enters ([`Resources::from_proto`]) and leaves ([`Resources::to_proto`]).
 
+#![warn(missing_docs)]
+
 mod algebra;
 pub mod attributes;
 mod conversion;
@@ -11,6 +13,7 @@ mod display;
 mod error;
 mod filters;
 mod name;
+pub mod operation;
 mod parse;
 mod proto;
 mod quantities;

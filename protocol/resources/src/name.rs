@@ -21,13 +21,20 @@ enum NameRepr {
 }
 
 impl Name {
+    /// `cpus`, in processors.
     pub const CPUS: Name = Name(NameRepr::Cpus);
+    /// `gpus`, in whole graphics processors.
     pub const GPUS: Name = Name(NameRepr::Gpus);
+    /// `mem`, in megabytes.
     pub const MEM: Name = Name(NameRepr::Mem);
+    /// `disk`, in megabytes.
     pub const DISK: Name = Name(NameRepr::Disk);
+    /// `ports`, as ranges.
     pub const PORTS: Name = Name(NameRepr::Ports);
+    /// `ephemeral_ports`, as ranges.
     pub const EPHEMERAL_PORTS: Name = Name(NameRepr::EphemeralPorts);
 
+    /// The name that a text says.
     pub fn new(text: &str) -> Self {
         Name(match text {
             "cpus" => NameRepr::Cpus,
@@ -40,6 +47,7 @@ impl Name {
         })
     }
 
+    /// Returns the text of the name.
     pub fn as_str(&self) -> &str {
         match &self.0 {
             NameRepr::Cpus => "cpus",

@@ -1,4 +1,4 @@
-//! Where protobuf ends: into the algebra from either wire format, and out in the one a peer understands.
+//! Conversion from either wire format into the algebra, and back into the format that a peer understands.
 //!
 //! Before reservation refinement a resource had `role` and `reservation`; since then it has the stack
 //! `reservations`. Old agents and frameworks without RESERVATION_REFINEMENT know only the first.
@@ -21,7 +21,11 @@ use crate::{
 };
 
 impl Resources {
-    /// Validates each, normalises either format, and drops empty ones.
+    /// Validates each resource, normalises either format, and drops empty resources.
+    ///
+    /// # Errors
+    ///
+    /// The reason is Mesos', and names the first invalid resource.
     pub fn from_proto(resources: &[v1::Resource]) -> Result<Self, Error> {
         validate_resources(resources)?;
         // An agent's resources tend to be reserved alike, entry after entry: these share one descriptor.
@@ -37,28 +41,39 @@ impl Resources {
         resources.iter().map(convert).map(share).collect()
     }
 
-    /// With the stack of reservations. A shared resource appears once, however often it is held (as in Mesos).
+    /// Returns the messages with the stack of reservations. A shared resource appears once, however many copies there
+    /// are, as in Mesos.
     pub fn to_proto(&self) -> Vec<v1::Resource> {
         self.iter().map(Resource::to_proto).collect()
     }
 
-    /// With `role` and `reservation`; refined reservations cannot be said that way.
+    /// Returns the messages with `role` and `reservation` in place of the stack of reservations.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::RefinedReservations`] if a resource has more than one reservation.
     pub fn to_proto_pre_refinement(&self) -> Result<Vec<v1::Resource>, Error> {
         self.iter().map(Resource::to_proto_pre_refinement).collect()
     }
 
-    /// Both formats at once where both can say it: what Mesos' endpoints show.
+    /// Returns the messages with both formats where both can express the reservation, as Mesos' endpoints show them.
     pub fn to_proto_endpoint(&self) -> Vec<v1::Resource> {
         self.iter().map(Resource::to_proto_endpoint).collect()
     }
 }
 
 impl Resource {
+    /// Validates one resource and normalises either format.
+    ///
+    /// # Errors
+    ///
+    /// The reason is Mesos', without the resource's name.
     pub fn from_proto(resource: &v1::Resource) -> Result<Self, Error> {
         validate_resource(resource)?;
         convert(resource)
     }
 
+    /// Returns the message with the stack of reservations.
     pub fn to_proto(&self) -> v1::Resource {
         let mut proto = v1::Resource {
             name: self.name.as_str().to_owned(),
@@ -89,6 +104,11 @@ impl Resource {
         proto
     }
 
+    /// Returns the message with `role` and `reservation` in place of the stack of reservations.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::RefinedReservations`] for more than one reservation.
     pub fn to_proto_pre_refinement(&self) -> Result<v1::Resource, Error> {
         if self.has_refined_reservations() {
             return Err(Error::RefinedReservations);
@@ -98,6 +118,7 @@ impl Resource {
         Ok(proto)
     }
 
+    /// Returns the message with both formats where both can say it, as Mesos' endpoints show it.
     #[allow(deprecated, reason = "the old format is the point")]
     pub fn to_proto_endpoint(&self) -> v1::Resource {
         let mut proto = self.to_proto();
@@ -179,10 +200,16 @@ fn reservation(proto: &ReservationInfo) -> Result<Reservation, Error> {
 }
 
 impl Reservation {
+    /// Reads one level of a reservation.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnsupportedReservationType`] for a type that this version does not know.
     pub fn from_proto(proto: &ReservationInfo) -> Result<Self, Error> {
         reservation(proto)
     }
 
+    /// Returns the message of this level.
     pub fn to_proto(&self) -> ReservationInfo {
         reservation_to_proto(self)
     }

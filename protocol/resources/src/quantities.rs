@@ -9,18 +9,22 @@ use crate::{Name, Scalar};
 pub struct ResourceQuantities(Vec<(Name, Scalar)>);
 
 impl ResourceQuantities {
+    /// No amounts.
     pub fn new() -> Self {
         ResourceQuantities::default()
     }
 
+    /// Returns whether all amounts are zero.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
+    /// Returns the number of names with an amount.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
+    /// Iterates over the amounts in the order of names.
     pub fn iter(&self) -> impl Iterator<Item = (&Name, Scalar)> + '_ {
         self.0.iter().map(|(name, amount)| (name, *amount))
     }
@@ -34,6 +38,7 @@ impl ResourceQuantities {
         self.0.binary_search_by(|(own, _)| own.cmp(name))
     }
 
+    /// Adds to the amount of a name.
     pub fn add(&mut self, name: &Name, amount: Scalar) {
         self.update(name, |own| own.saturating_add(amount));
     }
@@ -60,6 +65,7 @@ impl ResourceQuantities {
         }
     }
 
+    /// Returns whether there is at least as much of every name as in `other`.
     pub fn contains(&self, other: &ResourceQuantities) -> bool {
         other.iter().all(|(name, amount)| self.get(name) >= amount)
     }

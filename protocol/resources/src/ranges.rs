@@ -1,15 +1,18 @@
-//! Sets of integers as sorted, disjoint, non-adjacent inclusive ranges: ports.
+//! Sets of integers, such as ports, as sorted ranges that neither overlap nor touch.
 
 use std::fmt;
 use std::sync::Arc;
 
-/// Inclusive at both ends, never inverted.
+/// A range that includes both ends; the end is not below the beginning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Range {
+    /// The first integer inside.
     pub begin: u64,
+    /// The last integer inside.
     pub end: u64,
 }
 
+/// A set of integers. A clone shares its memory.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ranges(Arc<[Range]>);
 
@@ -28,28 +31,33 @@ impl Ranges {
         Ranges(merged.into())
     }
 
+    /// Returns the ranges in ascending order.
     pub fn as_slice(&self) -> &[Range] {
         &self.0
     }
 
+    /// Iterates over the ranges in ascending order.
     pub fn iter(&self) -> impl Iterator<Item = Range> + '_ {
         self.0.iter().copied()
     }
 
+    /// Returns whether no integer is inside.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// How many integers are inside; saturates.
+    /// Returns the number of integers, or the largest number if there are more.
     pub fn count(&self) -> u64 {
         self.iter().fold(0u64, |sum, range| sum.saturating_add((range.end - range.begin).saturating_add(1)))
     }
 
+    /// Returns whether an integer is inside.
     pub fn contains_value(&self, value: u64) -> bool {
         let after = self.0.partition_point(|range| range.begin <= value);
         after.checked_sub(1).and_then(|i| self.0.get(i)).is_some_and(|range| value <= range.end)
     }
 
+    /// Returns whether all integers of `other` are inside.
     pub fn contains(&self, other: &Ranges) -> bool {
         let mut own = self.iter().peekable();
         other.iter().all(|wanted| {
@@ -58,6 +66,7 @@ impl Ranges {
         })
     }
 
+    /// Returns the integers that are in either.
     pub fn union(&self, other: &Ranges) -> Ranges {
         // Agents tend to have the same ports.
         if self.contains(other) {
@@ -66,6 +75,7 @@ impl Ranges {
         Ranges::new(self.iter().chain(other.iter()))
     }
 
+    /// Returns the integers that are not in `other`.
     pub fn difference(&self, other: &Ranges) -> Ranges {
         let mut left = Vec::with_capacity(self.0.len() + other.0.len());
         let mut cuts = other.iter().peekable();

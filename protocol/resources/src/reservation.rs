@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use ids::Role;
 
+/// How a reservation was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ReservationKind {
     /// Made by the agent's operator with `--resources`.
@@ -12,11 +13,16 @@ pub enum ReservationKind {
     Dynamic,
 }
 
+/// One level of a reservation.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Reservation {
+    /// How it was made.
     pub kind: ReservationKind,
+    /// The role that it is for.
     pub role: Role,
+    /// Who made it.
     pub principal: Option<Arc<str>>,
+    /// What its maker wants to be remembered.
     pub labels: Option<Labels>,
 }
 
@@ -27,12 +33,14 @@ pub struct Labels(Arc<[Label]>);
 type Label = (Box<str>, Option<Box<str>>);
 
 impl Labels {
+    /// Labels from keys and values, in any order.
     pub fn new(labels: impl IntoIterator<Item = (Box<str>, Option<Box<str>>)>) -> Self {
         let mut labels: Vec<_> = labels.into_iter().collect();
         labels.sort_unstable();
         Labels(labels.into())
     }
 
+    /// Iterates over keys and values, sorted.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Option<&str>)> + '_ {
         self.0.iter().map(|(key, value)| (key.as_ref(), value.as_deref()))
     }

@@ -7,6 +7,7 @@ use ids::Role;
 
 use crate::{Disk, Name, Reservation, ReservationKind, Scalar, Value, roles};
 
+/// One entry of a collection: how much of what, and on which terms.
 #[derive(Debug, Clone)]
 pub struct Resource {
     pub(crate) name: Name,
@@ -31,26 +32,32 @@ pub(crate) struct DescriptorDetails {
 }
 
 impl Resource {
+    /// A plain resource: unreserved, not allocated, neither shared nor revocable.
     pub fn new(name: impl Into<Name>, value: Value) -> Self {
         Resource { name: name.into(), value, allocation: None, details: None, copies: 1 }
     }
 
+    /// A plain resource of a scalar amount.
     pub fn scalar(name: impl Into<Name>, amount: Scalar) -> Self {
         Resource::new(name, Value::Scalar(amount))
     }
 
+    /// Returns the name.
     pub fn name(&self) -> &Name {
         &self.name
     }
 
+    /// Returns how much it is.
     pub fn value(&self) -> &Value {
         &self.value
     }
 
+    /// Returns the role that it is allocated to.
     pub fn allocation_role(&self) -> Option<&Role> {
         self.allocation.as_ref()
     }
 
+    /// Returns the reservations from the outermost to the most refined.
     pub fn reservations(&self) -> &[Reservation] {
         self.details.as_ref().map_or(&[], |details| &details.reservations)
     }
@@ -60,18 +67,22 @@ impl Resource {
         self.reservations().last().map(|reservation| &reservation.role)
     }
 
+    /// Returns what it says about its disk.
     pub fn disk(&self) -> Option<&Disk> {
         self.details.as_ref().and_then(|details| details.disk.as_ref())
     }
 
+    /// Returns the resource provider that manages it; `None` for the agent itself.
     pub fn provider_id(&self) -> Option<&str> {
         self.details.as_ref().and_then(|details| details.provider.as_deref())
     }
 
+    /// Returns how many times a shared resource is held; 1 for any other.
     pub fn copies(&self) -> u32 {
         self.copies
     }
 
+    /// Returns whether it may be taken back at any time.
     pub fn is_revocable(&self) -> bool {
         self.details.as_ref().is_some_and(|details| details.revocable)
     }
@@ -81,22 +92,27 @@ impl Resource {
         Resource { copies: 1, ..self.clone() }
     }
 
+    /// Returns whether several tasks may hold it at once.
     pub fn is_shared(&self) -> bool {
         self.details.as_ref().is_some_and(|details| details.shared)
     }
 
+    /// Returns whether it is a persistent volume.
     pub fn is_persistent_volume(&self) -> bool {
         self.disk().is_some_and(|disk| disk.persistence.is_some())
     }
 
+    /// Returns whether it is reserved to nobody.
     pub fn is_unreserved(&self) -> bool {
         self.reservations().is_empty()
     }
 
+    /// Returns whether its innermost reservation was made by a call.
     pub fn is_dynamically_reserved(&self) -> bool {
         self.reservations().last().is_some_and(|reservation| reservation.kind == ReservationKind::Dynamic)
     }
 
+    /// Returns whether it has more than one reservation.
     pub fn has_refined_reservations(&self) -> bool {
         self.reservations().len() > 1
     }
@@ -106,10 +122,12 @@ impl Resource {
         self.reservation_role().is_none_or(|reserved| roles::is_within(role, reserved.as_str()))
     }
 
+    /// Returns whether it is reserved to `subtree` or a role below it.
     pub fn is_reserved_within(&self, subtree: &str) -> bool {
         self.reservation_role().is_some_and(|role| roles::is_within(role.as_str(), subtree))
     }
 
+    /// Returns whether it is allocated to `subtree` or a role below it.
     pub fn is_allocated_within(&self, subtree: &str) -> bool {
         self.allocation.as_ref().is_some_and(|role| roles::is_within(role.as_str(), subtree))
     }
@@ -129,6 +147,7 @@ impl Resource {
         Resource { value: Value::Scalar(amount), ..self.clone() }
     }
 
+    /// Returns whether `other` could be taken from it.
     pub fn contains(&self, other: &Resource) -> bool {
         self.can_subtract(other) && self.value.contains(&other.value) && self.copies >= other.copies
     }

@@ -1,10 +1,24 @@
 //! The syntax of role names and the tree they form: `eng/web` is below `eng`.
+//!
+//! The rules and their texts follow Mesos (`src/common/roles.cpp`), except for the bounds on length and depth, which
+//! Mesos does not have: the master keeps an entry for every level of every role.
+
+/// The longest role name in bytes.
+pub const MAX_LENGTH: usize = 1024;
+
+/// The most levels that a role has: `a/b/c` has three.
+pub const MAX_LEVELS: usize = 32;
 
 /// Why a text is no role name, in Mesos' words.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum InvalidRole {
     #[error("Role names cannot be the empty string")]
     Empty,
+    #[error("Role names cannot be longer than {MAX_LENGTH} bytes: this one has {0}, choose a shorter name")]
+    TooLong(usize),
+    #[error("Roles cannot have more than {MAX_LEVELS} levels: this one has {0}, choose a role with fewer slashes")]
+    TooDeep(usize),
     #[error("Role '{0}' cannot start with a slash")]
     LeadingSlash(String),
     #[error("Role '{0}' cannot end with a slash")]
@@ -19,16 +33,26 @@ pub enum InvalidRole {
     Whitespace(String),
 }
 
+/// The role of resources that are reserved to nobody, and of frameworks that name none.
 pub const ANY: &str = "*";
 
+/// Checks the syntax of a role name.
+///
+/// # Errors
+///
+/// The first rule that is broken.
 pub fn validate(role: &str) -> Result<(), InvalidRole> {
     let name = || role.to_owned();
+    if role.len() > MAX_LENGTH {
+        return Err(InvalidRole::TooLong(role.len()));
+    }
     match role {
         ANY => return Ok(()),
         "" => return Err(InvalidRole::Empty),
         _ if role.starts_with('/') => return Err(InvalidRole::LeadingSlash(name())),
         _ if role.ends_with('/') => return Err(InvalidRole::TrailingSlash(name())),
         _ if role.contains("//") => return Err(InvalidRole::AdjacentSlashes(name())),
+        _ if levels(role) > MAX_LEVELS => return Err(InvalidRole::TooDeep(levels(role))),
         _ => {}
     }
     role.split('/').try_for_each(|component| match component {
@@ -42,6 +66,11 @@ pub fn validate(role: &str) -> Result<(), InvalidRole> {
 /// ASCII whitespace and DEL, which Mesos calls backspace.
 fn is_refused(c: char) -> bool {
     matches!(c, '\t'..='\r' | ' ' | '\x7f')
+}
+
+/// The number of levels of a role: 1 for a top-level role.
+pub fn levels(role: &str) -> usize {
+    role.split('/').count()
 }
 
 /// `role` is strictly below `ancestor`.

@@ -3,15 +3,18 @@
 
 use std::fmt;
 
+/// An amount in thousandths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Scalar(i64);
 
 impl Scalar {
+    /// Nothing.
     pub const ZERO: Scalar = Scalar(0);
 
     /// The largest amount accepted from outside: sums of thousands of them still fit.
     pub const MAX_INPUT: f64 = 1e12;
 
+    /// An amount from its thousandths.
     pub const fn from_thousandths(thousandths: i64) -> Self {
         Scalar(thousandths)
     }
@@ -22,6 +25,7 @@ impl Scalar {
         Scalar((value * 1000.0).round() as i64)
     }
 
+    /// Returns the thousandths.
     pub const fn thousandths(self) -> i64 {
         self.0
     }
@@ -31,14 +35,17 @@ impl Scalar {
         (self.0 / 1000) as f64 + (self.0 % 1000) as f64 / 1000.0
     }
 
+    /// Returns whether it is nothing.
     pub const fn is_zero(self) -> bool {
         self.0 == 0
     }
 
+    /// Adds, and stays at the largest amount when the sum is larger.
     pub fn saturating_add(self, other: Scalar) -> Scalar {
         Scalar(self.0.saturating_add(other.0))
     }
 
+    /// Subtracts; the result may be negative, and stays at the smallest amount when it is smaller.
     pub fn saturating_sub(self, other: Scalar) -> Scalar {
         Scalar(self.0.saturating_sub(other.0))
     }

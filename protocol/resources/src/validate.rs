@@ -14,6 +14,12 @@ use crate::{Error, Scalar, roles};
 /// proportion to their square, and whoever says that he is an agent may list them.
 const MAX_ENTRIES: usize = 4096;
 
+/// Checks each resource of a list.
+///
+/// # Errors
+///
+/// The reason is that of `Resources::validate` in Mesos' `src/common/resources.cpp`, and names the first invalid
+/// resource. More than 4,096 resources are refused, which is not of Mesos.
 pub fn validate_resources(resources: &[v1::Resource]) -> Result<(), Error> {
     if resources.len() > MAX_ENTRIES {
         return Err(Error::TooMany { limit: MAX_ENTRIES });
@@ -24,6 +30,11 @@ pub fn validate_resources(resources: &[v1::Resource]) -> Result<(), Error> {
     })
 }
 
+/// Checks one resource.
+///
+/// # Errors
+///
+/// The reason is Mesos', without the resource's name.
 pub fn validate_resource(resource: &v1::Resource) -> Result<(), Error> {
     if resource.name.is_empty() {
         return Err(Error::EmptyName);
@@ -35,6 +46,9 @@ pub fn validate_resource(resource: &v1::Resource) -> Result<(), Error> {
     } else {
         stack(resource)?;
         both_formats(resource)?;
+    }
+    if let Some(role) = resource.allocation_info.as_ref().and_then(|info| info.role.as_deref()) {
+        roles::validate(role)?;
     }
     shared(resource)
 }

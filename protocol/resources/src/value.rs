@@ -1,15 +1,20 @@
-//! How much of a resource: a scalar, ranges or a set.
+//! The amount of a resource: a scalar, ranges or a set.
 
 use crate::{Ranges, Scalar, Set};
 
+/// The amount of a resource.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Value {
+    /// A number.
     Scalar(Scalar),
+    /// A set of integers.
     Ranges(Ranges),
+    /// A set of texts.
     Set(Set),
 }
 
 impl Value {
+    /// Returns whether it is nothing.
     pub fn is_empty(&self) -> bool {
         match self {
             Value::Scalar(scalar) => scalar.is_zero(),
@@ -18,6 +23,7 @@ impl Value {
         }
     }
 
+    /// Returns the number; `None` for ranges and sets.
     pub fn as_scalar(&self) -> Option<Scalar> {
         match self {
             Value::Scalar(scalar) => Some(*scalar),
@@ -25,7 +31,7 @@ impl Value {
         }
     }
 
-    /// The amount when only the amount counts: items of a set, integers of ranges.
+    /// Returns the amount as a number: the count of integers in ranges, the count of items in a set.
     pub fn quantity(&self) -> Scalar {
         let whole = |n: u64| Scalar::from_thousandths(i64::try_from(n).unwrap_or(i64::MAX).saturating_mul(1000));
         match self {
@@ -43,7 +49,7 @@ impl Value {
         }
     }
 
-    /// False for different kinds.
+    /// Returns whether `other` is contained; values of different kinds are not.
     pub fn contains(&self, other: &Value) -> bool {
         match (self, other) {
             (Value::Scalar(own), Value::Scalar(other)) => other <= own,
@@ -53,7 +59,7 @@ impl Value {
         }
     }
 
-    /// Nothing happens between different kinds.
+    /// Adds a value of the same kind; another kind is ignored.
     pub(crate) fn add(&mut self, other: &Value) {
         match (self, other) {
             (Value::Scalar(own), Value::Scalar(other)) => *own = own.saturating_add(*other),
@@ -63,7 +69,30 @@ impl Value {
         }
     }
 
-    /// What is not there cannot be taken: a scalar may not become negative.
+    /// Adds all of them, in time that grows with what they contain and not with the square of it.
+    pub(crate) fn add_all(&mut self, others: &[Value]) {
+        match (&mut *self, others) {
+            (_, []) => {}
+            (_, [only]) => self.add(only),
+            (Value::Scalar(_), _) => others.iter().for_each(|other| self.add(other)),
+            (Value::Ranges(own), _) => {
+                let added = others.iter().flat_map(|other| match other {
+                    Value::Ranges(ranges) => ranges.as_slice(),
+                    _ => &[],
+                });
+                *own = Ranges::new(own.as_slice().iter().chain(added).copied());
+            }
+            (Value::Set(own), _) => {
+                let sets = others.iter().filter_map(|other| match other {
+                    Value::Set(set) => Some(set),
+                    _ => None,
+                });
+                *own = own.union_all(sets);
+            }
+        }
+    }
+
+    /// Subtracts as far as possible: a scalar does not become negative.
     pub(crate) fn subtract(&mut self, other: &Value) {
         match (self, other) {
             (Value::Scalar(own), Value::Scalar(other)) => *own = own.saturating_sub(*other).max(Scalar::ZERO),

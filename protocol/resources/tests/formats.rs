@@ -236,6 +236,48 @@ fn role_names() {
     }
 }
 
+/// Bounds that Mesos does not have: every level of every role is an entry in tables of the master.
+#[test]
+fn roles_are_bounded() {
+    let check = |role: String, reason: &str| {
+        let found = roles::validate(&role).map_err(|error| error.to_string()).err().unwrap_or_default();
+        assert_eq!(found, reason);
+    };
+    let deep = |levels: usize| vec!["a"; levels].join("/");
+    check(deep(32), "");
+    check(deep(33), "Roles cannot have more than 32 levels: this one has 33, choose a role with fewer slashes");
+    check("a".repeat(1024), "");
+    check("a".repeat(1025), "Role names cannot be longer than 1024 bytes: this one has 1025, choose a shorter name");
+    check(deep(20_000), "Role names cannot be longer than 1024 bytes: this one has 39999, choose a shorter name");
+}
+
+#[test]
+fn allocation_roles_are_roles() {
+    let allocated = |role: &str| {
+        proto("cpus:1").with(|one| {
+            one.allocation_info = Some(messages::v1::resource::AllocationInfo { role: Some(role.to_owned()) });
+        })
+    };
+    assert!(validate_resources(&[allocated("a/b")]).is_ok());
+    assert!(validate_resources(&[allocated("a//b")]).is_err());
+}
+
+/// Adding up many entries gives the same as adding them one by one.
+#[test]
+fn long_lists_are_merged() {
+    let text = |i: usize| match i % 4 {
+        0 => format!("ports:[{0}-{0}]", i),
+        1 => format!("set:{{x{}}}", i % 7),
+        2 => "cpus:0.5".to_owned(),
+        _ => format!("cpus(r{}):1", i % 5),
+    };
+    let each: Vec<Resources> = (0..100).map(|i| Resources::parse(&text(i), "*").unwrap()).collect();
+    let at_once: Resources = each.iter().flat_map(Resources::iter).cloned().collect();
+    let mut one_by_one = Resources::new();
+    each.iter().flat_map(Resources::iter).for_each(|one| one_by_one.add(one.clone()));
+    assert_eq!(at_once, one_by_one);
+}
+
 #[test]
 fn the_role_tree() {
     assert!(roles::is_strict_subrole("a/b", "a") && roles::is_strict_subrole("a/b/c", "a"));

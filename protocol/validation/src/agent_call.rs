@@ -1,16 +1,21 @@
-//! An operator's call to an agent on its own.
+//! Validation of an operator's call to an agent by itself.
 
 use messages::v1::agent::call::{LaunchContainer, Type, attach_container_input};
 use messages::v1::agent::{Call, call};
 use messages::v1::{CommandInfo, ContainerId, ContainerInfo};
 
-use crate::invalid::{present, require};
-use crate::{Invalid, Within, command, container, container_id, resource};
+use crate::error::{present, require};
+use crate::{ValidationError, Within, command, container, container_id, resource};
 
+/// Checks an operator's call to an agent.
+///
+/// # Errors
+///
+/// The reason is that of `agent::validation::operation` in Mesos' `src/slave/validation.cpp`.
 #[allow(deprecated)] // The *_NESTED_CONTAINER calls are deprecated, and still served.
-pub fn validate(call: &Call) -> Result<(), Invalid> {
+pub fn validate(call: &Call) -> Result<(), ValidationError> {
     let Some(kind) = call.r#type.and_then(|number| Type::try_from(number).ok()) else {
-        return Err(Invalid::new("Expecting 'type' to be present"));
+        return Err(ValidationError::new("Expecting 'type' to be present"));
     };
     match kind {
         Type::GetMetrics => present(&call.get_metrics, "get_metrics").map(drop),
@@ -104,17 +109,21 @@ pub fn validate(call: &Call) -> Result<(), Invalid> {
     }
 }
 
-fn validate_id(id: &ContainerId, call: &str) -> Result<(), Invalid> {
+fn validate_id(id: &ContainerId, call: &str) -> Result<(), ValidationError> {
     container_id::validate(id).within(&format!("'{call}.container_id' is invalid"))
 }
 
 /// Nested containers always have a parent to be placed under.
-fn validate_nested(id: &ContainerId, call: &str) -> Result<(), Invalid> {
+fn validate_nested(id: &ContainerId, call: &str) -> Result<(), ValidationError> {
     validate_id(id, call)?;
     present(&id.parent, &format!("{call}.container_id.parent")).map(drop)
 }
 
-fn validate_parts(command: Option<&CommandInfo>, container: Option<&ContainerInfo>, call: &str) -> Result<(), Invalid> {
+fn validate_parts(
+    command: Option<&CommandInfo>,
+    container: Option<&ContainerInfo>,
+    call: &str,
+) -> Result<(), ValidationError> {
     if let Some(command) = command {
         command::validate(command).within(&format!("'{call}.command' is invalid"))?;
     }
@@ -124,11 +133,11 @@ fn validate_parts(command: Option<&CommandInfo>, container: Option<&ContainerInf
     Ok(())
 }
 
-fn validate_attach_input(attach: &call::AttachContainerInput) -> Result<(), Invalid> {
+fn validate_attach_input(attach: &call::AttachContainerInput) -> Result<(), ValidationError> {
     use attach_container_input::Type;
     match attach.r#type.and_then(|number| Type::try_from(number).ok()) {
-        None => Err(Invalid::new("Expecting 'attach_container_input.type' to be present")),
-        Some(Type::Unknown) => Err(Invalid::new("'attach_container_input.type' is unknown")),
+        None => Err(ValidationError::new("Expecting 'attach_container_input.type' to be present")),
+        Some(Type::Unknown) => Err(ValidationError::new("'attach_container_input.type' is unknown")),
         Some(Type::ContainerId) => {
             // An absent id reads as the empty one, which the id rule refuses.
             let id = attach.container_id.as_deref().cloned().unwrap_or_default();
@@ -138,7 +147,7 @@ fn validate_attach_input(attach: &call::AttachContainerInput) -> Result<(), Inva
     }
 }
 
-fn validate_launch(launch: &LaunchContainer) -> Result<(), Invalid> {
+fn validate_launch(launch: &LaunchContainer) -> Result<(), ValidationError> {
     let id = &launch.container_id;
     validate_id(id, "launch_container")?;
     resource::validate_each(&launch.resources).within("Invalid resources")?;
@@ -171,8 +180,8 @@ fn validate_launch(launch: &LaunchContainer) -> Result<(), Invalid> {
     )
 }
 
-/// A standalone container is outside the master's books, so it may use nothing that is in them.
-fn validate_standalone(launch: &LaunchContainer) -> Result<(), Invalid> {
+/// The master does not know of standalone containers, so they may use no reserved, persistent or revocable resources.
+fn validate_standalone(launch: &LaunchContainer) -> Result<(), ValidationError> {
     for resource in &launch.resources {
         require(!resource::is_reserved(resource), "'launch_container.resources' must be unreserved")?;
         require(

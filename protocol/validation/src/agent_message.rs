@@ -1,20 +1,28 @@
-//! What an agent says about itself when it registers or comes back.
+//! Validation of agents that register or reregister.
 
 use std::collections::BTreeSet;
 
 use messages::internal::{RegisterSlaveMessage, ReregisterSlaveMessage};
 use messages::v1::{AgentInfo, ExecutorInfo, Task, TaskState};
 
-use crate::{Invalid, Within, executor, framework, ids, resource};
+use crate::{ValidationError, Within, executor, framework, ids, resource};
 
-/// A registering agent. An agent always checkpoints (the flag to turn it off is gone
-/// since 1.x), so checkpointed resources need no further permission.
-pub fn validate_register(message: &RegisterSlaveMessage) -> Result<(), Invalid> {
+/// Checks an agent that registers. Agents always checkpoint since Mesos 1.0, so checkpointed resources are allowed.
+///
+/// # Errors
+///
+/// The reason is that of Mesos' `src/master/validation.cpp`.
+pub fn validate_register(message: &RegisterSlaveMessage) -> Result<(), ValidationError> {
     validate_info(&message.slave)?;
     resource::validate_each(&message.checkpointed_resources)
 }
 
-pub fn validate_reregister(message: &ReregisterSlaveMessage) -> Result<(), Invalid> {
+/// Checks what a returning agent says about itself, its frameworks, executors and tasks.
+///
+/// # Errors
+///
+/// The reason is that of Mesos' `src/master/validation.cpp`; the master answers it with a shutdown of the agent.
+pub fn validate_reregister(message: &ReregisterSlaveMessage) -> Result<(), ValidationError> {
     validate_info(&message.slave)?;
     resource::validate_each(&message.checkpointed_resources)?;
 
@@ -23,7 +31,7 @@ pub fn validate_reregister(message: &ReregisterSlaveMessage) -> Result<(), Inval
         framework::validate(info)?;
         let id = info.id.as_ref().map_or("", |id| &id.value);
         if !frameworks.insert(id) {
-            return Err(Invalid::new(format!("Framework has a duplicate FrameworkID: '{id}'")));
+            return Err(ValidationError::new(format!("Framework has a duplicate FrameworkID: '{id}'")));
         }
     }
     let mut executors = BTreeSet::new();
@@ -36,7 +44,7 @@ pub fn validate_reregister(message: &ReregisterSlaveMessage) -> Result<(), Inval
     Ok(())
 }
 
-fn validate_info(agent: &AgentInfo) -> Result<(), Invalid> {
+fn validate_info(agent: &AgentInfo) -> Result<(), ValidationError> {
     if let Some(id) = &agent.id {
         ids::validate(&id.value)?;
     }
@@ -48,16 +56,16 @@ fn validate_executor<'a>(
     info: &'a ExecutorInfo,
     frameworks: &BTreeSet<&str>,
     executors: &mut BTreeSet<(&'a str, &'a str)>,
-) -> Result<(), Invalid> {
+) -> Result<(), ValidationError> {
     executor::validate(info)?;
     resource::validate_each(&info.resources)?;
     let framework = info.framework_id.as_ref().map_or("", |id| &id.value);
     if !frameworks.contains(framework) {
-        return Err(Invalid::new(format!("Executor has an invalid FrameworkID '{framework}'")));
+        return Err(ValidationError::new(format!("Executor has an invalid FrameworkID '{framework}'")));
     }
     let id = info.executor_id.value.as_str();
     if !executors.insert((framework, id)) {
-        return Err(Invalid::new(format!("Framework '{framework}' has a duplicate ExecutorID '{id}'")));
+        return Err(ValidationError::new(format!("Framework '{framework}' has a duplicate ExecutorID '{id}'")));
     }
     Ok(())
 }
@@ -67,20 +75,20 @@ fn validate_task(
     agent: &AgentInfo,
     frameworks: &BTreeSet<&str>,
     executors: &BTreeSet<(&str, &str)>,
-) -> Result<(), Invalid> {
+) -> Result<(), ValidationError> {
     ids::validate(&task.task_id.value).within("Task has an invalid TaskID")?;
     if agent.id.as_ref() != Some(&task.agent_id) {
-        return Err(Invalid::new(format!("Task has an invalid SlaveID '{}'", task.agent_id.value)));
+        return Err(ValidationError::new(format!("Task has an invalid SlaveID '{}'", task.agent_id.value)));
     }
     let framework = task.framework_id.value.as_str();
     if !frameworks.contains(framework) {
-        return Err(Invalid::new(format!("Task has an invalid FrameworkID '{framework}'")));
+        return Err(ValidationError::new(format!("Task has an invalid FrameworkID '{framework}'")));
     }
     // A command task names no executor, and an executor that ended is not reported.
     if let Some(id) = task.executor_id.as_ref().filter(|_| task.state() == TaskState::TaskRunning)
         && !executors.contains(&(framework, id.value.as_str()))
     {
-        return Err(Invalid::new(format!("Task has an invalid ExecutorID '{}'", id.value)));
+        return Err(ValidationError::new(format!("Task has an invalid ExecutorID '{}'", id.value)));
     }
     resource::validate_each(&task.resources).within("Task uses invalid resources")
 }

@@ -2,18 +2,22 @@
 
 use messages::v1::{self, environment::variable, secret};
 
-use crate::invalid::require;
-use crate::{Invalid, Within};
+use crate::error::require;
+use crate::{ValidationError, Within};
 
-/// Mesos checks nothing of a command but its environment.
-pub fn validate(command: &v1::CommandInfo) -> Result<(), Invalid> {
+/// Checks the environment of a command; Mesos checks nothing else of it.
+///
+/// # Errors
+///
+/// The reason is that of `validateEnvironment` in Mesos' `src/common/validation.cpp`, for the first invalid variable.
+pub fn validate(command: &v1::CommandInfo) -> Result<(), ValidationError> {
     let mut variables = command.environment.iter().flat_map(|environment| &environment.variables);
     variables.try_for_each(validate_variable)
 }
 
-fn validate_variable(variable: &v1::environment::Variable) -> Result<(), Invalid> {
+fn validate_variable(variable: &v1::environment::Variable) -> Result<(), ValidationError> {
     let name = &variable.name;
-    let refuse = |reason: &str| Err(Invalid::new(format!("Environment variable '{name}' {reason}")));
+    let refuse = |reason: &str| Err(ValidationError::new(format!("Environment variable '{name}' {reason}")));
     match variable.r#type() {
         variable::Type::Secret => {
             let Some(secret) = &variable.secret else {
@@ -31,20 +35,24 @@ fn validate_variable(variable: &v1::environment::Variable) -> Result<(), Invalid
         variable::Type::Value if variable.value.is_none() => refuse("of type 'VALUE' must have a value set"),
         variable::Type::Value if variable.secret.is_some() => refuse("of type 'VALUE' must not have a secret set"),
         variable::Type::Value => Ok(()),
-        variable::Type::Unknown => Err(Invalid::new("Environment variable of type 'UNKNOWN' is not allowed")),
+        variable::Type::Unknown => Err(ValidationError::new("Environment variable of type 'UNKNOWN' is not allowed")),
     }
 }
 
-/// The type and the field that is set must agree; a secret of unknown type passes.
-pub fn validate_secret(secret: &v1::Secret) -> Result<(), Invalid> {
+/// Checks that the type of a secret and the field that is set agree. A secret of an unknown type passes.
+///
+/// # Errors
+///
+/// The reason is that of `validateSecret` in Mesos' `src/common/validation.cpp`.
+pub fn validate_secret(secret: &v1::Secret) -> Result<(), ValidationError> {
     match secret.r#type() {
         secret::Type::Reference => {
             let Some(reference) = &secret.reference else {
-                return Err(Invalid::new("Secret of type REFERENCE must have the 'reference' field set"));
+                return Err(ValidationError::new("Secret of type REFERENCE must have the 'reference' field set"));
             };
             if secret.value.is_some() {
                 let name = &reference.name;
-                return Err(Invalid::new(format!(
+                return Err(ValidationError::new(format!(
                     "Secret '{name}' of type REFERENCE must not have the 'value' field set"
                 )));
             }

@@ -2,10 +2,15 @@
 
 use messages::v1::{self, container_info, volume::source};
 
-use crate::invalid::require;
-use crate::{Invalid, Within};
+use crate::error::require;
+use crate::{ValidationError, Within};
 
-pub fn validate(container: &v1::ContainerInfo) -> Result<(), Invalid> {
+/// Checks the description of a container and its volumes.
+///
+/// # Errors
+///
+/// The reason is that of `validateContainerInfo` in Mesos' `src/common/validation.cpp`.
+pub fn validate(container: &v1::ContainerInfo) -> Result<(), ValidationError> {
     // Mesos only logs when the typed part of the union belongs to another type.
     for volume in &container.volumes {
         validate_volume(volume).within("Invalid volume")?;
@@ -14,14 +19,19 @@ pub fn validate(container: &v1::ContainerInfo) -> Result<(), Invalid> {
         return Ok(());
     }
     let Some(docker) = &container.docker else {
-        return Err(Invalid::new("DockerInfo 'docker' is not set for DOCKER typed ContainerInfo"));
+        return Err(ValidationError::new("DockerInfo 'docker' is not set for DOCKER typed ContainerInfo"));
     };
     // The containerizer finds its containers again by the name it gives them (MESOS-8497).
     let names_itself = docker.parameters.iter().any(|parameter| parameter.key == "name");
     require(!names_itself, "Parameter in DockerInfo must not be 'name'")
 }
 
-pub fn validate_volume(volume: &v1::Volume) -> Result<(), Invalid> {
+/// Checks one volume: it has exactly one origin, and that origin is complete.
+///
+/// # Errors
+///
+/// The reason is that of `validateVolume` in Mesos' `src/common/validation.cpp`.
+pub fn validate_volume(volume: &v1::Volume) -> Result<(), ValidationError> {
     let origins = [volume.host_path.is_some(), volume.image.is_some(), volume.source.is_some()];
     require(
         origins.iter().filter(|set| **set).count() == 1,
@@ -30,7 +40,7 @@ pub fn validate_volume(volume: &v1::Volume) -> Result<(), Invalid> {
     volume.source.as_deref().map_or(Ok(()), validate_source)
 }
 
-fn validate_source(source: &v1::volume::Source) -> Result<(), Invalid> {
+fn validate_source(source: &v1::volume::Source) -> Result<(), ValidationError> {
     match source.r#type() {
         source::Type::DockerVolume => {
             require(source.docker_volume.is_some(), "'source.docker_volume' is not set for DOCKER_VOLUME volume")
@@ -43,13 +53,13 @@ fn validate_source(source: &v1::volume::Source) -> Result<(), Invalid> {
         }
         source::Type::Secret => require(source.secret.is_some(), "'source.secret' is not set for SECRET volume"),
         source::Type::CsiVolume => match &source.csi_volume {
-            None => Err(Invalid::new("'source.csi_volume' is not set for CSI volume")),
+            None => Err(ValidationError::new("'source.csi_volume' is not set for CSI volume")),
             Some(csi) => require(
                 csi.static_provisioning.is_some(),
                 "'source.csi_volume.static_provisioning' is not set for CSI volume",
             ),
         },
-        source::Type::Unknown => Err(Invalid::new("'source.type' is unknown")),
+        source::Type::Unknown => Err(ValidationError::new("'source.type' is unknown")),
     }
 }
 

@@ -1,13 +1,20 @@
-//! An `ExecutorInfo`, on its own and beside the one that already runs.
+//! Validation of an `ExecutorInfo`, by itself and against the one that runs already.
+
+use std::collections::BTreeSet;
 
 use messages::v1::{self, ExecutorInfo, container_info, executor_info};
+use prost::Message as _;
 use resources::Resources;
 
-use crate::invalid::require;
-use crate::{Invalid, Within, command, container, ids, resource};
+use crate::error::require;
+use crate::{ValidationError, Within, command, container, ids, resource};
 
-/// All checks that need nothing but the message.
-pub fn validate(executor: &ExecutorInfo) -> Result<(), Invalid> {
+/// Checks an `ExecutorInfo` by itself.
+///
+/// # Errors
+///
+/// The reason is that of `executor::internal::validate` in Mesos' `src/master/validation.cpp`.
+pub fn validate(executor: &ExecutorInfo) -> Result<(), ValidationError> {
     validate_type(executor)?;
     ids::validate(&executor.executor_id.value)?;
     require(
@@ -23,7 +30,7 @@ pub fn validate(executor: &ExecutorInfo) -> Result<(), Invalid> {
     Ok(())
 }
 
-fn validate_type(executor: &ExecutorInfo) -> Result<(), Invalid> {
+fn validate_type(executor: &ExecutorInfo) -> Result<(), ValidationError> {
     match executor.r#type() {
         executor_info::Type::Default => {
             require(executor.command.is_none(), "'ExecutorInfo.command' must not be set for 'DEFAULT' executor")?;
@@ -50,28 +57,28 @@ pub(crate) fn validate_launch(
     executor: &ExecutorInfo,
     framework_id: &str,
     running: Option<&ExecutorInfo>,
-) -> Result<(), Invalid> {
+) -> Result<(), ValidationError> {
     validate(executor)?;
     validate_framework_id(executor, framework_id)?;
     validate_resources(executor)?;
     match running {
-        Some(running) if !same(executor, running) => Err(Invalid::new(incompatible(running, executor))),
+        Some(running) if !same(executor, running) => Err(ValidationError::new(incompatible(running, executor))),
         _ => Ok(()),
     }
 }
 
 /// The master fills the id in for LAUNCH; in LAUNCH_GROUP the scheduler must.
-fn validate_framework_id(executor: &ExecutorInfo, expected: &str) -> Result<(), Invalid> {
+fn validate_framework_id(executor: &ExecutorInfo, expected: &str) -> Result<(), ValidationError> {
     match executor.framework_id.as_ref().map(|id| id.value.as_str()) {
-        None => Err(Invalid::new("'ExecutorInfo.framework_id' must be set")),
-        Some(actual) if actual != expected => Err(Invalid::new(format!(
+        None => Err(ValidationError::new("'ExecutorInfo.framework_id' must be set")),
+        Some(actual) if actual != expected => Err(ValidationError::new(format!(
             "ExecutorInfo has an invalid FrameworkID (Actual: {actual} vs Expected: {expected})"
         ))),
         Some(_) => Ok(()),
     }
 }
 
-fn validate_resources(executor: &ExecutorInfo) -> Result<(), Invalid> {
+fn validate_resources(executor: &ExecutorInfo) -> Result<(), ValidationError> {
     let resources = &executor.resources;
     resource::validate(resources).within("Executor uses invalid resources")?;
     resource::validate_unique_persistence(resources).within("Executor uses duplicate persistence ID")?;
@@ -107,8 +114,8 @@ fn differences(a: &ExecutorInfo, b: &ExecutorInfo) -> Vec<&'static str> {
     fields.into_iter().filter(|(_, same)| !same).map(|(name, _)| name).collect()
 }
 
-/// Equality as Mesos defines it: the order of URIs, variables, volumes and labels does
-/// not matter, and fields Mesos does not compare (such as the grace period) are free.
+/// Returns whether two executors are equal as Mesos defines it: the order of URIs, variables, volumes and labels does
+/// not matter, and fields that Mesos does not compare, such as the grace period, may differ.
 pub fn same(a: &ExecutorInfo, b: &ExecutorInfo) -> bool {
     differences(a, b).is_empty()
 }
@@ -117,19 +124,16 @@ pub fn same(a: &ExecutorInfo, b: &ExecutorInfo) -> bool {
 fn same_command(a: Option<&v1::CommandInfo>, b: Option<&v1::CommandInfo>) -> bool {
     let empty = v1::CommandInfo::default();
     let (a, b) = (a.unwrap_or(&empty), b.unwrap_or(&empty));
-    let same_uri = |a: &v1::command_info::Uri, b: &v1::command_info::Uri| {
-        // `cache` says how to fetch, not what.
-        a.value == b.value
-            && a.executable() == b.executable()
-            && a.extract() == b.extract()
-            && a.output_file() == b.output_file()
+    // `cache` says how to fetch, not what.
+    let uris = |command: &v1::CommandInfo| {
+        set(&command.uris, |uri| (uri.value.clone(), uri.executable(), uri.extract(), uri.output_file().to_owned()))
     };
     let variables = |command: &v1::CommandInfo| {
-        command.environment.as_ref().map(|environment| environment.variables.clone()).unwrap_or_default()
+        set(command.environment.iter().flat_map(|environment| &environment.variables), |one| one.encode_to_vec())
     };
-    same_unordered(&a.uris, &b.uris, same_uri)
+    uris(a) == uris(b)
         && a.arguments == b.arguments
-        && same_unordered(&variables(a), &variables(b), |a, b| a == b)
+        && variables(a) == variables(b)
         && a.value() == b.value()
         && a.user() == b.user()
         && a.shell() == b.shell()
@@ -138,31 +142,33 @@ fn same_command(a: Option<&v1::CommandInfo>, b: Option<&v1::CommandInfo>) -> boo
 fn same_container(a: Option<&v1::ContainerInfo>, b: Option<&v1::ContainerInfo>) -> bool {
     let empty = v1::ContainerInfo::default();
     let (a, b) = (a.unwrap_or(&empty), b.unwrap_or(&empty));
-    let same_volume = |a: &v1::Volume, b: &v1::Volume| {
-        a.container_path == b.container_path && a.host_path() == b.host_path() && a.mode == b.mode
+    let volumes = |container: &v1::ContainerInfo| {
+        set(&container.volumes, |one| (one.container_path.clone(), one.host_path().to_owned(), one.mode))
     };
-    same_unordered(&a.volumes, &b.volumes, same_volume)
-        && a.r#type == b.r#type
-        && a.hostname() == b.hostname()
-        && a.docker == b.docker
+    volumes(a) == volumes(b) && a.r#type == b.r#type && a.hostname() == b.hostname() && a.docker == b.docker
 }
 
 fn same_discovery(a: Option<&v1::DiscoveryInfo>, b: Option<&v1::DiscoveryInfo>) -> bool {
     let empty = v1::DiscoveryInfo::default();
     let (a, b) = (a.unwrap_or(&empty), b.unwrap_or(&empty));
-    let ports = |info: &v1::DiscoveryInfo| info.ports.as_ref().map(|ports| ports.ports.clone()).unwrap_or_default();
-    let labels =
-        |info: &v1::DiscoveryInfo| info.labels.as_ref().map(|labels| labels.labels.clone()).unwrap_or_default();
+    let ports =
+        |info: &v1::DiscoveryInfo| set(info.ports.iter().flat_map(|ports| &ports.ports), |port| port.encode_to_vec());
+    let labels = |info: &v1::DiscoveryInfo| {
+        set(info.labels.iter().flat_map(|labels| &labels.labels), |label| label.encode_to_vec())
+    };
     a.visibility() == b.visibility()
         && a.name() == b.name()
         && a.environment() == b.environment()
         && a.location() == b.location()
         && a.version() == b.version()
-        && same_unordered(&ports(a), &ports(b), |a, b| a == b)
-        && same_unordered(&labels(a), &labels(b), |a, b| a == b)
+        && ports(a) == ports(b)
+        && labels(a) == labels(b)
 }
 
-/// Every element of one side has an equal one on the other, and there are as many.
-fn same_unordered<T>(a: &[T], b: &[T], same: impl Fn(&T, &T) -> bool) -> bool {
-    a.len() == b.len() && a.iter().all(|left| b.iter().any(|right| same(left, right)))
+/// The different elements of a list and how many elements there are. Mesos asks whether every element of one list has
+/// an equal one in the other and whether the lists are of the same length.
+fn set<'a, T: 'a, K: Ord>(list: impl IntoIterator<Item = &'a T>, key: impl Fn(&T) -> K) -> (usize, BTreeSet<K>) {
+    let mut count = 0;
+    let keys = list.into_iter().inspect(|_| count += 1).map(key).collect();
+    (count, keys)
 }

@@ -1,14 +1,19 @@
-//! An executor's call on its own, before any state is looked at.
+//! Validation of an executor's call by itself.
 
 use messages::v1::executor::{Call, call::Type};
 use messages::v1::{TaskState, TaskStatus, task_status::Source};
 
-use crate::invalid::present;
-use crate::{Invalid, check, ids};
+use crate::error::present;
+use crate::{ValidationError, check, ids};
 
-pub fn validate(call: &Call) -> Result<(), Invalid> {
+/// Checks an executor's call.
+///
+/// # Errors
+///
+/// The reason is that of `executor::call::validate` in Mesos' `src/common/validation.cpp`.
+pub fn validate(call: &Call) -> Result<(), ValidationError> {
     let Some(kind) = call.r#type.and_then(|number| Type::try_from(number).ok()) else {
-        return Err(Invalid::new("Expecting 'type' to be present"));
+        return Err(ValidationError::new("Expecting 'type' to be present"));
     };
     match kind {
         Type::Subscribe => present(&call.subscribe, "subscribe").map(drop),
@@ -18,24 +23,24 @@ pub fn validate(call: &Call) -> Result<(), Invalid> {
     }
 }
 
-fn validate_update(call: &Call, status: &TaskStatus) -> Result<(), Invalid> {
+fn validate_update(call: &Call, status: &TaskStatus) -> Result<(), ValidationError> {
     let (executor, framework) = (&call.executor_id.value, &call.framework_id.value);
     ids::validate_uuid(present(&status.uuid, "uuid")?)?;
     if let Some(other) = status.executor_id.as_ref().filter(|id| **id != call.executor_id) {
         let other = &other.value;
-        return Err(Invalid::new(format!(
+        return Err(ValidationError::new(format!(
             "ExecutorID in Call: {executor} does not match ExecutorID in TaskStatus: {other}"
         )));
     }
     if status.source() != Source::Executor {
-        return Err(Invalid::new(format!(
+        return Err(ValidationError::new(format!(
             "Received Call from executor {executor} of framework {framework} with invalid source, \
              expecting 'SOURCE_EXECUTOR'"
         )));
     }
     // Only the master and the agent may say that a task is staging.
     if status.state() == TaskState::TaskStaging {
-        return Err(Invalid::new(format!(
+        return Err(ValidationError::new(format!(
             "Received TASK_STAGING from executor {executor} of framework {framework} which is not allowed"
         )));
     }

@@ -1,25 +1,58 @@
-//! What a framework says about itself when it subscribes or is updated.
+//! Validation of a framework that subscribes or is updated.
 
 use std::collections::BTreeSet;
 
 use messages::v1::scheduler::OfferConstraints;
 use messages::v1::{FrameworkInfo, OfferFilters, framework_info::capability};
 
-use crate::{Invalid, Within, ids};
+use prost::Message as _;
+use resources::roles;
 
-/// All checks of a `FrameworkInfo` on its own.
-pub fn validate(info: &FrameworkInfo) -> Result<(), Invalid> {
+use crate::{ValidationError, Within, ids};
+
+/// The most roles that a framework names, counted with the roles above each: the master keeps an entry for each.
+pub const MAX_ROLES: usize = 4096;
+
+/// The largest `FrameworkInfo` in encoded bytes. Every message that launches a task carries it.
+pub const MAX_SIZE: usize = 128 << 10;
+
+/// Checks a `FrameworkInfo` by itself.
+///
+/// # Errors
+///
+/// The reason is that of `framework::validate` in Mesos' `src/master/validation.cpp`; the bounds on its size and on
+/// the number of roles are not of Mesos.
+pub fn validate(info: &FrameworkInfo) -> Result<(), ValidationError> {
+    validate_size(info)?;
     validate_roles(info)?;
     validate_id(info)?;
     validate_offer_filters(info)?;
     validate_failover_timeout(info)
 }
 
+fn validate_size(info: &FrameworkInfo) -> Result<(), ValidationError> {
+    let levels: usize = info.roles.iter().map(|role| roles::levels(role)).sum();
+    if levels > MAX_ROLES {
+        return Err(ValidationError::new(format!(
+            "'FrameworkInfo.roles' names {levels} roles, counted with the roles above each, and may name {MAX_ROLES}: \
+             subscribe several frameworks"
+        )));
+    }
+    let size = info.encoded_len();
+    if size > MAX_SIZE {
+        return Err(ValidationError::new(format!(
+            "'FrameworkInfo' has {size} bytes and may have {MAX_SIZE}: shorten its labels, offer filters and roles"
+        )));
+    }
+    Ok(())
+}
+
+/// Returns whether a framework has a capability.
 pub fn has_capability(info: &FrameworkInfo, wanted: capability::Type) -> bool {
     info.capabilities.iter().any(|capability| capability.r#type() == wanted)
 }
 
-/// The roles a framework is in: `roles` if it is MULTI_ROLE, else the one `role`.
+/// Returns the roles of a framework: `roles` if it is MULTI_ROLE, else `role`.
 #[allow(deprecated)] // `role` is what frameworks without MULTI_ROLE have.
 pub fn roles(info: &FrameworkInfo) -> BTreeSet<String> {
     if has_capability(info, capability::Type::MultiRole) {
@@ -29,47 +62,66 @@ pub fn roles(info: &FrameworkInfo) -> BTreeSet<String> {
     }
 }
 
+/// Checks the syntax of the roles of a framework and that `role` and `roles` fit its capabilities.
+///
+/// # Errors
+///
+/// The reason is that of `framework::validateRoles` in Mesos' `src/master/validation.cpp`.
 #[allow(deprecated)]
-pub fn validate_roles(info: &FrameworkInfo) -> Result<(), Invalid> {
+pub fn validate_roles(info: &FrameworkInfo) -> Result<(), ValidationError> {
     if !has_capability(info, capability::Type::MultiRole) {
         if !info.roles.is_empty() {
-            return Err(Invalid::new(
+            return Err(ValidationError::new(
                 "'FrameworkInfo.roles' must not be set when the framework is not MULTI_ROLE capable",
             ));
         }
-        return resources::roles::validate(info.role()).within("'FrameworkInfo.role' is not a valid role");
+        return roles::validate(info.role()).within("'FrameworkInfo.role' is not a valid role");
     }
     if info.role.is_some() {
-        return Err(Invalid::new("'FrameworkInfo.role' must not be set when the framework is MULTI_ROLE capable"));
+        return Err(ValidationError::new(
+            "'FrameworkInfo.role' must not be set when the framework is MULTI_ROLE capable",
+        ));
     }
     let mut seen = BTreeSet::new();
     let repeated: BTreeSet<&str> = info.roles.iter().map(String::as_str).filter(|role| !seen.insert(*role)).collect();
     if !repeated.is_empty() {
-        return Err(Invalid::new(format!("'FrameworkInfo.roles' contains duplicate items: {}", braced(repeated))));
+        return Err(ValidationError::new(format!(
+            "'FrameworkInfo.roles' contains duplicate items: {}",
+            braced(repeated)
+        )));
     }
     for role in &info.roles {
-        resources::roles::validate(role).within("'FrameworkInfo.roles' contains invalid role")?;
+        roles::validate(role).within("'FrameworkInfo.roles' contains invalid role")?;
     }
     Ok(())
 }
 
-/// An unset or empty id asks for a new one.
-pub fn validate_id(info: &FrameworkInfo) -> Result<(), Invalid> {
+/// Checks the id of a framework; an unset or empty id asks for a new one.
+///
+/// # Errors
+///
+/// The id breaks the rules of [`ids::validate`].
+pub fn validate_id(info: &FrameworkInfo) -> Result<(), ValidationError> {
     match &info.id {
         Some(id) if !id.value.is_empty() => ids::validate(&id.value),
         _ => Ok(()),
     }
 }
 
-pub fn validate_offer_filters(info: &FrameworkInfo) -> Result<(), Invalid> {
+/// Checks the offer filters: every minimum names at least one valid quantity.
+///
+/// # Errors
+///
+/// The reason is Mesos'.
+pub fn validate_offer_filters(info: &FrameworkInfo) -> Result<(), ValidationError> {
     info.offer_filters.values().try_for_each(validate_offer_filter)
 }
 
-fn validate_offer_filter(filters: &OfferFilters) -> Result<(), Invalid> {
+fn validate_offer_filter(filters: &OfferFilters) -> Result<(), ValidationError> {
     let Some(minimum) = &filters.min_allocatable_resources else { return Ok(()) };
     for quantities in &minimum.quantities {
         if quantities.quantities.is_empty() {
-            return Err(Invalid::new("Resource quantities must contain at least one quantity"));
+            return Err(ValidationError::new("Resource quantities must contain at least one quantity"));
         }
         for (name, quantity) in &quantities.quantities {
             validate_scalar(quantity.value).within(&format!("Invalid resource quantity for '{name}'"))?;
@@ -78,43 +130,55 @@ fn validate_offer_filter(filters: &OfferFilters) -> Result<(), Invalid> {
     Ok(())
 }
 
-/// A number somebody typed as a quantity: zero or a normal positive one.
-pub fn validate_scalar(value: f64) -> Result<(), Invalid> {
+/// Checks a quantity: zero or a normal positive number.
+///
+/// # Errors
+///
+/// The reason is Mesos'.
+pub fn validate_scalar(value: f64) -> Result<(), ValidationError> {
     use std::num::FpCategory;
     match value.classify() {
-        FpCategory::Infinite => Err(Invalid::new("Infinite values not supported")),
-        FpCategory::Nan => Err(Invalid::new("NaN not supported")),
-        FpCategory::Subnormal => Err(Invalid::new("Subnormal values not supported")),
-        FpCategory::Normal if value < 0.0 => Err(Invalid::new("Negative values not supported")),
+        FpCategory::Infinite => Err(ValidationError::new("Infinite values not supported")),
+        FpCategory::Nan => Err(ValidationError::new("NaN not supported")),
+        FpCategory::Subnormal => Err(ValidationError::new("Subnormal values not supported")),
+        FpCategory::Normal if value < 0.0 => Err(ValidationError::new("Negative values not supported")),
         FpCategory::Zero | FpCategory::Normal => Ok(()),
     }
 }
 
-/// It becomes a count of nanoseconds in 64 bits. NaN passes in Mesos, where every
-/// comparison with it is false; here it is refused, since no timer can be set for it.
-pub fn validate_failover_timeout(info: &FrameworkInfo) -> Result<(), Invalid> {
+/// Checks that the failover timeout is a number of nanoseconds of 64 bits. NaN is refused, since no timer can be set
+/// for it; Mesos accepts it.
+///
+/// # Errors
+///
+/// The reason is Mesos'.
+pub fn validate_failover_timeout(info: &FrameworkInfo) -> Result<(), ValidationError> {
     let seconds = info.failover_timeout();
     let nanoseconds = seconds * 1e9;
     if nanoseconds >= i64::MIN as f64 && nanoseconds <= i64::MAX as f64 {
         return Ok(());
     }
-    Err(Invalid::new(format!("The framework failover_timeout ({}) is invalid", crate::text::double(seconds))))
+    Err(ValidationError::new(format!("The framework failover_timeout ({}) is invalid", crate::text::double(seconds))))
 }
 
-/// What may not change in an UPDATE_FRAMEWORK.
-pub fn validate_update(old: &FrameworkInfo, new: &FrameworkInfo) -> Result<(), Invalid> {
-    // The old principal is not told to somebody who may not be it.
+/// Checks that an UPDATE_FRAMEWORK leaves principal, user and checkpointing as they are.
+///
+/// # Errors
+///
+/// The reason is Mesos'.
+pub fn validate_update(old: &FrameworkInfo, new: &FrameworkInfo) -> Result<(), ValidationError> {
+    // The reason does not name the old principal, since the caller may be another one.
     if old.principal != new.principal {
-        return Err(Invalid::new("Changing framework's principal is not allowed."));
+        return Err(ValidationError::new("Changing framework's principal is not allowed."));
     }
     if old.user != new.user {
-        return Err(Invalid::new(format!(
+        return Err(ValidationError::new(format!(
             "Updating 'FrameworkInfo.user' is unsupported; attempted to update from '{}' to '{}'",
             old.user, new.user
         )));
     }
     if old.checkpoint() != new.checkpoint() {
-        return Err(Invalid::new(format!(
+        return Err(ValidationError::new(format!(
             "Updating 'FrameworkInfo.checkpoint' is unsupported; attempted to update from '{}' to '{}'",
             old.checkpoint(),
             new.checkpoint()
@@ -123,9 +187,13 @@ pub fn validate_update(old: &FrameworkInfo, new: &FrameworkInfo) -> Result<(), I
     Ok(())
 }
 
-/// SUBSCRIBE keeps what cannot change instead of refusing (MESOS-703); the principal
-/// must still be the same.
-pub fn validate_resubscribe(old: &FrameworkInfo, new: &mut FrameworkInfo) -> Result<(), Invalid> {
+/// Keeps the user and the checkpointing of a framework that subscribes again, instead of refusing another value
+/// (MESOS-703).
+///
+/// # Errors
+///
+/// The principal has changed.
+pub fn validate_resubscribe(old: &FrameworkInfo, new: &mut FrameworkInfo) -> Result<(), ValidationError> {
     new.user.clone_from(&old.user);
     if new.checkpoint() != old.checkpoint() {
         new.checkpoint = old.checkpoint;
@@ -133,20 +201,35 @@ pub fn validate_resubscribe(old: &FrameworkInfo, new: &mut FrameworkInfo) -> Res
     validate_update(old, new)
 }
 
-pub fn validate_suppressed_roles(roles: &BTreeSet<String>, suppressed: &BTreeSet<String>) -> Result<(), Invalid> {
+/// Checks that suppressed roles are among the roles of the framework.
+///
+/// # Errors
+///
+/// The reason names the first role that is not.
+pub fn validate_suppressed_roles(
+    roles: &BTreeSet<String>,
+    suppressed: &BTreeSet<String>,
+) -> Result<(), ValidationError> {
     match suppressed.difference(roles).next() {
-        Some(role) => Err(Invalid::new(format!("Suppressed role '{role}' is not contained in the list of roles"))),
+        Some(role) => {
+            Err(ValidationError::new(format!("Suppressed role '{role}' is not contained in the list of roles")))
+        }
         None => Ok(()),
     }
 }
 
-/// The missing space is Mesos'.
+/// Checks that the roles of offer constraints are among the roles of the framework. The missing space in the reason
+/// is Mesos'.
+///
+/// # Errors
+///
+/// The reason names the first role that is not.
 pub fn validate_offer_constraints_roles(
     roles: &BTreeSet<String>,
     constraints: &OfferConstraints,
-) -> Result<(), Invalid> {
+) -> Result<(), ValidationError> {
     match constraints.role_constraints.keys().find(|role| !roles.contains(*role)) {
-        Some(role) => Err(Invalid::new(format!(
+        Some(role) => Err(ValidationError::new(format!(
             "Offer constraints specify `role_constraints` for a role '{role}'not contained in the set of roles"
         ))),
         None => Ok(()),

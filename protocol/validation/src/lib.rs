@@ -1,7 +1,8 @@
-//! Whether a message makes sense: Mesos' checks, in Mesos' order, with Mesos' reasons. Pure.
+//! Validation of messages: the checks of Mesos, in the order of Mesos, with the texts of Mesos. The crate does no I/O.
 //!
-//! Missing `required` fields never reach this crate: `wire::decode` refuses them
-//! first, as Mesos' "Not initialized" does.
+//! Messages without their `required` fields do not reach this crate, since `wire::decode` refuses them.
+
+#![warn(missing_docs)]
 
 pub mod agent_call;
 pub mod agent_message;
@@ -9,18 +10,20 @@ pub mod check;
 pub mod command;
 pub mod container;
 pub mod container_id;
+mod error;
 pub mod executor;
 pub mod executor_call;
 pub mod framework;
 pub mod ids;
-mod invalid;
 pub mod master_call;
 pub mod offer;
 pub mod operation;
 pub mod quota;
 pub mod resource;
 pub mod scheduler_call;
+pub mod supported;
+mod supported_fields;
 pub mod task;
 mod text;
 
-pub use invalid::{Invalid, Within};
+pub use error::{ValidationError, Within};

@@ -1,18 +1,23 @@
-//! An operator's call to the master on its own.
+//! Validation of an operator's call to the master by itself.
 
 use messages::v1::master::{Call, call::Type};
 
-use crate::invalid::{present, require};
-use crate::{Invalid, resource};
+use crate::error::{present, require};
+use crate::{ValidationError, resource};
 
 /// Only persistent volumes of the agent itself can be resized, so the agent must be named.
 const AGENT_ID_EXPECTED: &str =
     "Expecting 'agent_id' to be present; only agent default resources are supported right now";
 
+/// Checks an operator's call to the master.
+///
+/// # Errors
+///
+/// The reason is that of `master::call::validate` in Mesos' `src/master/validation.cpp`.
 #[allow(deprecated)] // SET_QUOTA and REMOVE_QUOTA are deprecated, and still served.
-pub fn validate(call: &Call) -> Result<(), Invalid> {
+pub fn validate(call: &Call) -> Result<(), ValidationError> {
     let Some(kind) = call.r#type.and_then(|number| Type::try_from(number).ok()) else {
-        return Err(Invalid::new("Expecting 'type' to be present"));
+        return Err(ValidationError::new("Expecting 'type' to be present"));
     };
     match kind {
         Type::GetMetrics => present(&call.get_metrics, "get_metrics").map(drop),

@@ -1,40 +1,51 @@
-//! Whether the offers named by an ACCEPT can be used together.
+//! Validation of the offers that an ACCEPT names.
 
 use std::collections::BTreeSet;
 
 use ids::{AgentId, FrameworkId, Role};
 use messages::v1::OfferId;
 
-use crate::Invalid;
+use crate::ValidationError;
 
-/// What the master knows of an outstanding offer. Offers of removed or disconnected
-/// agents are rescinded at once, so an offer that is found is usable.
+/// An outstanding offer. Offers of removed or disconnected agents are rescinded at once, so an offer that is found is
+/// usable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OfferSummary {
+    /// The framework that it was made to.
     pub framework: FrameworkId,
+    /// The role that its resources are allocated to.
     pub role: Role,
+    /// The agent that its resources are on.
     pub agent: AgentId,
 }
 
-/// Checks all offers by one rule before the next rule, as Mesos does: the first
-/// broken rule decides the reason. A list without offers is no business of these rules.
+/// Checks that offers can be accepted together. As in Mesos, all offers are checked by one rule before the next rule.
+/// An empty list passes.
+///
+/// # Errors
+///
+/// The reason of the first broken rule.
 pub fn validate(
     ids: &[OfferId],
     lookup: impl Fn(&str) -> Option<OfferSummary>,
     framework: &FrameworkId,
-) -> Result<(), Invalid> {
+) -> Result<(), ValidationError> {
     let offers = find(ids, lookup, "Offer")?;
     validate_framework(&offers, framework)?;
     validate_role(&offers)?;
     validate_agent(&offers)
 }
 
-/// The same for inverse offers, which have no role.
+/// Checks inverse offers, which have no role, in the same way.
+///
+/// # Errors
+///
+/// The reason of the first broken rule.
 pub fn validate_inverse(
     ids: &[OfferId],
     lookup: impl Fn(&str) -> Option<OfferSummary>,
     framework: &FrameworkId,
-) -> Result<(), Invalid> {
+) -> Result<(), ValidationError> {
     let offers = find(ids, lookup, "Inverse offer")?;
     validate_framework(&offers, framework)?;
     validate_agent(&offers)
@@ -46,23 +57,23 @@ fn find<'a>(
     ids: &'a [OfferId],
     lookup: impl Fn(&str) -> Option<OfferSummary>,
     kind: &str,
-) -> Result<Found<'a>, Invalid> {
+) -> Result<Found<'a>, ValidationError> {
     let mut seen = BTreeSet::new();
     for id in ids {
         if !seen.insert(&id.value) {
-            return Err(Invalid::new(format!("Duplicate offer {} in offer list", id.value)));
+            return Err(ValidationError::new(format!("Duplicate offer {} in offer list", id.value)));
         }
     }
     let known = |id: &'a OfferId| match lookup(&id.value) {
         Some(facts) => Ok((id.value.as_str(), facts)),
-        None => Err(Invalid::new(format!("{kind} {} is no longer valid", id.value))),
+        None => Err(ValidationError::new(format!("{kind} {} is no longer valid", id.value))),
     };
     ids.iter().map(known).collect()
 }
 
-fn validate_framework(offers: &Found, framework: &FrameworkId) -> Result<(), Invalid> {
+fn validate_framework(offers: &Found, framework: &FrameworkId) -> Result<(), ValidationError> {
     match offers.iter().find(|(_, facts)| facts.framework != *framework) {
-        Some((id, facts)) => Err(Invalid::new(format!(
+        Some((id, facts)) => Err(ValidationError::new(format!(
             "Offer {id} has invalid framework {} while framework {framework} is expected",
             facts.framework
         ))),
@@ -70,11 +81,11 @@ fn validate_framework(offers: &Found, framework: &FrameworkId) -> Result<(), Inv
     }
 }
 
-fn validate_role(offers: &Found) -> Result<(), Invalid> {
+fn validate_role(offers: &Found) -> Result<(), ValidationError> {
     let Some((_, first)) = offers.first() else { return Ok(()) };
     match offers.iter().find(|(_, facts)| facts.role != first.role) {
         // The unbalanced quotes are Mesos'.
-        Some((id, facts)) => Err(Invalid::new(format!(
+        Some((id, facts)) => Err(ValidationError::new(format!(
             "Aggregated offers must be allocated to the same role. Offer {id} uses role '{} but another is \
              using role '{}",
             facts.role, first.role
@@ -83,10 +94,10 @@ fn validate_role(offers: &Found) -> Result<(), Invalid> {
     }
 }
 
-fn validate_agent(offers: &Found) -> Result<(), Invalid> {
+fn validate_agent(offers: &Found) -> Result<(), ValidationError> {
     let Some((_, first)) = offers.first() else { return Ok(()) };
     match offers.iter().find(|(_, facts)| facts.agent != first.agent) {
-        Some((id, facts)) => Err(Invalid::new(format!(
+        Some((id, facts)) => Err(ValidationError::new(format!(
             "Aggregated offers must belong to one single agent. Offer {id} uses agent {} and agent {}",
             facts.agent, first.agent
         ))),

@@ -1,4 +1,4 @@
-//! Whether a quota makes sense by itself: UPDATE_QUOTA's configurations, and the requests from before them.
+//! Validation of quotas by themselves: the configurations of UPDATE_QUOTA and the requests of SET_QUOTA.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,17 +7,24 @@ use messages::v1::quota::{QuotaConfig, QuotaRequest};
 use resources::{Scalar, roles};
 
 use crate::framework::validate_scalar;
-use crate::{Invalid, Within};
+use crate::{ValidationError, Within};
 
 /// One exabyte, for what is counted in megabytes.
 const MOST_MEGABYTES: f64 = (1u64 << 40) as f64;
 /// One trillion, for everything else.
 const MOST: f64 = 1e12;
 
+/// The most resources that a quota names.
+const MAX_NAMES: usize = 1024;
+
 type Amounts = BTreeMap<String, v1::value::Scalar>;
 
-/// A configuration of UPDATE_QUOTA.
-pub fn validate_config(config: &QuotaConfig) -> Result<(), Invalid> {
+/// Checks a configuration of UPDATE_QUOTA.
+///
+/// # Errors
+///
+/// The reason is that of `quota::validate` in Mesos' `src/master/quota.cpp`.
+pub fn validate_config(config: &QuotaConfig) -> Result<(), ValidationError> {
     roles::validate(&config.role).within("Invalid 'QuotaConfig.role'")?;
     validate_size(&config.guarantees).within("Invalid 'QuotaConfig.guarantees'")?;
     validate_size(&config.limits).within("Invalid 'QuotaConfig.limits'")?;
@@ -26,8 +33,12 @@ pub fn validate_config(config: &QuotaConfig) -> Result<(), Invalid> {
     validate_within_limits(config)
 }
 
-/// Larger numbers overflow once they are summed.
-fn validate_size(amounts: &Amounts) -> Result<(), Invalid> {
+/// Larger numbers overflow once they are summed. That the number of names is bounded is not of Mesos.
+fn validate_size(amounts: &Amounts) -> Result<(), ValidationError> {
+    if amounts.len() > MAX_NAMES {
+        let names = amounts.len();
+        return Err(ValidationError::new(format!("{names} resources are named and {MAX_NAMES} may be")));
+    }
     amounts.iter().try_for_each(|(name, amount)| {
         let (most, words) = match name.as_str() {
             "mem" | "disk" => (MOST_MEGABYTES, "1 exabyte"),
@@ -35,7 +46,7 @@ fn validate_size(amounts: &Amounts) -> Result<(), Invalid> {
         };
         if amount.value > most {
             let shown = shown(amount.value);
-            return Err(Invalid::new(format!(
+            return Err(ValidationError::new(format!(
                 "{{'{name}': {shown}}} is invalid: values greater than {words} ({most}) are not supported"
             )));
         }
@@ -43,20 +54,20 @@ fn validate_size(amounts: &Amounts) -> Result<(), Invalid> {
     })
 }
 
-fn validate_values(amounts: &Amounts, kind: &str) -> Result<(), Invalid> {
+fn validate_values(amounts: &Amounts, kind: &str) -> Result<(), ValidationError> {
     amounts.iter().try_for_each(|(name, amount)| {
         let place = format!("Invalid {kind} configuration {{'{name}': {}}}", shown(amount.value));
         validate_scalar(amount.value).within(&place)
     })
 }
 
-fn validate_within_limits(config: &QuotaConfig) -> Result<(), Invalid> {
+fn validate_within_limits(config: &QuotaConfig) -> Result<(), ValidationError> {
     let scalar = |amount: &v1::value::Scalar| Scalar::from_f64(amount.value);
     let is_above = |(name, guarantee): (&String, &v1::value::Scalar)| {
         config.limits.get(name).is_some_and(|limit| scalar(guarantee) > scalar(limit))
     };
     if config.guarantees.iter().any(is_above) {
-        return Err(Invalid::new(format!(
+        return Err(ValidationError::new(format!(
             "'QuotaConfig.guarantees' {} is not contained within the 'QuotaConfig.limits' {}",
             list(&config.guarantees),
             list(&config.limits)
@@ -80,35 +91,42 @@ fn shown(value: f64) -> String {
     if value.abs() < LARGEST { Scalar::from_f64(value).to_string() } else { value.to_string() }
 }
 
-/// SET_QUOTA and `POST /quota`. Whether the resources are resources has been checked before.
-pub fn validate_request(request: &QuotaRequest) -> Result<(), Invalid> {
+/// Checks a request of SET_QUOTA or `POST /quota`, whose resources have been validated before.
+///
+/// # Errors
+///
+/// The reason is that of `quota::validation::quotaInfo` in Mesos' `src/master/quota.cpp`.
+pub fn validate_request(request: &QuotaRequest) -> Result<(), ValidationError> {
     roles::validate(request.role()).within("QuotaInfo with invalid role")?;
     if request.guarantee.is_empty() {
-        return Err(Invalid::new("QuotaInfo with empty 'guarantee'"));
+        return Err(ValidationError::new("QuotaInfo with empty 'guarantee'"));
     }
     let mut names = BTreeSet::new();
     request.guarantee.iter().try_for_each(|resource| {
         validate_plain(resource)?;
         if !names.insert(&resource.name) {
-            return Err(Invalid::new(format!("QuotaInfo contains duplicate resource name '{}'", resource.name)));
+            return Err(ValidationError::new(format!(
+                "QuotaInfo contains duplicate resource name '{}'",
+                resource.name
+            )));
         }
         Ok(())
     })
 }
 
 /// Nothing but an amount.
-fn validate_plain(resource: &v1::Resource) -> Result<(), Invalid> {
+fn validate_plain(resource: &v1::Resource) -> Result<(), ValidationError> {
     if is_reserved(resource) {
-        return Err(Invalid::new("QuotaInfo must not contain any ReservationInfo"));
+        return Err(ValidationError::new("QuotaInfo must not contain any ReservationInfo"));
     }
     if resource.disk.is_some() {
-        return Err(Invalid::new("QuotaInfo must not contain DiskInfo"));
+        return Err(ValidationError::new("QuotaInfo must not contain DiskInfo"));
     }
     if resource.revocable.is_some() {
-        return Err(Invalid::new("QuotaInfo must not contain RevocableInfo"));
+        return Err(ValidationError::new("QuotaInfo must not contain RevocableInfo"));
     }
     if resource.r#type() != v1::value::Type::Scalar {
-        return Err(Invalid::new("QuotaInfo must not include non-scalar resources"));
+        return Err(ValidationError::new("QuotaInfo must not include non-scalar resources"));
     }
     Ok(())
 }

@@ -3,31 +3,44 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use messages::v1::{Resource, resource::reservation_info, value, volume};
-use resources::Resources;
+use prost::Message as _;
+use resources::{Range, Ranges, Resources};
 
-use crate::invalid::require;
-use crate::{Invalid, Within, ids};
+use crate::error::require;
+use crate::{ValidationError, Within, ids};
 
-/// The syntax of each, without further rules.
-pub fn validate_each(resources: &[Resource]) -> Result<(), Invalid> {
-    resources::validate_resources(resources).map_err(|error| Invalid::new(error.to_string()))
+/// Checks the syntax of each resource.
+///
+/// # Errors
+///
+/// The reason names the first invalid resource.
+pub fn validate_each(resources: &[Resource]) -> Result<(), ValidationError> {
+    resources::validate_resources(resources).map_err(|error| ValidationError::new(error.to_string()))
 }
 
-/// What every resource of a task, an executor or an operation must satisfy.
-pub fn validate(resources: &[Resource]) -> Result<(), Invalid> {
+/// Checks the resources of a task, an executor or an operation.
+///
+/// # Errors
+///
+/// The reason is that of `resource::validate` in Mesos' `src/master/validation.cpp`.
+pub fn validate(resources: &[Resource]) -> Result<(), ValidationError> {
     validate_each(resources).within("Invalid resources")?;
     validate_gpus(resources).within("Invalid 'gpus' resource")?;
     validate_disks(resources).within("Invalid DiskInfo")?;
     validate_reservations(resources).within("Invalid ReservationInfo")
 }
 
-/// A GPU is not divided.
-pub fn validate_gpus(resources: &[Resource]) -> Result<(), Invalid> {
+/// Checks that the number of GPUs is whole.
+///
+/// # Errors
+///
+/// The reason is Mesos'.
+pub fn validate_gpus(resources: &[Resource]) -> Result<(), ValidationError> {
     let thousandths = scalar_thousandths(resources, "gpus").unwrap_or(0);
     require(thousandths % 1000 == 0, "The 'gpus' resource must be an unsigned integer")
 }
 
-fn validate_disks(resources: &[Resource]) -> Result<(), Invalid> {
+fn validate_disks(resources: &[Resource]) -> Result<(), ValidationError> {
     for resource in resources {
         let Some(disk) = &resource.disk else { continue };
         let Some(persistence) = &disk.persistence else {
@@ -38,7 +51,7 @@ fn validate_disks(resources: &[Resource]) -> Result<(), Invalid> {
         require(resource.revocable.is_none(), "Persistent volumes cannot be created from revocable resources")?;
         require(is_reserved(resource), "Persistent volumes cannot be created from unreserved resources")?;
         let Some(volume) = &disk.volume else {
-            return Err(Invalid::new("Expecting 'volume' to be set for persistent volume"));
+            return Err(ValidationError::new("Expecting 'volume' to be set for persistent volume"));
         };
         require(volume.host_path.is_none(), "Expecting 'host_path' to be unset for persistent volume")?;
         ids::validate(&persistence.id).within("Invalid persistence ID for persistent volume")?;
@@ -46,10 +59,10 @@ fn validate_disks(resources: &[Resource]) -> Result<(), Invalid> {
     Ok(())
 }
 
-fn validate_reservations(resources: &[Resource]) -> Result<(), Invalid> {
+fn validate_reservations(resources: &[Resource]) -> Result<(), ValidationError> {
     for resource in resources {
         if is_dynamically_reserved(resource) && resource.revocable.is_some() {
-            return Err(Invalid::new(format!(
+            return Err(ValidationError::new(format!(
                 "Dynamically reserved resource {} cannot be created from revocable resources",
                 Resources::from_proto(std::slice::from_ref(resource)).unwrap_or_default()
             )));
@@ -58,30 +71,38 @@ fn validate_reservations(resources: &[Resource]) -> Result<(), Invalid> {
     Ok(())
 }
 
-/// Persistence ids are unique within a role on an agent.
-pub fn validate_unique_persistence(resources: &[Resource]) -> Result<(), Invalid> {
+/// Checks that persistence ids are unique within a role.
+///
+/// # Errors
+///
+/// The reason names the id that is not.
+pub fn validate_unique_persistence(resources: &[Resource]) -> Result<(), ValidationError> {
     let mut seen = BTreeSet::new();
     for resource in resources {
         let persistence = resource.disk.as_ref().and_then(|disk| disk.persistence.as_ref());
         if let Some(persistence) = persistence
             && !seen.insert((reservation_role(resource), &persistence.id))
         {
-            return Err(Invalid::new(format!("Persistence ID '{}' is not unique", persistence.id)));
+            return Err(ValidationError::new(format!("Persistence ID '{}' is not unique", persistence.id)));
         }
     }
     Ok(())
 }
 
-/// The master fills in the offer's role before it comes here.
-pub fn validate_allocated_to_single_role(resources: &[Resource]) -> Result<(), Invalid> {
+/// Checks that all resources are allocated to one role. The master fills in the role of the offers before.
+///
+/// # Errors
+///
+/// The reason is Mesos'.
+pub fn validate_allocated_to_single_role(resources: &[Resource]) -> Result<(), ValidationError> {
     let mut first: Option<&str> = None;
     for resource in resources {
         let Some(role) = resource.allocation_info.as_ref().and_then(|info| info.role.as_deref()) else {
-            return Err(Invalid::new("The resources are not allocated to a role"));
+            return Err(ValidationError::new("The resources are not allocated to a role"));
         };
         let first = *first.get_or_insert(role);
         if role != first {
-            return Err(Invalid::new(format!(
+            return Err(ValidationError::new(format!(
                 "The resources have multiple allocation roles ('{role}' and '{first}') but only one allocation role \
                  is allowed"
             )));
@@ -90,77 +111,97 @@ pub fn validate_allocated_to_single_role(resources: &[Resource]) -> Result<(), I
     Ok(())
 }
 
-/// One name is either revocable or not within a task.
-pub fn validate_revocable_mix<'a>(resources: impl IntoIterator<Item = &'a Resource>) -> Result<(), Invalid> {
+/// Checks that the resources of a name are either all revocable or all not.
+///
+/// # Errors
+///
+/// The reason names the resource that is mixed.
+pub fn validate_revocable_mix<'a>(resources: impl IntoIterator<Item = &'a Resource>) -> Result<(), ValidationError> {
     let mut kinds: BTreeMap<&str, bool> = BTreeMap::new();
     for resource in resources {
         let revocable = resource.revocable.is_some();
         if *kinds.entry(&resource.name).or_insert(revocable) != revocable {
             let name = &resource.name;
-            return Err(Invalid::new(format!("Cannot use both revocable and non-revocable '{name}' at the same time")));
+            return Err(ValidationError::new(format!(
+                "Cannot use both revocable and non-revocable '{name}' at the same time"
+            )));
         }
     }
     Ok(())
 }
 
-pub fn validate_persistent_volumes(volumes: &[Resource]) -> Result<(), Invalid> {
+/// Checks that all resources are persistent volumes that can be written to.
+///
+/// # Errors
+///
+/// The reason is that of `resource::validatePersistentVolume` in Mesos' `src/master/validation.cpp`.
+pub fn validate_persistent_volumes(volumes: &[Resource]) -> Result<(), ValidationError> {
     for resource in volumes {
         let Some(disk) = &resource.disk else {
-            return Err(Invalid::new(format!(
+            return Err(ValidationError::new(format!(
                 "Resource {} does not have DiskInfo",
                 Resources::from_proto(std::slice::from_ref(resource)).unwrap_or_default()
             )));
         };
         require(disk.persistence.is_some(), "'persistence' is not set in DiskInfo")?;
         let Some(volume) = &disk.volume else {
-            return Err(Invalid::new("Expecting 'volume' to be set for persistent volume"));
+            return Err(ValidationError::new("Expecting 'volume' to be set for persistent volume"));
         };
         require(volume.mode() != volume::Mode::Ro, "Read-only persistent volume not supported")?;
     }
     Ok(())
 }
 
-/// Whether two of the parts claim the same port or set item.
+/// Whether two of the parts claim the same port or the same item of a set. What one part repeats is merged first, as
+/// the algebra of resources does.
 pub(crate) fn overlap(parts: &[&[Resource]]) -> bool {
-    let mut items = BTreeSet::new();
-    let mut ranges: BTreeMap<String, Vec<(u64, u64)>> = BTreeMap::new();
-    for part in parts {
-        // Within one part a repeated port is merged by the algebra, so only what it
-        // comes to counts against the other parts.
-        let mut part_items = BTreeSet::new();
-        let mut part_ranges: BTreeMap<String, Vec<(u64, u64)>> = BTreeMap::new();
-        for resource in *part {
-            let key = descriptor(resource);
+    let mut claims: BTreeMap<Vec<u8>, Claims<'_>> = BTreeMap::new();
+    for (part, resources) in parts.iter().enumerate() {
+        for resource in *resources {
+            let claims = claims.entry(descriptor(resource)).or_default();
             match resource.r#type() {
-                value::Type::Set => part_items
-                    .extend(resource.set.iter().flat_map(|set| &set.item).map(|item| (key.clone(), item.clone()))),
-                value::Type::Ranges => part_ranges
-                    .entry(key)
-                    .or_default()
-                    .extend(resource.ranges.iter().flat_map(|ranges| &ranges.range).map(|r| (r.begin, r.end))),
-                _ => {}
+                value::Type::Set => {
+                    let items = resource.set.iter().flat_map(|set| &set.item);
+                    claims.items.extend(items.map(|item| (item.as_str(), part)));
+                }
+                value::Type::Ranges => {
+                    let ranges = resource.ranges.iter().flat_map(|ranges| &ranges.range);
+                    let ranges = ranges.map(|range| Range { begin: range.begin, end: range.end });
+                    claims.ranges.entry(part).or_default().extend(ranges);
+                }
+                value::Type::Scalar | value::Type::Text => {}
             }
-        }
-        if part_items.into_iter().any(|item| !items.insert(item)) {
-            return true;
-        }
-        for (key, part) in part_ranges {
-            let taken = ranges.entry(key).or_default();
-            if part.iter().any(|a| taken.iter().any(|b| a.0 <= b.1 && b.0 <= a.1)) {
-                return true;
-            }
-            taken.extend(part);
         }
     }
-    false
+    claims.into_values().any(|claims| claims.overlap())
 }
 
-/// What must be equal for two resources to merge, apart from their values.
-fn descriptor(resource: &Resource) -> String {
+/// What the parts claim of one kind of resource.
+#[derive(Default)]
+struct Claims<'a> {
+    /// Items of sets and the part that claims each.
+    items: BTreeSet<(&'a str, usize)>,
+    ranges: BTreeMap<usize, Vec<Range>>,
+}
+
+impl Claims<'_> {
+    fn overlap(self) -> bool {
+        let items: Vec<&str> = self.items.iter().map(|(item, _)| *item).collect();
+        let merged = self.ranges.into_values().map(Ranges::new);
+        let mut ranges: Vec<Range> = merged.flat_map(|ranges| ranges.as_slice().to_vec()).collect();
+        ranges.sort_unstable();
+        // Those of one part are disjoint, so neighbours that overlap are of two parts.
+        items.windows(2).any(|pair| matches!(pair, [left, right] if left == right))
+            || ranges.windows(2).any(|pair| matches!(pair, [left, right] if right.begin <= left.end))
+    }
+}
+
+/// What is equal for two resources that merge: all but their values.
+fn descriptor(resource: &Resource) -> Vec<u8> {
     let mut plain = resource.clone();
     plain.ranges = None;
     plain.set = None;
-    format!("{plain:?}")
+    plain.encode_to_vec()
 }
 
 /// The sum of the scalars of this name, in thousandths; `None` if there is none.

@@ -1,14 +1,18 @@
-//! A scheduler's call on its own, before any state is looked at.
+//! Validation of a scheduler's call by itself.
 
 use messages::v1::scheduler::{Call, call::Type};
 
-use crate::invalid::{present, require};
-use crate::{Invalid, ids};
+use crate::error::{present, require};
+use crate::{ValidationError, ids};
 
-/// `principal` is who the caller has proven to be, if authentication is on.
-pub fn validate(call: &Call, principal: Option<&str>) -> Result<(), Invalid> {
+/// Checks a scheduler's call. `principal` is the authenticated principal of the caller; `None` without authentication.
+///
+/// # Errors
+///
+/// The reason is that of `scheduler::call::validate` in Mesos' `src/master/validation.cpp`.
+pub fn validate(call: &Call, principal: Option<&str>) -> Result<(), ValidationError> {
     let Some(kind) = call.r#type.and_then(|number| Type::try_from(number).ok()) else {
-        return Err(Invalid::new("Expecting 'type' to be present"));
+        return Err(ValidationError::new("Expecting 'type' to be present"));
     };
     if kind == Type::Subscribe {
         return validate_subscribe(call, principal);
@@ -43,13 +47,13 @@ pub fn validate(call: &Call, principal: Option<&str>) -> Result<(), Invalid> {
     }
 }
 
-fn validate_subscribe(call: &Call, principal: Option<&str>) -> Result<(), Invalid> {
+fn validate_subscribe(call: &Call, principal: Option<&str>) -> Result<(), ValidationError> {
     let framework = &present(&call.subscribe, "subscribe")?.framework_info;
     // An id that is unset equals an id that is the empty string: protobuf 2 getters cannot tell.
     let id = |id: &Option<messages::v1::FrameworkId>| id.as_ref().map_or(String::new(), |id| id.value.clone());
     require(id(&framework.id) == id(&call.framework_id), "'framework_id' differs from 'subscribe.framework_info.id'")?;
     match (principal, framework.principal.as_deref()) {
-        (Some(authenticated), Some(claimed)) if authenticated != claimed => Err(Invalid::new(format!(
+        (Some(authenticated), Some(claimed)) if authenticated != claimed => Err(ValidationError::new(format!(
             "Authenticated principal '{authenticated}' does not match principal '{claimed}' set in `FrameworkInfo`"
         ))),
         _ => Ok(()),

@@ -2,11 +2,11 @@
 
 use messages::v1::scheduler::call::{Acknowledge, AcknowledgeOperationStatus, Subscribe, Type, UpdateFramework};
 use messages::v1::{self, FrameworkId, FrameworkInfo, agent, executor, master, scheduler};
-use validation::Invalid;
+use validation::ValidationError;
 
 #[track_caller]
-fn expect(outcome: Result<(), Invalid>, reason: &str) {
-    assert_eq!(outcome.err().as_ref().map_or("", Invalid::reason), reason);
+fn expect(outcome: Result<(), ValidationError>, reason: &str) {
+    assert_eq!(outcome.err().as_ref().map_or("", ValidationError::reason), reason);
 }
 
 fn framework_id(value: &str) -> FrameworkId {

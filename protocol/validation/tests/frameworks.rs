@@ -9,11 +9,11 @@ use messages::v1::offer_filters::{MinAllocatableResources, ResourceQuantities};
 use messages::v1::{FrameworkId, FrameworkInfo, OfferFilters, OfferId, value};
 use proptest::prelude::*;
 use validation::offer::OfferSummary;
-use validation::{Invalid, framework, ids, offer};
+use validation::{ValidationError, framework, ids, offer};
 
 #[track_caller]
-fn expect(outcome: Result<(), Invalid>, reason: &str) {
-    assert_eq!(outcome.err().as_ref().map_or("", Invalid::reason), reason);
+fn expect(outcome: Result<(), ValidationError>, reason: &str) {
+    assert_eq!(outcome.err().as_ref().map_or("", ValidationError::reason), reason);
 }
 
 fn multi_role(roles: &[&str]) -> FrameworkInfo {
@@ -29,6 +29,31 @@ fn multi_role(roles: &[&str]) -> FrameworkInfo {
 #[allow(deprecated)]
 fn single_role(role: Option<&str>) -> FrameworkInfo {
     FrameworkInfo { role: role.map(str::to_owned), capabilities: Vec::new(), ..multi_role(&[]) }
+}
+
+/// Bounds that Mesos does not have.
+#[test]
+fn a_framework_is_bounded() {
+    let many: Vec<String> = (0..4097).map(|i| format!("r{i}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    expect(framework::validate(&multi_role(&many[..4096])), "");
+    expect(
+        framework::validate(&multi_role(&many)),
+        "'FrameworkInfo.roles' names 4097 roles, counted with the roles above each, and may name 4096: subscribe \
+         several frameworks",
+    );
+    let large = FrameworkInfo { name: "n".repeat(128 << 10), ..multi_role(&["a"]) };
+    expect(
+        framework::validate(&large),
+        "'FrameworkInfo' has 131089 bytes and may have 131072: shorten its labels, offer filters and roles",
+    );
+}
+
+#[test]
+fn long_reasons_are_cut() {
+    let reason = ValidationError::new("é".repeat(2000));
+    assert_eq!(reason.reason().chars().count(), 1025);
+    assert!(reason.reason().ends_with('…'));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use messages::v1::resource::disk_info::{Persistence, Source};
 use messages::v1::resource::{AllocationInfo, DiskInfo, ReservationInfo};
 use messages::v1::{self, Resource};
 use resources::Resources;
-use validation::Invalid;
+use validation::ValidationError;
 use validation::operation::{Context, OperationAgent, OperationFramework, validate};
 
 const VALID: &str = "";
@@ -60,7 +60,7 @@ impl OperationScenario {
             in_use: &|wanted| used.unallocated().contains(wanted),
         };
         let verdict = validate(&operation, &context);
-        assert_eq!(verdict.err().as_ref().map_or("", Invalid::reason), reason);
+        assert_eq!(verdict.err().as_ref().map_or("", ValidationError::reason), reason);
     }
 }
 

@@ -6,7 +6,7 @@ use messages::v1::environment::{Variable, variable};
 use messages::v1::{self, *};
 use resources::Resources;
 use validation::task::{Context, LaunchAgent, TaskIdUse};
-use validation::{Invalid, executor, task};
+use validation::{ValidationError, executor, task};
 
 const VALID: &str = "";
 
@@ -83,7 +83,7 @@ fn validate_with<T>(limits: bool, validate: impl Fn(&Context) -> T) -> T {
 #[track_caller]
 fn check(task: TaskInfo, reason: &str) {
     let validate = validate_with(true, |context| task::validate(&task, context));
-    assert_eq!(validate.err().as_ref().map_or("", Invalid::reason), reason);
+    assert_eq!(validate.err().as_ref().map_or("", ValidationError::reason), reason);
 }
 
 #[test]
@@ -492,7 +492,7 @@ mod forms {
     #[track_caller]
     fn check_form(operation: Operation, reason: &str) {
         let validate = validation::operation::validate_syntax(&operation);
-        assert_eq!(validate.err().as_ref().map_or("", Invalid::reason), reason);
+        assert_eq!(validate.err().as_ref().map_or("", ValidationError::reason), reason);
     }
 
     #[test]
@@ -560,7 +560,7 @@ mod groups {
     fn check_group(tasks: Vec<TaskInfo>, executor: ExecutorInfo, reason: &str) {
         let group = TaskGroupInfo { tasks };
         let validate = validate_with(true, |context| task::validate_group(&group, &executor, context));
-        assert_eq!(validate.err().as_ref().map_or("", Invalid::reason), reason);
+        assert_eq!(validate.err().as_ref().map_or("", ValidationError::reason), reason);
     }
 
     #[track_caller]

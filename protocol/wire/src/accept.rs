@@ -1,7 +1,9 @@
-//! What the client wants back: the `Accept` header as Mesos reads it.
+//! The `Accept` header as Mesos reads it.
 
 use crate::ContentType;
 
+/// The media type of a stream of records (RecordIO), each a message in the encoding that `Message-Accept` or
+/// `Message-Content-Type` names.
 pub const RECORDIO: &str = "application/recordio";
 
 /// The encoding to answer with, or `None` for a 406. JSON is preferred when both are acceptable; a missing header

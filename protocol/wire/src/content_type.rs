@@ -8,7 +8,9 @@ use crate::{DecodeError, Limits, decode, encode};
 /// The encoding of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ContentType {
+    /// Mesos JSON.
     Json,
+    /// Protobuf.
     Protobuf,
 }
 
@@ -27,8 +29,9 @@ impl ContentType {
     }
 }
 
-/// Why a request body is no `Call`; prints as the body of Mesos' 400 answer.
+/// The reason for which a request body is not a `Call`, worded as the body of Mesos' 400 answer.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum BodyError {
     #[error("Failed to parse body into Call protobuf")]
     Protobuf(#[source] DecodeError),
@@ -48,6 +51,10 @@ impl From<JsonError> for BodyError {
 }
 
 /// Decodes the body of a `Call` request.
+///
+/// # Errors
+///
+/// The body is not a complete message of this type within the limits.
 pub fn decode_as<T: HasDescriptor>(content_type: ContentType, body: &[u8], limits: &Limits) -> Result<T, BodyError> {
     match content_type {
         ContentType::Json => Ok(json::decode(body, limits)?),
@@ -55,6 +62,7 @@ pub fn decode_as<T: HasDescriptor>(content_type: ContentType, body: &[u8], limit
     }
 }
 
+/// Encodes a message.
 pub fn encode_as<T: HasDescriptor>(content_type: ContentType, message: &T) -> Vec<u8> {
     match content_type {
         ContentType::Json => json::encode(message),

@@ -1,22 +1,23 @@
-//! What travels: Mesos JSON, RecordIO, the libprocess envelope and the checks on untrusted bytes; pure bytes in, bytes
-//! out, with limits.
+//! The codecs: Mesos JSON, RecordIO, the libprocess envelope, and the checks on untrusted bytes. The crate turns
+//! bytes into messages and back, within limits, and does no I/O.
 //!
 //! | module | owns |
 //! | --- | --- |
 //! | [`decode`], [`decode_message`], [`encode`] | protobuf bytes to and from messages, with the checks `prost` does not make |
+//! | [`visit_set_fields`] | which fields of a message are set |
 //! | [`json`] | Mesos JSON, which is not proto3 JSON |
 //! | [`recordio`], [`StreamEvent`] | the framing of event streams, and what they carry |
 //! | [`libprocess`] | the messages between processes: one HTTP request each |
 //! | [`v0`] | the only v0 message whose bytes differ from v1 |
 //! | [`accept`], [`ContentType`] | which of the two encodings a client sends and wants |
-//! | [`media`] | the same for an agent's calls, which may be streams |
+
+#![warn(missing_docs)]
 
 pub mod accept;
 mod content_type;
 pub mod json;
 pub mod libprocess;
 mod limits;
-pub mod media;
 mod protobuf;
 pub mod recordio;
 mod stream_event;
@@ -24,5 +25,6 @@ pub mod v0;
 
 pub use content_type::{BodyError, ContentType, decode_as, encode_as};
 pub use limits::Limits;
-pub use protobuf::{DecodeError, decode, decode_message, encode, encode_message, encode_with_list};
+pub use protobuf::visit_set_fields;
+pub use protobuf::{DecodeError, Inside, SetField, decode, decode_message, encode, encode_message, encode_with_list};
 pub use stream_event::StreamEvent;

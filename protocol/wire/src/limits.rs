@@ -12,6 +12,18 @@ pub struct Limits {
     pub max_elements: usize,
 }
 
+impl Limits {
+    /// Bytes of memory per byte on the wire. Messages that have a use stay below 35.
+    const MEMORY_FACTOR: usize = 48;
+    /// A short message may consist of little else than empty lists and sub-messages.
+    const MEMORY_FLOOR: usize = 64 << 10;
+
+    /// Bytes of memory that a message of `bytes` on the wire may take once it is decoded.
+    pub(crate) const fn max_memory(self, bytes: usize) -> usize {
+        bytes.saturating_mul(Self::MEMORY_FACTOR).saturating_add(Self::MEMORY_FLOOR)
+    }
+}
+
 impl Default for Limits {
     /// C++ protobuf refuses more than 64 MiB and a depth of 100.
     fn default() -> Self {

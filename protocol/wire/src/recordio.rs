@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 const MAX_HEADER: usize = 20;
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum RecordError {
     #[error("the length of a record is not a decimal number")]
     BadLength,
@@ -41,6 +42,7 @@ enum State {
 }
 
 impl Decoder {
+    /// A decoder that refuses records of more than `max_record` bytes.
     pub fn new(max_record: usize) -> Self {
         Decoder { max_record, state: State::Header(Vec::new()), ready: VecDeque::new() }
     }

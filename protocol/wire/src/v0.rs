@@ -1,5 +1,5 @@
-//! `mesos.scheduler.Call` of the v0 driver. Its bytes are those of the v1 call, except in `Subscribe`, where `force` has
-//! number 2 and pushes the fields after it one up. So it is renumbered and read as the v1 call.
+//! `mesos.scheduler.Call` of the v0 driver. Its bytes are those of the v1 call, except in `Subscribe`, where `force`
+//! has number 2 and pushes the fields after it one up. So it is renumbered and read as the v1 call.
 
 use messages::v1::scheduler::Call;
 

@@ -3,11 +3,9 @@
 // Clippy knows test functions as tests, but not their helpers.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use messages::v1::agent::call as agent;
 use messages::v1::scheduler::Call;
 use messages::v1::scheduler::call::{Kill, Subscribe, Type};
 use messages::v1::{FrameworkId, FrameworkInfo, TaskId};
-use wire::media::{Media, MediaHeaders, MediaTypes};
 use wire::recordio::{self, Decoder, RecordError};
 use wire::{ContentType, DecodeError, Limits, accept, v0};
 
@@ -98,108 +96,6 @@ fn content_types_are_compared_exactly() {
 }
 
 /// The header matrix of an agent's API.
-#[test]
-fn agents_take_and_give_streams() {
-    use ContentType::{Json, Protobuf};
-    use Media::{Single, Stream};
-    let check =
-        |content, message_content, accept, message_accept, call, expect: Result<(Media, Media), (u16, &str)>| {
-            let headers =
-                MediaHeaders { content_type: content, message_content_type: message_content, accept, message_accept };
-            let types = MediaTypes::of(headers).and_then(|types| types.check(call).map(|()| types));
-            let result = types.map(|types| (types.content, types.accept));
-            let result = result.map_err(|error| (error.status(), error.to_string()));
-            assert_eq!(result, expect.map_err(|(status, text)| (status, text.to_owned())), "{headers:?} {call:?}");
-        };
-    const JSON: Option<&str> = Some("application/json");
-    const PROTOBUF: Option<&str> = Some("application/x-protobuf");
-    const RECORDIO: Option<&str> = Some("application/recordio");
-    let (get, input, output) =
-        (agent::Type::GetHealth, agent::Type::AttachContainerInput, agent::Type::AttachContainerOutput);
-
-    check(JSON, None, None, None, get, Ok((Single(Json), Single(Json))));
-    check(PROTOBUF, None, PROTOBUF, None, get, Ok((Single(Protobuf), Single(Protobuf))));
-    check(JSON, None, Some("*/*"), None, output, Ok((Single(Json), Single(Json))));
-    check(JSON, None, RECORDIO, None, output, Ok((Single(Json), Stream(Json))));
-    check(JSON, None, RECORDIO, PROTOBUF, output, Ok((Single(Json), Stream(Protobuf))));
-    check(RECORDIO, PROTOBUF, JSON, None, input, Ok((Stream(Protobuf), Single(Json))));
-
-    check(None, None, None, None, get, Err((400, "Expecting 'Content-Type' to be present")));
-    check(
-        Some("text/plain"),
-        None,
-        None,
-        None,
-        get,
-        Err((415, "Expecting 'Content-Type' of application/json or application/x-protobuf or application/recordio")),
-    );
-    check(
-        RECORDIO,
-        None,
-        None,
-        None,
-        input,
-        Err((400, "Expecting 'Message-Content-Type' to be set for streaming requests")),
-    );
-    check(
-        RECORDIO,
-        RECORDIO,
-        None,
-        None,
-        input,
-        Err((415, "Expecting 'Message-Content-Type' of application/json or application/x-protobuf")),
-    );
-    check(
-        JSON,
-        JSON,
-        None,
-        None,
-        get,
-        Err((415, "Expecting 'Message-Content-Type' to be not set for non-streaming requests")),
-    );
-    check(
-        JSON,
-        None,
-        Some("text/html"),
-        None,
-        get,
-        Err((406, "Expecting 'Accept' to allow application/json or application/x-protobuf or application/recordio")),
-    );
-    check(
-        JSON,
-        None,
-        RECORDIO,
-        Some("text/html"),
-        output,
-        Err((406, "Expecting 'Message-Accept' to allow application/json or application/x-protobuf")),
-    );
-    check(
-        JSON,
-        None,
-        JSON,
-        JSON,
-        get,
-        Err((406, "Expecting 'Message-Accept' to be not set for non-streaming responses")),
-    );
-    check(
-        RECORDIO,
-        JSON,
-        None,
-        None,
-        get,
-        Err((415, "Streaming 'Content-Type' application/recordio is not supported for GET_HEALTH call")),
-    );
-    check(
-        JSON,
-        None,
-        None,
-        None,
-        input,
-        Err((415, "Expecting 'Content-Type' to be application/recordio for ATTACH_CONTAINER_INPUT call")),
-    );
-    check(JSON, None, RECORDIO, None, get, Err((406, "Streaming response is not supported for GET_HEALTH call")));
-}
-
 #[test]
 fn bodies_are_refused_in_the_words_of_mesos() {
     let error = |content_type, body: &[u8]| {

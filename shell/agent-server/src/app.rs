@@ -1,54 +1,55 @@
-//! Requests and messages of an agent: who answers what.
+//! What the endpoints of an agent share.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
 
 use ::agent::{Input, PeerMessage};
-use http::{Method, StatusCode};
-use messages::Message;
-use model::{ContainerId, Upid};
-use views::Query;
-use views::agent::{InvalidSelection, Snapshot, Usage};
-use views::master::Build;
-use views::metrics::Counters;
-
-use super::containers::Containers;
-use super::host::AgentHost;
-use super::publisher::Publisher;
-use super::routes::{PROCESS, ROUTES};
-use super::{executor_api, operator_api, usage};
 use edge::app::{App, ProcessKind};
 use edge::core_thread::Inbox;
-use edge::endpoints::files::Files;
-use edge::endpoints::info::{self, System};
-use edge::endpoints::logging::Logging;
-use edge::endpoints::{files_api, metrics};
+use edge::endpoints::common::{Common, CommonEndpoints};
+use edge::endpoints::info::System;
+use edge::endpoints::metrics::Metrics;
+use edge::http::endpoint::{Availability, Endpoint, EndpointTable};
 use edge::http::request::Request;
-use edge::http::respond::{self, Response, bad_request, empty, method_not_allowed, not_found, text};
+use edge::http::respond::{Response, unavailable};
 use edge::libprocess::message::Dropped;
 use edge::readers::rate_limiter::RateLimiter;
 use edge::readers::singleflight::Singleflight;
+use messages::Message;
+use model::{Caller, ContainerId, Upid};
+use views::agent::{InvalidSelection, Snapshot, Usage};
+use views::metrics::Counters;
+use views::{Query, Visibility};
 
+use super::containers::Containers;
+use super::endpoints::{PROCESS, TABLE};
+use super::host::AgentHost;
+use super::publisher::Publisher;
+use super::usage;
+
+/// What the endpoints of an agent share.
 pub struct AgentApp {
+    /// The core's inbox.
     pub inbox: Arc<Inbox<AgentHost>>,
+    /// Messages that nobody has understood.
     pub dropped: Dropped,
+    /// The view.
     pub publisher: Arc<Publisher>,
+    /// The containers, for what they use.
     pub containers: Arc<Containers>,
+    /// The core's metrics.
     pub core_metrics: Arc<::agent::Metrics>,
+    /// Expensive reads.
     pub singleflight: Arc<Singleflight>,
-    pub files: Arc<Files>,
-    pub logging: Arc<Logging>,
-    pub metrics_limit: RateLimiter,
-    /// `/monitor/statistics` looks into every container.
+    /// What the endpoints that every program has are answered from.
+    pub common: Common,
+    /// The pace of `/monitor/statistics`, which looks into every container.
     pub statistics_limit: RateLimiter,
-    pub build: Build,
-    pub flags: Vec<(String, String)>,
-    pub started: Instant,
 }
 
 impl App for AgentApp {
     type Host = AgentHost;
+    type Shared = AgentApp;
 
     fn inbox(&self) -> Option<Arc<Inbox<AgentHost>>> {
         Some(self.inbox.clone())
@@ -61,85 +62,33 @@ impl App for AgentApp {
     fn process(&self, id: &str) -> ProcessKind {
         match id {
             PROCESS => ProcessKind::Core,
-            _ if ROUTES.has_process(id) => ProcessKind::Other,
+            _ if Self::table().has_process(id) => ProcessKind::Other,
             _ => ProcessKind::None,
         }
     }
 
-    fn input(&self, from: Upid, to: String, message: Message) -> Option<Input> {
-        Some(Input::Message(PeerMessage { from, to, message }))
+    fn input(&self, from: Upid, to: String, message: Message, caller: Caller) -> Option<Input> {
+        Some(Input::Message(PeerMessage { from, caller, to, message }))
     }
 
-    async fn handle(self: Arc<Self>, request: Request) -> Response {
-        let Some(endpoint) = ROUTES.resolve(&request.path) else { return not_found() };
-        match (endpoint.process, endpoint.route) {
-            (PROCESS, "api/v1/executor") => executor_api::handle(&self, &request).await,
-            (PROCESS, "api/v1") => operator_api::handle(&self, &request).await,
-            (PROCESS, "health") => empty(StatusCode::OK),
-            (PROCESS, "flags") => match request.method {
-                Method::GET => respond::json(info::flags(&self.flags), request.jsonp()),
-                _ => method_not_allowed(&["GET"], &request.method),
-            },
-            (PROCESS, route) => self.read(route, &request).await,
-            ("files", route) => files_api::handle(&self.files, route, &request).await,
-            ("metrics", "snapshot") => {
-                let app = self.clone();
-                metrics::snapshot(&self.metrics_limit, &request, move || app.metrics()).await
-            }
-            ("metrics", _) if endpoint.exact => metrics::prometheus(move || self.metrics()).await,
-            ("version", _) => respond::json(info::version(&self.build), request.jsonp()),
-            ("system", _) => respond::json(System::read().stats(), request.jsonp()),
-            ("logging", _) => self.logging.toggle(&request),
-            ("help", _) => text(StatusCode::OK, ROUTES.list()),
-            _ => not_found(),
+    fn endpoints(&self) -> &'static EndpointTable<AgentApp> {
+        Self::table()
+    }
+
+    fn shared(self: &Arc<Self>, endpoint: &Endpoint<AgentApp>, _: &Request) -> Result<Arc<AgentApp>, Response> {
+        if endpoint.availability == Availability::Recovered && self.core_metrics.recovering.get() != 0 {
+            return Err(unavailable("Agent has not finished recovery"));
         }
+        Ok(self.clone())
     }
 }
 
-impl AgentApp {
-    /// A read of the view; those that show containers measure them first.
-    async fn read(self: &Arc<Self>, route: &'static str, request: &Request) -> Response {
-        if route == "state" && self.core_metrics.recovering.get() != 0 {
-            return respond::unavailable("Agent has not finished recovery");
-        }
-        if route == "monitor/statistics" {
-            self.statistics_limit.acquire().await;
-        }
-        if route == "containers"
-            && let Err(refusal) = self.publisher.snapshot().containers(&request.query)
-        {
-            return bad_request(refusal.to_string());
-        }
-        let (app, query) = (self.clone(), request.query.meaningful());
-        let key = format!("{route}?{query:?}");
-        let prepare = move || {
-            let snapshot = app.publisher.snapshot();
-            let kept = snapshot.clone();
-            let build = move || {
-                let usage = match route {
-                    "containers" => app.measure(&snapshot, &query).ok()?,
-                    "monitor/statistics" => app.measure(&snapshot, &Query::default()).ok()?,
-                    _ => BTreeMap::new(),
-                };
-                snapshot.get(route, &query, &usage)
-            };
-            (build, kept)
-        };
-        match self.singleflight.clone().run(key, prepare).await {
-            Some(body) => respond::json(body, request.jsonp()),
-            None => not_found(),
-        }
+impl CommonEndpoints for AgentApp {
+    fn common(&self) -> &Common {
+        &self.common
     }
 
-    pub fn measure(
-        &self,
-        snapshot: &Snapshot,
-        query: &Query,
-    ) -> Result<BTreeMap<ContainerId, Usage>, InvalidSelection> {
-        Ok(usage::measure(&self.containers, &snapshot.containers(query)?))
-    }
-
-    pub fn metrics(&self) -> metrics::Metrics {
+    fn metrics(&self) -> Metrics {
         let mut counters = Counters::default();
         for (name, value) in self.core_metrics.snapshot() {
             counters.set(name, value);
@@ -150,7 +99,35 @@ impl AgentApp {
         for (name, value) in self.containers.fetches.gauges() {
             counters.set(name, value);
         }
-        counters.set("slave/uptime_secs", self.started.elapsed().as_secs_f64());
+        counters.set("slave/uptime_secs", self.common.started.elapsed().as_secs_f64());
         views::metrics::agent(&self.publisher.snapshot(), &counters)
+    }
+
+    fn table() -> &'static EndpointTable<Self> {
+        const { &TABLE }
+    }
+}
+
+impl AgentApp {
+    /// What the caller of a request may see.
+    pub fn visibility(&self, _request: &Request) -> Visibility {
+        Visibility::everything()
+    }
+
+    /// The key under which callers who may see the same share a read of `what`.
+    pub fn read_key(&self, request: &Request, what: &str) -> String {
+        format!("{what} {}", self.visibility(request).class())
+    }
+
+    /// What the selected containers use.
+    ///
+    /// # Errors
+    /// When the query selects containers in a way that makes no sense.
+    pub fn measure(
+        &self,
+        snapshot: &Snapshot,
+        query: &Query,
+    ) -> Result<BTreeMap<ContainerId, Usage>, InvalidSelection> {
+        Ok(usage::measure(&self.containers, &snapshot.containers(query)?))
     }
 }

@@ -2,9 +2,10 @@
 //! that a client that looks for a container can tell "gone" from "cannot".
 
 use http::StatusCode;
-use messages::v1::ContainerId;
+use messages::v1;
 use messages::v1::agent::Call;
 use messages::v1::agent::call::{Type, attach_container_input};
+use model::ContainerId;
 use views::agent::Snapshot;
 
 use edge::http::respond::{Response, bad_request, empty, text};
@@ -22,16 +23,19 @@ pub fn answer(snapshot: &Snapshot, call: &Call) -> Option<Response> {
     }
 }
 
-fn about(snapshot: &Snapshot, kind: Type, container: &ContainerId) -> Response {
-    let name = display(container);
+fn about(snapshot: &Snapshot, kind: Type, container: &v1::ContainerId) -> Response {
+    let Ok(id) = ContainerId::try_from(container) else {
+        // `validation` has refused these.
+        return bad_request("'container_id' is invalid");
+    };
     let gone = match kind {
         Type::KillContainer | Type::KillNestedContainer => {
-            format!("Container '{name}' cannot be found (or is already killed)")
+            format!("Container '{id}' cannot be found (or is already killed)")
         }
-        _ => format!("Container {name} cannot be found"),
+        _ => format!("Container {id} cannot be found"),
     };
     let not_found = text(StatusCode::NOT_FOUND, gone);
-    match (snapshot.has_container(&root(container).value), container.parent.is_some(), kind) {
+    match (snapshot.has_container(id.root().as_str()), id.parent().is_some(), kind) {
         (false, ..) => not_found,
         // Nested containers cannot be launched, so there are none; to remove what is not there has always succeeded.
         (true, true, Type::RemoveContainer | Type::RemoveNestedContainer) => empty(StatusCode::OK),
@@ -51,7 +55,7 @@ fn names_a_container(call: &Call) -> bool {
 }
 
 #[allow(deprecated, reason = "clients still use the calls for nested containers")]
-fn container(call: &Call) -> Option<&ContainerId> {
+fn container(call: &Call) -> Option<&v1::ContainerId> {
     match call.r#type() {
         Type::WaitContainer => call.wait_container.as_ref().map(|wait| &wait.container_id),
         Type::WaitNestedContainer => call.wait_nested_container.as_ref().map(|wait| &wait.container_id),
@@ -62,21 +66,5 @@ fn container(call: &Call) -> Option<&ContainerId> {
         Type::AttachContainerOutput => call.attach_container_output.as_ref().map(|attach| &attach.container_id),
         Type::AttachContainerInput => call.attach_container_input.as_ref()?.container_id.as_deref(),
         _ => None,
-    }
-}
-
-fn root(container: &ContainerId) -> &ContainerId {
-    let mut root = container;
-    while let Some(parent) = root.parent.as_deref() {
-        root = parent;
-    }
-    root
-}
-
-/// Ancestors first, as Mesos prints it.
-fn display(container: &ContainerId) -> String {
-    match container.parent.as_deref() {
-        None => container.value.clone(),
-        Some(parent) => format!("{}.{}", display(parent), container.value),
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ::agent::{ContainerCommand, ContainerEvent, ContainerExit, ContainerLaunch, ContainerVolume, Input, Limitation};
+use ::agent::{ContainerEvent, ContainerExit, ContainerLaunch, ContainerVolume, Input, Limitation};
 use containerizer::{Containerizer, Event, LimitationKind, Limits, Recovered, User};
 use messages::v1;
 use model::ContainerId;
@@ -18,6 +18,7 @@ use super::fetch::{self, Fetches};
 use super::host::AgentHost;
 use super::launch::{self, Settings};
 use super::volumes::{self, SandboxMount, VolumeError};
+use super::worker::Worker;
 use super::{sandbox, unacknowledged_updates};
 use edge::core_thread::{Inbox, InboxItem};
 
@@ -26,8 +27,10 @@ pub struct Containers {
     shared: Arc<Shared>,
     settings: Arc<Settings>,
     runtime: Handle,
+    worker: Worker,
     preparations: Semaphore,
     downloads: Semaphore,
+    /// Fetches that have been made and that have failed.
     pub fetches: Fetches,
 }
 
@@ -40,13 +43,39 @@ const MAX_DOWNLOADS: usize = 64;
 /// What the containerizer's thread sees of it.
 struct Shared {
     inbox: Arc<Inbox<AgentHost>>,
-    live: Mutex<HashMap<String, LiveContainer>>,
+    /// Never held for longer than a look: the core's thread takes it.
+    live: Mutex<HashMap<ContainerId, LiveContainer>>,
+    /// Held while it is decided who owns a volume, and while that is written.
+    ownership: Mutex<()>,
+}
+
+/// What a running container gets instead of what it had.
+pub struct ContainerChange {
+    /// The container.
+    pub container: ContainerId,
+    /// Its limits.
+    pub limits: Limits,
+    /// The volumes that it is to see.
+    pub volumes: Vec<ContainerVolume>,
+}
+
+/// Calls a function when it is dropped.
+struct Finally<F: FnOnce()>(Option<F>);
+
+impl<F: FnOnce()> Drop for Finally<F> {
+    fn drop(&mut self) {
+        if let Some(done) = self.0.take() {
+            done();
+        }
+    }
 }
 
 struct LiveContainer {
     phase: Phase,
     cancelled: Arc<AtomicBool>,
     sandbox: PathBuf,
+    /// It runs as another user than the agent.
+    switches_user: bool,
     /// Those it is to see; it does unless it is still being prepared.
     volumes: Vec<ContainerVolume>,
     /// The shared ones that it uses.
@@ -67,9 +96,10 @@ impl Containers {
         settings: Settings,
         runtime: Handle,
         inbox: Arc<Inbox<AgentHost>>,
-        sandbox_of: impl Fn(&str) -> Option<PathBuf>,
+        worker: Worker,
+        sandbox_of: impl Fn(&ContainerId) -> Option<PathBuf>,
     ) -> Result<(Arc<Self>, Recovered), containerizer::Error> {
-        let shared = Arc::new(Shared { inbox, live: Mutex::new(HashMap::new()) });
+        let shared = Arc::new(Shared { inbox, live: Mutex::new(HashMap::new()), ownership: Mutex::new(()) });
         let reporter = shared.clone();
         // Held until those that are found again are known here: what is reported of them meanwhile waits for it.
         let mut live = shared.lock();
@@ -80,6 +110,7 @@ impl Containers {
                 phase: Phase::Recovered,
                 cancelled: Arc::default(),
                 sandbox: sandbox_of(id).unwrap_or_default(),
+                switches_user: true,
                 volumes: Vec::new(),
                 shared_volumes: Vec::new(),
             };
@@ -92,6 +123,7 @@ impl Containers {
         let containers = Containers {
             preparations: Semaphore::new(MAX_PREPARATIONS),
             downloads: Semaphore::new(MAX_DOWNLOADS),
+            worker,
             containerizer,
             shared,
             settings: Arc::new(settings),
@@ -101,15 +133,31 @@ impl Containers {
         Ok((Arc::new(containers), recovered))
     }
 
-    pub fn execute(self: &Arc<Self>, command: ContainerCommand) {
-        match command {
-            ContainerCommand::Launch(launch) => self.launch(launch),
-            ContainerCommand::Update { container, resources, limits, volumes } => {
-                self.update(&container, self.settings.limits(&resources, &limits));
-                self.update_volumes(&container, volumes);
-            }
-            ContainerCommand::Destroy { container } => self.destroy(&container),
+    /// The limits of a container with these resources.
+    pub fn limits(&self, resources: &[v1::Resource], ceilings: &[v1::Resource]) -> Limits {
+        self.settings.limits(resources, ceilings)
+    }
+
+    /// Changes a container on the worker, after what was asked for before, and then calls `done`.
+    pub fn update(self: &Arc<Self>, change: ContainerChange, done: impl FnOnce() + Send + 'static) {
+        let containers = self.clone();
+        // Also when the change panics.
+        let done = Finally(Some(done));
+        self.worker.run(move || {
+            let _done = done;
+            containers.update_limits(&change.container, change.limits);
+            containers.update_volumes(&change.container, change.volumes);
+        });
+    }
+
+    /// Ends a container after what was asked for before; one that is being prepared is not started any more.
+    pub fn destroy(self: &Arc<Self>, container: ContainerId) {
+        match self.shared.lock().get(container.as_str()) {
+            None => return,
+            Some(entry) => entry.cancelled.store(true, Ordering::Release),
         }
+        let containers = self.clone();
+        self.worker.run(move || containers.destroy_started(&container));
     }
 
     /// The agent ends: nothing of its own is left behind but containers that run.
@@ -119,24 +167,26 @@ impl Containers {
 
     /// Nothing for a container that is over or not started yet.
     pub fn usage(&self, container: &ContainerId) -> Option<containerizer::Usage> {
-        self.containerizer.usage(container.as_str()).ok()
+        self.containerizer.usage(container).ok()
     }
 
     /// All that have not ended.
     pub fn live(&self) -> Vec<ContainerId> {
-        self.shared.lock().keys().map(ContainerId::new).collect()
+        self.shared.lock().keys().cloned().collect()
     }
 
-    fn launch(self: &Arc<Self>, launch: Box<ContainerLaunch>) {
+    /// Prepares and starts a container, on threads that may wait.
+    pub fn launch(self: &Arc<Self>, launch: Box<ContainerLaunch>) {
         let cancelled = Arc::new(AtomicBool::new(false));
         let live = LiveContainer {
             phase: Phase::Preparing(self.settings.limits(&launch.resources, &launch.limits)),
             cancelled: cancelled.clone(),
             sandbox: launch.sandbox.clone(),
+            switches_user: true,
             volumes: launch.volumes.clone(),
             shared_volumes: Vec::new(),
         };
-        self.shared.lock().insert(launch.container.to_string(), live);
+        self.shared.lock().insert(launch.container.clone(), live);
         let containers = self.clone();
         self.runtime.spawn(async move {
             let permits = if fetch::has_files(&launch) { &containers.downloads } else { &containers.preparations };
@@ -147,7 +197,7 @@ impl Containers {
                 let prepared = containers.prepare(&launch, &cancelled);
                 let started = prepared.and_then(|prepared| containers.start_prepared(prepared, &launch.volumes));
                 if let Err(reason) = started {
-                    containers.shared.failed(launch.container.as_str(), reason);
+                    containers.shared.failed(&launch.container, reason);
                 }
             };
             // It cannot fail unless the runtime ends.
@@ -157,12 +207,15 @@ impl Containers {
 
     /// May take as long as a download.
     fn prepare(&self, launch: &ContainerLaunch, cancelled: &Arc<AtomicBool>) -> Result<containerizer::Launch, String> {
-        launch::check(launch).map_err(|error| error.to_string())?;
+        launch::check(launch, &self.containerizer.isolators()).map_err(|error| error.to_string())?;
         let user = launch.user.as_deref().map(resolve_user).transpose()?.flatten();
+        if let Some(live) = self.shared.lock().get_mut(&launch.container) {
+            live.switches_user = user.is_some();
+        }
         sandbox::create(&launch.sandbox, user.as_ref())
             .map_err(|error| format!("Failed to create sandbox '{}': {error}", launch.sandbox.display()))?;
         // Before anything is fetched: a file must not take the place of a volume.
-        self.update_sandbox(launch.container.as_str(), &launch.sandbox, &[], &launch.volumes)?;
+        self.update_sandbox(&launch.container, &launch.sandbox, &[], &launch.volumes)?;
         self.fetches.fetch(&self.settings.fetch, launch, user.as_ref(), cancelled)?;
         launch::describe(&self.settings, launch, user).map_err(|error| error.to_string())
     }
@@ -194,19 +247,19 @@ impl Containers {
         if cancelled.load(Ordering::Acquire)
             && let Err(error) = self.containerizer.destroy(&id)
         {
-            debug!(container = id, %error, "cannot destroy a container");
+            debug!(container = %id, %error, "cannot destroy a container");
         }
         Ok(())
     }
 
-    fn update(&self, container: &ContainerId, limits: Limits) {
+    fn update_limits(&self, container: &ContainerId, limits: Limits) {
         let mut live = self.shared.lock();
-        let Some(entry) = live.get_mut(container.as_str()) else { return };
+        let Some(entry) = live.get_mut(container) else { return };
         match &mut entry.phase {
             Phase::Preparing(waiting) => *waiting = limits,
             Phase::Started | Phase::Recovered => {
                 drop(live);
-                if let Err(error) = self.containerizer.update(container.as_str(), limits) {
+                if let Err(error) = self.containerizer.update(container, limits) {
                     // It has probably just ended.
                     debug!(%container, %error, "cannot change the limits of a container");
                 }
@@ -218,7 +271,7 @@ impl Containers {
     fn update_volumes(&self, container: &ContainerId, wanted: Vec<ContainerVolume>) {
         let (sandbox, shown) = {
             let mut live = self.shared.lock();
-            let Some(entry) = live.get_mut(container.as_str()) else { return };
+            let Some(entry) = live.get_mut(container) else { return };
             if matches!(entry.phase, Phase::Recovered) {
                 let shared = wanted.iter().filter(|volume| volume.shared);
                 entry.shared_volumes = shared.map(|volume| volume.source.clone()).collect();
@@ -234,23 +287,34 @@ impl Containers {
             }
             (entry.sandbox.clone(), shown)
         };
-        if let Err(reason) = self.update_sandbox(container.as_str(), &sandbox, &shown, &wanted) {
+        if let Err(reason) = self.show_volumes(container, &sandbox, &shown, &wanted) {
+            // Its data would go with the sandbox: the task must not go on without the volume.
             warn!(%container, reason, "a container does not see its volumes");
+            self.shared.notify(ContainerEvent::UpdateFailed { container: container.clone(), reason });
         }
+    }
+
+    fn show_volumes(
+        &self,
+        container: &ContainerId,
+        sandbox: &Path,
+        shown: &[ContainerVolume],
+        wanted: &[ContainerVolume],
+    ) -> Result<(), String> {
+        self.update_sandbox(container, sandbox, shown, wanted)?;
         if !self.containerizer.separates_mounts() {
-            return;
+            return Ok(());
         }
-        for volume in wanted.iter().filter(|volume| !shown.contains(volume)) {
-            if let Err(error) = self.containerizer.bind(container.as_str(), &volumes::bind(&sandbox, volume)) {
-                warn!(%container, %error, "a container does not see a volume");
-            }
-        }
+        wanted.iter().filter(|volume| !shown.contains(volume)).try_for_each(|volume| {
+            let bound = self.containerizer.bind(container, &volumes::bind(sandbox, volume));
+            bound.map_err(|error| error.to_string())
+        })
     }
 
     /// Makes the places of volumes in a sandbox, after taking away those of volumes that are not wanted any more.
     fn update_sandbox(
         &self,
-        id: &str,
+        id: &ContainerId,
         sandbox: &Path,
         shown: &[ContainerVolume],
         wanted: &[ContainerVolume],
@@ -258,50 +322,54 @@ impl Containers {
         let place = if self.containerizer.separates_mounts() { SandboxMount::Directory } else { SandboxMount::Link };
         for volume in shown.iter().filter(|volume| !wanted.contains(volume)) {
             if place == SandboxMount::Directory
-                && let Err(error) = self.containerizer.unbind(id, &sandbox.join(&volume.name))
+                && let Err(error) = self.containerizer.unbind(id, &volumes::bind(sandbox, volume).target())
             {
-                debug!(container = id, %error, "cannot take a volume from a container");
+                debug!(container = %id, %error, "cannot take a volume from a container");
             }
             self.shared.release_volume(id, volume);
             volumes::remove_from_sandbox(sandbox, volume, place).map_err(|error| error.to_string())?;
         }
+        let switches_user = self.shared.lock().get(id).is_none_or(|live| live.switches_user);
         for volume in wanted.iter().filter(|volume| !shown.contains(volume)) {
+            volumes::check_place(volume, place, switches_user).map_err(|error| error.to_string())?;
             self.shared.acquire_volume(id, sandbox, volume).map_err(|error| error.to_string())?;
             volumes::add_to_sandbox(sandbox, volume, place).map_err(|error| error.to_string())?;
         }
         Ok(())
     }
 
-    fn destroy(&self, container: &ContainerId) {
-        let started = match self.shared.lock().get(container.as_str()) {
+    fn destroy_started(&self, container: &ContainerId) {
+        let started = match self.shared.lock().get(container) {
             None => return,
-            Some(entry) => {
-                entry.cancelled.store(true, Ordering::Release);
-                matches!(entry.phase, Phase::Started | Phase::Recovered)
-            }
+            Some(entry) => matches!(entry.phase, Phase::Started | Phase::Recovered),
         };
-        if started && let Err(error) = self.containerizer.destroy(container.as_str()) {
+        if started && let Err(error) = self.containerizer.destroy(container) {
             debug!(%container, %error, "cannot destroy a container");
         }
     }
 }
 
 impl Shared {
-    /// A shared volume in use keeps its owner, as in Mesos. Under the lock: of two containers that begin to use one together
-    /// the first decides.
-    fn acquire_volume(&self, id: &str, sandbox: &Path, volume: &ContainerVolume) -> Result<(), VolumeError> {
-        let mut live = self.lock();
-        let others_use = live.iter().any(|(other, entry)| other != id && entry.shared_volumes.contains(&volume.source));
-        if let Some(entry) =
-            live.get_mut(id).filter(|entry| volume.shared && !entry.shared_volumes.contains(&volume.source))
-        {
-            entry.shared_volumes.push(volume.source.clone());
-        }
+    /// A shared volume in use keeps its owner, as in Mesos. Of two containers that begin to use one together the first
+    /// decides, so the second waits until that is written.
+    fn acquire_volume(&self, id: &ContainerId, sandbox: &Path, volume: &ContainerVolume) -> Result<(), VolumeError> {
+        let _deciding = self.ownership.lock().unwrap_or_else(PoisonError::into_inner);
+        let others_use = {
+            let mut live = self.lock();
+            let others_use =
+                live.iter().any(|(other, entry)| other != id && entry.shared_volumes.contains(&volume.source));
+            if let Some(entry) =
+                live.get_mut(id).filter(|entry| volume.shared && !entry.shared_volumes.contains(&volume.source))
+            {
+                entry.shared_volumes.push(volume.source.clone());
+            }
+            others_use
+        };
         if volume.shared && others_use { Ok(()) } else { volumes::set_owner(sandbox, volume) }
     }
 
     /// It does not use the volume any more.
-    fn release_volume(&self, id: &str, volume: &ContainerVolume) {
+    fn release_volume(&self, id: &ContainerId, volume: &ContainerVolume) {
         if let Some(entry) = self.lock().get_mut(id) {
             entry.shared_volumes.retain(|source| *source != volume.source);
         }
@@ -311,7 +379,7 @@ impl Shared {
         match event {
             Event::Launched { id, pid } => {
                 if self.lock().contains_key(&id) {
-                    self.notify(ContainerEvent::Launched { container: ContainerId::new(&id), pid });
+                    self.notify(ContainerEvent::Launched { container: id, pid });
                 }
             }
             Event::LaunchFailed { id, reason } => self.failed(&id, reason),
@@ -323,15 +391,15 @@ impl Shared {
                         limitation: limitation.map(describe_limitation),
                         last_updates: unacknowledged_updates::read(&ended.sandbox),
                     };
-                    self.notify(ContainerEvent::Exited { container: ContainerId::new(&id), exit });
+                    self.notify(ContainerEvent::Exited { container: id, exit });
                 }
             }
         }
     }
 
-    fn failed(&self, id: &str, reason: String) {
+    fn failed(&self, id: &ContainerId, reason: String) {
         if self.lock().remove(id).is_some() {
-            self.notify(ContainerEvent::LaunchFailed { container: ContainerId::new(id), reason });
+            self.notify(ContainerEvent::LaunchFailed { container: id.clone(), reason });
         }
     }
 
@@ -340,7 +408,7 @@ impl Shared {
         self.inbox.send_control(InboxItem::Input(Input::Container(event)));
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, LiveContainer>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<ContainerId, LiveContainer>> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -31,8 +31,9 @@ async fn respond(app: &Arc<AgentApp>, request: &Request) -> Result<Response, Res
         Type::Subscribe => subscribe(app, request, call).await,
         Type::Heartbeat => Ok(empty(StatusCode::ACCEPTED)),
         _ => {
-            let ask = |reply| Input::ExecutorCall(ExecutorCall { reply, call: Box::new(call) });
-            app.inbox.ask(ask).await.map(answer).map_err(|stopped| unavailable(stopped.to_string()))
+            let caller = request.caller.clone();
+            let ask = |reply| Input::ExecutorCall(ExecutorCall { reply, caller, call: Box::new(call) });
+            app.inbox.ask(request.body.len(), ask).await.map(answer).map_err(|stopped| unavailable(stopped.to_string()))
         }
     }
 }
@@ -47,9 +48,17 @@ async fn subscribe(app: &Arc<AgentApp>, request: &Request, call: Call) -> Result
     // Made before the core knows the stream, so that its end is reported whatever happens here.
     let body = EventBody::new(queue.clone(), content_type, move || inbox.send_control(InboxItem::StreamClosed(stream)));
     let (reply, to, answered) = app.inbox.reply();
-    let input = Input::ExecutorSubscribe(ExecutorSubscribe { reply, stream, call: Box::new(call) });
+    let input = Input::ExecutorSubscribe(ExecutorSubscribe {
+        reply,
+        caller: request.caller.clone(),
+        stream,
+        call: Box::new(call),
+    });
     app.inbox
-        .send(InboxItem::Open { stream, queue, ask: StreamOpenReply::CallResponse(reply, to), input })
+        .send(
+            InboxItem::Open { stream, queue, ask: StreamOpenReply::CallResponse(reply, to), input },
+            request.body.len(),
+        )
         .await
         .map_err(stopping)?;
     let answered = answered.await.map_err(|_| stopping(edge::core_thread::Stopped))?;

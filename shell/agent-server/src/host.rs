@@ -4,18 +4,20 @@ use std::net::SocketAddrV4;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ::agent::{Agent, AgentEffects, Command, Input, Outbox, Record, Timer, VolumeChange};
+use ::agent::{Agent, AgentEffects, Command, ContainerCommand, Input, Outbox, Record, Timer, VolumeChange};
 use machine::{Interpreter, StateMachine, StoreToken};
-use messages::v1;
+use messages::{Message, v1};
 use model::agent::Change;
-use model::{Now, StreamId};
+use model::{Now, StreamId, Upid};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tracing::warn;
 
-use super::containers::Containers;
+use super::containers::{ContainerChange, Containers};
+use super::deliveries::{Deliveries, Delivery};
 use super::publisher::Publisher;
 use super::store::Records;
+use super::worker::Worker;
 use super::{sandbox, usage, volumes};
 use edge::Ended;
 use edge::core_thread::effect_handler::EffectHandler;
@@ -28,6 +30,8 @@ pub struct AgentHost {
     pub publisher: Arc<Publisher>,
     pub containers: Arc<Containers>,
     pub work_dir: PathBuf,
+    /// Removes sandboxes.
+    pub remover: Worker,
     pub runtime: Handle,
     pub inbox: Arc<Inbox<AgentHost>>,
     /// Says that the core has ended, when it is dropped.
@@ -35,13 +39,44 @@ pub struct AgentHost {
     pub end: Ended,
     /// Holds the effects of `Agent::start` at first.
     pub outbox: Outbox,
+    /// What waits for the next publication.
     pub changes: Vec<Change>,
+    /// What waits for changes of containers.
+    pub deliveries: Deliveries,
+}
+
+fn deliver(delivery: Delivery, effects: &mut EffectHandler<AgentHost>) {
+    match delivery {
+        Delivery::Event { stream, event } => effects.event(stream, event),
+        Delivery::Close(stream) => effects.close_stream(stream),
+        Delivery::Send { from, to, message } => effects.send(&from, to, message),
+    }
 }
 
 impl AgentHost {
+    /// Delivers now, or when the changes that it has to wait for are made.
+    fn hand_over(&mut self, delivery: Delivery, effects: &mut EffectHandler<Self>) {
+        if let Some(delivery) = self.deliveries.admit(delivery) {
+            deliver(delivery, effects);
+        }
+    }
+
+    /// Launches begin at once, on threads that may wait; what changes a container waits for its turn on the worker.
+    fn change_container(&mut self, command: ContainerCommand) {
+        let change = match command {
+            ContainerCommand::Launch(launch) => return self.containers.launch(launch),
+            ContainerCommand::Destroy { container } => return self.containers.destroy(container),
+            ContainerCommand::Update { container, resources, limits, volumes } => {
+                ContainerChange { limits: self.containers.limits(&resources, &limits), container, volumes }
+            }
+        };
+        let (number, inbox) = (self.deliveries.change(), self.inbox.clone());
+        self.containers.update(change, move || inbox.send_control(InboxItem::HostWork(number)));
+    }
+
     fn remove_tree(&self, path: PathBuf) {
         let work_dir = self.work_dir.clone();
-        self.runtime.spawn_blocking(move || {
+        self.remover.run(move || {
             if let Err(error) = sandbox::remove(&work_dir, &path) {
                 warn!(path = %path.display(), %error, "cannot remove a sandbox");
             }
@@ -86,9 +121,21 @@ impl EffectHost for AgentHost {
         self.changes.push(change);
     }
 
+    fn event(&mut self, stream: StreamId, event: Arc<v1::executor::Event>, effects: &mut EffectHandler<Self>) {
+        self.hand_over(Delivery::Event { stream, event }, effects);
+    }
+
+    fn close_stream(&mut self, stream: StreamId, effects: &mut EffectHandler<Self>) {
+        self.hand_over(Delivery::Close(stream), effects);
+    }
+
+    fn send(&mut self, from: Arc<str>, to: Upid, message: Message, effects: &mut EffectHandler<Self>) {
+        self.hand_over(Delivery::Send { from, to, message }, effects);
+    }
+
     fn command(&mut self, command: Command, effects: &mut EffectHandler<Self>) {
         match command {
-            Command::Container(command) => self.containers.execute(command),
+            Command::Container(command) => self.change_container(command),
             Command::RemoveTree(path) => self.remove_tree(path),
             Command::Volumes { number, changes } => self.change_volumes(number, changes),
             Command::Measure(due) => self.measure(due),
@@ -104,6 +151,12 @@ impl Host for AgentHost {
     type Input = Input;
     type Event = Arc<v1::executor::Event>;
     type Timer = Timer;
+
+    fn work_done(&mut self, change: u64, effects: &mut EffectHandler<Self>) {
+        for delivery in self.deliveries.done(change) {
+            deliver(delivery, effects);
+        }
+    }
 
     fn timer(timer: Timer) -> Input {
         Input::Timer(timer)
@@ -121,6 +174,7 @@ impl Host for AgentHost {
         if matches!(input, Input::Timer(Timer::DiskWatch)) {
             self.measure_disk();
         }
+        self.deliveries.begin_step();
         let mut outbox = std::mem::take(&mut self.outbox);
         self.core.step(now, input, &mut outbox);
         HostInterpreter { host: self, effects }.interpret_all(&mut outbox);

@@ -1,6 +1,7 @@
 //! From what the core wants started to what the containerizer starts.
 
 use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -27,12 +28,9 @@ pub struct Settings {
 /// Why a container cannot be started here.
 #[derive(Debug, thiserror::Error)]
 pub enum Unsupported {
-    #[error("containers with an image are not supported")]
-    Image,
-    #[error("containers with volumes are not supported")]
-    Volumes,
-    #[error("docker containers are not supported")]
-    Docker,
+    /// Something was asked for that this agent cannot give.
+    #[error("{0}")]
+    Field(#[from] validation::ValidationError),
     #[error("the executor has no command")]
     NoCommand,
     /// A bound for its output that cannot be read.
@@ -40,20 +38,14 @@ pub enum Unsupported {
     ContainerLogger(String),
 }
 
-/// Known before anything is done for the container.
-pub fn check(launch: &ContainerLaunch) -> Result<(), Unsupported> {
-    let task = launch.command_task.as_deref().and_then(|task| task.container.as_deref());
-    let containers = [launch.executor_info.container.as_deref(), task];
-    for container in containers.into_iter().flatten() {
-        if container.r#type() == v1::container_info::Type::Docker {
-            return Err(Unsupported::Docker);
-        }
-        if container.mesos.as_deref().is_some_and(|mesos| mesos.image.is_some()) {
-            return Err(Unsupported::Image);
-        }
-        if !container.volumes.is_empty() {
-            return Err(Unsupported::Volumes);
-        }
+/// Checks that everything asked for can be given, before anything is done for the container. `isolators` are those in use.
+///
+/// # Errors
+/// Names the first field that cannot be carried out.
+pub fn check(launch: &ContainerLaunch, isolators: &[&str]) -> Result<(), Unsupported> {
+    match &launch.command_task {
+        Some(task) => validation::supported::check_task(task, isolators)?,
+        None => validation::supported::check_executor(&launch.executor_info, isolators)?,
     }
     Ok(())
 }
@@ -76,11 +68,11 @@ pub fn describe(settings: &Settings, launch: &ContainerLaunch, user: Option<User
     let text = |(name, value): &(String, String)| (OsString::from(name), OsString::from(value));
     let init_argv = settings.init_argv.iter().map(OsString::from).collect();
     Ok(Launch {
-        id: launch.container.to_string(),
+        id: launch.container.clone(),
         program,
         argv,
         init: Some(Init { program: settings.executor.clone(), argv: init_argv }),
-        environment: launch.environment.iter().map(text).collect(),
+        environment: with_secrets(launch, launch.environment.iter().map(text).collect()),
         working_directory: launch.sandbox.clone(),
         user,
         limits: settings.limits(&launch.resources, &launch.limits),
@@ -89,6 +81,20 @@ pub fn describe(settings: &Settings, launch: &ContainerLaunch, user: Option<User
         stdout: output("stdout", stdout),
         stderr: output("stderr", stderr),
     })
+}
+
+/// Adds the secrets of a custom executor. Those of a command task are its own: the command executor resolves them.
+fn with_secrets(launch: &ContainerLaunch, mut environment: Vec<(OsString, OsString)>) -> Vec<(OsString, OsString)> {
+    let command = launch.executor_info.command.as_deref().filter(|_| launch.command_task.is_none());
+    let variables = command.and_then(|command| command.environment.as_deref()).map(|own| own.variables.as_slice());
+    for variable in variables.unwrap_or_default() {
+        let secret = variable.secret.as_ref().and_then(|secret| secret.value.as_ref());
+        if let Some(secret) = secret.filter(|_| variable.r#type() == v1::environment::variable::Type::Secret) {
+            environment.retain(|(name, _)| *name != *variable.name);
+            environment.push((variable.name.clone().into(), OsString::from_vec(secret.data.clone())));
+        }
+    }
+    environment
 }
 
 fn custom(launch: &ContainerLaunch) -> Result<(Program, Vec<OsString>), Unsupported> {

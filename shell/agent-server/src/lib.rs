@@ -3,7 +3,9 @@
 mod app;
 mod container_calls;
 mod containers;
+mod deliveries;
 mod detector;
+mod endpoints;
 mod error;
 mod executor_api;
 mod fetch;
@@ -15,13 +17,14 @@ mod media_types;
 mod operator_api;
 mod options;
 mod publisher;
-mod routes;
+mod reads;
 mod sandbox;
 mod start;
 mod store;
 mod unacknowledged_updates;
 mod usage;
 mod volumes;
+mod worker;
 
 pub use error::Error;
 pub use fetch::FetchOptions;

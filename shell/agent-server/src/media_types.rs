@@ -2,16 +2,15 @@
 //! with its texts.
 
 use bytes::Bytes;
-use http::{HeaderName, Method, StatusCode, header};
+use http::{HeaderName, StatusCode, header};
 use messages::v1::agent::call::Type;
 use wire::ContentType;
-use wire::recordio::Decoder;
+use wire::accept::RECORDIO;
 
+use edge::http::body::BodyStream;
 use edge::http::request::Request;
-use edge::http::respond::{Response, bad_request, method_not_allowed, text};
-use edge::limits::MAX_BODY;
+use edge::http::respond::{Response, bad_request, text};
 
-const RECORDIO: &str = "application/recordio";
 const MESSAGE_CONTENT_TYPE: HeaderName = HeaderName::from_static("message-content-type");
 const MESSAGE_ACCEPT: HeaderName = HeaderName::from_static("message-accept");
 
@@ -30,25 +29,21 @@ pub struct MediaTypes {
 
 impl MediaTypes {
     pub fn of(request: &Request) -> Result<MediaTypes, Response> {
-        if request.method != Method::POST {
-            return Err(method_not_allowed(&["POST"], &request.method));
-        }
         Ok(MediaTypes { content: content(request)?, accept: accept(request)? })
     }
 
-    /// The encoded call: the body, or its first record.
-    pub fn call(&self, body: &Bytes) -> Result<(ContentType, Bytes), Response> {
+    /// Receives the encoded call: the body, or its first record. What follows the first record is left in the body.
+    ///
+    /// # Errors
+    /// The refusal of a body that ends early, is too large or is no RecordIO.
+    pub async fn call(&self, body: &mut BodyStream) -> Result<(ContentType, Bytes), Response> {
         match self.content {
-            Framing::Single(encoding) => Ok((encoding, body.clone())),
-            Framing::Records(encoding) => {
-                let mut decoder = Decoder::new(MAX_BODY);
-                let pushed = decoder.push(body);
-                match (decoder.next_record(), pushed) {
-                    (Some(first), _) => Ok((encoding, first.into())),
-                    (None, Ok(())) => Err(bad_request("Received EOF while reading request body")),
-                    (None, Err(error)) => Err(bad_request(format!("Failed to decode the request body: {error}"))),
-                }
-            }
+            Framing::Single(encoding) => Ok((encoding, body.whole().await?)),
+            Framing::Records(encoding) => match body.next_record().await {
+                Ok(Some(first)) => Ok((encoding, first)),
+                Ok(None) => Err(bad_request("Received EOF while reading request body")),
+                Err(error) => Err(bad_request(error.to_string())),
+            },
         }
     }
 

@@ -16,25 +16,25 @@ use wire::{ContentType, Limits};
 use super::app::AgentApp;
 use super::container_calls;
 use super::media_types::{Framing, MediaTypes};
+use edge::endpoints::common::CommonEndpoints;
 use edge::endpoints::{files_api, info, metrics};
+use edge::http::body::BodyStream;
 use edge::http::call;
 use edge::http::request::Request;
-use edge::http::respond::{self, Response, bad_request, empty, not_implemented, unavailable};
+use edge::http::respond::{self, Response, bad_request, empty, not_implemented};
 
-pub async fn handle(app: &Arc<AgentApp>, request: &Request) -> Response {
-    match respond(app, request).await {
+/// Answers a call. The body of one that streams is read as far as its first record.
+pub async fn handle(app: &Arc<AgentApp>, request: &Request, body: BodyStream) -> Response {
+    match respond(app, request, body).await {
         Ok(response) | Err(response) => response,
     }
 }
 
-async fn respond(app: &Arc<AgentApp>, request: &Request) -> Result<Response, Response> {
-    if app.core_metrics.recovering.get() != 0 {
-        return Err(unavailable("Agent has not finished recovery"));
-    }
+async fn respond(app: &Arc<AgentApp>, request: &Request, mut body: BodyStream) -> Result<Response, Response> {
     let media = MediaTypes::of(request)?;
-    let (encoding, body) = media.call(&request.body)?;
+    let (encoding, encoded) = media.call(&mut body).await?;
     let call: Call =
-        wire::decode_as(encoding, &body, &Limits::default()).map_err(|error| bad_request(error.to_string()))?;
+        wire::decode_as(encoding, &encoded, &Limits::default()).map_err(|error| bad_request(error.to_string()))?;
     validation::agent_call::validate(&call)
         .map_err(|invalid| bad_request(format!("Failed to validate agent::Call: {invalid}")))?;
     media.check_call(call.r#type())?;
@@ -59,11 +59,11 @@ async fn read_here(app: &Arc<AgentApp>, call: &Call) -> Result<Option<Reply>, Re
             Kind::GetHealth
         }
         Type::GetFlags => {
-            reply.get_flags = Some(Box::new(response::GetFlags { flags: info::flag_list(&app.flags) }));
+            reply.get_flags = Some(Box::new(response::GetFlags { flags: info::flag_list(&app.common.flags) }));
             Kind::GetFlags
         }
         Type::GetVersion => {
-            let version_info = info::version_info(&app.build);
+            let version_info = info::version_info(&app.common.build);
             reply.get_version = Some(Box::new(response::GetVersion { version_info }));
             Kind::GetVersion
         }
@@ -75,18 +75,19 @@ async fn read_here(app: &Arc<AgentApp>, call: &Call) -> Result<Option<Reply>, Re
             Kind::GetMetrics
         }
         Type::GetLoggingLevel => {
-            reply.get_logging_level = Some(response::GetLoggingLevel { level: app.logging.level() });
+            reply.get_logging_level = Some(response::GetLoggingLevel { level: app.common.logging.level() });
             Kind::GetLoggingLevel
         }
         Type::ListFiles => {
             let path = call.list_files.as_ref().map(|list| list.path.clone()).unwrap_or_default();
-            let file_infos = files_api::list(&app.files, path).await?;
+            let file_infos = files_api::list(&app.common.files, path).await?;
             reply.list_files = Some(Box::new(response::ListFiles { file_infos }));
             Kind::ListFiles
         }
         Type::ReadFile => {
             let Some(read) = call.read_file.as_ref() else { return Ok(None) };
-            let contents = files_api::read_range(&app.files, read.path.clone(), read.offset, read.length).await?;
+            let contents =
+                files_api::read_range(&app.common.files, read.path.clone(), read.offset, read.length).await?;
             reply.read_file = Some(response::ReadFile { size: contents.size, data: contents.data });
             Kind::ReadFile
         }
@@ -119,7 +120,7 @@ async fn read_view(app: &Arc<AgentApp>, call: Call, content_type: ContentType) -
 fn set_logging_level(app: &Arc<AgentApp>, call: Call) -> Response {
     if let Some(wanted) = call.set_logging_level {
         let duration = u64::try_from(wanted.duration.nanoseconds).unwrap_or_default();
-        app.logging.set(wanted.level, Duration::from_nanos(duration));
+        app.common.logging.set(wanted.level, Duration::from_nanos(duration));
     }
     empty(StatusCode::OK)
 }

@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use edge::libprocess::message::SenderCheck;
 use views::agent::Limits;
 use views::master::Build;
 
@@ -26,6 +27,8 @@ pub struct AgentOptions {
     pub port: u16,
     pub advertise_ip: Option<Ipv4Addr>,
     pub advertise_port: Option<u16>,
+    /// Whether the senders of libprocess messages are believed.
+    pub sender_check: SenderCheck,
     /// `zk://…`, `host:port`, `master@host:port`, or `file://` of a file with one of them.
     pub master: String,
     pub zk_session_timeout: Duration,
@@ -58,6 +61,7 @@ impl AgentOptions {
             port,
             advertise_ip: None,
             advertise_port: None,
+            sender_check: SenderCheck::default(),
             master: master.into(),
             zk_session_timeout: Duration::from_secs(10),
             build: Build { version: config.version.clone(), ..Build::default() },

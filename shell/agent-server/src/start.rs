@@ -13,16 +13,19 @@ use views::agent::{StaticInfo, View};
 
 use super::app::AgentApp;
 use super::containers::Containers;
+use super::deliveries::Deliveries;
 use super::detector::follow;
+use super::endpoints::PROCESS;
 use super::host::AgentHost;
 use super::launch::Settings;
 use super::options::{AgentOptions, ExecutorProgram};
 use super::publisher::Publisher;
-use super::routes::PROCESS;
 use super::store;
 use super::unacknowledged_updates;
+use super::worker::Worker;
 use crate::Error;
 use edge::core_thread::{Clock, Inbox, InboxItem};
+use edge::endpoints::common::Common;
 use edge::endpoints::files::Files;
 use edge::endpoints::logging::Logging;
 use edge::endpoints::metrics;
@@ -34,11 +37,11 @@ use edge::{Ended, Running};
 /// Binds, starts the containerizer and serves. Must be called inside a tokio runtime, which then carries the connections.
 pub fn start(options: AgentOptions) -> Result<Running, Error> {
     let runtime = runtime()?;
-    let AgentOptions { ip, port, advertise_ip, advertise_port, mut config, .. } = options;
+    let AgentOptions { ip, port, advertise_ip, advertise_port, sender_check, mut config, .. } = options;
     let detector = Detector::of(&options.master, options.zk_session_timeout)?;
     directory(&config.work_dir)?;
     directory(&options.containerizer.runtime_dir)?;
-    let bound = bind(&Listen { ip, port, advertise_ip, advertise_port })?;
+    let bound = bind(&Listen { ip, port, advertise_ip, advertise_port, sender_check })?;
     config.pid = Upid::new(PROCESS, bound.advertised);
     let work_dir = config.work_dir.clone();
 
@@ -57,13 +60,19 @@ pub fn start(options: AgentOptions) -> Result<Running, Error> {
     let clock = Clock::start();
     let opened = store::open(&work_dir, options.strict)?;
     for (container, pid) in &opened.foreign_containers {
-        if let Err(error) = containerizer::adopt(&options.containerizer.runtime_dir, container.as_str(), *pid) {
+        if let Err(error) = containerizer::adopt(&options.containerizer.runtime_dir, container, *pid) {
             tracing::warn!(%container, pid, %error, "cannot take over a container");
         }
     }
-    let sandbox_of = |id: &str| opened.recovered_state.sandbox(&work_dir, &ContainerId::new(id));
+    let sandbox_of = |id: &ContainerId| opened.recovered_state.sandbox(&work_dir, id);
+    let containerizer_config = containerizer::Config {
+        work_dir: Some(work_dir.clone()),
+        expected: opened.recovered_state.containers().cloned().collect(),
+        ..options.containerizer
+    };
+    let worker = Worker::start("containers").map_err(edge::Error::Thread)?;
     let (containers, recovered) =
-        Containers::start(options.containerizer, settings, runtime.clone(), inbox.clone(), sandbox_of)
+        Containers::start(containerizer_config, settings, runtime.clone(), inbox.clone(), worker, sandbox_of)
             .map_err(|error| Error::Containerizer(error.to_string()))?;
 
     let facts = StaticInfo {
@@ -82,7 +91,7 @@ pub fn start(options: AgentOptions) -> Result<Running, Error> {
     let recovered_state = opened.recovered_state.clone();
     let found = Recovery {
         ended: ended(&recovered_state, &recovered, &work_dir),
-        alive: recovered.alive.into_iter().map(|(id, pid)| (ContainerId::new(id), pid)).collect(),
+        alive: recovered.alive.into_iter().collect(),
         recovered_state: recovered_state.clone(),
         sandboxes: store::sandboxes(&work_dir),
         errors: opened.errors,
@@ -102,27 +111,31 @@ pub fn start(options: AgentOptions) -> Result<Running, Error> {
         publisher: publisher.clone(),
         containers: containers.clone(),
         work_dir,
+        remover: Worker::start("sandbox-gc").map_err(edge::Error::Thread)?,
         runtime,
         inbox: inbox.clone(),
         ended,
         end: Ended::default(),
         outbox,
         changes: Vec::new(),
+        deliveries: Deliveries::default(),
     };
     let app = Arc::new(AgentApp {
         inbox: inbox.clone(),
         dropped: Dropped::default(),
-        files: Arc::new(files(options.log_file, publisher.clone())),
+        common: Common {
+            files: Arc::new(files(options.log_file, publisher.clone())),
+            logging: Logging::new(options.set_log_level),
+            metrics_limit: metrics::rate_limit(),
+            build: options.build,
+            flags: options.flags,
+            started: Instant::now(),
+        },
         publisher,
         containers,
         core_metrics,
         singleflight,
-        logging: Logging::new(options.set_log_level),
-        metrics_limit: metrics::rate_limit(),
         statistics_limit: metrics::rate_limit(),
-        build: options.build,
-        flags: options.flags,
-        started: Instant::now(),
     });
     let running = launch("agent-core", bound, clock, host, inbox.clone(), app, end)?;
     tokio::spawn(follow(detector, inbox.clone(), running.ended()));
@@ -148,17 +161,17 @@ fn ended(
     recovered: &Recovered,
     work_dir: &Path,
 ) -> BTreeMap<ContainerId, ContainerExit> {
-    let alive: BTreeSet<&str> = recovered.alive.iter().map(|(id, _)| id.as_str()).collect();
-    let statuses: BTreeMap<&str, i32> = recovered.ended.iter().map(|(id, status)| (id.as_str(), *status)).collect();
+    let alive: BTreeSet<&ContainerId> = recovered.alive.iter().map(|(id, _)| id).collect();
+    let statuses: BTreeMap<&ContainerId, i32> = recovered.ended.iter().map(|(id, status)| (id, *status)).collect();
     let exit = |id: &ContainerId| ContainerExit {
-        status: statuses.get(id.as_str()).copied(),
+        status: statuses.get(id).copied(),
         limitation: None,
         last_updates: recovered_state
             .sandbox(work_dir, id)
             .map(|path| unacknowledged_updates::read(&path))
             .unwrap_or_default(),
     };
-    recovered_state.containers().filter(|id| !alive.contains(id.as_str())).map(|id| (id.clone(), exit(id))).collect()
+    recovered_state.containers().filter(|id| !alive.contains(id)).map(|id| (id.clone(), exit(id))).collect()
 }
 
 /// Another one after every start of the machine (random(4)).

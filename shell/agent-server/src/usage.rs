@@ -62,6 +62,7 @@ fn statistics(usage: &containerizer::Usage, now: f64) -> v1::ResourceStatistics 
         threads: small(usage.threads),
         cpus_user_time_secs: usage.cpus_user_secs,
         cpus_system_time_secs: usage.cpus_system_secs,
+        cpus_soft_limit: usage.cpus_soft_limit,
         cpus_limit: usage.cpus_limit,
         cpus_nr_periods: small(usage.cpus_nr_periods),
         cpus_nr_throttled: small(usage.cpus_nr_throttled),

@@ -35,6 +35,8 @@ fn main() -> ExitCode {
             an_executor_that_did_not_wait_for_the_agent_is_reported(launcher).await;
             an_executor_that_was_killed_meanwhile_is_missed(launcher).await;
             an_unacknowledged_update_comes_again_with_the_same_uuid(launcher).await;
+            without_its_runtime_directory_a_task_goes_on(launcher).await;
+            nothing_runs_of_an_agent_that_has_forgotten_everything(launcher).await;
         }
         a_kill_at_any_moment_of_a_launch_forgets_nothing().await;
         let many = std::env::var("RECOVERY_CONTAINERS").ok().and_then(|number| number.parse().ok());
@@ -417,6 +419,41 @@ async fn what_ended_before_is_still_shown(launcher: Launcher) {
     assert_eq!(cluster.completed_task().await, before);
     cluster.stop().await;
     println!("what ended before is still shown ({launcher:?}) ... ok");
+}
+
+/// It is in memory on most machines, and some have it cleaned up.
+async fn without_its_runtime_directory_a_task_goes_on(launcher: Launcher) {
+    let mut cluster = Cluster::start_on(launcher).await;
+    cluster.launch(COUNTING).await;
+    cluster.until("TASK_RUNNING").await;
+    let (stdout, executor) = (cluster.sandbox("stdout"), cluster.executor());
+    cluster.kill();
+    std::fs::remove_dir_all(cluster.work.path().join("run")).expect("removed");
+    cluster.restart();
+    until(|| find(&cluster.work.path().join("run/containers"), "state")).await;
+    assert_eq!(cluster.executor(), executor);
+    std::fs::write(stdout.with_file_name("end"), "").expect("written");
+    cluster.until("TASK_FINISHED").await;
+    cluster.stop().await;
+    println!("without its runtime directory ({launcher:?}) ... ok");
+}
+
+async fn nothing_runs_of_an_agent_that_has_forgotten_everything(launcher: Launcher) {
+    let mut cluster = Cluster::start_on(launcher).await;
+    cluster.launch("sleep 1000").await;
+    cluster.until("TASK_RUNNING").await;
+    let executor = cluster.executor();
+    cluster.kill();
+    for entry in std::fs::read_dir(cluster.work.path()).expect("read").flatten() {
+        if entry.path().is_dir() {
+            std::fs::remove_dir_all(entry.path()).expect("removed");
+        }
+    }
+    cluster.restart();
+    until(|| (!is_alive(executor)).then_some(())).await;
+    until(|| cgroups(cluster.work.path()).is_empty().then_some(())).await;
+    cluster.stop().await;
+    println!("everything forgotten ({launcher:?}) ... ok");
 }
 
 /// It ends after the recovery timeout, and leaves in writing what it could not say.

@@ -238,6 +238,6 @@ async fn a_registry_that_cannot_be_trusted_is_kept_aside() {
 fn nonsense(file: &Path) {
     let mut store = store::EmbeddedStore::open(file.parent().unwrap()).unwrap();
     store::Store::take_over(&mut store).unwrap();
-    let write = model::Write { key: "agents/S0".to_owned(), value: Some(b"\xff\xff".to_vec()) };
+    let write = model::RecordWrite { key: "agents/S0".to_owned(), value: Some(b"\xff\xff".to_vec()) };
     store::Store::commit(&mut store, &[write]).unwrap();
 }

@@ -28,6 +28,9 @@ fn main() -> ExitCode {
         a_killed_task_is_gone().await;
         files_are_fetched_first().await;
         a_container_that_cannot_be_prepared_fails_its_task().await;
+        a_task_that_cannot_be_isolated_as_asked_is_refused().await;
+        a_secret_arrives_or_the_task_is_refused().await;
+        a_task_cannot_lead_its_executor_astray().await;
     });
     ExitCode::SUCCESS
 }
@@ -51,9 +54,14 @@ impl Cluster {
 
     /// Launches on the next offer.
     async fn launch(&mut self, command: Value) {
+        self.launch_with(json!({ "command": command })).await;
+    }
+
+    /// The same with these fields of the task.
+    async fn launch_with(&mut self, fields: Value) {
         let offers = self.scheduler.stream.event_of("OFFERS").await;
         let offer = &offers["offers"]["offers"][0];
-        let task = json!({
+        let mut task = json!({
             "name": "t",
             "task_id": { "value": "t" },
             "agent_id": offer["agent_id"],
@@ -61,8 +69,10 @@ impl Cluster {
                 { "name": "cpus", "type": "SCALAR", "scalar": { "value": 0.1 }, "allocation_info": { "role": "*" } },
                 { "name": "mem", "type": "SCALAR", "scalar": { "value": 32 }, "allocation_info": { "role": "*" } },
             ],
-            "command": command,
         });
+        for (name, value) in fields.as_object().expect("fields") {
+            task[name] = value.clone();
+        }
         let accept = json!({
             "offer_ids": [offer["id"]],
             "operations": [{ "type": "LAUNCH", "launch": { "task_infos": [task] } }],
@@ -175,5 +185,67 @@ async fn a_container_that_cannot_be_prepared_fails_its_task() {
     assert!(failed["message"].as_str().unwrap_or_default().contains("/nonexistent/file"), "{failed}");
     let metrics = get(cluster.agent.address, "/metrics/snapshot").await.json();
     assert_eq!(metrics["containerizer/fetcher/task_fetches_failed"], 1.0);
+    cluster.stop().await;
+}
+
+/// Each of these runs without what it asks for on an agent that does not look.
+async fn a_task_that_cannot_be_isolated_as_asked_is_refused() {
+    let linux = |info: Value| json!({ "type": "MESOS", "linux_info": info });
+    let capabilities = json!({ "capabilities": ["NET_RAW"] });
+    for (field, container) in [
+        ("container.linux_info.effective_capabilities", linux(json!({ "effective_capabilities": capabilities }))),
+        ("container.linux_info.bounding_capabilities", linux(json!({ "bounding_capabilities": capabilities }))),
+        ("container.linux_info.seccomp.profile_name", linux(json!({ "seccomp": { "profile_name": "none.json" } }))),
+        ("container.linux_info.ipc_mode", linux(json!({ "ipc_mode": "PRIVATE" }))),
+        ("container.network_infos[0].name", json!({ "type": "MESOS", "network_infos": [{ "name": "none" }] })),
+        ("container.tty_info", json!({ "type": "MESOS", "tty_info": {} })),
+        ("container.hostname", json!({ "type": "MESOS", "hostname": "h" })),
+        (
+            "container.rlimit_info.rlimits[0]",
+            json!({ "type": "MESOS", "rlimit_info": { "rlimits": [{ "type": "RLMT_CORE", "hard": 0, "soft": 0 }] } }),
+        ),
+    ] {
+        let mut cluster = Cluster::start().await;
+        cluster.launch_with(json!({ "command": { "value": "true" }, "container": container })).await;
+        let failed = cluster.until("TASK_FAILED").await;
+        assert_eq!(failed["reason"], "REASON_CONTAINER_LAUNCH_FAILED", "{failed}");
+        let said = failed["message"].as_str().unwrap_or_default();
+        assert!(said.contains(&format!("'task.{field}' cannot be carried out")), "{said}");
+        cluster.stop().await;
+    }
+}
+
+fn with_secret(command: &str, secret: &Value) -> Value {
+    let variable = json!({ "name": "S", "type": "SECRET", "secret": secret });
+    json!({ "value": command, "environment": { "variables": [variable] } })
+}
+
+async fn a_secret_arrives_or_the_task_is_refused() {
+    let mut cluster = Cluster::start().await;
+    // "sss"
+    let value = json!({ "type": "VALUE", "value": { "data": "c3Nz" } });
+    cluster.launch(with_secret("test \"$S\" = sss", &value)).await;
+    cluster.until("TASK_FINISHED").await;
+    cluster.stop().await;
+
+    let mut cluster = Cluster::start().await;
+    let reference = json!({ "type": "REFERENCE", "reference": { "name": "vault/x" } });
+    cluster.launch(with_secret("true", &reference)).await;
+    let failed = cluster.until("TASK_FAILED").await;
+    assert!(failed["message"].as_str().unwrap_or_default().contains("a secret resolver"), "{failed}");
+    cluster.stop().await;
+}
+
+async fn a_task_cannot_lead_its_executor_astray() {
+    let mut cluster = Cluster::start().await;
+    let variables = json!([
+        { "name": "MESOS_AGENT_ENDPOINT", "value": "127.0.0.1:1" },
+        { "name": "MESOS_FRAMEWORK_ID", "value": "another" },
+    ]);
+    let command = "echo $MESOS_AGENT_ENDPOINT $MESOS_FRAMEWORK_ID";
+    cluster.launch(json!({ "value": command, "environment": { "variables": variables } })).await;
+    cluster.until("TASK_FINISHED").await;
+    let output = cluster.output("stdout").await;
+    assert!(output.contains("127.0.0.1:1 another\n"), "{output}");
     cluster.stop().await;
 }

@@ -26,9 +26,12 @@ fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     runtime.expect("a runtime").block_on(async {
         volumes_outlive_their_tasks(&LINKS).await;
+        a_volume_is_where_it_is_asked_for_or_its_task_is_refused(&LINKS, &["data/db"], &["/tmp", "", "."]).await;
         volumes_outlive_their_tasks(&Case { old: true, ..LINKS }).await;
         if rustix::process::geteuid().is_root() {
             volumes_outlive_their_tasks(&MOUNTS).await;
+            let refused = ["/no/such/directory", "", "."];
+            a_volume_is_where_it_is_asked_for_or_its_task_is_refused(&MOUNTS, &["data/db", "/mnt"], &refused).await;
         } else {
             eprintln!("SKIPPED volumes with mounts: they need root");
         }
@@ -93,6 +96,29 @@ async fn volumes_outlive_their_tasks(case: &Case) {
     cluster.stop().await;
 }
 
+/// The tasks of this framework run as root, who may put a volume over a directory of the host.
+async fn a_volume_is_where_it_is_asked_for_or_its_task_is_refused(case: &Case, given: &[&str], refused: &[&str]) {
+    for path in given.iter().chain(refused) {
+        let mut cluster = Cluster::start(case).await;
+        let file = cluster.work.path().join("volumes/roles/dev/v/file");
+        let mut shown = volume("RW");
+        shown["disk"]["volume"]["container_path"] = json!(path);
+        let reserve = json!({ "type": "RESERVE", "reserve": { "resources": [disk(json!({}))] } });
+        let create = json!({ "type": "CREATE", "create": { "volumes": [shown] } });
+        let mut task = launch("t", &format!("echo kept > {path}/file"), "RW", &cluster.offer);
+        task["launch"]["task_infos"][0]["resources"][2] = shown.clone();
+        cluster.accept(vec![reserve, create, task]).await;
+        if given.contains(path) {
+            cluster.finishes("t").await;
+            assert_eq!(std::fs::read_to_string(file).expect("the volume"), "kept\n", "{path}");
+        } else {
+            let end = cluster.end().await;
+            assert!(end["message"].as_str().unwrap_or_default().contains("container_path"), "{end}");
+        }
+        cluster.stop().await;
+    }
+}
+
 impl Cluster {
     async fn start(case: &Case) -> Self {
         let work = tempfile::tempdir().expect("a directory");
@@ -122,8 +148,13 @@ impl Cluster {
         assert_eq!(response.status, 202, "{}", response.text());
     }
 
-    /// Offers made meanwhile are declined, so that the next one has everything.
     async fn finishes(&mut self, task: &str) {
+        let end = self.end().await;
+        assert_eq!((&end["state"], &end["task_id"]["value"]), (&json!("TASK_FINISHED"), &json!(task)), "{end}");
+    }
+
+    /// The terminal status. Offers made meanwhile are declined, so that the next one has everything.
+    async fn end(&mut self) -> Value {
         loop {
             let event = self.scheduler.stream.event().await.expect("an event");
             for offer in event["offers"]["offers"].as_array().into_iter().flatten() {
@@ -139,8 +170,7 @@ impl Cluster {
             self.call("ACKNOWLEDGE", "acknowledge", acknowledge).await;
             match status["state"].as_str() {
                 Some("TASK_STARTING" | "TASK_RUNNING") => {}
-                Some("TASK_FINISHED") if status["task_id"]["value"] == task => return,
-                _ => panic!("{status}"),
+                _ => return status.clone(),
             }
         }
     }

@@ -34,7 +34,7 @@ fn main() {
     for number in 0..count {
         containerizer
             .launch(Launch {
-                id: format!("c{number}"),
+                id: ids::ContainerId::new(format!("c{number}")),
                 program: Program::Path("/bin/true".into()),
                 argv: vec!["true".into()],
                 init: None,

@@ -3,13 +3,13 @@
 //! The tree is cloned first and attached to an opened directory, never by path: the sandbox belongs to a user who may put
 //! a link where the directory was. The child does this before its program runs, so [`bind_mount`] keeps to system calls.
 
-use std::ffi::{CStr, CString};
+use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, Mode, OFlags};
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, mount_remount, move_mount, open_tree};
 use rustix::process::Pid;
@@ -18,15 +18,30 @@ use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space}
 /// One directory of the host, and where a container sees it. Both exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bind {
+    /// The directory of the host.
     pub source: PathBuf,
-    pub target: PathBuf,
+    /// Absolute. It may be reached through links; what is below it is in the hands of the container.
+    pub root: PathBuf,
+    /// Relative to `root`, without links on the way; empty for `root` itself.
+    pub path: PathBuf,
+    /// Whether the container may not write to it.
     pub read_only: bool,
+}
+
+impl Bind {
+    /// Returns where the container sees the directory.
+    pub fn target(&self) -> PathBuf {
+        if self.path.as_os_str().is_empty() { self.root.clone() } else { self.root.join(&self.path) }
+    }
 }
 
 /// The same as the kernel wants it.
 #[derive(Debug)]
 pub(crate) struct PreparedBind {
     source: CString,
+    root: CString,
+    /// Empty for the root itself.
+    path: CString,
     target: CString,
     read_only: bool,
 }
@@ -37,21 +52,23 @@ impl PreparedBind {
         let c_string = |path: &Path| CString::new(path.as_os_str().as_bytes()).ok();
         Some(PreparedBind {
             source: c_string(&bind.source)?,
-            target: c_string(&bind.target)?,
+            root: c_string(&bind.root)?,
+            path: c_string(&bind.path)?,
+            target: c_string(&bind.target())?,
             read_only: bind.read_only,
         })
     }
 }
 
-/// In the mount namespace of the caller.
+/// Mounts a directory in the mount namespace of the caller.
 pub(crate) fn bind_mount(bind: &PreparedBind) -> Result<(), Errno> {
     attach(&clone_of(bind)?, bind)
 }
 
-/// In the mount namespace of a process. A thread of its own goes there, and ends there. Nothing happens where something is
+/// Mounts a directory in the mount namespace of a process. A thread of its own goes there, and ends there. Nothing happens where something is
 /// mounted already: an agent that has been restarted does not know what its predecessor did.
 pub(crate) fn bind_mount_in(pid: Pid, bind: &Bind) -> io::Result<()> {
-    if is_mounted(&std::fs::read_to_string(format!("/proc/{}/mountinfo", pid.as_raw_nonzero()))?, &bind.target) {
+    if is_mounted(&std::fs::read_to_string(format!("/proc/{}/mountinfo", pid.as_raw_nonzero()))?, &bind.target()) {
         return Ok(());
     }
     let bind = PreparedBind::new(bind).ok_or(io::ErrorKind::InvalidInput)?;
@@ -94,7 +111,7 @@ fn clone_of(bind: &PreparedBind) -> Result<OwnedFd, Errno> {
 
 fn attach(tree: &OwnedFd, bind: &PreparedBind) -> Result<(), Errno> {
     let sealed = if bind.read_only { read_only(tree.as_fd()) } else { Ok(()) };
-    let target = directory(&bind.target)?;
+    let target = directory(bind)?;
     let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
     match sealed {
         Ok(()) => move_mount(tree, c"", &target, c"", flags),
@@ -107,8 +124,14 @@ fn attach(tree: &OwnedFd, bind: &PreparedBind) -> Result<(), Errno> {
     }
 }
 
-fn directory(path: &CStr) -> Result<OwnedFd, Errno> {
-    rustix::fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
+fn directory(bind: &PreparedBind) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let root = rustix::fs::open(&*bind.root, flags, Mode::empty())?;
+    if bind.path.is_empty() {
+        return Ok(root);
+    }
+    let inside = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+    rustix::fs::openat2(&root, &*bind.path, flags, Mode::empty(), inside)
 }
 
 /// `struct mount_attr` of linux/mount.h.

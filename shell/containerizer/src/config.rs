@@ -1,7 +1,10 @@
 //! What an operator chose: launcher, isolators, roots.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
+
+use ids::ContainerId;
 
 /// How processes are started and tracked (`--launcher`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -15,8 +18,10 @@ pub enum Launcher {
     Posix,
 }
 
+/// What the operator chose, and what the agent knows of its containers.
 #[derive(Debug, Clone)]
 pub struct Config {
+    /// How processes are started and tracked (`--launcher`).
     pub launcher: Launcher,
     /// Names as in Mesos' `--isolation`: `cgroups/cpu`, `cgroups/mem`, `cgroups/pids`, `cgroups/all`, `namespaces/pid`,
     /// `filesystem/linux`, `posix/rlimits`, `posix/cpu`, `posix/mem`, and the old `process` and `cgroups`.
@@ -33,6 +38,10 @@ pub struct Config {
     pub destroy_timeout: Duration,
     /// Where running containers are remembered, so that a restarted agent finds them (`--runtime_dir`).
     pub runtime_dir: PathBuf,
+    /// The agent's work directory. Processes in sandboxes below it are the agent's own, whatever has become of `runtime_dir`.
+    pub work_dir: Option<PathBuf>,
+    /// The containers that run by the agent's own records: they are found again wherever they are.
+    pub expected: BTreeSet<ContainerId>,
 }
 
 impl Default for Config {
@@ -46,6 +55,8 @@ impl Default for Config {
             cgroups_limit_swap: false,
             destroy_timeout: Duration::from_secs(60),
             runtime_dir: "/var/run/mesos".into(),
+            work_dir: None,
+            expected: BTreeSet::new(),
         }
     }
 }

@@ -6,12 +6,13 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use crate::cgroups::LimitOptions;
+use ids::ContainerId;
+
 use crate::isolation::Isolation;
 use crate::kernel::{Kernel, SystemKernel};
 use crate::runtime_dir::RuntimeDir;
 use crate::worker::{Command, ContainerHandle, Poller, QUEUE, Recovered, SharedContainers, Waker, Worker};
-use crate::{Bind, Config, Error, Event, Launch, Limits, Usage, binds, process_tree};
+use crate::{Bind, Config, Error, Event, Launch, Limits, Usage, binds, recovery};
 
 /// Starts, watches, limits and ends containers.
 ///
@@ -19,9 +20,7 @@ use crate::{Bind, Config, Error, Event, Launch, Limits, Usage, binds, process_tr
 /// running; another handle on the same `runtime_dir` takes them up again.
 pub struct Containerizer {
     kernel: Arc<dyn Kernel>,
-    options: LimitOptions,
-    missing: Vec<String>,
-    separates_mounts: bool,
+    isolation: Arc<Isolation>,
     recovered: Recovered,
     shared: SharedContainers,
     /// `None` once it has been stopped.
@@ -31,7 +30,11 @@ pub struct Containerizer {
 }
 
 impl Containerizer {
-    /// `events` is called on the containerizer's thread and must not block for long.
+    /// Prepares isolation, finds what an earlier process of the agent has left, and starts the threads. `events` is called on
+    /// the containerizer's thread and must not block for long. Returns when nothing runs any more that is not taken up.
+    ///
+    /// # Errors
+    /// The configuration is wrong, another agent uses the runtime directory, or the system refuses threads.
     pub fn new(config: Config, events: impl FnMut(Event) + Send + 'static) -> Result<Self, Error> {
         Self::with_kernel(Arc::new(SystemKernel), &config, Box::new(events))
     }
@@ -41,29 +44,32 @@ impl Containerizer {
         config: &Config,
         events: Box<dyn FnMut(Event) + Send>,
     ) -> Result<Self, Error> {
-        let isolation = Isolation::prepare(&*kernel, config)?;
+        let isolation = Arc::new(Isolation::prepare(&*kernel, config)?);
         let runtime = RuntimeDir::open(&config.runtime_dir)?;
+        let found = recovery::find(&*kernel, &isolation, &runtime, config);
         let poller = Poller::new().map_err(Error::system("cannot wait for containers"))?;
-        let options = LimitOptions::from(config);
-        let missing = isolation.missing.clone();
-        let separates_mounts = isolation.namespaces.mount;
         let (commands, queue) = sync_channel(QUEUE);
         let shared = SharedContainers::default();
         let waker = poller.waker();
-        let mut worker =
-            Worker::new(Arc::clone(&kernel), isolation, options, runtime, poller, queue, Arc::clone(&shared), events)
-                .map_err(Error::system("cannot start threads"))?
-                .with_destroy_timeout(config.destroy_timeout);
-        let recovered = worker.recover();
+        let mut worker = Worker::new(
+            Arc::clone(&kernel),
+            Arc::clone(&isolation),
+            runtime,
+            poller,
+            queue,
+            Arc::clone(&shared),
+            events,
+        )
+        .map_err(Error::system("cannot start threads"))?
+        .with_destroy_timeout(config.destroy_timeout);
+        let recovered = worker.recover(found);
         let worker = thread::Builder::new()
             .name("containerizer".into())
             .spawn(move || worker.run())
             .map_err(Error::system("cannot start a thread"))?;
         Ok(Containerizer {
             kernel,
-            options,
-            missing,
-            separates_mounts,
+            isolation,
             recovered,
             shared,
             commands: Mutex::new(Some(commands)),
@@ -72,17 +78,22 @@ impl Containerizer {
         })
     }
 
-    /// What the chosen isolation cannot give on this machine, each a sentence for a human.
+    /// Returns what the chosen isolation cannot give on this machine, each a sentence for a human.
     pub fn missing_isolation(&self) -> Vec<String> {
-        self.missing.clone()
+        self.isolation.missing.clone()
     }
 
     /// Whether containers have mounts of their own, so that directories can be bound into them.
     pub fn separates_mounts(&self) -> bool {
-        self.separates_mounts
+        self.isolation.isolators.has("filesystem/linux")
     }
 
-    /// The containers of an earlier process of this agent. Those that were alive at the start are watched again: `Exited`
+    /// Returns the names of the isolators in use, as in `--isolation`.
+    pub fn isolators(&self) -> Vec<&'static str> {
+        self.isolation.isolators.names()
+    }
+
+    /// Returns the containers of an earlier process of this agent. Those that were alive at the start are watched again: `Exited`
     /// follows for each as for any other, mostly without a status, which only its parent would learn. Those unknown to
     /// the agent are its to destroy.
     pub fn recovered(&self) -> Recovered {
@@ -90,12 +101,18 @@ impl Containerizer {
     }
 
     /// Starts a container; the outcome comes as an event.
+    ///
+    /// # Errors
+    /// The id is invalid or in use, its parent does not run, or the containerizer has stopped.
     pub fn launch(&self, launch: Launch) -> Result<(), Error> {
         check_id(&launch.id)?;
         {
             let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+            if launch.id.parent().is_some_and(|parent| shared.get(&parent).is_none_or(|parent| parent.pid.is_none())) {
+                return Err(Error::NoParent(launch.id.parent().unwrap_or(launch.id).to_string()));
+            }
             if shared.contains_key(&launch.id) {
-                return Err(Error::AlreadyExists(launch.id));
+                return Err(Error::AlreadyExists(launch.id.to_string()));
             }
             shared.insert(launch.id.clone(), ContainerHandle { limits: launch.limits, ..ContainerHandle::default() });
         }
@@ -103,59 +120,74 @@ impl Containerizer {
     }
 
     /// Changes the limits of a running container.
-    pub fn update(&self, id: &str, limits: Limits) -> Result<(), Error> {
-        let group = {
+    ///
+    /// # Errors
+    /// There is no such container, or an isolator cannot change its limit.
+    pub fn update(&self, id: &ContainerId, limits: Limits) -> Result<(), Error> {
+        let known = {
             let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-            let known = shared.get_mut(id).ok_or_else(|| Error::NotFound(id.into()))?;
+            let known = shared.get_mut(id).ok_or_else(|| Error::NotFound(id.to_string()))?;
             known.limits = limits;
-            known.group.clone()
+            known.clone()
         };
-        group.map_or(Ok(()), |group| group.limit(&*self.kernel, &limits, self.options, false))
+        if known.pid.is_none() {
+            // It starts with these.
+            return Ok(());
+        }
+        let context = Isolation::context(&*self.kernel, id, known.cgroups.as_ref(), known.pid);
+        self.isolation.isolators.update(&context, &limits)
     }
 
     /// Shows one more directory in a running container, before this returns.
-    pub fn bind(&self, id: &str, bind: &Bind) -> Result<(), Error> {
-        let pid = self.known(id)?.pid.filter(|_| self.separates_mounts);
-        let pid = pid.ok_or_else(|| Error::NotFound(id.into()))?;
-        binds::bind_mount_in(pid, bind).map_err(Error::io("cannot show a directory in a container", &bind.target))
+    ///
+    /// # Errors
+    /// The container does not run or has no mounts of its own, or the directory cannot be mounted.
+    pub fn bind(&self, id: &ContainerId, bind: &Bind) -> Result<(), Error> {
+        let pid = self.known(id)?.pid.filter(|_| self.separates_mounts());
+        let pid = pid.ok_or_else(|| Error::NotFound(id.to_string()))?;
+        binds::bind_mount_in(pid, bind).map_err(Error::io("cannot show a directory in a container", bind.target()))
     }
 
     /// Takes one away again; what is open below it can be used until it is closed.
-    pub fn unbind(&self, id: &str, target: &Path) -> Result<(), Error> {
-        let pid = self.known(id)?.pid.filter(|_| self.separates_mounts);
-        let pid = pid.ok_or_else(|| Error::NotFound(id.into()))?;
+    ///
+    /// # Errors
+    /// As [`Containerizer::bind`].
+    pub fn unbind(&self, id: &ContainerId, target: &Path) -> Result<(), Error> {
+        let pid = self.known(id)?.pid.filter(|_| self.separates_mounts());
+        let pid = pid.ok_or_else(|| Error::NotFound(id.to_string()))?;
         binds::unmount_in(pid, target).map_err(Error::io("cannot take a directory from a container", target))
     }
 
-    /// Kills everything in the container and cleans up; `Exited` (or `LaunchFailed`) follows.
-    pub fn destroy(&self, id: &str) -> Result<(), Error> {
+    /// Kills everything in the container and in those nested in it, and cleans up; `Exited` (or `LaunchFailed`) follows.
+    ///
+    /// # Errors
+    /// There is no such container, or the containerizer has stopped.
+    pub fn destroy(&self, id: &ContainerId) -> Result<(), Error> {
         self.known(id)?;
-        self.send(Command::Destroy(id.to_owned()))
+        self.send(Command::Destroy(id.clone()))
     }
 
-    /// What the container uses now.
-    pub fn usage(&self, id: &str) -> Result<Usage, Error> {
+    /// Returns what the container uses now.
+    ///
+    /// # Errors
+    /// There is no such container.
+    pub fn usage(&self, id: &ContainerId) -> Result<Usage, Error> {
         let known = self.known(id)?;
-        let measured = known.group.as_ref().map(|group| group.usage(&*self.kernel, &known.limits));
-        Ok(match (measured, known.pid) {
-            // Controllers that are not in use leave gaps, which a look at the processes fills.
-            (Some(usage), Some(pid)) if usage.mem_rss_bytes.is_none() || usage.cpus_user_secs.is_none() => {
-                usage.or(process_tree::usage(&*self.kernel, pid, &known.limits))
-            }
-            (Some(usage), _) => usage,
-            (None, Some(pid)) => process_tree::usage(&*self.kernel, pid, &known.limits),
-            (None, None) => Usage::default(),
-        })
+        if known.pid.is_none() {
+            return Ok(Usage::default());
+        }
+        let context = Isolation::context(&*self.kernel, id, known.cgroups.as_ref(), known.pid);
+        Ok(self.isolation.isolators.usage(&context, &known.limits))
     }
 
-    /// The ids of all containers that are not over.
-    pub fn containers(&self) -> Vec<String> {
+    /// Returns the ids of all containers that are not over.
+    pub fn containers(&self) -> Vec<ContainerId> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
     }
 
-    fn known(&self, id: &str) -> Result<ContainerHandle, Error> {
+    fn known(&self, id: &ContainerId) -> Result<ContainerHandle, Error> {
         let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-        shared.get(id).cloned().ok_or_else(|| Error::NotFound(id.into()))
+        shared.get(id).cloned().ok_or_else(|| Error::NotFound(id.to_string()))
     }
 
     fn send(&self, command: Command) -> Result<(), Error> {
@@ -191,17 +223,20 @@ impl Drop for Containerizer {
 
 impl fmt::Debug for Containerizer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Containerizer").field("missing", &self.missing).finish_non_exhaustive()
+        f.debug_struct("Containerizer").field("missing", &self.isolation.missing).finish_non_exhaustive()
     }
 }
 
-/// The id becomes the name of a cgroup and of a directory.
-fn check_id(id: &str) -> Result<(), Error> {
-    let mut components = Path::new(id).components();
-    let one_name =
-        matches!(components.next(), Some(Component::Normal(name)) if name == id) && components.next().is_none();
-    if !one_name || id.len() > 255 || id.contains(['\0', '\n']) || id.starts_with("cgroup.") {
-        return Err(Error::InvalidId(id.into()));
+/// The values become names of cgroups and of directories.
+fn check_id(id: &ContainerId) -> Result<(), Error> {
+    let is_name = |value: &str| {
+        let mut components = Path::new(value).components();
+        let one_name =
+            matches!(components.next(), Some(Component::Normal(name)) if name == value) && components.next().is_none();
+        one_name && value.len() <= 255 && !value.contains(['\0', '\n'])
+    };
+    if id.depth() > ContainerId::MAX_DEPTH || !id.values().all(is_name) {
+        return Err(Error::InvalidId(id.to_string()));
     }
     Ok(())
 }
@@ -212,11 +247,11 @@ mod tests {
 
     #[test]
     fn an_id_is_a_plain_name() {
-        for id in ["", ".", "..", "a/b", "/a", "a/", "a\nb", "a\0b", "cgroup.procs"] {
-            assert!(matches!(check_id(id), Err(Error::InvalidId(_))), "{id:?}");
+        for id in ["", ".", "..", "a/b", "/a", "a/", "a\nb", "a\0b", "..a", "a."] {
+            assert!(matches!(check_id(&ContainerId::new(id)), Err(Error::InvalidId(_))), "{id:?}");
         }
-        for id in ["a", "d2c8a1b0-7f3e-4b8e-9d53-0c6a0a2b9b57", "..a"] {
-            check_id(id).unwrap();
+        for id in ["a", "d2c8a1b0-7f3e-4b8e-9d53-0c6a0a2b9b57", "a.b"] {
+            check_id(&ContainerId::new(id)).unwrap();
         }
     }
 }

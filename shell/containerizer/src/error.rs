@@ -1,30 +1,64 @@
-//! What can go wrong for a caller.
+//! The errors of the containerizer.
 
 use std::io;
 use std::path::PathBuf;
 
+/// Why the containerizer cannot do what it was asked for.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// `--isolation` has a name that neither Mesos nor this program knows.
     #[error("unknown or unsupported isolation '{0}'")]
     UnknownIsolation(String),
+    /// `--cgroups_root` could lead to cgroups that are not ours.
     #[error("'{0}' cannot be the root of our cgroups: a relative path without '.' or '..' is needed")]
     InvalidCgroupsRoot(String),
+    /// The linux launcher was asked for and needs root and cgroups.
     #[error("the linux launcher is not possible here: {0}")]
     LinuxLauncher(String),
+    /// A value of the id cannot be the name of a directory.
     #[error("'{0}' cannot be the id of a container")]
     InvalidId(String),
+    /// A container with this id is not over yet.
     #[error("container '{0}' exists already")]
     AlreadyExists(String),
+    /// No container with this id runs.
     #[error("no container '{0}'")]
     NotFound(String),
+    /// The user database does not have this user.
     #[error("no user '{0}'")]
     UnknownUser(String),
+    /// Something was asked for that no isolator in use gives.
+    #[error("{what} need the isolator '{isolator}': add it to the agent's --isolation")]
+    NotIsolated {
+        /// What was asked for, in the plural.
+        what: &'static str,
+        /// The name in `--isolation`.
+        isolator: &'static str,
+    },
+    /// A nested container needs its parent to run.
+    #[error("container '{0}' does not run: nothing can be started in it")]
+    NoParent(String),
+    /// [`crate::Containerizer::stop`] was called before.
     #[error("the containerizer has stopped")]
     Stopped,
+    /// A file or directory could not be used.
     #[error("{action} {}", path.display())]
-    Io { action: &'static str, path: PathBuf, source: io::Error },
+    Io {
+        /// What was tried, e.g. `cannot write to`.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The system refused something that is not about a file.
     #[error("{action}")]
-    System { action: &'static str, source: io::Error },
+    System {
+        /// What was tried.
+        action: &'static str,
+        /// What the system says.
+        source: io::Error,
+    },
 }
 
 impl Error {

@@ -1,28 +1,20 @@
-//! The names of `--isolation`, and what of them this machine can give.
+//! What containers get on this machine: how their processes are tracked, and which isolators are in use.
 
-use std::collections::BTreeSet;
+use ids::ContainerId;
+use rustix::process::Pid;
 
-use crate::cgroups::{CgroupTree, Controller, Hierarchies};
+use crate::cgroups::{CgroupTree, ContainerCgroups, Controller, Hierarchies};
+use crate::isolators::{ContainerContext, IsolatorOptions, Isolators, Requested};
 use crate::kernel::Kernel;
-use crate::spawn::Namespaces;
 use crate::{Config, Error, Launcher};
 
-/// What is asked for.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct RequestedIsolation {
-    controllers: BTreeSet<Controller>,
-    namespaces: Namespaces,
-    rlimits: bool,
-    /// Names that Mesos knows and we do not implement.
-    unsupported: Vec<String>,
-}
-
-/// What containers get.
+/// The launcher and the isolators in use.
 #[derive(Debug)]
 pub(crate) struct Isolation {
     pub tracking: Tracking,
-    pub namespaces: Namespaces,
-    pub rlimits: bool,
+    pub isolators: Isolators,
+    /// Where cgroups can be, also those of a launcher that is not in use any more.
+    pub hierarchies: Hierarchies,
     /// What is asked for and cannot be given, each a sentence.
     pub missing: Vec<String>,
 }
@@ -36,76 +28,63 @@ pub(crate) enum Tracking {
     ProcessTree,
 }
 
-/// Names without an effect on containers of a plain command, which is all there is until images.
-const WITHOUT_EFFECT: [&str; 6] =
-    ["filesystem/posix", "posix/cpu", "posix/mem", "process", "environment_secret", "docker/runtime"];
-
-/// Names of Mesos for which there is nothing here yet: the agent starts and says so, as it does for missing rights.
-const NOT_IMPLEMENTED: [&str; 28] = [
-    "appc/runtime",
-    "cgroups/blkio",
-    "cgroups/cpuset",
-    "cgroups/devices",
-    "cgroups/hugetlb",
-    "cgroups/net_cls",
-    "cgroups/net_prio",
-    "cgroups/perf_event",
-    "disk/du",
-    "disk/xfs",
-    "docker/volume",
-    "filesystem/shared",
-    "gpu/nvidia",
-    "linux/capabilities",
-    "linux/devices",
-    "linux/nnp",
-    "linux/seccomp",
-    "namespaces/ipc",
-    "network/cni",
-    "network/port_mapping",
-    "network/ports",
-    "posix/disk",
-    "volume/csi",
-    "volume/host_path",
-    "volume/image",
-    "volume/sandbox_path",
-    "volume/secret",
-    "windows/cpu",
-];
-
 impl Isolation {
     /// Makes the launcher's roots and finds out what works.
+    ///
+    /// # Errors
+    /// The names of the isolators are wrong, or the launcher asked for cannot be had.
     pub(crate) fn prepare(kernel: &dyn Kernel, config: &Config) -> Result<Self, Error> {
-        let mut wanted = parse(&config.isolation)?;
+        let mut requested = Requested::parse(&config.isolation)?;
         let mut missing: Vec<String> =
-            wanted.unsupported.drain(..).map(|name| format!("isolation '{name}' is not implemented")).collect();
+            requested.unsupported.drain(..).map(|name| format!("isolation '{name}' is not implemented")).collect();
+        let hierarchies = Hierarchies::detect(kernel, &config.cgroups_hierarchy);
 
-        let tracking = tracking(kernel, config, &wanted.controllers, &mut missing)?;
+        let tracking = tracking(kernel, config, &hierarchies, &requested, &mut missing)?;
         if matches!(tracking, Tracking::ProcessTree) {
-            for controller in &wanted.controllers {
-                missing.push(format!("{} is not limited: that needs the linux launcher", described(*controller)));
+            for controller in requested.controllers() {
+                missing.push(format!("{} is not limited: that needs the linux launcher", described(controller)));
             }
         }
-        if wanted.namespaces != Namespaces::default() && !kernel.is_root() {
+        if requested.needs_root() && !kernel.is_root() {
             missing.push("processes and mounts of containers are not separated: that needs root".into());
-            wanted.namespaces = Namespaces::default();
         }
         if !kernel.is_root() {
             missing.push("tasks cannot run as other users: that needs root".into());
         }
-        Ok(Isolation { tracking, namespaces: wanted.namespaces, rlimits: wanted.rlimits, missing })
+        let isolators = requested.make(IsolatorOptions::from(config), kernel.is_root());
+        Ok(Isolation { tracking, isolators, hierarchies: hierarchies.unwrap_or_default(), missing })
+    }
+
+    /// Returns the cgroups of a container that is started now; `None` with the posix launcher.
+    pub(crate) fn cgroups(&self, id: &ContainerId) -> Option<ContainerCgroups> {
+        match &self.tracking {
+            Tracking::Cgroups(tree) => Some(tree.group(id)),
+            Tracking::ProcessTree => None,
+        }
+    }
+
+    /// Returns what isolators are told of a container.
+    pub(crate) fn context<'a>(
+        kernel: &'a dyn Kernel,
+        id: &'a ContainerId,
+        cgroups: Option<&'a ContainerCgroups>,
+        pid: Option<Pid>,
+    ) -> ContainerContext<'a> {
+        ContainerContext { kernel, id, cgroups, pid }
     }
 }
 
 fn tracking(
     kernel: &dyn Kernel,
     config: &Config,
-    controllers: &BTreeSet<Controller>,
+    hierarchies: &std::io::Result<Hierarchies>,
+    requested: &Requested,
     missing: &mut Vec<String>,
 ) -> Result<Tracking, Error> {
     if config.launcher == Launcher::Posix {
         return Ok(Tracking::ProcessTree);
     }
-    match linux(kernel, config, controllers, missing) {
+    match linux(kernel, config, hierarchies, requested, missing) {
         Ok(tree) => Ok(Tracking::Cgroups(tree)),
         Err(error) if config.launcher == Launcher::Linux => Err(error),
         Err(error) => {
@@ -119,19 +98,25 @@ fn tracking(
 fn linux(
     kernel: &dyn Kernel,
     config: &Config,
-    controllers: &BTreeSet<Controller>,
+    hierarchies: &std::io::Result<Hierarchies>,
+    requested: &Requested,
     missing: &mut Vec<String>,
 ) -> Result<CgroupTree, Error> {
     if !kernel.is_root() {
         return Err(Error::LinuxLauncher("it needs root".into()));
     }
-    let hierarchies = Hierarchies::detect(kernel, &config.cgroups_hierarchy)
-        .map_err(Error::io("cannot read", "/proc/self/mountinfo"))?;
-    let mut wanted: Vec<Controller> = controllers.iter().copied().collect();
+    let hierarchies = match hierarchies {
+        Ok(hierarchies) => hierarchies,
+        Err(error) => {
+            let source = std::io::Error::new(error.kind(), error.to_string());
+            return Err(Error::io("cannot read", "/proc/self/mountinfo")(source));
+        }
+    };
+    let mut wanted: Vec<Controller> = requested.controllers().collect();
     if wanted.contains(&Controller::Cpu) {
         wanted.push(Controller::Cpuacct);
     }
-    let (tree, lacking) = CgroupTree::prepare(kernel, &hierarchies, &config.cgroups_root, &wanted)?;
+    let (tree, lacking) = CgroupTree::prepare(kernel, hierarchies, &config.cgroups_root, &wanted)?;
     for controller in lacking {
         let name = controller.name();
         missing.push(format!("{} is not limited: no usable cgroup controller '{name}'", described(controller)));
@@ -149,65 +134,10 @@ fn described(controller: Controller) -> &'static str {
     }
 }
 
-fn parse(names: &[String]) -> Result<RequestedIsolation, Error> {
-    let mut wanted = RequestedIsolation::default();
-    for name in names.iter().map(|name| name.trim()).filter(|name| !name.is_empty()) {
-        match name {
-            "cgroups/cpu" => drop(wanted.controllers.insert(Controller::Cpu)),
-            "cgroups/mem" => drop(wanted.controllers.insert(Controller::Memory)),
-            "cgroups/pids" => drop(wanted.controllers.insert(Controller::Pids)),
-            "cgroups" => wanted.controllers.extend([Controller::Cpu, Controller::Memory]),
-            "cgroups/all" => wanted.controllers.extend([Controller::Cpu, Controller::Memory, Controller::Pids]),
-            // A /proc of its own needs mounts of its own.
-            "namespaces/pid" => wanted.namespaces = Namespaces { pid: true, mount: true },
-            "filesystem/linux" => wanted.namespaces.mount = true,
-            "posix/rlimits" => wanted.rlimits = true,
-            name if WITHOUT_EFFECT.contains(&name) => {}
-            name if NOT_IMPLEMENTED.contains(&name) => wanted.unsupported.push(name.to_owned()),
-            name => return Err(Error::UnknownIsolation(name.to_owned())),
-        }
-    }
-    Ok(wanted)
-}
-
+/// Returns an error with its cause, in one sentence.
 pub(crate) fn with_source(error: &dyn std::error::Error) -> String {
     match error.source() {
         Some(source) => format!("{error}: {source}"),
         None => error.to_string(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(names: &[&str], expect: RequestedIsolation) {
-        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        assert_eq!(parse(&names).unwrap(), expect, "{names:?}");
-    }
-
-    #[test]
-    fn names_are_those_of_mesos() {
-        let both = BTreeSet::from([Controller::Cpu, Controller::Memory]);
-        check(&["cgroups"], RequestedIsolation { controllers: both.clone(), ..RequestedIsolation::default() });
-        check(
-            &["cgroups/cpu", " cgroups/mem", ""],
-            RequestedIsolation { controllers: both, ..RequestedIsolation::default() },
-        );
-        check(&["posix/cpu", "posix/mem", "process"], RequestedIsolation::default());
-        check(&["posix/rlimits"], RequestedIsolation { rlimits: true, ..RequestedIsolation::default() });
-        let namespaces = Namespaces { pid: true, mount: true };
-        check(&["namespaces/pid"], RequestedIsolation { namespaces, ..RequestedIsolation::default() });
-        check(
-            &["disk/du"],
-            RequestedIsolation { unsupported: vec!["disk/du".into()], ..RequestedIsolation::default() },
-        );
-    }
-
-    #[test]
-    fn a_wrong_name_is_an_error() {
-        assert!(
-            matches!(parse(&["cgroups/cpus".into()]), Err(Error::UnknownIsolation(name)) if name == "cgroups/cpus")
-        );
     }
 }

@@ -3,19 +3,22 @@
 //! has killed it, what has left the session is known by its environment, which names the sandbox. Who has also cleared
 //! that escapes; that is what cgroups are for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use ids::ContainerId;
 use rustix::process::{Pid, Signal};
 
+use crate::Usage;
 use crate::kernel::{Kernel, ProcessEntry, TICKS_PER_SECOND};
 use crate::runtime_dir::names_container;
-use crate::{Limits, Usage};
 
 #[derive(Debug, Default)]
 pub(crate) struct ProcessTree {
-    /// Of the container, and when its first process was started, in ticks since boot.
-    name: Option<(String, u64)>,
+    /// The container, and when its first process was started, in ticks since boot.
+    name: Option<(ContainerId, u64)>,
     leader: i32,
+    /// Members whatever their parents are, and when they were started.
+    strays: BTreeMap<i32, u64>,
     known: BTreeSet<i32>,
     leader_reaped: bool,
     /// The first process was stopped by an earlier attempt.
@@ -28,9 +31,14 @@ impl ProcessTree {
         ProcessTree { leader, known: BTreeSet::from([leader]), ..ProcessTree::default() }
     }
 
+    /// Returns the tree of processes whose first one has ended: pids, and when they were started.
+    pub(crate) fn of_strays(strays: impl IntoIterator<Item = (i32, u64)>) -> Self {
+        ProcessTree { strays: strays.into_iter().collect(), ..ProcessTree::default() }
+    }
+
     /// Also knows processes by their environment.
-    pub(crate) fn named(self, id: &str, started: u64) -> Self {
-        ProcessTree { name: Some((id.to_owned(), started)), ..self }
+    pub(crate) fn named(self, id: &ContainerId, started: u64) -> Self {
+        ProcessTree { name: Some((id.clone(), started)), ..self }
     }
 
     /// From now on a process with the leader's pid is another one. A session's number is not given to a new process
@@ -49,7 +57,8 @@ impl ProcessTree {
             let before = (members.len(), self.known.len());
             for entry in table.iter().filter(|entry| !entry.zombie) {
                 let is_leader = entry.pid == self.leader && !self.leader_reaped;
-                if is_leader || members.contains(&entry.parent) || self.known.contains(&entry.session) {
+                let is_stray = self.strays.get(&entry.pid) == Some(&entry.started);
+                if is_leader || is_stray || members.contains(&entry.parent) || self.known.contains(&entry.session) {
                     members.insert(entry.pid);
                     // A session begun by a member is the container's; one it shares with outsiders cannot be.
                     if entry.session == entry.pid {
@@ -104,7 +113,7 @@ impl ProcessTree {
 }
 
 /// What the processes of a container use, summed up. Shared pages count for each of them.
-pub(crate) fn usage(kernel: &dyn Kernel, leader: Pid, limits: &Limits) -> Usage {
+pub(crate) fn usage(kernel: &dyn Kernel, leader: Pid) -> Usage {
     let table = kernel.processes();
     let members: BTreeSet<i32> = ProcessTree::of(leader).members(&table).into_iter().collect();
     let own = || table.iter().filter(|entry| members.contains(&entry.pid));
@@ -115,11 +124,8 @@ pub(crate) fn usage(kernel: &dyn Kernel, leader: Pid, limits: &Limits) -> Usage 
         threads: Some(own().map(|entry| entry.threads).sum()),
         cpus_user_secs: Some(seconds(own().map(|entry| entry.user_ticks).sum())),
         cpus_system_secs: Some(seconds(own().map(|entry| entry.system_ticks).sum())),
-        cpus_limit: Some(limits.cpu_limit.unwrap_or(limits.cpus)),
         mem_total_bytes: Some(resident),
         mem_rss_bytes: Some(resident),
-        mem_limit_bytes: Some(limits.memory_limit.unwrap_or(limits.memory)),
-        mem_soft_limit_bytes: Some(limits.memory),
         ..Usage::default()
     }
 }
@@ -162,6 +168,12 @@ mod tests {
             entry(20, 1, 20),
         ];
         assert_eq!(process_tree(10).members(&table), [10, 11, 12, 13, 14]);
+    }
+
+    #[test]
+    fn strays_are_known_by_pid_and_start() {
+        let table = [ProcessEntry { started: 5, ..entry(10, 1, 3) }, entry(11, 10, 3), entry(12, 1, 3)];
+        assert_eq!(ProcessTree::of_strays([(10, 5), (12, 9)]).members(&table), [10, 11]);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use ids::ContainerId;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
@@ -44,21 +45,24 @@ impl RuntimeDir {
         Ok(RuntimeDir { containers, _lock: lock })
     }
 
+    /// Returns the directory of a container; that of a nested one is in `containers/` of its parent's, as in Mesos.
+    fn directory(&self, id: &ContainerId) -> PathBuf {
+        self.containers.join(id.path(NESTED))
+    }
+
     /// Before anything of the container exists.
-    pub(crate) fn create(&self, id: &str) -> io::Result<()> {
-        match fs::create_dir(self.containers.join(id)) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-            outcome => outcome,
-        }
+    pub(crate) fn create(&self, id: &ContainerId) -> io::Result<()> {
+        // What is above it may be missing: somebody may have cleaned up under a running agent.
+        fs::create_dir_all(self.directory(id))
     }
 
     /// Where the process of a container writes its line of the process table.
-    pub(crate) fn process_record(&self, id: &str) -> PathBuf {
-        self.containers.join(id).join("born")
+    pub(crate) fn process_record(&self, id: &ContainerId) -> PathBuf {
+        self.directory(id).join("born")
     }
 
-    pub(crate) fn checkpoint(&self, id: &str, state: &ContainerState) -> io::Result<()> {
-        let directory = self.containers.join(id);
+    pub(crate) fn checkpoint(&self, id: &ContainerId, state: &ContainerState) -> io::Result<()> {
+        let directory = self.directory(id);
         let temporary = directory.join("state.new");
         fs::write(&temporary, state.to_text())?;
         fs::rename(temporary, directory.join("state"))
@@ -66,58 +70,77 @@ impl RuntimeDir {
 
     /// Where an init writes down how the program has ended: a wait status in decimal, as `mesos-containerizer launch`
     /// leaves it.
-    pub(crate) fn status_file(&self, id: &str) -> PathBuf {
-        self.containers.join(id).join("status")
+    pub(crate) fn status_file(&self, id: &ContainerId) -> PathBuf {
+        self.directory(id).join("status")
     }
 
     /// How the program has ended, where somebody was there to write it down.
-    pub(crate) fn exit_status(&self, id: &str) -> Option<i32> {
+    pub(crate) fn exit_status(&self, id: &ContainerId) -> Option<i32> {
         fs::read_to_string(self.status_file(id)).ok()?.trim().parse().ok()
     }
 
     /// After nothing of the container exists any more.
-    pub(crate) fn forget(&self, id: &str) -> io::Result<()> {
-        match fs::remove_dir_all(self.containers.join(id)) {
+    pub(crate) fn forget(&self, id: &ContainerId) -> io::Result<()> {
+        match fs::remove_dir_all(self.directory(id)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             outcome => outcome,
         }
     }
 
-    /// Everything remembered: ids, and the state of those that ran.
-    pub(crate) fn all(&self) -> Vec<(String, Option<ContainerState>)> {
-        fs::read_dir(&self.containers)
-            .into_iter()
-            .flatten()
-            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-            .map(|id| {
-                let read = |name| fs::read_to_string(self.containers.join(&id).join(name)).ok();
+    /// Returns everything that is remembered: ids, parents first, and the state of those that ran.
+    pub(crate) fn all(&self) -> Vec<(ContainerId, Option<ContainerState>)> {
+        let mut found = Vec::new();
+        let mut directories: Vec<(Option<ContainerId>, PathBuf)> = vec![(None, self.containers.clone())];
+        while let Some((parent, directory)) = directories.pop() {
+            for value in names(&directory) {
+                let id = match &parent {
+                    None => ContainerId::new(&value),
+                    Some(parent) => match parent.child(&value) {
+                        Ok(id) => id,
+                        // Nothing of ours is so deep or has such a name.
+                        Err(_) => continue,
+                    },
+                };
+                let own = directory.join(&value);
+                let read = |name| fs::read_to_string(own.join(name)).ok();
                 let state = read("state").and_then(|text| ContainerState::from_text(&text));
                 let state = state.or_else(|| ContainerState::from_process_record(&read("born")?));
-                (id, state)
-            })
-            .collect()
+                directories.push((Some(id.clone()), own.join(NESTED)));
+                found.push((id, state));
+            }
+        }
+        found.sort_by(|(one, _), (other, _)| one.cmp(other));
+        found
     }
+}
+
+/// The directory between that of a container and those of its children.
+const NESTED: &str = "containers";
+
+fn names(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).into_iter().flatten();
+    entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect()
 }
 
 /// Takes over a container that another program has started, if that process still runs; before the containerizer is
 /// made. The process is recognised by its environment, in which its sandbox names the container: its pid alone may be
 /// another's by now.
-pub fn adopt(runtime_dir: &Path, id: &str, pid: i32) -> io::Result<()> {
+pub fn adopt(runtime_dir: &Path, id: &ContainerId, pid: i32) -> io::Result<()> {
     let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
     let state = ContainerState::of(pid, [&Output::Discard, &Output::Discard]);
     if !names_container(&environment, id) || !state.is_alive() {
         return Ok(());
     }
-    let directory = runtime_dir.join("containers").join(id);
+    let directory = runtime_dir.join("containers").join(id.path(NESTED));
     fs::create_dir_all(&directory)?;
     fs::write(directory.join("state"), state.to_text())
 }
 
 /// Whether an environment (variables, each behind a zero byte) is that of a process of a container.
-pub(crate) fn names_container(environment: &[u8], id: &str) -> bool {
+pub(crate) fn names_container(environment: &[u8], id: &ContainerId) -> bool {
     // The executor itself and what it starts, or `mesos-containerizer launch`, which waits to write down how it ended.
     let names: [&[u8]; 2] = [b"MESOS_DIRECTORY=", b"MESOS_CONTAINERIZER_RUNTIME_DIRECTORY="];
-    let end = format!("/{id}");
+    let end = format!("/{}", id.path(NESTED).display());
     let names_it =
         |variable: &[u8]| names.iter().any(|name| variable.starts_with(name)) && variable.ends_with(end.as_bytes());
     environment.split(|byte| *byte == 0).any(names_it)
@@ -135,7 +158,7 @@ fn hold(lock: &File) -> io::Result<()> {
 }
 
 impl ContainerState {
-    /// Of a process that runs now.
+    /// Returns the state of a process that runs now.
     pub(crate) fn of(pid: i32, outputs: [&Output; 2]) -> Self {
         let rotated = outputs.into_iter().filter_map(|output| match output {
             Output::File { path, rotation: Some(rotation) } => Some((path.clone(), *rotation)),
@@ -196,6 +219,10 @@ impl ContainerState {
 mod tests {
     use super::*;
 
+    fn id(text: &str) -> ContainerId {
+        ContainerId::new(text)
+    }
+
     fn state() -> ContainerState {
         let rotation = Rotation { max_bytes: 10, max_files: 2 };
         ContainerState { pid: 7, started: 99, rotated: vec![("/a b/stdout".into(), rotation)] }
@@ -205,15 +232,26 @@ mod tests {
     fn what_is_remembered_is_found_again() {
         let directory = tempfile::tempdir().unwrap();
         let runtime = RuntimeDir::open(directory.path()).unwrap();
-        runtime.create("ran").unwrap();
-        runtime.checkpoint("ran", &state()).unwrap();
-        runtime.create("crashed").unwrap();
-        let mut all = runtime.all();
-        all.sort_by(|a, b| a.0.cmp(&b.0));
-        assert_eq!(all, [("crashed".to_owned(), None), ("ran".to_owned(), Some(state()))]);
-        runtime.forget("ran").unwrap();
-        runtime.forget("ran").unwrap();
+        runtime.create(&id("ran")).unwrap();
+        runtime.checkpoint(&id("ran"), &state()).unwrap();
+        runtime.create(&id("crashed")).unwrap();
+        let child = id("ran").child("child").unwrap();
+        runtime.create(&child).unwrap();
+        assert_eq!(runtime.process_record(&child), directory.path().join("containers/ran/containers/child/born"));
+        assert_eq!(runtime.all(), [(id("crashed"), None), (id("ran"), Some(state())), (child, None)]);
+        runtime.forget(&id("ran")).unwrap();
+        runtime.forget(&id("ran")).unwrap();
         assert_eq!(runtime.all().len(), 1);
+    }
+
+    #[test]
+    fn a_directory_that_was_cleaned_up_is_made_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let runtime = RuntimeDir::open(directory.path()).unwrap();
+        fs::remove_dir_all(directory.path()).unwrap();
+        runtime.create(&id("c")).unwrap();
+        runtime.checkpoint(&id("c"), &state()).unwrap();
+        assert_eq!(runtime.all(), [(id("c"), Some(state()))]);
     }
 
     #[test]
@@ -222,10 +260,10 @@ mod tests {
         let runtime = RuntimeDir::open(directory.path()).unwrap();
         let own = fs::read_to_string("/proc/self/stat").unwrap();
         for (id, line) in [("whole", own.as_str()), ("torn", own.trim_end()), ("empty", "")] {
-            runtime.create(id).unwrap();
-            fs::write(runtime.process_record(id), line).unwrap();
+            runtime.create(&ContainerId::new(id)).unwrap();
+            fs::write(runtime.process_record(&ContainerId::new(id)), line).unwrap();
         }
-        let found: std::collections::BTreeMap<_, _> = runtime.all().into_iter().collect();
+        let found: std::collections::BTreeMap<ContainerId, _> = runtime.all().into_iter().collect();
         assert!(found["whole"].as_ref().is_some_and(|state| state.is_alive()));
         assert_eq!((&found["torn"], &found["empty"]), (&None, &None));
     }

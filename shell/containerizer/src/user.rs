@@ -7,10 +7,14 @@ use std::ptr;
 
 use crate::Error;
 
+/// A user of the machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
+    /// The login name.
     pub name: String,
+    /// The number of the user.
     pub uid: u32,
+    /// The number of the primary group.
     pub gid: u32,
     /// Supplementary groups, including `gid`.
     pub groups: Vec<u32>,
@@ -21,6 +25,9 @@ const MAX_ENTRY: usize = 1 << 20;
 const MAX_GROUPS: usize = 65_536;
 
 /// Looks a user up by name.
+///
+/// # Errors
+/// There is no such user, or the user database cannot be read.
 pub fn resolve_user(name: &str) -> Result<User, Error> {
     let c_name = CString::new(name).map_err(|_| Error::UnknownUser(name.into()))?;
     let (uid, gid) = passwd_entry(&c_name)

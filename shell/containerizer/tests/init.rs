@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use common::{Host, is_alive, is_root, skip, until};
+use common::{Host, id, is_alive, is_root, skip, until};
 use containerizer::{Error, Init, Launch, Launcher, Program, SealedProgram};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -89,7 +89,7 @@ fn orphans_are_reaped(test: &str) {
         [(_, state)] if state != "Z" => Some(()),
         _ => None,
     });
-    host.containerizer().destroy("c").unwrap();
+    host.containerizer().destroy(&id("c")).unwrap();
     host.exited("c");
 }
 
@@ -120,7 +120,7 @@ fn the_status_is_that_of_the_program(test: &str) {
         fs::write(host.sandbox("e").join("go"), "").unwrap();
         until(|| (!is_alive(pid)).then_some(()));
         host.restart();
-        assert_eq!(host.containerizer().recovered().ended, [("e".to_owned(), 9 << 8)]);
+        assert_eq!(host.containerizer().recovered().ended, [(id("e"), 9 << 8)]);
         until(|| host.containerizer().containers().is_empty().then_some(()));
     }
 }
@@ -145,7 +145,7 @@ fn an_init_is_small(_: &str) {
         let kb: u64 = private.filter_map(|line| line.split_ascii_whitespace().nth(1)?.parse::<u64>().ok()).sum();
         (kb > 0 && kb < BOUND_KB).then_some(())
     });
-    host.containerizer().destroy("c").unwrap();
+    host.containerizer().destroy(&id("c")).unwrap();
     host.exited("c");
 }
 
@@ -159,7 +159,7 @@ fn without_cgroups_no_daemon_escapes(_: &str) {
     let pid = host.launch(with_init(host.shell("c", &format!("{DAEMON}; exec sleep 1000"))));
     let escaped = daemon("c");
     until(|| children(pid).iter().any(|(child, _)| *child == escaped).then_some(()));
-    host.containerizer().destroy("c").unwrap();
+    host.containerizer().destroy(&id("c")).unwrap();
     host.exited("c");
     assert!(!is_alive(escaped));
     // The end of the program.

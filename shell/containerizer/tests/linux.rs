@@ -6,7 +6,7 @@ mod common;
 
 use std::fs;
 
-use common::{Host, is_alive, is_root, skip, until};
+use common::{Host, id, is_alive, is_root, skip, until};
 use containerizer::{
     Bind, Config, Containerizer, Error, Event, Launch, Launcher, LimitationKind, Limits, SealedProgram,
 };
@@ -62,7 +62,7 @@ fn destroying_leaves_no_process_whatever_it_does() {
     let pid = host.launch(host.shell("c", command));
     let daemon: u32 = until(|| host.read("c", "stdout").lines().find_map(|line| line.parse().ok()));
     assert!(is_alive(daemon));
-    host.containerizer().destroy("c").unwrap();
+    host.containerizer().destroy(&id("c")).unwrap();
     assert_eq!(host.exited("c"), Some(9));
     assert!(!is_alive(pid) && !is_alive(daemon));
     assert!(host.cgroups().is_empty());
@@ -126,22 +126,27 @@ fn limits_can_be_seen_and_changed() {
     }
     let mut launch = host.shell("c", "exec sleep 1000");
     launch.limits = Limits { cpus: 0.5, memory: 64 << 20, ..Limits::default() };
-    host.launch(launch);
-    let usage = host.containerizer().usage("c").unwrap();
+    let pid = host.launch(launch);
+    let usage = host.containerizer().usage(&id("c")).unwrap();
     assert_eq!(usage.mem_limit_bytes, Some(64 << 20));
     assert!(usage.mem_total_bytes > Some(0));
-    assert_eq!(usage.cpus_limit, Some(0.5));
+    assert_eq!((usage.cpus_soft_limit, usage.cpus_limit), (Some(0.5), None));
 
-    host.containerizer().update("c", Limits { cpus: 2.0, memory: 128 << 20, ..Limits::default() }).unwrap();
-    let usage = host.containerizer().usage("c").unwrap();
-    assert_eq!((usage.mem_limit_bytes, usage.cpus_limit), (Some(128 << 20), Some(2.0)));
+    host.containerizer().update(&id("c"), Limits { cpus: 2.0, memory: 128 << 20, ..Limits::default() }).unwrap();
+    let usage = host.containerizer().usage(&id("c")).unwrap();
+    assert_eq!((usage.mem_limit_bytes, usage.cpus_soft_limit), (Some(128 << 20), Some(2.0)));
 
-    host.containerizer().update("c", Limits { cpus: 2.0, memory: 48 << 20, ..Limits::default() }).unwrap();
-    assert_eq!(
-        host.containerizer().usage("c").unwrap().mem_limit_bytes,
-        Some(128 << 20),
-        "never lowered under a running task"
-    );
+    let in_force = || {
+        let own = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
+        let line = own.lines().find(|line| line.contains(":memory:")).map(|line| line.rsplit(':').next().unwrap());
+        line.map(|path| fs::read_to_string(format!("/sys/fs/cgroup/memory{path}/memory.limit_in_bytes")).unwrap())
+    };
+    let before = in_force();
+    let limits = Limits { cpus: 2.0, memory: 48 << 20, cpu_limit: Some(3.0), ..Limits::default() };
+    host.containerizer().update(&id("c"), limits).unwrap();
+    let usage = host.containerizer().usage(&id("c")).unwrap();
+    assert_eq!((usage.mem_limit_bytes, usage.cpus_limit), (Some(48 << 20), Some(3.0)), "what was asked for last");
+    assert_eq!(in_force(), before, "never lowered under a running task");
 }
 
 #[test]
@@ -168,9 +173,9 @@ fn a_restarted_agent_takes_up_what_lives_and_sweeps_what_does_not() {
     rustix::process::kill_process(goes, rustix::process::Signal::KILL).unwrap();
     until(|| (!is_alive(goes.as_raw_nonzero().get().cast_unsigned())).then_some(()));
     host.restart();
-    assert_eq!(host.containerizer().recovered().alive, [("stays".to_owned(), stays)]);
+    assert_eq!(host.containerizer().recovered().alive, [(id("stays"), stays)]);
     until(|| host.cgroups().iter().all(|path| path.ends_with("stays")).then_some(()));
-    host.containerizer().destroy("stays").unwrap();
+    host.containerizer().destroy(&id("stays")).unwrap();
     host.exited("stays");
     assert!(host.cgroups().is_empty());
 }
@@ -183,8 +188,8 @@ fn a_process_that_its_agent_never_knew_of_is_found() {
     host.containerizer = None;
     fs::remove_file(host.directory.path().join("run/containers/born/state")).unwrap();
     host.restart();
-    assert_eq!(host.containerizer().recovered().alive, [("born".to_owned(), pid)]);
-    host.containerizer().destroy("born").unwrap();
+    assert_eq!(host.containerizer().recovered().alive, [(id("born"), pid)]);
+    host.containerizer().destroy(&id("born")).unwrap();
     host.exited("born");
     assert!(host.cgroups().is_empty());
 }
@@ -194,10 +199,11 @@ fn directories_of_the_host_are_bound_into_a_container_only() {
     let test = "directories_of_the_host_are_bound_into_a_container_only";
     let Some(host) = linux(test, &ALL) else { return };
     let bind = |name: &str, read_only| {
-        let (source, target) = (host.sandbox("volumes").join(name), host.sandbox("c").join(name));
-        fs::create_dir_all(&source).unwrap();
-        fs::create_dir_all(&target).unwrap();
-        Bind { source, target, read_only }
+        let source = host.sandbox("volumes").join(name);
+        let bind = Bind { source, root: host.sandbox("c"), path: name.into(), read_only };
+        fs::create_dir_all(&bind.source).unwrap();
+        fs::create_dir_all(bind.target()).unwrap();
+        bind
     };
     let (data, fixed, late) = (bind("data", false), bind("fixed", true), bind("late", false));
     fs::write(fixed.source.join("file"), "fixed").unwrap();
@@ -210,13 +216,13 @@ fn directories_of_the_host_are_bound_into_a_container_only() {
     until(|| host.read("c", "stdout").ends_with(" read-only\n").then_some(()));
     assert_eq!(host.read("c", "stdout"), "fixed read-only\n");
     fs::write(late.source.join("begin"), "").unwrap();
-    host.containerizer().bind("c", &late).unwrap();
+    host.containerizer().bind(&id("c"), &late).unwrap();
     // What is there already stays alone.
-    host.containerizer().bind("c", &late).unwrap();
+    host.containerizer().bind(&id("c"), &late).unwrap();
     until(|| late.source.join("file").exists().then_some(()));
-    assert_eq!(fs::read_dir(&late.target).unwrap().count(), 0, "the host sees the place only");
+    assert_eq!(fs::read_dir(late.target()).unwrap().count(), 0, "the host sees the place only");
     assert_eq!(fs::read_to_string("/proc/self/mountinfo").unwrap(), mounts);
-    host.containerizer().unbind("c", &late.target).unwrap();
+    host.containerizer().unbind(&id("c"), &late.target()).unwrap();
     assert_eq!(host.exited("c"), Some(0));
     assert!(host.read("c", "stdout").ends_with("taken\n"));
     assert_eq!(fs::read_to_string(data.source.join("file")).unwrap(), "kept\n");
@@ -226,13 +232,15 @@ fn directories_of_the_host_are_bound_into_a_container_only() {
 fn a_link_in_the_sandbox_is_no_place_for_a_volume() {
     let Some(host) = linux("a_link_in_the_sandbox_is_no_place_for_a_volume", &ALL) else { return };
     let (source, elsewhere) = (host.sandbox("volume"), host.sandbox("elsewhere"));
-    let target = host.sandbox("c").join("data");
-    std::os::unix::fs::symlink(&elsewhere, &target).unwrap();
-    let launch = Launch { binds: vec![Bind { source, target, read_only: false }], ..host.shell("c", "true") };
-    host.containerizer().launch(launch).unwrap();
-    match host.event() {
-        Event::LaunchFailed { reason, .. } => assert!(reason.contains("mount a volume"), "{reason}"),
-        event => panic!("{event:?}"),
+    fs::create_dir(elsewhere.join("inner")).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, host.sandbox("c").join("data")).unwrap();
+    for path in ["data", "data/inner"] {
+        let bind = Bind { source: source.clone(), root: host.sandbox("c"), path: path.into(), read_only: false };
+        host.containerizer().launch(Launch { binds: vec![bind], ..host.shell("c", "true") }).unwrap();
+        match host.event() {
+            Event::LaunchFailed { reason, .. } => assert!(reason.contains("mount a volume"), "{reason}"),
+            event => panic!("{event:?}"),
+        }
     }
 }
 
@@ -247,6 +255,22 @@ fn our_own_programs_run_sealed() {
     host.launch(launch);
     assert_eq!(host.exited("c"), Some(0));
     assert_eq!(host.read("c", "stdout"), "refused\n");
+}
+
+#[test]
+fn a_nested_container_has_a_cgroup_in_that_of_its_parent() {
+    let Some(host) = linux("a_nested_container_has_a_cgroup_in_that_of_its_parent", &ALL) else { return };
+    host.launch(host.shell("c", "exec sleep 1000"));
+    let mut child = host.shell("n", "cat /proc/self/cgroup; exec sleep 1000");
+    child.id = id("c.n");
+    host.launch(child);
+    assert!(host.read("n", "stdout").lines().any(|line| line.ends_with("/c/mesos/n")));
+    host.containerizer().destroy(&id("c.n")).unwrap();
+    host.exited("c.n");
+    assert_eq!(host.containerizer().containers(), [id("c")]);
+    host.containerizer().destroy(&id("c")).unwrap();
+    host.exited("c");
+    assert!(host.cgroups().is_empty());
 }
 
 #[test]

@@ -6,7 +6,7 @@ mod common;
 
 use std::path::PathBuf;
 
-use common::{Host, is_alive, until};
+use common::{Host, id, is_alive, until};
 use containerizer::{Event, Launcher, Output, Program, Rlimit, RlimitKind, Rotation};
 
 fn posix() -> Host {
@@ -74,7 +74,7 @@ fn destroying_kills_the_whole_tree() {
     assert_eq!(pids.len(), 3);
     pids.push(pid);
     assert!(pids.iter().all(|pid| is_alive(*pid)));
-    host.containerizer().destroy("c").unwrap();
+    host.containerizer().destroy(&id("c")).unwrap();
     assert_eq!(host.exited("c"), Some(9));
     assert!(!pids.iter().any(|pid| is_alive(*pid)), "when it is reported, nothing is left");
 }
@@ -102,12 +102,38 @@ fn rlimits_are_set() {
 }
 
 #[test]
+fn what_no_isolator_gives_is_refused() {
+    let host = Host::new(Launcher::Posix, &[]).unwrap();
+    let mut launch = host.shell("c", "true");
+    launch.rlimits = vec![Rlimit { kind: RlimitKind::Nofile, soft: Some(77), hard: Some(77) }];
+    host.containerizer().launch(launch).unwrap();
+    let Event::LaunchFailed { reason, .. } = host.event() else { panic!("it would have more files than asked for") };
+    assert!(reason.contains("'posix/rlimits'") && reason.contains("--isolation"), "{reason}");
+}
+
+#[test]
+fn a_nested_container_lives_in_its_parent() {
+    let host = posix();
+    let mut child = host.shell("n", "exec sleep 1000");
+    child.id = id("c.n");
+    let refused = host.containerizer().launch(child.clone());
+    assert!(matches!(refused, Err(containerizer::Error::NoParent(parent)) if parent == "c"));
+    host.launch(host.shell("c", "exec sleep 1000"));
+    let pid = host.launch(child);
+    assert!(host.directory.path().join("run/containers/c/containers/n/state").is_file());
+    host.containerizer().destroy(&id("c")).unwrap();
+    assert_eq!(host.exited("c.n"), Some(9));
+    assert_eq!(host.exited("c"), Some(9));
+    assert!(!is_alive(pid));
+}
+
+#[test]
 fn an_id_is_used_once() {
     let host = posix();
     host.launch(host.shell("c", "exec sleep 1000"));
     let again = host.containerizer().launch(host.shell("c", "true"));
     assert!(matches!(again, Err(containerizer::Error::AlreadyExists(_))));
-    assert!(host.containerizer().destroy("d").is_err());
+    assert!(host.containerizer().destroy(&id("d")).is_err());
 }
 
 #[test]
@@ -124,9 +150,9 @@ fn a_restarted_agent_finds_its_containers() {
     .unwrap();
     until(|| (!is_alive(gone)).then_some(()));
     host.restart();
-    assert_eq!(host.containerizer().recovered().alive, [("stays".to_owned(), pid)]);
-    assert_eq!(host.containerizer().containers(), ["stays"]);
-    host.containerizer().destroy("stays").unwrap();
+    assert_eq!(host.containerizer().recovered().alive, [(id("stays"), pid)]);
+    assert_eq!(host.containerizer().containers(), [id("stays")]);
+    host.containerizer().destroy(&id("stays")).unwrap();
     host.exited("stays");
     assert!(!is_alive(pid));
 }
@@ -139,8 +165,8 @@ fn a_process_that_its_agent_never_knew_of_is_found() {
     host.containerizer = None;
     std::fs::remove_file(host.directory.path().join("run/containers/born/state")).unwrap();
     host.restart();
-    assert_eq!(host.containerizer().recovered().alive, [("born".to_owned(), pid)]);
-    host.containerizer().destroy("born").unwrap();
+    assert_eq!(host.containerizer().recovered().alive, [(id("born"), pid)]);
+    host.containerizer().destroy(&id("born")).unwrap();
     host.exited("born");
     assert!(!is_alive(pid));
 }
@@ -150,10 +176,10 @@ fn usage_is_that_of_the_processes() {
     let host = posix();
     host.launch(host.shell("c", "sleep 1000 & echo ready; wait"));
     host.read("c", "stdout");
-    let usage = host.containerizer().usage("c").unwrap();
+    let usage = host.containerizer().usage(&id("c")).unwrap();
     assert_eq!(usage.processes, Some(2));
     assert!(usage.mem_rss_bytes > Some(0));
-    assert_eq!(usage.cpus_limit, Some(0.1));
+    assert_eq!((usage.cpus_soft_limit, usage.cpus_limit), (Some(0.1), None), "without CFS there is no ceiling");
 }
 
 /// Numbered lines, `count` of them, then the command.
@@ -183,10 +209,10 @@ fn check_stream(stdout: &std::path::Path, count: usize) {
     assert!(stream(stdout) == expect, "lines were lost, repeated or cut");
 }
 
-fn rotated(host: &Host, id: &str, command: &str) -> containerizer::Launch {
+fn rotated(host: &Host, name: &str, command: &str) -> containerizer::Launch {
     let rotation = Some(Rotation { max_bytes: 50_000, max_files: 200 });
-    let mut launch = host.shell(id, command);
-    launch.stdout = Output::File { path: host.sandbox(id).join("stdout"), rotation };
+    let mut launch = host.shell(name, command);
+    launch.stdout = Output::File { path: host.sandbox(name).join("stdout"), rotation };
     launch
 }
 
@@ -198,7 +224,7 @@ fn outputs_are_rotated_while_the_container_runs_and_when_it_has_ended() {
     host.read("c", "done");
     settled(&stdout);
     check_stream(&stdout, 20_000);
-    host.containerizer().destroy("c").unwrap();
+    host.containerizer().destroy(&id("c")).unwrap();
     host.exited("c");
     // It ends long before the next look.
     host.launch(rotated(&host, "d", &lines(20_000, "exit 0")));
@@ -229,7 +255,7 @@ fn outputs_go_on_while_the_agent_is_away_and_are_rotated_by_the_next() {
         settled(&stdout);
         check_stream(&stdout, 20_000);
     }
-    host.containerizer().destroy("stays").unwrap();
+    host.containerizer().destroy(&id("stays")).unwrap();
     host.exited("stays");
 }
 
@@ -247,10 +273,10 @@ fn an_output_that_is_a_pipe_is_refused_and_not_waited_for() {
 fn a_container_destroyed_while_it_starts_comes_and_goes() {
     let host = posix();
     for number in 0..20 {
-        let id = format!("c{number}");
-        host.containerizer().launch(host.shell(&id, "exec sleep 1000")).unwrap();
-        host.containerizer().destroy(&id).unwrap();
-        assert!(matches!(host.event(), Event::Launched { id: launched, .. } if launched == id));
-        assert_eq!(host.exited(&id), Some(9));
+        let name = format!("c{number}");
+        host.containerizer().launch(host.shell(&name, "exec sleep 1000")).unwrap();
+        host.containerizer().destroy(&id(&name)).unwrap();
+        assert!(matches!(host.event(), Event::Launched { id: launched, .. } if launched == id(&name)));
+        assert_eq!(host.exited(&name), Some(9));
     }
 }

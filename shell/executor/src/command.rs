@@ -20,9 +20,12 @@ pub enum InvalidCommand {
     NoCommand,
     #[error("its command has no value")]
     NoValue,
-    /// Of the command, which is named by those who say so.
+    /// The program is in no directory of the PATH. Those who say so name the command.
     #[error("it is not in the PATH of the task")]
     NotFound,
+    /// Only secrets of type VALUE can be resolved.
+    #[error("the secret of the variable '{0}' cannot be resolved: there is no secret resolver")]
+    Secret(String),
     #[error("a zero byte in the command or its environment")]
     ZeroByte(#[from] NulError),
 }
@@ -44,40 +47,45 @@ const PRIVATE: [&str; 1] = ["MESOS_EXECUTOR_AUTHENTICATION_TOKEN"];
 
 pub fn execution(task: &TaskInfo, inherited: &[(String, String)]) -> Result<Execution, InvalidCommand> {
     let command = task.command.as_deref().ok_or(InvalidCommand::NoCommand)?;
-    let environment = environment(task, command, inherited);
-    let (program, arguments) = program(command, environment.get("PATH").copied().unwrap_or_default())?;
+    let environment = environment(task, command, inherited)?;
+    let path = environment.get("PATH").map(|path| String::from_utf8_lossy(path)).unwrap_or_default();
+    let (program, arguments) = program(command, &path)?;
     Ok(Execution {
         program: CString::new(program)?,
         arguments: arguments.into_iter().map(CString::new).collect::<Result<_, _>>()?,
         environment: environment
             .into_iter()
-            .map(|(name, value)| CString::new(format!("{name}={value}")))
+            .map(|(name, value)| CString::new([name.as_bytes(), b"=", value].concat()))
             .collect::<Result<_, _>>()?,
     })
 }
 
-/// The executor's environment, then the command's, then the role the task's resources are allocated to.
+/// The executor's environment, then the command's, then the role the task's resources are allocated to. A secret is any bytes.
 fn environment<'a>(
     task: &'a TaskInfo,
     command: &'a CommandInfo,
     inherited: &'a [(String, String)],
-) -> BTreeMap<&'a str, &'a str> {
-    let mut merged: BTreeMap<&str, &str> = inherited
+) -> Result<BTreeMap<&'a str, &'a [u8]>, InvalidCommand> {
+    let mut merged: BTreeMap<&str, &[u8]> = inherited
         .iter()
         .filter(|(name, _)| !PRIVATE.contains(&name.as_str()))
-        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .map(|(name, value)| (name.as_str(), value.as_bytes()))
         .collect();
     for variable in command.environment.iter().flat_map(|environment| &environment.variables) {
-        // An unresolved secret has no value to give.
-        if variable.r#type() != variable::Type::Secret {
-            merged.insert(&variable.name, variable.value());
-        }
+        let value = match variable.r#type() {
+            variable::Type::Secret => {
+                let secret = variable.secret.as_ref().and_then(|secret| secret.value.as_ref());
+                &secret.ok_or_else(|| InvalidCommand::Secret(variable.name.clone()))?.data[..]
+            }
+            variable::Type::Value | variable::Type::Unknown => variable.value().as_bytes(),
+        };
+        merged.insert(&variable.name, value);
     }
     // All resources of a task have the same role (MESOS-6636).
     if let Some(role) = task.resources.iter().find_map(|r| r.allocation_info.as_ref()?.role.as_deref()) {
-        merged.insert("MESOS_ALLOCATION_ROLE", role);
+        merged.insert("MESOS_ALLOCATION_ROLE", role.as_bytes());
     }
-    merged
+    Ok(merged)
 }
 
 fn program(command: &CommandInfo, path: &str) -> Result<(String, Vec<String>), InvalidCommand> {
@@ -107,7 +115,7 @@ fn is_executable(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use messages::v1::{Environment, Resource, environment::Variable, resource};
+    use messages::v1::{Environment, Resource, Secret, environment::Variable, resource, secret};
 
     fn variable(name: &str, value: &str, kind: variable::Type) -> Variable {
         Variable { name: name.into(), value: Some(value.into()), r#type: Some(kind as i32), ..Default::default() }
@@ -155,19 +163,17 @@ mod tests {
         assert!(matches!(execution(&task(command(&[])), &[]), Err(InvalidCommand::NotFound)));
     }
 
-    #[test]
-    fn the_commands_variables_win_and_secrets_stay_out() {
-        let command = CommandInfo {
+    fn with_variables(variables: Vec<Variable>) -> CommandInfo {
+        CommandInfo {
             value: Some("true".into()),
-            environment: Some(Box::new(Environment {
-                variables: vec![
-                    variable("A", "task", variable::Type::Value),
-                    variable("S", "secret", variable::Type::Secret),
-                ],
-            })),
+            environment: Some(Box::new(Environment { variables })),
             ..CommandInfo::default()
-        };
-        let mut task = task(command);
+        }
+    }
+
+    #[test]
+    fn the_commands_variables_win() {
+        let mut task = task(with_variables(vec![variable("A", "task", variable::Type::Value)]));
         task.resources.push(Resource {
             allocation_info: Some(resource::AllocationInfo { role: Some("dev".into()) }),
             ..Resource::default()
@@ -176,6 +182,24 @@ mod tests {
             .map(|(n, v)| (n.to_owned(), v.to_owned()));
         let execution = execution(&task, &inherited).unwrap();
         assert_eq!(texts(&execution.environment), ["A=task", "B=agent", "MESOS_ALLOCATION_ROLE=dev"]);
+    }
+
+    #[test]
+    fn secrets_arrive_or_nothing_runs() {
+        let secret = |value: Option<&[u8]>| Variable {
+            name: "S".into(),
+            r#type: Some(variable::Type::Secret as i32),
+            secret: Some(Box::new(Secret {
+                r#type: Some(if value.is_some() { secret::Type::Value } else { secret::Type::Reference } as i32),
+                value: value.map(|data| secret::Value { data: data.to_vec() }),
+                ..Secret::default()
+            })),
+            ..Variable::default()
+        };
+        let given = execution(&task(with_variables(vec![secret(Some(b"s\xff"))])), &[]).unwrap();
+        assert_eq!(given.environment, [CString::new(b"S=s\xff".to_vec()).unwrap()]);
+        let refused = execution(&task(with_variables(vec![secret(None)])), &[]);
+        assert!(matches!(refused, Err(InvalidCommand::Secret(name)) if name == "S"));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use messages::v1;
 use messages::v1::executor::{Call, Event, call, event};
 use messages::v1::task_status::{Reason, Source};
 use messages::v1::{TaskState, framework_info::capability};
+use model::signal_name;
 
 use checks::Health;
 pub use checks::{Checker, Outcome, Probe};
@@ -19,7 +20,7 @@ const DEFAULT_GRACE: Duration = Duration::from_secs(3);
 
 /// How long the end of a task for want of memory is left to the agent to report: it knows the limit and the usage.
 const LIMITATION_TIMEOUT: Duration = Duration::from_secs(2);
-/// As Mesos: an agent that never acknowledges the terminal update does not keep the container alive.
+/// How long the last acknowledgement is waited for, as in Mesos: an agent that never acknowledges the terminal update does not keep the container alive.
 const ACKNOWLEDGEMENT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What the loop has to do, in order.
@@ -80,7 +81,7 @@ pub struct Executor {
     task: Option<v1::TaskInfo>,
     /// Launched, and no update of it acknowledged yet.
     task_unacknowledged: bool,
-    /// By uuid, in the order they were made (uuids are random, so a sequence number leads).
+    /// The updates in the order they were made (uuids are random, so a sequence number leads).
     unacknowledged: BTreeMap<u64, call::Update>,
     sequence: u64,
     running: bool,
@@ -384,33 +385,6 @@ pub trait Clock {
     fn now(&mut self) -> f64;
     /// A random UUID of version 4.
     fn uuid(&mut self) -> [u8; 16];
-}
-
-/// As `strsignal` names them, which is what Mesos' messages contain.
-fn signal_name(signal: i32) -> String {
-    let name = match signal {
-        libc::SIGHUP => "Hangup",
-        libc::SIGINT => "Interrupt",
-        libc::SIGQUIT => "Quit",
-        libc::SIGILL => "Illegal instruction",
-        libc::SIGTRAP => "Trace/breakpoint trap",
-        libc::SIGABRT => "Aborted",
-        libc::SIGBUS => "Bus error",
-        libc::SIGFPE => "Floating point exception",
-        libc::SIGKILL => "Killed",
-        libc::SIGUSR1 => "User defined signal 1",
-        libc::SIGUSR2 => "User defined signal 2",
-        libc::SIGSYS => "Bad system call",
-        libc::SIGSEGV => "Segmentation fault",
-        libc::SIGPIPE => "Broken pipe",
-        libc::SIGALRM => "Alarm clock",
-        libc::SIGTERM => "Terminated",
-        libc::SIGXCPU => "CPU time limit exceeded",
-        libc::SIGXFSZ => "File size limit exceeded",
-        other if other >= 34 => return format!("Real-time signal {}", other - 34),
-        other => return format!("Unknown signal {other}"),
-    };
-    name.to_owned()
 }
 
 #[cfg(test)]

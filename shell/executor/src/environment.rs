@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use model::parse_duration;
 
+/// Who the executor is, and how it reaches its agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Environment {
+    /// The id of its framework.
     pub framework: String,
+    /// Its own id.
     pub executor: String,
     /// `ip:port` of the agent.
     pub endpoint: String,

@@ -126,7 +126,7 @@ fn connect(port: u16, ipv6: bool, timeout: Duration) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Of the answer only its first line is of interest.
+/// Reads only the first line of the answer, which has the status.
 fn http(port: u16, path: &str, ipv6: bool, timeout: Duration) -> io::Result<Outcome> {
     const MAX_LINE: u64 = 1024;
     let mut stream = connect(port, ipv6, timeout)?;

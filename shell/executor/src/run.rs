@@ -21,7 +21,7 @@ use crate::write_stderr::write_stderr;
 
 /// Between attempts to reach an agent that is restarting.
 const RETRY: Duration = Duration::from_millis(500);
-/// As the Mesos library does, against idle time-outs in between.
+/// The interval of HEARTBEAT calls, as in the Mesos library, against idle time-outs in between.
 const HEARTBEAT: Duration = Duration::from_secs(30 * 60);
 
 /// `tepui executor`, `mesos-executor`: reads its orders from the environment.

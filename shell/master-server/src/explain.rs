@@ -5,19 +5,15 @@ use std::sync::Arc;
 
 use ::master::{Explain, Input};
 use allocator::ExplainQuery;
-use http::Method;
 use machine::Status;
 use model::{AgentId, FrameworkId, Role};
 use resources::{ResourceQuantities, Resources};
 
 use super::app::MasterApp;
 use edge::http::request::Request;
-use edge::http::respond::{self, Response, answer, bad_request, method_not_allowed, unavailable};
+use edge::http::respond::{self, Response, answer, bad_request, unavailable};
 
 pub async fn get(app: &Arc<MasterApp>, request: &Request) -> Response {
-    if request.method != Method::GET {
-        return method_not_allowed(&["GET"], &request.method);
-    }
     let query = &request.query;
     let demand = match query.get("demand").map(demand).transpose() {
         Ok(demand) => demand,
@@ -29,7 +25,8 @@ pub async fn get(app: &Arc<MasterApp>, request: &Request) -> Response {
         agent: query.get("agent").map(AgentId::new),
         demand,
     };
-    match app.inbox.ask(|reply| Input::Explain(Explain { reply, question })).await {
+    let caller = request.caller.clone();
+    match app.inbox.ask(0, |reply| Input::Explain(Explain { reply, caller, question })).await {
         Ok(told) if told.status == Status::Ok => respond::json(told.body.into_bytes(), request.jsonp()),
         Ok(told) => answer(told),
         Err(stopped) => unavailable(stopped.to_string()),

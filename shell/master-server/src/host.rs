@@ -98,8 +98,9 @@ impl EffectHost for MasterHost {
         }
     }
 
-    fn stream_ending(&mut self, stream: StreamId) {
+    fn close_stream(&mut self, stream: StreamId, effects: &mut EffectHandler<Self>) {
         self.scheduler_streams.closed(stream);
+        effects.close_stream(stream);
     }
 }
 

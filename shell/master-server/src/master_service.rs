@@ -6,16 +6,18 @@ use std::sync::{Arc, PoisonError, RwLock};
 use ::master::{Input, PeerMessage};
 use election::{Leader, Lease};
 use messages::{Message, v1};
-use model::Upid;
+use model::{Caller, Upid};
 use tokio::sync::watch;
 
 use super::app::MasterApp;
+use super::endpoints::PROCESS;
 use super::host::MasterHost;
-use super::routes::ROUTES;
 use edge::app::{App, ProcessKind};
 use edge::core_thread::Inbox;
+use edge::endpoints::common::CommonEndpoints;
+use edge::http::endpoint::{Availability, Endpoint, EndpointTable};
 use edge::http::request::Request;
-use edge::http::respond::{Response, not_found, redirect, unavailable};
+use edge::http::respond::{Response, redirect, unavailable};
 use edge::libprocess::message::Dropped;
 
 pub struct MasterService {
@@ -96,6 +98,7 @@ impl MasterService {
 
 impl App for MasterService {
     type Host = MasterHost;
+    type Shared = MasterApp;
 
     fn inbox(&self) -> Option<Arc<Inbox<MasterHost>>> {
         match self.leadership() {
@@ -113,16 +116,16 @@ impl App for MasterService {
         let is_observer = id.strip_prefix("slave-observer(").is_some_and(|rest| rest.ends_with(')'));
         let leads = || matches!(self.leadership(), Leadership::Leading(..));
         match id {
-            "master" if leads() => ProcessKind::Core,
+            PROCESS if leads() => ProcessKind::Core,
             _ if is_observer && leads() => ProcessKind::Core,
-            "master" => ProcessKind::Other,
-            _ if is_observer || ROUTES.has_process(id) => ProcessKind::Other,
+            PROCESS => ProcessKind::Other,
+            _ if is_observer || MasterApp::table().has_process(id) => ProcessKind::Other,
             _ => ProcessKind::None,
         }
     }
 
-    fn input(&self, from: Upid, to: String, message: Message) -> Option<Input> {
-        Some(Input::Message(PeerMessage { from, to, message }))
+    fn input(&self, from: Upid, to: String, message: Message, caller: Caller) -> Option<Input> {
+        Some(Input::Message(PeerMessage { from, caller, to, message }))
     }
 
     /// Mesos' master ends its process, and so every link of its peers.
@@ -135,24 +138,24 @@ impl App for MasterService {
         }
     }
 
-    async fn handle(self: Arc<Self>, request: Request) -> Response {
+    fn endpoints(&self) -> &'static EndpointTable<MasterApp> {
+        MasterApp::table()
+    }
+
+    fn shared(self: &Arc<Self>, endpoint: &Endpoint<MasterApp>, request: &Request) -> Result<Arc<MasterApp>, Response> {
         let (app, recovering) = match self.leadership() {
-            Leadership::Leading(app, _) => return app.handle(request).await,
+            Leadership::Leading(app, _) => return Ok(app),
             Leadership::Recovering(app) => (app, true),
             Leadership::Following(app) => (app, false),
         };
-        let Some(endpoint) = ROUTES.resolve(&request.path) else { return not_found() };
-        if endpoint.process != "master" || matches!(endpoint.route, "health" | "flags") {
-            return app.handle(request).await;
-        }
-        if endpoint.route == "redirect" && !endpoint.exact {
-            // Whoever leads would send it back.
-            return not_found();
-        }
+        let target = match endpoint.availability {
+            Availability::Always | Availability::Recovered => return Ok(app),
+            Availability::Leader => request.target.as_str(),
+            Availability::LeaderAddress => "",
+        };
         match self.redirect_target(recovering) {
-            RedirectTarget::Unavailable(reason) => unavailable(reason),
-            RedirectTarget::Leader(authority) if endpoint.route == "redirect" => redirect(&format!("//{authority}")),
-            RedirectTarget::Leader(authority) => redirect(&format!("//{authority}{}", request.target)),
+            RedirectTarget::Unavailable(reason) => Err(unavailable(reason)),
+            RedirectTarget::Leader(authority) => Err(redirect(&format!("//{authority}{target}"))),
         }
     }
 }

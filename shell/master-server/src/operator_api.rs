@@ -14,6 +14,7 @@ use wire::ContentType;
 
 use super::app::MasterApp;
 use super::publisher::heartbeat;
+use edge::endpoints::common::CommonEndpoints;
 use edge::endpoints::{files_api, info, metrics};
 use edge::http::call;
 use edge::http::request::Request;
@@ -38,8 +39,8 @@ async fn respond(app: &Arc<MasterApp>, request: &Request) -> Result<Response, Re
         Type::SetLoggingLevel => Ok(set_logging_level(app, call)),
         _ => match read_here(app, &call).await? {
             Some(reply) => Ok(call::encoded(content_type, &reply)),
-            None if is_read(kind) => read_view(app, call, content_type).await,
-            None => change(app, call).await,
+            None if is_read(kind) => read_view(app, request, call, content_type).await,
+            None => change(app, request, call).await,
         },
     }
 }
@@ -53,11 +54,11 @@ async fn read_here(app: &Arc<MasterApp>, call: &Call) -> Result<Option<Reply>, R
             Kind::GetHealth
         }
         Type::GetFlags => {
-            reply.get_flags = Some(Box::new(response::GetFlags { flags: info::flag_list(&app.flags) }));
+            reply.get_flags = Some(Box::new(response::GetFlags { flags: info::flag_list(&app.common.flags) }));
             Kind::GetFlags
         }
         Type::GetVersion => {
-            let version_info = info::version_info(&app.build);
+            let version_info = info::version_info(&app.common.build);
             reply.get_version = Some(Box::new(response::GetVersion { version_info }));
             Kind::GetVersion
         }
@@ -69,18 +70,19 @@ async fn read_here(app: &Arc<MasterApp>, call: &Call) -> Result<Option<Reply>, R
             Kind::GetMetrics
         }
         Type::GetLoggingLevel => {
-            reply.get_logging_level = Some(response::GetLoggingLevel { level: app.logging.level() });
+            reply.get_logging_level = Some(response::GetLoggingLevel { level: app.common.logging.level() });
             Kind::GetLoggingLevel
         }
         Type::ListFiles => {
             let path = call.list_files.as_ref().map(|list| list.path.clone()).unwrap_or_default();
-            let file_infos = files_api::list(&app.files, path).await?;
+            let file_infos = files_api::list(&app.common.files, path).await?;
             reply.list_files = Some(Box::new(response::ListFiles { file_infos }));
             Kind::ListFiles
         }
         Type::ReadFile => {
             let Some(read) = call.read_file.as_deref() else { return Ok(None) };
-            let contents = files_api::read_range(&app.files, read.path.clone(), read.offset, read.length).await?;
+            let contents =
+                files_api::read_range(&app.common.files, read.path.clone(), read.offset, read.length).await?;
             reply.read_file = Some(response::ReadFile { size: contents.size, data: contents.data });
             Kind::ReadFile
         }
@@ -95,12 +97,17 @@ fn is_read(kind: Type) -> bool {
 }
 
 /// Encoded on a blocking thread, since GET_STATE of a large cluster takes long.
-async fn read_view(app: &Arc<MasterApp>, call: Call, content_type: ContentType) -> Result<Response, Response> {
+async fn read_view(
+    app: &Arc<MasterApp>,
+    request: &Request,
+    call: Call,
+    content_type: ContentType,
+) -> Result<Response, Response> {
     // Only reads of the whole cluster come here, and their calls carry nothing but their type.
-    let key = format!("{} {}", call.r#type().as_str_name(), content_type.as_str());
-    let publisher = app.publisher.clone();
+    let key = app.read_key(request, &format!("{} {}", call.r#type().as_str_name(), content_type.as_str()));
+    let (publisher, visibility) = (app.publisher.clone(), app.visibility(request));
     let prepare = move || {
-        let snapshot = publisher.snapshot();
+        let snapshot = publisher.snapshot().seen_by(visibility);
         let kept = snapshot.clone();
         let build = move || match content_type {
             ContentType::Json => snapshot.operator_json(&call),
@@ -115,33 +122,36 @@ async fn read_view(app: &Arc<MasterApp>, call: Call, content_type: ContentType) 
     Ok(edge::http::respond::respond(http::StatusCode::OK, &[kind], body))
 }
 
-async fn change(app: &Arc<MasterApp>, call: Call) -> Result<Response, Response> {
-    let caller = app.caller();
+async fn change(app: &Arc<MasterApp>, request: &Request, call: Call) -> Result<Response, Response> {
+    let caller = request.caller.clone();
     let ask = |reply| Input::OperatorCall(OperatorCall { reply, caller, call: Box::new(call) });
-    app.inbox.ask(ask).await.map(answer).map_err(|stopped| unavailable(stopped.to_string()))
+    app.inbox.ask(request.body.len(), ask).await.map(answer).map_err(|stopped| unavailable(stopped.to_string()))
 }
 
 fn set_logging_level(app: &Arc<MasterApp>, call: Call) -> Response {
     if let Some(wanted) = call.set_logging_level {
         let duration = u64::try_from(wanted.duration.nanoseconds).unwrap_or_default();
-        app.logging.set(wanted.level, Duration::from_nanos(duration));
+        app.common.logging.set(wanted.level, Duration::from_nanos(duration));
     }
     empty(http::StatusCode::OK)
 }
 
 /// Whoever subscribes while a state is being built shares the next one.
 async fn subscribe(app: &Arc<MasterApp>, request: &Request, content_type: ContentType) -> Result<Response, Response> {
-    let (subscription, mut beginning) = app.publisher.subscribe(request.connection.clone(), content_type);
+    let visibility = app.visibility(request);
+    let (subscription, mut beginning) =
+        app.publisher.subscribe(request.connection.clone(), content_type, visibility.clone());
     let publisher = app.publisher.clone();
     let prepare = move || {
-        let (begin, kept) = publisher.send_initial_states(content_type);
+        let (begin, kept) = publisher.send_initial_states(content_type, visibility);
         let build = move || {
             begin();
             None
         };
         (build, kept)
     };
-    app.singleflight.clone().run(format!("SUBSCRIBE {}", content_type.as_str()), prepare).await;
+    let key = app.read_key(request, &format!("SUBSCRIBE {}", content_type.as_str()));
+    app.singleflight.clone().run(key, prepare).await;
     // The build that has just ended, or one before it, has sent it: unless this term has ended meanwhile.
     let state = beginning.try_recv().map_err(|_| unavailable("The stream could not begin"))?;
     let state = state.map_err(|exhausted| unavailable(exhausted.to_string()))?;

@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use edge::libprocess::message::SenderCheck;
 use views::master::{Build, Limits};
 
 use super::failures::SinkOptions;
@@ -16,6 +17,8 @@ pub struct MasterOptions {
     pub port: u16,
     pub advertise_ip: Option<Ipv4Addr>,
     pub advertise_port: Option<u16>,
+    /// Whether the senders of libprocess messages are believed.
+    pub sender_check: SenderCheck,
     /// What clients are redirected to and told.
     pub hostname: String,
     pub work_dir: Option<PathBuf>,
@@ -55,6 +58,7 @@ impl MasterOptions {
             port,
             advertise_ip: None,
             advertise_port: None,
+            sender_check: SenderCheck::default(),
             hostname,
             work_dir: None,
             election: None,

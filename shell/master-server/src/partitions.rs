@@ -28,9 +28,9 @@ use messages::tepui::registry::partition::Share;
 use serde::Deserialize;
 
 use super::app::MasterApp;
-use super::v0_endpoints::read;
+use super::endpoints::PROCESS;
 use edge::http::request::{Request, decode};
-use edge::http::respond::{self, Response, answer, bad_request, method_not_allowed, text, unavailable};
+use edge::http::respond::{self, Response, answer, bad_request, text, unavailable};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -62,29 +62,21 @@ fn yes() -> bool {
     true
 }
 
+/// `/partitions/<id>`.
 pub async fn handle(app: &Arc<MasterApp>, request: &Request) -> Response {
-    let Some(id) = id_of(&request.path) else {
+    let Some(id) = id_of(request.below(PROCESS, "partitions")) else {
         return bad_request("The id of a partition is one part of the path: /partitions/<id>");
     };
-    match (&request.method, id) {
-        (&Method::GET, None) => read(app, "partitions", request).await,
-        (&Method::GET, Some(id)) => show(app, &id, request),
-        (&Method::PUT, Some(id)) => put(app, id, request).await,
-        (&Method::DELETE, Some(id)) => ask(app, PartitionRequest::Remove(id)).await,
-        (method, None) => method_not_allowed(&["GET"], method),
-        (method, Some(_)) => method_not_allowed(&["GET", "PUT", "DELETE"], method),
+    match request.method {
+        Method::PUT => put(app, id, request).await,
+        Method::DELETE => ask(app, request, PartitionRequest::Remove(id)).await,
+        _ => show(app, &id, request),
     }
 }
 
-/// `None` when there is more than an id after the endpoint; `Some(None)` when there is nothing.
-fn id_of(path: &str) -> Option<Option<String>> {
-    let path = path.trim_matches('/');
-    let path = path.strip_prefix("master/").unwrap_or(path);
-    let id = path.strip_prefix("partitions").unwrap_or_default().trim_matches('/');
-    if id.is_empty() {
-        return Some(None);
-    }
-    decode(id).ok().filter(|id| !id.contains('/')).map(Some)
+/// `None` when the rest of the path is not one id.
+fn id_of(rest: &str) -> Option<String> {
+    decode(rest).ok().filter(|id| !id.is_empty() && !id.contains('/'))
 }
 
 fn show(app: &Arc<MasterApp>, id: &str, request: &Request) -> Response {
@@ -118,13 +110,13 @@ async fn put(app: &Arc<MasterApp>, id: String, request: &Request) -> Response {
         lends: Some(spec.lends),
         preemptible: Some(spec.preemptible),
     };
-    ask(app, PartitionRequest::Put { partition: Box::new(partition), force }).await
+    ask(app, request, PartitionRequest::Put { partition: Box::new(partition), force }).await
 }
 
-async fn ask(app: &Arc<MasterApp>, request: PartitionRequest) -> Response {
-    let caller = app.caller();
+async fn ask(app: &Arc<MasterApp>, from: &Request, request: PartitionRequest) -> Response {
+    let caller = from.caller.clone();
     let ask = |reply| Input::PartitionCall(PartitionCall { reply, caller, request });
-    app.inbox.ask(ask).await.map_or_else(|stopped| unavailable(stopped.to_string()), answer)
+    app.inbox.ask(from.body.len(), ask).await.map_or_else(|stopped| unavailable(stopped.to_string()), answer)
 }
 
 #[cfg(test)]
@@ -133,15 +125,14 @@ mod tests {
 
     #[test]
     fn the_id_is_one_part_of_the_path() {
-        let check = |path: &str, expect: Option<Option<&str>>| {
-            assert_eq!(id_of(path), expect.map(|id| id.map(str::to_owned)), "{path}");
+        let check = |rest: &str, expect: Option<&str>| {
+            assert_eq!(id_of(rest), expect.map(str::to_owned), "{rest}");
         };
-        check("/partitions", Some(None));
-        check("/master/partitions/", Some(None));
-        check("/partitions/batch", Some(Some("batch")));
-        check("/master/partitions/ba%74ch", Some(Some("batch")));
-        check("/partitions/a/b", None);
-        check("/partitions/a%2Fb", None);
+        check("", None);
+        check("batch", Some("batch"));
+        check("ba%74ch", Some("batch"));
+        check("a/b", None);
+        check("a%2Fb", None);
     }
 
     #[test]

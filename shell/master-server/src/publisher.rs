@@ -7,8 +7,9 @@ use messages::v1;
 use model::incident::Filter;
 use model::master::Change;
 use tokio::sync::oneshot;
+use views::Visibility;
 use views::master::{Snapshot, View};
-use wire::ContentType;
+use wire::{ContentType, StreamEvent};
 
 use super::failures::{Sinks, Watcher, Watchers};
 use edge::connections::budget::{Budget, Exhausted};
@@ -16,7 +17,7 @@ use edge::connections::connection::Connection;
 use edge::core_thread::queue::Pushed;
 use edge::http::stream::{StreamQueue, record};
 
-type Subscriber = Arc<StreamQueue<Arc<v1::master::Event>>>;
+type EventQueue = Arc<StreamQueue<Arc<v1::master::Event>>>;
 type InitialState = Result<Bytes, Exhausted>;
 
 pub struct Publisher {
@@ -34,6 +35,12 @@ struct State {
     pending: Vec<PendingSubscriber>,
 }
 
+/// An operator's stream, and what its reader may see.
+struct Subscriber {
+    queue: EventQueue,
+    visibility: Visibility,
+}
+
 /// A stream that has not begun.
 struct PendingSubscriber {
     subscriber: Subscriber,
@@ -43,7 +50,8 @@ struct PendingSubscriber {
 
 /// A place among the subscribers, given up when it is dropped.
 pub struct Subscription {
-    pub queue: Subscriber,
+    /// The events of the stream.
+    pub queue: EventQueue,
     publisher: Arc<Publisher>,
 }
 
@@ -84,17 +92,23 @@ impl Publisher {
         self: &Arc<Self>,
         connection: Connection,
         content_type: ContentType,
+        visibility: Visibility,
     ) -> (Subscription, oneshot::Receiver<InitialState>) {
         let queue = StreamQueue::new(connection);
         let (begin, initial_state) = oneshot::channel();
-        self.lock().pending.push(PendingSubscriber { subscriber: queue.clone(), content_type, begin });
+        let subscriber = Subscriber { queue: queue.clone(), visibility };
+        self.lock().pending.push(PendingSubscriber { subscriber, content_type, begin });
         (Subscription { queue, publisher: self.clone() }, initial_state)
     }
 
-    /// The streams that wait get every change from now on; and before that, when the returned function runs, the state as
+    /// The streams that wait for this get every change from now on; and before that, when the returned function runs, the state as
     /// of now: one record, the same memory for all of them. That takes time. The returned snapshot is what it shows.
-    pub fn send_initial_states(&self, content_type: ContentType) -> (impl FnOnce() + Send + use<>, Snapshot) {
-        let (snapshot, begun) = self.lock().admit(content_type, self.max_subscribers);
+    pub fn send_initial_states(
+        &self,
+        content_type: ContentType,
+        visibility: Visibility,
+    ) -> (impl FnOnce() + Send + use<>, Snapshot) {
+        let (snapshot, begun) = self.lock().admit(content_type, visibility, self.max_subscribers);
         let budget = self.initial_states.clone();
         let shown = snapshot.clone();
         let begin = move || {
@@ -106,9 +120,9 @@ impl Publisher {
                 ContentType::Protobuf => record(&wire::encode_as(content_type, &snapshot.subscribed())),
             };
             let initial_state = budget.hold(state);
-            for pending in begun {
+            for begin in begun {
                 // Whoever has hung up meanwhile has given its place up, too.
-                let _ = pending.begin.send(initial_state.clone());
+                let _ = begin.send(initial_state.clone());
             }
         };
         (begin, shown)
@@ -129,10 +143,10 @@ impl Publisher {
         &self.sinks
     }
 
-    fn unsubscribe(&self, subscriber: &Subscriber) {
+    fn unsubscribe(&self, queue: &EventQueue) {
         let mut state = self.lock();
-        state.subscribers.retain(|other| !Arc::ptr_eq(other, subscriber));
-        state.pending.retain(|other| !Arc::ptr_eq(&other.subscriber, subscriber));
+        state.subscribers.retain(|other| !Arc::ptr_eq(&other.queue, queue));
+        state.pending.retain(|other| !Arc::ptr_eq(&other.subscriber.queue, queue));
     }
 
     pub fn subscribers(&self) -> usize {
@@ -145,10 +159,11 @@ impl Publisher {
         state.watchers.close();
         let pending = std::mem::take(&mut state.pending).into_iter().map(|pending| pending.subscriber);
         for subscriber in state.subscribers.drain(..).chain(pending) {
-            subscriber.finish();
+            subscriber.queue.finish();
         }
     }
 
+    /// Tells every stream that the master is there.
     pub fn heartbeat(&self) {
         let mut state = self.lock();
         state.broadcast(&Arc::new(heartbeat()));
@@ -170,35 +185,48 @@ impl Drop for Subscription {
 impl State {
     /// Those who wait for this content type become subscribers as of the returned snapshot; the oldest streams go when
     /// there are too many.
-    fn admit(&mut self, content_type: ContentType, max_subscribers: usize) -> (Snapshot, Vec<PendingSubscriber>) {
-        let (begun, pending) = std::mem::take(&mut self.pending)
-            .into_iter()
-            .partition::<Vec<_>, _>(|pending| pending.content_type == content_type);
+    fn admit(
+        &mut self,
+        content_type: ContentType,
+        visibility: Visibility,
+        max_subscribers: usize,
+    ) -> (Snapshot, Vec<oneshot::Sender<InitialState>>) {
+        let (begun, pending) = std::mem::take(&mut self.pending).into_iter().partition::<Vec<_>, _>(|pending| {
+            pending.content_type == content_type && pending.subscriber.visibility == visibility
+        });
         self.pending = pending;
-        for pending in &begun {
+        let begin = begun.into_iter().map(|begun| {
             if self.subscribers.len() >= max_subscribers && !self.subscribers.is_empty() {
-                self.subscribers.remove(0).finish();
+                self.subscribers.remove(0).queue.finish();
             }
-            self.subscribers.push(pending.subscriber.clone());
-        }
-        (self.view.snapshot(), begun)
+            self.subscribers.push(begun.subscriber);
+            begun.begin
+        });
+        let begin = begin.collect();
+        (self.view.snapshot().seen_by(visibility), begin)
     }
 
     /// Whoever does not read loses the connection.
     fn broadcast(&mut self, event: &Arc<v1::master::Event>) {
-        self.subscribers.retain(|subscriber| match subscriber.push(event.clone()) {
-            Pushed::First | Pushed::Behind => true,
-            Pushed::Closed => false,
-            Pushed::Full => {
-                subscriber.kill();
-                false
+        let bytes = event.size();
+        self.subscribers.retain(|Subscriber { queue, visibility }| {
+            if !visibility.shows_event(event) {
+                return true;
+            }
+            match queue.push(event.clone(), bytes) {
+                Pushed::First | Pushed::Behind => true,
+                Pushed::Closed => false,
+                Pushed::Full => {
+                    queue.kill();
+                    false
+                }
             }
         });
     }
 
     fn wake(&self) {
         for subscriber in &self.subscribers {
-            subscriber.wake();
+            subscriber.queue.wake();
         }
         self.watchers.wake();
     }

@@ -9,12 +9,13 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use ::master::{CorruptRegistry, Input, RegistryOperation, RegistryState};
-use ::store::{EmbeddedStore, Entries, MemoryStore, Store, Write};
+use ::store::{EmbeddedStore, Entries, MemoryStore, RecordWrite, Store};
 use election::ZooKeeperUrl;
 use machine::StoreToken;
 use messages::v1;
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::sync::mpsc::{Receiver, Sender, WeakSender, channel};
+use tokio::sync::oneshot;
 use views::metrics::Counters;
 
 use super::host::MasterHost;
@@ -151,9 +152,30 @@ impl RecoveredRegistry {
     }
 }
 
+/// What the thread is asked for.
+enum Work {
+    /// To make an operation durable, and to confirm it with the token.
+    Store(StoreToken, RegistryOperation),
+    /// To say what is durable.
+    Show(oneshot::Sender<RegistryState>),
+}
+
+/// Asks the registrar's thread what is durable; nobody, between terms.
+#[derive(Clone, Default)]
+pub struct RegistryReader(Option<WeakSender<Work>>);
+
+impl RegistryReader {
+    /// What is durable now; `None` while there is no registry.
+    pub async fn state(&self) -> Option<RegistryState> {
+        let (to, state) = oneshot::channel();
+        self.0.as_ref()?.upgrade()?.send(Work::Show(to)).await.ok()?;
+        state.await.ok()
+    }
+}
+
 /// The core's end of the thread. Dropping it ends the thread after what it was given.
 pub struct Registrar {
-    to: Option<Sender<(StoreToken, RegistryOperation)>>,
+    to: Option<Sender<Work>>,
     thread: Option<JoinHandle<()>>,
     stopped: Arc<AtomicBool>,
     failure: Arc<OnceLock<String>>,
@@ -163,7 +185,7 @@ impl Registrar {
     /// Makes an operation durable, in order, and then has `Input::Stored` delivered.
     pub fn store(&self, token: StoreToken, operation: RegistryOperation) {
         let Some(to) = &self.to else { return };
-        match to.try_send((token, operation)) {
+        match to.try_send(Work::Store(token, operation)) {
             Ok(()) => {}
             Err(TrySendError::Full(item)) => {
                 tracing::warn!("{MAX_PENDING} changes wait for the registry: waiting");
@@ -173,6 +195,11 @@ impl Registrar {
             // It has asked the core to stop.
             Err(TrySendError::Closed(_)) => {}
         }
+    }
+
+    /// What says what is durable.
+    pub fn reader(&self) -> RegistryReader {
+        RegistryReader(self.to.as_ref().map(Sender::downgrade))
     }
 
     /// Why the master can lead no more.
@@ -196,7 +223,7 @@ impl Drop for Registrar {
 
 struct Writer {
     recovered: RecoveredRegistry,
-    waiting: Receiver<(StoreToken, RegistryOperation)>,
+    waiting: Receiver<Work>,
     inbox: Arc<Inbox<MasterHost>>,
     timeout: Duration,
     stopped: Arc<AtomicBool>,
@@ -208,24 +235,47 @@ impl Writer {
         while let Some(first) = self.waiting.blocking_recv() {
             let mut group = vec![first];
             group.extend(std::iter::from_fn(|| self.waiting.try_recv().ok()).take(MAX_GROUP - 1));
-            let writes = self.recovered.state.commit(group.iter().map(|(_, operation)| operation));
-            let begun = Instant::now();
-            if let Err(reason) = self.commit(&writes) {
-                return self.step_down(reason);
+            let (mut operations, mut tokens, mut readers) = (Vec::new(), Vec::new(), Vec::new());
+            for work in group {
+                match work {
+                    Work::Store(token, operation) => {
+                        tokens.push(token);
+                        operations.push(operation);
+                    }
+                    Work::Show(to) => readers.push(to),
+                }
             }
-            let timings = &self.recovered.timings;
-            timings.store.record(Instant::now(), begun.elapsed());
-            self.recovered.sizes.apply(&writes);
-            timings.bytes.store(self.recovered.sizes.total, Ordering::Relaxed);
-            for (token, _) in group {
-                // Bounded by what the core has under way.
-                self.inbox.send_control(InboxItem::Input(Input::Stored(token)));
+            if !operations.is_empty() && self.write(&operations, tokens).is_err() {
+                return;
+            }
+            for to in readers {
+                // Whoever asked may have hung up.
+                let _ = to.send(self.recovered.state.clone());
             }
         }
     }
 
+    /// Makes a group durable and confirms it. An error means that the term is over.
+    fn write(&mut self, operations: &[RegistryOperation], tokens: Vec<StoreToken>) -> Result<(), ()> {
+        let writes = self.recovered.state.commit(operations);
+        let begun = Instant::now();
+        if let Err(reason) = self.commit(&writes) {
+            self.step_down(reason);
+            return Err(());
+        }
+        let timings = &self.recovered.timings;
+        timings.store.record(Instant::now(), begun.elapsed());
+        self.recovered.sizes.apply(&writes);
+        timings.bytes.store(self.recovered.sizes.total, Ordering::Relaxed);
+        for token in tokens {
+            // Bounded by what the core has under way.
+            self.inbox.send_control(InboxItem::Input(Input::Stored(token)));
+        }
+        Ok(())
+    }
+
     /// Nothing is confirmed before it is written; what the store cannot take now is tried until it can.
-    fn commit(&mut self, writes: &[Write]) -> Result<(), String> {
+    fn commit(&mut self, writes: &[RecordWrite]) -> Result<(), String> {
         let begun = Instant::now();
         let mut pause = RETRY[0];
         let mut late = false;
@@ -317,8 +367,8 @@ impl RecordSizes {
         RecordSizes { total: records.values().sum(), records }
     }
 
-    fn apply(&mut self, writes: &[Write]) {
-        for Write { key, value } in writes {
+    fn apply(&mut self, writes: &[RecordWrite]) {
+        for RecordWrite { key, value } in writes {
             let before = match value {
                 Some(value) => {
                     let size = (key.len() + value.len()) as u64;
@@ -360,7 +410,7 @@ mod tests {
             self.memory.take_over()
         }
 
-        fn commit(&mut self, writes: &[Write]) -> Result<(), StoreError> {
+        fn commit(&mut self, writes: &[RecordWrite]) -> Result<(), StoreError> {
             let mut disk = self.disk.lock().unwrap();
             disk.1 += 1;
             match disk.0 {
@@ -494,7 +544,7 @@ mod tests {
                 if self.0 == 0 { Ok(Entries::new()) } else { Err(StoreError::Unavailable { source: "away".into() }) }
             }
 
-            fn commit(&mut self, _: &[Write]) -> Result<(), StoreError> {
+            fn commit(&mut self, _: &[RecordWrite]) -> Result<(), StoreError> {
                 Ok(())
             }
         }

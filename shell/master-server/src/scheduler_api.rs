@@ -26,7 +26,7 @@ pub async fn handle(app: &Arc<MasterApp>, request: &Request) -> Response {
 
 async fn respond(app: &Arc<MasterApp>, request: &Request) -> Result<Response, Response> {
     let call: v1::scheduler::Call = call::decode(request)?;
-    let caller = app.caller();
+    let caller = request.caller.clone();
     validation::scheduler_call::validate(&call, caller.principal.as_ref().map(|principal| principal.as_str()))
         .map_err(|invalid| bad_request(format!("Failed to validate scheduler::Call: {invalid}")))?;
     let stream = call::stream_id(request);
@@ -39,11 +39,11 @@ async fn respond(app: &Arc<MasterApp>, request: &Request) -> Result<Response, Re
     let stopping = |stopped: Stopped| unavailable(stopped.to_string());
     if app.scheduler_streams.accepts(stream.as_ref(), &call) {
         let call = SchedulerCall { reply: NO_REPLY, caller, stream, call: Box::new(call) };
-        app.inbox.send(InboxItem::Input(Input::SchedulerCall(call))).await.map_err(stopping)?;
+        app.inbox.send(InboxItem::Input(Input::SchedulerCall(call)), request.body.len()).await.map_err(stopping)?;
         return Ok(empty(StatusCode::ACCEPTED));
     }
     let ask = |reply| Input::SchedulerCall(SchedulerCall { reply, caller, stream, call: Box::new(call) });
-    app.inbox.ask(ask).await.map(answer).map_err(stopping)
+    app.inbox.ask(request.body.len(), ask).await.map(answer).map_err(stopping)
 }
 
 /// From here on a refusal is an event of the stream, as with Mesos.
@@ -62,11 +62,11 @@ async fn subscribe(
     };
     let stream = StreamId(Uuid::new_v4());
     let queue = StreamQueue::new(request.connection.clone());
-    let input = Input::SchedulerSubscribe(SchedulerSubscribe { stream, caller: app.caller(), subscribe });
+    let input = Input::SchedulerSubscribe(SchedulerSubscribe { stream, caller: request.caller.clone(), subscribe });
     let (to, handled) = oneshot::channel();
     let stopping = || unavailable(Stopped.to_string());
     let open = InboxItem::Open { stream, queue: queue.clone(), ask: StreamOpenReply::Handled(to), input };
-    app.inbox.send(open).await.map_err(|_| stopping())?;
+    app.inbox.send(open, request.body.len()).await.map_err(|_| stopping())?;
     // Whoever has seen the head of the response may ask about the framework.
     handled.await.map_err(|_| stopping())?;
     let inbox = app.inbox.clone();

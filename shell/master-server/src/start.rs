@@ -25,8 +25,8 @@ pub fn start(mut options: MasterOptions) -> Result<Running, Error> {
     if let Some(path) = &options.work_dir {
         std::fs::create_dir_all(path).map_err(|source| edge::Error::Directory { path: path.clone(), source })?;
     }
-    let MasterOptions { ip, port, advertise_ip, advertise_port, .. } = options;
-    let bound = bind(&Listen { ip, port, advertise_ip, advertise_port })?;
+    let MasterOptions { ip, port, advertise_ip, advertise_port, sender_check, .. } = options;
+    let bound = bind(&Listen { ip, port, advertise_ip, advertise_port, sender_check })?;
     let election = options.election.take();
     let node_cleanup = options.node_cleanup.take();
     let process = process(options, &bound)?;
@@ -80,10 +80,10 @@ fn start_standalone(process: MasterProcess, bound: Bound) -> Result<Running, Err
         MasterService::following(term.app.clone(), process.dropped.clone(), leader, process.config.pid().to_string());
     service.lead(term.app.clone(), Lease::unlimited());
     let address = bound.local.into();
-    listen(bound, Arc::new(service), term.ended.clone())?;
+    let ended = listen(bound, Arc::new(service), term.ended)?;
     let inbox = term.app.inbox.clone();
     let stop = Arc::new(move || inbox.send_control(InboxItem::Stop));
-    Ok(Running::new(address, term.ended, stop).with_core(term.core))
+    Ok(Running::new(address, ended, stop).with_core(term.core))
 }
 
 fn start_elected(
@@ -98,7 +98,7 @@ fn start_elected(
         Arc::new(MasterService::following(process.follower_app()?, process.dropped.clone(), detector.leader(), pid));
     let address = bound.local.into();
     let (ended, end) = end_channel();
-    listen(bound, service.clone(), end.clone())?;
+    let end = listen(bound, service.clone(), end)?;
     let (stop, stopping) = watch::channel(false);
     let runtime = process.runtime.clone();
     let leader = detector.leader();

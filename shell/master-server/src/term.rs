@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use ::master::{Input, Master, Metrics};
-use ::store::{Entries, Error as StoreError, Store, Write};
+use ::store::{Entries, Error as StoreError, RecordWrite, Store};
 use election::Lease;
 use messages::v1;
 use model::Timestamp;
@@ -19,12 +19,13 @@ use super::app::MasterApp;
 use super::failures::Sinks;
 use super::host::MasterHost;
 use super::publisher::Publisher;
-use super::registrar::{RegistrarTimings, RegistryBackend, open, recover};
+use super::registrar::{RegistrarTimings, RegistryBackend, RegistryReader, open, recover};
 use super::scheduler_streams::SchedulerStreams;
 use super::whitelist;
 use crate::Error;
 use edge::Ended;
 use edge::core_thread::{Clock, Inbox, InboxItem};
+use edge::endpoints::common::Common;
 use edge::endpoints::files::Files;
 use edge::endpoints::logging::Logging;
 use edge::endpoints::metrics;
@@ -83,12 +84,21 @@ impl Term {
         inbox.send_control(InboxItem::Input(Input::Elected));
         let registrar = recovered.timings().clone();
         let store = recovered.serve(inbox.clone(), process.registry_store_timeout)?;
+        let registry = store.reader();
         let (end, ended) = end_channel();
         let (ready, begun) = std::sync::mpsc::sync_channel(1);
         let host = MasterHost::new(core, store, publisher.clone(), scheduler_streams.clone(), timings.clone(), end);
         let host = host.with_lease(lease).with_ready_signal(ready);
-        let app =
-            process.app(publisher.clone(), inbox.clone(), scheduler_streams, core_metrics, timings, registrar, true)?;
+        let app = process.app(
+            publisher.clone(),
+            inbox.clone(),
+            scheduler_streams,
+            core_metrics,
+            timings,
+            registrar,
+            registry,
+            true,
+        )?;
         let core = start_core("master-core", process.config.address, process.clock, host, inbox.clone())?;
         // Whoever asks at once is not to see a cluster without agents, weights and quota. An error means that it has ended.
         let _ = begun.recv();
@@ -132,7 +142,7 @@ impl Store for LeasedStore {
         self.store.take_over()
     }
 
-    fn commit(&mut self, writes: &[Write]) -> Result<(), StoreError> {
+    fn commit(&mut self, writes: &[RecordWrite]) -> Result<(), StoreError> {
         self.check()?;
         self.store.commit(writes)
     }
@@ -157,6 +167,7 @@ impl MasterProcess {
             Arc::new(Metrics::default()),
             Arc::default(),
             Arc::new(RegistrarTimings::default()),
+            RegistryReader::default(),
             false,
         )
     }
@@ -170,6 +181,7 @@ impl MasterProcess {
             elected: elected.then(|| self.clock.now().wall),
             leader: elected.then(|| info.clone()),
             flags: self.flags.iter().cloned().collect(),
+            heartbeat_interval: self.config.heartbeat_interval,
             limits: self.history,
         };
         Publisher::new(View::new(facts), self.max_operator_subscribers, self.sinks.clone())
@@ -183,6 +195,7 @@ impl MasterProcess {
         core_metrics: Arc<Metrics>,
         timings: Arc<AllocatorTimings>,
         registrar: Arc<RegistrarTimings>,
+        registry: RegistryReader,
         elected: bool,
     ) -> Result<Arc<MasterApp>, Error> {
         Ok(Arc::new(MasterApp {
@@ -193,13 +206,17 @@ impl MasterProcess {
             core_metrics,
             timings,
             registrar,
+            registry,
             singleflight: Singleflight::new(self.runtime.clone()).map_err(edge::Error::Thread)?,
-            files: self.files.clone(),
-            logging: self.logging.clone(),
-            metrics_limit: metrics::rate_limit(),
-            build: self.build.clone(),
-            flags: self.flags.clone(),
-            started: self.started,
+            common: Common {
+                files: self.files.clone(),
+                logging: self.logging.clone(),
+                metrics_limit: metrics::rate_limit(),
+                build: self.build.clone(),
+                flags: self.flags.clone(),
+                started: self.started,
+            },
+            offer_constraints_limits: self.config.offer_constraints_limits,
             elected,
             authority: self.authority.clone(),
         }))

@@ -3,34 +3,31 @@
 use std::sync::Arc;
 
 use ::master::{Input, KillTask, OperatorCall};
-use http::Method;
 use messages::v1;
+use views::master::Document;
 
 use super::app::MasterApp;
 use edge::http::request::{Request, parse_query};
-use edge::http::respond::{self, Response, answer, bad_request, method_not_allowed, not_found, unavailable};
+use edge::http::respond::{self, Response, answer, bad_request, unavailable};
 
-/// Like Mesos, whatever the method.
-pub async fn read(app: &Arc<MasterApp>, route: &'static str, request: &Request) -> Response {
-    let publisher = app.publisher.clone();
+/// A document of the view.
+pub async fn read(app: &Arc<MasterApp>, document: Document, request: &Request) -> Response {
+    let (publisher, visibility) = (app.publisher.clone(), app.visibility(request));
     let query = request.query.meaningful();
     // Everything that decides the answer.
-    let key = format!("{route}?{query:?}");
+    let key = app.read_key(request, &format!("{document:?} {query:?}"));
     let prepare = move || {
-        let snapshot = publisher.snapshot();
+        let snapshot = publisher.snapshot().seen_by(visibility);
         let kept = snapshot.clone();
-        (move || snapshot.get(route, &query), kept)
+        (move || Some(snapshot.document(document, &query)), kept)
     };
     match app.singleflight.clone().run(key, prepare).await {
         Some(body) => respond::json(body, request.jsonp()),
-        None => not_found(),
+        None => unavailable("The answer cannot be built"),
     }
 }
 
 pub async fn teardown(app: &Arc<MasterApp>, request: &Request) -> Response {
-    if request.method != Method::POST {
-        return method_not_allowed(&["POST"], &request.method);
-    }
     let form = match parse_query(&String::from_utf8_lossy(&request.body)) {
         Ok(form) => form,
         Err(error) => return bad_request(error.to_string()),
@@ -44,17 +41,14 @@ pub async fn teardown(app: &Arc<MasterApp>, request: &Request) -> Response {
         teardown: Some(Box::new(teardown)),
         ..Default::default()
     };
-    let caller = app.caller();
+    let caller = request.caller.clone();
     let ask = |reply| Input::OperatorCall(OperatorCall { reply, caller, call: Box::new(call) });
-    app.inbox.ask(ask).await.map_or_else(|stopped| unavailable(stopped.to_string()), answer)
+    app.inbox.ask(request.body.len(), ask).await.map_or_else(|stopped| unavailable(stopped.to_string()), answer)
 }
 
 /// `POST /kill-task` with the form `frameworkId=…&taskId=…`, which Mesos does not have: 202, or 404 where there is no such
 /// live task.
 pub async fn kill_task(app: &Arc<MasterApp>, request: &Request) -> Response {
-    if request.method != Method::POST {
-        return method_not_allowed(&["POST"], &request.method);
-    }
     let form = match parse_query(&String::from_utf8_lossy(&request.body)) {
         Ok(form) => form,
         Err(error) => return bad_request(error.to_string()),
@@ -62,7 +56,7 @@ pub async fn kill_task(app: &Arc<MasterApp>, request: &Request) -> Response {
     let (Some(framework), Some(task)) = (form.get("frameworkId"), form.get("taskId")) else {
         return bad_request("Missing 'frameworkId' or 'taskId' in the request body");
     };
-    let (framework, task, caller) = (framework.to_owned(), task.to_owned(), app.caller());
+    let (framework, task, caller) = (framework.to_owned(), task.to_owned(), request.caller.clone());
     let ask = |reply| Input::KillTask(KillTask { reply, caller, framework, task });
-    app.inbox.ask(ask).await.map_or_else(|stopped| unavailable(stopped.to_string()), answer)
+    app.inbox.ask(request.body.len(), ask).await.map_or_else(|stopped| unavailable(stopped.to_string()), answer)
 }

@@ -7,9 +7,10 @@ mod support;
 use std::io::Write as _;
 use std::net::SocketAddr;
 
+use edge::libprocess::message::SenderCheck;
 use messages::{internal, v1};
 use prost::Message as _;
-use support::{Client, Scheduler, TIMEOUT, get, master, request};
+use support::{Client, Scheduler, TIMEOUT, get, master, master_with, request};
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 use wire::libprocess::{EnvelopeLimits, Received, RequestDecoder};
@@ -193,4 +194,34 @@ async fn a_connection_may_stay_silent() {
     let mut silent = silent;
     silent.send("GET /health HTTP/1.1\r\n\r\n").await;
     assert_eq!(silent.response().await.expect("a response").status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sender_must_be_where_it_says_if_that_is_asked_for() {
+    let from = |address: &str, body: &str| {
+        format!(
+            "POST /master/x HTTP/1.1\r\nLibprocess-From: a@{address}:9\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    for (checked, address, expect) in [(false, "10.1.2.3", 202), (true, "10.1.2.3", 400), (true, "127.0.0.1", 202)] {
+        let check = if checked { SenderCheck::PeerAddress } else { SenderCheck::None };
+        let master = master_with(|options| options.sender_check = check);
+        // First on a connection, and after something else than a message.
+        for before in ["", "GET /health HTTP/1.1\r\n\r\n"] {
+            let mut client = Client::connect(master.address).await;
+            client.send(format!("{before}{}{}", from(address, ""), from(address, "b"))).await;
+            if !before.is_empty() {
+                assert_eq!(client.response().await.expect("an answer").status, 200);
+            }
+            for _ in 0..2 {
+                let response = client.response().await.expect("an answer");
+                assert_eq!(response.status, expect, "{checked} {address}");
+                if expect == 400 {
+                    let text = response.text();
+                    assert!(text.starts_with("UPID IP address validation failed: Message from a@10.1.2.3:9"), "{text}");
+                }
+            }
+        }
+    }
 }

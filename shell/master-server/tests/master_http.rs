@@ -4,7 +4,7 @@
 
 mod support;
 
-use support::{Client, JSON, Response, Scheduler, call, get, master, post, request};
+use support::{Client, JSON, Response, Scheduler, call, get, master, master_with, post, request};
 
 const FRAMEWORK: &str = r#"{"user":"u","name":"n","roles":["r"],"capabilities":[{"type":"MULTI_ROLE"}]}"#;
 
@@ -282,4 +282,84 @@ async fn the_verbosity_of_the_log_is_toggled() {
     check(&get(at, "/logging/toggle?level=2&duration=10mins").await, 200, "");
     let level = call(at, "/api/v1", r#"{"type":"GET_LOGGING_LEVEL"}"#).await;
     check(&level, 200, r#"{"type":"GET_LOGGING_LEVEL","get_logging_level":{"level":2}}"#);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn help_is_written_from_the_table() {
+    let master = master();
+    let at = master.address;
+    let help = get(at, "/help").await;
+    assert_eq!(help.status, 200);
+    assert!(help.text().starts_with("## HELP\n> [/allocator][allocator]\n"), "{}", help.text());
+    assert!(get(at, "/help/master").await.text().contains("> [/master/api/v1/scheduler][master/api/v1/scheduler]\n"));
+    let page = request(at, "GET /help/master/machine/down HTTP/1.1\r\nUser-Agent: curl/8\r\n\r\n").await;
+    assert_eq!(page.header("content-type"), Some("text/x-markdown"));
+    for part in
+        ["### USAGE ###\n>        /master/machine/down\n", "### TL;DR; ###\n", "Methods: POST.", "requires auth"]
+    {
+        assert!(page.text().contains(part), "{part}: {}", page.text());
+    }
+    check(&get(at, "/help/nobody").await, 400, "No help available for '/nobody'.\n");
+    check(&get(at, "/help/master/nothing").await, 400, "No help available for '/master/nothing'.\n");
+    let json = get(at, "/help?format=json").await.json();
+    let processes: Vec<&str> =
+        json["processes"].as_array().expect("a list").iter().filter_map(|process| process["id"].as_str()).collect();
+    for process in ["master", "files", "metrics", "registrar(1)"] {
+        assert!(processes.contains(&process), "{processes:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_callback_is_a_name_or_refused() {
+    let master = master();
+    let script = get(master.address, "/version?jsonp=jQuery1.cb[0]").await;
+    assert!(script.text().starts_with("jQuery1.cb[0]({"), "{}", script.text());
+    assert_eq!(script.header("content-type"), Some("text/javascript"));
+    for callback in ["alert(1)%2F%2F", "%3Cscript%3E", "a%0Ab"] {
+        let refused = get(master.address, &format!("/state?jsonp={callback}")).await;
+        assert_eq!(refused.status, 400, "{callback}");
+        assert!(refused.text().starts_with("Invalid 'jsonp' callback"), "{}", refused.text());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_durable_and_who_is_excluded_is_shown() {
+    let master = master();
+    let at = master.address;
+    let weights = r#"[{"role":"r","weight":2.5}]"#;
+    let put = format!("PUT /weights HTTP/1.1\r\nContent-Length: {}\r\n\r\n{weights}", weights.len());
+    assert_eq!(request(at, put).await.status, 200);
+    let registry = get(at, "/registrar(1)/registry").await.json();
+    assert_eq!(registry["master"]["info"]["pid"], format!("master@{at}"));
+    assert_eq!(registry["weights"][0]["info"]["role"], "r");
+    assert_eq!(registry["slaves"], serde_json::json!({}));
+
+    let mut scheduler = Scheduler::subscribe(at, FRAMEWORK).await;
+    scheduler.stream.event_of("HEARTBEAT").await;
+    let excluded = get(at, "/allocator/offer_constraints_debug").await.json();
+    let framework = &excluded["frameworks"][scheduler.framework.as_str()];
+    assert_eq!(*framework, serde_json::json!({"suppressed_roles": [], "excluded_by_attribute_constraints": {"r": []}}));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn operators_are_told_the_real_interval_of_heartbeats() {
+    let master = master_with(|options| options.config.heartbeat_interval = std::time::Duration::from_millis(1500));
+    let mut operator = Client::connect(master.address).await;
+    operator.send(post("/api/v1", JSON, r#"{"type":"SUBSCRIBE"}"#)).await;
+    operator.head().await.expect("a head");
+    let subscribed = operator.event_of("SUBSCRIBED").await;
+    assert_eq!(subscribed["subscribed"]["heartbeat_interval_seconds"], 1.5);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_master_that_ends_sends_what_is_left_first() {
+    let master = master();
+    let mut scheduler = Scheduler::subscribe(master.address, FRAMEWORK).await;
+    let mut idle = Client::connect(master.address).await;
+    idle.send("GET /health HTTP/1.1\r\n\r\n").await;
+    assert_eq!(idle.response().await.expect("an answer").status, 200);
+    master.shutdown().await;
+    // Everything is on its way when the master says that it has ended, the proper end of the stream included.
+    assert!(scheduler.stream.until(b"\r\n0\r\n\r\n").await.is_some());
+    assert!(idle.at_end().await);
 }

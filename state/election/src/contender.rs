@@ -27,6 +27,7 @@ pub enum CandidacyState {
 
 /// Why a candidacy is over.
 #[derive(Debug, Clone, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum Lost {
     #[error("ZooKeeper did not confirm the leadership in time")]
     Unconfirmed,
@@ -72,6 +73,7 @@ impl Contender {
         Contender { state, node, withdraw: watch::Sender::new(false), task: None }
     }
 
+    /// Returns the state of the candidacy, which changes as the election goes on.
     pub fn state(&self) -> watch::Receiver<CandidacyState> {
         self.state.clone()
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 /// Why a request failed.
 #[derive(Debug, Clone, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum CoordinationError {
     /// It may work in a moment, in the same session. Whether the request was carried out is not known.
     #[error("not connected: {0}")]
@@ -21,6 +22,7 @@ pub enum CoordinationError {
 
 /// Opens sessions on the group of masters.
 pub trait Coordinator: Clone + Send + Sync + 'static {
+    /// A connection to ZooKeeper with the ephemeral nodes that it owns.
     type Session: Session;
 
     /// A session for a group that exists; creates its path where it does not.
@@ -46,6 +48,11 @@ pub trait Session: Send + Sync + 'static {
         &self,
     ) -> impl Future<Output = Result<(Vec<String>, impl Future<Output = ()> + Send + 'static), CoordinationError>> + Send;
 
+    /// Returns what a child of the path holds; `None` when the child does not exist.
+    ///
+    /// # Errors
+    ///
+    /// ZooKeeper does not answer, or the session is over.
     fn data(&self, child: &str) -> impl Future<Output = Result<Option<Vec<u8>>, CoordinationError>> + Send;
 
     /// Resolves when the session is over, or has been without connection for as long as it lasts.

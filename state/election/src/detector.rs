@@ -29,6 +29,7 @@ pub struct Detector {
 
 /// Why nothing can be detected.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum DetectorError {
     #[error(transparent)]
     Url(#[from] InvalidUrl),
@@ -61,6 +62,7 @@ impl Detector {
         Detector { leader, task: None }
     }
 
+    /// Returns who leads, which changes as elections go on.
     pub fn leader(&self) -> watch::Receiver<Leader> {
         self.leader.clone()
     }

@@ -1,9 +1,9 @@
 //! Until when a leader may act without news from ZooKeeper.
 //!
 //! ZooKeeper ends a session when it has heard nothing from it for the session's timeout, and then somebody else leads.
-//! It cannot tell the old leader, which may be cut off or have been stopped for a while (a pause of the virtual machine, a
-//! SIGSTOP). So the leader asks its own clock before each step: a lease runs from the moment it *sent* a request that
-//! ZooKeeper has answered.
+//! It cannot tell the old leader, which may be cut off or have been stopped for a while (a pause of the virtual
+//! machine, a SIGSTOP). So the leader asks its own clock before each step: a lease runs from the moment it *sent* a
+//! request that ZooKeeper has answered.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -47,6 +47,7 @@ impl Lease {
         self.until.store(0, Ordering::Release);
     }
 
+    /// Returns whether the lease lasts now.
     pub fn is_valid(&self) -> bool {
         self.holds(self.until.load(Ordering::Acquire))
     }

@@ -1,16 +1,18 @@
-//! Who leads: standalone or ZooKeeper; contender and detector.
+//! Leader election: standalone or with ZooKeeper; contender and detector, compatible with those of Mesos.
 //!
 //! | module | owns |
 //! | --- | --- |
-//! | `url` | what people write: `zk://…`, `host:port`, `file://…` |
+//! | `url` | the URLs of masters: `zk://…`, `host:port`, `file://…` |
 //! | `member` | the nodes of masters below the path of the URL: their names and what is in them |
-//! | `coordination` | the little that election needs of ZooKeeper, as a trait |
-//! | `zookeeper` | that trait by real ZooKeeper |
-//! | `lease` | until when a leader may act without news from ZooKeeper |
-//! | `contender` | stands for election, and says when it is won and lost |
+//! | `coordination` | the part of ZooKeeper that election uses, as a trait |
+//! | `zookeeper` | the implementation of that trait |
+//! | `lease` | the time for which a leader may act without an answer from ZooKeeper |
+//! | `contender` | a candidate: joins the election and reports that it has won or lost |
 //! | `detector` | follows who leads |
-//! | `node_cleanup` | takes the node of a dead master away |
+//! | `node_cleanup` | removes the node of a master that has ended |
 //! | `standalone` | a master known by its address |
+
+#![warn(missing_docs)]
 
 mod backoff;
 mod contender;

@@ -1,7 +1,8 @@
 //! The nodes of masters below the path of a URL: how they are named and what is in them.
 //!
-//! Mesos names them `json.info_0000000131` (JSON of a `MasterInfo`); before 0.24 `info_…` (its protobuf), and before that
-//! a bare number (a pid). Whoever has the lowest number leads. Other children, such as `log_replicas`, are no masters.
+//! Mesos names them `json.info_0000000131` (JSON of a `MasterInfo`); before 0.24 `info_…` (its protobuf), and before
+//! that a bare number (a pid). Whoever has the lowest number leads. Other children, such as `log_replicas`, are no
+//! masters.
 
 use std::cmp::Ordering;
 
@@ -25,13 +26,17 @@ pub enum Label {
 /// A child that takes part in elections.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
+    /// The name of the node.
     pub name: String,
+    /// What kind of node it is.
     pub label: Label,
+    /// The sequence number that ZooKeeper appended; the smallest one leads.
     pub sequence: i32,
 }
 
 /// Why nobody can tell who a member is.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum InvalidMember {
     #[error("{name} is not the JSON of a MasterInfo")]
     Json { name: String, source: wire::BodyError },

@@ -7,6 +7,7 @@ use messages::v1;
 /// Names of machines without asking anybody.
 const HOSTS: &str = "/etc/hosts";
 
+/// A text is not `host:port`.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot use '{0}' as a master: expected host:port")]
 pub struct InvalidAddress(String);

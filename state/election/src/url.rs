@@ -11,6 +11,7 @@ const MAX_FILE: u64 = 64 * 1024;
 /// `--master` of an agent, `--zk` of a master, the argument of a driver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MasterUrl {
+    /// `zk://…`: masters elect one of them.
     ZooKeeper(ZooKeeperUrl),
     /// `host:port` or `master@host:port`.
     Standalone(String),
@@ -32,6 +33,7 @@ pub struct ZooKeeperUrl {
 pub struct Credentials(String);
 
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum InvalidUrl {
     #[error("'{0}' names no ZooKeeper server: expected zk://host:port,host:port/path")]
     NoServers(ZooKeeperUrl),

@@ -23,15 +23,18 @@ pub struct ZooKeeperSession {
 }
 
 impl ZooKeeper {
+    /// A coordinator that connects for each session it begins.
     pub fn new(url: ZooKeeperUrl, session_timeout: Duration) -> Self {
         let acls = acls(&url);
         ZooKeeper { url, session_timeout, acls }
     }
 
+    /// Returns the URL that it connects to.
     pub fn url(&self) -> &ZooKeeperUrl {
         &self.url
     }
 
+    /// Returns the session timeout that is asked for.
     pub fn session_timeout(&self) -> Duration {
         self.session_timeout
     }

@@ -1,6 +1,6 @@
 //! What becomes of a file that cannot be trusted: it is kept under another name, and a marker beside it keeps a restart
-//! from beginning anew in its place. A cluster that existed is not forgotten by a program; its operator puts a good copy
-//! where the file was, or removes the marker.
+//! from beginning anew in its place. A cluster that existed is not forgotten by a program; its operator puts a good
+//! copy where the file was, or removes the marker.
 //!
 //! ```text
 //! <name>             is not there any more
@@ -16,8 +16,11 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 #[error("it was found damaged: {reason}")]
 pub struct DamageMarker {
+    /// Where the damaged store is kept.
     pub kept: PathBuf,
+    /// The file that keeps a new store from taking its place.
     pub marker: PathBuf,
+    /// Why the store is not trusted.
     pub reason: String,
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use redb::{Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableDefinition};
 
-use crate::{Entries, Error, Store, Write, damaged};
+use crate::{Entries, Error, RecordWrite, Store, damaged};
 
 const RECORDS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("records");
 const TERMS: TableDefinition<'_, &str, u64> = TableDefinition::new("terms");
@@ -55,6 +55,7 @@ impl EmbeddedStore {
         directory.join(FILE)
     }
 
+    /// Returns the file of the store.
     pub fn path(&self) -> &Path {
         &self.file.path
     }
@@ -87,7 +88,7 @@ impl Store for EmbeddedStore {
         Ok(entries)
     }
 
-    fn commit(&mut self, writes: &[Write]) -> Result<(), Error> {
+    fn commit(&mut self, writes: &[RecordWrite]) -> Result<(), Error> {
         let written = self.file.with(|database| {
             let transaction = database.begin_write()?;
             let current = transaction.open_table(TERMS)?.get(EPOCH)?.map_or(0, |epoch| epoch.value());
@@ -97,7 +98,7 @@ impl Store for EmbeddedStore {
             }
             {
                 let mut records = transaction.open_table(RECORDS)?;
-                for Write { key, value } in writes {
+                for RecordWrite { key, value } in writes {
                     match value {
                         Some(value) => drop(records.insert(key.as_str(), value.as_slice())?),
                         None => drop(records.remove(key.as_str())?),

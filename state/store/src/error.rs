@@ -1,12 +1,13 @@
-//! What can go wrong with durable state.
+//! The errors of stores.
 
 use std::path::PathBuf;
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum Error {
-    /// Somebody else took over: whoever gets this leads no more.
+    /// Another master took over, so this one no longer leads.
     #[error("another master has taken over")]
     Fenced,
     #[error(
@@ -14,10 +15,10 @@ pub enum Error {
          need --zk", path.display()
     )]
     InUse { path: PathBuf },
-    /// It was left as it is: whether to restore or to delete it is not for a program to say.
+    /// The store was left as it is, since an operator decides whether to restore or to delete it.
     #[error("{} is damaged; it was left untouched: restore it from a copy, or move it away to start anew", path.display())]
     Damaged { path: PathBuf, source: Source },
-    /// Nothing takes its place by itself: that would be a cluster without a past.
+    /// No new store takes its place by itself, since the cluster would forget its agents and quota.
     #[error(
         "{} cannot be trusted and is kept as {}; put a good copy in its place, or remove {} and start anew, without agents, \
          quota and all else that it knew",
@@ -28,12 +29,13 @@ pub enum Error {
     TooNew { path: PathBuf },
     #[error("cannot use {}", path.display())]
     Unusable { path: PathBuf, source: Source },
-    /// It may work later.
+    /// The same call may succeed later.
     #[error("the store does not answer")]
     Unavailable { source: Source },
 }
 
 impl Error {
+    /// Returns whether the same call may succeed later.
     pub fn is_transient(&self) -> bool {
         matches!(self, Error::Unavailable { .. })
     }

@@ -1,7 +1,9 @@
 //! Durable state: an embedded file, ZooKeeper, or nothing; fenced by leader epoch.
 //!
-//! A store is a map from keys to bytes. Whoever leads takes it over, which begins an epoch and returns what is there;
-//! from then on nobody who led before can write. A commit is atomic and durable when it returns.
+//! A store is a map from keys to bytes. A leader takes it over, which begins an epoch and returns all records; from
+//! then on no earlier leader can write. A commit is atomic, and durable when it returns.
+
+#![warn(missing_docs)]
 
 pub mod damaged;
 mod embedded;
@@ -14,6 +16,6 @@ mod zookeeper;
 pub use embedded::EmbeddedStore;
 pub use error::Error;
 pub use memory::MemoryStore;
-pub use model::Write;
+pub use model::RecordWrite;
 pub use store_trait::{Entries, Store};
 pub use zookeeper::ZooKeeperStore;

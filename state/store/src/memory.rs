@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::{Entries, Error, Store, Write};
+use crate::{Entries, Error, RecordWrite, Store};
 
 /// A clone is another contender for the same memory; it leads nobody until it takes over.
 #[derive(Debug, Default)]
@@ -20,6 +20,7 @@ struct Shared {
 }
 
 impl MemoryStore {
+    /// An empty store.
     pub fn new() -> Self {
         MemoryStore::default()
     }
@@ -45,12 +46,12 @@ impl Store for MemoryStore {
         Ok(entries)
     }
 
-    fn commit(&mut self, writes: &[Write]) -> Result<(), Error> {
+    fn commit(&mut self, writes: &[RecordWrite]) -> Result<(), Error> {
         let mut shared = self.lock();
         if self.epoch == 0 || shared.epoch != self.epoch {
             return Err(Error::Fenced);
         }
-        for Write { key, value } in writes {
+        for RecordWrite { key, value } in writes {
             match value {
                 Some(value) => drop(shared.entries.insert(key.clone(), value.clone())),
                 None => drop(shared.entries.remove(key)),

@@ -5,14 +5,14 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use store::{EmbeddedStore, Entries, Error, MemoryStore, Store, Write};
+use store::{EmbeddedStore, Entries, Error, MemoryStore, RecordWrite, Store};
 
-fn put(key: &str, value: &str) -> Write {
-    Write { key: key.to_owned(), value: Some(value.as_bytes().to_vec()) }
+fn put(key: &str, value: &str) -> RecordWrite {
+    RecordWrite { key: key.to_owned(), value: Some(value.as_bytes().to_vec()) }
 }
 
-fn delete(key: &str) -> Write {
-    Write { key: key.to_owned(), value: None }
+fn delete(key: &str) -> RecordWrite {
+    RecordWrite { key: key.to_owned(), value: None }
 }
 
 fn entries(pairs: &[(&str, &str)]) -> Entries {

@@ -8,7 +8,7 @@ mod ensemble;
 use std::time::{Duration, Instant};
 
 use ensemble::Ensemble;
-use store::{Entries, Error, Store, Write, ZooKeeperStore};
+use store::{Entries, Error, RecordWrite, Store, ZooKeeperStore};
 use tokio::runtime::Runtime;
 use zookeeper_client::{Acls, Client, CreateMode};
 
@@ -33,12 +33,12 @@ impl Place {
     }
 }
 
-fn put(key: &str, value: &[u8]) -> Write {
-    Write { key: key.to_owned(), value: Some(value.to_vec()) }
+fn put(key: &str, value: &[u8]) -> RecordWrite {
+    RecordWrite { key: key.to_owned(), value: Some(value.to_vec()) }
 }
 
-fn remove(key: &str) -> Write {
-    Write { key: key.to_owned(), value: None }
+fn remove(key: &str) -> RecordWrite {
+    RecordWrite { key: key.to_owned(), value: None }
 }
 
 fn entries(pairs: &[(&str, &[u8])]) -> Entries {
@@ -163,7 +163,7 @@ fn ten_thousand_agents_are_read_in_seconds() {
     let Some(place) = Place::start(1) else { return };
     let mut store = place.store();
     store.take_over().unwrap();
-    let agents: Vec<Write> = (0..10_000).map(|n| put(&format!("agents/3d6ab4be-S{n}"), &[7; 600])).collect();
+    let agents: Vec<RecordWrite> = (0..10_000).map(|n| put(&format!("agents/3d6ab4be-S{n}"), &[7; 600])).collect();
     let begun = Instant::now();
     for group in agents.chunks(500) {
         store.commit(group).unwrap();

@@ -12,7 +12,7 @@ use messages::v1::agent_info::capability::Type as Capability;
 use model::Upid;
 
 use super::agent_resources;
-use super::common::{domain, hostname, ip, serve, until_end};
+use super::common::{domain, hostname, ip, sender_check, serve, until_end};
 use super::container_logger::container_logger;
 use super::oversubscription::{self, Modules};
 use super::parent_death::end_with_parent;
@@ -60,6 +60,7 @@ pub(super) fn options(parsed: &Parsed<AgentFlags>) -> Result<AgentOptions, Comma
 
     let mut options = AgentOptions::new(ip, flags.port, &flags.master, config);
     options.advertise_ip = flags.address.advertise_ip;
+    options.sender_check = sender_check()?;
     options.advertise_port = flags.address.advertise_port;
     options.strict = flags.strict;
     options.zk_session_timeout = flags.zk_session_timeout;

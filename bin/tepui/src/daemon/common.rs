@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, ToSocketAddrs};
 use std::process::{ExitCode, Stdio};
 
 use edge::Running;
+use edge::libprocess::message::SenderCheck;
 use flags::{AddressFlags, Json};
 use messages::v1;
 
@@ -82,6 +83,16 @@ fn discovered(command: &str) -> Result<Ipv4Addr, CommandError> {
     let printed = String::from_utf8_lossy(&output.stdout);
     let printed = printed.trim();
     printed.parse().map_err(|_| failed(format!("prints '{printed}', which is not an IPv4 address")))
+}
+
+/// `LIBPROCESS_REQUIRE_PEER_ADDRESS_IP_MATCH`: whether messages must come from the address of their sender.
+pub fn sender_check() -> Result<SenderCheck, CommandError> {
+    const NAME: &str = "LIBPROCESS_REQUIRE_PEER_ADDRESS_IP_MATCH";
+    match std::env::var(NAME).as_deref() {
+        Err(_) | Ok("" | "false" | "0") => Ok(SenderCheck::None),
+        Ok("true" | "1") => Ok(SenderCheck::PeerAddress),
+        Ok(other) => Err(CommandError::message(format!("{NAME}={other} is neither true nor false"))),
+    }
 }
 
 /// `--domain`: a `DomainInfo` in JSON.

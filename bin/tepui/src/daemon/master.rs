@@ -12,7 +12,7 @@ use flags::{Json, JsonOrOff, List, MasterFlags, Parsed, RegistryName, SorterName
 use master_server::{MasterOptions, RegistryBackend, SinkOptions, start};
 use resources::{ResourceQuantities, Resources};
 
-use super::common::{domain, hostname, ip, serve, until_end, with_source};
+use super::common::{domain, hostname, ip, sender_check, serve, until_end, with_source};
 use super::parent_death::end_with_parent;
 use crate::commands::{CommandError, fail};
 use crate::logging;
@@ -48,6 +48,7 @@ pub(super) fn options(parsed: &Parsed<MasterFlags>) -> Result<MasterOptions, Com
     let ip = ip(&flags.address)?;
     let mut options = MasterOptions::new(ip, flags.port, hostname(&flags.address, ip));
     options.advertise_ip = flags.address.advertise_ip;
+    options.sender_check = sender_check()?;
     options.advertise_port = flags.address.advertise_port;
     options.work_dir.clone_from(&flags.work_dir);
     options.flags = parsed.listing.clone().into_iter().collect();

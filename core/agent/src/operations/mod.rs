@@ -1,29 +1,23 @@
-//! What masters do to the agent's resources, and what the agent does with those that lie idle.
+//! What masters do to the agent's resources.
 //!
 //! | module | owns |
 //! | --- | --- |
-//! | `agent_resources` | the agent's resources as operations have made them, and the operations not yet acknowledged |
+//! | `agent_resources` | the agent's resources as operations have made them |
+//! | `operation_status_updates` | the operations whose final status is not acknowledged |
+//! | `deferred_messages` | messages that wait while volumes change |
+//! | `recovered_resources` | what recovery finds of operations |
 //! | `apply` | from a master's operation to resources, volumes on the disk, and its status |
 //! | `status` | operation status updates: forwarding, repetition, acknowledgement, reconciliation |
 //! | `volumes` | where persistent volumes lie, and which of them come and go |
-//! | `drain` | emptying the agent |
-//! | `estimator` | how much of what is allocated but idle can be offered once more |
-//! | `qos` | taking it back when the machine suffers |
 
-mod agent_resources;
-mod apply;
-mod drain;
-mod estimator;
-mod qos;
-mod status;
-mod usage;
+pub(crate) mod agent_resources;
+pub(crate) mod apply;
+pub(crate) mod deferred_messages;
+pub(crate) mod operation_status_updates;
+mod recovered_resources;
+pub(crate) mod status;
 mod volumes;
 
-pub use agent_resources::RecoveredResources;
-pub(crate) use agent_resources::{AgentResources, Deferred};
-pub(crate) use estimator::Oversubscription;
-pub use estimator::ResourceEstimator;
-pub use qos::QosController;
-pub use usage::{ContainerUsage, LoadAverage, MachineUsage};
-pub(crate) use volumes::container_volumes;
+pub use recovered_resources::RecoveredResources;
 pub use volumes::{ContainerVolume, VolumeChange};
+pub(crate) use volumes::{check_container_paths, container_volumes};

@@ -1,195 +1,175 @@
 //! Operation status updates: the final status of an operation is sent until it is acknowledged, and masters and frameworks
 //! may ask for it. Operations on an agent's own resources have no other status.
 
+use std::time::Duration;
+
 use messages::v1::OperationState;
 use messages::{internal, v1};
 use uuid::Uuid;
 
-use crate::agent::Agent;
+use super::operation_status_updates::OperationStatusUpdates;
+use crate::drain;
 use crate::effects::{Context, Record, Timer};
-use crate::status_update_manager::{RETRY_MAX, RETRY_MIN};
+use crate::operations::apply;
+use crate::registration::identity::Identity;
+use crate::registration::register;
+use crate::state::State;
 
-impl Agent {
-    /// Puts a status in flight that is durable and not in flight yet.
-    pub(super) fn forward_operation(&mut self, cx: &mut Context<'_>, uuid: Uuid) {
-        if !self.master.is_registered() {
-            return;
-        }
-        let Some(entry) = self.agent_resources.operations.get_mut(&uuid).filter(|entry| entry.durable) else { return };
-        if entry.retry.is_none() {
-            entry.retry = Some(RETRY_MIN);
-            self.send_operation(cx, uuid);
-        }
+/// Puts a status in flight that is durable and not in flight yet.
+pub(crate) fn forward_operation(state: &mut State, cx: &mut Context<'_>, uuid: Uuid) {
+    if !state.master.is_registered() {
+        return;
     }
-
-    pub(crate) fn retry_operation(&mut self, cx: &mut Context<'_>, uuid: Uuid) {
-        if !self.master.is_registered() {
-            return;
-        }
-        let Some(retry) = self.agent_resources.operations.get_mut(&uuid).and_then(|entry| entry.retry.as_mut()) else {
-            return;
-        };
-        *retry = retry.saturating_mul(2).min(RETRY_MAX);
-        self.send_operation(cx, uuid);
+    if let Some((operation, wait)) = state.operation_status_updates.forward_first(uuid) {
+        send_operation(state, cx, uuid, &operation, wait);
     }
+}
 
-    fn send_operation(&self, cx: &mut Context<'_>, uuid: Uuid) {
-        let Some(master) = self.master.pid().cloned() else { return };
-        let Some((entry, retry)) = self.agent_resources.operations.get(&uuid).and_then(|e| Some((e, e.retry?))) else {
-            return;
-        };
-        let status = entry.operation.latest_status.clone();
-        let message = internal::UpdateOperationStatusMessage {
-            framework_id: entry.operation.framework_id.clone(),
-            slave_id: Some(self.agent_id()),
-            latest_status: Some(Box::new(status.clone())),
-            status,
-            operation_uuid: Some(entry.operation.uuid.clone()),
-        };
-        cx.send(&master, message);
-        cx.arm_after(Timer::OperationRetry(uuid), retry);
+/// Sends a status again that is not acknowledged.
+pub(crate) fn retry_operation(state: &mut State, cx: &mut Context<'_>, uuid: Uuid) {
+    if !state.master.is_registered() {
+        return;
     }
-
-    /// Nothing is in flight without a master.
-    pub(crate) fn pause_operations(&mut self, cx: &mut Context<'_>) {
-        for (uuid, entry) in &mut self.agent_resources.operations {
-            if entry.retry.take().is_some() {
-                cx.disarm(Timer::OperationRetry(*uuid));
-            }
-        }
+    if let Some((operation, wait)) = state.operation_status_updates.retry(uuid) {
+        send_operation(state, cx, uuid, &operation, wait);
     }
+}
 
-    /// After the master has been told of the operations: it ignores the status of one it does not know.
-    pub(crate) fn resume_operations(&mut self, cx: &mut Context<'_>) {
-        let known: Vec<Uuid> = self.agent_resources.operations.keys().copied().collect();
-        for uuid in known {
-            self.forward_operation(cx, uuid);
-        }
-    }
+fn send_operation(state: &State, cx: &mut Context<'_>, uuid: Uuid, operation: &v1::Operation, wait: Duration) {
+    let Some(master) = state.master.pid() else { return };
+    let status = operation.latest_status.clone();
+    let message = internal::UpdateOperationStatusMessage {
+        framework_id: operation.framework_id.clone(),
+        slave_id: Some(state.identity.proto()),
+        latest_status: Some(Box::new(status.clone())),
+        status,
+        operation_uuid: Some(operation.uuid.clone()),
+    };
+    cx.send(master, message);
+    cx.arm_after(Timer::OperationRetry(uuid), wait);
+}
 
-    /// The scheduler that was told may be gone, and the next repetition minutes away.
-    pub(crate) fn restart_operations(&mut self, cx: &mut Context<'_>, framework: &v1::FrameworkId) {
-        let is_theirs = |operation: &v1::Operation| operation.framework_id.as_ref() == Some(framework);
-        let theirs = self.agent_resources.operations.iter_mut().filter(|(_, entry)| is_theirs(&entry.operation));
-        let in_flight: Vec<Uuid> = theirs.filter_map(|(uuid, entry)| entry.retry.take().map(|_| *uuid)).collect();
-        for uuid in in_flight {
-            self.forward_operation(cx, uuid);
-        }
-    }
-
-    pub(crate) fn operation_acknowledged(
-        &mut self,
-        cx: &mut Context<'_>,
-        message: &internal::AcknowledgeOperationStatusMessage,
-    ) {
-        let Ok(uuid) = Uuid::from_slice(&message.operation_uuid.value) else { return };
-        let Some(entry) = self.agent_resources.operations.get(&uuid) else { return };
-        let expected = entry.operation.latest_status.uuid.as_ref();
-        if !entry.durable || expected != Some(&message.status_uuid) {
-            tracing::debug!("ignoring an acknowledgement of operation {uuid}: that status is not in flight");
-            return;
-        }
-        let reported = entry.reported;
-        self.agent_resources.operations.remove(&uuid);
-        self.pending_writes.store(cx, Record::OperationDone { operation: uuid });
+/// Takes every status out of flight: there is no master.
+pub(crate) fn pause_operations(updates: &mut OperationStatusUpdates, cx: &mut Context<'_>) {
+    for uuid in updates.pause() {
         cx.disarm(Timer::OperationRetry(uuid));
-        self.publish_operations(cx);
-        if reported && self.master.is_registered() {
-            // The acknowledgement may be of before the report, read late. The master would keep for ever what it has
-            // entered from the report: nobody is left to acknowledge it.
-            self.update_slave(cx);
-        }
-        self.finish_drain_if_empty(cx);
     }
+}
 
-    /// A master asks about operations that the agent did not list: silence means that it knows them. A framework's
-    /// question is handed on with the framework's id, and always answered.
-    pub(crate) fn reconcile_operations(&mut self, cx: &mut Context<'_>, message: internal::ReconcileOperationsMessage) {
-        let framework = message.framework_id;
-        for asked in message.operations {
-            let known = self.find_operation(framework.as_ref(), &asked);
-            match (&framework, known, asked.operation_uuid) {
-                (None, None, Some(uuid)) => {
-                    if let Ok(uuid) = Uuid::from_slice(&uuid.value) {
-                        self.agent_resources.drop_operation(uuid);
-                    }
-                    self.send_dropped(cx, None, uuid, None);
+/// Forwards every status after the master has been told of the operations: it ignores the status of one it does not know.
+pub(crate) fn resume_operations(state: &mut State, cx: &mut Context<'_>) {
+    for uuid in state.operation_status_updates.ids() {
+        forward_operation(state, cx, uuid);
+    }
+}
+
+/// Forwards a framework's statuses again: the scheduler that was told may be gone, and the next repetition minutes away.
+pub(crate) fn restart_operations(state: &mut State, cx: &mut Context<'_>, framework: &v1::FrameworkId) {
+    for uuid in state.operation_status_updates.restart(framework) {
+        forward_operation(state, cx, uuid);
+    }
+}
+
+/// Forgets an operation whose status is acknowledged.
+pub(crate) fn operation_acknowledged(
+    state: &mut State,
+    cx: &mut Context<'_>,
+    message: &internal::AcknowledgeOperationStatusMessage,
+) {
+    let Ok(uuid) = Uuid::from_slice(&message.operation_uuid.value) else { return };
+    let Some(acknowledged) = state.operation_status_updates.acknowledge(uuid, &message.status_uuid) else {
+        tracing::debug!("ignoring an acknowledgement of operation {uuid}: that status is not in flight");
+        return;
+    };
+    state.pending_writes.store(cx, Record::OperationDone { operation: uuid });
+    cx.disarm(Timer::OperationRetry(uuid));
+    apply::publish_operations(&state.operation_status_updates, cx);
+    if acknowledged.reported && state.master.is_registered() {
+        // The acknowledgement may be of before the report, read late. The master would keep for ever what it has
+        // entered from the report: nobody is left to acknowledge it.
+        register::update_slave(state, cx);
+    }
+    drain::finish_drain_if_empty(state, cx);
+}
+
+/// A master asks about operations that the agent did not list: silence means that it knows them. A framework's
+/// question is handed on with the framework's id, and always answered.
+pub(crate) fn reconcile_operations(
+    state: &mut State,
+    cx: &mut Context<'_>,
+    message: internal::ReconcileOperationsMessage,
+) {
+    let framework = message.framework_id;
+    for asked in message.operations {
+        let known = state.operation_status_updates.find(framework.as_ref(), &asked).map(answer_to_reconciliation);
+        match (&framework, known, asked.operation_uuid) {
+            (None, None, Some(uuid)) => {
+                if let Ok(uuid) = Uuid::from_slice(&uuid.value) {
+                    state.operation_status_updates.note_dropped(uuid);
                 }
-                (None, ..) => {}
-                (Some(framework), Some((uuid, status)), _) => {
-                    self.send_operation_status(cx, Some(framework.clone()), Some(uuid), status);
-                }
-                (Some(framework), None, uuid) => {
-                    let status = v1::OperationStatus {
-                        operation_id: asked.operation_id,
-                        resource_provider_id: asked.resource_provider_id,
-                        ..self.status(OperationState::OperationUnknown)
-                    };
-                    self.send_operation_status(cx, Some(framework.clone()), uuid, status);
-                }
+                send_dropped(state, cx, None, uuid, None);
+            }
+            (None, ..) => {}
+            (Some(framework), Some((uuid, status)), _) => {
+                send_operation_status(state, cx, Some(framework.clone()), Some(uuid), status);
+            }
+            (Some(framework), None, uuid) => {
+                let status = v1::OperationStatus {
+                    operation_id: asked.operation_id,
+                    resource_provider_id: asked.resource_provider_id,
+                    ..status(&state.identity, OperationState::OperationUnknown)
+                };
+                send_operation_status(state, cx, Some(framework.clone()), uuid, status);
             }
         }
     }
+}
 
-    /// Its uuid, and its status without one: an answer is not repeated, so there is nothing to acknowledge.
-    fn find_operation(
-        &self,
-        framework: Option<&v1::FrameworkId>,
-        asked: &internal::reconcile_operations_message::Operation,
-    ) -> Option<(v1::Uuid, v1::OperationStatus)> {
-        let mut operations = self.agent_resources.operations.values().map(|entry| &entry.operation);
-        let found = match &asked.operation_uuid {
-            Some(uuid) => operations.find(|operation| operation.uuid == *uuid),
-            None => operations.find(|operation| {
-                operation.framework_id.as_ref() == framework
-                    && operation.info.id.is_some()
-                    && operation.info.id == asked.operation_id
-            }),
-        }?;
-        Some((found.uuid.clone(), v1::OperationStatus { uuid: None, ..found.latest_status.clone() }))
-    }
+/// The operation never came to anything here. Not repeated: a master that misses it asks at the next registration.
+pub(crate) fn send_dropped(
+    state: &State,
+    cx: &mut Context<'_>,
+    framework: Option<v1::FrameworkId>,
+    operation: v1::Uuid,
+    message: Option<String>,
+) {
+    let status = v1::OperationStatus { message, ..status(&state.identity, OperationState::OperationDropped) };
+    send_operation_status(state, cx, framework, Some(operation), status);
+}
 
-    /// The operation never came to anything here. Not repeated: a master that misses it asks at the next registration.
-    pub(super) fn send_dropped(
-        &self,
-        cx: &mut Context<'_>,
-        framework: Option<v1::FrameworkId>,
-        operation: v1::Uuid,
-        message: Option<String>,
-    ) {
-        let status = v1::OperationStatus { message, ..self.status(OperationState::OperationDropped) };
-        self.send_operation_status(cx, framework, Some(operation), status);
-    }
+/// With the name of the operation: its master may not know it.
+pub(crate) fn send_outdated(state: &State, cx: &mut Context<'_>, message: internal::ApplyOperationMessage) {
+    let status = v1::OperationStatus {
+        operation_id: message.operation_info.id,
+        message: Some("Operation assumes outdated resource state".to_owned()),
+        ..status(&state.identity, OperationState::OperationDropped)
+    };
+    send_operation_status(state, cx, message.framework_id, Some(message.operation_uuid), status);
+}
 
-    /// With the name of the operation: its master may not know it.
-    pub(super) fn send_outdated(&self, cx: &mut Context<'_>, message: internal::ApplyOperationMessage) {
-        let status = v1::OperationStatus {
-            operation_id: message.operation_info.id,
-            message: Some("Operation assumes outdated resource state".to_owned()),
-            ..self.status(OperationState::OperationDropped)
-        };
-        self.send_operation_status(cx, message.framework_id, Some(message.operation_uuid), status);
-    }
+fn status(identity: &Identity, state: OperationState) -> v1::OperationStatus {
+    v1::OperationStatus { state: state as i32, agent_id: Some(identity.proto()), ..Default::default() }
+}
 
-    fn status(&self, state: OperationState) -> v1::OperationStatus {
-        v1::OperationStatus { state: state as i32, agent_id: Some(self.agent_id()), ..Default::default() }
-    }
+fn send_operation_status(
+    state: &State,
+    cx: &mut Context<'_>,
+    framework_id: Option<v1::FrameworkId>,
+    operation_uuid: Option<v1::Uuid>,
+    status: v1::OperationStatus,
+) {
+    let Some(master) = state.master.pid().cloned() else { return };
+    let message = internal::UpdateOperationStatusMessage {
+        framework_id,
+        slave_id: Some(state.identity.proto()),
+        status,
+        latest_status: None,
+        operation_uuid,
+    };
+    cx.send(&master, message);
+}
 
-    fn send_operation_status(
-        &self,
-        cx: &mut Context<'_>,
-        framework_id: Option<v1::FrameworkId>,
-        operation_uuid: Option<v1::Uuid>,
-        status: v1::OperationStatus,
-    ) {
-        let Some(master) = self.master.pid().cloned() else { return };
-        let message = internal::UpdateOperationStatusMessage {
-            framework_id,
-            slave_id: Some(self.agent_id()),
-            status,
-            latest_status: None,
-            operation_uuid,
-        };
-        cx.send(&master, message);
-    }
+/// The uuid of an operation, and its status without one: an answer is not repeated, so there is nothing to acknowledge.
+fn answer_to_reconciliation(operation: &v1::Operation) -> (v1::Uuid, v1::OperationStatus) {
+    (operation.uuid.clone(), v1::OperationStatus { uuid: None, ..operation.latest_status.clone() })
 }

@@ -2,7 +2,7 @@
 //! of them come and go, and which a container sees.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use messages::v1;
 use resources::{Resource, Resources, SourceKind};
@@ -25,8 +25,8 @@ pub enum VolumeChange {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContainerVolume {
     pub source: PathBuf,
-    /// A plain name in the sandbox.
-    pub name: String,
+    /// Where the container sees it: plain names below the sandbox, or an absolute path.
+    pub container_path: PathBuf,
     pub read_only: bool,
     /// Several containers may have it at the same time.
     pub shared: bool,
@@ -92,24 +92,102 @@ fn locations(work_dir: &Path, resources: &Resources) -> BTreeMap<PathBuf, Volume
         .collect()
 }
 
-/// The volumes among a container's resources. As in Mesos those with an absolute or nested path are not shown.
-pub(crate) fn container_volumes(work_dir: &Path, allocated: &Resources) -> Vec<ContainerVolume> {
-    let mut volumes: BTreeMap<String, ContainerVolume> = BTreeMap::new();
-    for resource in allocated.iter().filter(|resource| resource.is_persistent_volume()) {
-        let Some(volume) = resource.disk().and_then(|disk| disk.volume.as_deref()) else { continue };
-        let name = volume.container_path.as_str();
-        if name.contains('/') || validation::ids::validate(name).is_err() {
-            tracing::warn!("a volume is not shown at '{name}': only plain names in the sandbox are supported");
-            continue;
+/// Why a volume cannot be shown where it is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum InvalidContainerPath {
+    #[error(
+        "the container_path '{0}' of a persistent volume is the sandbox itself: give it a directory in the sandbox"
+    )]
+    Sandbox(String),
+    #[error("the container_path '{0}' of a persistent volume must have plain names only, without '..'")]
+    Names(String),
+    #[error("two persistent volumes cannot have the container_paths '{0}' and '{1}'")]
+    Overlap(String, String),
+}
+
+/// Returns the place of a volume without what means nothing (`./a//b` is `a/b`).
+fn container_path(text: &str) -> Result<PathBuf, InvalidContainerPath> {
+    let mut path = PathBuf::new();
+    for part in Path::new(text).components() {
+        match part {
+            Component::RootDir => path.push("/"),
+            Component::CurDir => {}
+            Component::Normal(name) if name.to_str().is_some_and(|name| validation::ids::validate(name).is_ok()) => {
+                path.push(name);
+            }
+            _ => return Err(InvalidContainerPath::Names(text.to_owned())),
         }
+    }
+    match path.as_os_str().is_empty() || path == Path::new("/") {
+        true => Err(InvalidContainerPath::Sandbox(text.to_owned())),
+        false => Ok(path),
+    }
+}
+
+/// Checks where the volumes among these resources are to be shown. Mesos only logs and does not show a volume whose path has a
+/// slash: its data then go with the sandbox.
+pub(crate) fn check_container_paths(resources: &Resources) -> Result<(), InvalidContainerPath> {
+    let mut shown: BTreeMap<PathBuf, &Resource> = BTreeMap::new();
+    for (volume, text) in volumes(resources) {
+        let path = container_path(text)?;
+        let overlaps = |other: &PathBuf| other.starts_with(&path) || path.starts_with(other);
+        let same =
+            |other: &Resource| volume.disk() == other.disk() && volume.reservation_role() == other.reservation_role();
+        let other = shown.iter().find(|(other, resource)| overlaps(other) && !(**other == path && same(resource)));
+        if let Some((other, _)) = other {
+            return Err(InvalidContainerPath::Overlap(other.display().to_string(), path.display().to_string()));
+        }
+        shown.insert(path, volume);
+    }
+    Ok(())
+}
+
+/// The persistent volumes that are to be shown, and where.
+fn volumes(resources: &Resources) -> impl Iterator<Item = (&Resource, &str)> {
+    let persistent = resources.iter().filter(|resource| resource.is_persistent_volume());
+    persistent.filter_map(|resource| Some((resource, resource.disk()?.volume.as_deref()?.container_path.as_str())))
+}
+
+/// Returns the volumes among a container's resources, those above others first. All have passed [`check_container_paths`], but
+/// those of executors that an agent of Mesos has started: what it did not show is not shown either.
+pub(crate) fn container_volumes(work_dir: &Path, allocated: &Resources) -> Vec<ContainerVolume> {
+    let mut shown: BTreeMap<PathBuf, ContainerVolume> = BTreeMap::new();
+    for (resource, text) in volumes(allocated) {
+        let path = match container_path(text) {
+            Ok(path) => path,
+            Err(error) => {
+                tracing::warn!("a volume is not shown: {error}");
+                continue;
+            }
+        };
         let Some(location) = VolumeLocation::of(work_dir, resource) else { continue };
-        let shown = ContainerVolume {
+        let mode = resource.disk().and_then(|disk| disk.volume.as_deref()).map(|volume| volume.mode());
+        let volume = ContainerVolume {
             source: location.path,
-            name: name.to_owned(),
-            read_only: volume.mode() == v1::volume::Mode::Ro,
+            container_path: path.clone(),
+            read_only: mode == Some(v1::volume::Mode::Ro),
             shared: resource.is_shared(),
         };
-        volumes.entry(shown.name.clone()).or_insert(shown);
+        shown.entry(path).or_insert(volume);
     }
-    volumes.into_values().collect()
+    shown.into_values().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_container_path_is_plain_names() {
+        let check = |text: &str, expect: Option<&str>| {
+            assert_eq!(container_path(text).ok().as_deref(), expect.map(Path::new), "{text:?}");
+        };
+        check("data", Some("data"));
+        check("data/db", Some("data/db"));
+        check("./data//db/", Some("data/db"));
+        check("/var/lib/db", Some("/var/lib/db"));
+        for text in ["", ".", "./", "/", "..", "a/../b", "../x", "/..", "a\0b"] {
+            check(text, None);
+        }
+    }
 }

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use messages::v1;
+use model::agent::Draining;
 use model::{ContainerId, ExecutorId, FrameworkId, TaskId, Upid, is_terminal};
 
 use super::history::CompletedTasks;
 use crate::effects::Record;
+use crate::frameworks::task::task_state;
 use crate::operations::RecoveredResources;
-use crate::state::task_state;
-use crate::status_update_manager::MAX_REMEMBERED;
-use model::agent::Draining;
+use crate::updates::status_update_manager::MAX_REMEMBERED;
 
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct CheckpointedFramework {

@@ -68,7 +68,7 @@ fn additive(previous: &v1::AgentInfo, current: &v1::AgentInfo) -> Result<(), Inc
         return refuse(format!("`additive` policy: Port changed from {old} to {new}"));
     }
     if previous.domain.is_some() && previous.domain != current.domain {
-        let (old, new) = (Domain(previous.domain.as_deref()), Domain(current.domain.as_deref()));
+        let (old, new) = (domain(previous), domain(current));
         return refuse(format!("`additive` policy: Domain changed from {old} to {new}"));
     }
     let now = resources_of(current);
@@ -124,6 +124,14 @@ fn additive(previous: &v1::AgentInfo, current: &v1::AgentInfo) -> Result<(), Inc
     Ok(())
 }
 
+/// The fault domain of an agent in words.
+fn domain(info: &v1::AgentInfo) -> String {
+    match info.domain.as_deref().and_then(|domain| domain.fault_domain.as_deref()) {
+        Some(fault) => format!("region '{}', zone '{}'", fault.region.name, fault.zone.name),
+        None => "none".to_owned(),
+    }
+}
+
 fn same_kind(old: &Resource, new: &Resource) -> bool {
     let kind = |resource: &Resource| v1::Resource { scalar: None, ranges: None, set: None, ..resource.to_proto() };
     kind(old) == kind(new)
@@ -147,22 +155,10 @@ impl fmt::Display for Shown<'_> {
         for attribute in &info.attributes {
             write!(f, "\nattribute: {}:{}", attribute.name, Attribute(attribute))?;
         }
-        if let Some(domain) = &info.domain {
-            write!(f, "\ndomain: {}", Domain(Some(domain)))?;
+        if info.domain.is_some() {
+            write!(f, "\ndomain: {}", domain(info))?;
         }
         Ok(())
-    }
-}
-
-/// `region/zone`.
-struct Domain<'a>(Option<&'a v1::DomainInfo>);
-
-impl fmt::Display for Domain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.and_then(|domain| domain.fault_domain.as_ref()) {
-            Some(fault) => write!(f, "{}/{}", fault.region.name, fault.zone.name),
-            None => f.write_str("none"),
-        }
     }
 }
 

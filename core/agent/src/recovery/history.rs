@@ -7,14 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use messages::v1;
+use model::agent::{Change, ExecutorSnapshot, ExecutorState, FrameworkSnapshot, RecoveredCompletedExecutor};
 use model::{ContainerId, ExecutorId, FrameworkId};
 use resources::Resources;
 
 use super::checkpointed::CheckpointedExecutor;
-use crate::agent::Agent;
 use crate::effects::{Context, Record};
-use crate::paths;
-use model::agent::{Change, ExecutorSnapshot, ExecutorState, FrameworkSnapshot, RecoveredCompletedExecutor};
+use crate::sandboxes::paths;
+use crate::state::State;
 
 /// Mesos' `MAX_COMPLETED_TASKS_PER_EXECUTOR`.
 const MAX_TASKS_OF_ONE: usize = 200;
@@ -85,63 +85,60 @@ impl History {
     }
 }
 
-impl Agent {
-    /// Tells readers of the executors that ended and whose sandboxes are there; of frameworks in `live` later, when those
-    /// are told of themselves.
-    pub(super) fn recover_completed(
-        &self,
-        cx: &mut Context<'_>,
-        history: History,
-        sandboxes: &[(PathBuf, Duration)],
-        live: &BTreeSet<FrameworkId>,
-    ) -> BTreeMap<FrameworkId, Vec<RecoveredCompletedExecutor>> {
-        let there: BTreeSet<&Path> = sandboxes.iter().map(|(path, _)| path.as_path()).collect();
-        let mut completed: BTreeMap<FrameworkId, (usize, Arc<v1::FrameworkInfo>, Vec<RecoveredCompletedExecutor>)> =
-            BTreeMap::new();
-        for (at, executor) in history.executors.into_iter().enumerate() {
-            let Some(id) = executor.framework.id.as_ref().map(FrameworkId::from) else { continue };
-            let info = executor.framework.clone();
-            let Some(executor) =
-                self.recovered_executor(&id, executor).filter(|e| there.contains(&*e.snapshot.sandbox))
-            else {
-                continue;
-            };
-            let entry = completed.entry(id).or_insert_with(|| (at, info.clone(), Vec::new()));
-            (entry.0, entry.1) = (at, info);
-            entry.2.push(executor);
-        }
-        let mut kept = BTreeMap::new();
-        let mut ended = Vec::new();
-        for (id, (at, info, executors)) in completed {
-            match live.contains(&id) {
-                true => drop(kept.insert(id, executors)),
-                false => ended.push((at, FrameworkSnapshot { id, info, pid: None }, executors)),
-            }
-        }
-        // In the order in which they ended.
-        ended.sort_by_key(|(at, ..)| *at);
-        for (_, framework, executors) in ended {
-            cx.publish(Change::CompletedFrameworkRecovered { framework: Arc::new(framework), executors });
-        }
-        kept
-    }
-
-    fn recovered_executor(
-        &self,
-        framework: &FrameworkId,
-        executor: CompletedExecutor,
-    ) -> Option<RecoveredCompletedExecutor> {
-        let id = ExecutorId::from(&executor.info.executor_id);
-        let snapshot = ExecutorSnapshot {
-            sandbox: paths::run(&self.config.work_dir, &self.id()?, framework, &id, &executor.container),
-            framework: framework.clone(),
-            id,
-            container: executor.container,
-            resources: Resources::from_proto(&executor.info.resources).unwrap_or_default(),
-            info: executor.info,
-            state: ExecutorState::Terminated,
-            pid: None,
+/// Tells readers of the executors that ended and whose sandboxes are there; of frameworks in `live` later, when those
+/// are told of themselves.
+pub(super) fn recover_completed(
+    state: &State,
+    cx: &mut Context<'_>,
+    history: History,
+    sandboxes: &[(PathBuf, Duration)],
+    live: &BTreeSet<FrameworkId>,
+) -> BTreeMap<FrameworkId, Vec<RecoveredCompletedExecutor>> {
+    let there: BTreeSet<&Path> = sandboxes.iter().map(|(path, _)| path.as_path()).collect();
+    let mut completed: BTreeMap<FrameworkId, (usize, Arc<v1::FrameworkInfo>, Vec<RecoveredCompletedExecutor>)> =
+        BTreeMap::new();
+    for (at, executor) in history.executors.into_iter().enumerate() {
+        let Some(id) = executor.framework.id.as_ref().map(FrameworkId::from) else { continue };
+        let info = executor.framework.clone();
+        let Some(executor) = recovered_executor(state, &id, executor).filter(|e| there.contains(&*e.snapshot.sandbox))
+        else {
+            continue;
         };
-        Some(RecoveredCompletedExecutor { snapshot: Arc::new(snapshot), tasks: executor.tasks.into() })
+        let entry = completed.entry(id).or_insert_with(|| (at, info.clone(), Vec::new()));
+        (entry.0, entry.1) = (at, info);
+        entry.2.push(executor);
     }
+    let mut kept = BTreeMap::new();
+    let mut ended = Vec::new();
+    for (id, (at, info, executors)) in completed {
+        match live.contains(&id) {
+            true => drop(kept.insert(id, executors)),
+            false => ended.push((at, FrameworkSnapshot { id, info, pid: None }, executors)),
+        }
+    }
+    // In the order in which they ended.
+    ended.sort_by_key(|(at, ..)| *at);
+    for (_, framework, executors) in ended {
+        cx.publish(Change::CompletedFrameworkRecovered { framework: Arc::new(framework), executors });
+    }
+    kept
+}
+
+fn recovered_executor(
+    state: &State,
+    framework: &FrameworkId,
+    executor: CompletedExecutor,
+) -> Option<RecoveredCompletedExecutor> {
+    let id = ExecutorId::from(&executor.info.executor_id);
+    let snapshot = ExecutorSnapshot {
+        sandbox: paths::run(&state.config.work_dir, &state.identity.id()?, framework, &id, &executor.container),
+        framework: framework.clone(),
+        id,
+        container: executor.container,
+        resources: Resources::from_proto(&executor.info.resources).unwrap_or_default(),
+        info: executor.info,
+        state: ExecutorState::Terminated,
+        pid: None,
+    };
+    Some(RecoveredCompletedExecutor { snapshot: Arc::new(snapshot), tasks: executor.tasks.into() })
 }

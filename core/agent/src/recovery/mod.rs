@@ -12,8 +12,8 @@
 mod checkpointed;
 mod compatibility;
 mod history;
-mod reconnect;
-mod recover;
+pub(crate) mod reconnect;
+pub(crate) mod recover;
 mod recovered_state;
 
 pub use compatibility::{Incompatible, ReconfigurationPolicy};

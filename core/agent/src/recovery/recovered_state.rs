@@ -6,15 +6,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use messages::v1;
+use model::agent::Draining;
 use model::{AgentId, ContainerId, ExecutorId, FrameworkId, TaskId, is_terminal};
 
 use super::checkpointed::{CheckpointedExecutor, CheckpointedFramework, CheckpointedResources, CheckpointedUpdates};
 use super::history::{self, History};
 use crate::effects::Record;
-use crate::paths;
-use crate::state::task_state;
-use crate::updates::append_status;
-use model::agent::Draining;
+use crate::frameworks::task::{append_status, task_state};
+use crate::sandboxes::paths;
 
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RecoveredState {

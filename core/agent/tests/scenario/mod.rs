@@ -272,7 +272,12 @@ impl Scenario {
 
     pub fn sends(&mut self, from: &str, message: impl Into<Message>) -> &mut Self {
         let message = message.into();
-        self.input(Input::Message(PeerMessage { from: upid(from), to: "slave(1)".to_owned(), message }))
+        self.input(Input::Message(PeerMessage {
+            caller: model::Caller::default(),
+            from: upid(from),
+            to: "slave(1)".to_owned(),
+            message,
+        }))
     }
 
     pub fn runs(&mut self, task: v1::TaskInfo) -> &mut Self {
@@ -372,6 +377,7 @@ impl Scenario {
         let mut call = executor_call(executor, call::Type::Subscribe);
         call.subscribe = Some(Box::new(subscribe));
         self.input(Input::ExecutorSubscribe(ExecutorSubscribe {
+            caller: model::Caller::default(),
             reply: ReplyId(self.replies),
             stream: StreamId(uuid::Uuid::from_u128(self.streams)),
             call: Box::new(call),
@@ -394,7 +400,11 @@ impl Scenario {
 
     pub fn calls(&mut self, call: Call) -> &mut Self {
         self.replies += 1;
-        self.input(Input::ExecutorCall(ExecutorCall { reply: ReplyId(self.replies), call: Box::new(call) }))
+        self.input(Input::ExecutorCall(ExecutorCall {
+            caller: model::Caller::default(),
+            reply: ReplyId(self.replies),
+            call: Box::new(call),
+        }))
     }
 
     // What is told of it.

@@ -1,7 +1,8 @@
-//! What a framework sends, checked and made ready to be asked.
+//! Checks and compiles the offer constraints of a framework.
 
 use std::collections::BTreeMap;
 
+use messages::v1;
 use messages::v1::scheduler;
 use messages::v1::scheduler::offer_constraints::RoleConstraints;
 use model::Role;
@@ -9,8 +10,9 @@ use model::Role;
 use super::constraint::{AgentAttributes, Constraint, InvalidConstraint};
 use super::pattern::PatternLimits;
 
-/// Why a master refuses offer constraints, in Mesos' words (including its missing space).
+/// The reasons for which a master refuses offer constraints, with the texts of Mesos and its missing space.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum InvalidConstraints {
     #[error("'OfferConstraints::role_constraints' has an empty 'RoleConstraints::groups' for role {0}")]
     NoGroups(Role),
@@ -30,19 +32,24 @@ pub struct OfferConstraintsFilter {
     roles: BTreeMap<Role, Groups>,
 }
 
-/// One of them must hold.
+/// The groups of a role; at least one of them must hold.
 #[derive(Debug)]
 pub(crate) struct Groups(Vec<Group>);
 
-/// All of them must hold.
+/// The constraints of a group; all of them must hold.
 type Group = Vec<Constraint>;
 
 impl OfferConstraintsFilter {
+    /// Checks and compiles offer constraints.
+    ///
+    /// # Errors
+    ///
+    /// The reason is Mesos', for the first role by name that has an invalid constraint.
     pub fn compile(
         constraints: &scheduler::OfferConstraints,
         limits: PatternLimits,
     ) -> Result<Self, InvalidConstraints> {
-        // The map of the message has no order: the first role by name is the one to complain about.
+        // The map of the message has no order; the first role by name is named in the error.
         let named: BTreeMap<Role, &RoleConstraints> =
             constraints.role_constraints.iter().map(|(role, constraints)| (Role::new(role), constraints)).collect();
         let groups = |(role, constraints): (Role, &RoleConstraints)| {
@@ -50,6 +57,11 @@ impl OfferConstraintsFilter {
             Ok((role, groups))
         };
         Ok(OfferConstraintsFilter { roles: named.into_iter().map(groups).collect::<Result<_, _>>()? })
+    }
+
+    /// Whether nothing of this agent is offered for the role.
+    pub fn excludes(&self, role: &Role, agent: &v1::AgentInfo) -> bool {
+        self.of(role).is_some_and(|groups| !groups.is_satisfied_by(&AgentAttributes::from_info(agent)))
     }
 
     pub(crate) fn of(&self, role: &Role) -> Option<&Groups> {
@@ -81,7 +93,7 @@ impl Groups {
         self.0.iter().any(|group| group.iter().all(|constraint| constraint.holds_for(agent)))
     }
 
-    /// Of each group the first constraint that does not hold, in words.
+    /// Returns, in words, the first constraint of each group that does not hold.
     pub fn unmet(&self, agent: &AgentAttributes) -> Vec<String> {
         let unmet =
             |group: &Group| group.iter().find(|constraint| !constraint.holds_for(agent)).map(Constraint::to_string);

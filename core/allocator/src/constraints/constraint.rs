@@ -1,4 +1,4 @@
-//! One constraint: a fact of an agent and what it must be like.
+//! One constraint: a selector of an attribute of the agent and a predicate.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use messages::v1::scheduler::{AttributeConstraint, attribute_constraint};
 use super::pattern::{InvalidPattern, Pattern, PatternLimits};
 use selector::PseudoattributeType;
 
-/// What constraints can ask about an agent.
+/// The attributes of an agent that constraints can select.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct AgentAttributes {
     pub hostname: Box<str>,
@@ -31,6 +31,7 @@ impl AgentAttributes {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum InvalidConstraint {
     #[error("Unknown pseudoattribute type")]
     UnknownPseudoattribute,
@@ -73,7 +74,7 @@ enum Predicate {
 enum SelectedValue<'a> {
     Nothing,
     Text(&'a str),
-    /// An attribute that is no text: text predicates hold for it, whatever they say.
+    /// An attribute that is no text; every text predicate holds for it, as in Mesos.
     Other,
 }
 
@@ -104,7 +105,7 @@ impl Selector {
         }
     }
 
-    /// The first of several attributes of one name counts.
+    /// Returns the selected value. The first of several attributes of one name counts.
     fn find<'a>(&self, agent: &'a AgentAttributes) -> SelectedValue<'a> {
         let text = match self {
             Selector::Attribute(name) => {
@@ -153,7 +154,7 @@ impl Predicate {
     }
 }
 
-/// For people: `attribute 'rack' matches 'r[12]'`.
+/// The constraint in words: `attribute 'rack' matches 'r[12]'`.
 impl fmt::Display for Constraint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.selector {

@@ -1,5 +1,5 @@
-//! Which agents the offer constraints of which framework in which role exclude. Computed when an agent's attributes or a
-//! framework's constraints change, so that a run only looks it up.
+//! The agents that offer constraints exclude for each framework and role. They are computed when the attributes of an
+//! agent or the constraints of a framework change, so that a run only looks them up.
 
 use std::sync::Arc;
 
@@ -12,8 +12,8 @@ use crate::agent::Agent;
 use crate::slab::Ix;
 use crate::tree::Node;
 
-/// For lookup only: the order of nothing in here decides anything. `Node` is the leaf that stands for a framework in a
-/// role; those without constraints are absent.
+/// All exclusions, by the leaf of a framework in a role; leaves without constraints are absent. The maps are used for
+/// lookup only; their order decides nothing.
 #[derive(Debug, Default)]
 pub(crate) struct Exclusions {
     of: FxHashMap<Ix<Node>, LeafExclusions>,
@@ -40,7 +40,7 @@ impl Exclusions {
         self.of.insert(leaf, LeafExclusions { constraints: constraints.clone(), role: role.clone(), agents });
     }
 
-    /// A new agent, or one that has changed.
+    /// Computes the exclusions of a new or changed agent.
     pub fn update_agent_exclusion(&mut self, agent: Ix<Agent>, attributes: &AgentAttributes) {
         for excluded in self.of.values_mut() {
             if excluded.groups().is_none_or(|groups| groups.is_satisfied_by(attributes)) {
@@ -55,7 +55,7 @@ impl Exclusions {
         !self.of.is_empty() && self.of.get(&leaf).is_some_and(|excluded| excluded.agents.contains(&agent))
     }
 
-    /// In words, what excludes an agent: of each group one constraint. Empty when nothing does.
+    /// Returns, in words, one constraint of each group that excludes an agent; empty if the agent is not excluded.
     pub fn unmet(&self, leaf: Ix<Node>, agent: Ix<Agent>, attributes: &AgentAttributes) -> Vec<String> {
         let excluded = self.of.get(&leaf).filter(|excluded| excluded.agents.contains(&agent));
         excluded.and_then(LeafExclusions::groups).map(|groups| groups.unmet(attributes)).unwrap_or_default()

@@ -1,14 +1,14 @@
-//! Offer constraints: what a framework demands of the agents whose resources it is offered.
+//! Offer constraints: conditions of a framework on the agents whose resources it is offered, as in Mesos 1.11.
 //!
-//! For a role they are groups of constraints; an agent is offered when all constraints of one group hold for it.
+//! The constraints of a role are groups; an agent is offered when all constraints of at least one group hold for it.
 //!
 //! | module | owns |
 //! | --- | --- |
-//! | `compile` | from the message of a framework to what can be asked, with Mesos' reasons against it |
-//! | `constraint` | one constraint: which fact of an agent, and what it must be like |
-//! | `pattern` | regular expressions within limits |
-//! | `dialect` | what RE2 reads differently from the engine used here |
-//! | `exclusions` | which agents are excluded for whom, computed when either changes |
+//! | `compile` | checks the message of a framework and compiles it |
+//! | `constraint` | one constraint: a selector of an attribute and a predicate |
+//! | `pattern` | regular expressions with bounded memory and time |
+//! | `re2_syntax` | translation from the syntax of RE2 |
+//! | `exclusions` | the agents that constraints exclude for each framework and role |
 
 mod compile;
 mod constraint;

@@ -1,4 +1,4 @@
-//! Regular expressions that are matched in linear time by programs of bounded size.
+//! Regular expressions that match in linear time, with programs of bounded size.
 
 use regex_automata::nfa::thompson::pikevm::PikeVM;
 use regex_automata::nfa::thompson::{self, WhichCaptures};
@@ -7,15 +7,15 @@ use regex_automata::{Anchored, Input};
 
 use super::re2_syntax;
 
-/// A state of our programs takes about eight times the memory of an instruction of RE2.
+/// A state of a program takes about eight times the memory of an instruction of RE2.
 const MEMORY_FACTOR: u64 = 8;
-/// Groups in groups: the parser recurses.
+/// The deepest nesting of groups, since the parser recurses.
 const MAX_NESTING: u32 = 100;
-/// What every program has besides the pattern: the ends of the whole match, the search for a beginning, the match.
+/// The states of every program besides the pattern: the ends of the whole match, the unanchored prefix, the match.
 const FIXED_STATES: usize = 6;
 
-/// How large the program of a pattern may be. Mesos measures RE2's programs; ours are measured by what is closest, so
-/// that what Mesos refuses by a margin is refused here and the other way round.
+/// The limits on the program of a pattern. Mesos limits programs of RE2; the limits here are the closest equivalents,
+/// so that patterns that are clearly beyond or within the limits of Mesos are so here as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PatternLimits {
     /// `--offer_constraints_re2_max_mem`: bytes that compiling may take, counted in instructions of RE2.
@@ -31,6 +31,7 @@ impl Default for PatternLimits {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum InvalidPattern {
     #[error("Failed to construct regex from pattern '{pattern}': {reason}")]
     Syntax { pattern: String, reason: String },
@@ -51,7 +52,7 @@ impl Pattern {
     pub fn new(text: &str, limits: PatternLimits) -> Result<Self, InvalidPattern> {
         let translated = re2_syntax::translate(text);
         let config = syntax::Config::new().nest_limit(MAX_NESTING);
-        // Alone it must be right: `a)|(b` would be something else inside of brackets.
+        // The pattern is parsed alone first, since `a)|(b` has another meaning inside of brackets.
         if let Err(error) = syntax::parse_with(&translated, &config) {
             return Err(InvalidPattern::Syntax { pattern: text.to_owned(), reason: last_line(&error.to_string()) });
         }
@@ -83,7 +84,7 @@ impl Pattern {
     }
 }
 
-/// The parser's messages show the pattern above the reason.
+/// Returns the last line of a message of the parser, which has the pattern above the reason.
 fn last_line(message: &str) -> String {
     message.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
 }

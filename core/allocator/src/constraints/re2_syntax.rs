@@ -1,4 +1,4 @@
-//! Patterns are written for RE2, which Mesos uses; the engine here reads some of them differently.
+//! Translates patterns from the syntax of RE2, which Mesos uses, to that of the engine used here.
 //!
 //! | pattern | RE2 | engine | here |
 //! | --- | --- | --- | --- |
@@ -8,9 +8,9 @@
 //! | `{` that begins no repetition | literal | error | error |
 //! | `\C` (one byte) | any byte | error | error |
 //!
-//! The last two are the differences that are left.
+//! The last two differences remain.
 
-/// A pattern of RE2 in the engine's words. What RE2 would refuse stays wrong, or is refused by the engine.
+/// Translates a pattern. A pattern that RE2 refuses stays invalid.
 pub(crate) fn translate(pattern: &str) -> String {
     Translation { rest: pattern, out: String::with_capacity(pattern.len()), in_class: false }.run()
 }

@@ -1,4 +1,4 @@
-//! The windows of unavailability, and who was asked about them.
+//! The windows of unavailability of agents, and the inverse offers for them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,11 +10,11 @@ use crate::agent::Agent;
 use crate::framework::Framework;
 use crate::slab::Ix;
 
-/// Few agents are under maintenance at a time: everything is found by their window.
+/// All windows, by agent. Few agents are under maintenance at a time.
 #[derive(Debug, Default)]
 pub(crate) struct MaintenanceWindows {
     of: BTreeMap<Ix<Agent>, MaintenanceWindow>,
-    /// Somebody may have to be asked about them.
+    /// Agents for which inverse offers may have to be made.
     dirty: BTreeSet<Ix<Agent>>,
     deadlines: BTreeSet<(Monotonic, Ix<Agent>, Ix<Framework>)>,
 }
@@ -24,12 +24,12 @@ struct MaintenanceWindow {
     unavailability: v1::Unavailability,
     outstanding: BTreeSet<Ix<Framework>>,
     statuses: BTreeMap<Ix<Framework>, InverseOfferStatus>,
-    /// Until when a framework does not want to be asked.
+    /// Inverse offer filters: until when a framework gets no inverse offer.
     filters: BTreeMap<Ix<Framework>, Monotonic>,
 }
 
 impl MaintenanceWindows {
-    /// A new window starts with nobody asked: frameworks have to think again about all of it.
+    /// Sets or removes the window of an agent. A new window begins without answers and filters.
     pub fn set(&mut self, agent: Ix<Agent>, unavailability: Option<v1::Unavailability>) {
         self.forget_agent(agent);
         let Some(unavailability) = unavailability else { return };
@@ -51,7 +51,7 @@ impl MaintenanceWindows {
         self.of.get(&agent).map(|window| &window.unavailability)
     }
 
-    /// Something changed about who holds what there.
+    /// Marks an agent as dirty after a change of its allocations.
     pub fn mark_dirty(&mut self, agent: Ix<Agent>) {
         if self.of.contains_key(&agent) {
             self.dirty.insert(agent);
@@ -70,7 +70,7 @@ impl MaintenanceWindows {
         self.deadlines.first().map(|(until, _, _)| *until)
     }
 
-    /// The agents to look at, which are clean now.
+    /// Returns the dirty agents and marks them as clean.
     pub fn take_dirty(&mut self, now: Monotonic) -> BTreeSet<Ix<Agent>> {
         while let Some((until, agent, framework)) =
             self.deadlines.first().copied().filter(|(until, _, _)| *until <= now)
@@ -84,7 +84,7 @@ impl MaintenanceWindows {
         std::mem::take(&mut self.dirty)
     }
 
-    /// Marks the framework as asked, and says about what; `None` when it need not be asked now.
+    /// Marks an inverse offer as outstanding and returns the window; `None` if one is outstanding or filtered.
     pub fn mark_outstanding(&mut self, agent: Ix<Agent>, framework: Ix<Framework>) -> Option<v1::Unavailability> {
         let window = self.of.get_mut(&agent)?;
         if window.filters.contains_key(&framework) || !window.outstanding.insert(framework) {
@@ -93,7 +93,8 @@ impl MaintenanceWindows {
         Some(window.unavailability)
     }
 
-    /// An inverse offer is over. The answer to one that was replaced or rescinded says nothing about this window.
+    /// Ends an outstanding inverse offer and records its answer. An answer to an offer that is not outstanding is
+    /// ignored.
     pub fn record_status(&mut self, agent: Ix<Agent>, framework: Ix<Framework>, status: Option<InverseOfferStatus>) {
         let Some(window) = self.of.get_mut(&agent) else { return };
         if window.outstanding.remove(&framework) {

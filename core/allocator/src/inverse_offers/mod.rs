@@ -1,8 +1,8 @@
-//! Maintenance: frameworks are asked to leave agents that will be unavailable.
+//! Inverse offers: frameworks are asked to leave agents that will be unavailable.
 //!
-//! An inverse offer goes to each framework that holds something (offered or allocated) on an agent with a window of
-//! unavailability, one at a time. An answer ends it, and keeps the next one away for as long as its filter says;
-//! then the framework is asked again, whatever it answered, since its plans may have changed (as in Mesos).
+//! Each framework with resources offered or allocated on an agent with a window of unavailability gets one inverse
+//! offer at a time. An answer ends it, and its filter delays the next one; then the framework is asked again,
+//! whatever it answered, as in Mesos.
 
 mod maintenance_windows;
 mod offers;

@@ -1,4 +1,4 @@
-//! What the allocator is told about maintenance, and whom it wants to be asked.
+//! Maintenance windows and inverse offers in the interface of the allocator.
 
 use std::time::Duration;
 
@@ -10,35 +10,38 @@ use crate::agent::Agent;
 use crate::allocator::Allocator;
 use crate::slab::Ix;
 
-/// One inverse offer to make. It carries no resources: the whole agent will be unavailable.
+/// An inverse offer to make. It has no resources, since the whole agent will be unavailable.
 #[derive(Debug, Clone, PartialEq)]
 pub struct InverseOffer {
+    /// The framework that is asked to leave.
     pub framework: FrameworkId,
+    /// The agent that it is asked to leave.
     pub agent: AgentId,
+    /// When the agent will be unavailable.
     pub unavailability: v1::Unavailability,
 }
 
 impl Allocator {
-    /// When the agent will be unavailable; `None` cancels it. Inverse offers that are outstanding for the agent must
-    /// be rescinded before; what frameworks said about an earlier window is forgotten.
+    /// Sets the window of unavailability of an agent; `None` cancels it. The caller rescinds the outstanding inverse
+    /// offers for the agent before; answers about an earlier window are forgotten.
     pub fn update_unavailability(&mut self, agent: &AgentId, unavailability: Option<v1::Unavailability>) {
         let Some(ix) = self.agent_ids.get(agent).copied() else { return };
         self.windows.set(ix, unavailability);
-        // Offers carry the window: those who refused the agent without it may want it now.
+        // Offers show the window, so frameworks may decide anew.
         self.dirty.agent(ix);
     }
 
-    /// When the agent will be unavailable.
+    /// Returns the window of unavailability of an agent.
     pub fn unavailability(&self, agent: &AgentId) -> Option<&v1::Unavailability> {
-        // Asked for every offer, and seldom of any.
+        // This is called for every offer, and there are seldom any windows.
         if self.windows.is_empty() {
             return None;
         }
         self.windows.unavailability(*self.agent_ids.get(agent)?)
     }
 
-    /// An inverse offer is over: the framework answered (`status`), or it was rescinded or timed out (`None`).
-    /// `refuse` keeps the next one away for at least the allocation interval.
+    /// Ends an inverse offer: the framework answered (`status`), or the offer was rescinded or timed out (`None`).
+    /// `refuse` delays the next one by at least the allocation interval.
     pub fn update_inverse_offer(
         &mut self,
         now: Monotonic,
@@ -56,8 +59,8 @@ impl Allocator {
         }
     }
 
-    /// Whom to ask to leave which agent, by agent; to be called with each [`allocate`](Self::allocate), after it.
-    /// Each is outstanding until [`update_inverse_offer`](Self::update_inverse_offer) ends it.
+    /// Returns the inverse offers to make, by agent; called after each [`allocate`](Self::allocate). Each is
+    /// outstanding until [`update_inverse_offer`](Self::update_inverse_offer) ends it.
     pub fn inverse_offers(&mut self, now: Monotonic) -> Vec<InverseOffer> {
         if self.is_paused(now) {
             return Vec::new();
@@ -70,7 +73,7 @@ impl Allocator {
         let Some(agent) = self.agents.get(ix) else { return Vec::new() };
         let mut offers = Vec::new();
         for (holder, _) in agent.allocated() {
-            // Nobody hears what is said to an inactive framework.
+            // Inactive frameworks receive no offers.
             let Some(framework) = self.frameworks.get(*holder).filter(|framework| framework.active) else { continue };
             if let Some(unavailability) = self.windows.mark_outstanding(ix, *holder) {
                 offers.push(InverseOffer { framework: framework.id.clone(), agent: agent.id.clone(), unavailability });
@@ -79,7 +82,7 @@ impl Allocator {
         offers
     }
 
-    /// What frameworks answered about the present windows.
+    /// Iterates over the answers of frameworks about the current windows.
     pub fn inverse_offer_statuses(&self) -> impl Iterator<Item = (&AgentId, &InverseOfferStatus)> + '_ {
         self.windows.statuses().filter_map(|(agent, status)| Some((&self.agents.get(agent)?.id, status)))
     }

@@ -1,11 +1,12 @@
-//! Partitions: the part of the cluster that one role may count on, lends while it does not need it, and gets back.
+//! Partitions: a guaranteed part of the cluster for one role. It is lent to other roles while the role does not want
+//! it, and is taken back by preemption. Mesos has no partitions.
 //!
 //! | module | owns |
 //! | --- | --- |
-//! | `terms` | [`Partition`]: who gets how much, and on which terms it is lent |
-//! | `books` | keeping them: setting, removing, showing, and who wants what he lent |
-//! | `missing` | what lenders want of their own and cannot have of what is free |
-//! | `preempt` | what borrowers must give back |
+//! | `partition` | [`Partition`]: minimum, maximum, priority, weight, and whether it lends and may be preempted |
+//! | `table` | the partitions there are, with what they use, lend and borrow |
+//! | `shortfall` | what lenders lack of their minimum and cannot get from free resources |
+//! | `preempt` | the allocations that borrowers have to give back |
 
 mod partition;
 mod preempt;

@@ -1,4 +1,4 @@
-//! What a partition is.
+//! The definition of a partition.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,32 +7,36 @@ use model::Role;
 
 use crate::Quota;
 
-/// Chosen by the operator.
+/// The id of a partition, chosen by the operator.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PartitionId(Arc<str>);
 
-/// A role has at most one; it stands in for the quota of the role while it exists.
+/// A partition of the cluster. A role has at most one; while it exists, it takes precedence over the quota of the role.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Partition {
+    /// The name of the partition.
     pub id: PartitionId,
+    /// The role whose subtree the partition is.
     pub role: Role,
     /// Guarantees are the minimum, limits the maximum.
     pub quota: Quota,
-    /// The higher one gets its minimum first, and what it lent back first. Quotas have priority 0.
+    /// Partitions of higher priority get their minimum, and what they lent, first. Quotas have priority 0.
     pub priority: i32,
-    /// Of the role, in the place of the one set with UPDATE_WEIGHTS.
+    /// The weight of the role; it takes precedence over the one set with UPDATE_WEIGHTS.
     pub weight: f64,
-    /// What it does not use of its minimum goes to others as long as no framework of the role wants resources.
+    /// Whether other roles may use its minimum while no framework of the role wants resources.
     pub lends: bool,
-    /// What it holds beyond its minimum may be taken back from running tasks when the lender wants it.
+    /// Whether tasks may be killed to give back what it uses beyond its minimum when the lender wants it.
     pub preemptible: bool,
 }
 
 impl PartitionId {
+    /// An id from the operator's text.
     pub fn new(text: impl AsRef<str>) -> Self {
         PartitionId(Arc::from(text.as_ref()))
     }
 
+    /// Returns the operator's text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

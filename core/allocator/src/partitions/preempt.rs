@@ -1,5 +1,5 @@
-//! What borrowers must give back: only what no free resource can make up for, of the partitions of lowest priority
-//! first, and from as few places as possible.
+//! Preemption: the allocations that borrowers have to give back. Only what free resources cannot replace is
+//! preempted, from partitions of the lowest priority first, and from as few allocations as possible.
 
 use std::collections::BTreeMap;
 
@@ -13,44 +13,51 @@ use crate::allocator::Allocator;
 use crate::amounts::{Amounts, counts_for_quota};
 use crate::slab::Ix;
 
-/// What one framework holds in one role on one agent. Resources are allocated to the role.
+/// The resources that one framework has allocated in one role on one agent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AllocatedResources {
+    /// The framework that holds them.
     pub framework: FrameworkId,
+    /// The role that they are allocated to.
     pub role: Role,
+    /// The agent that they are on.
     pub agent: AgentId,
+    /// The resources, allocated to the role.
     pub resources: Resources,
 }
 
-/// A borrower gives back at least `holding.resources`, so that the lender has what it was promised.
+/// A demand on a borrower, so that the guarantee of the lender is satisfied.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Preemption {
+    /// What has to be given back: the framework gives back at least these resources.
     pub holding: AllocatedResources,
+    /// The partition that lent them and wants them back.
     pub lender: PartitionId,
+    /// The partition that holds them beyond its minimum.
     pub borrower: PartitionId,
 }
 
-/// Something that could be given back.
+/// An allocation that could be preempted.
 struct Victim<'a> {
     /// The partitions that its role belongs to, innermost first: that one is the borrower.
     owners: Vec<&'a Partition>,
     agent: Ix<Agent>,
     holding: AllocatedResources,
     amounts: Amounts,
-    /// The lender that is looked at could be offered it.
+    /// Whether the current lender could be offered it.
     helps: bool,
 }
 
-/// What each partition holds beyond its minimum.
+/// What each partition uses beyond its minimum.
 type Borrowed<'a> = BTreeMap<&'a PartitionId, Amounts>;
 
 impl Allocator {
-    /// What must be given back now for guarantees of partitions to be kept. `returning` is what is on its way back
-    /// already, offers being rescinded and tasks being killed: it is not asked for again, and nothing is asked for in
-    /// its place. Whole tasks are the caller's business: it ends what covers the resources with the least loss.
+    /// Returns the allocations that have to be given back now so that the guarantees of partitions are satisfied.
+    /// `returning` are allocations that are being given back already, by rescinded offers and killed tasks; they are
+    /// not demanded again, and nothing is demanded in their place. The caller selects the tasks to kill.
     pub fn preemptions(&self, returning: &[AllocatedResources]) -> Vec<Preemption> {
         if self.paused_until().is_some() {
-            // What is missing may be about to come back with its agents.
+            // Agents that have not reregistered yet may bring what is missing.
             return Vec::new();
         }
         let missing = self.lender_shortfalls(returning);
@@ -92,7 +99,8 @@ impl Allocator {
         beyond
     }
 
-    /// What borrowers hold on agents that could be offered, in the order of agents, frameworks and roles.
+    /// Returns the allocations of borrowers on agents that can be offered, in the order of agents, frameworks and
+    /// roles.
     fn potential_victims(&self, beyond: &Borrowed<'_>, returning: &[AllocatedResources]) -> Vec<Victim<'_>> {
         let borrows = |partition: &Partition| {
             partition.preemptible && beyond.get(&partition.id).is_some_and(|amounts| !amounts.is_zero())
@@ -122,7 +130,7 @@ impl Allocator {
         victims
     }
 
-    /// The partitions that a role belongs to, innermost first.
+    /// Returns the partitions that a role belongs to, innermost first.
     fn partitions_over(&self, role: &Role) -> impl Iterator<Item = &Partition> + '_ {
         let above: Vec<Role> = roles::ancestors(role.as_str()).map(Role::new).collect();
         std::iter::once(role.clone()).chain(above).filter_map(|role| self.partitions.of_role(&role))
@@ -134,7 +142,8 @@ impl Victim<'_> {
         self.owners.first().map_or(0, |borrower| borrower.priority)
     }
 
-    /// How much of it `lender` may have: no partition loses what it was promised, unless it is promised to both.
+    /// Returns how much of the allocation may go to `lender`: no partition falls below its minimum, unless both
+    /// partitions share that minimum.
     fn useful(
         &self,
         lender: &Role,
@@ -156,8 +165,8 @@ impl Victim<'_> {
     }
 }
 
-/// Picks until nothing is missing or nothing is left to pick: of the lowest priority first, then whatever helps most,
-/// then what is smallest.
+/// Selects allocations until the shortfall is covered or none is left: those of the lowest priority first, then those
+/// that cover most, then the smallest.
 fn preempt<'a>(
     lender: &Partition,
     mut missing: Amounts,

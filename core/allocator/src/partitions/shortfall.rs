@@ -1,5 +1,4 @@
-//! What lenders miss: the part of their minimum that they want and that nothing free can make up for, where their
-//! frameworks could use it.
+//! The shortfall of lenders: the part of their minimum that their frameworks want and that no free resources can cover.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,35 +23,35 @@ pub(super) struct LenderShortfall<'a> {
     pub remaining_limits: RemainingLimits,
 }
 
-/// What limits still allow the lender and the roles above it: what comes from elsewhere in such a role changes nothing
-/// for it, all else counts.
+/// What the limits of the lender and of the roles above it still allow. Resources that move within a role do not count
+/// against its limit.
 pub(super) struct RemainingLimits(Vec<(Role, AmountLimits)>);
 
-/// A framework that wants resources in a role.
+/// A framework that wants resources in a role of the lender.
 pub(super) struct Claimant<'a> {
     leaf: Ix<Node>,
     framework: &'a Framework,
     role: &'a Role,
 }
 
-/// A lender, and where its frameworks could be offered what is free.
+/// A lender and the free resources that its frameworks could be offered.
 struct Lender<'a> {
     partition: &'a Partition,
     claimants: Vec<Claimant<'a>>,
-    /// Positions in the list of what is spare.
+    /// Positions in the list of free resources.
     reaches: BTreeSet<usize>,
 }
 
-/// What a lender is given of what is free, or others have to give back for it.
+/// What a lender gets, from free resources or by preemption.
 struct Served<'a> {
     role: &'a Role,
     amounts: Amounts,
-    /// The part of it that no role below counts on.
+    /// The part that no role below counts on.
     unclaimed: Amounts,
 }
 
 impl Allocator {
-    /// Lenders of the highest priority come first, and have the first choice of what is free.
+    /// Returns the shortfalls. Lenders of the highest priority come first and have the first choice of free resources.
     pub(super) fn lender_shortfalls(&self, returning: &[AllocatedResources]) -> Vec<LenderShortfall<'_>> {
         let mut partitions: Vec<&Partition> = self.partitions.iter().filter(|one| self.lacks(one)).collect();
         if partitions.is_empty() {
@@ -62,7 +61,7 @@ impl Allocator {
         let spare = self.spare(returning);
         let lenders: Vec<Lender<'_>> = partitions.into_iter().map(|partition| self.lender(partition, &spare)).collect();
         let wanted = |place: usize| lenders.iter().filter(|lender| lender.reaches.contains(&place)).count();
-        // What few can use is taken first: the rest can help more of the others.
+        // Resources that few lenders can use are taken first, so that the others keep more choice.
         let mut order: Vec<(usize, usize)> = (0..spare.len()).map(|place| (wanted(place), place)).collect();
         order.sort_unstable();
         let mut amounts: Vec<Amounts> =
@@ -96,7 +95,7 @@ impl Allocator {
         self.is_wanted(&partition.role) && !self.ledger.lacking(&partition.role).is_zero()
     }
 
-    /// What could be offered at once, or soon.
+    /// Returns what is available on each agent, with what is being given back.
     fn spare(&self, returning: &[AllocatedResources]) -> Vec<(Ix<Agent>, Resources)> {
         let mut coming: BTreeMap<&AgentId, Resources> = BTreeMap::new();
         for holding in returning {
@@ -114,7 +113,7 @@ impl Allocator {
         let claimants: Vec<Claimant<'_>> =
             self.tree.leaves(&partition.role).into_iter().filter_map(|leaf| self.claimant(leaf)).collect();
         let can_use = |(ix, resources): &(Ix<Agent>, Resources)| {
-            // What they refused counts as well: nobody is ended so that others can be choosy.
+            // Offer filters do not count: tasks are not killed because frameworks declined free resources.
             claimants.iter().any(|claimant| self.is_eligible(claimant, *ix, resources))
         };
         let reaches = spare.iter().enumerate().filter(|(_, one)| can_use(one)).map(|(place, _)| place).collect();
@@ -130,19 +129,19 @@ impl Allocator {
         }
     }
 
-    /// Somebody would be offered it if it were given back, together with what is free there.
+    /// Returns whether a claimant would be offered an allocation, together with what is available on its agent.
     pub(super) fn would_be_offerable(&self, claimants: &[Claimant<'_>], ix: Ix<Agent>, held: &Resources) -> bool {
         let Some(agent) = self.agents.get(ix) else { return false };
         let together = agent.available() + &held.unallocated();
-        let refusals = self.offer_filters.on(ix);
-        let refuses = |claimant: &Claimant<'_>| {
+        let filters = self.offer_filters.on(ix);
+        let is_filtered = |claimant: &Claimant<'_>| {
             let usable = usable(claimant, &together);
-            refusals.is_some_and(|on| on.until(claimant.leaf, &usable, &mut ContainsCache::default()).is_some())
+            filters.is_some_and(|on| on.until(claimant.leaf, &usable, &mut ContainsCache::default()).is_some())
         };
-        claimants.iter().any(|claimant| self.is_eligible(claimant, ix, &together) && !refuses(claimant))
+        claimants.iter().any(|claimant| self.is_eligible(claimant, ix, &together) && !is_filtered(claimant))
     }
 
-    /// Neither a rule nor a constraint keeps these resources of an agent from the claimant.
+    /// Returns whether capabilities and offer constraints allow the resources to be offered to the claimant.
     fn is_eligible(&self, claimant: &Claimant<'_>, ix: Ix<Agent>, resources: &Resources) -> bool {
         let Some(agent) = self.agents.get(ix) else { return false };
         let Claimant { leaf, framework, role } = claimant;
@@ -154,7 +153,7 @@ impl Allocator {
 }
 
 impl RemainingLimits {
-    /// At most as much as is allowed of what comes from a role, or is free.
+    /// Lowers the amounts to what the limits allow of resources that come from a role, or are free.
     pub fn cut(&self, from: Option<&Role>, amounts: &mut Amounts) {
         self.0.iter().filter(|(role, _)| !is_from(from, role)).for_each(|(_, caps)| caps.cut(amounts));
     }
@@ -175,7 +174,7 @@ fn usable(claimant: &Claimant<'_>, resources: &Resources) -> Resources {
     of_role.filter(|resource| eligibility::missing_capability(claimant.framework, resource).is_none())
 }
 
-/// What a role below is served is served to the role; what a role above is served beyond that, it may have.
+/// Subtracts what roles below the role have got already, and what roles above have got beyond the need of others.
 fn count_on_others(lacking: &mut Amounts, role: &Role, served: &mut [Served<'_>]) {
     for other in served {
         if roles::is_within(other.role.as_str(), role.as_str()) {

@@ -1,4 +1,4 @@
-//! Keeping partitions, and showing them with what they use, lend and borrow.
+//! The partitions there are, with what they use, lend and borrow.
 
 use std::collections::BTreeMap;
 
@@ -15,17 +15,18 @@ pub(crate) struct Partitions {
     by_role: BTreeMap<Role, PartitionId>,
 }
 
-/// A partition and how it fares.
+/// A partition with its consumption.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PartitionView {
+    /// The partition.
     pub partition: Partition,
-    /// Offered to or held by the role and those below it, and reserved for them.
+    /// What is offered or allocated to the role and the roles below it, and what is reserved for them.
     pub used: ResourceQuantities,
-    /// What others may use now of its minimum.
+    /// The part of its minimum that other roles may use now.
     pub lent: ResourceQuantities,
     /// What it uses beyond its minimum.
     pub borrowed: ResourceQuantities,
-    /// A framework of the role or below it wants resources.
+    /// Whether a framework of the role or of a role below it wants resources.
     pub wanted: bool,
 }
 
@@ -38,7 +39,7 @@ impl Partitions {
         self.by_id.get(self.by_role.get(role)?)
     }
 
-    /// Also makes allowance: a role has one partition. Says which roles are concerned.
+    /// Inserts a partition in place of one of the same id or role, and returns the roles that are affected.
     fn insert(&mut self, partition: Partition) -> Vec<Role> {
         let mut roles = vec![partition.role.clone()];
         roles.extend(self.remove(&partition.id).map(|old| old.role));
@@ -57,8 +58,8 @@ impl Partitions {
 }
 
 impl Allocator {
-    /// Creates or replaces it. Whether it fits is for the caller to check first, with [`check_quotas`] over the quotas
-    /// and the partitions' bounds together.
+    /// Creates or replaces a partition. The caller checks first, with [`check_quotas`] over the quotas and the bounds
+    /// of the partitions, whether it fits.
     ///
     /// [`check_quotas`]: crate::check_quotas
     pub fn set_partition(&mut self, partition: Partition) {
@@ -67,7 +68,7 @@ impl Allocator {
         }
     }
 
-    /// False when there is none.
+    /// Removes a partition. Returns false if there is none of this id.
     pub fn remove_partition(&mut self, id: &PartitionId) -> bool {
         let Some(partition) = self.partitions.remove(id) else { return false };
         self.apply_quota(&partition.role);
@@ -76,7 +77,7 @@ impl Allocator {
 }
 
 impl Allocator {
-    /// By id.
+    /// Iterates over the partitions by id.
     pub fn partitions(&self) -> impl Iterator<Item = PartitionView> + '_ {
         self.partitions.iter().map(|partition| {
             let role = &partition.role;
@@ -92,12 +93,12 @@ impl Allocator {
         })
     }
 
-    /// A framework of the role or below it wants resources.
+    /// Returns whether a framework of the role or of a role below it wants resources.
     pub(crate) fn is_wanted(&self, role: &Role) -> bool {
         self.tree.find_role(role).and_then(|ix| self.tree.get(ix)).is_some_and(|node| node.active)
     }
 
-    /// To be called whenever a framework may have begun or ceased to want resources.
+    /// Updates which partitions lend; called whenever a framework may have begun or ceased to want resources.
     pub(crate) fn refresh_lending(&mut self) {
         for partition in self.partitions.iter() {
             let lends = partition.lends && !self.is_wanted(&partition.role);

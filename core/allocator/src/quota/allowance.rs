@@ -1,5 +1,5 @@
-//! How much a role may be given now: within the limits of it and all above it, and without touching what others were
-//! promised and still need.
+//! The allowance of a role: how much it may be allocated now within the limits of itself and of the roles above it,
+//! without the headroom for unsatisfied guarantees of other roles.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -10,40 +10,41 @@ use crate::slab::Ix;
 
 #[derive(Debug)]
 pub(crate) struct RoleAllowance {
-    /// So much brings a guarantee closer to being kept; others' needs do not count against it.
+    /// The part that satisfies a guarantee; the needs of other roles do not count against it.
     pub guaranteed: Amounts,
-    /// So much in all.
+    /// The whole allowance.
     pub total: AmountLimits,
 }
 
 impl Ledger {
-    /// The priorities of guarantees that are not kept, highest first.
+    /// Returns the priorities of unsatisfied guarantees, highest first.
     pub fn shortfall_priorities(&self) -> Vec<i32> {
         self.shortfalls.keys().rev().copied().collect()
     }
 
-    /// Something is lacking of the guarantee of the role itself.
+    /// Returns whether the guarantee of the role itself is unsatisfied and has this priority.
     pub fn is_short(&self, ix: Ix<Account>, priority: i32) -> bool {
         self.accounts.get(ix).is_some_and(|account| account.priority == priority && !account.shortfall.is_zero())
     }
 
-    /// Something is needed for roles below.
+    /// Returns whether roles below need resources for their guarantees.
     pub fn has_children_in_need(&self, ix: Ix<Account>) -> bool {
         self.accounts.get(ix).is_some_and(|account| !account.children_need.is_zero())
     }
 
-    /// The role or one above it is short, and is reached from the root where only needy children are looked at.
+    /// Returns whether the role or a role above it is short, and is reached from the root through roles with children
+    /// in need.
     pub fn is_within_short(&self, ix: Ix<Account>, priority: i32) -> bool {
         let is_reached = |ix: &Ix<Account>| self.upwards(*ix).skip(1).all(|above| self.has_children_in_need(above));
         self.upwards(ix).any(|ix| self.is_short(ix, priority) && is_reached(&ix))
     }
 
-    /// The role and those above it.
+    /// Iterates over the account of the role and those above it.
     pub fn upwards(&self, ix: Ix<Account>) -> impl Iterator<Item = Ix<Account>> + '_ {
         std::iter::successors(Some(ix), |ix| self.accounts.get(*ix)?.parent)
     }
 
-    /// What nobody was promised, by name: what is free without what is needed.
+    /// Returns what is free beyond the needs of all guarantees.
     pub fn surplus(&self) -> Amounts {
         let Some(root) = self.accounts.get(self.root) else { return Amounts::default() };
         let mut claimed = root.unreserved.clone();
@@ -51,13 +52,13 @@ impl Ledger {
         self.capacity.lacking(&claimed)
     }
 
-    /// `None`: as much as there is.
+    /// Returns the allowance of a role; `None` if quota does not limit it.
     pub fn allowance(&self, ix: Ix<Account>) -> Option<RoleAllowance> {
         if self.has_no_quota() {
             return None;
         }
         let own = self.accounts.get(ix)?;
-        // Needs of others below the account looked at, and the need of the account looked at last.
+        // Needs of other roles below the current account, and the need of the previous account.
         let mut others = Amounts::default();
         let mut need = Amounts::default();
         let mut guaranteed = Amounts::default();
@@ -89,12 +90,13 @@ impl Ledger {
         Some(RoleAllowance { guaranteed, total })
     }
 
-    /// The role has reached all its limits: nobody in it or below it can be given anything that counts.
+    /// Returns whether the role has reached its limits, so that neither it nor a role below it can be allocated
+    /// anything that counts for quota.
     pub fn is_at_limit(&self, ix: Ix<Account>) -> bool {
         self.accounts.get(ix).is_some_and(|account| account.full)
     }
 
-    /// Of each of these names, as much as is free is needed by somebody.
+    /// Returns whether guarantees need all that is free of each of these names.
     pub fn needs_all(&self, mut names: impl Iterator<Item = usize>) -> bool {
         let Some(root) = self.accounts.get(self.root).filter(|root| !root.children_need.is_zero()) else {
             return false;
@@ -105,7 +107,7 @@ impl Ledger {
         })
     }
 
-    /// What is free beyond the needs of others; what nobody needs is not looked at.
+    /// Returns what is free beyond the needs of other roles, for the names that they need.
     fn headroom(&self, others: &Amounts) -> AmountLimits {
         let held = self.accounts.get(self.root).map(|root| &root.unreserved);
         let mut caps = AmountLimits::default();
@@ -116,8 +118,8 @@ impl Ledger {
         caps
     }
 
-    /// What has to stay free for guarantees that come before one of this priority, of roles beside the one looked at:
-    /// what those above it were promised is promised to it as well.
+    /// Returns the headroom for guarantees of a higher priority of roles that are not above the role. Guarantees of
+    /// roles above it are guarantees to the role as well.
     fn needs_before(&self, ix: Ix<Account>, priority: i32) -> Amounts {
         let mut sum = Amounts::default();
         let Some(higher) = priority.checked_add(1) else { return sum };
@@ -129,7 +131,8 @@ impl Ledger {
         let depth = |ix: Ix<Account>| Reverse(self.upwards(ix).count());
         let mut needs: BTreeMap<(Reverse<usize>, Ix<Account>), Amounts> =
             short.filter(|ix| !way.contains(ix)).map(|ix| ((depth(*ix), *ix), Amounts::default())).collect();
-        // The innermost first: what a role below lacks is a part of what the role lacks, unless it is more.
+        // The innermost roles come first: the shortfall of a role includes that of the roles below it, unless theirs
+        // is more.
         while let Some(((_, ix), mut need)) = needs.pop_first() {
             let Some(account) = self.accounts.get(ix) else { continue };
             if account.priority > priority {

@@ -1,6 +1,6 @@
-//! Whether quotas make sense, each for itself and within the quotas of the roles above. Beyond Mesos, which refuses
-//! quota on nested roles: a promise to a child is part of the promise to its parent, so that whoever promises at the top
-//! knows what was promised altogether.
+//! Checks of quotas, each by itself and within the quotas of the roles above. Mesos refuses quota on nested roles;
+//! here the guarantee of a child is a part of the guarantee of its parent, so that the top-level guarantees are the
+//! sum of all.
 
 use std::collections::BTreeMap;
 
@@ -10,6 +10,7 @@ use resources::{Name, ResourceQuantities, Scalar, roles};
 use crate::Quota;
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum QuotaError {
     #[error("role '{role}' is guaranteed {guarantee} {name}, more than its limit of {limit}")]
     GuaranteeAboveLimit { role: Role, name: Name, guarantee: Scalar, limit: Scalar },
@@ -23,13 +24,25 @@ pub enum QuotaError {
     LimitAboveParent { role: Role, parent: Role, name: Name, limit: Scalar, above: Scalar },
 }
 
-/// `quotas` are all that will be in force: those that exist with the change applied. A role without quota is no bound
-/// for its children, and passes what they are promised on to the next role above that has one.
+/// Checks all quotas that will be in force after a change. A role without quota does not bound its children; their
+/// guarantees count for the next role above that has quota.
+///
+/// # Errors
+///
+/// The first role by name whose quota contradicts itself or the quota of a role above or below.
 pub fn check_quotas(quotas: &BTreeMap<Role, Quota>) -> Result<(), QuotaError> {
+    let mut children: BTreeMap<&Role, ResourceQuantities> = BTreeMap::new();
+    for (role, quota) in quotas {
+        if let Some((parent, _)) = ancestors(role, quotas).next() {
+            *children.entry(parent).or_default() += &quota.guarantees;
+        }
+    }
     for (role, quota) in quotas {
         check_own(role, quota)?;
         check_above(role, quota, quotas)?;
-        check_children(role, quota, quotas)?;
+        if let Some(children) = children.get(role) {
+            check_children(role, quota, children)?;
+        }
     }
     Ok(())
 }
@@ -55,12 +68,8 @@ fn check_above(role: &Role, quota: &Quota, quotas: &BTreeMap<Role, Quota>) -> Re
     Ok(())
 }
 
-fn check_children(parent: &Role, quota: &Quota, quotas: &BTreeMap<Role, Quota>) -> Result<(), QuotaError> {
-    let is_child = |role: &Role| ancestors(role, quotas).next().is_some_and(|(nearest, _)| nearest == parent);
-    let mut children = ResourceQuantities::new();
-    for (_, child) in quotas.iter().filter(|(role, _)| is_child(role)) {
-        children += &child.guarantees;
-    }
+/// Compares the quota of a role with what the roles right below it are guaranteed together.
+fn check_children(parent: &Role, quota: &Quota, children: &ResourceQuantities) -> Result<(), QuotaError> {
     for (name, children) in children.iter() {
         let parent = || parent.clone();
         let name = || name.clone();

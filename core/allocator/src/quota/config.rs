@@ -1,14 +1,15 @@
-//! What a role is promised and what it may not exceed.
+//! The guarantees and limits of a role.
 
 use std::collections::BTreeMap;
 
 use resources::{Name, ResourceQuantities, Scalar};
 
-/// As UPDATE_QUOTA sets it. Only scalars count; revocable resources are free of quota.
+/// The quota of a role, as UPDATE_QUOTA sets it. Only scalars that are not revocable count.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Quota {
-    /// Held free for the role as long as it does not have them.
+    /// What is kept free for the role as long as it does not have it.
     pub guarantees: ResourceQuantities,
+    /// What the role and the roles below it may not exceed.
     pub limits: ResourceLimits,
 }
 
@@ -17,35 +18,39 @@ pub struct Quota {
 pub struct ResourceLimits(BTreeMap<Name, Scalar>);
 
 impl Quota {
-    /// Neither guarantees nor limits: as if it had never been set.
+    /// Returns whether there are neither guarantees nor limits.
     pub fn is_default(&self) -> bool {
         self.guarantees.is_empty() && self.limits.is_empty()
     }
 }
 
 impl ResourceLimits {
+    /// Limits of nothing: everything is allowed.
     pub fn new() -> Self {
         ResourceLimits::default()
     }
 
+    /// Returns whether nothing is limited.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// `None`: unlimited.
+    /// Returns the limit of a name; `None` if it is unlimited.
     pub fn get(&self, name: &Name) -> Option<Scalar> {
         self.0.get(name).copied()
     }
 
+    /// Limits one resource, in place of a limit that it has.
     pub fn set(&mut self, name: Name, limit: Scalar) {
         self.0.insert(name, limit);
     }
 
+    /// Iterates over the limits by name.
     pub fn iter(&self) -> impl Iterator<Item = (&Name, Scalar)> + '_ {
         self.0.iter().map(|(name, limit)| (name, *limit))
     }
 
-    /// Whether so much is allowed.
+    /// Returns whether the limits allow these amounts.
     pub fn allow(&self, quantities: &ResourceQuantities) -> bool {
         self.iter().all(|(name, limit)| quantities.get(name) <= limit)
     }

@@ -1,4 +1,4 @@
-//! Why a role is given less than is there.
+//! The reasons for which quota withholds resources from a role.
 
 use model::Role;
 use resources::{Name, ResourceQuantities, Resources, Scalar};
@@ -10,11 +10,11 @@ use crate::amounts::{Amounts, counts_for_quota};
 use crate::explain::IneligibilityReason;
 use crate::slab::Ix;
 
-/// Of those for whom something is kept free, so many are named.
+/// The most roles with unsatisfied guarantees that a reason names.
 const MAX_NAMED: usize = 5;
 
 impl Allocator {
-    /// What of these resources the role may be given now, and why not the rest.
+    /// Returns the part of `resources` that the role may be allocated now, and the reasons for the rest.
     pub(crate) fn within_quota(&self, role: &Role, resources: &Resources) -> (Resources, Vec<IneligibilityReason>) {
         let allowance = self.ledger.nearest(role).and_then(|ix| Some((ix, self.ledger.allowance(ix)?)));
         let Some((ix, allowance)) = allowance else { return (resources.clone(), Vec::new()) };
@@ -73,13 +73,13 @@ impl IneligibilityReason {
 }
 
 impl Ledger {
-    /// The account of the role or of the nearest role above it that has one.
+    /// Returns the account of the role or of the nearest role above it that has one.
     fn nearest(&self, role: &Role) -> Option<Ix<Account>> {
         let above = resources::roles::ancestors(role.as_str()).map(Role::new);
         std::iter::once(role.clone()).chain(above).find_map(|role| self.find(&role))
     }
 
-    /// The first role, upwards, that has not so much left below its limit.
+    /// Returns the first role, upwards, whose limit does not allow `amount` more.
     fn limited_by(&self, ix: Ix<Account>, position: usize, amount: i64) -> Option<&Role> {
         let (mut others, mut need) = (Amounts::default(), Amounts::default());
         let mut current = self.accounts.get(ix);
@@ -96,7 +96,7 @@ impl Ledger {
         None
     }
 
-    /// Some of the roles for whose guarantees a name is kept free, besides the role itself and those above it.
+    /// Returns some of the roles with an unsatisfied guarantee of a name, without the role itself and those above it.
     fn roles_in_need(&self, ix: Ix<Account>, position: usize) -> Vec<Role> {
         let own = self.role(ix);
         let is_above = |role: &Role| own.is_some_and(|own| resources::roles::is_within(own.as_str(), role.as_str()));

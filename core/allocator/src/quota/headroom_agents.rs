@@ -1,5 +1,5 @@
-//! Agents of which something was kept back because of quota. They are clean, but become dirty when somebody may be
-//! given more than when they were looked at.
+//! Agents with resources that quota withheld in the last run. They become dirty when the allowance of a role has
+//! grown since they were visited.
 
 use std::collections::BTreeSet;
 
@@ -11,15 +11,15 @@ use crate::slab::Ix;
 #[derive(Debug, Default)]
 pub(crate) struct HeadroomAgents {
     agents: BTreeSet<Ix<Agent>>,
-    /// Each of these agents was looked at when there was at least so much surplus, and nobody could be given more.
+    /// The surplus when these agents were visited, at the least; with it no role could be allocated more.
     surplus_at_last_visit: Amounts,
 }
 
-/// Who may be given more.
+/// The roles whose allowance has grown.
 #[derive(Debug)]
 pub(crate) enum DirtyRoles {
     None,
-    /// These roles and those below.
+    /// These roles and the roles below them.
     Some(Vec<Ix<Account>>),
     All,
 }
@@ -45,7 +45,7 @@ impl HeadroomAgents {
         !ledger.surplus().lacking(&self.surplus_at_last_visit).is_zero()
     }
 
-    /// Forgets what stirred.
+    /// Returns the roles whose allowance has grown, and resets them.
     pub fn take_dirty_roles(&mut self, ledger: &mut Ledger) -> DirtyRoles {
         let relaxed_roles = std::mem::take(&mut ledger.relaxed_roles);
         if self.agents.is_empty() {
@@ -59,7 +59,7 @@ impl HeadroomAgents {
         }
     }
 
-    /// A run is over, in which surplus can only have become less.
+    /// Records the surplus at the end of a run, during which it can only shrink.
     pub fn record_surplus(&mut self, ledger: &Ledger) {
         self.surplus_at_last_visit = ledger.surplus();
     }

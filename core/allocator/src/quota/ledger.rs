@@ -1,9 +1,9 @@
-//! Promises and use of every role, and what follows from them: how much each may be given now.
+//! The ledger of quota: guarantees, limits and consumption of every role.
 //!
-//! A role uses what is reserved for it and what is unreserved, not revocable and offered to or held by it, each with
-//! everything below it. What a role still *needs* is what it lacks of its guarantee, or what the roles below it need
-//! when that is more; the needs of others are kept free for them. The root is the whole cluster: its limit is what
-//! there is.
+//! A role consumes what is reserved for it and what is offered or allocated to it of unreserved resources that are not
+//! revocable, each with the roles below it. The *need* of a role is its unsatisfied guarantee, or the need of the
+//! roles below it if that is more; the needs of other roles are kept free as headroom. The root account stands for
+//! the whole cluster.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,26 +19,26 @@ pub(crate) struct Account {
     pub role: Option<Role>,
     pub(super) parent: Option<Ix<Account>>,
     children: u32,
-    /// Nodes of the tree and quotas that need it to stay.
+    /// The number of tree nodes that refer to the account.
     pins: u32,
     reserved: Amounts,
     pub(super) unreserved: Amounts,
     pub(super) guarantees: Amounts,
     pub(super) limits: AmountLimits,
     pub(super) priority: i32,
-    /// Its guarantee may be used by others for the time being.
+    /// Whether other roles may use its guarantee for now.
     pub(super) lends: bool,
-    /// What it lacks of its own guarantee, as far as its limit lets it have that.
+    /// The unsatisfied part of its own guarantee, within its limit.
     pub(super) shortfall: Amounts,
-    /// What has to be kept free for it and everything below.
+    /// The headroom for it and the roles below it.
     pub(super) need: Amounts,
-    /// Every name there is has reached its limit.
+    /// Whether the limit of every name is reached.
     pub(super) full: bool,
     /// The sum of `need` of its children.
     pub(super) children_need: Amounts,
 }
 
-/// What was promised to a role: a quota or a partition in the ledger's terms.
+/// The quota or the partition of a role in the form of the ledger.
 #[derive(Debug, Default)]
 pub(crate) struct EffectiveQuota {
     pub guarantees: Amounts,
@@ -50,17 +50,17 @@ pub(crate) struct EffectiveQuota {
 pub(crate) struct Ledger {
     pub(super) accounts: Slab<Account>,
     pub(super) root: Ix<Account>,
-    /// For lookup only.
+    /// Used for lookup only.
     by_role: FxHashMap<Role, Ix<Account>>,
-    /// Unreserved and not revocable, of all agents; and what is held of an agent beyond what it has, so that the
-    /// difference to what is held is what agents really have left: one that is overcommitted takes nothing from others.
-    /// (Mesos subtracts over the whole cluster.)
+    /// The resources of all agents that are neither reserved nor revocable, and the allocations beyond the total of
+    /// overcommitted agents, so that the difference to all allocations is what the other agents have left. Mesos
+    /// subtracts over the whole cluster.
     pub(super) capacity: Amounts,
-    /// How many roles have quota.
+    /// The number of roles with quota.
     pub(super) roles_with_quota: usize,
-    /// Who lacks something of a guarantee, by its priority; nothing where nothing is lacking.
+    /// The accounts with an unsatisfied guarantee, by priority; priorities without such accounts are absent.
     pub(super) shortfalls: BTreeMap<i32, BTreeSet<Ix<Account>>>,
-    /// Roles that may be given more since this was asked last.
+    /// The roles whose allowance may have grown since the last query.
     pub(super) relaxed_roles: BTreeSet<Ix<Account>>,
 }
 
@@ -85,7 +85,7 @@ impl Ledger {
         }
     }
 
-    /// No role has quota: nothing here decides anything.
+    /// Returns whether no role has quota.
     pub fn has_no_quota(&self) -> bool {
         self.roles_with_quota == 0
     }
@@ -98,43 +98,43 @@ impl Ledger {
         self.accounts.get(ix)?.role.as_ref()
     }
 
-    /// Some guarantee is not kept.
+    /// Returns whether a guarantee is unsatisfied.
     pub fn has_shortfall(&self) -> bool {
         !self.shortfalls.is_empty()
     }
 
-    /// What the role uses of its quota.
+    /// Returns what the role consumes of its quota.
     pub fn used(&self, role: &Role) -> Amounts {
         self.find(role).and_then(|ix| self.accounts.get(ix)).map(Account::used).unwrap_or_default()
     }
 
-    /// What it lacks of its guarantee, lent or not.
+    /// Returns the unsatisfied part of its guarantee, whether it is lent or not.
     pub fn lacking(&self, role: &Role) -> Amounts {
         let account = self.find(role).and_then(|ix| self.accounts.get(ix));
         account.map(|account| account.guarantees.lacking(&account.used())).unwrap_or_default()
     }
 
-    /// What it uses beyond its guarantee.
+    /// Returns what it consumes beyond its guarantee.
     pub fn borrowed(&self, role: &Role) -> Amounts {
         let account = self.find(role).and_then(|ix| self.accounts.get(ix));
         account.map(|account| account.used().lacking(&account.guarantees)).unwrap_or_default()
     }
 
-    /// What the limits of the role and of those above it still allow, beside what is unlimited.
+    /// Returns what the limits of the role and of the roles above it still allow; roles without limits are left out.
     pub fn remaining_limits(&self, role: &Role) -> Vec<(Role, AmountLimits)> {
         let way = self.find(role).into_iter().flat_map(|ix| self.upwards(ix));
         let limited = way.filter_map(|ix| self.accounts.get(ix)).filter(|account| !account.limits.is_unlimited());
         limited.filter_map(|account| Some((account.role.clone()?, account.limits.less(&account.used())))).collect()
     }
 
-    /// The roles that have an account.
+    /// Iterates over the roles that have an account.
     pub fn roles(&self) -> impl Iterator<Item = &Role> + '_ {
         self.accounts.iter().filter_map(|(_, account)| account.role.as_ref())
     }
 
-    // Accounts come and go.
+    // Creating and dropping accounts.
 
-    /// The account of a role; it and those above stay until they are unpinned as often.
+    /// Returns the account of a role, which stays with those above it until it is unpinned as often as it was pinned.
     pub fn pin(&mut self, role: &Role) -> Ix<Account> {
         let ix = self.find_or_create(role);
         if let Some(account) = self.accounts.get_mut(ix) {
@@ -181,14 +181,14 @@ impl Ledger {
         }
     }
 
-    // What changes.
+    // Updates.
 
-    /// See `capacity`.
+    /// Adds to `capacity`.
     pub fn grow(&mut self, capacity: &Amounts) {
         let names = self.capacity.len();
         self.capacity.add(capacity);
         if names != self.capacity.len() {
-            // What has a limit in all names may have none in a new one.
+            // An account whose limits are all reached may have no limit for the new name.
             self.accounts.iter_mut().for_each(|(_, account)| account.full = account.is_full(self.capacity.len()));
         }
     }
@@ -208,7 +208,7 @@ impl Ledger {
         self.drop_if_unused(ix);
     }
 
-    /// Unreserved resources are given to a role.
+    /// Adds unreserved resources that are allocated to a role.
     pub fn give(&mut self, ix: Ix<Account>, amounts: &Amounts) {
         self.update(ix, false, |account| account.unreserved.add(amounts));
     }
@@ -217,7 +217,7 @@ impl Ledger {
         self.update(ix, true, |account| account.unreserved.subtract(amounts));
     }
 
-    /// For frameworks that are not known yet.
+    /// Adds unreserved resources of frameworks that have not been added yet.
     pub fn give_to_role(&mut self, role: &Role, amounts: &Amounts) {
         let ix = self.find_or_create(role);
         self.give(ix, amounts);
@@ -229,7 +229,7 @@ impl Ledger {
         self.drop_if_unused(ix);
     }
 
-    /// From now on, instead of what was promised before.
+    /// Replaces the quota of a role; `None` removes it.
     pub fn set_quota(&mut self, role: &Role, quota: Option<EffectiveQuota>) {
         let had = self.find(role).and_then(|ix| self.accounts.get(ix)).is_some_and(Account::has_quota);
         if !had && quota.is_none() {
@@ -237,7 +237,7 @@ impl Ledger {
         }
         let ix = self.find_or_create(role);
         let EffectiveQuota { guarantees, limits, priority } = quota.unwrap_or_default();
-        // The shortfall is counted under the old priority: it has to leave there first.
+        // The shortfall is indexed by the old priority and has to be removed from there first.
         self.update(ix, true, |account| {
             if account.role.as_ref() == Some(role) {
                 account.guarantees = Amounts::default();
@@ -270,7 +270,7 @@ impl Ledger {
         }
     }
 
-    /// Changes an account and everything above it, and what follows for those.
+    /// Changes an account and the accounts above it, and updates what depends on them.
     fn update(&mut self, ix: Ix<Account>, relaxes: bool, change: impl Fn(&mut Account)) {
         let mut current = Some(ix);
         let mut below: Option<(Amounts, Amounts)> = None;
@@ -301,7 +301,7 @@ impl Account {
         used
     }
 
-    /// No name of the first `names` has room below its limit.
+    /// Returns whether the limit of each of the first `names` names is reached.
     fn is_full(&self, names: usize) -> bool {
         let has_limits = !self.limits.is_unlimited();
         has_limits
@@ -325,7 +325,7 @@ impl Account {
             && self.unreserved.is_zero()
     }
 
-    /// The need before and after, when it may have changed.
+    /// Recomputes shortfall and need. Returns the need before and after, if it may have changed.
     fn remeasure(
         &mut self,
         ix: Ix<Account>,

@@ -1,14 +1,15 @@
-//! Quota: what roles are promised, what they may not exceed, and what they use of it.
+//! Quota: guarantees and limits of roles, and what counts against them. The semantics are those of Mesos 1.9 and later,
+//! extended to nested roles.
 //!
 //! | module | owns |
 //! | --- | --- |
-//! | `terms` | [`Quota`]: guarantees and limits |
-//! | `check` | whether the quotas of a tree of roles fit into each other |
-//! | `ledger` | promises and use of every role, and what follows: who may be given how much |
-//! | `room` | how much a role may be given now |
-//! | `held_back` | agents of which something was kept back, and when to look at them again |
-//! | `explain` | why a role is given less than is there |
-//! | `books` | keeping the ledger: setting quota, showing it |
+//! | `config` | [`Quota`]: guarantees and limits |
+//! | `check` | whether the quotas of nested roles fit into those of their parents |
+//! | `ledger` | guarantees, limits and consumption of every role |
+//! | `allowance` | how much a role may be allocated now |
+//! | `headroom_agents` | agents with resources that are withheld as headroom for guarantees |
+//! | `explain` | the reasons for which quota withholds resources from a role |
+//! | `tracking` | setting and showing quota, and keeping the ledger up to date |
 
 mod allowance;
 mod check;

@@ -1,4 +1,4 @@
-//! Setting quota and showing it.
+//! Setting and showing quota, and keeping the ledger up to date with allocations and totals.
 
 use std::collections::BTreeSet;
 
@@ -12,19 +12,21 @@ use crate::framework::Framework;
 use crate::quota::{Account, EffectiveQuota};
 use crate::slab::Ix;
 
-/// A role with quota or with use of it.
+/// A role that has quota or consumes resources that count for it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct QuotaView {
+    /// The role.
     pub role: Role,
+    /// Its guarantees and limits; the default when it only uses resources.
     pub quota: Quota,
-    /// Offered to or held by the role and those below it, unreserved and not revocable, and everything reserved for
-    /// them, held or not. Mesos' `consumed` is this without what is only offered.
+    /// What is offered or allocated to the role and the roles below it of resources that are neither reserved nor
+    /// revocable, and all that is reserved for them. Mesos' `consumed` is this without offers.
     pub used: ResourceQuantities,
 }
 
 impl Allocator {
-    /// From now on, instead of what was set before; it takes back nothing that is held already. A partition of the
-    /// same role goes before it. Whether it fits is for the caller to check first, with [`check_quotas`].
+    /// Replaces the quota of a role. Allocations that exceed it stay. A partition of the role takes precedence. The
+    /// caller checks first, with [`check_quotas`], whether the quota fits.
     ///
     /// [`check_quotas`]: crate::check_quotas
     pub fn set_quota(&mut self, role: &Role, quota: Quota) {
@@ -36,16 +38,17 @@ impl Allocator {
         self.apply_quota(role);
     }
 
+    /// Removes the guarantees and limits of a role.
     pub fn remove_quota(&mut self, role: &Role) {
         self.set_quota(role, Quota::default());
     }
 
-    /// `None` when it is the default: no guarantees, no limits.
+    /// Returns the quota of a role; `None` without guarantees and limits.
     pub fn quota(&self, role: &Role) -> Option<&Quota> {
         self.quotas.get(role)
     }
 
-    /// Each role that has quota or uses anything that counts for it, by name.
+    /// Iterates over the roles that have quota or consume resources that count for it, by name.
     pub fn quotas(&self) -> impl Iterator<Item = QuotaView> + '_ {
         let roles: BTreeSet<&Role> = self.quotas.keys().chain(self.ledger.roles()).collect();
         roles.into_iter().map(|role| QuotaView {
@@ -55,12 +58,12 @@ impl Allocator {
         })
     }
 
-    /// See [`QuotaView::used`].
+    /// Returns [`QuotaView::used`] of a role.
     pub fn quota_used(&self, role: &Role) -> ResourceQuantities {
         self.cluster.quantities(&self.ledger.used(role))
     }
 
-    /// Enters what is in force for a role: its partition, else its quota.
+    /// Enters the partition of a role, or else its quota, in the ledger.
     pub(crate) fn apply_quota(&mut self, role: &Role) {
         let partition = self.partitions.of_role(role);
         let terms = partition.map(|partition| &partition.quota).or_else(|| self.quotas.get(role));
@@ -75,7 +78,7 @@ impl Allocator {
     }
 }
 
-/// What is held and what there is, entered in the ledger.
+/// Allocations and totals, entered in the ledger.
 impl Allocator {
     pub(crate) fn track_quota_used(&mut self, framework: Ix<Framework>, role: &Role, resources: &Resources) {
         let Some(account) = self.account_of(framework, role) else { return };
@@ -91,7 +94,7 @@ impl Allocator {
         self.tree.account(self.frameworks.get(framework)?.roles.get(role)?.leaf)
     }
 
-    /// Frameworks that are not known yet use their roles' quota all the same.
+    /// Tracks allocations of frameworks that have not been added yet.
     pub(crate) fn track_unclaimed(&mut self, resources: &Resources) {
         for role in resources.allocation_roles() {
             let amounts = self.cluster.quota_amounts(&resources.allocated_to(role.as_str()));
@@ -120,7 +123,7 @@ impl Allocator {
         self.ledger.shrink(&self.cluster.quota_amounts(total));
     }
 
-    /// After a change of what an agent has or what is held of it.
+    /// Updates the excess of an agent after a change of its total or its allocations.
     pub(crate) fn track_excess(&mut self, ix: Ix<Agent>) {
         let Some(agent) = self.agents.get_mut(ix) else { return };
         let excess = agent.compute_excess(&self.cluster);

@@ -1,4 +1,4 @@
-//! Roles and frameworks in the order in which they deserve the next resources.
+//! The sorters: a tree of roles and frameworks whose siblings are in the order in which they are allocated resources.
 //!
 //! ```text
 //! root ── eng ── "."  ── framework 1       frameworks of role eng itself (the virtual leaf of Mesos)
@@ -7,7 +7,8 @@
 //!     └── ads ── "." ── framework 3
 //! ```
 //!
-//! With the sorters `drf`, siblings are ordered by dominant share (over weight), then by how often they were chosen, then by name; with `random` by chance.
+//! With the sorter `drf` siblings are ordered by dominant share divided by weight, then by the number of allocations,
+//! then by name; with `random` their order is random, with a preference for larger weights.
 
 mod node;
 mod order;

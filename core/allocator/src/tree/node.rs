@@ -1,4 +1,4 @@
-//! One node of the tree and what it is compared by.
+//! One node of the tree and the comparison of siblings.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -19,17 +19,17 @@ pub(crate) struct Node {
     pub name: Arc<str>,
     pub parent: Option<Ix<Node>>,
     pub children: BTreeMap<Arc<str>, Ix<Node>>,
-    /// The children that want resources, best claim first, as of `sorted_at`.
+    /// The active children in the order of the sorter, as of `sorted_at`.
     pub order: Vec<Ix<Node>>,
-    /// The version of the cluster's total that `order` was computed with; zero when it must be computed.
+    /// The version of the total of the cluster with which `order` was computed; zero if it has to be computed.
     pub sorted_at: u64,
-    /// Wants resources: a leaf when its framework does, any other node when one of its children does.
+    /// Whether it wants resources: a leaf if its framework does, another node if one of its children does.
     pub active: bool,
     pub weight: f64,
     pub share: f64,
-    /// How often it was chosen; breaks ties so that equals take turns.
+    /// The number of allocations, which breaks ties so that equal siblings take turns.
     pub count: u64,
-    /// Of roles: what is known of their quota.
+    /// The account of a role in the quota ledger.
     pub account: Option<Ix<Account>>,
     pub allocated: Amounts,
 }
@@ -37,9 +37,9 @@ pub(crate) struct Node {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Kind {
     Root,
-    /// A role with everything below it.
+    /// A role with the roles below it.
     Role(Role),
-    /// The frameworks of a role itself.
+    /// The frameworks of a role itself: the virtual leaf of Mesos' sorter.
     Own(Role),
     /// A framework in a role.
     Leaf {
@@ -77,7 +77,7 @@ impl Node {
             .then_with(|| self.name.cmp(&other.name))
     }
 
-    /// Whether an allocation of this framework in this role counts here.
+    /// Returns whether an allocation of the framework in the role counts for this node.
     pub fn covers(&self, framework: Ix<Framework>, role: &Role) -> bool {
         match &self.kind {
             Kind::Root => true,

@@ -1,4 +1,4 @@
-//! Keeping siblings in order: one node moves when its claim changes, all are sorted when the total does.
+//! The order of siblings: a node moves when its share changes; all are sorted when the total of the cluster changes.
 
 use std::cmp::Ordering;
 use std::ops::ControlFlow;
@@ -11,31 +11,31 @@ use crate::amounts::Cluster;
 use crate::quota::Account;
 use crate::slab::{Ix, Slab};
 
-/// Who goes through the roles.
+/// A visitor of the roles of the tree.
 pub(crate) trait Visitor {
-    /// Whether a role and those below it are to be visited.
+    /// Returns what of a role and the roles below it is visited.
     fn visit_scope(&mut self, account: Ix<Account>) -> VisitScope;
 
-    /// Whether a role is to be visited, all above it considered.
+    /// Returns whether a role is visited, taking the roles above it into account.
     fn includes(&mut self, account: Ix<Account>) -> bool;
 
     fn visit(&mut self, role: &Role, account: Ix<Account>, leaves: &[Ix<Node>]) -> ControlFlow<()>;
 }
 
-/// What of a role is to be visited.
+/// The part of a role that is visited.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum VisitScope {
-    /// It and everything below.
+    /// The role and all roles below it.
     Subtree,
-    /// It; those below are asked each.
+    /// The role; the visitor decides about each role below it.
     RoleThenChildren,
-    /// Those below are asked each.
+    /// Not the role; the visitor decides about each role below it.
     ChildrenOnly,
     Skip,
 }
 
 impl Tree {
-    /// Changes a leaf and everything above it, and moves each to its new place.
+    /// Changes a leaf and the nodes above it, and moves each to its new place among its siblings.
     pub fn update_path(&mut self, leaf: Ix<Node>, cluster: &Cluster, mut change: impl FnMut(&mut Node)) {
         let mut current = Some(leaf);
         while let Some(ix) = current {
@@ -55,7 +55,7 @@ impl Tree {
         self.put_order(parent, order);
     }
 
-    /// Where an ordered node is; `None` for nodes that wait for the next sorting.
+    /// Returns the place of a node among its sorted siblings; `None` if they are not sorted.
     fn place(&self, ix: Ix<Node>, cluster: &Cluster) -> Option<(Ix<Node>, usize)> {
         let node = self.nodes.get(ix).filter(|node| node.active)?;
         let parent_ix = node.parent?;
@@ -64,7 +64,7 @@ impl Tree {
         Some((parent_ix, place))
     }
 
-    /// After this every order is right, until the total changes or nodes come.
+    /// Sorts all siblings that are out of order.
     pub fn sort(&mut self, cluster: &Cluster) {
         if self.sorted_at == cluster.version() {
             return;
@@ -92,7 +92,7 @@ impl Tree {
         self.sorted_at = cluster.version();
     }
 
-    /// Visits each role that wants resources and that the visitor takes part in, with its willing frameworks, in order.
+    /// Visits the active roles that the visitor selects, with their active frameworks, in order.
     pub fn visit(&self, visitor: &mut impl Visitor) {
         if let Some(root) = self.nodes.get(self.root()) {
             let _ = self.visit_children(root, VisitScope::ChildrenOnly, visitor);
@@ -119,8 +119,8 @@ impl Tree {
         ControlFlow::Continue(())
     }
 
-    /// As [`visit`](Self::visit), but only some leaves, whatever their order. Those that want nothing are left out, and
-    /// so are other nodes that took the place of a leaf since it was named.
+    /// Visits, like [`visit`](Self::visit), but only these leaves, which are given in any order. Inactive leaves are
+    /// left out, and so are other nodes that have taken the index of a removed leaf.
     pub fn visit_only(&self, leaves: &[Ix<Node>], visitor: &mut impl Visitor) {
         let is_willing = |node: &Node| node.active && matches!(node.kind, Kind::Leaf { .. });
         let mut leaves: SmallVec<[Ix<Node>; 4]> = leaves
@@ -145,7 +145,7 @@ impl Tree {
         }
     }
 
-    /// From below the root to the node.
+    /// Returns the path from below the root to the node.
     fn path(&self, ix: Ix<Node>) -> Vec<Ix<Node>> {
         let parent = |ix: &Ix<Node>| self.nodes.get(*ix).and_then(|node| node.parent);
         let mut path: Vec<Ix<Node>> = std::iter::successors(Some(ix), parent).filter(|ix| *ix != self.root()).collect();
@@ -179,7 +179,7 @@ impl Tree {
             let Some(node) = self.nodes.get_mut(ix).filter(|node| node.active && node.order.is_empty()) else { return };
             node.active = false;
             current = node.parent;
-            // Taking one out leaves the others in order.
+            // The others stay in order.
             if let Some(parent) = current.and_then(|parent| self.nodes.get_mut(parent)) {
                 parent.order.retain(|child| *child != ix);
             }
@@ -204,7 +204,7 @@ impl Tree {
     }
 }
 
-/// The node at `from` is the only one out of place.
+/// Moves the node at `from`, the only one that is out of order, to its place.
 fn move_to_place(order: &mut [Ix<Node>], from: usize, nodes: &Slab<Node>) {
     let Some((before, [moved, after @ ..])) = order.split_at_checked(from) else { return };
     let precedes = |other: &Ix<Node>| cmp(nodes, *other, *moved) == Ordering::Less;

@@ -1,8 +1,8 @@
-//! The sorters `random`: at each agent siblings have another order, in which a larger weight tends to come first.
+//! The sorter `random`: siblings have a new random order for each agent, in which larger weights tend to come first.
 //!
-//! Mesos shuffles all roles at once, by the product of their weights' fractions at each level; here each level is
-//! shuffled for itself. Who comes first is as likely either way, and the frameworks that are next to each other in the
-//! tree stay so.
+//! Mesos shuffles all roles at once, by the product of their relative weights at each level; here each level is
+//! shuffled by itself. The probability of being first is the same, and frameworks that are neighbours in the tree
+//! stay neighbours.
 
 use std::borrow::Cow;
 
@@ -12,8 +12,8 @@ use super::{Kind, Node, Tree};
 use crate::Sorter;
 use crate::slab::Ix;
 
-/// Which levels are left to chance, and the present seed: every place in every order follows from it, so that only
-/// what is visited costs anything.
+/// The levels with a random order, and the current seed. All orders follow from the seed, so that only visited levels
+/// are sorted.
 #[derive(Debug)]
 pub(crate) struct RandomOrder {
     roles: Sorter,
@@ -31,11 +31,11 @@ impl RandomOrder {
         sorter == Sorter::Random
     }
 
-    /// Exponentially distributed with the weight as its rate: then the smallest of several keys is each one's with a
-    /// likelihood in proportion to its weight.
+    /// Returns a sort key that is exponentially distributed with the weight as its rate: the probability of having
+    /// the smallest key is proportional to the weight (Efraimidis and Spirakis, 2006).
     fn key(&self, ix: Ix<Node>, node: &Node) -> f64 {
         let drawn = mix(self.seed ^ mix(ix.number()));
-        // In (0, 1]: its logarithm is finite.
+        // The number is in (0, 1], so its logarithm is finite.
         let unit = ((drawn >> 11) + 1) as f64 / (1u64 << 53) as f64;
         -unit.ln() / node.weight
     }
@@ -50,14 +50,14 @@ fn mix(number: u64) -> u64 {
 }
 
 impl Tree {
-    /// To be called before each agent is looked at; costs nothing when nothing is left to chance.
+    /// Draws a new seed; called before each visit of an agent.
     pub fn reshuffle(&mut self, random: &mut Random) {
         if self.random_order.roles == Sorter::Random || self.random_order.frameworks == Sorter::Random {
             self.random_order.seed = random.next_u64();
         }
     }
 
-    /// The children of a node that want resources, best claim first.
+    /// Returns the active children of a node in the order of the sorter.
     pub(super) fn sorted_children<'a>(&self, node: &'a Node) -> Cow<'a, [Ix<Node>]> {
         if !self.random_order.applies_below(node) {
             return Cow::Borrowed(&node.order);
@@ -67,7 +67,7 @@ impl Tree {
         keyed.into_iter().map(|(_, child)| child).collect()
     }
 
-    /// The order of two siblings when it is left to chance.
+    /// Returns the order of two siblings if it is random.
     pub(super) fn cmp_random(&self, left: Ix<Node>, right: Ix<Node>) -> Option<std::cmp::Ordering> {
         let parent = self.nodes.get(self.nodes.get(left)?.parent?)?;
         self.random_order.applies_below(parent).then(|| self.key(left).total_cmp(&self.key(right)))

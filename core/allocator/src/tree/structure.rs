@@ -1,4 +1,4 @@
-//! The shape of the tree: nodes appear with the first framework that needs them and go with the last.
+//! The structure of the tree: nodes are created for the first framework in a role and removed with the last.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,18 +12,18 @@ use crate::framework::Framework;
 use crate::quota::{Account, Ledger};
 use crate::slab::{Ix, Slab};
 
-/// The child that holds a role's own frameworks; no component of a role may have this name.
+/// The name of the child with the frameworks of a role itself; no component of a role has this name.
 const OWN: &str = ".";
 
 #[derive(Debug)]
 pub(crate) struct Tree {
     pub(super) nodes: Slab<Node>,
     root: Ix<Node>,
-    /// The version of the total at which every order is right; zero when one is not.
+    /// The version of the total at which all siblings are sorted; zero if some are not.
     pub(super) sorted_at: u64,
-    /// Also of roles without node.
+    /// Weights of roles, including roles without a node.
     weights: BTreeMap<Role, f64>,
-    /// Go before `weights`.
+    /// Weights of partitions by role; they take precedence over `weights`.
     partition_weights: BTreeMap<Role, f64>,
     pub(super) random_order: RandomOrder,
 }
@@ -54,7 +54,7 @@ impl Tree {
         self.partition_weights.get(role).or_else(|| self.weights.get(role)).copied().unwrap_or(1.0)
     }
 
-    /// Weights are positive numbers, as UPDATE_WEIGHTS demands; anything else is ignored.
+    /// Sets the weight of a role; a weight that is not a positive number is ignored.
     pub fn set_weight(&mut self, role: &Role, weight: f64) {
         if !(weight.is_finite() && weight > 0.0) {
             return;
@@ -63,7 +63,7 @@ impl Tree {
         self.apply_weight(role);
     }
 
-    /// A partition's weight, while it exists, stands in for its role's.
+    /// Sets or removes the weight of the partition of a role.
     pub fn set_partition_weight(&mut self, role: &Role, weight: Option<f64>) {
         match weight.filter(|weight| weight.is_finite() && *weight > 0.0) {
             Some(weight) => self.partition_weights.insert(role.clone(), weight),
@@ -82,12 +82,12 @@ impl Tree {
         }
     }
 
-    /// The node with everything of a role and below.
+    /// Returns the node of a role with the roles below it.
     pub fn find_role(&self, role: &Role) -> Option<Ix<Node>> {
         role.as_str().split('/').try_fold(self.root, |ix, component| self.child(ix, component))
     }
 
-    /// What is known of the quota of the role that a framework's leaf is in.
+    /// Returns the account of the role that a leaf belongs to.
     pub fn account(&self, leaf: Ix<Node>) -> Option<Ix<Account>> {
         let own = self.nodes.get(self.nodes.get(leaf)?.parent?)?;
         self.nodes.get(own.parent?)?.account
@@ -97,7 +97,7 @@ impl Tree {
         self.nodes.get(ix)?.children.get(name).copied()
     }
 
-    /// Each role that has frameworks of its own, by name.
+    /// Returns the roles that frameworks are in, by name.
     pub fn roles(&self) -> BTreeMap<&Role, &Node> {
         self.nodes
             .iter()
@@ -108,7 +108,7 @@ impl Tree {
             .collect()
     }
 
-    /// The willing frameworks of a role and those below it, in no order.
+    /// Returns the active leaves of a role and the roles below it, in no particular order.
     pub fn leaves(&self, role: &Role) -> Vec<Ix<Node>> {
         let mut leaves = Vec::new();
         let mut stack: Vec<Ix<Node>> = self.find_role(role).into_iter().collect();
@@ -122,7 +122,7 @@ impl Tree {
         leaves
     }
 
-    /// A new, inactive leaf.
+    /// Creates an inactive leaf.
     pub fn add_leaf(
         &mut self,
         ledger: &mut Ledger,
@@ -162,7 +162,7 @@ impl Tree {
         child
     }
 
-    /// Takes a leaf away (nothing is allocated to it any more), and all that is empty above it.
+    /// Removes a leaf without allocations, and the nodes above it that become empty.
     pub fn remove_leaf(&mut self, ledger: &mut Ledger, leaf: Ix<Node>) {
         self.deactivate(leaf);
         let mut current = leaf;
@@ -179,7 +179,7 @@ impl Tree {
     }
 }
 
-/// Each component of a role with the offset of its end.
+/// Iterates over the components of a role with the offset of the end of each.
 fn components(role: &str) -> impl Iterator<Item = (usize, &str)> {
     role.split('/').scan(0, |start, component| {
         let end = *start + component.len();

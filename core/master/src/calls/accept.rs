@@ -3,17 +3,22 @@
 use messages::v1;
 use model::{AgentId, FrameworkId, Role};
 use resources::Resources;
+use resources::operation::tasks as tasks_of;
 use v1::offer::Operation;
 use v1::offer::operation::Type;
 use v1::scheduler::call::Accept;
 use v1::task_status::Reason;
 use validation::offer::OfferSummary;
 
-use crate::allocation::refusal;
-use crate::effects::Context;
-use crate::master::Master;
-use crate::registration::upgrade;
-use crate::updates::MasterGenerated;
+use super::launch::{launch, launch_group};
+use crate::agents::upgrade;
+use crate::allocation::{recover_resources, refusal};
+use crate::frameworks::framework_metrics;
+use crate::interface::Context;
+use crate::offers::{discard_offer, take_offer};
+use crate::operations::{apply_offer_operation, drop_operation, validate_form_and_feedback};
+use crate::state::State;
+use crate::tasks::{MasterGenerated, refuse_task};
 
 /// The accepted offers, taken together while the operations use them up.
 #[derive(Debug, Clone)]
@@ -45,163 +50,173 @@ impl AcceptedOffers {
     }
 }
 
-impl Master {
-    pub(crate) fn accept(&mut self, cx: &mut Context<'_>, framework: &FrameworkId, call: Accept) {
-        self.count_accept(&call);
-        if let Err(reason) = self.check_offers(framework, &call.offer_ids) {
-            return self.accept_invalid_offers(cx, framework, &call, &reason.to_string());
-        }
-        let refuse = refusal(call.filters.as_ref());
-        let Some(mut accepted) = self.take_offers(cx, framework, &call.offer_ids) else { return };
-        if let Some(framework_metrics) = self.framework_metrics(framework) {
-            framework_metrics.add_accepted_offers(call.offer_ids.len());
-        }
-        if !self.agents.get(accepted.agent.as_str()).is_some_and(|agent| agent.state.connected) {
-            // Offers of lost agents are rescinded at once, so this needs a defect to happen.
-            self.drop_tasks(cx, framework, &call.operations, Reason::AgentDisconnected, "Agent disconnected");
-        } else {
-            let tried = |operation: &Operation| {
-                tasks_of(operation).is_some() || self.validate_form_and_feedback(cx, &accepted, operation)
-            };
-            let operations: Vec<Operation> = call.operations.into_iter().filter(tried).collect();
-            for operation in operations {
-                self.apply_accepted_operation(cx, &mut accepted, operation);
-            }
-        }
-        self.recover_unused_resources(cx, &accepted, refuse);
+pub(crate) fn accept(state: &mut State, cx: &mut Context<'_>, framework: &FrameworkId, call: Accept) {
+    count_accept(state, &call);
+    if let Err(reason) = check_offers(state, framework, &call.offer_ids) {
+        return accept_invalid_offers(state, cx, framework, &call, &reason.to_string());
     }
-
-    /// What operations made is free for all at once; what was not used is declined.
-    fn recover_unused_resources(
-        &mut self,
-        cx: &mut Context<'_>,
-        accepted: &AcceptedOffers,
-        refuse: std::time::Duration,
-    ) {
-        let AcceptedOffers { framework, agent, offered, remaining, launched, resized, pending, .. } = accepted;
-        let free = remaining + resized;
-        let converted = &(&free + launched) + pending;
-        if converted != *offered {
-            self.allocator.update_allocation(framework, agent, offered, &converted);
-        }
-        let made = &free - offered;
-        let declined = &free - &made;
-        self.recover_resources(cx, framework, agent, &made, None);
-        self.recover_resources(cx, framework, agent, &declined, Some(refuse));
+    let refuse = refusal(call.filters.as_ref());
+    let Some(mut accepted) = take_offers(state, cx, framework, &call.offer_ids) else { return };
+    if let Some(framework_metrics) = framework_metrics(state, framework) {
+        framework_metrics.add_accepted_offers(call.offer_ids.len());
     }
-
-    fn count_accept(&self, call: &Accept) {
-        for launch in call.operations.iter().filter_map(|operation| operation.launch.as_ref()) {
-            let counter = if launch.task_infos.is_empty() {
-                &self.metrics.messages_decline_offers
-            } else {
-                &self.metrics.messages_launch_tasks
-            };
-            counter.increment();
-        }
-    }
-
-    fn check_offers(&self, framework: &FrameworkId, ids: &[v1::OfferId]) -> Result<(), validation::Invalid> {
-        if ids.is_empty() {
-            return Err(validation::Invalid::new("No offers specified"));
-        }
-        let lookup = |id: &str| {
-            let offer = self.offers.get(id)?;
-            Some(OfferSummary {
-                framework: offer.framework.clone(),
-                role: offer.role.clone(),
-                agent: offer.agent.clone(),
-            })
+    if !state.agents.get(accepted.agent.as_str()).is_some_and(|agent| agent.state.connected) {
+        // Offers of lost agents are rescinded at once, so this needs a defect to happen.
+        drop_tasks(state, cx, framework, &call.operations, Reason::AgentDisconnected, "Agent disconnected");
+    } else {
+        let tried = |operation: &Operation| {
+            tasks_of(operation).is_some() || validate_form_and_feedback(state, cx, &accepted, operation)
         };
-        validation::offer::validate(ids, lookup, framework)
-    }
-
-    /// The listed offers that are the framework's own go back; what was to be done is dropped.
-    fn accept_invalid_offers(&mut self, cx: &mut Context<'_>, framework: &FrameworkId, call: &Accept, reason: &str) {
-        for id in &call.offer_ids {
-            if self.offers.get(&id.value).is_some_and(|offer| offer.framework == *framework) {
-                self.discard_offer(cx, &id.value, None);
-            }
-        }
-        for operation in call.operations.iter().filter(|operation| tasks_of(operation).is_none()) {
-            self.drop_operation(
-                cx,
-                framework,
-                operation,
-                &format!("Operation attempted with invalid offers: {reason}"),
-            );
-        }
-        let message = format!("Task launched with invalid offers: {reason}");
-        self.drop_tasks(cx, framework, &call.operations, Reason::InvalidOffers, &message);
-    }
-
-    fn drop_tasks(
-        &self,
-        cx: &mut Context<'_>,
-        framework: &FrameworkId,
-        operations: &[Operation],
-        reason: Reason,
-        message: &str,
-    ) {
-        let aware = self.frameworks.get(framework.as_str()).is_some_and(|f| f.capabilities.partition_aware);
-        let state = if aware { v1::TaskState::TaskDropped } else { v1::TaskState::TaskLost };
-        let reason = MasterGenerated::new(state, reason, message);
-        for task in operations.iter().filter_map(tasks_of).flatten() {
-            self.refuse_task(cx, framework, task, &reason);
+        let operations: Vec<Operation> = call.operations.into_iter().filter(tried).collect();
+        for operation in operations {
+            apply_accepted_operation(state, cx, &mut accepted, operation);
         }
     }
+    recover_unused_resources(state, cx, &accepted, refuse);
+}
 
-    fn take_offers(
-        &mut self,
-        cx: &mut Context<'_>,
-        framework: &FrameworkId,
-        ids: &[v1::OfferId],
-    ) -> Option<AcceptedOffers> {
-        let mut accepted: Option<AcceptedOffers> = None;
-        for id in ids {
-            let Some(offer) = self.take_offer(cx, &id.value) else { continue };
-            let all = accepted.get_or_insert_with(|| AcceptedOffers {
-                framework: framework.clone(),
-                agent: offer.agent.clone(),
-                role: offer.role.clone(),
-                offered: Resources::new(),
-                remaining: Resources::new(),
-                shared: Resources::new(),
-                launched: Resources::new(),
-                resized: Resources::new(),
-                pending: Resources::new(),
-            });
-            all.offered += &offer.resources;
-        }
-        if let Some(all) = &mut accepted {
-            all.remaining = all.offered.clone();
-            all.shared = all.offered.shared();
-        }
-        accepted
+/// What operations made is free for all at once; what was not used is declined.
+fn recover_unused_resources(
+    state: &mut State,
+    cx: &mut Context<'_>,
+    accepted: &AcceptedOffers,
+    refuse: std::time::Duration,
+) {
+    let AcceptedOffers { framework, agent, offered, remaining, launched, resized, pending, .. } = accepted;
+    let free = remaining + resized;
+    let converted = &(&free + launched) + pending;
+    if converted != *offered {
+        state.allocator.update_allocation(framework, agent, offered, &converted);
     }
+    let made = &free - offered;
+    let declined = &free - &made;
+    recover_resources(state, cx, framework, agent, &made, None);
+    recover_resources(state, cx, framework, agent, &declined, Some(refuse));
+}
 
-    fn apply_accepted_operation(
-        &mut self,
-        cx: &mut Context<'_>,
-        accepted: &mut AcceptedOffers,
-        mut operation: Operation,
-    ) {
-        let kind = operation.r#type();
-        let (launch, group) = (operation.launch.take(), operation.launch_group.take());
-        match (kind, launch, group) {
-            (Type::Launch, Some(launch), _) => self.launch(cx, accepted, *launch, operation.id.is_some()),
-            (Type::LaunchGroup, _, Some(group)) => self.launch_group(cx, accepted, *group, operation.id.is_some()),
-            (Type::Unknown, ..) => {}
-            _ => self.apply_offer_operation(cx, accepted, operation),
-        }
+fn count_accept(state: &State, call: &Accept) {
+    for launch in call.operations.iter().filter_map(|operation| operation.launch.as_ref()) {
+        let counter = if launch.task_infos.is_empty() {
+            &state.metrics.messages_decline_offers
+        } else {
+            &state.metrics.messages_launch_tasks
+        };
+        counter.increment();
     }
 }
 
-pub(super) fn tasks_of(operation: &Operation) -> Option<&[v1::TaskInfo]> {
+fn check_offers(
+    state: &State,
+    framework: &FrameworkId,
+    ids: &[v1::OfferId],
+) -> Result<(), validation::ValidationError> {
+    if ids.is_empty() {
+        return Err(validation::ValidationError::new("No offers specified"));
+    }
+    let lookup = |id: &str| {
+        let offer = state.offers.get(id)?;
+        Some(OfferSummary {
+            framework: offer.framework.clone(),
+            role: offer.role.clone(),
+            agent: offer.agent_id().clone(),
+        })
+    };
+    validation::offer::validate(ids, lookup, framework)
+}
+
+/// The listed offers that are the framework's own go back; what was to be done is dropped.
+fn accept_invalid_offers(
+    state: &mut State,
+    cx: &mut Context<'_>,
+    framework: &FrameworkId,
+    call: &Accept,
+    reason: &str,
+) {
+    for id in &call.offer_ids {
+        if state.offers.get(&id.value).is_some_and(|offer| offer.framework == *framework) {
+            discard_offer(state, cx, &id.value, None);
+        }
+    }
+    for operation in call.operations.iter().filter(|operation| tasks_of(operation).is_none()) {
+        drop_operation(state, cx, framework, operation, &format!("Operation attempted with invalid offers: {reason}"));
+    }
+    let message = format!("Task launched with invalid offers: {reason}");
+    drop_tasks(state, cx, framework, &call.operations, Reason::InvalidOffers, &message);
+}
+
+fn drop_tasks(
+    state: &State,
+    cx: &mut Context<'_>,
+    framework: &FrameworkId,
+    operations: &[Operation],
+    reason: Reason,
+    message: &str,
+) {
+    let aware = state.frameworks.get(framework.as_str()).is_some_and(|f| f.capabilities.partition_aware);
+    let task_state = if aware { v1::TaskState::TaskDropped } else { v1::TaskState::TaskLost };
+    let reason = MasterGenerated::new(task_state, reason, message);
+    for task in operations.iter().filter_map(tasks_of).flatten() {
+        refuse_task(state, cx, framework, task, &reason);
+    }
+}
+
+fn take_offers(
+    state: &mut State,
+    cx: &mut Context<'_>,
+    framework: &FrameworkId,
+    ids: &[v1::OfferId],
+) -> Option<AcceptedOffers> {
+    let mut accepted: Option<AcceptedOffers> = None;
+    for id in ids {
+        let Some(offer) = take_offer(state, cx, &id.value) else { continue };
+        let all = accepted.get_or_insert_with(|| AcceptedOffers {
+            framework: framework.clone(),
+            agent: offer.agent_id().clone(),
+            role: offer.role.clone(),
+            offered: Resources::new(),
+            remaining: Resources::new(),
+            shared: Resources::new(),
+            launched: Resources::new(),
+            resized: Resources::new(),
+            pending: Resources::new(),
+        });
+        all.offered += &offer.resources;
+    }
+    if let Some(all) = &mut accepted {
+        all.remaining = all.offered.clone();
+        all.shared = all.offered.shared();
+    }
+    accepted
+}
+
+fn apply_accepted_operation(
+    state: &mut State,
+    cx: &mut Context<'_>,
+    accepted: &mut AcceptedOffers,
+    mut operation: Operation,
+) {
+    let has_id = operation.id.is_some();
     match operation.r#type() {
-        Type::Launch => operation.launch.as_ref().map(|launch| launch.task_infos.as_slice()),
-        Type::LaunchGroup => operation.launch_group.as_ref().map(|group| group.task_group.tasks.as_slice()),
-        _ => None,
+        // Without their part they have been dropped before.
+        Type::Launch => {
+            if let Some(tasks) = operation.launch.take() {
+                launch(state, cx, accepted, *tasks, has_id);
+            }
+        }
+        Type::LaunchGroup => {
+            if let Some(group) = operation.launch_group.take() {
+                launch_group(state, cx, accepted, *group, has_id);
+            }
+        }
+        Type::Reserve
+        | Type::Unreserve
+        | Type::Create
+        | Type::Destroy
+        | Type::GrowVolume
+        | Type::ShrinkVolume
+        | Type::CreateDisk
+        | Type::DestroyDisk => apply_offer_operation(state, cx, accepted, operation),
+        Type::Unknown => {}
     }
 }
 

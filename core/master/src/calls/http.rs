@@ -5,59 +5,55 @@ use machine::{CallResponse, Status};
 use messages::v1::scheduler::Call;
 use model::FrameworkId;
 
-use crate::effects::Context;
-use crate::framework::Connection;
-use crate::input::SchedulerCall;
-use crate::master::Master;
+use super::dispatch::dispatch;
+use crate::frameworks::Connection;
+use crate::interface::{Context, SchedulerCall};
+use crate::state::State;
 
-impl Master {
-    pub(crate) fn scheduler_call(&mut self, cx: &mut Context<'_>, request: SchedulerCall) {
-        let reply = request.reply;
-        // A call that tears its framework down ends the stream; the answer goes first.
-        let answer = match self.admit_call(&request) {
-            Ok(framework) => self.dispatch(cx, &framework, *request.call),
-            Err(refusal) => refusal,
-        };
-        cx.reply(reply, answer);
-    }
+pub(crate) fn scheduler_call(state: &mut State, cx: &mut Context<'_>, request: SchedulerCall) {
+    let reply = request.reply;
+    // A call that tears its framework down ends the stream; the answer goes first.
+    let answer = match admit_call(state, &request) {
+        Ok(framework) => dispatch(state, cx, &framework, *request.call),
+        Err(refusal) => refusal,
+    };
+    cx.reply(reply, answer);
+}
 
-    fn admit_call(&self, request: &SchedulerCall) -> Result<FrameworkId, CallResponse> {
-        let framework = named(&request.call)
-            .and_then(|id| self.frameworks.get(id))
-            .ok_or_else(|| CallResponse::bad_request("Framework cannot be found"))?;
-        let own = framework.info().principal.as_deref().unwrap_or_default();
-        if let Some(principal) = &request.caller.principal
-            && principal.as_str() != own
-        {
-            return Err(CallResponse::bad_request(format!(
-                "Authenticated principal '{principal}' does not match principal '{own}' set in `FrameworkInfo`"
-            )));
-        }
-        if !framework.state.connected {
-            return Err(CallResponse::forbidden("Framework is not subscribed"));
-        }
-        let Connection::Http(stream) = &framework.connection else {
-            return Err(CallResponse::forbidden("Framework is not connected via HTTP"));
-        };
-        let Some(named) = &request.stream else {
-            return Err(CallResponse::bad_request(
-                "All non-subscribe calls should include the 'Mesos-Stream-Id' header",
-            ));
-        };
-        let other = match named {
-            Ok(named) if named == stream => return Ok(framework.id().clone()),
-            Ok(other) => other.to_string(),
-            Err(text) => text.clone(),
-        };
-        Err(CallResponse::new(
-            Status::BadRequest,
-            format!(
-                "The stream ID '{other}' included in this request didn't match the stream ID currently associated \
-                 with framework ID {}",
-                framework.id()
-            ),
-        ))
+fn admit_call(state: &State, request: &SchedulerCall) -> Result<FrameworkId, CallResponse> {
+    let framework = named(&request.call)
+        .and_then(|id| state.frameworks.get(id))
+        .ok_or_else(|| CallResponse::bad_request("Framework cannot be found"))?;
+    let own = framework.info().principal.as_deref().unwrap_or_default();
+    if let Some(principal) = &request.caller.principal
+        && principal.as_str() != own
+    {
+        return Err(CallResponse::bad_request(format!(
+            "Authenticated principal '{principal}' does not match principal '{own}' set in `FrameworkInfo`"
+        )));
     }
+    if !framework.state.connected {
+        return Err(CallResponse::forbidden("Framework is not subscribed"));
+    }
+    let Connection::Http(stream) = &framework.connection else {
+        return Err(CallResponse::forbidden("Framework is not connected via HTTP"));
+    };
+    let Some(named) = &request.stream else {
+        return Err(CallResponse::bad_request("All non-subscribe calls should include the 'Mesos-Stream-Id' header"));
+    };
+    let other = match named {
+        Ok(named) if named == stream => return Ok(framework.id().clone()),
+        Ok(other) => other.to_string(),
+        Err(text) => text.clone(),
+    };
+    Err(CallResponse::new(
+        Status::BadRequest,
+        format!(
+            "The stream ID '{other}' included in this request didn't match the stream ID currently associated \
+             with framework ID {}",
+            framework.id()
+        ),
+    ))
 }
 
 pub(crate) fn named(call: &Call) -> Option<&str> {

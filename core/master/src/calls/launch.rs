@@ -4,198 +4,200 @@ use messages::{internal, v1};
 use resources::Resources;
 use v1::offer::operation::{Launch, LaunchGroup, Type as Operation};
 use v1::task_status::Reason;
-use validation::Invalid;
+use validation::ValidationError;
 use validation::task::{LaunchAgent, TaskIdUse};
 
 use super::accept::{AcceptedOffers, complete};
-use crate::agent::Agent;
-use crate::effects::Context;
-use crate::framework::Framework;
-use crate::master::Master;
-use crate::task;
-use crate::updates::MasterGenerated;
+use crate::agents::Agent;
+use crate::frameworks::Framework;
+use crate::interface::Context;
+use crate::state::State;
+use crate::tasks::{MasterGenerated, add_executor, add_task, refuse_task, task};
 
-impl Master {
-    /// Each task is judged by itself: one that is refused does not stop the next.
-    pub(crate) fn launch(&mut self, cx: &mut Context<'_>, accepted: &mut AcceptedOffers, launch: Launch, has_id: bool) {
-        let tasks = launch.task_infos;
-        if let Err(reason) = check_operation(&tasks, None, has_id, "LAUNCH") {
-            return self.refuse_tasks(cx, accepted, &tasks, Reason::TaskInvalid, &reason);
-        }
-        for mut task in tasks {
-            prepare(&mut task, accepted);
-            if let Err(reason) = self.with_context(accepted, |context| validation::task::validate(&task, context)) {
-                self.refuse_tasks(cx, accepted, std::slice::from_ref(&task), Reason::TaskInvalid, &reason);
-                continue;
-            }
-            let launch_executor = match &task.executor {
-                Some(executor) => self.start_executor(cx, accepted, executor),
-                // The agent makes up an executor for a command.
-                None => true,
-            };
-            self.start_task(cx, accepted, &task);
-            self.send_task(cx, accepted, task, launch_executor);
-        }
+/// Each task is validated by itself: one that is refused does not stop the next.
+pub(crate) fn launch(
+    state: &mut State,
+    cx: &mut Context<'_>,
+    accepted: &mut AcceptedOffers,
+    launch: Launch,
+    has_id: bool,
+) {
+    let tasks = launch.task_infos;
+    if let Err(reason) = check_operation(&tasks, None, has_id, "LAUNCH") {
+        return refuse_tasks(state, cx, accepted, &tasks, Reason::TaskInvalid, &reason);
     }
-
-    /// A group is judged as a whole: all of its tasks are launched, or none.
-    pub(crate) fn launch_group(
-        &mut self,
-        cx: &mut Context<'_>,
-        accepted: &mut AcceptedOffers,
-        group: LaunchGroup,
-        has_id: bool,
-    ) {
-        let LaunchGroup { mut executor, task_group: mut group } = group;
-        let checked = check_operation(&group.tasks, Some(&executor), has_id, "LAUNCH_GROUP").and_then(|()| {
-            prepare_group(&mut group, &mut executor, accepted);
-            self.with_context(accepted, |context| validation::task::validate_group(&group, &executor, context))
-        });
-        if let Err(reason) = checked {
-            return self.refuse_tasks(cx, accepted, &group.tasks, Reason::TaskGroupInvalid, &reason);
+    for mut task in tasks {
+        prepare(&mut task, accepted);
+        if let Err(reason) = with_context(state, accepted, |context| validation::task::validate(&task, context)) {
+            refuse_tasks(state, cx, accepted, std::slice::from_ref(&task), Reason::TaskInvalid, &reason);
+            continue;
         }
-        let launch_executor = self.start_executor(cx, accepted, &executor);
-        for task in &group.tasks {
-            self.start_task(cx, accepted, task);
-        }
-        self.send_group(cx, accepted, executor, group, launch_executor);
-    }
-
-    fn refuse_tasks(
-        &self,
-        cx: &mut Context<'_>,
-        accepted: &AcceptedOffers,
-        tasks: &[v1::TaskInfo],
-        kind: Reason,
-        reason: &Invalid,
-    ) {
-        let reason = MasterGenerated::new(v1::TaskState::TaskError, kind, reason.reason());
-        for task in tasks {
-            self.refuse_task(cx, &accepted.framework, task, &reason);
-        }
-    }
-
-    /// What validation has to know of this framework, agent and offer.
-    fn with_context(
-        &self,
-        accepted: &AcceptedOffers,
-        judge: impl FnOnce(&validation::task::Context<'_>) -> Result<(), Invalid>,
-    ) -> Result<(), Invalid> {
-        let (Some(framework), Some(agent)) =
-            (self.frameworks.get(accepted.framework.as_str()), self.agents.get(accepted.agent.as_str()))
-        else {
-            return Err(Invalid::new("The framework or the agent is gone"));
+        let launch_executor = match &task.executor {
+            Some(executor) => start_executor(state, cx, accepted, executor),
+            // The agent runs its own executor for a command.
+            None => true,
         };
-        judge(&validation::task::Context {
-            framework_id: framework.id().as_str(),
-            agent: LaunchAgent {
-                id: agent.id().as_str(),
-                task_resource_limits: agent.capabilities.task_resource_limits,
-            },
-            offered: &accepted.available(),
-            task_id_use: &|task| {
-                if framework.tasks.contains_key(task) {
-                    Some(TaskIdUse::Running)
-                } else {
-                    framework.unreachable.contains(task).then_some(TaskIdUse::Unreachable)
-                }
-            },
-            running_executor: &|executor| {
-                agent.executor(framework.id().as_str(), executor).map(|executor| &*executor.snapshot.info)
-            },
-            share_cgroups_under: &|executor| share_cgroups_under(framework, agent, executor),
-        })
+        start_task(state, cx, accepted, &task);
+        send_task(state, cx, accepted, task, launch_executor);
     }
+}
 
-    /// True if the executor is not running yet; its resources are then used up as well.
-    fn start_executor(
-        &mut self,
-        cx: &mut Context<'_>,
-        accepted: &mut AcceptedOffers,
-        executor: &v1::ExecutorInfo,
-    ) -> bool {
-        let running = self
-            .agents
-            .get(accepted.agent.as_str())
-            .is_some_and(|a| a.executor(accepted.framework.as_str(), &executor.executor_id.value).is_some());
-        if running {
-            return false;
+/// A group is validated as a whole: all of its tasks are launched, or none.
+pub(crate) fn launch_group(
+    state: &mut State,
+    cx: &mut Context<'_>,
+    accepted: &mut AcceptedOffers,
+    group: LaunchGroup,
+    has_id: bool,
+) {
+    let LaunchGroup { mut executor, task_group: mut group } = group;
+    let checked = check_operation(&group.tasks, Some(&executor), has_id, "LAUNCH_GROUP").and_then(|()| {
+        validation::task::validate_executor_copies(&group, &executor)?;
+        prepare_group(&mut group, &mut executor, accepted);
+        with_context(state, accepted, |context| validation::task::validate_group(&group, &executor, context))
+    });
+    if let Err(reason) = checked {
+        return refuse_tasks(state, cx, accepted, &group.tasks, Reason::TaskGroupInvalid, &reason);
+    }
+    let launch_executor = start_executor(state, cx, accepted, &executor);
+    for task in &group.tasks {
+        start_task(state, cx, accepted, task);
+    }
+    send_group(state, cx, accepted, executor, group, launch_executor);
+}
+
+fn refuse_tasks(
+    state: &State,
+    cx: &mut Context<'_>,
+    accepted: &AcceptedOffers,
+    tasks: &[v1::TaskInfo],
+    kind: Reason,
+    reason: &ValidationError,
+) {
+    let reason = MasterGenerated::new(v1::TaskState::TaskError, kind, reason.reason());
+    for task in tasks {
+        refuse_task(state, cx, &accepted.framework, task, &reason);
+    }
+}
+
+/// What validation has to know of this framework, agent and offer.
+fn with_context(
+    state: &State,
+    accepted: &AcceptedOffers,
+    validate: impl FnOnce(&validation::task::Context<'_>) -> Result<(), ValidationError>,
+) -> Result<(), ValidationError> {
+    let (Some(framework), Some(agent)) =
+        (state.frameworks.get(accepted.framework.as_str()), state.agents.get(accepted.agent.as_str()))
+    else {
+        return Err(ValidationError::new("The framework or the agent is gone"));
+    };
+    validate(&validation::task::Context {
+        framework_id: framework.id().as_str(),
+        agent: LaunchAgent { id: agent.id().as_str(), task_resource_limits: agent.capabilities.task_resource_limits },
+        offered: &accepted.available(),
+        task_id_use: &|task| {
+            if state.tasks.get(framework.id().as_str(), task).is_some() {
+                Some(TaskIdUse::Running)
+            } else {
+                state.tasks.is_unreachable(framework.id().as_str(), task).then_some(TaskIdUse::Unreachable)
+            }
+        },
+        running_executor: &|executor| {
+            state
+                .tasks
+                .executor(agent.id().as_str(), framework.id().as_str(), executor)
+                .map(|executor| &*executor.snapshot.info)
+        },
+        share_cgroups_under: &|executor| share_cgroups_under(state, framework, agent, executor),
+    })
+}
+
+/// True if the executor is not running yet; its resources are then used up as well.
+fn start_executor(
+    state: &mut State,
+    cx: &mut Context<'_>,
+    accepted: &mut AcceptedOffers,
+    executor: &v1::ExecutorInfo,
+) -> bool {
+    let (agent, framework) = (accepted.agent.as_str(), accepted.framework.as_str());
+    let running = state.tasks.executor(agent, framework, &executor.executor_id.value).is_some();
+    if running {
+        return false;
+    }
+    let resources = Resources::from_proto(&executor.resources).unwrap_or_default();
+    accepted.launch(&resources);
+    add_executor(state, cx, &accepted.framework, &accepted.agent, executor.clone(), resources);
+    true
+}
+
+fn start_task(state: &mut State, cx: &mut Context<'_>, accepted: &mut AcceptedOffers, info: &v1::TaskInfo) {
+    let resources = Resources::from_proto(&info.resources).unwrap_or_default();
+    accepted.launch(&resources);
+    let task = task::staging(info, &accepted.framework);
+    add_task(state, cx, &accepted.framework, &accepted.agent, task, resources);
+}
+
+fn send_task(
+    state: &State,
+    cx: &mut Context<'_>,
+    accepted: &AcceptedOffers,
+    mut task: v1::TaskInfo,
+    launch_executor: bool,
+) {
+    let Some((framework, agent)) = parties(state, accepted) else { return };
+    framework.state.framework_metrics.increment_operation(Operation::Launch);
+    if !agent.capabilities.reservation_refinement {
+        downgrade(&mut task.resources);
+        if let Some(executor) = &mut task.executor {
+            downgrade(&mut executor.resources);
         }
-        let resources = Resources::from_proto(&executor.resources).unwrap_or_default();
-        accepted.launch(&resources);
-        self.add_executor(cx, &accepted.framework, &accepted.agent, executor.clone(), resources);
-        true
     }
+    cx.send(
+        &agent.state.pid,
+        internal::RunTaskMessage {
+            framework: framework.info().clone(),
+            pid: Some(framework.pid_text()),
+            task,
+            resource_version_uuids: agent.resource_versions(),
+            launch_executor: Some(launch_executor),
+            ..Default::default()
+        },
+    );
+}
 
-    fn start_task(&mut self, cx: &mut Context<'_>, accepted: &mut AcceptedOffers, info: &v1::TaskInfo) {
-        let resources = Resources::from_proto(&info.resources).unwrap_or_default();
-        accepted.launch(&resources);
-        let task = task::staging(info, &accepted.framework);
-        self.add_task(cx, &accepted.framework, &accepted.agent, task, resources);
-    }
-
-    fn send_task(
-        &self,
-        cx: &mut Context<'_>,
-        accepted: &AcceptedOffers,
-        mut task: v1::TaskInfo,
-        launch_executor: bool,
-    ) {
-        let Some((framework, agent)) = self.parties(accepted) else { return };
-        framework.state.framework_metrics.increment_operation(Operation::Launch);
-        if !agent.capabilities.reservation_refinement {
+fn send_group(
+    state: &State,
+    cx: &mut Context<'_>,
+    accepted: &AcceptedOffers,
+    mut executor: v1::ExecutorInfo,
+    mut tasks: v1::TaskGroupInfo,
+    launch_executor: bool,
+) {
+    let Some((framework, agent)) = parties(state, accepted) else { return };
+    framework.state.framework_metrics.increment_operation(Operation::LaunchGroup);
+    if !agent.capabilities.reservation_refinement {
+        downgrade(&mut executor.resources);
+        for task in &mut tasks.tasks {
             downgrade(&mut task.resources);
             if let Some(executor) = &mut task.executor {
                 downgrade(&mut executor.resources);
             }
         }
-        cx.send(
-            &agent.state.pid,
-            internal::RunTaskMessage {
-                framework: framework.info().clone(),
-                pid: Some(framework.pid_text()),
-                task,
-                resource_version_uuids: agent.resource_versions(),
-                launch_executor: Some(launch_executor),
-                ..Default::default()
-            },
-        );
     }
+    cx.send(
+        &agent.state.pid,
+        internal::RunTaskGroupMessage {
+            framework: framework.info().clone(),
+            executor,
+            task_group: tasks,
+            resource_version_uuids: agent.resource_versions(),
+            launch_executor: Some(launch_executor),
+        },
+    );
+}
 
-    fn send_group(
-        &self,
-        cx: &mut Context<'_>,
-        accepted: &AcceptedOffers,
-        mut executor: v1::ExecutorInfo,
-        mut tasks: v1::TaskGroupInfo,
-        launch_executor: bool,
-    ) {
-        let Some((framework, agent)) = self.parties(accepted) else { return };
-        framework.state.framework_metrics.increment_operation(Operation::LaunchGroup);
-        if !agent.capabilities.reservation_refinement {
-            downgrade(&mut executor.resources);
-            for task in &mut tasks.tasks {
-                downgrade(&mut task.resources);
-                if let Some(executor) = &mut task.executor {
-                    downgrade(&mut executor.resources);
-                }
-            }
-        }
-        cx.send(
-            &agent.state.pid,
-            internal::RunTaskGroupMessage {
-                framework: framework.info().clone(),
-                executor,
-                task_group: tasks,
-                resource_version_uuids: agent.resource_versions(),
-                launch_executor: Some(launch_executor),
-            },
-        );
-    }
-
-    fn parties(&self, accepted: &AcceptedOffers) -> Option<(&Framework, &Agent)> {
-        Some((self.frameworks.get(accepted.framework.as_str())?, self.agents.get(accepted.agent.as_str())?))
-    }
+fn parties<'a>(state: &'a State, accepted: &AcceptedOffers) -> Option<(&'a Framework, &'a Agent)> {
+    Some((state.frameworks.get(accepted.framework.as_str())?, state.agents.get(accepted.agent.as_str())?))
 }
 
 /// What is wrong with an operation as a whole, whatever its tasks are: resources that are
@@ -205,7 +207,7 @@ fn check_operation(
     executor: Option<&v1::ExecutorInfo>,
     has_id: bool,
     name: &str,
-) -> Result<(), Invalid> {
+) -> Result<(), ValidationError> {
     for task in tasks {
         validation::resource::validate_each(&task.resources)?;
         if let Some(executor) = &task.executor {
@@ -216,7 +218,7 @@ fn check_operation(
         validation::resource::validate_each(&executor.resources)?;
     }
     if has_id {
-        return Err(Invalid::new(format!("The `id` field cannot be set on {name} operations")));
+        return Err(ValidationError::new(format!("The `id` field cannot be set on {name} operations")));
     }
     Ok(())
 }
@@ -256,11 +258,13 @@ fn prepare(task: &mut v1::TaskInfo, accepted: &AcceptedOffers) {
 }
 
 /// Whether the tasks that an executor runs share its cgroups; they all do, or none does.
-fn share_cgroups_under(framework: &Framework, agent: &Agent, executor: &str) -> Option<bool> {
-    let uses = agent.uses.get(framework.id())?;
+fn share_cgroups_under(state: &State, framework: &Framework, agent: &Agent, executor: &str) -> Option<bool> {
+    let framework = framework.id().as_str();
+    let usage = state.tasks.usage(agent.id().as_str(), framework)?;
     let of_executor =
         |task: &&std::sync::Arc<v1::Task>| task.executor_id.as_ref().is_some_and(|id| id.value == executor);
-    let task = uses.tasks.iter().filter_map(|id| framework.tasks.get(id)).map(|task| &task.proto).find(of_executor)?;
+    let tasks = usage.task_ids().filter_map(|id| state.tasks.get(framework, id.as_str()));
+    let task = tasks.map(|task| &task.proto).find(of_executor)?;
     let linux = task.container.as_ref().and_then(|container| container.linux_info.as_ref());
     Some(linux.and_then(|linux| linux.share_cgroups).unwrap_or(true))
 }

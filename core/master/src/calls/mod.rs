@@ -6,7 +6,15 @@ mod dispatch;
 mod http;
 mod kill;
 mod launch;
+mod operator;
 mod reconcile;
 mod suppress;
 
-pub(crate) use accept::{AcceptedOffers, complete};
+pub(crate) use accept::{AcceptedOffers, accept, complete};
+pub(crate) use decline::decline;
+pub(crate) use dispatch::dispatch;
+pub(crate) use http::scheduler_call;
+pub(crate) use kill::kill;
+pub(crate) use operator::{kill_by_operator, operator_call};
+pub(crate) use reconcile::reconcile;
+pub(crate) use suppress::revive;

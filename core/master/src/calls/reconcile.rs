@@ -6,88 +6,87 @@ use messages::v1;
 use messages::v1::task_status::Reason;
 use model::{FrameworkId, OfferId};
 
-use crate::effects::Context;
-use crate::framework::Framework;
-use crate::master::Master;
-use crate::reregistration::current_status;
-use crate::task::Task;
-use crate::updates::{MasterGenerated, master_generated_update};
+use crate::agents::current_status;
+use crate::frameworks::Framework;
+use crate::interface::Context;
+use crate::offers::rescind_offer;
+use crate::state::State;
+use crate::tasks::{MasterGenerated, Task, master_generated_update};
 
-impl Master {
-    /// Naming no tasks asks for all that are not removed yet.
-    pub(crate) fn reconcile(
-        &mut self,
-        cx: &mut Context<'_>,
-        framework: &FrameworkId,
-        call: v1::scheduler::call::Reconcile,
-    ) {
-        self.metrics.messages_reconcile_tasks.increment();
-        self.rescind_offers_before_reconciliation(cx, framework, &call);
-        let Some(framework) = self.frameworks.get(framework.as_str()) else { return };
-        if call.tasks.is_empty() {
-            for task in framework.tasks.values() {
-                send_status(cx, framework, &known(task, cx));
-            }
-            return;
+/// Naming no tasks asks for all that are not removed yet.
+pub(crate) fn reconcile(
+    state: &mut State,
+    cx: &mut Context<'_>,
+    framework: &FrameworkId,
+    call: v1::scheduler::call::Reconcile,
+) {
+    state.metrics.messages_reconcile_tasks.increment();
+    rescind_offers_before_reconciliation(state, cx, framework, &call);
+    let Some(framework) = state.frameworks.get(framework.as_str()) else { return };
+    if call.tasks.is_empty() {
+        for (_, task) in state.tasks.of_framework(framework.id().as_str()) {
+            send_status(cx, framework, &known(task, cx));
         }
-        for asked in call.tasks {
-            let status = match framework.tasks.get(asked.task_id.value.as_str()) {
-                Some(task) => known(task, cx),
-                // Its agent, or any if none is named, may come back with it: there will be an answer then.
-                None if self.recovery.may_reregister(asked.agent_id.as_ref()) => continue,
-                None => self.unknown(framework, asked, cx),
-            };
-            send_status(cx, framework, &status);
-        }
+        return;
     }
-
-    /// A driver's calls come on connections of their own: a launch may be read after a question about its task that was sent
-    /// later, and the task would start after it was called gone. (In Mesos it does.) So what it may have been launched on is
-    /// taken back first. Over HTTP a broken connection ends the subscription, and all its offers.
-    fn rescind_offers_before_reconciliation(
-        &mut self,
-        cx: &mut Context<'_>,
-        id: &FrameworkId,
-        call: &v1::scheduler::call::Reconcile,
-    ) {
-        let Some(framework) = self.frameworks.get(id.as_str()).filter(|f| f.driver().is_some()) else { return };
-        let lost = call.tasks.iter().filter(|asked| !framework.tasks.contains_key(asked.task_id.value.as_str()));
-        let agents: BTreeSet<&str> = lost.filter_map(|asked| Some(asked.agent_id.as_ref()?.value.as_str())).collect();
-        let on_these =
-            |offer: &OfferId| self.offers.get(offer.as_str()).is_some_and(|o| agents.contains(o.agent.as_str()));
-        let offers: Vec<OfferId> = framework.offers.iter().filter(|offer| on_these(offer)).cloned().collect();
-        for offer in offers {
-            self.rescind_offer(cx, offer.as_str());
-        }
-    }
-
-    /// A task that is not on the books; where its agent is decides what that means.
-    fn unknown(
-        &self,
-        framework: &Framework,
-        asked: v1::scheduler::call::reconcile::Task,
-        cx: &Context<'_>,
-    ) -> v1::TaskStatus {
-        let agent = asked.agent_id.as_ref().map_or("", |id| id.value.as_str());
-        let (state, message, since) = if self.agents.get(agent).is_some() {
-            (v1::TaskState::TaskGone, "Reconciliation: Task is unknown to the agent", None)
-        } else if let Some(unreachable) = self.agents.unreachable(agent) {
-            (v1::TaskState::TaskUnreachable, "Reconciliation: Task is unreachable", Some(unreachable.since))
-        } else if self.registry.state.gone.contains_key(agent) {
-            (v1::TaskState::TaskGoneByOperator, "Reconciliation: Task is gone", None)
-        } else {
-            (v1::TaskState::TaskUnknown, "Reconciliation: Task is unknown", None)
+    for asked in call.tasks {
+        let status = match state.tasks.get(framework.id().as_str(), &asked.task_id.value) {
+            Some(task) => known(task, cx),
+            // Its agent, or any if none is named, may come back with it: there will be an answer then.
+            None if state.recovery.may_reregister(asked.agent_id.as_ref()) => continue,
+            None => unknown(state, framework, asked, cx),
         };
-        // Without PARTITION_AWARE a framework knows only one word for it.
-        let state = if framework.capabilities.partition_aware { state } else { v1::TaskState::TaskLost };
-        let mut status = MasterGenerated::new(state, Reason::Reconciliation, message).status_of(
-            asked.task_id,
-            asked.agent_id,
-            cx.now.wall,
-        );
-        status.unreachable_time = since;
-        status
+        send_status(cx, framework, &status);
     }
+}
+
+/// A driver's calls come on connections of their own: a launch may be read after a question about its task that was sent
+/// later, and the task would start after it was called gone. (In Mesos it does.) So what it may have been launched on is
+/// taken back first. Over HTTP a broken connection ends the subscription, and all its offers.
+fn rescind_offers_before_reconciliation(
+    state: &mut State,
+    cx: &mut Context<'_>,
+    id: &FrameworkId,
+    call: &v1::scheduler::call::Reconcile,
+) {
+    if state.frameworks.get(id.as_str()).is_none_or(|f| f.driver().is_none()) {
+        return;
+    }
+    let lost = call.tasks.iter().filter(|asked| state.tasks.get(id.as_str(), &asked.task_id.value).is_none());
+    let agents: BTreeSet<&str> = lost.filter_map(|asked| Some(asked.agent_id.as_ref()?.value.as_str())).collect();
+    let on_these =
+        |offer: &OfferId| state.offers.get(offer.as_str()).is_some_and(|o| agents.contains(o.agent.id.as_str()));
+    for offer in state.offers.of_framework(id.as_str()).into_iter().filter(on_these).collect::<Vec<_>>() {
+        rescind_offer(state, cx, offer.as_str());
+    }
+}
+
+/// The status of a task that the master does not know, which depends on where its agent is.
+fn unknown(
+    state: &State,
+    framework: &Framework,
+    asked: v1::scheduler::call::reconcile::Task,
+    cx: &Context<'_>,
+) -> v1::TaskStatus {
+    let agent = asked.agent_id.as_ref().map_or("", |id| id.value.as_str());
+    let (task_state, message, since) = if state.agents.get(agent).is_some() {
+        (v1::TaskState::TaskGone, "Reconciliation: Task is unknown to the agent", None)
+    } else if let Some(unreachable) = state.agents.unreachable(agent) {
+        (v1::TaskState::TaskUnreachable, "Reconciliation: Task is unreachable", Some(unreachable.since))
+    } else if state.registry.durable().gone.contains_key(agent) {
+        (v1::TaskState::TaskGoneByOperator, "Reconciliation: Task is gone", None)
+    } else {
+        (v1::TaskState::TaskUnknown, "Reconciliation: Task is unknown", None)
+    };
+    // Without PARTITION_AWARE a framework knows only one state for it.
+    let task_state = if framework.capabilities.partition_aware { task_state } else { v1::TaskState::TaskLost };
+    let mut status = MasterGenerated::new(task_state, Reason::Reconciliation, message).status_of(
+        asked.task_id,
+        asked.agent_id,
+        cx.now.wall,
+    );
+    status.unreachable_time = since;
+    status
 }
 
 fn known(task: &Task, cx: &Context<'_>) -> v1::TaskStatus {

@@ -1,129 +1,139 @@
-//! MARK_AGENT_GONE, DRAIN_AGENT, DEACTIVATE_AGENT and REACTIVATE_AGENT: what each is refused for, in Mesos' words.
+//! MARK_AGENT_GONE, DRAIN_AGENT, DEACTIVATE_AGENT and REACTIVATE_AGENT: what each is refused for, with Mesos' texts.
 
 use machine::{CallResponse, Status};
 use messages::v1;
 use messages::v1::master::call;
+use model::master::AgentRemoval;
 use model::{AgentId, ReplyId};
 
 use super::AgentStateChange;
-use crate::effects::Context;
-use crate::master::Master;
-use crate::registry::{Continuation, MachineKey, PendingAgentRemoval, RegistryOperation};
+use super::agent_state::drain_state_of;
+use super::gone::mark_gone;
+use crate::failures::reactivate_held;
+use crate::interface::Context;
+use crate::registry::{Continuation, MachineKey, RegistryOperation, store};
+use crate::state::State;
 
-impl Master {
-    /// True if it is one of these calls: it is answered, or will be once its record is durable.
-    pub(crate) fn agent_state_call(&mut self, cx: &mut Context<'_>, reply: ReplyId, call: &v1::master::Call) -> bool {
-        if let (call::Type::MarkAgentGone, Some(call)) = (call.r#type(), &call.mark_agent_gone) {
-            self.mark_agent_gone(cx, reply, call);
-        } else if let (call::Type::DrainAgent, Some(call)) = (call.r#type(), &call.drain_agent) {
-            self.drain_agent(cx, reply, call);
-        } else if let (call::Type::DeactivateAgent, Some(call)) = (call.r#type(), &call.deactivate_agent) {
-            self.deactivate_agent(cx, reply, call);
-        } else if let (call::Type::ReactivateAgent, Some(call)) = (call.r#type(), &call.reactivate_agent) {
-            self.reactivate_agent(cx, reply, call);
-        } else {
-            return false;
-        }
-        true
+/// True if it is one of these calls: it is answered, or will be once its record is durable.
+pub(crate) fn agent_state_call(
+    state: &mut State,
+    cx: &mut Context<'_>,
+    reply: ReplyId,
+    call: &v1::master::Call,
+) -> bool {
+    if let (call::Type::MarkAgentGone, Some(call)) = (call.r#type(), &call.mark_agent_gone) {
+        mark_agent_gone(state, cx, reply, call);
+    } else if let (call::Type::DrainAgent, Some(call)) = (call.r#type(), &call.drain_agent) {
+        drain_agent(state, cx, reply, call);
+    } else if let (call::Type::DeactivateAgent, Some(call)) = (call.r#type(), &call.deactivate_agent) {
+        deactivate_agent(state, cx, reply, call);
+    } else if let (call::Type::ReactivateAgent, Some(call)) = (call.r#type(), &call.reactivate_agent) {
+        reactivate_agent(state, cx, reply, call);
+    } else {
+        return false;
     }
+    true
+}
 
-    fn mark_agent_gone(&mut self, cx: &mut Context<'_>, reply: ReplyId, call: &call::MarkAgentGone) {
-        let id = AgentId::from(&call.agent_id);
-        if self.registry.state.gone.contains_key(&id) {
-            return cx.reply(reply, CallResponse::ok());
-        }
-        if let Some(pending) = self.registry.pending_removals.get(&id) {
-            let how = match pending {
-                PendingAgentRemoval::Gone => "already being transitioned to gone",
-                PendingAgentRemoval::Removed => "being transitioned to removed",
-                PendingAgentRemoval::Unreachable => "being transitioned to unreachable",
-            };
-            return cx.reply(reply, CallResponse::new(Status::ServiceUnavailable, format!("Agent '{id}' is {how}")));
-        }
-        if !self.is_known(&id) {
-            return cx.reply(reply, CallResponse::new(Status::NotFound, format!("Agent '{id}' not found")));
-        }
-        self.mark_gone(cx, id, Some(reply));
+fn mark_agent_gone(state: &mut State, cx: &mut Context<'_>, reply: ReplyId, call: &call::MarkAgentGone) {
+    let id = AgentId::from(&call.agent_id);
+    if state.registry.durable().gone.contains_key(&id) {
+        return cx.reply(reply, CallResponse::ok());
     }
+    if let Some(pending) = state.registry.pending_removal(&id) {
+        let how = match pending {
+            AgentRemoval::Gone => "already being transitioned to gone",
+            AgentRemoval::Removed(_) => "being transitioned to removed",
+            AgentRemoval::Unreachable(_) => "being transitioned to unreachable",
+        };
+        return cx.reply(reply, CallResponse::new(Status::ServiceUnavailable, format!("Agent '{id}' is {how}")));
+    }
+    if !is_known(state, &id) {
+        return cx.reply(reply, CallResponse::new(Status::NotFound, format!("Agent '{id}' not found")));
+    }
+    mark_gone(state, cx, id, Some(reply));
+}
 
-    fn drain_agent(&mut self, cx: &mut Context<'_>, reply: ReplyId, call: &call::DrainAgent) {
-        let id = AgentId::from(&call.agent_id);
-        if let Some(refusal) = self.cannot_drain(&id) {
-            return cx.reply(reply, refusal);
-        }
-        let max_grace_period = call.max_grace_period.as_ref().map(|period| {
-            let seconds = period.seconds.saturating_mul(1_000_000_000);
-            v1::DurationInfo { nanoseconds: seconds.saturating_add(i64::from(period.nanos)) }
-        });
-        let config = v1::DrainConfig { max_grace_period, mark_gone: Some(call.mark_gone()) };
-        let operation = RegistryOperation::DrainAgent { agent: id.clone(), config };
-        self.store(
-            cx,
-            operation,
-            Continuation::AgentStateChange { agent: id, reply, change: AgentStateChange::Draining },
-        );
+fn drain_agent(state: &mut State, cx: &mut Context<'_>, reply: ReplyId, call: &call::DrainAgent) {
+    let id = AgentId::from(&call.agent_id);
+    if let Some(refusal) = cannot_drain(state, &id) {
+        return cx.reply(reply, refusal);
     }
+    let max_grace_period = call.max_grace_period.as_ref().map(|period| {
+        let seconds = period.seconds.saturating_mul(1_000_000_000);
+        v1::DurationInfo { nanoseconds: seconds.saturating_add(i64::from(period.nanos)) }
+    });
+    let config = v1::DrainConfig { max_grace_period, mark_gone: Some(call.mark_gone()) };
+    let operation = RegistryOperation::DrainAgent { agent: id.clone(), config };
+    store(
+        state,
+        cx,
+        operation,
+        Continuation::AgentStateChange { agent: id, reply, change: AgentStateChange::Draining },
+    );
+}
 
-    pub(crate) fn cannot_drain(&self, id: &AgentId) -> Option<CallResponse> {
-        if let Some(agent) = self.agents.get(id.as_str()) {
-            let machine = MachineKey {
-                hostname: agent.state.info.hostname.to_lowercase(),
-                ip: agent.state.pid.address.ip().to_string(),
-            };
-            let scheduled = self.registry.state.schedule.windows.iter().flat_map(|window| &window.machine_ids);
-            if let Some(machine) = scheduled.into_iter().find(|id| MachineKey::from(*id) == machine) {
-                let (hostname, ip) = (machine.hostname(), machine.ip());
-                return Some(CallResponse::bad_request(format!(
-                    "Agent {id} is part of a maintenance schedule under Machine {hostname} ({ip})"
-                )));
-            }
-            if !agent.capabilities.draining {
-                return Some(CallResponse::bad_request(format!("Agent {id} is not capable of draining")));
-            }
+pub(crate) fn cannot_drain(state: &State, id: &AgentId) -> Option<CallResponse> {
+    if let Some(agent) = state.agents.get(id.as_str()) {
+        let machine = MachineKey {
+            hostname: agent.state.info.hostname.to_lowercase(),
+            ip: agent.state.pid.address.ip().to_string(),
+        };
+        let scheduled = state.registry.durable().schedule.windows.iter().flat_map(|window| &window.machine_ids);
+        if let Some(machine) = scheduled.into_iter().find(|id| MachineKey::from(*id) == machine) {
+            let (hostname, ip) = (machine.hostname(), machine.ip());
+            return Some(CallResponse::bad_request(format!(
+                "Agent {id} is part of a maintenance schedule under Machine {hostname} ({ip})"
+            )));
         }
-        if !self.is_known(id) {
-            return Some(CallResponse::bad_request("Unknown agent"));
+        if !agent.capabilities.draining {
+            return Some(CallResponse::bad_request(format!("Agent {id} is not capable of draining")));
         }
-        (self.registry.pending_removals.get(id) == Some(&PendingAgentRemoval::Gone))
-            .then(|| CallResponse::new(Status::Conflict, "Agent is currently being marked gone"))
     }
+    if !is_known(state, id) {
+        return Some(CallResponse::bad_request("Unknown agent"));
+    }
+    (state.registry.pending_removal(id) == Some(AgentRemoval::Gone))
+        .then(|| CallResponse::new(Status::Conflict, "Agent is currently being marked gone"))
+}
 
-    fn deactivate_agent(&mut self, cx: &mut Context<'_>, reply: ReplyId, call: &call::DeactivateAgent) {
-        let id = AgentId::from(&call.agent_id);
-        if !self.is_known(&id) {
-            return cx.reply(reply, CallResponse::bad_request("Unknown agent"));
-        }
-        let operation = RegistryOperation::DeactivateAgent(id.clone());
-        self.store(
-            cx,
-            operation,
-            Continuation::AgentStateChange { agent: id, reply, change: AgentStateChange::Deactivated },
-        );
+fn deactivate_agent(state: &mut State, cx: &mut Context<'_>, reply: ReplyId, call: &call::DeactivateAgent) {
+    let id = AgentId::from(&call.agent_id);
+    if !is_known(state, &id) {
+        return cx.reply(reply, CallResponse::bad_request("Unknown agent"));
     }
+    let operation = RegistryOperation::DeactivateAgent(id.clone());
+    store(
+        state,
+        cx,
+        operation,
+        Continuation::AgentStateChange { agent: id, reply, change: AgentStateChange::Deactivated },
+    );
+}
 
-    fn reactivate_agent(&mut self, cx: &mut Context<'_>, reply: ReplyId, call: &call::ReactivateAgent) {
-        let id = AgentId::from(&call.agent_id);
-        let (drain, deactivated) = self.drain_state_of(&id);
-        if !deactivated && self.monitor.holds(&id) {
-            return self.reactivate_held(cx, id, reply);
-        }
-        if !deactivated {
-            return cx.reply(reply, CallResponse::bad_request("Agent is not deactivated"));
-        }
-        if drain.is_some_and(|drain| drain.state() == v1::DrainState::Draining) {
-            return cx.reply(reply, CallResponse::bad_request("Agent is still in the DRAINING state"));
-        }
-        let operation = RegistryOperation::ReactivateAgent(id.clone());
-        self.store(
-            cx,
-            operation,
-            Continuation::AgentStateChange { agent: id, reply, change: AgentStateChange::Reactivated },
-        );
+fn reactivate_agent(state: &mut State, cx: &mut Context<'_>, reply: ReplyId, call: &call::ReactivateAgent) {
+    let id = AgentId::from(&call.agent_id);
+    let (drain, deactivated) = drain_state_of(state, &id);
+    if !deactivated && state.monitor.holds(&id) {
+        return reactivate_held(state, cx, id, reply);
     }
+    if !deactivated {
+        return cx.reply(reply, CallResponse::bad_request("Agent is not deactivated"));
+    }
+    if drain.is_some_and(|drain| drain.state() == v1::DrainState::Draining) {
+        return cx.reply(reply, CallResponse::bad_request("Agent is still in the DRAINING state"));
+    }
+    let operation = RegistryOperation::ReactivateAgent(id.clone());
+    store(
+        state,
+        cx,
+        operation,
+        Continuation::AgentStateChange { agent: id, reply, change: AgentStateChange::Reactivated },
+    );
+}
 
-    /// Registered, awaited after a failover, or unreachable.
-    pub(crate) fn is_known(&self, id: &AgentId) -> bool {
-        let id = id.as_str();
-        self.agents.get(id).is_some() || self.recovery.contains(id) || self.agents.unreachable(id).is_some()
-    }
+/// Whether an agent is registered, recovered or unreachable.
+pub(crate) fn is_known(state: &State, id: &AgentId) -> bool {
+    let id = id.as_str();
+    state.agents.get(id).is_some() || state.recovery.contains(id) || state.agents.unreachable(id).is_some()
 }

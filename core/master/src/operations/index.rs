@@ -7,7 +7,8 @@ use messages::v1;
 use model::master::OperationUuid;
 use model::{AgentId, FrameworkId, Random};
 use resources::Resources;
-use v1::offer::operation::Type;
+
+use super::spec::{consumed, is_speculative, is_terminal, provider_of};
 
 /// Repeated updates of an operation do not fill the master's memory.
 const MAX_STATUSES: usize = 64;
@@ -56,7 +57,7 @@ impl Operation {
         self.proto.latest_status.state()
     }
 
-    /// The status that its framework was told last; the latest while it was told none.
+    /// The status that was last forwarded to its framework; the latest while none was.
     pub fn forwarded_status(&self) -> &v1::OperationStatus {
         self.proto.statuses.last().unwrap_or(&self.proto.latest_status)
     }
@@ -175,87 +176,5 @@ fn forget<K: Ord>(index: &mut BTreeMap<K, BTreeSet<OperationUuid>>, key: &K, uui
         if uuids.is_empty() {
             index.remove(key);
         }
-    }
-}
-
-/// The result is entered at once, since the agent itself can hardly refuse it.
-pub(crate) fn is_speculative(operation: &v1::offer::Operation) -> bool {
-    !matches!(operation.r#type(), Type::CreateDisk | Type::DestroyDisk)
-}
-
-pub(crate) fn is_terminal(state: v1::OperationState) -> bool {
-    use v1::OperationState::{
-        OperationDropped, OperationError, OperationFailed, OperationFinished, OperationGoneByOperator,
-    };
-    matches!(state, OperationFinished | OperationFailed | OperationError | OperationDropped | OperationGoneByOperator)
-}
-
-/// All that an operation takes; nothing if that cannot be said.
-pub(crate) fn consumed(operation: &v1::offer::Operation) -> Resources {
-    let source = match operation.r#type() {
-        Type::CreateDisk => operation.create_disk.as_ref().map(|create| &create.source),
-        Type::DestroyDisk => operation.destroy_disk.as_ref().map(|destroy| &destroy.source),
-        _ => None,
-    };
-    if let Some(source) = source {
-        return Resources::from_proto(std::slice::from_ref(source)).unwrap_or_default();
-    }
-    let steps = resources::conversions(operation).unwrap_or_default();
-    steps.iter().fold(Resources::new(), |sum, step| sum + step.consumed.clone())
-}
-
-/// Validation has seen to it that all resources are of one provider.
-pub(crate) fn provider_of(operation: &v1::offer::Operation) -> Option<v1::ResourceProviderId> {
-    resources_of(operation).first().and_then(|resource| resource.provider_id.clone())
-}
-
-fn resources_of(operation: &v1::offer::Operation) -> &[v1::Resource] {
-    let one = std::slice::from_ref;
-    match operation.r#type() {
-        Type::Reserve => operation.reserve.as_ref().map(|reserve| reserve.resources.as_slice()),
-        Type::Unreserve => operation.unreserve.as_ref().map(|unreserve| unreserve.resources.as_slice()),
-        Type::Create => operation.create.as_ref().map(|create| create.volumes.as_slice()),
-        Type::Destroy => operation.destroy.as_ref().map(|destroy| destroy.volumes.as_slice()),
-        Type::GrowVolume => operation.grow_volume.as_ref().map(|grow| one(&grow.volume)),
-        Type::ShrinkVolume => operation.shrink_volume.as_ref().map(|shrink| one(&shrink.volume)),
-        Type::CreateDisk => operation.create_disk.as_ref().map(|create| one(&create.source)),
-        Type::DestroyDisk => operation.destroy_disk.as_ref().map(|destroy| one(&destroy.source)),
-        Type::Launch | Type::LaunchGroup | Type::Unknown => None,
-    }
-    .unwrap_or_default()
-}
-
-/// Changes every list of resources in an operation.
-pub(crate) fn for_each_resource_list(operation: &mut v1::offer::Operation, change: impl Fn(&mut Vec<v1::Resource>)) {
-    let one = |resource: &mut v1::Resource| {
-        let mut list = vec![std::mem::take(resource)];
-        change(&mut list);
-        *resource = list.pop().unwrap_or_default();
-    };
-    if let Some(reserve) = &mut operation.reserve {
-        change(&mut reserve.source);
-        change(&mut reserve.resources);
-    }
-    if let Some(unreserve) = &mut operation.unreserve {
-        change(&mut unreserve.resources);
-    }
-    if let Some(create) = &mut operation.create {
-        change(&mut create.volumes);
-    }
-    if let Some(destroy) = &mut operation.destroy {
-        change(&mut destroy.volumes);
-    }
-    if let Some(grow) = &mut operation.grow_volume {
-        one(&mut grow.volume);
-        one(&mut grow.addition);
-    }
-    if let Some(shrink) = &mut operation.shrink_volume {
-        one(&mut shrink.volume);
-    }
-    if let Some(create) = &mut operation.create_disk {
-        one(&mut create.source);
-    }
-    if let Some(destroy) = &mut operation.destroy_disk {
-        one(&mut destroy.source);
     }
 }

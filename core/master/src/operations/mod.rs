@@ -7,9 +7,17 @@ mod index;
 mod operator;
 mod reconcile;
 mod removal;
+mod spec;
 mod status;
 mod total_in_doubt;
 mod update_slave;
 mod validate;
 
+pub(crate) use accept::{apply_offer_operation, drop_operation, validate_form_and_feedback};
 pub(crate) use index::{Operations, Provider};
+pub(crate) use operator::apply_operator_operation;
+pub(crate) use reconcile::reconcile_operations;
+pub(crate) use removal::{adopt_operations_of, orphan_operations_of, remove_operations_on_agent};
+pub(crate) use status::{acknowledge_operation_status, operation_status_update};
+pub(crate) use total_in_doubt::has_pending_operations;
+pub(crate) use update_slave::reconcile_operations_with;

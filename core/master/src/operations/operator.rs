@@ -10,93 +10,110 @@ use v1::master::call::Type as CallType;
 use v1::offer::Operation;
 use v1::offer::operation::{self, Type};
 
-use super::index::for_each_resource_list;
-use crate::effects::Context;
-use crate::input::Caller;
-use crate::master::Master;
-use crate::registration::upgrade;
+use super::accept::rescind_offers_of_volumes;
+use super::apply::{apply_operation, total_after};
+use super::spec::for_each_resource_list;
+use super::validate::{agent_text, validate_operation};
+use crate::agents::upgrade;
+use crate::interface::Context;
+use crate::offers::rescind_offer_for;
+use crate::state::State;
+use model::Caller;
 
 /// The frameworks whose offers are rescinded do not get the same again at once, so that the operation comes first.
 const REFUSAL: Duration = Duration::from_secs(5);
 
-impl Master {
-    pub(crate) fn apply_operator_operation(
-        &mut self,
-        cx: &mut Context<'_>,
-        caller: &Caller,
-        call: v1::master::Call,
-    ) -> CallResponse {
-        let Some((agent, mut operation)) = operation_of(call) else {
-            return CallResponse::bad_request("Expecting the call's own field to be present");
-        };
-        let Some(agent) = self.agents.get(agent.as_str()).map(|agent| agent.id().clone()) else {
-            return CallResponse::bad_request("No agent found with specified ID");
-        };
-        if let Err(reason) = validation::operation::validate_syntax(&operation) {
-            return CallResponse::bad_request(reason.reason().to_owned());
-        }
-        for_each_resource_list(&mut operation, upgrade);
-        if let Err(message) = self.check_operators_operation(caller, &agent, &operation) {
-            return CallResponse::bad_request(message);
-        }
-        match self.rescind_offers_and_convert(cx, &agent, &operation) {
-            Ok(total) => {
-                self.apply_operation(cx, &agent, None, operation, Some(total));
-                CallResponse::accepted()
-            }
-            Err(error) => CallResponse::new(Status::Conflict, error.to_string()),
-        }
+pub(crate) fn apply_operator_operation(
+    state: &mut State,
+    cx: &mut Context<'_>,
+    caller: &Caller,
+    call: v1::master::Call,
+) -> CallResponse {
+    let Some((agent, mut operation)) = operation_of(call) else {
+        return CallResponse::bad_request("Expecting the call's own field to be present");
+    };
+    let Some(agent) = state.agents.get(agent.as_str()).map(|agent| agent.id().clone()) else {
+        return CallResponse::bad_request("No agent found with specified ID");
+    };
+    if let Err(reason) = validation::operation::validate_syntax(&operation) {
+        return CallResponse::bad_request(reason.reason().to_owned());
     }
+    for_each_resource_list(&mut operation, upgrade);
+    if let Err(message) = check_operators_operation(state, caller, &agent, &operation) {
+        return CallResponse::bad_request(message);
+    }
+    match rescind_offers_and_convert(state, cx, &agent, &operation) {
+        Ok(total) => {
+            apply_operation(state, cx, &agent, None, operation, Some(total));
+            CallResponse::accepted()
+        }
+        Err(error) => CallResponse::new(Status::Conflict, error.to_string()),
+    }
+}
 
-    fn check_operators_operation(&self, caller: &Caller, id: &AgentId, operation: &Operation) -> Result<(), String> {
-        let Some(agent) = self.agents.get(id.as_str()) else {
-            return Err("No agent found with specified ID".to_owned());
-        };
-        let principal = caller.principal.as_ref().map(|principal| principal.as_str());
-        self.validate_operation(agent, None, principal, operation).map_err(|reason| {
-            let name = operation.r#type().as_str_name();
-            // Mesos leaves the agent out of these two.
-            match operation.r#type() {
-                Type::Unreserve | Type::Destroy => format!("Invalid {name} operation: {reason}"),
-                _ => format!("Invalid {name} operation on agent {}: {reason}", self.agent_text(id)),
+fn check_operators_operation(
+    state: &State,
+    caller: &Caller,
+    id: &AgentId,
+    operation: &Operation,
+) -> Result<(), String> {
+    let Some(agent) = state.agents.get(id.as_str()) else {
+        return Err("No agent found with specified ID".to_owned());
+    };
+    let principal = caller.principal.as_ref().map(|principal| principal.as_str());
+    validate_operation(state, agent, None, principal, operation).map_err(|reason| {
+        let name = operation.r#type().as_str_name();
+        // Mesos leaves the agent out of these two.
+        match operation.r#type() {
+            Type::Unreserve | Type::Destroy => format!("Invalid {name} operation: {reason}"),
+            Type::Reserve
+            | Type::Create
+            | Type::GrowVolume
+            | Type::ShrinkVolume
+            | Type::CreateDisk
+            | Type::DestroyDisk
+            | Type::Launch
+            | Type::LaunchGroup
+            | Type::Unknown => {
+                format!("Invalid {name} operation on agent {}: {reason}", agent_text(state, id))
             }
-        })
-    }
+        }
+    })
+}
 
-    /// Rescinds offers, one at a time and only those that help, until what they held covers the operation, even
-    /// where enough is free: as Mesos does. Then converts what is free; returns the new total.
-    fn rescind_offers_and_convert(
-        &mut self,
-        cx: &mut Context<'_>,
-        id: &AgentId,
-        operation: &Operation,
-    ) -> Result<Resources, resources::Error> {
-        let steps: Vec<Conversion> = conversions(operation)?.iter().map(Conversion::unallocated).collect();
-        let mut required = steps.iter().fold(Resources::new(), |sum, step| sum + step.consumed.clone());
-        let offers = self.agents.get(id.as_str()).map(|agent| agent.offers.clone()).unwrap_or_default();
-        let mut recovered = Resources::new();
-        for offer in offers {
-            let Some(offered) = self.offers.get(offer.as_str()).map(|offer| offer.resources.unallocated()) else {
-                continue;
-            };
-            let rest = &required - &offered;
-            if rest == required {
-                continue;
-            }
-            required = rest;
-            recovered += offered;
-            self.rescind_offer_for(cx, offer.as_str(), REFUSAL);
-            if recovered.apply_all(&steps).is_ok() {
-                break;
-            }
+/// Rescinds offers, one at a time and only those that help, until what they held covers the operation, even
+/// where enough is free: as Mesos does. Then converts what is free; returns the new total.
+fn rescind_offers_and_convert(
+    state: &mut State,
+    cx: &mut Context<'_>,
+    id: &AgentId,
+    operation: &Operation,
+) -> Result<Resources, resources::Error> {
+    let steps: Vec<Conversion> = conversions(operation)?.iter().map(Conversion::unallocated).collect();
+    let mut required = steps.iter().fold(Resources::new(), |sum, step| sum + step.consumed.clone());
+    let offers = state.offers.of_agent(id.as_str());
+    let mut recovered = Resources::new();
+    for offer in offers {
+        let Some(offered) = state.offers.get(offer.as_str()).map(|offer| offer.resources.unallocated()) else {
+            continue;
+        };
+        let rest = &required - &offered;
+        if rest == required {
+            continue;
         }
-        if operation.r#type() == Type::Destroy {
-            self.rescind_offers_of_volumes(cx, id, operation);
+        required = rest;
+        recovered += offered;
+        rescind_offer_for(state, cx, offer.as_str(), REFUSAL);
+        if recovered.apply_all(&steps).is_ok() {
+            break;
         }
-        let total = self.total_after(id, operation)?.unwrap_or_default();
-        self.allocator.update_available(id, &steps)?;
-        Ok(total)
     }
+    if operation.r#type() == Type::Destroy {
+        rescind_offers_of_volumes(state, cx, id, operation);
+    }
+    let total = total_after(state, id, operation)?.unwrap_or_default();
+    state.allocator.update_available(id, &steps)?;
+    Ok(total)
 }
 
 fn operation_of(call: v1::master::Call) -> Option<(AgentId, Operation)> {

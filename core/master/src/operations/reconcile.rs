@@ -7,88 +7,86 @@ use model::FrameworkId;
 use v1::OperationState;
 use v1::scheduler::call::{ReconcileOperations, reconcile_operations};
 
-use crate::effects::Context;
-use crate::master::Master;
+use crate::interface::Context;
+use crate::state::State;
 
-impl Master {
-    /// All of them when none is named.
-    pub(crate) fn reconcile_operations(
-        &mut self,
-        cx: &mut Context<'_>,
-        framework: &FrameworkId,
-        call: ReconcileOperations,
-    ) {
-        self.metrics.messages_reconcile_operations.increment();
-        let Some(listener) = self.frameworks.get(framework.as_str()).map(|framework| framework.listener()) else {
-            return;
-        };
-        if call.operations.is_empty() {
-            for operation in self.operations.of_framework(framework.as_str()) {
-                let Some(operation) = self.operations.get(operation).filter(|operation| !operation.orphan) else {
-                    continue;
-                };
-                listener.operation_status(cx, unacknowledged(operation.forwarded_status()));
-            }
-        }
-        let mut forwarded: BTreeMap<String, internal::ReconcileOperationsMessage> = BTreeMap::new();
-        for asked in call.operations {
-            match self.answer_of(framework, &asked) {
-                Some(status) => listener.operation_status(cx, status),
-                None => forward(&mut forwarded, framework, asked),
-            }
-        }
-        for (agent, message) in forwarded {
-            if let Some(agent) = self.agents.get(&agent) {
-                cx.send(&agent.state.pid, message);
-            }
-        }
-    }
-
-    /// Nothing when only the agent can answer.
-    fn answer_of(
-        &self,
-        framework: &FrameworkId,
-        asked: &reconcile_operations::Operation,
-    ) -> Option<v1::OperationStatus> {
-        let known = self.operations.by_name(framework.as_str(), &asked.operation_id.value);
-        if let Some(operation) = known.filter(|operation| !operation.orphan) {
-            return Some(unacknowledged(operation.forwarded_status()));
-        }
-        let (state, message) = self.unknown_operation(asked)?;
-        Some(v1::OperationStatus {
-            operation_id: Some(asked.operation_id.clone()),
-            state: state as i32,
-            message: Some(format!("Reconciliation: {message}")),
-            agent_id: asked.agent_id.clone(),
-            resource_provider_id: asked.resource_provider_id.clone(),
-            ..Default::default()
-        })
-    }
-
-    fn unknown_operation(&self, asked: &reconcile_operations::Operation) -> Option<(OperationState, &'static str)> {
-        let Some(id) = asked.agent_id.as_ref().map(|id| id.value.as_str()) else {
-            return Some((OperationState::OperationUnknown, "Operation is unknown and no 'agent_id' was provided"));
-        };
-        if self.recovery.contains(id) {
-            let message = "Agent is recovered but has not re-registered";
-            return Some((OperationState::OperationRecovering, message));
-        }
-        if let Some(agent) = self.agents.get(id) {
-            // A provider that is not there now may still be known to its agent.
-            let absent = asked.resource_provider_id.as_ref().filter(|id| !agent.providers.contains_key(&id.value));
-            return match absent {
-                Some(_) if agent.capabilities.operation_feedback => None,
-                _ => Some((OperationState::OperationUnknown, "Operation is unknown")),
+/// All of them when none is named.
+pub(crate) fn reconcile_operations(
+    state: &mut State,
+    cx: &mut Context<'_>,
+    framework: &FrameworkId,
+    call: ReconcileOperations,
+) {
+    state.metrics.messages_reconcile_operations.increment();
+    let Some(listener) = state.frameworks.get(framework.as_str()).map(|framework| framework.listener()) else {
+        return;
+    };
+    if call.operations.is_empty() {
+        for operation in state.operations.of_framework(framework.as_str()) {
+            let Some(operation) = state.operations.get(operation).filter(|operation| !operation.orphan) else {
+                continue;
             };
+            listener.operation_status(cx, unacknowledged(operation.forwarded_status()));
         }
-        if self.agents.unreachable(id).is_some() {
-            return Some((OperationState::OperationUnreachable, "Agent is unreachable"));
-        }
-        if self.registry.state.gone.contains_key(id) {
-            return Some((OperationState::OperationGoneByOperator, "Agent marked gone by operator"));
-        }
-        Some((OperationState::OperationUnknown, "Both operation and agent are unknown"))
     }
+    let mut forwarded: BTreeMap<String, internal::ReconcileOperationsMessage> = BTreeMap::new();
+    for asked in call.operations {
+        match answer_of(state, framework, &asked) {
+            Some(status) => listener.operation_status(cx, status),
+            None => forward(&mut forwarded, framework, asked),
+        }
+    }
+    for (agent, message) in forwarded {
+        if let Some(agent) = state.agents.get(&agent) {
+            cx.send(&agent.state.pid, message);
+        }
+    }
+}
+
+/// Nothing when only the agent can answer.
+fn answer_of(
+    state: &State,
+    framework: &FrameworkId,
+    asked: &reconcile_operations::Operation,
+) -> Option<v1::OperationStatus> {
+    let known = state.operations.by_name(framework.as_str(), &asked.operation_id.value);
+    if let Some(operation) = known.filter(|operation| !operation.orphan) {
+        return Some(unacknowledged(operation.forwarded_status()));
+    }
+    let (operation_state, message) = unknown_operation(state, asked)?;
+    Some(v1::OperationStatus {
+        operation_id: Some(asked.operation_id.clone()),
+        state: operation_state as i32,
+        message: Some(format!("Reconciliation: {message}")),
+        agent_id: asked.agent_id.clone(),
+        resource_provider_id: asked.resource_provider_id.clone(),
+        ..Default::default()
+    })
+}
+
+fn unknown_operation(state: &State, asked: &reconcile_operations::Operation) -> Option<(OperationState, &'static str)> {
+    let Some(id) = asked.agent_id.as_ref().map(|id| id.value.as_str()) else {
+        return Some((OperationState::OperationUnknown, "Operation is unknown and no 'agent_id' was provided"));
+    };
+    if state.recovery.contains(id) {
+        let message = "Agent is recovered but has not re-registered";
+        return Some((OperationState::OperationRecovering, message));
+    }
+    if let Some(agent) = state.agents.get(id) {
+        // A provider that is not there now may still be known to its agent.
+        let absent = asked.resource_provider_id.as_ref().filter(|id| !agent.providers.contains_key(&id.value));
+        return match absent {
+            Some(_) if agent.capabilities.operation_feedback => None,
+            _ => Some((OperationState::OperationUnknown, "Operation is unknown")),
+        };
+    }
+    if state.agents.unreachable(id).is_some() {
+        return Some((OperationState::OperationUnreachable, "Agent is unreachable"));
+    }
+    if state.registry.durable().gone.contains_key(id) {
+        return Some((OperationState::OperationGoneByOperator, "Agent marked gone by operator"));
+    }
+    Some((OperationState::OperationUnknown, "Both operation and agent are unknown"))
 }
 
 fn forward(

@@ -3,255 +3,255 @@
 use std::time::Duration;
 
 use messages::{internal, v1};
+use model::master::{Change, OperationUuid};
 use model::{AgentId, FrameworkId, Upid};
 use resources::{Conversion, Resources};
 use v1::OperationState;
 
-use super::index::is_terminal;
-use crate::effects::Context;
-use crate::master::Master;
-use model::master::Change;
-use model::master::OperationUuid;
+use super::apply::{convert_provider, remove_operation, set_total};
+use super::spec::is_terminal;
+use super::total_in_doubt::{mark_total_in_doubt, resolve_total_in_doubt};
+use crate::allocation::{allocator_update_agent, recover_resources};
+use crate::interface::Context;
+use crate::peers::is_process_of;
+use crate::state::State;
 
 /// For so long after its agent has returned, an operation of a framework that nobody knows waits for it.
 const ADOPTION_DELAY: Duration = Duration::from_secs(10 * 60);
 
-impl Master {
-    pub(crate) fn operation_status_update(
-        &mut self,
-        cx: &mut Context<'_>,
-        from: &Upid,
-        mut message: internal::UpdateOperationStatusMessage,
-    ) {
-        self.metrics.messages_operation_status_update.increment();
-        let agent = message.slave_id.as_ref().map_or("", |id| id.value.as_str());
-        if !self.is_process_of(from, agent) {
-            return self.metrics.invalid_operation_status_updates.increment();
+pub(crate) fn operation_status_update(
+    state: &mut State,
+    cx: &mut Context<'_>,
+    from: &Upid,
+    mut message: internal::UpdateOperationStatusMessage,
+) {
+    state.metrics.messages_operation_status_update.increment();
+    let agent = message.slave_id.as_ref().map_or("", |id| id.value.as_str());
+    if !is_process_of(state, from, agent) {
+        return state.metrics.invalid_operation_status_updates.increment();
+    }
+    let Some(uuid) = &message.operation_uuid else {
+        // The agent's answer to a reconciliation by the framework.
+        return forward_operation_status(state, cx, message.framework_id.as_ref(), message.status);
+    };
+    let known = OperationUuid::from_proto(uuid).and_then(|uuid| state.operations.get(uuid));
+    let Some(operation) = known.filter(|operation| operation.agent.as_str() == agent) else {
+        // Without a framework it repeats the answer to a reconciliation of ours.
+        if message.framework_id.is_some() {
+            forward_operation_status(state, cx, message.framework_id.as_ref(), message.status);
+            state.metrics.invalid_operation_status_updates.increment();
         }
-        let Some(uuid) = &message.operation_uuid else {
-            // The agent's answer to a reconciliation by the framework.
-            return self.forward_operation_status(cx, message.framework_id.as_ref(), message.status);
-        };
-        let known = OperationUuid::from_proto(uuid).and_then(|uuid| self.operations.get(uuid));
-        let Some(operation) = known.filter(|operation| operation.agent.as_str() == agent) else {
-            // Without a framework it repeats the answer to a reconciliation of ours.
-            if message.framework_id.is_some() {
-                self.forward_operation_status(cx, message.framework_id.as_ref(), message.status);
-                self.metrics.invalid_operation_status_updates.increment();
+        return;
+    };
+    state.metrics.valid_operation_status_updates.increment();
+    if is_unknown_to_agent(&message) && is_terminal(operation.state()) {
+        // A report that crossed the acknowledgement of its end entered it here again, and the agent was asked about it,
+        // then or even before the update of its end. The end that was forwarded stays. (Mesos sends the
+        // framework OPERATION_DROPPED after OPERATION_FINISHED.)
+        let uuid = operation.uuid;
+        return remove_operation(state, cx, uuid);
+    }
+    // An agent that does not know the operation any more knows neither its name nor its framework.
+    if let Some(name) = operation.name().cloned() {
+        message.status.operation_id = Some(name.clone());
+        if let Some(latest) = &mut message.latest_status {
+            latest.operation_id = Some(name);
+        }
+    }
+    let (uuid, id) = (operation.uuid, operation.agent.clone());
+    let own = operation.provider.is_none();
+    let latest = message.latest_status.map_or_else(|| message.status.clone(), |latest| *latest);
+    update_operation(state, cx, uuid, &latest, true);
+    if own && is_terminal(latest.state()) {
+        if latest.state() != OperationState::OperationFinished {
+            mark_total_in_doubt(state, &id);
+        }
+        resolve_total_in_doubt(state, cx, &id);
+    }
+    forward_or_acknowledge(state, cx, uuid, message.status);
+}
+
+/// `convert`: what came of it is not part of the agent's total yet.
+pub(super) fn update_operation(
+    state: &mut State,
+    cx: &mut Context<'_>,
+    uuid: OperationUuid,
+    status: &v1::OperationStatus,
+    convert: bool,
+) {
+    let Some(operation) = state.operations.get_mut(uuid) else { return };
+    let (kind, before) = (operation.proto.info.r#type(), operation.state());
+    let ended = operation.record(status);
+    let (after, proto) = (operation.state(), operation.proto.clone());
+    if before != after {
+        state.metrics.operations.add(kind, before, -1);
+        state.metrics.operations.add(kind, after, 1);
+    }
+    cx.publish(Change::OperationUpdated(proto));
+    if ended {
+        end_operation(state, cx, uuid, convert);
+    }
+}
+
+/// What an operation held is free, or has become something else.
+fn end_operation(state: &mut State, cx: &mut Context<'_>, uuid: OperationUuid, convert: bool) {
+    let Some(operation) = state.operations.get_mut(uuid) else { return };
+    let held = std::mem::take(&mut operation.held);
+    if held.is_empty() {
+        return;
+    }
+    let (agent, orphan) = (operation.agent.clone(), operation.orphan);
+    let status = &operation.proto.latest_status;
+    let finished = status.state() == OperationState::OperationFinished;
+    let converted = Resources::from_proto(&status.converted_resources).unwrap_or_default();
+    let (framework, provider) = (operation.framework.clone(), operation.provider.clone());
+    state.metrics.used.subtract(&held);
+    let Some(total) = state.agents.get(agent.as_str()).map(|agent| agent.state.total.clone()) else { return };
+    if finished && convert {
+        let step = Conversion { consumed: held.clone(), converted: converted.clone() };
+        convert_provider(state, &agent, provider.as_ref(), &step);
+    }
+    match framework {
+        Some(framework) if !orphan => {
+            let (mut free, mut total) = (held.clone(), total);
+            if finished && convert {
+                let role = held.allocation_roles().pop_first();
+                let converted = role.map_or_else(|| converted.clone(), |role| converted.allocated(&role));
+                state.allocator.update_allocation(&framework, &agent, &held, &converted);
+                total = total - held.unallocated() + converted.unallocated();
+                free = converted;
+                set_total(state, cx, &agent, total);
             }
+            recover_resources(state, cx, &framework, &agent, &free, None);
+        }
+        // The total is without what an orphan held; a report that already has the result leaves it so.
+        _ => {
+            let back = if finished { converted.unallocated() } else { held.unallocated() };
+            if !finished || convert {
+                set_total(state, cx, &agent, total + back);
+                allocator_update_agent(state, &agent);
+            }
+        }
+    }
+}
+
+/// To the framework if it asked for feedback and can be there to acknowledge; otherwise the master acknowledges.
+fn forward_or_acknowledge(state: &mut State, cx: &mut Context<'_>, uuid: OperationUuid, status: v1::OperationStatus) {
+    let Some(operation) = state.operations.get(uuid) else { return };
+    let forwarded = operation.forwarded_status();
+    let (forwarded_uuid, over) = (forwarded.uuid.clone(), is_terminal(forwarded.state()));
+    let framework = operation.framework.clone();
+    let acknowledged_by_framework = operation.name().is_some()
+        && !operation.orphan
+        && framework.as_ref().is_some_and(|id| !state.frameworks.is_completed(id.as_str()));
+    if acknowledged_by_framework {
+        forward_operation_status(state, cx, framework.map(|id| id.to_proto()).as_ref(), status);
+        if over && forwarded_uuid.is_none() {
+            remove_operation(state, cx, uuid);
+        }
+        return;
+    }
+    if let Some(status_uuid) = forwarded_uuid {
+        if may_be_adopted(state, cx, uuid) {
             return;
-        };
-        self.metrics.valid_operation_status_updates.increment();
-        if is_unknown_to_agent(&message) && is_terminal(operation.state()) {
-            // A report that crossed the acknowledgement of its end entered it here again, and the agent was asked about it,
-            // then or even before its update told the end. The end that was told stays. (Mesos tells the
-            // framework OPERATION_DROPPED after OPERATION_FINISHED.)
-            let uuid = operation.uuid;
-            return self.remove_operation(cx, uuid);
         }
-        // An agent that does not know the operation any more knows neither its name nor its framework.
-        if let Some(name) = operation.name().cloned() {
-            message.status.operation_id = Some(name.clone());
-            if let Some(latest) = &mut message.latest_status {
-                latest.operation_id = Some(name);
-            }
-        }
-        let (uuid, id) = (operation.uuid, operation.agent.clone());
-        let own = operation.provider.is_none();
-        let latest = message.latest_status.map_or_else(|| message.status.clone(), |latest| *latest);
-        self.update_operation(cx, uuid, &latest, true);
-        if own && is_terminal(latest.state()) {
-            if latest.state() != OperationState::OperationFinished {
-                self.mark_total_in_doubt(&id);
-            }
-            self.resolve_total_in_doubt(cx, &id);
-        }
-        self.forward_or_acknowledge(cx, uuid, message.status);
+        acknowledge_to_agent(state, cx, uuid, status_uuid);
     }
-
-    /// `convert`: what came of it is not part of the agent's total yet.
-    pub(super) fn update_operation(
-        &mut self,
-        cx: &mut Context<'_>,
-        uuid: OperationUuid,
-        status: &v1::OperationStatus,
-        convert: bool,
-    ) {
-        let Some(operation) = self.operations.get_mut(uuid) else { return };
-        let (kind, before) = (operation.proto.info.r#type(), operation.state());
-        let ended = operation.record(status);
-        let (after, proto) = (operation.state(), operation.proto.clone());
-        if before != after {
-            self.metrics.operations.add(kind, before, -1);
-            self.metrics.operations.add(kind, after, 1);
-        }
-        cx.publish(Change::OperationUpdated(proto));
-        if ended {
-            self.end_operation(cx, uuid, convert);
-        }
+    if over {
+        remove_operation(state, cx, uuid);
     }
+}
 
-    /// What an operation held is free, or has become something else.
-    fn end_operation(&mut self, cx: &mut Context<'_>, uuid: OperationUuid, convert: bool) {
-        let Some(operation) = self.operations.get_mut(uuid) else { return };
-        let held = std::mem::take(&mut operation.held);
-        if held.is_empty() {
-            return;
-        }
-        let (agent, orphan) = (operation.agent.clone(), operation.orphan);
-        let status = &operation.proto.latest_status;
-        let finished = status.state() == OperationState::OperationFinished;
-        let converted = Resources::from_proto(&status.converted_resources).unwrap_or_default();
-        let (framework, provider) = (operation.framework.clone(), operation.provider.clone());
-        self.metrics.used.subtract(&held);
-        let Some(total) = self.agents.get(agent.as_str()).map(|agent| agent.state.total.clone()) else { return };
-        if finished && convert {
-            let step = Conversion { consumed: held.clone(), converted: converted.clone() };
-            self.convert_provider(&agent, provider.as_ref(), &step);
-        }
-        match framework {
-            Some(framework) if !orphan => {
-                let (mut free, mut total) = (held.clone(), total);
-                if finished && convert {
-                    let role = held.allocation_roles().pop_first();
-                    let converted = role.map_or_else(|| converted.clone(), |role| converted.allocated(&role));
-                    self.allocator.update_allocation(&framework, &agent, &held, &converted);
-                    total = total - held.unallocated() + converted.unallocated();
-                    free = converted;
-                    self.set_total(cx, &agent, total);
-                }
-                self.recover_resources(cx, &framework, &agent, &free, None);
-            }
-            // The total is without what an orphan held; a report that already has the result leaves it so.
-            _ => {
-                let back = if finished { converted.unallocated() } else { held.unallocated() };
-                if !finished || convert {
-                    self.set_total(cx, &agent, total + back);
-                    self.allocator_update_agent(&agent);
-                }
+/// After a failover of the master an agent may return before the framework does.
+fn may_be_adopted(state: &State, cx: &Context<'_>, uuid: OperationUuid) -> bool {
+    let Some(operation) = state.operations.get(uuid).filter(|o| o.orphan && o.name().is_some()) else {
+        return false;
+    };
+    let Some(agent) = state.agents.get(operation.agent.as_str()) else { return false };
+    let known = operation.framework.as_ref().is_some_and(|id| !state.frameworks.is_completed(id.as_str()));
+    let waits =
+        |since: model::Timestamp| cx.now.wall.nanos().saturating_sub(since.nanos()) < ADOPTION_DELAY.as_nanos() as u64;
+    known && agent.state.reregistered.is_some_and(waits)
+}
+
+fn acknowledge_to_agent(state: &State, cx: &mut Context<'_>, uuid: OperationUuid, status_uuid: v1::Uuid) {
+    let Some(operation) = state.operations.get(uuid) else { return };
+    let Some(agent) = state.agents.get(operation.agent.as_str()) else { return };
+    cx.send(
+        &agent.state.pid,
+        internal::AcknowledgeOperationStatusMessage {
+            status_uuid,
+            operation_uuid: uuid.to_proto(),
+            resource_provider_id: operation.provider.clone(),
+        },
+    );
+}
+
+fn forward_operation_status(
+    state: &State,
+    cx: &mut Context<'_>,
+    framework: Option<&v1::FrameworkId>,
+    status: v1::OperationStatus,
+) {
+    if let Some(framework) = framework.and_then(|id| state.frameworks.get(&id.value)) {
+        framework.listener().operation_status(cx, status);
+    }
+}
+
+/// ACKNOWLEDGE_OPERATION_STATUS.
+pub(crate) fn acknowledge_operation_status(
+    state: &mut State,
+    cx: &mut Context<'_>,
+    framework: &FrameworkId,
+    call: v1::scheduler::call::AcknowledgeOperationStatus,
+) {
+    state.metrics.messages_operation_status_update_acknowledgement.increment();
+    match acknowledged_operation(state, framework, &call) {
+        None => state.metrics.invalid_operation_status_update_acknowledgements.increment(),
+        Some((uuid, operation_state)) => {
+            state.metrics.valid_operation_status_update_acknowledgements.increment();
+            acknowledge_as_framework(state, cx, uuid, call);
+            if is_terminal(operation_state) {
+                remove_operation(state, cx, uuid);
             }
         }
     }
+}
 
-    /// To the framework if it asked for feedback and can be there to acknowledge; otherwise the master acknowledges.
-    fn forward_or_acknowledge(&mut self, cx: &mut Context<'_>, uuid: OperationUuid, status: v1::OperationStatus) {
-        let Some(operation) = self.operations.get(uuid) else { return };
-        let forwarded = operation.forwarded_status();
-        let (forwarded_uuid, over) = (forwarded.uuid.clone(), is_terminal(forwarded.state()));
-        let framework = operation.framework.clone();
-        let acknowledged_by_framework = operation.name().is_some()
-            && !operation.orphan
-            && framework.as_ref().is_some_and(|id| !self.frameworks.is_completed(id.as_str()));
-        if acknowledged_by_framework {
-            self.forward_operation_status(cx, framework.map(|id| id.to_proto()).as_ref(), status);
-            if over && forwarded_uuid.is_none() {
-                self.remove_operation(cx, uuid);
-            }
-            return;
-        }
-        if let Some(status_uuid) = forwarded_uuid {
-            if self.may_be_adopted(cx, uuid) {
-                return;
-            }
-            self.acknowledge_to_agent(cx, uuid, status_uuid);
-        }
-        if over {
-            self.remove_operation(cx, uuid);
-        }
-    }
+/// The provider is the one the framework names, as in Mesos.
+fn acknowledge_as_framework(
+    state: &State,
+    cx: &mut Context<'_>,
+    uuid: OperationUuid,
+    call: v1::scheduler::call::AcknowledgeOperationStatus,
+) {
+    let Some(agent) = state.operations.get(uuid).and_then(|o| state.agents.get(o.agent.as_str())) else { return };
+    cx.send(
+        &agent.state.pid,
+        internal::AcknowledgeOperationStatusMessage {
+            status_uuid: v1::Uuid { value: call.uuid },
+            operation_uuid: uuid.to_proto(),
+            resource_provider_id: call.resource_provider_id,
+        },
+    );
+}
 
-    /// After a failover of the master an agent may return before the framework does.
-    fn may_be_adopted(&self, cx: &Context<'_>, uuid: OperationUuid) -> bool {
-        let Some(operation) = self.operations.get(uuid).filter(|o| o.orphan && o.name().is_some()) else {
-            return false;
-        };
-        let Some(agent) = self.agents.get(operation.agent.as_str()) else { return false };
-        let known = operation.framework.as_ref().is_some_and(|id| !self.frameworks.is_completed(id.as_str()));
-        let waits = |since: model::Timestamp| {
-            cx.now.wall.nanos().saturating_sub(since.nanos()) < ADOPTION_DELAY.as_nanos() as u64
-        };
-        known && agent.state.reregistered.is_some_and(waits)
-    }
-
-    fn acknowledge_to_agent(&self, cx: &mut Context<'_>, uuid: OperationUuid, status_uuid: v1::Uuid) {
-        let Some(operation) = self.operations.get(uuid) else { return };
-        let Some(agent) = self.agents.get(operation.agent.as_str()) else { return };
-        cx.send(
-            &agent.state.pid,
-            internal::AcknowledgeOperationStatusMessage {
-                status_uuid,
-                operation_uuid: uuid.to_proto(),
-                resource_provider_id: operation.provider.clone(),
-            },
-        );
-    }
-
-    fn forward_operation_status(
-        &self,
-        cx: &mut Context<'_>,
-        framework: Option<&v1::FrameworkId>,
-        status: v1::OperationStatus,
-    ) {
-        if let Some(framework) = framework.and_then(|id| self.frameworks.get(&id.value)) {
-            framework.listener().operation_status(cx, status);
-        }
-    }
-
-    /// ACKNOWLEDGE_OPERATION_STATUS.
-    pub(crate) fn acknowledge_operation_status(
-        &mut self,
-        cx: &mut Context<'_>,
-        framework: &FrameworkId,
-        call: v1::scheduler::call::AcknowledgeOperationStatus,
-    ) {
-        self.metrics.messages_operation_status_update_acknowledgement.increment();
-        match self.acknowledged_operation(framework, &call) {
-            None => self.metrics.invalid_operation_status_update_acknowledgements.increment(),
-            Some((uuid, state)) => {
-                self.metrics.valid_operation_status_update_acknowledgements.increment();
-                self.acknowledge_as_framework(cx, uuid, call);
-                if is_terminal(state) {
-                    self.remove_operation(cx, uuid);
-                }
-            }
-        }
-    }
-
-    /// The provider is the one the framework names, as in Mesos.
-    fn acknowledge_as_framework(
-        &self,
-        cx: &mut Context<'_>,
-        uuid: OperationUuid,
-        call: v1::scheduler::call::AcknowledgeOperationStatus,
-    ) {
-        let Some(agent) = self.operations.get(uuid).and_then(|o| self.agents.get(o.agent.as_str())) else { return };
-        cx.send(
-            &agent.state.pid,
-            internal::AcknowledgeOperationStatusMessage {
-                status_uuid: v1::Uuid { value: call.uuid },
-                operation_uuid: uuid.to_proto(),
-                resource_provider_id: call.resource_provider_id,
-            },
-        );
-    }
-
-    /// The operation and the state that are acknowledged, if they are known and the agent can be told.
-    fn acknowledged_operation(
-        &self,
-        framework: &FrameworkId,
-        call: &v1::scheduler::call::AcknowledgeOperationStatus,
-    ) -> Option<(OperationUuid, OperationState)> {
-        let agent = AgentId::from(call.agent_id.as_ref()?);
-        let capabilities = self.agents.get(agent.as_str()).filter(|agent| agent.state.connected)?.capabilities;
-        let can = match call.resource_provider_id {
-            Some(_) => capabilities.resource_provider,
-            None => capabilities.operation_feedback,
-        };
-        let operation = self.operations.by_name(framework.as_str(), &call.operation_id.value)?;
-        let has_uuid = |status: &&v1::OperationStatus| status.uuid.as_ref().is_some_and(|uuid| uuid.value == call.uuid);
-        let status = operation.proto.statuses.iter().find(has_uuid)?;
-        (can && operation.agent == agent).then(|| (operation.uuid, status.state()))
-    }
+/// The operation and the state that are acknowledged, if they are known and the agent can take an acknowledgement.
+fn acknowledged_operation(
+    state: &State,
+    framework: &FrameworkId,
+    call: &v1::scheduler::call::AcknowledgeOperationStatus,
+) -> Option<(OperationUuid, OperationState)> {
+    let agent = AgentId::from(call.agent_id.as_ref()?);
+    let capabilities = state.agents.get(agent.as_str()).filter(|agent| agent.state.connected)?.capabilities;
+    let can = match call.resource_provider_id {
+        Some(_) => capabilities.resource_provider,
+        None => capabilities.operation_feedback,
+    };
+    let operation = state.operations.by_name(framework.as_str(), &call.operation_id.value)?;
+    let has_uuid = |status: &&v1::OperationStatus| status.uuid.as_ref().is_some_and(|uuid| uuid.value == call.uuid);
+    let status = operation.proto.statuses.iter().find(has_uuid)?;
+    (can && operation.agent == agent).then(|| (operation.uuid, status.state()))
 }
 
 /// An agent's answer to a question of ours: it does not know the operation. It names no framework, and does not wait for

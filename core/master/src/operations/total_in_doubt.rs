@@ -1,7 +1,7 @@
-//! Whose word counts about what an agent has, while operations on it are under way.
+//! Which total of an agent counts while operations on it are in progress: the master's or the agent's.
 //!
 //! The master enters what an operation makes at once. A registration that the agent sent before it got the operation
-//! tells of the time before, and an agent repeats registrations: taking its word would take a reservation back that the
+//! describes the time before, and an agent repeats registrations: accepting it would take a reservation back that the
 //! agent is about to make, and offer the same to somebody else. (Mesos does.) So while operations are under way the
 //! master's own total stands. If all of them succeed it was right; if one does not, the agent is asked to register once
 //! more when the last of them has ended.
@@ -9,34 +9,32 @@
 use messages::internal;
 use model::AgentId;
 
-use super::index::is_terminal;
-use crate::effects::Context;
-use crate::master::Master;
+use super::spec::is_terminal;
+use crate::interface::Context;
+use crate::state::State;
 
-impl Master {
-    /// Whether what a registration says of the agent's own resources may be of before one of its operations.
-    pub(crate) fn has_pending_operations(&self, agent: &AgentId) -> bool {
-        let under_way = |uuid| {
-            let operation = self.operations.get(uuid);
-            operation.is_some_and(|operation| operation.provider.is_none() && !is_terminal(operation.state()))
-        };
-        self.operations.on_agent(agent.as_str()).into_iter().any(under_way)
+/// Whether what a registration says of the agent's own resources may be of before one of its operations.
+pub(crate) fn has_pending_operations(state: &State, agent: &AgentId) -> bool {
+    let under_way = |uuid| {
+        let operation = state.operations.get(uuid);
+        operation.is_some_and(|operation| operation.provider.is_none() && !is_terminal(operation.state()))
+    };
+    state.operations.on_agent(agent.as_str()).into_iter().any(under_way)
+}
+
+/// What we believe the agent to have may not be so.
+pub(crate) fn mark_total_in_doubt(state: &mut State, agent: &AgentId) {
+    if let Some(agent) = state.agents.get_mut(agent.as_str()) {
+        agent.total_in_doubt = true;
     }
+}
 
-    /// What we believe the agent to have may not be so.
-    pub(crate) fn mark_total_in_doubt(&mut self, agent: &AgentId) {
-        if let Some(agent) = self.agents.get_mut(agent.as_str()) {
-            agent.total_in_doubt = true;
-        }
-    }
-
-    /// Once nothing is under way the agent knows best: one that is told that it is not connected registers again.
-    pub(crate) fn resolve_total_in_doubt(&self, cx: &mut Context<'_>, agent: &AgentId) {
-        let doubted = self.agents.get(agent.as_str()).filter(|agent| agent.total_in_doubt);
-        if let Some(known) = doubted.filter(|known| known.state.connected)
-            && !self.has_pending_operations(agent)
-        {
-            cx.send_from(&known.observer, &known.state.pid, internal::PingSlaveMessage { connected: false });
-        }
+/// Once nothing is under way the agent knows best: one that is pinged as not connected registers again.
+pub(crate) fn resolve_total_in_doubt(state: &State, cx: &mut Context<'_>, agent: &AgentId) {
+    let doubted = state.agents.get(agent.as_str()).filter(|agent| agent.total_in_doubt);
+    if let Some(known) = doubted.filter(|known| known.state.connected)
+        && !has_pending_operations(state, agent)
+    {
+        cx.send_from(&known.observer, &known.state.pid, internal::PingSlaveMessage { connected: false });
     }
 }

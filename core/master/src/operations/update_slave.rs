@@ -4,175 +4,178 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use messages::{internal, v1};
 use model::AgentId;
+use model::master::OperationUuid;
 use resources::Resources;
 
-use super::index::{Operation, Provider, is_terminal};
-use crate::effects::Context;
-use crate::master::Master;
-use model::master::OperationUuid;
+use super::apply::{add_operation, remove_operation, set_total, total_after};
+use super::index::{Operation, Provider};
+use super::spec::is_terminal;
+use super::status::update_operation;
+use super::total_in_doubt::{mark_total_in_doubt, resolve_total_in_doubt};
+use crate::allocation::allocator_update_agent;
+use crate::interface::Context;
+use crate::offers::rescind_offer;
+use crate::state::State;
 
 type Asked = internal::reconcile_operations_message::Operation;
 
-impl Master {
-    /// Compares the agent's operations with ours: those that are new to us (after a failover) are entered, those that
-    /// the agent does not know are asked about, which it answers with OPERATION_DROPPED. One that has ended is not asked
-    /// about: an agent forgets it only when its end is acknowledged. (Mesos asks, and a framework hears that what is done
-    /// was dropped.) A report may have crossed an acknowledgement on its way, and enters such an operation again: so what is
-    /// new to us and has ended is asked about as well. Who has forgotten it says so, and who has not repeats its end.
-    pub(crate) fn reconcile_operations_with(
-        &mut self,
-        cx: &mut Context<'_>,
-        id: &AgentId,
-        message: &internal::UpdateSlaveMessage,
-    ) {
-        let own = message.operations.iter().flat_map(|operations| &operations.operations);
-        let providers = message.resource_providers.iter().flat_map(|providers| &providers.providers);
-        let provided = providers.clone().flat_map(|provider| &provider.operations.operations);
-        let reported: BTreeMap<OperationUuid, &v1::Operation> = own
-            .chain(provided)
-            .filter_map(|operation| Some((OperationUuid::from_proto(&operation.uuid)?, operation)))
-            .collect();
-        let named: BTreeSet<&str> =
-            providers.clone().filter_map(|p| p.info.as_ref()?.id.as_ref()).map(|id| id.value.as_str()).collect();
-        let (ended, mut asked): (Vec<Asked>, Vec<Asked>) =
-            self.operations_missing(id, &reported, &named).into_iter().partition(|asked| self.has_ended(asked));
+/// Compares the agent's operations with ours: those that are new to us (after a failover) are entered, those that
+/// the agent does not know are asked about, which it answers with OPERATION_DROPPED. One that has ended is not asked
+/// about: an agent forgets it only when its end is acknowledged. (Mesos asks, and a framework is sent that what is done
+/// was dropped.) A report may have crossed an acknowledgement on its way, and enters such an operation again: so what is
+/// new to us and has ended is asked about as well. Who has forgotten it says so, and who has not repeats its end.
+pub(crate) fn reconcile_operations_with(
+    state: &mut State,
+    cx: &mut Context<'_>,
+    id: &AgentId,
+    message: &internal::UpdateSlaveMessage,
+) {
+    let own = message.operations.iter().flat_map(|operations| &operations.operations);
+    let providers = message.resource_providers.iter().flat_map(|providers| &providers.providers);
+    let provided = providers.clone().flat_map(|provider| &provider.operations.operations);
+    let reported: BTreeMap<OperationUuid, &v1::Operation> = own
+        .chain(provided)
+        .filter_map(|operation| Some((OperationUuid::from_proto(&operation.uuid)?, operation)))
+        .collect();
+    let named: BTreeSet<&str> =
+        providers.clone().filter_map(|p| p.info.as_ref()?.id.as_ref()).map(|id| id.value.as_str()).collect();
+    let (ended, mut asked): (Vec<Asked>, Vec<Asked>) =
+        operations_missing(state, id, &reported, &named).into_iter().partition(|asked| has_ended(state, asked));
 
-        self.terminate_reported(cx, &reported);
-        if message.resource_providers.is_some() {
-            self.replace_providers(cx, id, providers.cloned().collect());
-        }
-        let mut missed = false;
-        for (uuid, operation) in reported {
-            if self.operations.get(uuid).is_none() {
-                missed |= self.may_predate_registration(id, operation);
-                self.add_reported_operation(cx, id, uuid, operation);
-                asked.extend(self.is_own_and_ended(uuid).then(|| question(uuid, None)));
-            }
-        }
-        for uuid in ended.iter().filter_map(uuid_of) {
-            self.remove_operation(cx, uuid);
-        }
-        if let Some(agent) = self.agents.get(id.as_str()).filter(|_| !asked.is_empty()) {
-            let message = internal::ReconcileOperationsMessage { operations: asked, framework_id: None };
-            cx.send(&agent.state.pid, message);
-        }
-        if missed {
-            self.mark_total_in_doubt(id);
-            self.resolve_total_in_doubt(cx, id);
+    terminate_reported(state, cx, &reported);
+    if message.resource_providers.is_some() {
+        replace_providers(state, cx, id, providers.cloned().collect());
+    }
+    let mut missed = false;
+    for (uuid, operation) in reported {
+        if state.operations.get(uuid).is_none() {
+            missed |= may_predate_registration(state, id, operation);
+            add_reported_operation(state, cx, id, uuid, operation);
+            asked.extend(is_own_and_ended(state, uuid).then(|| question(uuid, None)));
         }
     }
-
-    /// Whether the total in the agent's registration may be without the result of an operation that has ended by now: it
-    /// could be done again. The registration was sent before, and the operation was read in between.
-    fn may_predate_registration(&self, id: &AgentId, operation: &v1::Operation) -> bool {
-        let finished = operation.latest_status.state() == v1::OperationState::OperationFinished;
-        finished && self.total_after(id, &operation.info).is_ok_and(|total| total.is_some())
+    for uuid in ended.iter().filter_map(uuid_of) {
+        remove_operation(state, cx, uuid);
     }
-
-    fn has_ended(&self, asked: &Asked) -> bool {
-        let operation = uuid_of(asked).and_then(|uuid| self.operations.get(uuid));
-        operation.is_some_and(|operation| is_terminal(operation.state()))
+    if let Some(agent) = state.agents.get(id.as_str()).filter(|_| !asked.is_empty()) {
+        let message = internal::ReconcileOperationsMessage { operations: asked, framework_id: None };
+        cx.send(&agent.state.pid, message);
     }
-
-    fn is_own_and_ended(&self, uuid: OperationUuid) -> bool {
-        let operation = self.operations.get(uuid);
-        operation.is_some_and(|operation| operation.provider.is_none() && is_terminal(operation.state()))
+    if missed {
+        mark_total_in_doubt(state, id);
+        resolve_total_in_doubt(state, cx, id);
     }
+}
 
-    fn operations_missing(
-        &self,
-        id: &AgentId,
-        reported: &BTreeMap<OperationUuid, &v1::Operation>,
-        providers: &BTreeSet<&str>,
-    ) -> Vec<Asked> {
-        let missing = |uuid: OperationUuid| {
-            let operation = self.operations.get(uuid).filter(|_| !reported.contains_key(&uuid))?;
-            let provider = operation.provider.clone();
-            // Those of a provider that is not there now wait for it.
-            let there = provider.as_ref().is_none_or(|id| providers.contains(id.value.as_str()));
-            there.then(|| question(uuid, provider))
-        };
-        self.operations.on_agent(id.as_str()).into_iter().filter_map(missing).collect()
-    }
+/// Whether the total in the agent's registration may be without the result of an operation that has ended by now: it
+/// could be done again. The registration was sent before, and the operation was read in between.
+fn may_predate_registration(state: &State, id: &AgentId, operation: &v1::Operation) -> bool {
+    let finished = operation.latest_status.state() == v1::OperationState::OperationFinished;
+    finished && total_after(state, id, &operation.info).is_ok_and(|total| total.is_some())
+}
 
-    /// An operation that ended before the report was made: the total in the report has its result already.
-    fn terminate_reported(&mut self, cx: &mut Context<'_>, reported: &BTreeMap<OperationUuid, &v1::Operation>) {
-        for (uuid, operation) in reported {
-            let known = self.operations.get(*uuid).filter(|known| known.provider.is_some());
-            if known.is_some_and(|known| !is_terminal(known.state())) && is_terminal(operation.latest_status.state()) {
-                self.update_operation(cx, *uuid, &operation.latest_status, false);
-            }
+fn has_ended(state: &State, asked: &Asked) -> bool {
+    let operation = uuid_of(asked).and_then(|uuid| state.operations.get(uuid));
+    operation.is_some_and(|operation| is_terminal(operation.state()))
+}
+
+fn is_own_and_ended(state: &State, uuid: OperationUuid) -> bool {
+    let operation = state.operations.get(uuid);
+    operation.is_some_and(|operation| operation.provider.is_none() && is_terminal(operation.state()))
+}
+
+fn operations_missing(
+    state: &State,
+    id: &AgentId,
+    reported: &BTreeMap<OperationUuid, &v1::Operation>,
+    providers: &BTreeSet<&str>,
+) -> Vec<Asked> {
+    let missing = |uuid: OperationUuid| {
+        let operation = state.operations.get(uuid).filter(|_| !reported.contains_key(&uuid))?;
+        let provider = operation.provider.clone();
+        // Those of a provider that is not there now wait for it.
+        let there = provider.as_ref().is_none_or(|id| providers.contains(id.value.as_str()));
+        there.then(|| question(uuid, provider))
+    };
+    state.operations.on_agent(id.as_str()).into_iter().filter_map(missing).collect()
+}
+
+/// An operation that ended before the report was made: the total in the report has its result already.
+fn terminate_reported(state: &mut State, cx: &mut Context<'_>, reported: &BTreeMap<OperationUuid, &v1::Operation>) {
+    for (uuid, operation) in reported {
+        let known = state.operations.get(*uuid).filter(|known| known.provider.is_some());
+        if known.is_some_and(|known| !is_terminal(known.state())) && is_terminal(operation.latest_status.state()) {
+            update_operation(state, cx, *uuid, &operation.latest_status, false);
         }
     }
+}
 
-    fn add_reported_operation(
-        &mut self,
-        cx: &mut Context<'_>,
-        id: &AgentId,
-        uuid: OperationUuid,
-        operation: &v1::Operation,
-    ) {
-        let mut operation = Operation::new(uuid, operation.clone(), id.clone());
-        if operation.provider.is_none() && !is_terminal(operation.state()) {
-            // What will come of it is not in our total.
-            self.mark_total_in_doubt(id);
-        }
-        let Some(agent) = self.agents.get(id.as_str()) else { return };
-        let known = operation.framework.as_ref().filter(|id| self.frameworks.get(id.as_str()).is_some()).cloned();
-        operation.orphan = known.is_none();
-        if !operation.held.is_empty() {
-            let total = &agent.state.total - &operation.held.unallocated();
-            // Taken out of the total first: the books then hold it, or nobody does.
-            let whole = agent.state.total.clone();
-            self.set_total(cx, id, total);
-            self.allocator_update_agent(id);
-            if let Some(framework) = known {
-                self.allocator.update_allocation(&framework, id, &Resources::new(), &operation.held);
-                self.set_total(cx, id, whole);
-            }
-        }
-        self.add_operation(cx, operation);
+fn add_reported_operation(
+    state: &mut State,
+    cx: &mut Context<'_>,
+    id: &AgentId,
+    uuid: OperationUuid,
+    operation: &v1::Operation,
+) {
+    let mut operation = Operation::new(uuid, operation.clone(), id.clone());
+    if operation.provider.is_none() && !is_terminal(operation.state()) {
+        // What will come of it is not in our total.
+        mark_total_in_doubt(state, id);
     }
+    let Some(agent) = state.agents.get(id.as_str()) else { return };
+    let known = operation.framework.as_ref().filter(|id| state.frameworks.get(id.as_str()).is_some()).cloned();
+    operation.orphan = known.is_none();
+    if !operation.held.is_empty() {
+        let total = &agent.state.total - &operation.held.unallocated();
+        // Taken out of the total first: then it is accounted to its framework, or to nobody.
+        let whole = agent.state.total.clone();
+        set_total(state, cx, id, total);
+        allocator_update_agent(state, id);
+        if let Some(framework) = known {
+            state.allocator.update_allocation(&framework, id, &Resources::new(), &operation.held);
+            set_total(state, cx, id, whole);
+        }
+    }
+    add_operation(state, cx, operation);
+}
 
-    /// The list is complete: a provider that is not in it has left, with its resources and operations.
-    fn replace_providers(
-        &mut self,
-        cx: &mut Context<'_>,
-        id: &AgentId,
-        reported: Vec<internal::update_slave_message::ResourceProvider>,
-    ) {
-        let provider_of = |provider: internal::update_slave_message::ResourceProvider| {
-            let id = provider.info?.id?.value;
-            let total = Resources::from_proto(&provider.total_resources).ok()?.unallocated();
-            // Resources of another provider, or of none, are not this one's to report.
-            let total = total.by_provider(Some(&id));
-            Some((id, Provider { total, version: provider.resource_version_uuid }))
-        };
-        let reported: BTreeMap<String, Provider> = reported.into_iter().filter_map(provider_of).collect();
-        let Some(agent) = self.agents.get(id.as_str()) else { return };
-        let gone: Vec<String> = agent.providers.keys().filter(|id| !reported.contains_key(*id)).cloned().collect();
-        for uuid in self.operations.on_agent(id.as_str()) {
-            let of_gone = |operation: &&Operation| operation.provider.as_ref().is_some_and(|p| gone.contains(&p.value));
-            if self.operations.get(uuid).filter(of_gone).is_some() {
-                self.remove_operation(cx, uuid);
-            }
+/// The list is complete: a provider that is not in it has left, with its resources and operations.
+fn replace_providers(
+    state: &mut State,
+    cx: &mut Context<'_>,
+    id: &AgentId,
+    reported: Vec<internal::update_slave_message::ResourceProvider>,
+) {
+    let provider_of = |provider: internal::update_slave_message::ResourceProvider| {
+        let id = provider.info?.id?.value;
+        let total = Resources::from_proto(&provider.total_resources).ok()?.unallocated();
+        // Resources of another provider, or of none, are not this one's to report.
+        let total = total.by_provider(Some(&id));
+        Some((id, Provider { total, version: provider.resource_version_uuid }))
+    };
+    let reported: BTreeMap<String, Provider> = reported.into_iter().filter_map(provider_of).collect();
+    let Some(agent) = state.agents.get(id.as_str()) else { return };
+    let gone: Vec<String> = agent.providers.keys().filter(|id| !reported.contains_key(*id)).cloned().collect();
+    for uuid in state.operations.on_agent(id.as_str()) {
+        let of_gone = |operation: &&Operation| operation.provider.as_ref().is_some_and(|p| gone.contains(&p.value));
+        if state.operations.get(uuid).filter(of_gone).is_some() {
+            remove_operation(state, cx, uuid);
         }
-        let Some(agent) = self.agents.get_mut(id.as_str()) else { return };
-        if agent.providers == reported {
-            return;
-        }
-        let own = agent.state.total.by_provider(None);
-        let total = reported.values().fold(own, |sum, provider| sum + provider.total.clone());
-        let offers = agent.offers.clone();
-        agent.providers = reported;
-        self.set_total(cx, id, total);
-        self.allocator_update_agent(id);
-        for offer in offers {
-            let provided =
-                |offer: &model::master::OfferSnapshot| offer.resources.iter().any(|r| r.provider_id().is_some());
-            if self.offers.get(offer.as_str()).is_some_and(|offer| provided(offer)) {
-                self.rescind_offer(cx, offer.as_str());
-            }
+    }
+    let Some(agent) = state.agents.get_mut(id.as_str()) else { return };
+    if agent.providers == reported {
+        return;
+    }
+    let own = agent.state.total.by_provider(None);
+    let total = reported.values().fold(own, |sum, provider| sum + provider.total.clone());
+    let offers = state.offers.of_agent(id.as_str());
+    agent.providers = reported;
+    set_total(state, cx, id, total);
+    allocator_update_agent(state, id);
+    for offer in offers {
+        let provided = |offer: &model::master::Offer| offer.resources.iter().any(|r| r.provider_id().is_some());
+        if state.offers.get(offer.as_str()).is_some_and(|offer| provided(offer)) {
+            rescind_offer(state, cx, offer.as_str());
         }
     }
 }

@@ -3,49 +3,46 @@
 use messages::v1;
 use model::AgentId;
 use resources::Resources;
-use validation::Invalid;
+use validation::ValidationError;
 use validation::operation::{OperationAgent, OperationFramework};
 
-use crate::agent::Agent;
-use crate::framework::Framework;
-use crate::master::Master;
+use crate::agents::Agent;
+use crate::frameworks::Framework;
+use crate::state::State;
 
-impl Master {
-    /// `framework` is nothing when an operator asks; `principal` is whoever asks.
-    pub(super) fn validate_operation(
-        &self,
-        agent: &Agent,
-        framework: Option<&Framework>,
-        principal: Option<&str>,
-        operation: &v1::offer::Operation,
-    ) -> Result<(), Invalid> {
-        let facts = framework.map(|framework| OperationFramework {
-            id: framework.id().as_str(),
-            roles: &framework.state.roles,
-            shared_resources: framework.capabilities.shared_resources,
-        });
-        let context = validation::operation::Context {
-            principal,
-            agent: OperationAgent::of(&agent.state.capabilities),
-            framework: facts,
-            checkpointed: &agent.state.total.checkpointed(),
-            in_use: &|resources| self.in_use(agent, resources),
-        };
-        validation::operation::validate(operation, &context)
-    }
+/// `framework` is nothing when an operator asks; `principal` is whoever asks.
+pub(super) fn validate_operation(
+    state: &State,
+    agent: &Agent,
+    framework: Option<&Framework>,
+    principal: Option<&str>,
+    operation: &v1::offer::Operation,
+) -> Result<(), ValidationError> {
+    let summary = framework.map(|framework| OperationFramework {
+        id: framework.id().as_str(),
+        roles: &framework.state.roles,
+        shared_resources: framework.capabilities.shared_resources,
+    });
+    let context = validation::operation::Context {
+        principal,
+        agent: OperationAgent::of(&agent.state.capabilities),
+        framework: summary,
+        checkpointed: &agent.state.total.checkpointed(),
+        in_use: &|resources| in_use(state, agent, resources),
+    };
+    validation::operation::validate(operation, &context)
+}
 
-    fn in_use(&self, agent: &Agent, wanted: &Resources) -> bool {
-        agent.uses.iter().any(|(framework, uses)| {
-            let framework = self.frameworks.get(framework.as_str());
-            let tasks = framework.into_iter().flat_map(|f| uses.tasks.iter().filter_map(|task| f.tasks.get(task)));
-            let executors = uses.executors.values().map(|executor| &executor.resources);
-            tasks.map(|task| &task.resources).chain(executors).any(|used| used.unallocated().contains(wanted))
-        })
-    }
+fn in_use(state: &State, agent: &Agent, wanted: &Resources) -> bool {
+    state.tasks.on_agent(agent.id().as_str()).any(|(framework, usage)| {
+        let tasks = usage.task_ids().filter_map(|task| state.tasks.get(framework.as_str(), task.as_str()));
+        let executors = usage.executors().map(|(_, executor)| &executor.resources);
+        tasks.map(|task| &task.resources).chain(executors).any(|used| used.unallocated().contains(wanted))
+    })
+}
 
-    /// How Mesos names an agent in its reasons.
-    pub(super) fn agent_text(&self, id: &AgentId) -> String {
-        let Some(agent) = self.agents.get(id.as_str()) else { return id.to_string() };
-        format!("{id} at {} ({})", agent.state.pid, agent.state.info.hostname)
-    }
+/// How Mesos names an agent in its reasons.
+pub(super) fn agent_text(state: &State, id: &AgentId) -> String {
+    let Some(agent) = state.agents.get(id.as_str()) else { return id.to_string() };
+    format!("{id} at {} ({})", agent.state.pid, agent.state.info.hostname)
 }

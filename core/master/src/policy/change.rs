@@ -10,11 +10,17 @@ use messages::v1::quota::QuotaConfig;
 use model::ReplyId;
 
 use super::inverse::InverseOffers;
+use super::maintenance::{
+    check_machines_down, check_machines_up, check_schedule, machines_went_down, maintenance_changed,
+    publish_maintenance,
+};
+use super::partitions::{check_partition_request, recover_partitions, remove_partition, set_partition};
 use super::preemption::PreemptedTasks;
-use crate::effects::Context;
-use crate::input::PartitionCall;
-use crate::master::Master;
-use crate::registry::{Continuation, RegistryOperation, RegistryState};
+use super::quota::{check_remove_quota, check_set_quota, check_update_quota, recover_quotas, set_quotas};
+use super::weights::{check_weights, recover_weights, set_weights};
+use crate::interface::{Context, PartitionCall};
+use crate::registry::{Continuation, RegistryOperation, RegistryState, registry_is_full, store};
+use crate::state::State;
 
 #[derive(Debug)]
 pub(crate) struct Policy {
@@ -93,74 +99,77 @@ pub(crate) fn is_policy_call(kind: Type) -> bool {
     )
 }
 
-impl Master {
-    pub(crate) fn policy_call(&mut self, cx: &mut Context<'_>, reply: ReplyId, call: Call) {
-        match self.change_of(call) {
-            Ok(change) => self.propose(cx, Some(reply), change),
-            Err(answer) => cx.reply(reply, answer),
-        }
+pub(crate) fn policy_call(state: &mut State, cx: &mut Context<'_>, reply: ReplyId, call: Call) {
+    match change_of(state, call) {
+        Ok(change) => propose(state, cx, Some(reply), change),
+        Err(answer) => cx.reply(reply, answer),
     }
+}
 
-    pub(crate) fn partition_call(&mut self, cx: &mut Context<'_>, call: PartitionCall) {
-        match self.check_partition_request(call.request) {
-            Ok(change) => self.propose(cx, Some(call.reply), change),
-            Err(answer) => cx.reply(call.reply, answer),
-        }
+pub(crate) fn partition_call(state: &mut State, cx: &mut Context<'_>, call: PartitionCall) {
+    match check_partition_request(state, call.request) {
+        Ok(change) => propose(state, cx, Some(call.reply), change),
+        Err(answer) => cx.reply(call.reply, answer),
     }
+}
 
-    /// Validation has seen to it that the part named by the type is there.
-    #[allow(deprecated, reason = "as above")]
-    fn change_of(&self, call: Call) -> Result<PolicyChange, CallResponse> {
-        let kind = call.r#type();
-        match kind {
-            Type::UpdateWeights => call.update_weights.map(|call| self.check_weights(call.weight_infos)),
-            Type::UpdateQuota => call.update_quota.map(|call| self.check_update_quota(*call)),
-            Type::SetQuota => call.set_quota.map(|call| self.check_set_quota(call.quota_request)),
-            Type::RemoveQuota => call.remove_quota.map(|call| self.check_remove_quota(call.role)),
-            Type::UpdateMaintenanceSchedule => {
-                call.update_maintenance_schedule.map(|call| self.check_schedule(call.schedule))
-            }
-            Type::StartMaintenance => call.start_maintenance.map(|call| self.check_machines_down(call.machines)),
-            Type::StopMaintenance => call.stop_maintenance.map(|call| self.check_machines_up(call.machines)),
-            _ => None,
+/// Validation ensures that the part named by the type is there.
+#[allow(deprecated, reason = "as above")]
+fn change_of(state: &State, call: Call) -> Result<PolicyChange, CallResponse> {
+    let kind = call.r#type();
+    match kind {
+        Type::UpdateWeights => call.update_weights.map(|call| check_weights(state, call.weight_infos)),
+        Type::UpdateQuota => call.update_quota.map(|call| check_update_quota(state, *call)),
+        Type::SetQuota => call.set_quota.map(|call| check_set_quota(state, call.quota_request)),
+        Type::RemoveQuota => call.remove_quota.map(|call| check_remove_quota(state, call.role)),
+        Type::UpdateMaintenanceSchedule => {
+            call.update_maintenance_schedule.map(|call| check_schedule(state, call.schedule))
         }
-        .unwrap_or_else(|| {
-            let name = kind.as_str_name().to_lowercase();
-            Err(CallResponse::bad_request(format!("Failed to validate master::Call: Expecting '{name}' to be present")))
-        })
+        Type::StartMaintenance => call.start_maintenance.map(|call| check_machines_down(state, call.machines)),
+        Type::StopMaintenance => call.stop_maintenance.map(|call| check_machines_up(state, call.machines)),
+        _ => None,
     }
+    .unwrap_or_else(|| {
+        let name = kind.as_str_name().to_lowercase();
+        Err(CallResponse::bad_request(format!("Failed to validate master::Call: Expecting '{name}' to be present")))
+    })
+}
 
-    /// Makes a change durable; it is applied and answered then. A master's own changes are answered to nobody.
-    pub(crate) fn propose(&mut self, cx: &mut Context<'_>, reply: Option<ReplyId>, change: PolicyChange) {
-        if let Some(reply) = reply.filter(|_| self.registry_is_full()) {
-            let text = "Too many changes are waiting for the registry; try again later";
-            return cx.reply(reply, CallResponse::new(Status::ServiceUnavailable, text));
-        }
-        let operation = change.operation();
-        self.policy.intended.apply(&operation);
-        self.store(cx, operation, Continuation::Policy { reply, change });
+/// Makes a change durable; it is applied and answered then. A master's own changes are answered to nobody.
+pub(crate) fn propose(state: &mut State, cx: &mut Context<'_>, reply: Option<ReplyId>, change: PolicyChange) {
+    if let Some(reply) = reply.filter(|_| registry_is_full(state)) {
+        let text = "Too many changes are waiting for the registry; try again later";
+        return cx.reply(reply, CallResponse::new(Status::ServiceUnavailable, text));
     }
+    let operation = change.operation();
+    state.policy.intended.apply(&operation);
+    store(state, cx, operation, Continuation::Policy { reply, change });
+}
 
-    pub(crate) fn apply_policy_change(&mut self, cx: &mut Context<'_>, reply: Option<ReplyId>, change: PolicyChange) {
-        match change {
-            PolicyChange::Weights(infos) => self.set_weights(cx, &infos),
-            PolicyChange::Quota { configs, rescind } => self.set_quotas(cx, &configs, rescind),
-            PolicyChange::Partition(partition) => self.set_partition(cx, &partition),
-            PolicyChange::RemovePartition(id) => self.remove_partition(cx, &id),
-            PolicyChange::Schedule(_) => self.maintenance_changed(cx),
-            PolicyChange::MachinesDown(machines) => self.machines_went_down(cx, &machines),
-            PolicyChange::MachinesUp(_) => self.maintenance_changed(cx),
-        }
-        if let Some(reply) = reply {
-            cx.reply(reply, CallResponse::ok());
-        }
+pub(crate) fn apply_policy_change(
+    state: &mut State,
+    cx: &mut Context<'_>,
+    reply: Option<ReplyId>,
+    change: PolicyChange,
+) {
+    match change {
+        PolicyChange::Weights(infos) => set_weights(state, cx, &infos),
+        PolicyChange::Quota { configs, rescind } => set_quotas(state, cx, &configs, rescind),
+        PolicyChange::Partition(partition) => set_partition(state, cx, &partition),
+        PolicyChange::RemovePartition(id) => remove_partition(state, cx, &id),
+        PolicyChange::Schedule(_) => maintenance_changed(state, cx),
+        PolicyChange::MachinesDown(machines) => machines_went_down(state, cx, &machines),
+        PolicyChange::MachinesUp(_) => maintenance_changed(state, cx),
     }
+    if let Some(reply) = reply {
+        cx.reply(reply, CallResponse::ok());
+    }
+}
 
-    /// Policy of the master before this one, at the beginning of the term: no agent is known yet.
-    pub(crate) fn recover_policy(&mut self, cx: &mut Context<'_>) {
-        self.recover_quotas(cx);
-        self.recover_partitions(cx);
-        self.recover_weights(cx);
-        self.publish_maintenance(cx);
-    }
+/// Policy of the master before this one, at the beginning of the term: no agent is known yet.
+pub(crate) fn recover_policy(state: &mut State, cx: &mut Context<'_>) {
+    recover_quotas(state, cx);
+    recover_partitions(state, cx);
+    recover_weights(state, cx);
+    publish_maintenance(state, cx);
 }

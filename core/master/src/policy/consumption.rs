@@ -1,47 +1,45 @@
-//! What roles use, for checks against quota. Counted when an operator asks, from the books of the master: that is seldom.
+//! What roles use, for checks against quota. Counted anew from the master's state when an operator asks, which is seldom.
 
 use allocator::{Quota, ResourceLimits};
 use messages::v1::quota::QuotaConfig;
 use resources::{Name, Resource, ResourceQuantities, Resources, Scalar, roles};
 
-use crate::master::Master;
+use crate::state::State;
 
-impl Master {
-    /// What is reserved for a role and those below it, used or not, and what they use unreserved.
-    pub(super) fn consumed_quota(&self, role: &str) -> ResourceQuantities {
-        let mut consumed = ResourceQuantities::new();
-        for id in self.agents.ids() {
-            let Some(agent) = self.agents.get(id.as_str()) else { continue };
-            add(&mut consumed, &agent.state.total, |resource| reserved_within(resource, role));
-            for executor in agent.uses.values().flat_map(|uses| uses.executors.values()) {
-                add(&mut consumed, &executor.resources, |resource| unreserved_within(resource, role));
-            }
+/// What is reserved for a role and those below it, used or not, and what they use unreserved.
+pub(super) fn consumed_quota(state: &State, role: &str) -> ResourceQuantities {
+    let mut consumed = ResourceQuantities::new();
+    for id in state.agents.ids() {
+        let Some(agent) = state.agents.get(id.as_str()) else { continue };
+        add(&mut consumed, &agent.state.total, |resource| reserved_within(resource, role));
+        for (_, executor) in state.tasks.on_agent(id.as_str()).flat_map(|(_, usage)| usage.executors()) {
+            add(&mut consumed, &executor.resources, |resource| unreserved_within(resource, role));
         }
-        for task in self.frameworks.iter().flat_map(|framework| framework.tasks.values()) {
-            add(&mut consumed, &task.resources, |resource| unreserved_within(resource, role));
-        }
-        consumed
     }
+    for (_, task) in state.frameworks.iter().flat_map(|framework| state.tasks.of_framework(framework.id().as_str())) {
+        add(&mut consumed, &task.resources, |resource| unreserved_within(resource, role));
+    }
+    consumed
+}
 
-    pub(super) fn offered_within(&self, role: &str) -> ResourceQuantities {
-        let mut offered = ResourceQuantities::new();
-        for id in self.frameworks.iter().flat_map(|framework| &framework.offers) {
-            let offer = self.offers.get(id.as_str()).filter(|offer| roles::is_within(offer.role.as_str(), role));
-            offer.into_iter().for_each(|offer| offered += &quantities(&offer.resources));
-        }
-        offered
+pub(super) fn offered_within(state: &State, role: &str) -> ResourceQuantities {
+    let mut offered = ResourceQuantities::new();
+    for id in state.frameworks.iter().flat_map(|framework| state.offers.of_framework(framework.id().as_str())) {
+        let offer = state.offers.get(id.as_str()).filter(|offer| roles::is_within(offer.role.as_str(), role));
+        offer.into_iter().for_each(|offer| offered += &quantities(&offer.resources));
     }
+    offered
+}
 
-    /// Of all registered agents.
-    pub(super) fn capacity(&self) -> ResourceQuantities {
-        let mut capacity = ResourceQuantities::new();
-        for id in self.agents.ids() {
-            let agent = self.agents.get(id.as_str());
-            let firm = |resource: &Resource| !resource.is_revocable() && resource.value().as_scalar().is_some();
-            agent.into_iter().for_each(|agent| add(&mut capacity, &agent.state.total, firm));
-        }
-        capacity
+/// Of all registered agents.
+pub(super) fn capacity(state: &State) -> ResourceQuantities {
+    let mut capacity = ResourceQuantities::new();
+    for id in state.agents.ids() {
+        let agent = state.agents.get(id.as_str());
+        let firm = |resource: &Resource| !resource.is_revocable() && resource.value().as_scalar().is_some();
+        agent.into_iter().for_each(|agent| add(&mut capacity, &agent.state.total, firm));
     }
+    capacity
 }
 
 fn reserved_within(resource: &Resource, role: &str) -> bool {

@@ -9,14 +9,13 @@ use messages::v1;
 use messages::v1::allocator::InverseOfferStatus;
 use messages::v1::allocator::inverse_offer_status::Status;
 use messages::v1::scheduler::call::{AcceptInverseOffers, DeclineInverseOffers};
+use model::master::Change;
 use model::{AgentId, FrameworkId, OfferId, Role};
 use validation::offer::OfferSummary;
 
 use crate::allocation::refusal;
-use crate::effects::{Context, Timer};
-use crate::master::Master;
-use crate::outgoing_offers::url_of;
-use model::master::Change;
+use crate::interface::{Context, Timer};
+use crate::state::State;
 
 /// Those outstanding.
 #[derive(Debug, Default)]
@@ -48,7 +47,7 @@ impl InverseOffers {
         self.of_agents.get(agent).into_iter().flatten().cloned().collect()
     }
 
-    fn facts(&self, id: &str) -> Option<OfferSummary> {
+    fn summary(&self, id: &str) -> Option<OfferSummary> {
         let (framework, agent) = self.map.get(id)?;
         // An inverse offer has no role; the rule about roles does not look.
         Some(OfferSummary { framework: framework.clone(), role: Role::new("*"), agent: agent.clone() })
@@ -64,128 +63,130 @@ fn remove_from<K: Ord>(sets: &mut BTreeMap<K, BTreeSet<OfferId>>, key: &K, id: &
     }
 }
 
-impl Master {
-    /// After an allocation run: asks whom the allocator wants to be asked, in one event per framework.
-    pub(crate) fn make_inverse_offers(&mut self, cx: &mut Context<'_>) {
-        let mut by_framework: BTreeMap<FrameworkId, Vec<InverseOffer>> = BTreeMap::new();
-        for wanted in self.allocator.inverse_offers(cx.now.monotonic) {
-            by_framework.entry(wanted.framework.clone()).or_default().push(wanted);
-        }
-        for (framework, wanted) in by_framework {
-            let made: Vec<_> = wanted.into_iter().filter_map(|wanted| self.make_inverse_offer(cx, wanted)).collect();
-            if let Some(framework) = self.frameworks.get(framework.as_str()).filter(|_| !made.is_empty()) {
-                let (offers, pids) = made.into_iter().unzip();
-                framework.listener().clone().inverse_offers(cx, offers, pids);
-            }
+/// After an allocation run: asks whom the allocator wants to be asked, in one event per framework.
+pub(crate) fn make_inverse_offers(state: &mut State, cx: &mut Context<'_>) {
+    let mut by_framework: BTreeMap<FrameworkId, Vec<InverseOffer>> = BTreeMap::new();
+    for wanted in state.allocator.inverse_offers(cx.now.monotonic) {
+        by_framework.entry(wanted.framework.clone()).or_default().push(wanted);
+    }
+    for (framework, wanted) in by_framework {
+        let made: Vec<_> = wanted.into_iter().filter_map(|wanted| make_inverse_offer(state, cx, wanted)).collect();
+        if let Some(framework) = state.frameworks.get(framework.as_str()).filter(|_| !made.is_empty()) {
+            let (offers, pids) = made.into_iter().unzip();
+            framework.listener().clone().inverse_offers(cx, offers, pids);
         }
     }
+}
 
-    fn make_inverse_offer(&mut self, cx: &mut Context<'_>, wanted: InverseOffer) -> Option<(v1::InverseOffer, String)> {
-        let InverseOffer { framework, agent, unavailability } = wanted;
-        let listens = self.frameworks.get(framework.as_str()).is_some_and(|f| f.state.connected && f.state.active);
-        let active = self.agents.get(agent.as_str()).filter(|agent| agent.state.active && listens);
-        let Some(asked) = active.map(|agent| agent.state.clone()) else {
-            // Asked again a little later, when it may be back.
+fn make_inverse_offer(
+    state: &mut State,
+    cx: &mut Context<'_>,
+    wanted: InverseOffer,
+) -> Option<(v1::InverseOffer, String)> {
+    let InverseOffer { framework, agent, unavailability } = wanted;
+    let listens = state.frameworks.get(framework.as_str()).is_some_and(|f| f.state.connected && f.state.active);
+    let active = state.agents.get(agent.as_str()).filter(|agent| agent.state.active && listens);
+    let Some(asked) = active.map(|agent| agent.state.clone()) else {
+        // Asked again a little later, when it may be back.
+        let now = cx.now.monotonic;
+        state.allocator.update_inverse_offer(now, &agent, &framework, None, Some(refusal(None)));
+        return None;
+    };
+    let id = state.ids.offer();
+    if let Some(timeout) = state.config.offer_timeout {
+        cx.arm(Timer::OfferTimeout(id.clone()), cx.now.monotonic + timeout);
+    }
+    let offer = v1::InverseOffer {
+        id: id.to_proto(),
+        url: Some(Box::new(asked.url())),
+        framework_id: framework.to_proto(),
+        agent_id: Some(agent.to_proto()),
+        unavailability,
+        resources: Vec::new(),
+    };
+    state.policy.inverse_offers.insert(id, framework, agent);
+    Some((offer, asked.pid.to_string()))
+}
+
+pub(crate) fn accept_inverse_offers(
+    state: &mut State,
+    cx: &mut Context<'_>,
+    framework: &FrameworkId,
+    call: &AcceptInverseOffers,
+) {
+    let refuse = refusal(call.filters.as_ref());
+    answer_inverse_offers(state, cx, framework, &call.inverse_offer_ids, Status::Accept, refuse);
+}
+
+pub(crate) fn decline_inverse_offers(
+    state: &mut State,
+    cx: &mut Context<'_>,
+    framework: &FrameworkId,
+    call: &DeclineInverseOffers,
+) {
+    let refuse = refusal(call.filters.as_ref());
+    answer_inverse_offers(state, cx, framework, &call.inverse_offer_ids, Status::Decline, refuse);
+}
+
+/// Those that are valid count, whatever is wrong with others, as in Mesos.
+fn answer_inverse_offers(
+    state: &mut State,
+    cx: &mut Context<'_>,
+    framework: &FrameworkId,
+    ids: &[v1::OfferId],
+    status: Status,
+    refuse: Duration,
+) {
+    let lookup = |id: &str| state.policy.inverse_offers.summary(id);
+    if let Err(reason) = validation::offer::validate_inverse(ids, lookup, framework) {
+        tracing::warn!(%framework, %reason, "an answer to inverse offers names some that are not valid");
+    }
+    for id in ids {
+        let own = state.policy.inverse_offers.summary(&id.value).is_some_and(|summary| summary.framework == *framework);
+        if own && let Some((id, framework, agent)) = state.policy.inverse_offers.remove(&id.value) {
+            let status = InverseOfferStatus {
+                status: status as i32,
+                framework_id: framework.to_proto(),
+                timestamp: v1::TimeInfo { nanoseconds: i64::try_from(cx.now.wall.nanos()).unwrap_or(i64::MAX) },
+            };
+            disarm_inverse_offer(state, cx, id);
             let now = cx.now.monotonic;
-            self.allocator.update_inverse_offer(now, &agent, &framework, None, Some(refusal(None)));
-            return None;
-        };
-        let id = self.ids.offer();
-        if let Some(timeout) = self.config.offer_timeout {
-            cx.arm(Timer::OfferTimeout(id.clone()), cx.now.monotonic + timeout);
-        }
-        let offer = v1::InverseOffer {
-            id: id.to_proto(),
-            url: Some(Box::new(url_of(&asked))),
-            framework_id: framework.to_proto(),
-            agent_id: Some(agent.to_proto()),
-            unavailability,
-            resources: Vec::new(),
-        };
-        self.policy.inverse_offers.insert(id, framework, agent);
-        Some((offer, asked.pid.to_string()))
-    }
-
-    pub(crate) fn accept_inverse_offers(
-        &mut self,
-        cx: &mut Context<'_>,
-        framework: &FrameworkId,
-        call: &AcceptInverseOffers,
-    ) {
-        let refuse = refusal(call.filters.as_ref());
-        self.answer_inverse_offers(cx, framework, &call.inverse_offer_ids, Status::Accept, refuse);
-    }
-
-    pub(crate) fn decline_inverse_offers(
-        &mut self,
-        cx: &mut Context<'_>,
-        framework: &FrameworkId,
-        call: &DeclineInverseOffers,
-    ) {
-        let refuse = refusal(call.filters.as_ref());
-        self.answer_inverse_offers(cx, framework, &call.inverse_offer_ids, Status::Decline, refuse);
-    }
-
-    /// Those that are valid count, whatever is wrong with others, as in Mesos.
-    fn answer_inverse_offers(
-        &mut self,
-        cx: &mut Context<'_>,
-        framework: &FrameworkId,
-        ids: &[v1::OfferId],
-        status: Status,
-        refuse: Duration,
-    ) {
-        let lookup = |id: &str| self.policy.inverse_offers.facts(id);
-        if let Err(reason) = validation::offer::validate_inverse(ids, lookup, framework) {
-            tracing::warn!(%framework, %reason, "an answer to inverse offers names some that are not valid");
-        }
-        for id in ids {
-            let own = self.policy.inverse_offers.facts(&id.value).is_some_and(|facts| facts.framework == *framework);
-            if own && let Some((id, framework, agent)) = self.policy.inverse_offers.remove(&id.value) {
-                let status = InverseOfferStatus {
-                    status: status as i32,
-                    framework_id: framework.to_proto(),
-                    timestamp: v1::TimeInfo { nanoseconds: i64::try_from(cx.now.wall.nanos()).unwrap_or(i64::MAX) },
-                };
-                self.disarm_inverse_offer(cx, id);
-                let now = cx.now.monotonic;
-                self.allocator.update_inverse_offer(now, &agent, &framework, Some(status.clone()), Some(refuse));
-                cx.publish(Change::InverseOfferAnswered { agent, framework, status: Box::new(status) });
-            }
+            state.allocator.update_inverse_offer(now, &agent, &framework, Some(status.clone()), Some(refuse));
+            cx.publish(Change::InverseOfferAnswered { agent, framework, status: Box::new(status) });
         }
     }
+}
 
-    pub(crate) fn rescind_inverse_offers_of_agent(&mut self, cx: &mut Context<'_>, agent: &AgentId) {
-        for id in self.policy.inverse_offers.of_agent(agent) {
-            self.end_inverse_offer(cx, id.as_str(), true);
-        }
+pub(crate) fn rescind_inverse_offers_of_agent(state: &mut State, cx: &mut Context<'_>, agent: &AgentId) {
+    for id in state.policy.inverse_offers.of_agent(agent) {
+        end_inverse_offer(state, cx, id.as_str(), true);
     }
+}
 
-    /// `rescind` says whether the framework does not know that they are over.
-    pub(crate) fn end_inverse_offers_of_framework(
-        &mut self,
-        cx: &mut Context<'_>,
-        framework: &FrameworkId,
-        rescind: bool,
-    ) {
-        for id in self.policy.inverse_offers.of_framework(framework) {
-            self.end_inverse_offer(cx, id.as_str(), rescind);
-        }
+/// `rescind` says whether the framework does not know that they are over.
+pub(crate) fn end_inverse_offers_of_framework(
+    state: &mut State,
+    cx: &mut Context<'_>,
+    framework: &FrameworkId,
+    rescind: bool,
+) {
+    for id in state.policy.inverse_offers.of_framework(framework) {
+        end_inverse_offer(state, cx, id.as_str(), rescind);
     }
+}
 
-    /// Nothing happens when there is none with this id.
-    pub(crate) fn end_inverse_offer(&mut self, cx: &mut Context<'_>, id: &str, rescind: bool) {
-        let Some((id, framework_id, agent)) = self.policy.inverse_offers.remove(id) else { return };
-        if let Some(framework) = self.frameworks.get(framework_id.as_str()).filter(|_| rescind) {
-            framework.listener().clone().rescind_inverse_offer(cx, id.to_proto());
-        }
-        self.disarm_inverse_offer(cx, id);
-        self.allocator.update_inverse_offer(cx.now.monotonic, &agent, &framework_id, None, None);
+/// Nothing happens when there is none with this id.
+pub(crate) fn end_inverse_offer(state: &mut State, cx: &mut Context<'_>, id: &str, rescind: bool) {
+    let Some((id, framework_id, agent)) = state.policy.inverse_offers.remove(id) else { return };
+    if let Some(framework) = state.frameworks.get(framework_id.as_str()).filter(|_| rescind) {
+        framework.listener().clone().rescind_inverse_offer(cx, id.to_proto());
     }
+    disarm_inverse_offer(state, cx, id);
+    state.allocator.update_inverse_offer(cx.now.monotonic, &agent, &framework_id, None, None);
+}
 
-    fn disarm_inverse_offer(&self, cx: &mut Context<'_>, id: OfferId) {
-        if self.config.offer_timeout.is_some() {
-            cx.disarm(Timer::OfferTimeout(id));
-        }
+fn disarm_inverse_offer(state: &State, cx: &mut Context<'_>, id: OfferId) {
+    if state.config.offer_timeout.is_some() {
+        cx.disarm(Timer::OfferTimeout(id));
     }
 }

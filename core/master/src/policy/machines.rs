@@ -6,9 +6,9 @@ use std::net::Ipv4Addr;
 use messages::v1::machine_info::Mode;
 use messages::v1::maintenance::Schedule;
 use messages::v1::{MachineId, MachineInfo};
+use model::master::AgentSnapshot;
 
 use crate::registry::MachineKey;
-use model::master::AgentSnapshot;
 
 pub(super) type Machines = BTreeMap<MachineKey, MachineInfo>;
 

@@ -9,130 +9,128 @@ use allocator::{Partition, PartitionId, Quota, ResourceLimits, check_quotas};
 use machine::{CallResponse, Status};
 use messages::tepui::registry;
 use model::Role;
+use model::master::Change;
 use resources::{Name, ResourceQuantities, Scalar, roles};
 
 use super::PolicyChange;
-use super::consumption::limits_text;
-use crate::effects::Context;
-use crate::input::PartitionRequest;
-use crate::master::Master;
-use model::master::Change;
+use super::consumption::{consumed_quota, limits_text};
+use super::quota::{check_capacity, intended_quotas, rescind_for_quota};
+use crate::interface::{Context, PartitionRequest};
+use crate::state::State;
 
 /// Ids are parts of paths.
 const LONGEST_ID: usize = 64;
 const MOST_RESOURCES: usize = 64;
 const MOST_PARTITIONS: usize = 10_000;
 
-impl Master {
-    pub(super) fn check_partition_request(&self, request: PartitionRequest) -> Result<PolicyChange, CallResponse> {
-        match request {
-            PartitionRequest::Put { partition, force } => self.check_partition(*partition, force),
-            PartitionRequest::Remove(id) => {
-                if !self.policy.intended.partitions.contains_key(&id) {
-                    let text = format!("There is no partition '{id}'; GET /partitions lists those that exist");
-                    return Err(CallResponse::new(Status::NotFound, text));
-                }
-                Ok(PolicyChange::RemovePartition(id))
+pub(super) fn check_partition_request(state: &State, request: PartitionRequest) -> Result<PolicyChange, CallResponse> {
+    match request {
+        PartitionRequest::Put { partition, force } => check_partition(state, *partition, force),
+        PartitionRequest::Remove(id) => {
+            if !state.policy.intended.partitions.contains_key(&id) {
+                let text = format!("There is no partition '{id}'; GET /partitions lists those that exist");
+                return Err(CallResponse::new(Status::NotFound, text));
             }
+            Ok(PolicyChange::RemovePartition(id))
         }
     }
+}
 
-    fn check_partition(&self, partition: registry::Partition, force: bool) -> Result<PolicyChange, CallResponse> {
-        check_form(&partition).map_err(CallResponse::bad_request)?;
-        let role = &partition.role;
-        if !self.config.role_allowed(role) {
-            let text = format!("Role '{role}' is not among those of --roles; use one that is, or add it there");
-            return Err(CallResponse::bad_request(text));
-        }
-        self.check_role_is_free(&partition)?;
-        let mut terms = self.intended_quotas();
-        if let Some(before) = self.policy.intended.partitions.get(&partition.id) {
-            terms.remove(before.role.as_str());
-        }
-        let own = quota_of_partition(&partition);
-        terms.insert(Role::new(role), own.clone());
-        check_quotas(&terms).map_err(|error| {
-            CallResponse::bad_request(format!("{error}; change one of the two so that both can be kept"))
-        })?;
-        if !force {
-            self.check_fit(&partition, &own, &terms)?;
-        }
-        Ok(PolicyChange::Partition(Box::new(partition)))
+fn check_partition(state: &State, partition: registry::Partition, force: bool) -> Result<PolicyChange, CallResponse> {
+    check_form(&partition).map_err(CallResponse::bad_request)?;
+    let role = &partition.role;
+    if !state.config.role_allowed(role) {
+        let text = format!("Role '{role}' is not among those of --roles; use one that is, or add it there");
+        return Err(CallResponse::bad_request(text));
     }
+    check_role_is_free(state, &partition)?;
+    let mut quotas = intended_quotas(state);
+    if let Some(before) = state.policy.intended.partitions.get(&partition.id) {
+        quotas.remove(before.role.as_str());
+    }
+    let own = quota_of_partition(&partition);
+    quotas.insert(Role::new(role), own.clone());
+    check_quotas(&quotas).map_err(|error| {
+        CallResponse::bad_request(format!("{error}; change one of the two so that both can be kept"))
+    })?;
+    if !force {
+        check_fit(state, &partition, &own, &quotas)?;
+    }
+    Ok(PolicyChange::Partition(Box::new(partition)))
+}
 
-    /// One partition or one quota per role: nobody should have to guess which of two counts.
-    fn check_role_is_free(&self, partition: &registry::Partition) -> Result<(), CallResponse> {
-        let (id, role) = (&partition.id, &partition.role);
-        let intended = &self.policy.intended;
-        let conflict = |text: String| Err(CallResponse::new(Status::Conflict, text));
-        if let Some(other) = intended.partitions.values().find(|other| other.role == *role && other.id != *id) {
-            let other = &other.id;
-            return conflict(format!(
-                "Role '{role}' has the partition '{other}' already; change that one, or remove it first (DELETE \
-                 /partitions/{other})"
-            ));
-        }
-        if intended.quotas.contains_key(role.as_str()) {
-            return conflict(format!(
-                "Role '{role}' has quota, which a partition would stand in for; remove the quota first (DELETE \
-                 /quota/{role})"
-            ));
-        }
-        if intended.partitions.len() >= MOST_PARTITIONS && !intended.partitions.contains_key(id) {
-            return conflict(format!("There are {MOST_PARTITIONS} partitions already; remove one that is not needed"));
-        }
-        Ok(())
+/// One partition or one quota per role: nobody should have to guess which of two counts.
+fn check_role_is_free(state: &State, partition: &registry::Partition) -> Result<(), CallResponse> {
+    let (id, role) = (&partition.id, &partition.role);
+    let intended = &state.policy.intended;
+    let conflict = |text: String| Err(CallResponse::new(Status::Conflict, text));
+    if let Some(other) = intended.partitions.values().find(|other| other.role == *role && other.id != *id) {
+        let other = &other.id;
+        return conflict(format!(
+            "Role '{role}' has the partition '{other}' already; change that one, or remove it first (DELETE \
+             /partitions/{other})"
+        ));
     }
+    if intended.quotas.contains_key(role.as_str()) {
+        return conflict(format!(
+            "Role '{role}' has quota, which a partition would stand in for; remove the quota first (DELETE \
+             /quota/{role})"
+        ));
+    }
+    if intended.partitions.len() >= MOST_PARTITIONS && !intended.partitions.contains_key(id) {
+        return conflict(format!("There are {MOST_PARTITIONS} partitions already; remove one that is not needed"));
+    }
+    Ok(())
+}
 
-    fn check_fit(
-        &self,
-        partition: &registry::Partition,
-        own: &Quota,
-        terms: &std::collections::BTreeMap<Role, Quota>,
-    ) -> Result<(), CallResponse> {
-        let conflict = |text: String| CallResponse::new(Status::Conflict, text);
-        self.check_capacity(terms).map_err(|(total, capacity)| {
-            conflict(format!(
-                "All minimums and quota guarantees together are '{total}', more than the cluster has: '{capacity}'. \
-                 Lower a minimum, add agents, or repeat with ?force=true if agents are about to come"
-            ))
-        })?;
-        if own.limits.is_empty() {
-            return Ok(());
-        }
-        let role = &partition.role;
-        let consumed = self.consumed_quota(role);
-        if own.limits.allow(&consumed) {
-            return Ok(());
-        }
-        let limits = limits_text(&own.limits);
-        Err(conflict(format!(
-            "Role '{role}' uses '{consumed}', more than the maximum '{limits}'. Raise the maximum, or repeat with \
-             ?force=true: what runs goes on, and nothing is offered until it fits"
-        )))
+fn check_fit(
+    state: &State,
+    partition: &registry::Partition,
+    own: &Quota,
+    quotas: &std::collections::BTreeMap<Role, Quota>,
+) -> Result<(), CallResponse> {
+    let conflict = |text: String| CallResponse::new(Status::Conflict, text);
+    check_capacity(state, quotas).map_err(|(total, capacity)| {
+        conflict(format!(
+            "All minimums and quota guarantees together are '{total}', more than the cluster has: '{capacity}'. \
+             Lower a minimum, add agents, or repeat with ?force=true if agents are about to come"
+        ))
+    })?;
+    if own.limits.is_empty() {
+        return Ok(());
     }
+    let role = &partition.role;
+    let consumed = consumed_quota(state, role);
+    if own.limits.allow(&consumed) {
+        return Ok(());
+    }
+    let limits = limits_text(&own.limits);
+    Err(conflict(format!(
+        "Role '{role}' uses '{consumed}', more than the maximum '{limits}'. Raise the maximum, or repeat with \
+         ?force=true: what runs goes on, and nothing is offered until it fits"
+    )))
+}
 
-    pub(super) fn set_partition(&mut self, cx: &mut Context<'_>, partition: &registry::Partition) {
-        self.allocator.set_partition(in_allocator(partition));
-        self.publish_partitions(cx);
-        self.rescind_for_quota(cx, &partition.role, &quota_of_partition(partition));
-    }
+pub(super) fn set_partition(state: &mut State, cx: &mut Context<'_>, partition: &registry::Partition) {
+    state.allocator.set_partition(in_allocator(partition));
+    publish_partitions(state, cx);
+    rescind_for_quota(state, cx, &partition.role, &quota_of_partition(partition));
+}
 
-    pub(super) fn remove_partition(&mut self, cx: &mut Context<'_>, id: &str) {
-        self.allocator.remove_partition(&PartitionId::new(id));
-        self.publish_partitions(cx);
-    }
+pub(super) fn remove_partition(state: &mut State, cx: &mut Context<'_>, id: &str) {
+    state.allocator.remove_partition(&PartitionId::new(id));
+    publish_partitions(state, cx);
+}
 
-    pub(super) fn recover_partitions(&mut self, cx: &mut Context<'_>) {
-        for partition in self.registry.state.partitions.values() {
-            self.allocator.set_partition(in_allocator(partition));
-        }
-        self.publish_partitions(cx);
+pub(super) fn recover_partitions(state: &mut State, cx: &mut Context<'_>) {
+    for partition in state.registry.durable().partitions.values() {
+        state.allocator.set_partition(in_allocator(partition));
     }
+    publish_partitions(state, cx);
+}
 
-    fn publish_partitions(&self, cx: &mut Context<'_>) {
-        cx.publish(Change::PartitionsUpdated(Arc::new(self.registry.state.partitions.clone())));
-    }
+fn publish_partitions(state: &State, cx: &mut Context<'_>) {
+    cx.publish(Change::PartitionsUpdated(Arc::new(state.registry.durable().partitions.clone())));
 }
 
 fn check_form(partition: &registry::Partition) -> Result<(), String> {

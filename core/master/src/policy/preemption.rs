@@ -1,7 +1,7 @@
 //! What borrowers give back: the allocator says how much of what where, here whole tasks are chosen and ended.
 //!
 //! A task is killed as its framework would do it, with its own kill policy. When its agent reports it killed, its
-//! framework is told why: TASK_GONE, or TASK_LOST if it is not PARTITION_AWARE.
+//! framework is sent the reason: TASK_GONE, or TASK_LOST if it is not PARTITION_AWARE.
 
 use std::collections::BTreeSet;
 
@@ -11,110 +11,113 @@ use model::{AgentId, FrameworkId, OfferId, Role, TaskId};
 use resources::{ResourceQuantities, Resources};
 
 use super::consumption::quantities;
-use crate::effects::Context;
-use crate::master::Master;
-use crate::task::{Task, is_terminal_or_unreachable};
+use crate::interface::Context;
+use crate::offers::rescind_offer;
+use crate::state::State;
+use crate::tasks::{Task, is_terminal_or_unreachable};
 
-/// Tasks that were told to end and have not ended yet.
+/// Tasks that are being killed for a partition and have not ended yet.
 #[derive(Debug, Default)]
 pub(crate) struct PreemptedTasks(BTreeSet<(FrameworkId, TaskId)>);
 
-impl Master {
-    /// After an allocation run. What is on its way back already is not asked for again. After a failover nobody ends for
-    /// what an agent that has not returned yet may still have free.
-    pub(crate) fn preempt(&mut self, cx: &mut Context<'_>) {
-        if self.registry.state.partitions.is_empty() || self.recovery.is_under_way() {
-            return;
-        }
-        let returning = self.returning();
-        for preemption in self.allocator.preemptions(&returning) {
-            self.preempt_holding(cx, &preemption);
+/// After an allocation run. What is on its way back already is not asked for again. After a failover nobody ends for
+/// what an agent that has not returned yet may still have free.
+pub(crate) fn preempt(state: &mut State, cx: &mut Context<'_>) {
+    if state.registry.durable().partitions.is_empty() || state.recovery.is_under_way() {
+        return;
+    }
+    let returning = returning(state);
+    for preemption in state.allocator.preemptions(&returning) {
+        preempt_holding(state, cx, &preemption);
+    }
+}
+
+fn returning(state: &mut State) -> Vec<AllocatedResources> {
+    let mut returning = Vec::new();
+    state.policy.preempted_tasks.0.retain(|(framework, id)| {
+        let task = state.tasks.get(framework.as_str(), id.as_str());
+        let Some(task) = task.filter(|task| holds(task)) else { return false };
+        returning.extend(holdings(framework, task));
+        true
+    });
+    returning
+}
+
+/// Offers go first: they cost nobody anything.
+fn preempt_holding(state: &mut State, cx: &mut Context<'_>, preemption: &Preemption) {
+    let AllocatedResources { framework, role, agent, resources } = &preemption.holding;
+    let mut missing = quantities(resources);
+    for id in offers_of(state, framework, role, agent) {
+        let offered = state.offers.get(id.as_str()).map(|offer| quantities(&offer.resources)).unwrap_or_default();
+        if covered(&missing, &offered) > 0.0 {
+            rescind_offer(state, cx, id.as_str());
+            missing -= &offered;
         }
     }
-
-    fn returning(&mut self) -> Vec<AllocatedResources> {
-        let mut returning = Vec::new();
-        self.policy.preempted_tasks.0.retain(|(framework, id)| {
-            let tasks = self.frameworks.get(framework.as_str()).map(|framework| &framework.tasks);
-            let Some(task) = tasks.and_then(|tasks| tasks.get(id)).filter(|task| holds(task)) else { return false };
-            returning.extend(holdings(framework, task));
-            true
-        });
-        returning
+    for task in choose(&missing, candidates(state, framework, role, agent)) {
+        let message = format!(
+            "Preempted: partition '{}' needs the resources that partition '{}' had borrowed",
+            preemption.lender, preemption.borrower
+        );
+        kill_preempted(state, cx, framework, &task, message);
     }
+}
 
-    /// Offers go first: they cost nobody anything.
-    fn preempt_holding(&mut self, cx: &mut Context<'_>, preemption: &Preemption) {
-        let AllocatedResources { framework, role, agent, resources } = &preemption.holding;
-        let mut missing = quantities(resources);
-        for id in self.offers_of(framework, role, agent) {
-            let offered = self.offers.get(id.as_str()).map(|offer| quantities(&offer.resources)).unwrap_or_default();
-            if covered(&missing, &offered) > 0.0 {
-                self.rescind_offer(cx, id.as_str());
-                missing -= &offered;
-            }
-        }
-        for task in choose(&missing, self.candidates(framework, role, agent)) {
-            let message = format!(
-                "Preempted: partition '{}' needs the resources that partition '{}' had borrowed",
-                preemption.lender, preemption.borrower
-            );
-            self.kill_preempted(cx, framework, &task, message);
-        }
+fn offers_of(state: &State, framework: &FrameworkId, role: &Role, agent: &AgentId) -> Vec<OfferId> {
+    let of_agent = state.offers.of_agent(agent.as_str());
+    let is_theirs = |id: &OfferId| {
+        state.offers.get(id.as_str()).is_some_and(|offer| offer.framework == *framework && offer.role == *role)
+    };
+    of_agent.into_iter().filter(is_theirs).collect()
+}
+
+/// Tasks that could be ended, with what they would give back.
+fn candidates(
+    state: &State,
+    framework: &FrameworkId,
+    role: &Role,
+    agent: &AgentId,
+) -> Vec<(TaskId, ResourceQuantities)> {
+    let usage = state.tasks.usage(agent.as_str(), framework.as_str());
+    let ids = usage.into_iter().flat_map(|usage| usage.task_ids());
+    let tasks = ids.filter_map(|id| state.tasks.get_with_id(framework.as_str(), id.as_str()));
+    tasks
+        .filter(|(_, task)| holds(task) && task.preempted.is_none())
+        .map(|(id, task)| (id.clone(), quantities(&task.resources.allocated_to(role.as_str()))))
+        .collect()
+}
+
+fn kill_preempted(state: &mut State, cx: &mut Context<'_>, framework: &FrameworkId, id: &TaskId, message: String) {
+    let Some(task) = state.tasks.get_mut(framework.as_str(), id.as_str()) else { return };
+    task.preempted = Some(message);
+    // Repeated to an agent that returns.
+    task.kill_requested = true;
+    state.policy.preempted_tasks.0.insert((framework.clone(), id.clone()));
+    state.metrics.partition_preemptions.increment();
+    if let Some(agent) = state.agents.get(task.agent.as_str()) {
+        let kill_policy = task.proto.kill_policy.clone();
+        let kill =
+            internal::KillTaskMessage { framework_id: framework.to_proto(), task_id: id.to_proto(), kill_policy };
+        cx.send(&agent.state.pid, kill);
     }
+}
 
-    fn offers_of(&self, framework: &FrameworkId, role: &Role, agent: &AgentId) -> Vec<OfferId> {
-        let of_agent = self.agents.get(agent.as_str()).map(|agent| agent.offers.clone()).unwrap_or_default();
-        let is_theirs = |id: &OfferId| {
-            self.offers.get(id.as_str()).is_some_and(|offer| offer.framework == *framework && offer.role == *role)
-        };
-        of_agent.into_iter().filter(is_theirs).collect()
+/// The end of a preempted task in the words for its framework. One that ended otherwise ended so.
+pub(crate) fn rewrite_preempted_status(state: &State, update: &mut internal::StatusUpdate) {
+    let Some(framework) = state.frameworks.get(&update.framework_id.value) else { return };
+    let task = state.tasks.get(framework.id().as_str(), &update.status.task_id.value);
+    let Some(message) = task.and_then(|task| task.preempted.as_ref()) else { return };
+    let aware = framework.capabilities.partition_aware;
+    let gone = if aware { v1::TaskState::TaskGone } else { v1::TaskState::TaskLost } as i32;
+    let killed = v1::TaskState::TaskKilled as i32;
+    if update.latest_state == Some(killed) {
+        update.latest_state = Some(gone);
     }
-
-    /// Tasks that could be ended, with what they would give back.
-    fn candidates(&self, framework: &FrameworkId, role: &Role, agent: &AgentId) -> Vec<(TaskId, ResourceQuantities)> {
-        let uses = self.agents.get(agent.as_str()).and_then(|agent| agent.uses.get(framework));
-        let Some(framework) = self.frameworks.get(framework.as_str()) else { return Vec::new() };
-        let tasks = uses.into_iter().flat_map(|uses| &uses.tasks).filter_map(|id| framework.tasks.get_key_value(id));
-        tasks
-            .filter(|(_, task)| holds(task) && task.preempted.is_none())
-            .map(|(id, task)| (id.clone(), quantities(&task.resources.allocated_to(role.as_str()))))
-            .collect()
-    }
-
-    fn kill_preempted(&mut self, cx: &mut Context<'_>, framework: &FrameworkId, id: &TaskId, message: String) {
-        let entry = self.frameworks.get_mut(framework.as_str()).and_then(|f| f.tasks.get_mut(id));
-        let Some(task) = entry else { return };
-        task.preempted = Some(message);
-        // Repeated to an agent that returns.
-        task.kill_requested = true;
-        self.policy.preempted_tasks.0.insert((framework.clone(), id.clone()));
-        self.metrics.partition_preemptions.increment();
-        if let Some(agent) = self.agents.get(task.agent.as_str()) {
-            let kill_policy = task.proto.kill_policy.clone();
-            let kill =
-                internal::KillTaskMessage { framework_id: framework.to_proto(), task_id: id.to_proto(), kill_policy };
-            cx.send(&agent.state.pid, kill);
-        }
-    }
-
-    /// The end of a preempted task in the words for its framework. One that ended otherwise ended so.
-    pub(crate) fn rewrite_preempted_status(&self, update: &mut internal::StatusUpdate) {
-        let Some(framework) = self.frameworks.get(&update.framework_id.value) else { return };
-        let task = framework.tasks.get(update.status.task_id.value.as_str());
-        let Some(message) = task.and_then(|task| task.preempted.as_ref()) else { return };
-        let aware = framework.capabilities.partition_aware;
-        let gone = if aware { v1::TaskState::TaskGone } else { v1::TaskState::TaskLost } as i32;
-        let killed = v1::TaskState::TaskKilled as i32;
-        if update.latest_state == Some(killed) {
-            update.latest_state = Some(gone);
-        }
-        if update.status.state == killed {
-            update.status.state = gone;
-            update.status.source = Some(v1::task_status::Source::Master as i32);
-            update.status.reason = Some(v1::task_status::Reason::ContainerPreempted as i32);
-            update.status.message = Some(message.clone());
-        }
+    if update.status.state == killed {
+        update.status.state = gone;
+        update.status.source = Some(v1::task_status::Source::Master as i32);
+        update.status.reason = Some(v1::task_status::Reason::ContainerPreempted as i32);
+        update.status.message = Some(message.clone());
     }
 }
 

@@ -10,232 +10,230 @@ use machine::{CallResponse, Status};
 use messages::v1::master::call::UpdateQuota;
 use messages::v1::quota::{QuotaConfig, QuotaRequest};
 use messages::v1::value;
+use model::master::Change;
 use model::{OfferId, Role};
 use resources::{ResourceQuantities, roles};
 
 use super::PolicyChange;
 use super::change::Rescind;
-use super::consumption::{limits_text, quantities, quota_of};
+use super::consumption::{capacity, consumed_quota, limits_text, offered_within, quantities, quota_of};
 use super::partitions::quota_of_partition;
-use crate::effects::Context;
-use crate::master::Master;
-use model::master::Change;
+use crate::interface::Context;
+use crate::offers::rescind_offer;
+use crate::state::State;
 
-impl Master {
-    pub(super) fn check_update_quota(&self, call: UpdateQuota) -> Result<PolicyChange, CallResponse> {
-        let force = call.force();
-        let configs = call.quota_configs;
-        let invalid = |reason: String| CallResponse::bad_request(format!("Invalid QuotaConfig: {reason}"));
-        configs.iter().try_for_each(|config| self.check_config(config)).map_err(invalid)?;
-        if !force {
-            configs.iter().try_for_each(|config| self.check_consumption(config)).map_err(invalid)?;
-        }
-        let mut terms = self.intended_quotas();
-        terms.extend(configs.iter().map(|config| (Role::new(&config.role), quota_of(config))));
-        check_quotas(&terms).map_err(|error| invalid(error.to_string()))?;
-        if !force {
-            self.check_capacity(&terms).map_err(|(total, capacity)| {
-                invalid(format!(
-                    "total quota guarantees '{total}' exceed cluster capacity '{capacity}' (use 'force' flag to bypass \
-                     this check)"
-                ))
-            })?;
-        }
-        Ok(PolicyChange::Quota { configs, rescind: Rescind::AsNeeded })
+pub(super) fn check_update_quota(state: &State, call: UpdateQuota) -> Result<PolicyChange, CallResponse> {
+    let force = call.force();
+    let configs = call.quota_configs;
+    let invalid = |reason: String| CallResponse::bad_request(format!("Invalid QuotaConfig: {reason}"));
+    configs.iter().try_for_each(|config| check_config(state, config)).map_err(invalid)?;
+    if !force {
+        configs.iter().try_for_each(|config| check_consumption(state, config)).map_err(invalid)?;
     }
-
-    fn check_config(&self, config: &QuotaConfig) -> Result<(), String> {
-        let role = &config.role;
-        if !self.config.role_allowed(role) {
-            return Err(format!("'{role}' is not on the roles whitelist"));
-        }
-        validation::quota::validate_config(config).map_err(|invalid| invalid.to_string())?;
-        if quota_of(config).is_default() {
-            return Ok(());
-        }
-        self.check_no_partition(role)
+    let mut quotas = intended_quotas(state);
+    quotas.extend(configs.iter().map(|config| (Role::new(&config.role), quota_of(config))));
+    check_quotas(&quotas).map_err(|error| invalid(error.to_string()))?;
+    if !force {
+        check_capacity(state, &quotas).map_err(|(total, capacity)| {
+            invalid(format!(
+                "total quota guarantees '{total}' exceed cluster capacity '{capacity}' (use 'force' flag to bypass \
+                 this check)"
+            ))
+        })?;
     }
+    Ok(PolicyChange::Quota { configs, rescind: Rescind::AsNeeded })
+}
 
-    fn check_no_partition(&self, role: &str) -> Result<(), String> {
-        match self.policy.intended.partitions.values().find(|partition| partition.role == role) {
-            Some(partition) => Err(format!(
-                "role '{role}' has the partition '{0}', which stands in for its quota: change or remove the \
-                 partition (PUT or DELETE /partitions/{0})",
-                partition.id
-            )),
-            None => Ok(()),
-        }
+fn check_config(state: &State, config: &QuotaConfig) -> Result<(), String> {
+    let role = &config.role;
+    if !state.config.role_allowed(role) {
+        return Err(format!("'{role}' is not on the roles whitelist"));
     }
-
-    fn check_consumption(&self, config: &QuotaConfig) -> Result<(), String> {
-        let limits = quota_of(config).limits;
-        if limits.is_empty() {
-            return Ok(());
-        }
-        let consumed = self.consumed_quota(&config.role);
-        if limits.allow(&consumed) {
-            return Ok(());
-        }
-        let (role, limits) = (&config.role, limits_text(&limits));
-        Err(format!(
-            "Role '{role}' is already consuming '{consumed}'; this is more than the requested limits '{limits}' (use \
-             'force' flag to bypass this check)"
-        ))
+    validation::quota::validate_config(config).map_err(|invalid| invalid.to_string())?;
+    if quota_of(config).is_default() {
+        return Ok(());
     }
+    check_no_partition(state, role)
+}
 
-    /// Every role's quota or partition, with the changes under way.
-    pub(super) fn intended_quotas(&self) -> BTreeMap<Role, Quota> {
-        let intended = &self.policy.intended;
-        let quotas = intended.quotas.iter().map(|(role, config)| (role.clone(), quota_of(config)));
-        quotas.chain(intended.partitions.values().map(|one| (Role::new(&one.role), quota_of_partition(one)))).collect()
+fn check_no_partition(state: &State, role: &str) -> Result<(), String> {
+    match state.policy.intended.partitions.values().find(|partition| partition.role == role) {
+        Some(partition) => Err(format!(
+            "role '{role}' has the partition '{0}', which stands in for its quota: change or remove the \
+             partition (PUT or DELETE /partitions/{0})",
+            partition.id
+        )),
+        None => Ok(()),
     }
+}
 
-    /// What is guaranteed to a role is part of what is guaranteed to the role above that has quota. The error is what
-    /// is guaranteed altogether, and what there is.
-    pub(super) fn check_capacity(
-        &self,
-        terms: &BTreeMap<Role, Quota>,
-    ) -> Result<(), (ResourceQuantities, ResourceQuantities)> {
-        let mut total = ResourceQuantities::new();
-        for (role, quota) in terms {
-            if !roles::ancestors(role.as_str()).any(|above| terms.contains_key(above)) {
-                total += &quota.guarantees;
-            }
-        }
-        let capacity = self.capacity();
-        if capacity.contains(&total) { Ok(()) } else { Err((total, capacity)) }
+fn check_consumption(state: &State, config: &QuotaConfig) -> Result<(), String> {
+    let limits = quota_of(config).limits;
+    if limits.is_empty() {
+        return Ok(());
     }
-
-    /// What is guaranteed is the limit as well.
-    pub(super) fn check_set_quota(&self, request: QuotaRequest) -> Result<PolicyChange, CallResponse> {
-        let invalid =
-            |reason: String| CallResponse::bad_request(format!("Failed to validate set quota request: {reason}"));
-        validation::resource::validate(&request.guarantee)
-            .map_err(|reason| invalid(format!("QuotaInfo with invalid resource: {reason}")))?;
-        validation::quota::validate_request(&request).map_err(|reason| invalid(reason.to_string()))?;
-        let role = request.role();
-        if !self.config.role_allowed(role) {
-            return Err(invalid(format!("Unknown role '{role}'")));
-        }
-        if self.policy.intended.quotas.contains_key(role) {
-            return Err(invalid(format!("Cannot set quota for role '{role}' which already has quota")));
-        }
-        self.check_no_partition(role).map_err(invalid)?;
-        let config = config_of(&request);
-        let mut terms = self.intended_quotas();
-        terms.insert(Role::new(role), quota_of(&config));
-        check_quotas(&terms).map_err(|error| invalid(error.to_string()))?;
-        if !request.force() {
-            self.check_capacity(&terms).map_err(|(total, capacity)| {
-                let text = format!(
-                    "Quota guarantees overcommit the cluster (use 'force' to bypass this check): Total quota \
-                     guarantees '{total}' exceed cluster capacity '{capacity}'"
-                );
-                CallResponse::new(Status::Conflict, text)
-            })?;
-        }
-        Ok(PolicyChange::Quota { configs: vec![config], rescind: Rescind::FromEnoughAgents })
+    let consumed = consumed_quota(state, &config.role);
+    if limits.allow(&consumed) {
+        return Ok(());
     }
+    let (role, limits) = (&config.role, limits_text(&limits));
+    Err(format!(
+        "Role '{role}' is already consuming '{consumed}'; this is more than the requested limits '{limits}' (use \
+         'force' flag to bypass this check)"
+    ))
+}
 
-    /// Both forms of the call answer what the endpoint answers in Mesos, whose API aborts the master when there is
-    /// nothing to remove.
-    pub(super) fn check_remove_quota(&self, role: String) -> Result<PolicyChange, CallResponse> {
-        let path = format!("path '/master/quota/{role}'");
-        let refused = |text: String| Err(CallResponse::bad_request(text));
-        if !self.config.role_allowed(&role) {
-            return refused(format!("Failed to validate remove quota request for {path}: Unknown role '{role}'"));
-        }
-        if !self.policy.intended.quotas.contains_key(role.as_str()) {
-            return refused(format!("Failed to remove quota for {path}: Role '{role}' has no quota set"));
-        }
-        let mut terms = self.intended_quotas();
-        terms.remove(role.as_str());
-        if let Err(error) = check_quotas(&terms) {
-            return refused(format!("Failed to remove quota for {path}: {error}"));
-        }
-        let config = QuotaConfig { role, ..QuotaConfig::default() };
-        Ok(PolicyChange::Quota { configs: vec![config], rescind: Rescind::Nothing })
-    }
+/// Every role's quota or partition, with the changes under way.
+pub(super) fn intended_quotas(state: &State) -> BTreeMap<Role, Quota> {
+    let intended = &state.policy.intended;
+    let quotas = intended.quotas.iter().map(|(role, config)| (role.clone(), quota_of(config)));
+    quotas.chain(intended.partitions.values().map(|one| (Role::new(&one.role), quota_of_partition(one)))).collect()
+}
 
-    pub(super) fn set_quotas(&mut self, cx: &mut Context<'_>, configs: &[QuotaConfig], rescind: Rescind) {
-        // First, so that what is rescinded is not given away by the old rules.
-        for config in configs {
-            self.allocator.set_quota(&Role::new(&config.role), quota_of(config));
-        }
-        self.publish_quotas(cx);
-        for config in configs {
-            match rescind {
-                Rescind::Nothing => {}
-                Rescind::AsNeeded => self.rescind_for_quota(cx, &config.role, &quota_of(config)),
-                Rescind::FromEnoughAgents => self.rescind_from_enough_agents(cx, config),
-            }
+/// What is guaranteed to a role is part of what is guaranteed to the role above that has quota. The error is what
+/// is guaranteed altogether, and what there is.
+pub(super) fn check_capacity(
+    state: &State,
+    quotas: &BTreeMap<Role, Quota>,
+) -> Result<(), (ResourceQuantities, ResourceQuantities)> {
+    let mut total = ResourceQuantities::new();
+    for (role, quota) in quotas {
+        if !roles::ancestors(role.as_str()).any(|above| quotas.contains_key(above)) {
+            total += &quota.guarantees;
         }
     }
+    let capacity = capacity(state);
+    if capacity.contains(&total) { Ok(()) } else { Err((total, capacity)) }
+}
 
-    pub(super) fn recover_quotas(&mut self, cx: &mut Context<'_>) {
-        for (role, config) in &self.registry.state.quotas {
-            self.allocator.set_quota(role, quota_of(config));
+/// What is guaranteed is the limit as well.
+pub(super) fn check_set_quota(state: &State, request: QuotaRequest) -> Result<PolicyChange, CallResponse> {
+    let invalid = |reason: String| CallResponse::bad_request(format!("Failed to validate set quota request: {reason}"));
+    validation::resource::validate(&request.guarantee)
+        .map_err(|reason| invalid(format!("QuotaInfo with invalid resource: {reason}")))?;
+    validation::quota::validate_request(&request).map_err(|reason| invalid(reason.to_string()))?;
+    let role = request.role();
+    if !state.config.role_allowed(role) {
+        return Err(invalid(format!("Unknown role '{role}'")));
+    }
+    if state.policy.intended.quotas.contains_key(role) {
+        return Err(invalid(format!("Cannot set quota for role '{role}' which already has quota")));
+    }
+    check_no_partition(state, role).map_err(invalid)?;
+    let config = config_of(&request);
+    let mut quotas = intended_quotas(state);
+    quotas.insert(Role::new(role), quota_of(&config));
+    check_quotas(&quotas).map_err(|error| invalid(error.to_string()))?;
+    if !request.force() {
+        check_capacity(state, &quotas).map_err(|(total, capacity)| {
+            let text = format!(
+                "Quota guarantees overcommit the cluster (use 'force' to bypass this check): Total quota \
+                 guarantees '{total}' exceed cluster capacity '{capacity}'"
+            );
+            CallResponse::new(Status::Conflict, text)
+        })?;
+    }
+    Ok(PolicyChange::Quota { configs: vec![config], rescind: Rescind::FromEnoughAgents })
+}
+
+/// Both forms of the call answer what the endpoint answers in Mesos, whose API aborts the master when there is
+/// nothing to remove.
+pub(super) fn check_remove_quota(state: &State, role: String) -> Result<PolicyChange, CallResponse> {
+    let path = format!("path '/master/quota/{role}'");
+    let refused = |text: String| Err(CallResponse::bad_request(text));
+    if !state.config.role_allowed(&role) {
+        return refused(format!("Failed to validate remove quota request for {path}: Unknown role '{role}'"));
+    }
+    if !state.policy.intended.quotas.contains_key(role.as_str()) {
+        return refused(format!("Failed to remove quota for {path}: Role '{role}' has no quota set"));
+    }
+    let mut quotas = intended_quotas(state);
+    quotas.remove(role.as_str());
+    if let Err(error) = check_quotas(&quotas) {
+        return refused(format!("Failed to remove quota for {path}: {error}"));
+    }
+    let config = QuotaConfig { role, ..QuotaConfig::default() };
+    Ok(PolicyChange::Quota { configs: vec![config], rescind: Rescind::Nothing })
+}
+
+pub(super) fn set_quotas(state: &mut State, cx: &mut Context<'_>, configs: &[QuotaConfig], rescind: Rescind) {
+    // First, so that what is rescinded is not given away by the old rules.
+    for config in configs {
+        state.allocator.set_quota(&Role::new(&config.role), quota_of(config));
+    }
+    publish_quotas(state, cx);
+    for config in configs {
+        match rescind {
+            Rescind::Nothing => {}
+            Rescind::AsNeeded => rescind_for_quota(state, cx, &config.role, &quota_of(config)),
+            Rescind::FromEnoughAgents => rescind_from_enough_agents(state, cx, config),
         }
-        self.publish_quotas(cx);
     }
+}
 
-    fn publish_quotas(&self, cx: &mut Context<'_>) {
-        cx.publish(Change::QuotasUpdated(Arc::new(self.registry.state.quotas.clone())));
+pub(super) fn recover_quotas(state: &mut State, cx: &mut Context<'_>) {
+    for (role, config) in &state.registry.durable().quotas {
+        state.allocator.set_quota(role, quota_of(config));
     }
+    publish_quotas(state, cx);
+}
 
-    /// Offers of the role are rescinded until it is within its limits, offers of others until it may have what it is
-    /// guaranteed.
-    pub(super) fn rescind_for_quota(&mut self, cx: &mut Context<'_>, role: &str, quota: &Quota) {
-        let mut held = self.consumed_quota(role);
-        held += &self.offered_within(role);
-        let (own, others): (Vec<OfferId>, Vec<OfferId>) = self.offers_by_agent().into_iter().partition(|id| {
-            self.offers.get(id.as_str()).is_some_and(|offer| roles::is_within(offer.role.as_str(), role))
-        });
-        for id in own {
-            if quota.limits.allow(&held) {
-                break;
-            }
-            held -= &self.rescind_counted(cx, &id);
+fn publish_quotas(state: &State, cx: &mut Context<'_>) {
+    cx.publish(Change::QuotasUpdated(Arc::new(state.registry.durable().quotas.clone())));
+}
+
+/// Offers of the role are rescinded until it is within its limits, offers of others until it may have what it is
+/// guaranteed.
+pub(super) fn rescind_for_quota(state: &mut State, cx: &mut Context<'_>, role: &str, quota: &Quota) {
+    let mut held = consumed_quota(state, role);
+    held += &offered_within(state, role);
+    let (own, others): (Vec<OfferId>, Vec<OfferId>) = offers_by_agent(state)
+        .into_iter()
+        .partition(|id| state.offers.get(id.as_str()).is_some_and(|offer| roles::is_within(offer.role.as_str(), role)));
+    for id in own {
+        if quota.limits.allow(&held) {
+            break;
         }
-        for id in others {
-            if held.contains(&quota.guarantees) {
-                break;
-            }
-            held += &self.rescind_counted(cx, &id);
+        held -= &rescind_counted(state, cx, &id);
+    }
+    for id in others {
+        if held.contains(&quota.guarantees) {
+            break;
+        }
+        held += &rescind_counted(state, cx, &id);
+    }
+}
+
+/// As SET_QUOTA did in Mesos: whatever is offered, until the guarantee is covered and every framework of the role
+/// can have an agent of its own.
+fn rescind_from_enough_agents(state: &mut State, cx: &mut Context<'_>, config: &QuotaConfig) {
+    let guarantee = quota_of(config).guarantees;
+    let in_role = |framework: &&crate::frameworks::Framework| {
+        framework.state.connected && framework.state.active && framework.has_role(&config.role)
+    };
+    let wanted = state.frameworks.iter().filter(in_role).count();
+    let (mut visited, mut rescinded) = (0, ResourceQuantities::new());
+    for agent in state.agents.ids() {
+        if rescinded.contains(&guarantee) && visited >= wanted {
+            break;
+        }
+        let offers = state.offers.of_agent(agent.as_str());
+        visited += usize::from(!offers.is_empty());
+        for id in offers {
+            rescinded += &rescind_counted(state, cx, &id);
         }
     }
+}
 
-    /// As SET_QUOTA did in Mesos: whatever is offered, until the guarantee is covered and every framework of the role
-    /// can have an agent of its own.
-    fn rescind_from_enough_agents(&mut self, cx: &mut Context<'_>, config: &QuotaConfig) {
-        let guarantee = quota_of(config).guarantees;
-        let in_role = |framework: &&crate::framework::Framework| {
-            framework.state.connected && framework.state.active && framework.has_role(&config.role)
-        };
-        let wanted = self.frameworks.iter().filter(in_role).count();
-        let (mut visited, mut rescinded) = (0, ResourceQuantities::new());
-        for agent in self.agents.ids() {
-            if rescinded.contains(&guarantee) && visited >= wanted {
-                break;
-            }
-            let offers = self.agents.get(agent.as_str()).map(|agent| agent.offers.clone()).unwrap_or_default();
-            visited += usize::from(!offers.is_empty());
-            for id in offers {
-                rescinded += &self.rescind_counted(cx, &id);
-            }
-        }
-    }
+fn offers_by_agent(state: &State) -> Vec<OfferId> {
+    let agents = state.agents.ids();
+    agents.iter().flat_map(|id| state.offers.of_agent(id.as_str())).collect()
+}
 
-    fn offers_by_agent(&self) -> Vec<OfferId> {
-        let agents = self.agents.ids();
-        agents.iter().filter_map(|id| self.agents.get(id.as_str())).flat_map(|agent| agent.offers.clone()).collect()
-    }
-
-    fn rescind_counted(&mut self, cx: &mut Context<'_>, id: &OfferId) -> ResourceQuantities {
-        let offered = self.offers.get(id.as_str()).map(|offer| quantities(&offer.resources));
-        self.rescind_offer(cx, id.as_str());
-        offered.unwrap_or_default()
-    }
+fn rescind_counted(state: &mut State, cx: &mut Context<'_>, id: &OfferId) -> ResourceQuantities {
+    let offered = state.offers.get(id.as_str()).map(|offer| quantities(&offer.resources));
+    rescind_offer(state, cx, id.as_str());
+    offered.unwrap_or_default()
 }
 
 fn config_of(request: &QuotaRequest) -> QuotaConfig {

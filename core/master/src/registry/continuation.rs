@@ -1,40 +1,20 @@
-//! Registry changes under way: what waits for which record to become durable.
+//! What goes on once a change of the registry is durable.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use machine::CallResponse;
+use machine::{CallResponse, StoreToken};
 use messages::{internal, v1};
+use model::master::{RemovalReason, UnreachableReason};
 use model::{AgentId, ReplyId, Upid};
 
-use super::{RegistryOperation, RegistryState};
-use crate::draining::AgentStateChange;
-use crate::effects::Context;
-use crate::master::Master;
-use crate::policy::PolicyChange;
-use machine::StoreToken;
-
-#[derive(Debug, Default)]
-pub(crate) struct Registry {
-    /// What is durable.
-    pub state: RegistryState,
-    next: u64,
-    continuations: BTreeMap<StoreToken, (RegistryOperation, Continuation)>,
-    /// Processes whose registration is under way; their retries are ignored.
-    pub registering: BTreeSet<Upid>,
-    /// Agents whose re-registration is under way.
-    pub reregistering: BTreeSet<AgentId>,
-    /// Agents of which a change that ends their registration is under way.
-    pub pending_removals: BTreeMap<AgentId, PendingAgentRemoval>,
-}
-
-/// How an agent is about to leave.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum PendingAgentRemoval {
-    Unreachable,
-    Removed,
-    Gone,
-}
+use super::RegistryOperation;
+use super::gc::registry_pruned;
+use crate::agents::{admitted, agent_removed, marked_unreachable, readmitted, reregistered};
+use crate::draining::{AgentStateChange, agent_state_stored, marked_drained, marked_gone};
+use crate::failures::{failures_persisted, reply_when_persisted};
+use crate::interface::Context;
+use crate::policy::{PolicyChange, apply_policy_change};
+use crate::state::State;
 
 /// What goes on once a record is durable.
 #[derive(Debug)]
@@ -55,15 +35,11 @@ pub(crate) enum Continuation {
         from: Upid,
         message: Box<internal::ReregisterSlaveMessage>,
     },
+    /// An agent was marked unreachable, registered or recovered.
     Unreachable {
         agent: AgentId,
         since: v1::TimeInfo,
-        cause: String,
-    },
-    /// An agent of the master before, which did not come back.
-    RecoveredUnreachable {
-        agent: AgentId,
-        since: v1::TimeInfo,
+        reason: UnreachableReason,
     },
     Gone {
         agent: AgentId,
@@ -80,9 +56,9 @@ pub(crate) enum Continuation {
     Drained(AgentId),
     /// What a recovery policy set about an agent.
     DrainedByPolicy(AgentId),
-    /// Nothing; the next notes may be written.
+    /// Nothing but that the next changes of failures may be persisted.
     FailuresPersisted,
-    /// An operator goes before a recovery policy, and is to be told that it is so.
+    /// An operator overruled a recovery policy, and is answered when that is durable.
     ReplyWhenPersisted {
         reply: ReplyId,
     },
@@ -92,87 +68,55 @@ pub(crate) enum Continuation {
     Remove {
         agent: AgentId,
         cause: &'static str,
-        reason: AgentRemovalReason,
+        reason: RemovalReason,
     },
-    /// An operator's decision, whose answer is owed to `reply`.
+    /// An operator's decision, which is answered to `reply`.
     Policy {
         reply: Option<ReplyId>,
         change: PolicyChange,
     },
 }
 
-/// Why an agent was removed; each has its counter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum AgentRemovalReason {
-    /// A new agent registered at its address.
-    Replaced,
-    Unregistered,
-    /// An operator took its machine down; Mesos has no counter for it.
-    MachineDown,
+pub(crate) fn registry_is_full(state: &State) -> bool {
+    state.registry.pending_stores() >= state.config.max_pending_stores
 }
 
-impl Registry {
-    pub fn new(state: RegistryState) -> Self {
-        Registry { state, ..Registry::default() }
-    }
-
-    /// An agent as it describes itself: where that is on record, one copy serves both.
-    pub fn described(&self, id: &AgentId, info: v1::AgentInfo) -> Arc<v1::AgentInfo> {
-        match self.state.agents.get(id) {
-            Some(record) if *record.info == info => record.info.clone(),
-            _ => Arc::new(info),
-        }
-    }
+pub(crate) fn store(state: &mut State, cx: &mut Context<'_>, operation: RegistryOperation, then: Continuation) {
+    let token = state.registry.push(operation.clone(), then);
+    state.metrics.registrar_queued_operations.increment();
+    cx.store(token, operation);
 }
 
-impl Master {
-    pub(crate) fn registry_is_full(&self) -> bool {
-        self.registry.continuations.len() >= self.config.max_pending_stores
-    }
-
-    pub(crate) fn store(&mut self, cx: &mut Context<'_>, operation: RegistryOperation, then: Continuation) {
-        let token = StoreToken(self.registry.next);
-        self.registry.next += 1;
-        self.registry.continuations.insert(token, (operation.clone(), then));
-        self.metrics.registrar_queued_operations.increment();
-        cx.store(token, operation);
-    }
-
-    pub(crate) fn stored(&mut self, cx: &mut Context<'_>, token: StoreToken) {
-        let Some((operation, continuation)) = self.registry.continuations.remove(&token) else {
-            return tracing::warn!(?token, "ignoring the confirmation of an unknown record");
-        };
-        self.metrics.registrar_queued_operations.decrement();
-        self.registry.state.apply(&operation);
-        match continuation {
-            Continuation::Admit { from, info, message } => self.admitted(cx, from, info, *message),
-            Continuation::Readmit { from, message } => self.readmitted(cx, from, *message),
-            Continuation::Update { from, message } => self.reregistered(cx, from, *message),
-            Continuation::Unreachable { agent, since, cause } => self.marked_unreachable(cx, &agent, since, &cause),
-            Continuation::RecoveredUnreachable { agent, since } => self.recovered_marked_unreachable(cx, &agent, since),
-            Continuation::Gone { agent, since, reply } => {
-                self.marked_gone(cx, &agent, since);
-                if let Some(reply) = reply {
-                    cx.reply(reply, CallResponse::ok());
-                }
+pub(crate) fn stored(state: &mut State, cx: &mut Context<'_>, token: StoreToken) {
+    let Some(continuation) = state.registry.apply_stored(token) else {
+        return tracing::warn!(?token, "ignoring the confirmation of an unknown record");
+    };
+    state.metrics.registrar_queued_operations.decrement();
+    match continuation {
+        Continuation::Admit { from, info, message } => admitted(state, cx, from, info, *message),
+        Continuation::Readmit { from, message } => readmitted(state, cx, from, *message),
+        Continuation::Update { from, message } => reregistered(state, cx, from, *message),
+        Continuation::Unreachable { agent, since, reason } => marked_unreachable(state, cx, &agent, since, reason),
+        Continuation::Gone { agent, since, reply } => {
+            marked_gone(state, cx, &agent, since);
+            if let Some(reply) = reply {
+                cx.reply(reply, CallResponse::ok());
             }
-            Continuation::AgentStateChange { agent, reply, change } => {
-                let answer = self.agent_state_stored(cx, &agent, change);
-                if change == AgentStateChange::Reactivated && answer == CallResponse::ok() {
-                    return self.reply_when_persisted(cx, reply);
-                }
-                cx.reply(reply, answer);
-            }
-            Continuation::Drained(agent) => self.marked_drained(cx, &agent),
-            // Nobody is owed an answer.
-            Continuation::DrainedByPolicy(agent) => {
-                drop(self.agent_state_stored(cx, &agent, AgentStateChange::Draining))
-            }
-            Continuation::FailuresPersisted => self.failures_persisted(cx),
-            Continuation::ReplyWhenPersisted { reply } => cx.reply(reply, CallResponse::ok()),
-            Continuation::Pruned { unreachable } => self.registry_pruned(cx, &unreachable),
-            Continuation::Remove { agent, cause, reason } => self.agent_removed(cx, &agent, cause, reason),
-            Continuation::Policy { reply, change } => self.apply_policy_change(cx, reply, change),
         }
+        Continuation::AgentStateChange { agent, reply, change } => {
+            let answer = agent_state_stored(state, cx, &agent, change);
+            if change == AgentStateChange::Reactivated && answer == CallResponse::ok() {
+                return reply_when_persisted(state, cx, reply);
+            }
+            cx.reply(reply, answer);
+        }
+        Continuation::Drained(agent) => marked_drained(state, cx, &agent),
+        // Nobody waits for an answer.
+        Continuation::DrainedByPolicy(agent) => drop(agent_state_stored(state, cx, &agent, AgentStateChange::Draining)),
+        Continuation::FailuresPersisted => failures_persisted(state, cx),
+        Continuation::ReplyWhenPersisted { reply } => cx.reply(reply, CallResponse::ok()),
+        Continuation::Pruned { unreachable } => registry_pruned(state, cx, &unreachable),
+        Continuation::Remove { agent, cause, reason } => agent_removed(state, cx, &agent, cause, reason),
+        Continuation::Policy { reply, change } => apply_policy_change(state, cx, reply, change),
     }
 }

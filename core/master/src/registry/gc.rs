@@ -4,37 +4,44 @@ use std::time::Duration;
 
 use messages::v1::TimeInfo;
 use model::AgentId;
+use model::master::Change;
 
+use super::continuation::store;
 use super::{Continuation, RegistryOperation};
-use crate::effects::{Context, Timer};
-use crate::master::Master;
-use crate::text::time_info;
+use crate::failures::observe;
+use crate::interface::{Context, Timer};
+use crate::state::State;
+use crate::support::time_info;
 
-impl Master {
-    pub(crate) fn prune_registry(&mut self, cx: &mut Context<'_>) {
-        cx.arm(Timer::RegistryGc, cx.now.monotonic + self.config.registry_gc_interval);
-        let (age, count) = (self.config.registry_max_agent_age, self.config.registry_max_agent_count);
-        let now = time_info(cx.now.wall);
-        let state = &self.registry.state;
-        let unreachable = old(state.unreachable.iter().map(|(id, record)| (id, record.since)), now, age, count);
-        let gone = old(state.gone.iter().map(|(id, since)| (id, *since)), now, age, count);
-        if unreachable.is_empty() && gone.is_empty() {
-            return;
-        }
-        tracing::info!(unreachable = unreachable.len(), gone = gone.len(), "forgetting agents that left long ago");
-        let operation = RegistryOperation::Prune { unreachable: unreachable.clone(), gone };
-        self.store(cx, operation, Continuation::Pruned { unreachable });
+pub(crate) fn prune_registry(state: &mut State, cx: &mut Context<'_>) {
+    cx.arm(Timer::RegistryGc, cx.now.monotonic + state.config.registry_gc_interval);
+    let (age, count) = (state.config.registry_max_agent_age, state.config.registry_max_agent_count);
+    let now = time_info(cx.now.wall);
+    let registry = &state.registry.durable();
+    let unreachable = old(registry.unreachable.iter().map(|(id, record)| (id, record.since)), now, age, count);
+    let gone = old(registry.gone.iter().map(|(id, since)| (id, *since)), now, age, count);
+    if unreachable.is_empty() && gone.is_empty() {
+        return;
     }
+    tracing::info!(unreachable = unreachable.len(), gone = gone.len(), "forgetting agents that left long ago");
+    let operation = RegistryOperation::Prune { unreachable: unreachable.clone(), gone };
+    store(state, cx, operation, Continuation::Pruned { unreachable });
+}
 
-    pub(crate) fn registry_pruned(&mut self, cx: &mut Context<'_>, unreachable: &[AgentId]) {
-        // One that returned while this was written, and left again, has a new record.
-        let still = |id: &&AgentId| !self.registry.state.unreachable.contains_key(*id);
-        let forgotten: Vec<AgentId> = unreachable.iter().filter(still).cloned().collect();
-        self.agents.forget_unreachable(&forgotten);
-        self.metrics.slaves_unreachable.set(self.agents.unreachable_count() as i64);
-        for agent in forgotten {
-            self.observe(cx, failures::Event::AgentLost { agent, loss: failures::AgentLoss::Gone });
+pub(crate) fn registry_pruned(state: &mut State, cx: &mut Context<'_>, unreachable: &[AgentId]) {
+    // One that returned while this was written, and left again, has a new record.
+    let has_record = |id: &AgentId| state.registry.durable().unreachable.contains_key(id);
+    let candidates: Vec<AgentId> = unreachable.iter().filter(|id| !has_record(id)).cloned().collect();
+    let mut forgotten = Vec::new();
+    for agent in candidates {
+        if state.agents.take_unreachable(agent.as_str()).is_some() {
+            forgotten.push(agent.clone());
         }
+        observe(state, cx, failures::Event::AgentRemoved(agent));
+    }
+    state.metrics.slaves_unreachable.set(state.agents.unreachable_count() as i64);
+    if !forgotten.is_empty() {
+        cx.publish(Change::UnreachableForgotten(forgotten));
     }
 }
 

@@ -11,7 +11,7 @@ use messages::tepui::registry::{Agent, Format, Partition};
 use messages::v1;
 use messages::v1::maintenance::Schedule;
 use messages::v1::quota::QuotaConfig;
-use model::{AgentId, Role, Write};
+use model::{AgentId, RecordWrite, Role};
 use wire::{DecodeError, Limits, decode, encode};
 
 use super::failures::{history_record, incident_record, read_history, read_incident};
@@ -89,7 +89,7 @@ impl Key {
 
 impl RegistryState {
     /// Applies the operations in order and says what has to be written for all of them.
-    pub fn commit<'a>(&mut self, operations: impl IntoIterator<Item = &'a RegistryOperation>) -> Vec<Write> {
+    pub fn commit<'a>(&mut self, operations: impl IntoIterator<Item = &'a RegistryOperation>) -> Vec<RecordWrite> {
         let mut touched = BTreeSet::new();
         for operation in operations {
             self.touched_by(operation, &mut touched);
@@ -97,7 +97,7 @@ impl RegistryState {
             // A new schedule has machines that the old one had not.
             self.touched_by(operation, &mut touched);
         }
-        touched.iter().map(|key| Write { key: key.text(), value: self.value(key) }).collect()
+        touched.iter().map(|key| RecordWrite { key: key.text(), value: self.value(key) }).collect()
     }
 
     /// The state that these records, in any order, describe.

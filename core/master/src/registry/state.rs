@@ -11,19 +11,24 @@ use model::{AgentId, Role, Upid};
 
 use super::RegistryOperation;
 
+/// The durable state of a cluster.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RegistryState {
     /// The last master that wrote.
     pub master: Option<v1::MasterInfo>,
     /// Admitted, and neither unreachable nor gone.
     pub agents: BTreeMap<AgentId, AgentRecord>,
+    /// Marked unreachable, and neither returned nor gone.
     pub unreachable: BTreeMap<AgentId, UnreachableRecord>,
     /// And since when.
     pub gone: BTreeMap<AgentId, v1::TimeInfo>,
     /// Machines in the maintenance schedule: draining or down.
     pub machines: BTreeMap<MachineKey, v1::MachineInfo>,
+    /// The maintenance schedule.
     pub schedule: Schedule,
+    /// Quotas by role.
     pub quotas: BTreeMap<Role, QuotaConfig>,
+    /// Weights by role.
     pub weights: BTreeMap<Role, f64>,
     /// By id.
     pub partitions: BTreeMap<String, Partition>,
@@ -33,26 +38,36 @@ pub struct RegistryState {
     pub failure_histories: BTreeMap<AgentId, Arc<failures::FailureHistory>>,
 }
 
+/// A registered agent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AgentRecord {
+    /// As the agent describes itself.
     pub info: Arc<v1::AgentInfo>,
     /// Its process, as far as is known: where it was when this record was written.
     pub pid: Option<Upid>,
+    /// Whether the agent drains or is drained.
     pub drain: Option<v1::DrainInfo>,
+    /// Whether an operator has deactivated the agent.
     pub deactivated: bool,
 }
 
+/// An unreachable agent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UnreachableRecord {
+    /// When the agent was marked unreachable.
     pub since: v1::TimeInfo,
+    /// Whether the agent drains or is drained.
     pub drain: Option<v1::DrainInfo>,
+    /// Whether an operator has deactivated the agent.
     pub deactivated: bool,
 }
 
 /// A machine's id as a key. Host names are compared in lower case, as Mesos does.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MachineKey {
+    /// In lower case; empty if the machine is named by its address alone.
     pub hostname: String,
+    /// In dotted form; empty if the machine is named by its host name alone.
     pub ip: String,
 }
 
@@ -63,6 +78,7 @@ impl From<&v1::MachineId> for MachineKey {
 }
 
 impl RegistryState {
+    /// Applies one change, which was validated before.
     pub fn apply(&mut self, operation: &RegistryOperation) {
         use RegistryOperation as Op;
         match operation {

@@ -102,7 +102,7 @@ fn check(operations: &[Op], expect: &[&str]) {
     let mut state = RegistryState::default();
     state.commit(before);
     let writes = state.commit([last]);
-    let text = |w: &model::Write| format!("{}{}", if w.value.is_some() { "+" } else { "-" }, w.key);
+    let text = |w: &model::RecordWrite| format!("{}{}", if w.value.is_some() { "+" } else { "-" }, w.key);
     assert_eq!(writes.iter().map(text).collect::<Vec<_>>(), expect);
 }
 

@@ -265,7 +265,12 @@ impl Cluster {
     }
 
     pub fn send_to(&mut self, to: &str, from: &Upid, message: impl Into<Message>) {
-        self.deliver(Input::Message(PeerMessage { from: from.clone(), to: to.to_owned(), message: message.into() }));
+        self.deliver(Input::Message(PeerMessage {
+            from: from.clone(),
+            caller: Caller::default(),
+            to: to.to_owned(),
+            message: message.into(),
+        }));
     }
 
     pub fn driver_call(&mut self, from: &Upid, call: &v1::scheduler::Call, force: bool) {

@@ -165,6 +165,7 @@ fn change(change: &Change) -> String {
         Change::AgentAdded(agent) => format!("agent {} added: {}", agent.id, agent.total),
         Change::AgentsRecovered(agents) => format!("{} agents awaited", agents.len()),
         Change::UnreachableRecovered(agents) => format!("agents {agents:?} unreachable as before"),
+        Change::UnreachableForgotten(agents) => format!("agents {agents:?} forgotten"),
         Change::AgentUpdated(agent) => {
             format!("agent {} updated: connected={} active={}", agent.id, agent.connected, agent.active)
         }

@@ -1,20 +1,24 @@
-//! Which incidents somebody wants to hear of.
+//! Selection of incidents by the parameters of a query or a sink.
 
 use super::incident::{Incident, Kind, Severity, UnknownName};
 
+/// Selects incidents by what they are and whom they are about. The default selects all of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
+    /// Only incidents of this kind.
     pub kind: Option<Kind>,
-    /// And what is worse.
+    /// Only incidents of at least this severity.
     pub severity: Option<Severity>,
-    /// The id of what it is about, the end of that, or its host.
+    /// Only incidents about this object: its id, the part of the id behind the id of the master, or its host name.
     pub object: Option<String>,
+    /// Only incidents that are not over.
     pub open_only: bool,
-    /// The newest so many.
+    /// At most so many of the newest incidents.
     pub limit: Option<usize>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum InvalidFilter {
     #[error("invalid '{name}': {reason}")]
     Name { name: &'static str, reason: UnknownName },
@@ -23,7 +27,11 @@ pub enum InvalidFilter {
 }
 
 impl Filter {
-    /// From the parameters of a query.
+    /// Reads the parameters `type`, `severity`, `object`, `open` and `limit` of a query.
+    ///
+    /// # Errors
+    ///
+    /// The error names the parameter and what it may be.
     pub fn parse<'a>(get: impl Fn(&str) -> Option<&'a str>) -> Result<Self, InvalidFilter> {
         let named = |name, reason| InvalidFilter::Name { name, reason };
         Ok(Filter {
@@ -45,6 +53,7 @@ impl Filter {
         })
     }
 
+    /// Returns whether an incident is selected. `limit` is left to the caller.
     pub fn admits(&self, incident: &Incident) -> bool {
         self.kind.is_none_or(|kind| incident.kind == kind)
             && self.severity.is_none_or(|least| incident.severity >= least)

@@ -1,4 +1,4 @@
-//! The record of one failure: what, how bad, about whom, since when, what was done, and when it was over.
+//! The record of one failure: its kind, severity, object, times, and the actions that were taken.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -18,8 +18,10 @@ macro_rules! names {
         }
 
         impl $type {
+            /// All of them, in the order of their declaration.
             pub const ALL: &'static [$type] = &[$($type::$variant),*];
 
+            /// Returns the name in JSON and in query parameters.
             pub fn as_str(self) -> &'static str {
                 match self {
                     $($type::$variant => $name,)*
@@ -46,6 +48,7 @@ macro_rules! names {
     };
 }
 
+/// A text is none of the names that were expected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{given}' is none of {known}")]
 pub struct UnknownName {
@@ -56,26 +59,43 @@ pub struct UnknownName {
 names! {
     /// The type of an incident.
     Kind {
+        /// An agent has been silent for longer than it usually is.
         AgentSuspicious = "agent_suspicious",
+        /// An agent was given up as unreachable.
         AgentUnreachable = "agent_unreachable",
+        /// The connection to an agent is lost.
         AgentDisconnected = "agent_disconnected",
+        /// An agent comes and goes.
         AgentFlapping = "agent_flapping",
+        /// The file system of an agent's work directory is nearly full.
         DiskPressure = "disk_pressure",
+        /// Little memory of an agent is available.
         MemoryPressure = "memory_pressure",
+        /// Processes of an agent wait for processors most of the time.
         CpuPressure = "cpu_pressure",
+        /// The load average of an agent is high.
         Overload = "overload",
+        /// Many of the tasks that ended on an agent failed.
         TaskFailureRate = "task_failure_rate",
+        /// Executors of one framework crash on an agent again and again.
         ExecutorCrashLoop = "executor_crash_loop",
+        /// The connection to a framework's scheduler is lost.
         FrameworkDisconnected = "framework_disconnected",
+        /// A master took over and waits for the agents of the one before it.
         MasterFailover = "master_failover",
+        /// The registry cannot be written.
         RegistryStalled = "registry_stalled",
     }
 }
 
 names! {
+    /// How bad an incident is.
     Severity {
+        /// It is worth knowing.
         Info = "info",
+        /// It may become a failure.
         Warning = "warning",
+        /// It is a failure.
         Critical = "critical",
     }
 }
@@ -83,17 +103,19 @@ names! {
 names! {
     /// What is new about an incident.
     IncidentUpdate {
+        /// It is new.
         Detected = "detected",
-        /// It is worse, or not as bad, as before.
+        /// Its severity has changed.
         Changed = "changed",
         /// A policy decided something about it.
         Acted = "acted",
+        /// It is over.
         Recovered = "recovered",
     }
 }
 
 impl Kind {
-    /// Only those can be kept from offers or drained.
+    /// Returns whether incidents of this kind are about registered agents; only these can be held or drained.
     pub fn is_of_registered_agents(self) -> bool {
         match self {
             Kind::AgentUnreachable | Kind::FrameworkDisconnected | Kind::MasterFailover | Kind::RegistryStalled => {
@@ -115,14 +137,18 @@ impl Kind {
 /// Whom an incident is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum InvolvedObject {
+    /// One agent.
     Agent(AgentId),
+    /// One framework.
     Framework(FrameworkId),
     /// The executors of a framework on an agent.
     Executors(AgentId, FrameworkId),
+    /// One master, by its id.
     Master(String),
 }
 
 impl InvolvedObject {
+    /// Returns the agent that the incident is about, or on which the executors ran.
     pub fn agent(&self) -> Option<&AgentId> {
         match self {
             InvolvedObject::Agent(agent) | InvolvedObject::Executors(agent, _) => Some(agent),
@@ -130,7 +156,7 @@ impl InvolvedObject {
         }
     }
 
-    /// Whether this is the id of what it is about, or what is behind the master's in it (`S3`).
+    /// Returns whether `name` is the id of the object, or the part of the id behind the id of the master (`S3`).
     fn is(&self, name: &str) -> bool {
         let is = |id: &str| id == name || id.rsplit_once('-').is_some_and(|(_, number)| number == name);
         match self {
@@ -168,41 +194,55 @@ impl fmt::Display for InvolvedObject {
     }
 }
 
-/// A decision of a policy, also that nothing is done.
+/// A decision of a policy; to do nothing is one as well.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Action {
+    /// When it was decided, by the wall clock.
     pub at: Timestamp,
+    /// What was decided: `stop_offering`, `drain`, `not_held` and so on.
     pub action: Cow<'static, str>,
+    /// Why it was decided, for people.
     pub reason: String,
 }
 
+/// One failure from its detection to its end.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Incident {
     /// `<master id>-F<number>`.
     pub id: String,
+    /// The number within all incidents of this cluster's registry; it grows.
     pub number: u64,
+    /// What is wrong.
     pub kind: Kind,
+    /// How bad it is.
     pub severity: Severity,
+    /// Whom it is about.
     pub object: InvolvedObject,
-    /// Of the agent it is about.
+    /// The host name of the agent that it is about.
     pub hostname: Option<String>,
+    /// What was seen, for people.
     pub details: String,
+    /// When it was detected, by the wall clock.
     pub detected: Timestamp,
-    /// The oldest first.
+    /// The actions taken, the oldest first.
     pub actions: Vec<Action>,
+    /// When it was over, by the wall clock; `None` while it is open.
     pub recovered: Option<Timestamp>,
 }
 
 impl Incident {
+    /// Returns whether it is not over yet.
     pub fn is_open(&self) -> bool {
         self.recovered.is_none()
     }
 
-    /// Whether it is about what people call so: by its id, the end of that, or its host.
+    /// Returns whether it is about the object of this name: an id, the part of an id behind the id of the master, or
+    /// a host name.
     pub fn is_about(&self, name: &str) -> bool {
         self.object.is(name) || self.hostname.as_ref().is_some_and(|hostname| hostname.eq_ignore_ascii_case(name))
     }
 
+    /// Returns the JSON of `GET /failures` and of the events of sinks.
     pub fn to_json(&self) -> Value {
         let mut object = self.object.json();
         if let (Some(hostname), Some(members)) = (&self.hostname, object.as_object_mut()) {

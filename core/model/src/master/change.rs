@@ -9,10 +9,13 @@ use messages::tepui::registry::Partition;
 use messages::v1;
 use resources::Resources;
 
+use super::agent_removal::AgentRemoval;
 use super::framework_metrics::FrameworkMetrics;
+use super::offer::Offer;
 use super::operation_uuid::OperationUuid;
 use crate::incident::{Incident, IncidentUpdate};
 
+/// One change of what readers see.
 #[derive(Debug, Clone)]
 pub enum Change {
     /// First registration or return of an agent (also from unreachable). Tasks of it in the
@@ -22,13 +25,23 @@ pub enum Change {
     AgentsRecovered(Vec<Arc<v1::AgentInfo>>),
     /// Agents that were unreachable under the master before.
     UnreachableRecovered(Vec<AgentId>),
+    /// Unreachable agents of which the registry keeps no record any more (`--registry_max_agent_age`,
+    /// `--registry_max_agent_count`): nothing is known of them from now on.
+    UnreachableForgotten(Vec<AgentId>),
+    /// The agent's description, activity, drain state or resources changed.
     AgentUpdated(Arc<AgentSnapshot>),
+    /// The agent left the set of registered or recovered agents, or an unreachable one was marked gone.
     AgentRemoved {
+        /// The agent.
         agent: AgentId,
+        /// How it left.
         removal: AgentRemoval,
+        /// When.
         at: Timestamp,
     },
+    /// The framework subscribed for the first time, or became known from an agent.
     FrameworkAdded(Arc<FrameworkSnapshot>),
+    /// The framework's description, connection or activity changed.
     FrameworkUpdated(Arc<FrameworkSnapshot>),
     /// Torn down or timed out: it is now history. Its live tasks and executors leave with it.
     FrameworkRemoved(Arc<FrameworkSnapshot>),
@@ -36,19 +49,29 @@ pub enum Change {
     TaskAdded(Arc<v1::Task>),
     /// `status` is the update that caused the change, as its framework saw it.
     TaskUpdated {
+        /// The task after the update.
         task: Arc<v1::Task>,
+        /// The update.
         status: Arc<v1::TaskStatus>,
     },
     /// Also of tasks in the unreachable history, when their framework is torn down.
     TaskRemoved {
+        /// The framework of the task.
         framework: FrameworkId,
+        /// The task.
         task: TaskId,
+        /// Into which history it goes.
         removal: TaskRemoval,
     },
+    /// The executor was launched, or became known from its agent.
     ExecutorAdded(Arc<ExecutorSnapshot>),
+    /// The executor ended.
     ExecutorRemoved {
+        /// The framework of the executor.
         framework: FrameworkId,
+        /// The agent that it ran on.
         agent: AgentId,
+        /// The executor.
         executor: ExecutorId,
     },
     /// Pending, or known from its agent.
@@ -56,7 +79,9 @@ pub enum Change {
     OperationUpdated(Arc<v1::Operation>),
     /// Over and acknowledged, or its agent is gone.
     OperationRemoved(OperationUuid),
-    OfferAdded(Arc<OfferSnapshot>),
+    /// The offer was made.
+    OfferAdded(Arc<Offer>),
+    /// The offer was accepted, declined, rescinded or discarded.
     OfferRemoved(OfferId),
     /// All weights that were ever set.
     WeightsUpdated(Arc<BTreeMap<Role, f64>>),
@@ -64,18 +89,24 @@ pub enum Change {
     QuotasUpdated(Arc<BTreeMap<Role, v1::quota::QuotaConfig>>),
     /// All partitions, by id.
     PartitionsUpdated(Arc<BTreeMap<String, Partition>>),
+    /// The maintenance schedule or the mode of a machine changed.
     MaintenanceUpdated(Arc<MaintenanceSnapshot>),
     /// What a framework said last about leaving an agent.
     InverseOfferAnswered {
+        /// The agent.
         agent: AgentId,
+        /// The framework.
         framework: FrameworkId,
+        /// Its answer.
         status: Box<v1::allocator::InverseOfferStatus>,
     },
     /// The agent has another window of unavailability, or none: what was said of the one before is void.
     InverseOfferStatusesCleared(AgentId),
     /// So many refusals of frameworks in a role are in force.
     RefusalsCounted {
+        /// The role.
         role: Role,
+        /// How many.
         active: usize,
     },
     /// What the master before knew of failures, by number.
@@ -84,22 +115,31 @@ pub enum Change {
     Incident(Arc<Incident>, IncidentUpdate),
 }
 
+/// The maintenance of machines.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct MaintenanceSnapshot {
+    /// The schedule.
     pub schedule: v1::maintenance::Schedule,
     /// Draining or down, by name.
     pub machines: Vec<v1::MachineInfo>,
 }
 
+/// A registered agent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AgentSnapshot {
+    /// The agent's id.
     pub id: AgentId,
+    /// As the agent describes itself.
     pub info: Arc<v1::AgentInfo>,
+    /// The agent's libprocess process.
     pub pid: Upid,
+    /// The agent's version.
     pub version: String,
     /// `agent_info::capability::Type` values as numbers, ascending.
     pub capabilities: Vec<i32>,
+    /// When it registered with this master.
     pub registered: Timestamp,
+    /// When it last re-registered.
     pub reregistered: Option<Timestamp>,
     /// Offers may be made of it.
     pub active: bool,
@@ -107,6 +147,7 @@ pub struct AgentSnapshot {
     pub connected: bool,
     /// By an operator.
     pub deactivated: bool,
+    /// Whether the agent drains or is drained.
     pub drain: Option<v1::DrainInfo>,
     /// When this master told it to drain.
     pub drain_started: Option<Timestamp>,
@@ -114,38 +155,38 @@ pub struct AgentSnapshot {
     pub total: Resources,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AgentRemoval {
-    /// It unregistered or its machine went down.
-    Removed,
-    /// It stopped answering pings, or did not re-register in time.
-    Unreachable,
-    /// An operator marked it gone.
-    Gone,
-}
-
+/// A framework.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FrameworkSnapshot {
+    /// The framework's id.
     pub id: FrameworkId,
     /// With `id` (and `principal`, when authenticated) filled in.
     pub info: Arc<v1::FrameworkInfo>,
     /// Subscribed roles in order of declaration (`*` when none is named).
     pub roles: Vec<Role>,
+    /// Those of its roles that it gets no offers for.
     pub suppressed: Vec<Role>,
     /// As the framework sent them, when it did.
     pub offer_constraints: Option<Arc<v1::scheduler::OfferConstraints>>,
     /// The v0 driver's address; `None` for HTTP schedulers.
     pub pid: Option<Upid>,
+    /// Whether it gets offers.
     pub active: bool,
+    /// Whether its scheduler is connected.
     pub connected: bool,
     /// Known only from agents so far.
     pub recovered: bool,
+    /// When it subscribed for the first time.
     pub registered: Timestamp,
+    /// When it last resubscribed.
     pub reregistered: Option<Timestamp>,
+    /// When it was removed.
     pub unregistered: Option<Timestamp>,
+    /// Counters of its calls, events and operations.
     pub framework_metrics: FrameworkMetrics,
 }
 
+/// Into which history a task goes that is removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TaskRemoval {
     /// Terminal and acknowledged, or its framework or agent is gone: into the completed history.
@@ -156,19 +197,13 @@ pub enum TaskRemoval {
     AgentReregistered,
 }
 
+/// An executor.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExecutorSnapshot {
+    /// The framework of the executor.
     pub framework: FrameworkId,
+    /// The agent that it runs on.
     pub agent: AgentId,
+    /// As the framework described it.
     pub info: Arc<v1::ExecutorInfo>,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub struct OfferSnapshot {
-    pub id: OfferId,
-    pub framework: FrameworkId,
-    pub agent: AgentId,
-    pub role: Role,
-    /// Allocated to `role`.
-    pub resources: Resources,
 }

@@ -34,6 +34,7 @@ impl PartialEq for FrameworkMetrics {
 }
 
 impl FrameworkMetrics {
+    /// Counts a call of the framework.
     pub fn increment_call(&self, kind: Call) {
         increment(&self.0.calls, kind as i32);
     }
@@ -43,26 +44,32 @@ impl FrameworkMetrics {
         increment(&self.0.operations, kind as i32);
     }
 
+    /// Counts offers that the framework accepted.
     pub fn add_accepted_offers(&self, offers: usize) {
         self.0.offers_accepted.add(offers as i64);
     }
 
+    /// Counts offers that the framework declined.
     pub fn add_declined_offers(&self, offers: usize) {
         self.0.offers_declined.add(offers as i64);
     }
 
+    /// Counts an event that the framework was sent.
     pub fn increment_event(&self, kind: Event) {
         increment(&self.0.events, kind as i32);
     }
 
+    /// How many offers the framework accepted.
     pub fn offers_accepted(&self) -> i64 {
         self.0.offers_accepted.get()
     }
 
+    /// How many offers the framework declined.
     pub fn offers_declined(&self) -> i64 {
         self.0.offers_declined.get()
     }
 
+    /// How many offers of the framework were rescinded.
     pub fn offers_rescinded(&self) -> i64 {
         self.0.events.get(Event::Rescind as usize).map_or(0, MetricValue::get)
     }
@@ -72,10 +79,12 @@ impl FrameworkMetrics {
         used(&self.0.calls, |number| Some(Call::try_from(number).ok()?.as_str_name()))
     }
 
+    /// Each kind of event that was sent, in lower case.
     pub fn events(&self) -> impl Iterator<Item = (String, i64)> + '_ {
         used(&self.0.events, |number| Some(Event::try_from(number).ok()?.as_str_name()))
     }
 
+    /// Each kind of operation that was done, in lower case.
     pub fn operations(&self) -> impl Iterator<Item = (String, i64)> + '_ {
         used(&self.0.operations, |number| Some(Operation::try_from(number).ok()?.as_str_name()))
     }
@@ -92,4 +101,23 @@ fn used(values: &[MetricValue], name: impl Fn(i32) -> Option<&'static str>) -> i
     counts
         .filter(|(_, count)| *count > 0)
         .filter_map(move |(number, count)| Some((name(number)?.to_lowercase(), count)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The arrays have room for the largest number of each enum, so that every call, event and operation is counted.
+    #[test]
+    fn every_call_event_and_operation_is_counted() {
+        let metrics = FrameworkMetrics::default();
+        (0..64).filter_map(|number| Call::try_from(number).ok()).for_each(|kind| metrics.increment_call(kind));
+        (0..64).filter_map(|number| Event::try_from(number).ok()).for_each(|kind| metrics.increment_event(kind));
+        (0..64)
+            .filter_map(|number| Operation::try_from(number).ok())
+            .for_each(|kind| metrics.increment_operation(kind));
+        assert_eq!(metrics.calls().count(), (0..64).filter(|number| Call::try_from(*number).is_ok()).count());
+        assert_eq!(metrics.events().count(), (0..64).filter(|number| Event::try_from(*number).is_ok()).count());
+        assert_eq!(metrics.operations().count(), (0..64).filter(|number| Operation::try_from(*number).is_ok()).count());
+    }
 }

@@ -1,12 +1,13 @@
 //! What the readers of a master are told: the change stream and the snapshots in it.
 
+mod agent_removal;
 mod change;
 mod framework_metrics;
+mod offer;
 mod operation_uuid;
 
-pub use change::{
-    AgentRemoval, AgentSnapshot, Change, ExecutorSnapshot, FrameworkSnapshot, MaintenanceSnapshot, OfferSnapshot,
-    TaskRemoval,
-};
+pub use agent_removal::{AgentRemoval, RemovalReason, UnreachableReason};
+pub use change::{AgentSnapshot, Change, ExecutorSnapshot, FrameworkSnapshot, MaintenanceSnapshot, TaskRemoval};
 pub use framework_metrics::FrameworkMetrics;
+pub use offer::{Offer, OfferFormat};
 pub use operation_uuid::OperationUuid;

@@ -17,6 +17,7 @@ impl OperationUuid {
         uuid::Uuid::from_slice(&uuid.value).ok().map(OperationUuid)
     }
 
+    /// The identifier as messages carry it.
     pub fn to_proto(self) -> v1::Uuid {
         v1::Uuid { value: self.0.as_bytes().to_vec() }
     }

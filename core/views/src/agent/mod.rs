@@ -2,7 +2,8 @@
 
 mod containers;
 mod cumulative_counts;
-pub(crate) mod entity;
+pub(crate) mod document;
+mod entity;
 mod operator;
 mod operator_json;
 mod sandboxes;
@@ -12,6 +13,7 @@ mod static_info;
 mod view;
 
 pub use containers::{InvalidSelection, Usage};
+pub use document::Document;
 pub use snapshot::Snapshot;
 pub use static_info::{Limits, StaticInfo};
 pub use view::View;

@@ -12,7 +12,7 @@ use super::containers::Usage;
 use super::cumulative_counts::CumulativeCounts;
 use super::entity::{Description, Framework};
 use super::sandboxes::Sandbox;
-use super::{StaticInfo, containers, operator, operator_json, state_json};
+use super::{Document, StaticInfo, containers, operator, operator_json, state_json};
 use crate::Query;
 use crate::history::History;
 use crate::snapshot_map::SnapshotMap;
@@ -31,19 +31,21 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// The JSON of a v0 endpoint (`/state`, `/containers`, `/monitor/statistics`, with or
-    /// without `/slave(1)` before it), or nothing when the path is none of a view's. `usage`
-    /// holds what the shell measured of [`Snapshot::containers`]; `/state` needs none.
+    /// The JSON of an endpoint's path (with or without `/slave(1)` before it), or nothing when there is no document at it.
     pub fn get(&self, path: &str, query: &Query, usage: &BTreeMap<ContainerId, Usage>) -> Option<Bytes> {
         let path = path.trim_matches('/');
         let own = format!("{}/", self.static_info.pid.id);
-        let json = match path.strip_prefix(&own).unwrap_or(path) {
-            "state" => state_json::state(self),
-            "containers" => containers::containers(self, query, usage),
-            "monitor/statistics" => containers::statistics(self, usage),
-            _ => return None,
+        Some(self.document(Document::at(path.strip_prefix(&own).unwrap_or(path))?, query, usage))
+    }
+
+    /// A document as JSON. `usage` holds what the shell measured of [`Snapshot::containers`]; `/state` needs none.
+    pub fn document(&self, document: Document, query: &Query, usage: &BTreeMap<ContainerId, Usage>) -> Bytes {
+        let json = match document {
+            Document::State => state_json::state(self),
+            Document::Containers => containers::containers(self, query, usage),
+            Document::Statistics => containers::statistics(self, usage),
         };
-        Some(json.into())
+        json.into()
     }
 
     /// The answer to a read of the operator API, or nothing when the call is no read of a view's.

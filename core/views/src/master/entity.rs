@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use messages::v1::TaskState;
 use model::FrameworkId;
-use model::master::{AgentSnapshot, ExecutorSnapshot, FrameworkSnapshot, OfferSnapshot};
+use model::master::{AgentSnapshot, ExecutorSnapshot, FrameworkSnapshot, Offer};
 use resources::Resources;
 
 use super::Limits;
@@ -102,7 +102,7 @@ pub(crate) struct Framework {
     pub unreachable: History<Arc<Task>>,
     pub completed: History<Arc<Task>>,
     pub executors: SnapshotMap<Arc<Executor>>,
-    pub offers: SnapshotMap<Arc<Offer>>,
+    pub offers: SnapshotMap<Arc<EncodedOffer>>,
     pub offers_made: u64,
     /// Since it registered, by terminal state.
     pub ended: BTreeMap<TaskState, u64>,
@@ -152,15 +152,13 @@ impl Executor {
 }
 
 #[derive(Debug)]
-pub(crate) struct Offer {
-    pub snapshot: Arc<OfferSnapshot>,
-    /// The offer names those executors of its framework whose keys are below.
-    pub executors_below: u64,
+pub(crate) struct EncodedOffer {
+    pub offer: Arc<Offer>,
     pub json: Fragment,
 }
 
-impl Offer {
-    pub fn new(snapshot: Arc<OfferSnapshot>, executors_below: u64) -> Self {
-        Offer { snapshot, executors_below, json: Fragment::default() }
+impl EncodedOffer {
+    pub fn new(offer: Arc<Offer>) -> Self {
+        EncodedOffer { offer, json: Fragment::default() }
     }
 }

@@ -11,15 +11,12 @@ use model::master::{AgentRemoval, Change};
 use super::operator;
 use super::{Snapshot, View};
 
-/// As the master's scheduler streams have.
-pub(super) const HEARTBEAT_SECONDS: f64 = 15.0;
-
 pub(super) fn subscribed(snapshot: &Snapshot) -> Event {
     Event {
         r#type: Some(Type::Subscribed as i32),
         subscribed: Some(Box::new(Subscribed {
             get_state: Some(Box::new(operator::state(snapshot))),
-            heartbeat_interval_seconds: Some(HEARTBEAT_SECONDS),
+            heartbeat_interval_seconds: Some(snapshot.static_info.heartbeat_interval.as_secs_f64()),
         })),
         ..Event::default()
     }
@@ -34,7 +31,7 @@ pub(super) fn of(view: &View, change: &Change) -> Option<Event> {
         }),
         // Mesos announces an agent that unregisters or whose machine goes down, but neither an unreachable
         // nor a gone one.
-        Change::AgentRemoved { agent, removal: AgentRemoval::Removed, .. } => Some(Event {
+        Change::AgentRemoved { agent, removal: AgentRemoval::Removed(_), .. } => Some(Event {
             r#type: Some(Type::AgentRemoved as i32),
             agent_removed: Some(Box::new(AgentRemoved { agent_id: agent.to_proto() })),
             ..Event::default()
@@ -71,6 +68,7 @@ pub(super) fn of(view: &View, change: &Change) -> Option<Event> {
         Change::AgentUpdated(_)
         | Change::AgentsRecovered(_)
         | Change::UnreachableRecovered(_)
+        | Change::UnreachableForgotten(_)
         | Change::AgentRemoved { .. }
         | Change::TaskRemoved { .. }
         | Change::ExecutorAdded(_)

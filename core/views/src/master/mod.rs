@@ -1,6 +1,6 @@
 //! What a master shows.
 
-mod cumulative_counts;
+mod document;
 pub(crate) mod entity;
 mod events;
 mod failures;
@@ -17,6 +17,7 @@ mod summary;
 mod tasks;
 mod view;
 
+pub use document::Document;
 pub use snapshot::Snapshot;
 pub use static_info::{Build, Limits, StaticInfo};
 pub use view::View;

@@ -6,11 +6,10 @@ use messages::v1::master::response::{
     GetQuota, GetRoles, GetState, GetTasks, Type, get_agents, get_executors, get_frameworks,
 };
 use messages::v1::master::{Call, Response, call};
-use model::master::FrameworkSnapshot;
-use model::{AgentId, Timestamp};
-use rustc_hash::FxHashMap;
+use model::Timestamp;
+use model::master::{FrameworkSnapshot, OfferFormat};
 
-use super::entity::{Agent, Executor, Framework, Offer};
+use super::entity::{Agent, Executor, Framework};
 use super::{Snapshot, policy, roles};
 use crate::entity::Task;
 
@@ -114,32 +113,16 @@ pub(super) fn agent(agent: &Agent) -> get_agents::Agent {
 }
 
 fn frameworks(snapshot: &Snapshot) -> GetFrameworks {
-    let agents = by_id(snapshot);
     GetFrameworks {
-        frameworks: snapshot.frameworks.iter().map(|one| framework(&agents, one)).collect(),
-        completed_frameworks: snapshot.completed.iter().map(|one| framework(&agents, one)).collect(),
+        frameworks: snapshot.visible_frameworks().map(framework).collect(),
+        completed_frameworks: snapshot.visible_completed().map(framework).collect(),
         ..GetFrameworks::default()
     }
 }
 
-/// For lookup only.
-pub(super) type Agents<'a> = FxHashMap<&'a AgentId, &'a Agent>;
-
-pub(super) fn by_id(snapshot: &Snapshot) -> Agents<'_> {
-    snapshot.agents.iter().map(|agent| (&agent.snapshot.id, agent)).collect()
-}
-
 /// A framework with what it holds and is offered.
-pub(super) fn framework(agents: &Agents<'_>, framework: &Framework) -> get_frameworks::Framework {
-    let mut executors: FxHashMap<&AgentId, Vec<(u64, &v1::ExecutorId)>> = FxHashMap::default();
-    for (key, executor) in framework.executors.keyed() {
-        executors.entry(&executor.snapshot.agent).or_default().push((key, &executor.snapshot.info.executor_id));
-    }
-    let offers = framework.offers.iter().filter_map(|made| {
-        let there = executors.get(&made.snapshot.agent).map_or(&[][..], Vec::as_slice);
-        let named = there.iter().filter(|(key, _)| *key < made.executors_below).map(|(_, id)| (*id).clone());
-        Some(offer(agents.get(&made.snapshot.agent)?, named.collect(), made))
-    });
+pub(super) fn framework(framework: &Framework) -> get_frameworks::Framework {
+    let offers = framework.offers.iter().map(|shown| shown.offer.to_proto(OfferFormat::FULL));
     get_frameworks::Framework {
         unregistered_time: framework.snapshot.unregistered.map(time),
         offers: offers.collect(),
@@ -167,37 +150,8 @@ pub(super) fn announced(snapshot: &FrameworkSnapshot) -> get_frameworks::Framewo
     }
 }
 
-/// The offer as its framework was sent it; its agent tells what an [`Offer`] does not.
-fn offer(agent: &Agent, executor_ids: Vec<v1::ExecutorId>, offer: &Offer) -> v1::Offer {
-    let made = &offer.snapshot;
-    let info = &agent.snapshot.info;
-    let pid = &agent.snapshot.pid;
-    v1::Offer {
-        id: made.id.to_proto(),
-        framework_id: made.framework.to_proto(),
-        agent_id: made.agent.to_proto(),
-        hostname: info.hostname.clone(),
-        resources: made.resources.to_proto(),
-        executor_ids,
-        attributes: info.attributes.clone(),
-        url: Some(Box::new(v1::Url {
-            scheme: "http".to_owned(),
-            address: v1::Address {
-                hostname: Some(info.hostname.clone()),
-                ip: Some(pid.address.ip().to_string()),
-                port: i32::from(pid.address.port()),
-            },
-            path: Some(format!("/{}", pid.id)),
-            ..v1::Url::default()
-        })),
-        unavailability: None,
-        allocation_info: Some(v1::resource::AllocationInfo { role: Some(made.role.to_string()) }),
-        domain: info.domain.clone(),
-    }
-}
-
 fn executors(snapshot: &Snapshot) -> GetExecutors {
-    let all = snapshot.frameworks.iter().flat_map(|framework| framework.executors.iter());
+    let all = snapshot.visible_frameworks().flat_map(|framework| framework.executors.iter());
     GetExecutors { executors: all.map(|one| executor(one)).collect(), ..GetExecutors::default() }
 }
 
@@ -209,7 +163,7 @@ pub(super) fn executor(executor: &Executor) -> get_executors::Executor {
 }
 
 fn tasks(snapshot: &Snapshot) -> GetTasks {
-    let everywhere = || snapshot.frameworks.iter().chain(snapshot.completed.iter());
+    let everywhere = || snapshot.visible_frameworks().chain(snapshot.visible_completed());
     GetTasks {
         tasks: protos(everywhere().flat_map(|framework| framework.tasks.iter())),
         completed_tasks: protos(everywhere().flat_map(|framework| framework.completed.iter())),

@@ -5,7 +5,7 @@
 
 use messages::v1::master::{Call, call};
 
-use super::entity::Agent;
+use super::entity::{Agent, Framework};
 use super::{Snapshot, operator};
 use crate::entity::Task;
 use crate::json::{self, Object};
@@ -30,7 +30,7 @@ pub(super) fn subscribed(snapshot: &Snapshot) -> Vec<u8> {
     json::typed(&mut out, "SUBSCRIBED", |object| {
         object.object("subscribed", |object| {
             object.object("get_state", |object| state(object, snapshot));
-            object.double("heartbeat_interval_seconds", super::events::HEARTBEAT_SECONDS);
+            object.double("heartbeat_interval_seconds", snapshot.static_info.heartbeat_interval.as_secs_f64());
         });
     });
     out
@@ -55,25 +55,22 @@ fn agent(out: &mut Vec<u8>, agent: &Agent) {
 }
 
 fn frameworks(object: &mut Object<'_>, snapshot: &Snapshot) {
-    let agents = operator::by_id(snapshot);
     object.object("get_frameworks", |object| {
-        for (list, frameworks) in
-            [("frameworks", &snapshot.frameworks), ("completed_frameworks", snapshot.completed.entries())]
-        {
-            object.array(list, frameworks.iter(), |out, one| json::message(out, &operator::framework(&agents, one)));
-        }
+        let write = |out: &mut Vec<u8>, one: &Framework| json::message(out, &operator::framework(one));
+        object.array("frameworks", snapshot.visible_frameworks(), write);
+        object.array("completed_frameworks", snapshot.visible_completed(), write);
     });
 }
 
 fn executors(object: &mut Object<'_>, snapshot: &Snapshot) {
-    let all = snapshot.frameworks.iter().flat_map(|framework| framework.executors.iter());
+    let all = snapshot.visible_frameworks().flat_map(|framework| framework.executors.iter());
     object.object("get_executors", |object| {
         object.array("executors", all, |out, one| json::message(out, &operator::executor(one)));
     });
 }
 
 fn tasks(object: &mut Object<'_>, snapshot: &Snapshot) {
-    let everywhere = || snapshot.frameworks.iter().chain(snapshot.completed.iter());
+    let everywhere = || snapshot.visible_frameworks().chain(snapshot.visible_completed());
     object.object("get_tasks", |object| {
         object.array("tasks", everywhere().flat_map(|framework| framework.tasks.iter()), |out, one| task(out, one));
         let unreachable = everywhere().flat_map(|framework| framework.unreachable.iter());

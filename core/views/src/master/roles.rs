@@ -19,7 +19,10 @@ struct Usage {
     allocated: ResourceQuantities,
     offered: ResourceQuantities,
     reserved: ResourceQuantities,
-    used_reserved: ResourceQuantities,
+    /// Allocated of what is neither reserved nor revocable.
+    unreserved: ResourceQuantities,
+    /// Offered or allocated to exactly this role, not to one below.
+    own: ResourceQuantities,
     /// Subscribed to exactly this role, or holding something of it.
     frameworks: BTreeSet<FrameworkId>,
 }
@@ -59,6 +62,13 @@ fn weight(snapshot: &Snapshot, name: &str) -> f64 {
     snapshot.policy.weights.get(name).copied().unwrap_or(DEFAULT_WEIGHT)
 }
 
+/// The weight that the allocator uses: that of the role's partition, else the one set for the role.
+fn effective_weight(snapshot: &Snapshot, name: &str) -> f64 {
+    let mut partitions = snapshot.policy.partitions.values();
+    let partition = partitions.find(|partition| partition.role == name);
+    partition.and_then(|partition| partition.weight).unwrap_or_else(|| weight(snapshot, name))
+}
+
 fn proto(snapshot: &Snapshot, name: &str, usage: &Usage) -> v1::Role {
     // Mesos shows no others here, not knowing whether they are scalars.
     const SHOWN: [Name; 4] = [Name::CPUS, Name::DISK, Name::GPUS, Name::MEM];
@@ -80,16 +90,22 @@ fn proto(snapshot: &Snapshot, name: &str, usage: &Usage) -> v1::Role {
 }
 
 impl Snapshot {
-    /// What the roles of frameworks have, offers included.
-    /// What these roles and those below them hold or are offered.
+    /// What these roles and the roles below them hold or are offered.
     pub(crate) fn held_below<'a>(&self, roles: impl Iterator<Item = &'a str>) -> BTreeMap<&'a str, ResourceQuantities> {
         let usages = by_role(self);
         roles.map(|role| (role, usages.get(role).map(Usage::held).unwrap_or_default())).collect()
     }
 
-    pub(crate) fn held_by_roles(&self) -> impl Iterator<Item = (String, ResourceQuantities)> {
-        let of_frameworks = by_role(self).into_iter().filter(|(_, usage)| !usage.frameworks.is_empty());
-        of_frameworks.map(|(role, usage)| (role.to_owned(), usage.held()))
+    /// The roles that frameworks are in, each with what is offered or allocated to exactly it, and the weight that its
+    /// dominant share is divided by: as in Mesos' sorter, the weight of a role with frameworks in roles below it belongs
+    /// to all of them together, and the frameworks of the role itself have a weight of 1 among those.
+    pub(crate) fn sorted_roles(&self) -> BTreeMap<String, (ResourceQuantities, f64)> {
+        let mut usages = by_role(self);
+        usages.retain(|_, usage| !usage.frameworks.is_empty());
+        let names: Vec<String> = usages.keys().cloned().collect();
+        let has_subroles = |role: &str| names.iter().any(|other| roles::is_strict_subrole(other, role));
+        let weight = |role: &str| if has_subroles(role) { DEFAULT_WEIGHT } else { effective_weight(self, role) };
+        usages.into_iter().map(|(role, usage)| (role.clone(), (usage.own, weight(&role)))).collect()
     }
 }
 
@@ -100,11 +116,11 @@ impl Usage {
         held
     }
 
-    /// What is reserved counts against a quota whether it is used or not.
+    /// What counts against a quota: all that is reserved, whether it is used or not, and what is allocated of the rest
+    /// unless it is revocable.
     fn consumed_quota(&self) -> ResourceQuantities {
         let mut consumed = self.reserved.clone();
-        consumed -= &self.used_reserved;
-        consumed += &self.allocated;
+        consumed += &self.unreserved;
         consumed
     }
 }
@@ -127,12 +143,12 @@ fn by_role(snapshot: &Snapshot) -> BTreeMap<String, Usage> {
         }
         usages.add(&framework.used, allocation, |usage| &mut usage.allocated);
         usages.add(&framework.offered, allocation, |usage| &mut usage.offered);
+        usages.add(&framework.used, unreserved_allocation, |usage| &mut usage.unreserved);
+        usages.add_own(&framework.used);
+        usages.add_own(&framework.offered);
     }
     for agent in snapshot.agents.iter() {
         usages.add(&agent.snapshot.total, reservation, |usage| &mut usage.reserved);
-        for (_, used) in &agent.used {
-            usages.add(used, reservation, |usage| &mut usage.used_reserved);
-        }
     }
     let of_policy = snapshot.policy.weights.keys().chain(snapshot.policy.quotas.keys());
     of_policy.for_each(|role| usages.within(role.as_str(), |_| {}));
@@ -152,6 +168,11 @@ fn reservation(resource: &Resource) -> Option<&str> {
     resource.reservation_role().map(|role| role.as_str())
 }
 
+/// The role that something is allocated to which is neither reserved nor revocable.
+fn unreserved_allocation(resource: &Resource) -> Option<&str> {
+    allocation(resource).filter(|_| resource.is_unreserved() && !resource.is_revocable())
+}
+
 #[derive(Default)]
 struct Usages(BTreeMap<String, Usage>);
 
@@ -162,6 +183,15 @@ impl Usages {
             match self.0.get_mut(role) {
                 Some(usage) => change(usage),
                 None => change(self.0.entry(role.to_owned()).or_default()),
+            }
+        }
+    }
+
+    /// Adds the scalars of each role to that role alone.
+    fn add_own(&mut self, resources: &Resources) {
+        for resource in resources.iter() {
+            if let (Some(role), Some(amount)) = (allocation(resource), resource.value().as_scalar()) {
+                self.0.entry(role.to_owned()).or_default().own.add(resource.name(), amount);
             }
         }
     }

@@ -6,14 +6,14 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use messages::v1;
 use model::Role;
+use model::master::{AgentSnapshot, FrameworkSnapshot};
 
-use super::cumulative_counts::CumulativeCounts;
 use super::entity::{Agent, Framework};
 use super::policy::Policy;
-use super::{StaticInfo, events, operator, operator_json, policy_json, roles, state_json, summary, tasks};
-use crate::Query;
+use super::{Document, StaticInfo, events, operator, operator_json, policy_json, roles, state_json, summary, tasks};
 use crate::history::History;
 use crate::snapshot_map::SnapshotMap;
+use crate::{Query, Visibility};
 
 /// Cloning shares everything; nothing the view does later shows in it.
 #[derive(Debug, Clone)]
@@ -27,34 +27,64 @@ pub struct Snapshot {
     pub(crate) operations: SnapshotMap<Arc<v1::Operation>>,
     pub(crate) failures: SnapshotMap<Arc<model::incident::Incident>>,
     pub(crate) unreachable_agents: usize,
-    pub(crate) counts: Arc<CumulativeCounts>,
     pub(crate) policy: Arc<Policy>,
     /// How many refusals are in force, by role; none where there is nothing.
     pub(crate) refusals: Arc<BTreeMap<Role, usize>>,
+    /// What its reader may see.
+    pub(crate) visibility: Visibility,
     /// `/state` of this moment, so that readers who come at once share one answer.
     pub(crate) state: Arc<OnceLock<Bytes>>,
 }
 
 impl Snapshot {
-    /// The JSON of a v0 endpoint (`/state`, with or without `/master` before it), or
-    /// nothing when the path is none of a view's.
+    /// What a reader with these rights sees of it. Nothing is copied.
+    pub fn seen_by(mut self, visibility: Visibility) -> Self {
+        if self.visibility != visibility {
+            self.visibility = visibility;
+            self.state = Arc::default();
+        }
+        self
+    }
+
+    /// The JSON of an endpoint's path, or nothing when there is no document at it.
     pub fn get(&self, path: &str, query: &Query) -> Option<Bytes> {
-        let path = path.trim_matches('/');
-        let json = match path.strip_prefix("master/").unwrap_or(path) {
-            "state" => return Some(self.state.get_or_init(|| state_json::state(self).into()).clone()),
-            "state-summary" => summary::state_summary(self),
-            "slaves" => state_json::slaves(self, query),
-            "frameworks" => state_json::frameworks(self, query),
-            "tasks" => tasks::tasks(self, query),
-            "roles" => roles::roles(self),
-            "weights" => policy_json::weights(self),
-            "quota" => policy_json::quota(self),
-            "partitions" => policy_json::partitions(self),
-            "maintenance/schedule" => policy_json::schedule(self),
-            "maintenance/status" => policy_json::status(self),
-            _ => return None,
+        Some(self.document(Document::at(path)?, query))
+    }
+
+    /// A document as JSON.
+    pub fn document(&self, document: Document, query: &Query) -> Bytes {
+        let json = match document {
+            Document::State => return self.state.get_or_init(|| state_json::state(self).into()).clone(),
+            Document::StateSummary => summary::state_summary(self),
+            Document::Agents => state_json::slaves(self, query),
+            Document::Frameworks => state_json::frameworks(self, query),
+            Document::Tasks => tasks::tasks(self, query),
+            Document::Roles => roles::roles(self),
+            Document::Weights => policy_json::weights(self),
+            Document::Quota => policy_json::quota(self),
+            Document::Partitions => policy_json::partitions(self),
+            Document::MaintenanceSchedule => policy_json::schedule(self),
+            Document::MaintenanceStatus => policy_json::status(self),
         };
-        Some(json.into())
+        json.into()
+    }
+
+    /// The registered frameworks that the reader may see.
+    pub fn frameworks(&self) -> impl Iterator<Item = &FrameworkSnapshot> {
+        self.visible_frameworks().map(|framework| &*framework.snapshot)
+    }
+
+    /// The registered agents.
+    pub fn agents(&self) -> impl Iterator<Item = &AgentSnapshot> {
+        self.agents.iter().map(|agent| &*agent.snapshot)
+    }
+
+    pub(crate) fn visible_frameworks(&self) -> impl Iterator<Item = &Framework> {
+        self.frameworks.iter().filter(|framework| self.visibility.shows_framework(&framework.snapshot))
+    }
+
+    pub(crate) fn visible_completed(&self) -> impl Iterator<Item = &Framework> {
+        self.completed.iter().filter(|framework| self.visibility.shows_framework(&framework.snapshot))
     }
 
     /// The answer to a read of the operator API, or nothing when the call is no read of a view's.

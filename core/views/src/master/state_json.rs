@@ -3,7 +3,7 @@
 //! Entities contribute JSON that was encoded once for their version, so that most of
 //! the work is concatenation.
 
-use super::entity::{Agent, Executor, Framework, Offer};
+use super::entity::{Agent, EncodedOffer, Executor, Framework};
 use super::{Snapshot, StaticInfo};
 use crate::Query;
 use crate::json::{self, Object};
@@ -16,8 +16,8 @@ pub(super) fn state(snapshot: &Snapshot) -> Vec<u8> {
         this_master(object, snapshot);
         object.array("slaves", snapshot.agents.iter(), agent);
         object.array("recovered_slaves", snapshot.recovered.iter(), recovered_agent);
-        object.array("frameworks", snapshot.frameworks.iter(), framework);
-        object.array("completed_frameworks", snapshot.completed.iter(), framework);
+        object.array("frameworks", snapshot.visible_frameworks(), framework);
+        object.array("completed_frameworks", snapshot.visible_completed(), framework);
         // Long gone from Mesos too; clients still look for them.
         object.array("orphan_tasks", NOTHING, json::string);
         object.array("unregistered_frameworks", NOTHING, json::string);
@@ -32,15 +32,16 @@ fn size_hint(snapshot: &Snapshot) -> usize {
     let tasks: usize = snapshot
         .frameworks
         .iter()
-        .chain(snapshot.completed.iter())
+        .chain(snapshot.visible_completed())
         .map(|framework| framework.tasks.len() + framework.unreachable.len() + framework.completed.len())
         .sum();
-    let offers: usize = snapshot.frameworks.iter().map(|framework| framework.offers.len()).sum();
+    let offers: usize = snapshot.visible_frameworks().map(|framework| framework.offers.len()).sum();
     16 * 1024 + snapshot.agents.len() * 1024 + tasks * 1024 + offers * 512
 }
 
 fn this_master(object: &mut Object<'_>, snapshot: &Snapshot) {
-    let StaticInfo { build, pid, info, started, elected, leader, flags, limits: _ } = &*snapshot.static_info;
+    let StaticInfo { build, pid, info, started, elected, leader, flags, heartbeat_interval: _, limits: _ } =
+        &*snapshot.static_info;
     v0::build(object, build);
     object.time("start_time", *started);
     if let Some(elected) = elected {
@@ -92,8 +93,8 @@ pub(super) fn frameworks(snapshot: &Snapshot, query: &Query) -> Vec<u8> {
     let selected = |framework: &&Framework| query.selects("framework_id", framework.snapshot.id.as_str());
     let mut out = Vec::new();
     json::object(&mut out, |object| {
-        object.array("frameworks", snapshot.frameworks.iter().filter(selected), framework);
-        object.array("completed_frameworks", snapshot.completed.iter().filter(selected), framework);
+        object.array("frameworks", snapshot.visible_frameworks().filter(selected), framework);
+        object.array("completed_frameworks", snapshot.visible_completed().filter(selected), framework);
         object.array("unregistered_frameworks", NOTHING, json::string);
     });
     out
@@ -241,14 +242,14 @@ fn executor(out: &mut Vec<u8>, executor: &Executor) {
     });
 }
 
-fn offer(out: &mut Vec<u8>, offer: &Offer) {
-    let made = &offer.snapshot;
-    offer.json.append(out, |out| {
+fn offer(out: &mut Vec<u8>, shown: &EncodedOffer) {
+    let made = &shown.offer;
+    shown.json.append(out, |out| {
         json::object(out, |object| {
             object.string("id", made.id.as_str());
             object.string("framework_id", made.framework.as_str());
             object.object("allocation_info", |object| object.string("role", made.role.as_str()));
-            object.string("slave_id", made.agent.as_str());
+            object.string("slave_id", made.agent.id.as_str());
             v0::resources(object.member("resources"), &made.resources);
         });
     });

@@ -1,6 +1,7 @@
 //! What a master knows about itself from the start, and no change tells.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use messages::v1;
 use model::{Timestamp, Upid};
@@ -29,6 +30,8 @@ pub struct StaticInfo {
     pub elected: Option<Timestamp>,
     /// The leading master, which may be this one.
     pub leader: Option<v1::MasterInfo>,
+    /// How often operators' streams carry a heartbeat.
+    pub heartbeat_interval: Duration,
     /// Every flag that has a value, as text.
     pub flags: BTreeMap<String, String>,
     pub limits: Limits,

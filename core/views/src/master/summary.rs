@@ -53,7 +53,7 @@ pub(super) fn state_summary(snapshot: &Snapshot) -> Vec<u8> {
     // For lookup only.
     let mut agents: FxHashMap<&str, Summary<'_>> = FxHashMap::default();
     let mut frameworks: FxHashMap<&str, Summary<'_>> = FxHashMap::default();
-    for framework in snapshot.frameworks.iter() {
+    for framework in snapshot.visible_frameworks() {
         let id = framework.snapshot.id.as_str();
         for task in framework.all_tasks() {
             let agent = task.task.agent_id.value.as_str();
@@ -74,7 +74,7 @@ pub(super) fn state_summary(snapshot: &Snapshot) -> Vec<u8> {
                 agents.get(agent.snapshot.id.as_str()).unwrap_or(&none).write(object, "framework_ids");
             });
         });
-        object.array("frameworks", snapshot.frameworks.iter(), |out, framework| {
+        object.array("frameworks", snapshot.visible_frameworks(), |out, framework| {
             json::object(out, |object| {
                 state_json::framework_summary(object, framework);
                 frameworks.get(framework.snapshot.id.as_str()).unwrap_or(&none).write(object, "slave_ids");

@@ -33,9 +33,8 @@ fn count(query: &Query, key: &str) -> Option<usize> {
 
 fn selected<'a>(snapshot: &'a Snapshot, query: &Query) -> Vec<&'a Arc<Task>> {
     snapshot
-        .frameworks
-        .iter()
-        .chain(snapshot.completed.iter())
+        .visible_frameworks()
+        .chain(snapshot.visible_completed())
         .filter(|framework| query.selects("framework_id", framework.snapshot.id.as_str()))
         .flat_map(|framework| framework.all_tasks())
         .filter(|task| query.selects("task_id", &task.task.task_id.value))

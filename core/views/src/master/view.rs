@@ -5,25 +5,21 @@ use std::sync::Arc;
 use bytes::Bytes;
 use messages::v1;
 use model::master::{
-    AgentRemoval, AgentSnapshot, Change, ExecutorSnapshot, FrameworkSnapshot, OfferSnapshot, OperationUuid, TaskRemoval,
+    AgentRemoval, AgentSnapshot, Change, ExecutorSnapshot, FrameworkSnapshot, Offer, OperationUuid, TaskRemoval,
 };
 use model::{AgentId, ExecutorId, FrameworkId, OfferId, Role, TaskId, Timestamp};
 use resources::Resources;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::cumulative_counts::CumulativeCounts;
-use super::entity::{Agent, Executor, Framework, Offer};
+use super::entity::{Agent, EncodedOffer, Executor, Framework};
 use super::failures::Failures;
 use super::policy::Policy;
 use super::{Snapshot, StaticInfo};
 use super::{events, operations};
-use crate::Query;
 use crate::entity::Task;
 use crate::history::History;
 use crate::snapshot_map::SnapshotMap;
-
-/// Unreachable agents remembered, as `--registry_max_agent_count`.
-const MAX_UNREACHABLE_AGENTS: usize = 102_400;
+use crate::{Query, Visibility};
 
 /// Holds the newest snapshot, and where everything in it is found.
 #[derive(Debug)]
@@ -35,8 +31,7 @@ pub struct View {
     offers: FxHashMap<OfferId, (FrameworkId, u64)>,
     operations: FxHashMap<OperationUuid, u64>,
     failures: Failures,
-    unreachable: FxHashMap<AgentId, u64>,
-    unreachable_by_age: SnapshotMap<AgentId>,
+    unreachable: FxHashSet<AgentId>,
     /// Whether operators' streams hear of the change applied last.
     announces: bool,
 }
@@ -73,9 +68,9 @@ impl View {
                 operations: SnapshotMap::default(),
                 failures: SnapshotMap::default(),
                 unreachable_agents: 0,
-                counts: Arc::default(),
                 policy: Arc::default(),
                 refusals: Arc::default(),
+                visibility: Visibility::everything(),
                 state: Arc::default(),
             },
             agents: FxHashMap::default(),
@@ -84,8 +79,7 @@ impl View {
             offers: FxHashMap::default(),
             operations: FxHashMap::default(),
             failures: Failures::default(),
-            unreachable: FxHashMap::default(),
-            unreachable_by_age: SnapshotMap::default(),
+            unreachable: FxHashSet::default(),
             announces: false,
         }
     }
@@ -112,6 +106,7 @@ impl View {
             Change::AgentUpdated(agent) => self.put_agent(agent),
             Change::AgentsRecovered(agents) => self.add_recovered_agents(agents),
             Change::UnreachableRecovered(agents) => agents.iter().for_each(|agent| self.remember_unreachable(agent)),
+            Change::UnreachableForgotten(agents) => agents.iter().for_each(|agent| self.forget_unreachable(agent)),
             Change::AgentRemoved { agent, removal, .. } => self.remove_agent(agent, *removal),
             Change::FrameworkAdded(framework) | Change::FrameworkUpdated(framework) => self.put_framework(framework),
             Change::FrameworkRemoved(framework) => self.remove_framework(framework),
@@ -191,10 +186,6 @@ impl View {
     fn policy(&mut self) -> &mut Policy {
         Arc::make_mut(&mut self.current.policy)
     }
-
-    fn counts(&mut self) -> &mut CumulativeCounts {
-        Arc::make_mut(&mut self.current.counts)
-    }
 }
 
 /// Agents.
@@ -210,13 +201,12 @@ impl View {
                 None
             }
         };
-        self.counts().agent_appeared(previous.as_deref(), snapshot);
         self.announces = previous.is_none();
     }
 
     fn remove_agent(&mut self, id: &AgentId, removal: AgentRemoval) {
         self.forget_recovered(id);
-        if removal == AgentRemoval::Unreachable {
+        if removal.is_unreachable() {
             self.remember_unreachable(id);
         } else {
             self.forget_unreachable(id);
@@ -226,7 +216,6 @@ impl View {
         }
         if let Some(key) = self.agents.remove(id) {
             self.current.agents.remove(key);
-            self.counts().agent_left(removal);
         }
     }
 
@@ -246,21 +235,12 @@ impl View {
     }
 
     fn remember_unreachable(&mut self, id: &AgentId) {
-        if self.unreachable.contains_key(id) {
-            return;
-        }
-        self.unreachable.insert(id.clone(), self.unreachable_by_age.push(id.clone()));
-        if self.unreachable_by_age.len() > MAX_UNREACHABLE_AGENTS
-            && let Some(oldest) = self.unreachable_by_age.pop_first()
-        {
-            self.unreachable.remove(&oldest);
-        }
+        self.unreachable.insert(id.clone());
         self.current.unreachable_agents = self.unreachable.len();
     }
 
     fn forget_unreachable(&mut self, id: &AgentId) {
-        if let Some(key) = self.unreachable.remove(id) {
-            self.unreachable_by_age.remove(key);
+        if self.unreachable.remove(id) {
             self.current.unreachable_agents = self.unreachable.len();
         }
     }
@@ -309,9 +289,9 @@ impl View {
             self.subtract_used(executor.snapshot.agent.as_str(), &snapshot.id, &executor.resources);
         }
         for offer in framework.offers.iter() {
-            self.offers.remove(&offer.snapshot.id);
-            if let Some(agent) = self.agent_mut(offer.snapshot.agent.as_str()) {
-                agent.rescind(&offer.snapshot.resources);
+            self.offers.remove(&offer.offer.id);
+            if let Some(agent) = self.agent_mut(offer.offer.agent.id.as_str()) {
+                agent.rescind(&offer.offer.resources);
             }
         }
         framework.complete();
@@ -343,9 +323,6 @@ impl View {
     fn update_task(&mut self, task: &Arc<v1::Task>, status: &v1::TaskStatus) {
         let previous = self.replace_task(task, Some(status));
         self.announces = previous.as_ref().is_some_and(|previous| previous.is_announced(status));
-        if previous.is_some_and(|previous| previous.ends_as(task)) {
-            self.counts().task_ended(task.state(), status);
-        }
     }
 
     /// Returns what it was before; nothing when it is unknown.
@@ -425,25 +402,25 @@ impl View {
         self.subtract_used(agent.as_str(), framework_id, &executor.resources);
     }
 
-    fn put_offer(&mut self, snapshot: &Arc<OfferSnapshot>) {
-        self.remove_offer(&snapshot.id);
-        let Some((framework, _)) = self.framework_mut(snapshot.framework.as_str()) else { return };
-        let key = framework.offers.push(Arc::new(Offer::new(Arc::clone(snapshot), framework.executors.next_key())));
-        framework.offered += &snapshot.resources;
+    fn put_offer(&mut self, offer: &Arc<Offer>) {
+        self.remove_offer(&offer.id);
+        let Some((framework, _)) = self.framework_mut(offer.framework.as_str()) else { return };
+        let key = framework.offers.push(Arc::new(EncodedOffer::new(Arc::clone(offer))));
+        framework.offered += &offer.resources;
         framework.offers_made += 1;
-        self.offers.insert(snapshot.id.clone(), (snapshot.framework.clone(), key));
-        if let Some(agent) = self.agent_mut(snapshot.agent.as_str()) {
-            agent.offer(&snapshot.resources);
+        self.offers.insert(offer.id.clone(), (offer.framework.clone(), key));
+        if let Some(agent) = self.agent_mut(offer.agent.id.as_str()) {
+            agent.offer(&offer.resources);
         }
     }
 
     fn remove_offer(&mut self, id: &OfferId) {
         let Some((framework_id, key)) = self.offers.remove(id) else { return };
         let Some((framework, _)) = self.framework_mut(framework_id.as_str()) else { return };
-        let Some(offer) = framework.offers.remove(key) else { return };
-        framework.offered -= &offer.snapshot.resources;
-        if let Some(agent) = self.agent_mut(offer.snapshot.agent.as_str()) {
-            agent.rescind(&offer.snapshot.resources);
+        let Some(removed) = framework.offers.remove(key) else { return };
+        framework.offered -= &removed.offer.resources;
+        if let Some(agent) = self.agent_mut(removed.offer.agent.id.as_str()) {
+            agent.rescind(&removed.offer.resources);
         }
     }
 }

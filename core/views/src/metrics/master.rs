@@ -3,16 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use messages::v1::TaskState;
-use messages::v1::task_status::{Reason, Source};
-use model::Role;
 use resources::{Name, Resources, Scalar};
 
-use super::{Counters, MetricSet, bare, lower};
+use super::{Counters, MetricSet, lower};
 use crate::master::entity::Framework;
 use crate::master::{Snapshot, policy};
 
-/// Metrics that Mesos always shows and a view does not know. The shell sets those it counts.
-const COUNTED_ELSEWHERE: [&str; 59] = [
+/// Metrics that Mesos always shows and a view does not know: the master and its shell count them.
+const COUNTED_ELSEWHERE: [&str; 74] = [
     "dropped_messages",
     "elected",
     "event_queue_dispatches",
@@ -60,11 +58,26 @@ const COUNTED_ELSEWHERE: [&str; 59] = [
     "operations/unreachable",
     "operator_event_stream_subscribers",
     "recovery_slave_removals",
+    "slave_registrations",
+    "slave_removals",
     "slave_removals/reason_registered",
+    "slave_removals/reason_unhealthy",
+    "slave_removals/reason_unregistered",
+    "slave_reregistrations",
     "slave_shutdowns_canceled",
     "slave_shutdowns_completed",
     "slave_shutdowns_scheduled",
     "slave_unreachable_canceled",
+    "slave_unreachable_completed",
+    "slave_unreachable_scheduled",
+    "tasks_dropped",
+    "tasks_error",
+    "tasks_failed",
+    "tasks_finished",
+    "tasks_gone",
+    "tasks_gone_by_operator",
+    "tasks_killed",
+    "tasks_lost",
     "uptime_secs",
     "valid_executor_to_framework_messages",
     "valid_framework_to_executor_messages",
@@ -79,7 +92,7 @@ const OPERATIONS: [&str; 8] =
 const OPERATION_STATES: [&str; 9] =
     ["dropped", "error", "failed", "finished", "gone_by_operator", "pending", "recovering", "total", "unreachable"];
 
-const ACTIVE: [TaskState; 6] = [
+pub(super) const ACTIVE: [TaskState; 6] = [
     TaskState::TaskStaging,
     TaskState::TaskStarting,
     TaskState::TaskRunning,
@@ -145,6 +158,10 @@ const OFFER_OPERATIONS: [&str; 10] = [
 ];
 
 /// Every metric of a master by its Mesos name, ascending.
+///
+/// `counters` are those of the master and of its shell: counters and gauges of the cluster as a whole (agents, frameworks,
+/// tasks by state, resources) are kept by the master alone. The snapshot has what belongs to one framework, role or
+/// principal.
 pub fn master(snapshot: &Snapshot, counters: &Counters) -> Vec<(String, f64)> {
     let mut metric_set = MetricSet::default();
     for name in COUNTED_ELSEWHERE {
@@ -153,41 +170,13 @@ pub fn master(snapshot: &Snapshot, counters: &Counters) -> Vec<(String, f64)> {
     for (operation, state) in OPERATIONS.iter().flat_map(|of| OPERATION_STATES.iter().map(move |state| (of, state))) {
         metric_set.set(format!("master/operations/{operation}/{state}"), 0.0);
     }
-    agents(&mut metric_set, snapshot);
     frameworks(&mut metric_set, snapshot);
-    tasks(&mut metric_set, snapshot);
     resources(&mut metric_set, snapshot);
     quotas(&mut metric_set, snapshot);
     metric_set.joined_with(counters)
 }
 
-fn agents(metric_set: &mut MetricSet, snapshot: &Snapshot) {
-    let connected = snapshot.agents.iter().filter(|agent| agent.snapshot.connected).count();
-    let active = snapshot.agents.iter().filter(|agent| agent.snapshot.active).count();
-    let counts = &snapshot.counts;
-    metric_set.count("master/slaves_connected", connected);
-    metric_set.count("master/slaves_disconnected", snapshot.agents.len() - connected);
-    metric_set.count("master/slaves_active", active);
-    metric_set.count("master/slaves_inactive", snapshot.agents.len() - active);
-    metric_set.count("master/slaves_unreachable", snapshot.unreachable_agents);
-    metric_set.set("master/slave_registrations", counts.registrations as f64);
-    metric_set.set("master/slave_reregistrations", counts.reregistrations as f64);
-    metric_set.set("master/slave_removals", (counts.unregistered + counts.unreachable) as f64);
-    metric_set.set("master/slave_removals/reason_unhealthy", counts.unreachable as f64);
-    metric_set.set("master/slave_removals/reason_unregistered", counts.unregistered as f64);
-    metric_set.set("master/slave_unreachable_scheduled", counts.unreachable as f64);
-    metric_set.set("master/slave_unreachable_completed", counts.unreachable as f64);
-}
-
 fn frameworks(metric_set: &mut MetricSet, snapshot: &Snapshot) {
-    let connected = snapshot.frameworks.iter().filter(|framework| framework.snapshot.connected).count();
-    let active = snapshot.frameworks.iter().filter(|framework| framework.snapshot.active).count();
-    metric_set.count("master/frameworks_connected", connected);
-    metric_set.count("master/frameworks_disconnected", snapshot.frameworks.len() - connected);
-    metric_set.count("master/frameworks_active", active);
-    metric_set.count("master/frameworks_inactive", snapshot.frameworks.len() - active);
-    metric_set
-        .count("master/outstanding_offers", snapshot.frameworks.iter().map(|framework| framework.offers.len()).sum());
     principals(metric_set, snapshot);
     // `--publish_per_framework_metrics`, on unless told otherwise.
     if snapshot.static_info.flags.get("publish_per_framework_metrics").is_none_or(|value| value != "false") {
@@ -274,7 +263,7 @@ pub fn framework_prefix(name: &str, id: &str) -> String {
 }
 
 /// Live tasks by state; unreachable ones, though the master still counts on them, are kept apart.
-fn counts<'a>(frameworks: impl Iterator<Item = &'a Framework>) -> BTreeMap<TaskState, usize> {
+pub(super) fn counts<'a>(frameworks: impl Iterator<Item = &'a Framework>) -> BTreeMap<TaskState, usize> {
     let mut counts = BTreeMap::new();
     for framework in frameworks {
         framework.tasks.iter().for_each(|task| *counts.entry(task.task.state()).or_default() += 1);
@@ -283,37 +272,12 @@ fn counts<'a>(frameworks: impl Iterator<Item = &'a Framework>) -> BTreeMap<TaskS
     counts
 }
 
-fn tasks(metric_set: &mut MetricSet, snapshot: &Snapshot) {
-    let live = counts(snapshot.frameworks.iter());
-    for state in ACTIVE.into_iter().filter(|state| *state != TaskState::TaskUnknown) {
-        let count = live.get(&state).copied().unwrap_or_default();
-        metric_set.count(format!("master/tasks_{}", bare(state)), count);
-    }
-    for state in TERMINAL {
-        let count = snapshot.counts.ended.get(&state).copied().unwrap_or_default();
-        metric_set.set(format!("master/tasks_{}", bare(state)), count as f64);
-    }
-    for ((state, source, reason), count) in &snapshot.counts.causes {
-        let names = (TaskState::try_from(*state), Source::try_from(*source), Reason::try_from(*reason));
-        if let (Ok(state), Ok(source), Ok(reason)) = names {
-            let (source, reason) = (v0_name(source.as_str_name()), v0_name(reason.as_str_name()));
-            metric_set.set(format!("master/{}/{source}/{reason}", lower(state)), *count as f64);
-        }
-    }
-}
-
-/// Metrics kept the names of the v0 API, where agents were slaves.
-fn v0_name(name: &str) -> String {
-    name.replace("AGENT", "SLAVE").to_ascii_lowercase()
-}
-
 fn resources(metric_set: &mut MetricSet, snapshot: &Snapshot) {
-    let (mut total, mut used) = (Totals::default(), Totals::default());
+    let mut total = Totals::default();
     let mut offered_or_used: BTreeMap<Name, Scalar> = BTreeMap::new();
     for agent in snapshot.agents.iter() {
         total.add(&agent.snapshot.total);
         let of_agent = agent.total_used();
-        used.add(&of_agent);
         for resource in of_agent.iter().chain(agent.offered.iter()) {
             if let Some(amount) = resource.value().as_scalar() {
                 let sum = offered_or_used.entry(resource.name().clone()).or_default();
@@ -321,7 +285,6 @@ fn resources(metric_set: &mut MetricSet, snapshot: &Snapshot) {
             }
         }
     }
-    metric_set.resources("master/", &total.0, &used.0);
     // Mesos has these even without an agent.
     let mut names = BTreeSet::from([Name::CPUS, Name::MEM, Name::DISK]);
     names.extend(total.0.scalars().names());
@@ -331,23 +294,25 @@ fn resources(metric_set: &mut MetricSet, snapshot: &Snapshot) {
         metric_set.set(format!("allocator/mesos/resources/{name}/offered_or_allocated"), held.as_f64());
     }
     let totals = total.0.quantities();
-    for (role, held) in snapshot.held_by_roles() {
-        let dominant = held.max_share(&totals, |_| true);
+    let excluded = snapshot.static_info.flags.get("fair_sharing_excluded_resource_names");
+    let excluded: BTreeSet<&str> = excluded.into_iter().flat_map(|names| names.split(',')).collect();
+    // Mesos has both for roles that a framework is in, and for no others.
+    for (role, (held, weight)) in snapshot.sorted_roles() {
+        let dominant = held.max_share(&totals, |name| !excluded.contains(name.as_str())) / weight;
+        let active = snapshot.refusals.get(role.as_str()).copied().unwrap_or_default();
         metric_set.set(format!("allocator/mesos/roles/{role}/shares/dominant"), dominant);
-        metric_set.count(format!("allocator/mesos/offer_filters/roles/{role}/active"), 0);
-    }
-    for (role, active) in snapshot.refusals.iter() {
-        metric_set.count(format!("allocator/mesos/offer_filters/roles/{role}/active"), *active);
+        metric_set.count(format!("allocator/mesos/offer_filters/roles/{role}/active"), active);
     }
 }
 
-/// Of roles with quota, the resources their quota names.
+/// Of roles with quota, the resources their quota names. As in Mesos, `offered_or_allocated` is what the frameworks of
+/// exactly this role have, without the roles below it.
 fn quotas(metric_set: &mut MetricSet, snapshot: &Snapshot) {
     let quotas = &snapshot.policy.quotas;
     if quotas.is_empty() {
         return;
     }
-    let held = snapshot.held_below(quotas.keys().map(Role::as_str));
+    let held = snapshot.sorted_roles();
     for (role, config) in quotas.iter() {
         let prefix = format!("allocator/mesos/quota/roles/{role}/resources/");
         for (name, guarantee) in policy::guarantees(config) {
@@ -357,7 +322,7 @@ fn quotas(metric_set: &mut MetricSet, snapshot: &Snapshot) {
             metric_set.set(format!("{prefix}{name}/limit"), limit);
         }
         for (name, _) in policy::guarantees(config).chain(policy::limits(config)) {
-            let held = held.get(role.as_str()).map(|held| held.get(&Name::new(name))).unwrap_or_default();
+            let held = held.get(role.as_str()).map(|(held, _)| held.get(&Name::new(name))).unwrap_or_default();
             metric_set.set(format!("{prefix}{name}/offered_or_allocated"), held.as_f64());
         }
     }
@@ -365,10 +330,10 @@ fn quotas(metric_set: &mut MetricSet, snapshot: &Snapshot) {
 
 /// Scalars without what tells one agent's from another's, so that sums stay small.
 #[derive(Default)]
-struct Totals(Resources);
+pub(super) struct Totals(pub(super) Resources);
 
 impl Totals {
-    fn add(&mut self, resources: &Resources) {
+    pub(super) fn add(&mut self, resources: &Resources) {
         let plain = resources.iter().filter(|resource| resource.value().as_scalar().is_some());
         for resource in plain {
             let mut plain = Resources::from(resource.clone());

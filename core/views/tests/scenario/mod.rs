@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use messages::v1;
 use messages::v1::master::{Response, response};
-use model::master::{AgentSnapshot, Change, ExecutorSnapshot, FrameworkSnapshot, OfferSnapshot, TaskRemoval};
-use model::{AgentId, FrameworkId, Role, TaskId, Timestamp, Upid};
+use model::master::{AgentSnapshot, Change, ExecutorSnapshot, FrameworkSnapshot, Offer, TaskRemoval};
+use model::{AgentId, ExecutorId, FrameworkId, Role, TaskId, Timestamp, Upid};
 use resources::Resources;
 use views::master::{Build, Limits, StaticInfo, View};
 
@@ -18,18 +18,17 @@ use crate::common::Recording;
 pub fn replay(recording: &Recording) -> View {
     let state = state(recording);
     let mut view = View::new(facts_of(recording));
-    for agent in state.get_agents.unwrap().agents {
-        view.apply(&Change::AgentAdded(Arc::new(agent_snapshot(agent))));
-    }
+    let agents: Vec<Arc<AgentSnapshot>> =
+        state.get_agents.unwrap().agents.into_iter().map(|agent| Arc::new(agent_snapshot(agent))).collect();
+    agents.iter().for_each(|agent| view.apply(&Change::AgentAdded(Arc::clone(agent))));
     let frameworks = *state.get_frameworks.unwrap();
     for framework in frameworks.frameworks.iter().chain(&frameworks.completed_frameworks) {
         view.apply(&Change::FrameworkAdded(Arc::new(framework_snapshot(framework))));
     }
-    // An offer names the executors that were there when it was made.
-    let offers = frameworks.frameworks.iter().flat_map(|framework| &framework.offers);
-    let (offers, early): (Vec<_>, Vec<_>) = offers.partition(|offer| !offer.executor_ids.is_empty());
-    let make = |view: &mut View, offer| view.apply(&Change::OfferAdded(Arc::new(offer_snapshot(offer))));
-    early.iter().for_each(|offer| make(&mut view, offer));
+    for recorded in frameworks.frameworks.iter().flat_map(|framework| &framework.offers) {
+        let agent = agents.iter().find(|agent| agent.id.as_str() == recorded.agent_id.value).unwrap();
+        view.apply(&Change::OfferAdded(Arc::new(offer(recorded, agent))));
+    }
     for mut executor in state.get_executors.unwrap().executors {
         // In the recording this is a printed default, not something that was set.
         executor.executor_info.command.as_mut().unwrap().shell = None;
@@ -51,7 +50,6 @@ pub fn replay(recording: &Recording) -> View {
             removal: TaskRemoval::Completed,
         });
     }
-    offers.iter().for_each(|offer| make(&mut view, offer));
     for framework in &frameworks.completed_frameworks {
         view.apply(&Change::FrameworkRemoved(Arc::new(framework_snapshot(framework))));
     }
@@ -97,13 +95,15 @@ pub fn framework_snapshot(framework: &response::get_frameworks::Framework) -> Fr
     }
 }
 
-fn offer_snapshot(offer: &v1::Offer) -> OfferSnapshot {
-    OfferSnapshot {
+fn offer(offer: &v1::Offer, agent: &Arc<AgentSnapshot>) -> Offer {
+    Offer {
         id: (&offer.id).into(),
         framework: (&offer.framework_id).into(),
-        agent: (&offer.agent_id).into(),
+        agent: Arc::clone(agent),
         role: Role::new(offer.allocation_info.as_ref().unwrap().role()),
         resources: Resources::from_proto(&offer.resources).unwrap(),
+        executors: offer.executor_ids.iter().map(ExecutorId::from).collect(),
+        unavailability: offer.unavailability.as_deref().copied(),
     }
 }
 
@@ -133,6 +133,7 @@ pub fn facts_of(recording: &Recording) -> StaticInfo {
         info,
         started: seconds(master.start_time.unwrap()),
         elected: master.elected_time.map(seconds),
+        heartbeat_interval: std::time::Duration::from_secs(15),
         flags: serde_json::from_value::<BTreeMap<String, String>>(state["flags"].clone()).unwrap(),
         limits: Limits::default(),
     }
@@ -147,6 +148,7 @@ pub fn facts() -> StaticInfo {
         started: Timestamp::default(),
         elected: None,
         leader: None,
+        heartbeat_interval: std::time::Duration::from_secs(15),
         flags: BTreeMap::new(),
         limits: Limits::default(),
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use failures::Policy;
 use master::Effect;
 use model::incident::{Incident, IncidentUpdate, InvolvedObject, Kind};
-use model::master::{AgentRemoval, Change};
+use model::master::Change;
 use model::{AgentId, FrameworkId};
 
 /// What is decided about an agent.
@@ -98,7 +98,7 @@ impl RemediationCheck {
                 }
             }
             Change::AgentRemoved { agent, removal, .. } => {
-                if *removal != AgentRemoval::Unreachable {
+                if !removal.is_unreachable() {
                     // By an operator's word, or its own: if it ever comes back nothing is held against it.
                     self.quarantines.remove(agent);
                 }
@@ -108,11 +108,11 @@ impl RemediationCheck {
                 self.drained.remove(agent);
             }
             Change::OfferAdded(offer) => {
-                if self.held.contains_key(&offer.agent) {
-                    return Err(format!("agent {} is offered, and a policy keeps it from offers", offer.agent));
+                if self.held.contains_key(offer.agent_id()) {
+                    return Err(format!("agent {} is offered, and a policy keeps it from offers", offer.agent_id()));
                 }
-                if !self.agents.get(&offer.agent).is_some_and(|status| status.active) {
-                    return Err(format!("agent {} is offered, and is not active", offer.agent));
+                if !self.agents.get(offer.agent_id()).is_some_and(|status| status.active) {
+                    return Err(format!("agent {} is offered, and is not active", offer.agent_id()));
                 }
                 return Ok(false);
             }

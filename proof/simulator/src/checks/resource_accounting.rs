@@ -6,7 +6,7 @@ use std::sync::Arc;
 use master::Effect;
 use messages::v1;
 use messages::v1::quota::QuotaConfig;
-use model::master::{AgentRemoval, Change, OperationUuid};
+use model::master::{Change, OperationUuid};
 use model::{AgentId, ExecutorId, FrameworkId, OfferId, Role, TaskId, is_terminal};
 use resources::Resources;
 
@@ -117,6 +117,11 @@ impl ResourceAccounting {
                 self.away.extend(agents.iter().filter_map(|info| info.id.as_ref()).map(AgentId::from));
             }
             Change::UnreachableRecovered(agents) => self.away.extend(agents.iter().cloned()),
+            Change::UnreachableForgotten(agents) => {
+                if let Some(agent) = agents.iter().find(|agent| !self.away.remove(*agent)) {
+                    return Err(format!("unknown agent {agent} is forgotten"));
+                }
+            }
             Change::AgentAdded(agent) | Change::AgentUpdated(agent) => {
                 self.away.remove(&agent.id);
                 let entry = self.agents.entry(agent.id.clone()).or_default();
@@ -130,7 +135,7 @@ impl ResourceAccounting {
                 if !known {
                     return Err(format!("unknown agent {agent} leaves"));
                 }
-                if *removal == AgentRemoval::Unreachable {
+                if removal.is_unreachable() {
                     self.away.insert(agent.clone());
                 }
                 if self.offers.values().any(|(_, on, _)| on == agent) {
@@ -173,9 +178,9 @@ impl ResourceAccounting {
                 self.release(agent, &held);
             }
             Change::OfferAdded(offer) => {
-                self.hold(&offer.agent, &offer.resources);
-                touched.insert(offer.agent.clone());
-                let entry = (offer.framework.clone(), offer.agent.clone(), offer.resources.clone());
+                self.hold(offer.agent_id(), &offer.resources);
+                touched.insert(offer.agent_id().clone());
+                let entry = (offer.framework.clone(), offer.agent_id().clone(), offer.resources.clone());
                 if self.offers.insert(offer.id.clone(), entry).is_some() {
                     return Err(format!("offer {} is added twice", offer.id));
                 }

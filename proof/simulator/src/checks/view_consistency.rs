@@ -44,8 +44,34 @@ impl ViewConsistency {
                 same_answers(shown, so).map_err(|what| format!("readers are shown what is not so: {what}"))?;
             }
         }
+        compare_gauges(master, &truth)?;
+        let (shown, so) = (unreachable_agents(&self.view), unreachable_agents(&truth));
+        if shown != so {
+            return Err(format!("readers are shown {shown} unreachable agents, and there are {so}"));
+        }
         Ok(())
     }
+}
+
+/// The gauges that the master keeps as it goes equal those that are counted from all that it knows.
+fn compare_gauges(master: &Master, truth: &View) -> Result<(), String> {
+    let kept: BTreeMap<String, f64> = master.metrics().iter().map(|(name, value)| (name.into_owned(), value)).collect();
+    for (name, counted) in views::metrics::recount(&truth.snapshot()) {
+        // Operations hold resources that no reader attributes to their agent.
+        if name.ends_with("_used") || name.ends_with("_percent") {
+            continue;
+        }
+        match kept.get(&name) {
+            Some(value) if (value - counted).abs() < 1e-6 => {}
+            value => return Err(format!("the gauge {name} is {value:?}, and there are {counted}")),
+        }
+    }
+    Ok(())
+}
+
+fn unreachable_agents(view: &View) -> f64 {
+    let gauges = views::metrics::recount(&view.snapshot());
+    gauges.into_iter().find(|(name, _)| name == "master/slaves_unreachable").map_or(0.0, |(_, value)| value)
 }
 
 fn empty() -> View {
@@ -56,6 +82,7 @@ fn empty() -> View {
         started: Timestamp::from_nanos(0),
         elected: None,
         leader: None,
+        heartbeat_interval: std::time::Duration::from_secs(15),
         flags: BTreeMap::new(),
         limits: Limits::default(),
     })

@@ -170,7 +170,7 @@ impl AgentHost {
         // It obeys the master that it follows, and nobody else.
         let (before, stranger) = (running.side_effects, running.follows != Some(from.address));
         let name = message.name();
-        self.step(cx, Input::Message(PeerMessage { from, to, message }));
+        self.step(cx, Input::Message(PeerMessage { caller: model::Caller::default(), from, to, message }));
         if stranger && self.running.as_ref().is_some_and(|running| running.side_effects != before) {
             cx.checks.violation(format!("{} obeys a {name} of a master that it does not follow", self.node()));
         }
@@ -240,9 +240,11 @@ impl AgentHost {
             ContainerNotice::Subscribe(call) => {
                 let stream = StreamId(cx.random.uuid());
                 self.machine.subscribed(&container, stream);
-                Input::ExecutorSubscribe(ExecutorSubscribe { reply, stream, call })
+                Input::ExecutorSubscribe(ExecutorSubscribe { caller: model::Caller::default(), reply, stream, call })
             }
-            ContainerNotice::Call(call) => Input::ExecutorCall(ExecutorCall { reply, call }),
+            ContainerNotice::Call(call) => {
+                Input::ExecutorCall(ExecutorCall { caller: model::Caller::default(), reply, call })
+            }
         };
         self.step(cx, input);
     }

@@ -246,7 +246,9 @@ impl MasterHost {
             return;
         };
         let input = match packet {
-            Packet::Process { from, to, message } => Input::Message(PeerMessage { from, to, message }),
+            Packet::Process { from, to, message } => {
+                Input::Message(PeerMessage { from, caller: Caller::default(), to, message })
+            }
             Packet::Subscribe { stream, subscribe } => {
                 if let Node::Scheduler(scheduler) = from {
                     leading.streams.insert(stream, scheduler);

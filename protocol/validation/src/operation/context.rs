@@ -1,30 +1,38 @@
-//! What has to be known beside the message to judge an operation.
+//! The state that the validation of an operation depends on.
 
 use ids::Role;
 use messages::v1::{self, agent_info::capability};
 use resources::Resources;
 
+/// What is known of who asks for an operation and of the agent that is meant.
 pub struct Context<'a> {
-    /// Of the framework or of the operator; `None` when nobody is authenticated.
+    /// The principal of the framework or the operator; `None` without authentication.
     pub principal: Option<&'a str>,
+    /// What the agent can do.
     pub agent: OperationAgent,
-    /// Nothing for an operator's call.
+    /// The framework that asks; `None` for an operator's call.
     pub framework: Option<OperationFramework<'a>>,
-    /// What the agent has beyond its flags: reservations and volumes, unallocated.
+    /// The checkpointed resources of the agent: dynamic reservations and persistent volumes, without allocation.
     pub checkpointed: &'a Resources,
     /// Whether a task or an executor of any framework has these (unallocated) resources.
     pub in_use: &'a dyn Fn(&Resources) -> bool,
 }
 
+/// The capabilities of an agent that operations depend on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct OperationAgent {
+    /// HIERARCHICAL_ROLE.
     pub hierarchical_role: bool,
+    /// RESERVATION_REFINEMENT.
     pub reservation_refinement: bool,
+    /// RESOURCE_PROVIDER.
     pub resource_provider: bool,
+    /// RESIZE_VOLUME.
     pub resize_volume: bool,
 }
 
 impl OperationAgent {
+    /// Reads the capabilities that an agent registered with.
     pub fn new(capabilities: &[v1::agent_info::Capability]) -> Self {
         Self::of(&capabilities.iter().filter_map(|capability| capability.r#type).collect::<Vec<_>>())
     }
@@ -41,9 +49,12 @@ impl OperationAgent {
     }
 }
 
+/// What is known of a framework that asks for an operation.
 #[derive(Debug, Clone, Copy)]
 pub struct OperationFramework<'a> {
+    /// The id of the framework.
     pub id: &'a str,
+    /// The roles that it is subscribed to.
     pub roles: &'a [Role],
     /// The capability SHARED_RESOURCES.
     pub shared_resources: bool,

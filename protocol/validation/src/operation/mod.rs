@@ -1,6 +1,6 @@
-//! Operations on resources: their form, and whether they may be done by who asks, on the agent meant.
+//! Validation of operations on resources: their syntax, and whether the caller may perform them on the agent.
 //!
-//! Whether the resources are there is not judged here: applying the conversion tells.
+//! Whether the resources exist is found when the conversion is applied.
 
 mod context;
 mod disks;

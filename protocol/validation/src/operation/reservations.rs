@@ -6,9 +6,9 @@ use resources::{Resource, Resources};
 
 use super::validate::{check_agent_capabilities, parse, parse_one, single_provider};
 use super::{Context, OperationFramework};
-use crate::{Invalid, Within, resource};
+use crate::{ValidationError, Within, resource};
 
-pub(super) fn reserve(reserve: &Reserve, context: &Context<'_>) -> Result<(), Invalid> {
+pub(super) fn reserve(reserve: &Reserve, context: &Context<'_>) -> Result<(), ValidationError> {
     resource::validate(&reserve.resources).within("Invalid resources")?;
     resource::validate(&reserve.source).within("Invalid source")?;
     if !reserve.source.is_empty() {
@@ -23,7 +23,7 @@ pub(super) fn reserve(reserve: &Reserve, context: &Context<'_>) -> Result<(), In
         match &context.framework {
             Some(framework) => own_role(&resource, framework)?,
             None if resource.allocation_role().is_some() => {
-                return Err(Invalid::new(
+                return Err(ValidationError::new(
                     "A reserve operation was attempted with an allocated resource, but the operator API only allows \
                      reservations to be made to unallocated resources",
                 ));
@@ -40,45 +40,45 @@ pub(super) fn reserve(reserve: &Reserve, context: &Context<'_>) -> Result<(), In
 }
 
 /// One reservation takes the place of another: the same things, all reserved alike before and all alike after.
-fn exchange(source: &[v1::Resource], target: &[v1::Resource]) -> Result<(), Invalid> {
+fn exchange(source: &[v1::Resource], target: &[v1::Resource]) -> Result<(), ValidationError> {
     reserved_alike(source).within("Invalid source")?;
     reserved_alike(target).within("Invalid resources")?;
     let (source, target) = (parse(source)?.to_unreserved(), parse(target)?.to_unreserved());
     if source == target {
         return Ok(());
     }
-    Err(Invalid::new(format!(
+    Err(ValidationError::new(format!(
         "Source and target resources should refer to identical resource quantities: {source} vs. {target}"
     )))
 }
 
-fn reserved_alike(protos: &[v1::Resource]) -> Result<(), Invalid> {
+fn reserved_alike(protos: &[v1::Resource]) -> Result<(), ValidationError> {
     let resources: Vec<Resource> = protos.iter().map(parse_one).collect::<Result<_, _>>()?;
-    let Some(first) = resources.first() else { return Err(Invalid::new("Resource cannot be empty")) };
+    let Some(first) = resources.first() else { return Err(ValidationError::new("Resource cannot be empty")) };
     if resources.iter().all(|resource| resource.reservations() == first.reservations()) {
         return Ok(());
     }
     let all: Resources = resources.into_iter().collect();
-    Err(Invalid::new(format!("Mixed reservations are not supported{all}")))
+    Err(ValidationError::new(format!("Mixed reservations are not supported{all}")))
 }
 
-fn dynamically_reserved(resource: &Resource) -> Result<(), Invalid> {
+fn dynamically_reserved(resource: &Resource) -> Result<(), ValidationError> {
     if resource.is_dynamically_reserved() {
         Ok(())
     } else {
-        Err(Invalid::new(format!("Resource {resource} is not dynamically reserved")))
+        Err(ValidationError::new(format!("Resource {resource} is not dynamically reserved")))
     }
 }
 
 /// Who reserves signs for it.
-fn principal(resource: &Resource, context: &Context<'_>) -> Result<(), Invalid> {
+fn principal(resource: &Resource, context: &Context<'_>) -> Result<(), ValidationError> {
     let Some(principal) = context.principal else { return Ok(()) };
     match resource.reservations().last().and_then(|reservation| reservation.principal.as_deref()) {
-        None => Err(Invalid::new(format!(
+        None => Err(ValidationError::new(format!(
             "A reserve operation was attempted by principal '{principal}', but there is a reserved resource in the \
              request with no principal set"
         ))),
-        Some(signed) if signed != principal => Err(Invalid::new(format!(
+        Some(signed) if signed != principal => Err(ValidationError::new(format!(
             "A reserve operation was attempted by authenticated principal '{principal}', which does not match a \
              reserved resource in the request with principal '{signed}'"
         ))),
@@ -87,16 +87,16 @@ fn principal(resource: &Resource, context: &Context<'_>) -> Result<(), Invalid> 
 }
 
 /// A framework reserves for the role that it was offered the resources in.
-fn own_role(resource: &Resource, framework: &OperationFramework<'_>) -> Result<(), Invalid> {
+fn own_role(resource: &Resource, framework: &OperationFramework<'_>) -> Result<(), ValidationError> {
     let reserved = resource.reservation_role().map_or("*", |role| role.as_str());
     let Some(allocated) = resource.allocation_role() else {
-        return Err(Invalid::new(format!(
+        return Err(ValidationError::new(format!(
             "A reserve operation was attempted on unallocated resource {resource}, but frameworks can only perform \
              reservations on allocated resources"
         )));
     };
     if allocated.as_str() != reserved {
-        return Err(Invalid::new(format!(
+        return Err(ValidationError::new(format!(
             "A reserve operation was attempted for a resource with role '{reserved}', but the resource was allocated \
              to role '{allocated}'"
         )));
@@ -106,21 +106,21 @@ fn own_role(resource: &Resource, framework: &OperationFramework<'_>) -> Result<(
     }
     let roles: Vec<&str> = framework.roles.iter().map(|role| role.as_str()).collect();
     let roles = if roles.is_empty() { "{}".to_owned() } else { format!("{{ {} }}", roles.join(", ")) };
-    Err(Invalid::new(format!(
+    Err(ValidationError::new(format!(
         "A reserve operation was attempted for a resource allocated to role '{allocated}', but the framework only has \
          roles '{roles}'"
     )))
 }
 
 /// Any principal may undo any reservation; only authorization says otherwise.
-pub(super) fn unreserve(unreserve: &Unreserve) -> Result<(), Invalid> {
+pub(super) fn unreserve(unreserve: &Unreserve) -> Result<(), ValidationError> {
     resource::validate(&unreserve.resources).within("Invalid resources")?;
     single_provider(&unreserve.resources).within("Invalid resources")?;
     for proto in &unreserve.resources {
         let resource = parse_one(proto)?;
         dynamically_reserved(&resource)?;
         if resource.is_persistent_volume() {
-            return Err(Invalid::new(format!(
+            return Err(ValidationError::new(format!(
                 "A dynamically reserved persistent volume {resource} cannot be unreserved directly. Please destroy \
                  the persistent volume first then unreserve the resource"
             )));

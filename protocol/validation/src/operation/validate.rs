@@ -4,11 +4,17 @@ use messages::v1::offer::{Operation, operation::Type};
 use resources::{Resource, Resources};
 
 use super::{Context, disks, reservations, volumes};
-use crate::Invalid;
+use crate::ValidationError;
 
-/// Given an operation of good form whose resources are in the current format and, when a framework asks, allocated.
-pub fn validate(operation: &Operation, context: &Context<'_>) -> Result<(), Invalid> {
-    let part = |missing: Option<Result<(), Invalid>>| missing.unwrap_or_else(|| super::validate_syntax(operation));
+/// Checks an operation whose syntax is valid and whose resources are in the current format and, if a framework asks,
+/// allocated.
+///
+/// # Errors
+///
+/// The reason is that of `operation::validate` in Mesos' `src/master/validation.cpp`.
+pub fn validate(operation: &Operation, context: &Context<'_>) -> Result<(), ValidationError> {
+    let part =
+        |missing: Option<Result<(), ValidationError>>| missing.unwrap_or_else(|| super::validate_syntax(operation));
     match operation.r#type() {
         Type::Reserve => part(operation.reserve.as_deref().map(|reserve| reservations::reserve(reserve, context))),
         Type::Unreserve => part(operation.unreserve.as_deref().map(reservations::unreserve)),
@@ -18,32 +24,32 @@ pub fn validate(operation: &Operation, context: &Context<'_>) -> Result<(), Inva
         Type::ShrinkVolume => part(operation.shrink_volume.as_deref().map(|shrink| volumes::shrink(shrink, context))),
         Type::CreateDisk => part(operation.create_disk.as_deref().map(disks::create)),
         Type::DestroyDisk => part(operation.destroy_disk.as_deref().map(disks::destroy)),
-        Type::Launch | Type::LaunchGroup | Type::Unknown => Err(Invalid::new("Unknown offer operation")),
+        Type::Launch | Type::LaunchGroup | Type::Unknown => Err(ValidationError::new("Unknown offer operation")),
     }
 }
 
 /// All of one resource provider, or all of the agent itself. An empty list is of none, which Mesos says in these words.
-pub(super) fn single_provider(resources: &[messages::v1::Resource]) -> Result<(), Invalid> {
+pub(super) fn single_provider(resources: &[messages::v1::Resource]) -> Result<(), ValidationError> {
     let mut providers: Vec<Option<&str>> =
         resources.iter().map(|resource| resource.provider_id.as_ref().map(|id| id.value.as_str())).collect();
     providers.sort_unstable();
     providers.dedup();
     match providers.as_slice() {
         [_] => Ok(()),
-        [None, ..] => Err(Invalid::new("Some resources have a resource provider and some do not")),
+        [None, ..] => Err(ValidationError::new("Some resources have a resource provider and some do not")),
         several => {
             let several: Vec<&str> = several.iter().flatten().copied().collect();
-            Err(Invalid::new(format!("The resources have multiple resource providers: {}", several.join(", "))))
+            Err(ValidationError::new(format!("The resources have multiple resource providers: {}", several.join(", "))))
         }
     }
 }
 
-pub(super) fn parse(resources: &[messages::v1::Resource]) -> Result<Resources, Invalid> {
-    Resources::from_proto(resources).map_err(|error| Invalid::new(error.to_string()))
+pub(super) fn parse(resources: &[messages::v1::Resource]) -> Result<Resources, ValidationError> {
+    Resources::from_proto(resources).map_err(|error| ValidationError::new(error.to_string()))
 }
 
-pub(super) fn parse_one(resource: &messages::v1::Resource) -> Result<Resource, Invalid> {
-    Resource::from_proto(resource).map_err(|error| Invalid::new(error.to_string()))
+pub(super) fn parse_one(resource: &messages::v1::Resource) -> Result<Resource, ValidationError> {
+    Resource::from_proto(resource).map_err(|error| ValidationError::new(error.to_string()))
 }
 
 /// What only newer agents can hold: `what` (a resource, a volume) cannot be `done` on this one.
@@ -52,16 +58,16 @@ pub(super) fn check_agent_capabilities(
     context: &Context<'_>,
     what: &str,
     done: &str,
-) -> Result<(), Invalid> {
+) -> Result<(), ValidationError> {
     let role = resource.reservation_role().map_or("*", |role| role.as_str());
     if !context.agent.hierarchical_role && role.contains('/') {
-        return Err(Invalid::new(format!(
+        return Err(ValidationError::new(format!(
             "{what} {resource} with reservation for hierarchical role '{role}' cannot be {done} on an agent without \
              HIERARCHICAL_ROLE capability"
         )));
     }
     if !context.agent.reservation_refinement && resource.has_refined_reservations() {
-        return Err(Invalid::new(format!(
+        return Err(ValidationError::new(format!(
             "{what} {resource} with reservation refinement cannot be {done} on an agent without \
              RESERVATION_REFINEMENT capability"
         )));

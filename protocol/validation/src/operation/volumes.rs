@@ -6,10 +6,10 @@ use resources::{Resource, Resources, Scalar, SourceKind};
 
 use super::Context;
 use super::validate::{check_agent_capabilities, parse_one, single_provider};
-use crate::invalid::require;
-use crate::{Invalid, Within, resource};
+use crate::error::require;
+use crate::{ValidationError, Within, resource};
 
-pub(super) fn create(create: &Create, context: &Context<'_>) -> Result<(), Invalid> {
+pub(super) fn create(create: &Create, context: &Context<'_>) -> Result<(), ValidationError> {
     resource::validate(&create.volumes).within("Invalid resources")?;
     single_provider(&create.volumes).within("Invalid resources")?;
     resource::validate_persistent_volumes(&create.volumes).within("Not a persistent volume")?;
@@ -21,7 +21,7 @@ pub(super) fn create(create: &Create, context: &Context<'_>) -> Result<(), Inval
         if let Some(framework) = context.framework.filter(|framework| !framework.shared_resources)
             && volume.is_shared()
         {
-            return Err(Invalid::new(format!(
+            return Err(ValidationError::new(format!(
                 "Create volume operation for '{volume}' has been attempted by framework '{}' with no SHARED_RESOURCES \
                  capability",
                 framework.id
@@ -37,15 +37,15 @@ pub(super) fn create(create: &Create, context: &Context<'_>) -> Result<(), Inval
 }
 
 /// Who creates a volume signs for it.
-fn principal(volume: &Resource, context: &Context<'_>) -> Result<(), Invalid> {
+fn principal(volume: &Resource, context: &Context<'_>) -> Result<(), ValidationError> {
     let Some(principal) = context.principal else { return Ok(()) };
     let persistence = volume.disk().and_then(|disk| disk.persistence.as_ref());
     match persistence.and_then(|persistence| persistence.principal.as_deref()) {
-        None => Err(Invalid::new(format!(
+        None => Err(ValidationError::new(format!(
             "Create volume operation attempted by principal '{principal}', but there is a volume in the operation \
              with no principal set in 'disk.persistence'"
         ))),
-        Some(signed) if signed != principal => Err(Invalid::new(format!(
+        Some(signed) if signed != principal => Err(ValidationError::new(format!(
             "Create volume operation attempted by authenticated principal '{principal}', which does not match a volume \
              in the operation with principal '{signed}' set in 'disk.persistence'"
         ))),
@@ -53,7 +53,7 @@ fn principal(volume: &Resource, context: &Context<'_>) -> Result<(), Invalid> {
     }
 }
 
-pub(super) fn destroy(destroy: &Destroy, context: &Context<'_>) -> Result<(), Invalid> {
+pub(super) fn destroy(destroy: &Destroy, context: &Context<'_>) -> Result<(), ValidationError> {
     resource::validate(&destroy.volumes).within("Invalid resources")?;
     single_provider(&destroy.volumes).within("Invalid resources")?;
     resource::validate_persistent_volumes(&destroy.volumes).within("Not a persistent volume")?;
@@ -64,13 +64,13 @@ pub(super) fn destroy(destroy: &Destroy, context: &Context<'_>) -> Result<(), In
         .collect::<Result<_, _>>()?;
     let own = |volume: &&Resources| volume.iter().all(|volume| volume.provider_id().is_none());
     if volumes.iter().filter(own).any(|volume| !context.checkpointed.contains(volume)) {
-        return Err(Invalid::new("Persistent volumes not found"));
+        return Err(ValidationError::new("Persistent volumes not found"));
     }
     // Only a shared volume can be offered while a task has it.
     require(!volumes.iter().any(context.in_use), "Persistent volumes in use")
 }
 
-pub(super) fn grow(grow: &GrowVolume, context: &Context<'_>) -> Result<(), Invalid> {
+pub(super) fn grow(grow: &GrowVolume, context: &Context<'_>) -> Result<(), ValidationError> {
     let volume = parse_one(&grow.volume).within("Invalid resource in the 'GrowVolume.volume' field")?;
     let addition = parse_one(&grow.addition).within("Invalid resource in the 'GrowVolume.addition' field")?;
     require(
@@ -85,10 +85,10 @@ pub(super) fn grow(grow: &GrowVolume, context: &Context<'_>) -> Result<(), Inval
     if context.agent.resize_volume {
         return Ok(());
     }
-    Err(Invalid::new(format!("Volume {volume} cannot be grown on an agent without RESIZE_VOLUME capability")))
+    Err(ValidationError::new(format!("Volume {volume} cannot be grown on an agent without RESIZE_VOLUME capability")))
 }
 
-pub(super) fn shrink(shrink: &ShrinkVolume, context: &Context<'_>) -> Result<(), Invalid> {
+pub(super) fn shrink(shrink: &ShrinkVolume, context: &Context<'_>) -> Result<(), ValidationError> {
     let volume = parse_one(&shrink.volume).within("Invalid resource in the 'ShrinkVolume.volume' field")?;
     // Not a number is no size; Mesos' comparison lets it pass.
     let subtract = Scalar::from_f64(shrink.subtract.value);
@@ -109,9 +109,9 @@ pub(super) fn shrink(shrink: &ShrinkVolume, context: &Context<'_>) -> Result<(),
     if context.agent.resize_volume {
         return Ok(());
     }
-    Err(Invalid::new(format!("Volume {volume} cannot be shrunk on an agent without RESIZE_VOLUME capability")))
+    Err(ValidationError::new(format!("Volume {volume} cannot be shrunk on an agent without RESIZE_VOLUME capability")))
 }
 
-fn persistent(volume: &v1::Resource) -> Result<(), Invalid> {
+fn persistent(volume: &v1::Resource) -> Result<(), ValidationError> {
     resource::validate_persistent_volumes(std::slice::from_ref(volume))
 }

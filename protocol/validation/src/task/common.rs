@@ -1,12 +1,12 @@
-//! The eleven rules for a task apart from its executor; the order decides which reason is told.
+//! The eleven rules for a task apart from its executor; the first broken rule gives the reason.
 
 use messages::v1::{DurationInfo, TaskInfo};
 
 use super::{Context, TaskIdUse};
-use crate::invalid::require;
-use crate::{Invalid, Within, check, command, container, ids, resource};
+use crate::error::require;
+use crate::{ValidationError, Within, check, command, container, ids, resource};
 
-pub(super) fn validate(task: &TaskInfo, context: &Context) -> Result<(), Invalid> {
+pub(super) fn validate(task: &TaskInfo, context: &Context) -> Result<(), ValidationError> {
     ids::validate(&task.task_id.value)?;
     validate_unique_id(task, context)?;
     validate_agent_id(task, context)?;
@@ -27,24 +27,26 @@ pub(super) fn validate(task: &TaskInfo, context: &Context) -> Result<(), Invalid
     validate_limits(task, context)
 }
 
-fn validate_unique_id(task: &TaskInfo, context: &Context) -> Result<(), Invalid> {
+fn validate_unique_id(task: &TaskInfo, context: &Context) -> Result<(), ValidationError> {
     let id = &task.task_id.value;
     match (context.task_id_use)(id) {
-        Some(TaskIdUse::Running) => Err(Invalid::new(format!("Task has duplicate ID: {id}"))),
-        Some(TaskIdUse::Unreachable) => Err(Invalid::new(format!("Task reuses the ID of an unreachable task: {id}"))),
+        Some(TaskIdUse::Running) => Err(ValidationError::new(format!("Task has duplicate ID: {id}"))),
+        Some(TaskIdUse::Unreachable) => {
+            Err(ValidationError::new(format!("Task reuses the ID of an unreachable task: {id}")))
+        }
         None => Ok(()),
     }
 }
 
-fn validate_agent_id(task: &TaskInfo, context: &Context) -> Result<(), Invalid> {
+fn validate_agent_id(task: &TaskInfo, context: &Context) -> Result<(), ValidationError> {
     let (named, expected) = (task.agent_id.value.as_str(), context.agent.id);
     if named == expected {
         return Ok(());
     }
-    Err(Invalid::new(format!("Task uses invalid agent {named} while agent {expected} is expected")))
+    Err(ValidationError::new(format!("Task uses invalid agent {named} while agent {expected} is expected")))
 }
 
-fn validate_durations(task: &TaskInfo) -> Result<(), Invalid> {
+fn validate_durations(task: &TaskInfo) -> Result<(), ValidationError> {
     let non_negative = |duration: Option<DurationInfo>| duration.is_none_or(|duration| duration.nanoseconds >= 0);
     require(
         non_negative(task.kill_policy.as_ref().and_then(|policy| policy.grace_period)),
@@ -53,7 +55,7 @@ fn validate_durations(task: &TaskInfo) -> Result<(), Invalid> {
     require(non_negative(task.max_completion_time), "Task's `max_completion_time` must be non-negative")
 }
 
-fn validate_resources(task: &TaskInfo) -> Result<(), Invalid> {
+fn validate_resources(task: &TaskInfo) -> Result<(), ValidationError> {
     let resources = &task.resources;
     require(!resources.is_empty(), "Task uses no resources")?;
     resource::validate(resources).within("Task uses invalid resources")?;
@@ -63,7 +65,7 @@ fn validate_resources(task: &TaskInfo) -> Result<(), Invalid> {
 }
 
 /// A limit bounds what a task may burst to, so it is at least what was requested.
-fn validate_limits(task: &TaskInfo, context: &Context) -> Result<(), Invalid> {
+fn validate_limits(task: &TaskInfo, context: &Context) -> Result<(), ValidationError> {
     let limits = &task.limits;
     if limits.is_empty() {
         return Ok(());
@@ -76,13 +78,15 @@ fn validate_limits(task: &TaskInfo, context: &Context) -> Result<(), Invalid> {
     let requested = |name| resource::scalar_thousandths(&task.resources, name).map(|amount| amount as f64 / 1000.0);
     if let Some(limit) = limits.get("cpus") {
         let Some(requested) = requested("cpus") else {
-            return Err(Invalid::new("When a CPU limit is specified, a CPU request must also be specified"));
+            return Err(ValidationError::new("When a CPU limit is specified, a CPU request must also be specified"));
         };
         require(limit.value >= requested, "The cpu limit must be greater than or equal to the cpu request")?;
     }
     if let Some(limit) = limits.get("mem") {
         let Some(requested) = requested("mem") else {
-            return Err(Invalid::new("When a memory limit is specified, a memory request must also be specified"));
+            return Err(ValidationError::new(
+                "When a memory limit is specified, a memory request must also be specified",
+            ));
         };
         require(limit.value >= requested, "The memory limit must be greater than or equal to the memory request")?;
     }

@@ -2,17 +2,48 @@
 
 use messages::v1::{ExecutorInfo, Resource, TaskGroupInfo, TaskInfo, container_info, executor_info, health_check};
 
+use prost::Message as _;
+
 use super::launch::sum;
 use super::{Context, common};
-use crate::invalid::require;
-use crate::{Invalid, Within, command, container, executor, resource, text};
+use crate::error::require;
+use crate::{ValidationError, Within, command, container, executor, resource, text};
 
 /// The least an executor of a group must have; a default executor cannot run with less.
 const MIN_CPUS: f64 = 0.01;
 const MIN_MEM_MEGABYTES: f64 = 32.0;
 
-/// The master has put `executor` into each task that names none.
-pub fn validate(group: &TaskGroupInfo, executor: &ExecutorInfo, context: &Context) -> Result<(), Invalid> {
+/// How many bytes the copies of an executor may add for each byte of a task group.
+const COPY_FACTOR: usize = 32;
+/// So many bytes of copies are always allowed.
+const COPY_FLOOR: usize = 1 << 20;
+
+/// Whether the executor can be put into each task that names none. A large executor and many small tasks would make
+/// messages far larger than the call; Mesos has no such bound.
+///
+/// # Errors
+///
+/// The reason names the size of the executor and the number of its copies.
+pub fn validate_executor_copies(group: &TaskGroupInfo, executor: &ExecutorInfo) -> Result<(), ValidationError> {
+    let size = executor.encoded_len();
+    let copies = group.tasks.iter().filter(|task| task.executor.is_none()).count();
+    let allowed = (group.encoded_len() + size).saturating_mul(COPY_FACTOR).saturating_add(COPY_FLOOR);
+    if size.saturating_mul(copies) <= allowed {
+        return Ok(());
+    }
+    Err(ValidationError::new(format!(
+        "An executor of {size} bytes cannot be repeated in {copies} tasks: launch fewer tasks in a group, or shorten the \
+         executor's data, command and labels"
+    )))
+}
+
+/// Checks a task group and its executor. The master has put `executor` into each task that names none.
+///
+/// # Errors
+///
+/// The reason is that of `task::group::validate` in Mesos' `src/master/validation.cpp`, for the first rule that is
+/// broken.
+pub fn validate(group: &TaskGroupInfo, executor: &ExecutorInfo, context: &Context) -> Result<(), ValidationError> {
     for task in &group.tasks {
         validate_task(task, context).within(&format!("Task '{}' is invalid", task.task_id.value))?;
     }
@@ -20,7 +51,7 @@ pub fn validate(group: &TaskGroupInfo, executor: &ExecutorInfo, context: &Contex
     validate_share_cgroups(group, executor, context)
 }
 
-fn validate_task(task: &TaskInfo, context: &Context) -> Result<(), Invalid> {
+fn validate_task(task: &TaskInfo, context: &Context) -> Result<(), ValidationError> {
     common::validate(task, context)?;
     require(task.executor.is_some(), "'TaskInfo.executor' must be set")?;
     if let Some(container) = &task.container {
@@ -44,7 +75,7 @@ fn validate_task(task: &TaskInfo, context: &Context) -> Result<(), Invalid> {
     )
 }
 
-fn validate_executor(group: &TaskGroupInfo, executor: &ExecutorInfo, context: &Context) -> Result<(), Invalid> {
+fn validate_executor(group: &TaskGroupInfo, executor: &ExecutorInfo, context: &Context) -> Result<(), ValidationError> {
     let running = (context.running_executor)(&executor.executor_id.value);
     executor::validate_launch(executor, context.framework_id, running)?;
     require(executor.r#type.is_some(), "'ExecutorInfo.type' must be set")?;
@@ -55,7 +86,7 @@ fn validate_executor(group: &TaskGroupInfo, executor: &ExecutorInfo, context: &C
     )?;
     for task in &group.tasks {
         if task.executor.as_deref().is_some_and(|own| !executor::same(own, executor)) {
-            return Err(Invalid::new(format!(
+            return Err(ValidationError::new(format!(
                 "The `ExecutorInfo` of task '{}' is different from executor '{}'",
                 task.task_id.value, executor.executor_id.value
             )));
@@ -72,7 +103,7 @@ fn validate_executor(group: &TaskGroupInfo, executor: &ExecutorInfo, context: &C
     Ok(())
 }
 
-fn validate_minimum(executor: &ExecutorInfo) -> Result<(), Invalid> {
+fn validate_minimum(executor: &ExecutorInfo) -> Result<(), ValidationError> {
     let id = &executor.executor_id.value;
     let amount =
         |name| resource::scalar_thousandths(&executor.resources, name).map(|thousandths| thousandths as f64 / 1000.0);
@@ -80,7 +111,7 @@ fn validate_minimum(executor: &ExecutorInfo) -> Result<(), Invalid> {
     if cpus.is_none_or(|cpus| cpus < MIN_CPUS) {
         let has = cpus.map_or("None".to_owned(), text::double);
         let least = text::double(MIN_CPUS);
-        return Err(Invalid::new(format!(
+        return Err(ValidationError::new(format!(
             "Executor '{id}' uses less CPUs ({has}) than the minimum required ({least})"
         )));
     }
@@ -88,17 +119,17 @@ fn validate_minimum(executor: &ExecutorInfo) -> Result<(), Invalid> {
     if mem.is_none_or(|mem| mem < MIN_MEM_MEGABYTES) {
         let has = mem.map_or("None".to_owned(), text::megabytes);
         let least = text::megabytes(MIN_MEM_MEGABYTES);
-        return Err(Invalid::new(format!(
+        return Err(ValidationError::new(format!(
             "Executor '{id}' uses less memory ({has}) than the minimum required ({least})"
         )));
     }
     if amount("disk").is_none() {
-        return Err(Invalid::new(format!("Executor '{id}' uses no disk")));
+        return Err(ValidationError::new(format!("Executor '{id}' uses no disk")));
     }
     Ok(())
 }
 
-fn validate_together(group: &TaskGroupInfo, executor: &ExecutorInfo) -> Result<(), Invalid> {
+fn validate_together(group: &TaskGroupInfo, executor: &ExecutorInfo) -> Result<(), ValidationError> {
     let tasks: Vec<&[Resource]> = group.tasks.iter().map(|task| task.resources.as_slice()).collect();
     let parts: Vec<&[Resource]> = tasks.iter().copied().chain([executor.resources.as_slice()]).collect();
     let all = parts.concat();
@@ -106,8 +137,9 @@ fn validate_together(group: &TaskGroupInfo, executor: &ExecutorInfo) -> Result<(
     resource::validate_revocable_mix(&all)
         .within("Task group and executor mix revocable and non-revocable resources")?;
     if resource::overlap(&parts) {
-        let tasks: Result<Vec<String>, Invalid> = tasks.iter().map(|part| Ok(sum(&[part])?.to_string())).collect();
-        return Err(Invalid::new(format!(
+        let tasks: Result<Vec<String>, ValidationError> =
+            tasks.iter().map(|part| Ok(sum(&[part])?.to_string())).collect();
+        return Err(ValidationError::new(format!(
             "There are overlapping resources in the task group's task resources [ {} ] and/or executor resources {}",
             tasks?.join(", "),
             sum(&[&executor.resources])?
@@ -121,7 +153,7 @@ fn validate_offered(
     executor: &ExecutorInfo,
     running: bool,
     context: &Context,
-) -> Result<(), Invalid> {
+) -> Result<(), ValidationError> {
     let mut parts: Vec<&[Resource]> = group.tasks.iter().map(|task| task.resources.as_slice()).collect();
     if !running {
         parts.push(&executor.resources);
@@ -130,14 +162,18 @@ fn validate_offered(
     if context.offered.contains(&total) {
         return Ok(());
     }
-    Err(Invalid::new(format!(
+    Err(ValidationError::new(format!(
         "Total resources {total} required by task group and its executor are more than available {}",
         context.offered
     )))
 }
 
 /// Either all tasks of an executor have cgroups of their own, or none has.
-fn validate_share_cgroups(group: &TaskGroupInfo, executor: &ExecutorInfo, context: &Context) -> Result<(), Invalid> {
+fn validate_share_cgroups(
+    group: &TaskGroupInfo,
+    executor: &ExecutorInfo,
+    context: &Context,
+) -> Result<(), ValidationError> {
     require(
         container::share_cgroups(executor.container.as_deref()) != Some(true),
         "The 'share_cgroups' field cannot be set to 'true' on executor containers",

@@ -4,10 +4,15 @@ use messages::v1::{ExecutorInfo, TaskInfo, executor_info};
 use resources::Resources;
 
 use super::{Context, common};
-use crate::invalid::require;
-use crate::{Invalid, Within, container, executor, resource};
+use crate::error::require;
+use crate::{ValidationError, Within, container, executor, resource};
 
-pub fn validate(task: &TaskInfo, context: &Context) -> Result<(), Invalid> {
+/// Checks one task of a LAUNCH.
+///
+/// # Errors
+///
+/// The reason is that of `task::validate` in Mesos' `src/master/validation.cpp`, for the first rule that is broken.
+pub fn validate(task: &TaskInfo, context: &Context) -> Result<(), ValidationError> {
     common::validate(task, context)?;
     require(
         task.executor.is_some() != task.command.is_some(),
@@ -25,7 +30,7 @@ pub fn validate(task: &TaskInfo, context: &Context) -> Result<(), Invalid> {
 }
 
 /// Too little cpu or memory for an executor is only worth a warning in LAUNCH.
-fn validate_executor(executor: &ExecutorInfo, context: &Context) -> Result<(), Invalid> {
+fn validate_executor(executor: &ExecutorInfo, context: &Context) -> Result<(), ValidationError> {
     let running = (context.running_executor)(&executor.executor_id.value);
     executor::validate_launch(executor, context.framework_id, running)?;
     require(
@@ -34,7 +39,7 @@ fn validate_executor(executor: &ExecutorInfo, context: &Context) -> Result<(), I
     )?;
     require(executor.command.is_some(), "'ExecutorInfo.command' must be set")?;
     if executor.resources.iter().any(|resource| resource.shared.is_some()) {
-        return Err(Invalid::new(format!(
+        return Err(ValidationError::new(format!(
             "Executor resources {} should not contain any shared resources",
             sum(&[&executor.resources])?
         )));
@@ -46,10 +51,10 @@ fn validate_executor(executor: &ExecutorInfo, context: &Context) -> Result<(), I
 }
 
 /// Each part is valid by now; these rules are about their sum.
-fn validate_together(task: &TaskInfo) -> Result<(), Invalid> {
+fn validate_together(task: &TaskInfo) -> Result<(), ValidationError> {
     let Some(executor) = &task.executor else { return Ok(()) };
     if resource::overlap(&[&task.resources, &executor.resources]) {
-        return Err(Invalid::new(format!(
+        return Err(ValidationError::new(format!(
             "There are overlapping resources in the task resources {} and executor resources {}",
             sum(&[&task.resources])?,
             sum(&[&executor.resources])?
@@ -62,7 +67,7 @@ fn validate_together(task: &TaskInfo) -> Result<(), Invalid> {
 }
 
 /// An executor that already runs has its resources.
-fn validate_offered(task: &TaskInfo, context: &Context) -> Result<(), Invalid> {
+fn validate_offered(task: &TaskInfo, context: &Context) -> Result<(), ValidationError> {
     let new_executor = task
         .executor
         .as_deref()
@@ -72,12 +77,12 @@ fn validate_offered(task: &TaskInfo, context: &Context) -> Result<(), Invalid> {
     if context.offered.contains(&total) {
         return Ok(());
     }
-    Err(Invalid::new(format!(
+    Err(ValidationError::new(format!(
         "Total resources {total} required by task and its executor is more than available {}",
         context.offered
     )))
 }
 
-pub(super) fn sum(parts: &[&[messages::v1::Resource]]) -> Result<Resources, Invalid> {
-    Resources::from_proto(&parts.concat()).map_err(|error| Invalid::new(error.to_string()))
+pub(super) fn sum(parts: &[&[messages::v1::Resource]]) -> Result<Resources, ValidationError> {
+    Resources::from_proto(&parts.concat()).map_err(|error| ValidationError::new(error.to_string()))
 }

@@ -1,4 +1,4 @@
-//! Whether tasks can be launched on an offer.
+//! Validation of tasks and task groups that are launched on offers.
 
 mod common;
 mod context;
@@ -6,5 +6,5 @@ mod group;
 mod launch;
 
 pub use context::{Context, LaunchAgent, TaskIdUse};
-pub use group::validate as validate_group;
+pub use group::{validate as validate_group, validate_executor_copies};
 pub use launch::validate;

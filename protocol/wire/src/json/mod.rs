@@ -1,4 +1,5 @@
-//! Mesos JSON: field names as declared, enum names, base64 bytes, 64-bit integers as numbers, explicit defaults printed.
+//! Mesos JSON: field names as declared, enum names, base64 bytes, 64-bit integers as numbers, explicit defaults
+//! printed.
 //!
 //! Both directions go through the protobuf bytes and the tables of `messages::schema`, so there is one writer and one
 //! reader for all messages.

@@ -17,6 +17,7 @@ use crate::{DecodeError, Limits};
 
 /// Mesos answers these two with different texts.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum JsonError {
     /// The text is no JSON, or larger or deeper than allowed.
     #[error("{0}")]

@@ -2,7 +2,8 @@
 
 use std::io::Write as _;
 
-/// Appends `text` as a JSON string. Only what JSON demands is escaped: `/` and everything beyond ASCII stay as they are.
+/// Appends `text` as a JSON string. Only what JSON demands is escaped: `/` and everything beyond ASCII stay as they
+/// are.
 pub fn write_string(text: &str, out: &mut Vec<u8>) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     let bytes = text.as_bytes();

@@ -8,6 +8,7 @@ const MAX_LINE: usize = 8 << 10;
 const MAX_TRAILERS: usize = 64;
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum BodyError {
     #[error("the Content-Length is not a number, or there are several different ones")]
     BadLength,

@@ -8,6 +8,7 @@ const AGENT_PREFIX: &str = "libprocess/";
 
 /// Why a request that looks like a message is none.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum EnvelopeError {
     #[error("Failed to determine sender from request headers")]
     NoSender,

@@ -12,7 +12,9 @@ const MAX_HEADERS: usize = 64;
 /// Bounds on one connection of messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EnvelopeLimits {
+    /// The largest head in bytes.
     pub max_head: usize,
+    /// The largest body in bytes.
     pub max_body: usize,
 }
 
@@ -31,15 +33,18 @@ impl EnvelopeLimits {
 /// A message as it arrived; the body is not decoded yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Received {
+    /// The process that sent it.
     pub from: Upid,
     /// The id of the process it is for.
     pub to: String,
     /// The full name of the protobuf, which may be one nobody knows.
     pub name: String,
+    /// The protobuf bytes.
     pub body: Bytes,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum RequestError {
     #[error("malformed request")]
     Malformed(#[from] httparse::Error),
@@ -79,6 +84,7 @@ struct Pending {
 }
 
 impl RequestDecoder {
+    /// A decoder of a new connection.
     pub fn new(limits: EnvelopeLimits) -> Self {
         RequestDecoder { limits, buffer: BytesMut::new(), state: State::Head(HeadScanner::default()) }
     }

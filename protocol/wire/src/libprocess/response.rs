@@ -9,6 +9,7 @@ const MAX_HEAD: usize = 64 << 10;
 const MAX_HEADERS: usize = 64;
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum ResponseError {
     #[error("malformed response")]
     Malformed(#[from] httparse::Error),
@@ -28,6 +29,7 @@ pub struct ResponseSkipper {
 }
 
 impl ResponseSkipper {
+    /// A reader of a new connection.
     pub fn new() -> Self {
         Self::default()
     }

@@ -7,7 +7,7 @@ use messages::schema::{FieldDescriptor, Kind, Label, MessageDescriptor};
 use super::DecodeError;
 use super::missing_fields::missing_fields;
 use super::rewrite::LazyCopy;
-use super::scan::{FieldClass, Fields, classify, enum_name, lookup, put_bytes, put_varint};
+use super::scan::{FieldClass, Fields, Payload, classify, enum_name, lookup, put_bytes, put_varint};
 use crate::Limits;
 
 /// Checks `bytes` against the schema and drops what `prost` would read otherwise than C++ protobuf does. The bytes are
@@ -20,7 +20,8 @@ pub(crate) fn check<'a>(
     if bytes.len() > limits.max_bytes {
         return Err(DecodeError::TooLarge { size: bytes.len(), limit: limits.max_bytes });
     }
-    let mut walk = Walk { limits, elements: 0, incomplete: false };
+    let max_memory = limits.max_memory(bytes.len());
+    let mut walk = Walk { limits, elements: 0, memory: 0, max_memory, incomplete: false };
     let rewritten = walk.message(desc, bytes, 0)?;
     let checked = rewritten.map_or(Cow::Borrowed(bytes), Cow::Owned);
     if walk.incomplete {
@@ -32,6 +33,9 @@ pub(crate) fn check<'a>(
 struct Walk<'l> {
     limits: &'l Limits,
     elements: usize,
+    /// Bytes that the decoded message takes, as far as it has been walked.
+    memory: usize,
+    max_memory: usize,
     /// Some message lacks a required field; which one is found out in a second, slower walk.
     incomplete: bool,
 }
@@ -56,7 +60,9 @@ impl Walk<'_> {
             let end = bytes.len() - fields.rest.len();
             self.count(1)?;
             let Some((index, field_desc)) = lookup(desc, field.number) else { continue };
-            let replacement = match classify(field_desc, field.payload) {
+            let class = classify(field_desc, field.payload);
+            self.claim(memory_of(field_desc, &class, field.payload, seen & bit(index) == 0))?;
+            let replacement = match class {
                 FieldClass::Scalar => None,
                 FieldClass::Absent => {
                     copy.replace(start, end, |_| {});
@@ -97,6 +103,14 @@ impl Walk<'_> {
         Ok(None)
     }
 
+    fn claim(&mut self, memory: usize) -> Result<(), DecodeError> {
+        self.memory = self.memory.saturating_add(memory);
+        if self.memory > self.max_memory {
+            return Err(DecodeError::TooMuchMemory { limit: self.max_memory });
+        }
+        Ok(())
+    }
+
     fn count(&mut self, elements: usize) -> Result<(), DecodeError> {
         self.elements = self.elements.saturating_add(elements);
         if self.elements > self.limits.max_elements {
@@ -104,6 +118,29 @@ impl Walk<'_> {
         }
         Ok(())
     }
+}
+
+/// Bytes that `prost` allocates for one occurrence of a field. A `Vec` begins with room for four elements and
+/// doubles; a node of a `BTreeMap` has room for eleven entries, of which at least five are used once there are
+/// several nodes.
+fn memory_of(field: &FieldDescriptor, class: &FieldClass<'_>, payload: Payload<'_>, is_first: bool) -> usize {
+    const VALUE: usize = 8;
+    const STRING: usize = size_of::<String>();
+    let text = match (class, payload) {
+        (FieldClass::Scalar, Payload::Bytes(bytes)) => bytes.len(),
+        _ => 0,
+    };
+    let (size, first, later) = match (class, field.kind, field.label) {
+        (FieldClass::Absent, ..) => return 0,
+        (FieldClass::Packed(bytes), ..) => return bytes.len().saturating_mul(2 * VALUE),
+        (FieldClass::Nested(entry, _), Kind::Map(_), _) => (entry.size, 12, 2),
+        (FieldClass::Nested(nested, _), _, Label::Repeated) => (nested.size, 4, 2),
+        (FieldClass::Nested(nested, _), ..) => (nested.size, 1, 0),
+        (FieldClass::Scalar, Kind::String | Kind::Bytes, Label::Repeated) => (STRING, 4, 2),
+        (FieldClass::Scalar, _, Label::Repeated) => (VALUE, 4, 2),
+        (FieldClass::Scalar, ..) => (0, 0, 0),
+    };
+    text.saturating_add(size.saturating_mul(if is_first { first } else { later }))
 }
 
 fn lacks_required(desc: &MessageDescriptor, seen: u64) -> bool {

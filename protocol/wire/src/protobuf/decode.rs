@@ -10,6 +10,10 @@ use crate::Limits;
 
 /// Decodes a message from untrusted bytes.
 ///
+/// # Errors
+///
+/// The bytes are malformed, incomplete, or beyond the limits.
+///
 /// Beyond what `prost` does: sizes, depth and counts are bounded, `required` fields must be present at every level, an
 /// enum value this version does not know leaves its field unset, and a known field number with a foreign wire type is
 /// an unknown field (all as C++ protobuf treats proto2).
@@ -19,6 +23,10 @@ pub fn decode<T: HasDescriptor>(bytes: &[u8], limits: &Limits) -> Result<T, Deco
 }
 
 /// Decodes the body of the libprocess message `name`. A v0 `mesos.scheduler.Call` is left to [`crate::v0`].
+///
+/// # Errors
+///
+/// The name is unknown, or the bytes are malformed, incomplete, or beyond the limits.
 pub fn decode_message(name: &str, body: &[u8], limits: &Limits) -> Result<Message, DecodeError> {
     let checked = match Message::descriptor_of(name)? {
         Some(desc) => check(desc, body, limits)?,

@@ -4,6 +4,7 @@ use messages::UnknownMessage;
 
 /// Why bytes are not a message.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum DecodeError {
     #[error("{size} bytes are more than the limit of {limit}")]
     TooLarge { size: usize, limit: usize },
@@ -11,6 +12,8 @@ pub enum DecodeError {
     TooDeep { limit: usize },
     #[error("more than {limit} fields")]
     TooManyElements { limit: usize },
+    #[error("the message would take more than {limit} bytes of memory, far more than it has on the wire")]
+    TooMuchMemory { limit: usize },
     #[error("the bytes end inside a field")]
     Truncated,
     #[error("malformed: {0}")]
@@ -18,7 +21,7 @@ pub enum DecodeError {
     /// Paths of the fields, as C++ protobuf lists them: `task_info.agent_id, status.state`.
     #[error("missing required fields: {0}")]
     MissingRequired(String),
-    #[error("not decodable")]
+    #[error("not decodable: {0}")]
     Prost(#[from] prost::DecodeError),
     #[error(transparent)]
     UnknownMessage(#[from] UnknownMessage),

@@ -8,6 +8,7 @@ mod map_values;
 mod missing_fields;
 mod rewrite;
 pub(crate) mod scan;
+mod set_fields;
 #[cfg(test)]
 mod tests;
 
@@ -16,3 +17,4 @@ pub use decode::{decode, decode_message};
 pub use encode::{encode, encode_message, encode_with_list};
 pub use error::DecodeError;
 pub(crate) use map_values::zero_message;
+pub use set_fields::{Inside, SetField, visit_set_fields};

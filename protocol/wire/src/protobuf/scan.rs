@@ -8,6 +8,7 @@ use super::DecodeError;
 /// `google.protobuf.Duration`, which has no generated table.
 pub(crate) static DURATION: MessageDescriptor = MessageDescriptor {
     name: "google.protobuf.Duration",
+    size: 16,
     fields: &[
         FieldDescriptor {
             number: 1,

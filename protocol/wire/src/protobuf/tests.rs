@@ -191,3 +191,25 @@ fn every_message_fits_the_tables() {
         assert!(desc.fields.len() <= 64, "{} has more fields than the set of seen fields holds", desc.name);
     }
 }
+
+/// An element of two bytes is hundreds in memory: a message of nothing else is refused.
+#[test]
+fn memory_is_bounded_by_bytes() {
+    use messages::v1::offer::Operation;
+    use messages::v1::scheduler::call::Accept;
+    let check = |count: usize, is_fine: bool| {
+        let accept = Accept { operations: vec![Operation::default(); count], ..Accept::default() };
+        let decoded = crate::decode::<Accept>(&crate::encode(&accept), &Limits::default());
+        assert_eq!(!matches!(decoded, Err(DecodeError::TooMuchMemory { .. })), is_fine, "{count}");
+    };
+    check(10, true);
+    check(10_000, false);
+}
+
+#[test]
+fn a_name_that_is_no_utf8_is_named() {
+    use messages::v1::OfferId;
+    let error = crate::decode::<OfferId>(&[0x0a, 2, 0xff, 0xfe], &Limits::default()).unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("OfferId.value") && text.contains("UTF-8"), "{text}");
+}

@@ -79,7 +79,12 @@ impl Bench {
 
     fn send_from_master(&mut self, message: impl Into<Message>) {
         let from: Upid = MASTER.parse().expect("a pid");
-        self.input(Input::Message(PeerMessage { from, to: "slave(1)".into(), message: message.into() }));
+        self.input(Input::Message(PeerMessage {
+            caller: model::Caller::default(),
+            from,
+            to: "slave(1)".into(),
+            message: message.into(),
+        }));
     }
 
     fn input(&mut self, input: Input) {
@@ -119,7 +124,12 @@ impl Bench {
                     uuid: message.update.uuid.unwrap_or_default(),
                 };
                 let message = acknowledgement.into();
-                Some(Input::Message(PeerMessage { from: to, to: "slave(1)".into(), message }))
+                Some(Input::Message(PeerMessage {
+                    caller: model::Caller::default(),
+                    from: to,
+                    to: "slave(1)".into(),
+                    message,
+                }))
             }
             _ => None,
         }
@@ -137,13 +147,22 @@ impl Bench {
         };
         let update = Some(Box::new(call::Update { status }));
         let call = Call { update, ..call(task, call::Type::Update) };
-        Input::ExecutorCall(ExecutorCall { reply: ReplyId(self.made as u64), call: Box::new(call) })
+        Input::ExecutorCall(ExecutorCall {
+            caller: model::Caller::default(),
+            reply: ReplyId(self.made as u64),
+            call: Box::new(call),
+        })
     }
 
     fn subscribe(&mut self, stream: StreamId) {
         let subscribe = Some(Box::new(call::Subscribe::default()));
         let call = Call { subscribe, ..call(&self.tasks[&stream], call::Type::Subscribe) };
-        self.input(Input::ExecutorSubscribe(ExecutorSubscribe { reply: ReplyId(0), stream, call: Box::new(call) }));
+        self.input(Input::ExecutorSubscribe(ExecutorSubscribe {
+            caller: model::Caller::default(),
+            reply: ReplyId(0),
+            stream,
+            call: Box::new(call),
+        }));
     }
 
     /// Takes what the disk says until so much has come to pass.

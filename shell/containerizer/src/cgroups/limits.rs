@@ -5,54 +5,53 @@ use std::path::Path;
 use super::mounts::{Controller, Version};
 use super::tree::ContainerCgroups;
 use crate::kernel::Kernel;
-use crate::{Config, Error, Limits};
+use crate::{Error, Limits};
 
 /// Mesos' numbers (`src/slave/containerizer/mesos/isolators/cgroups`): shares per cpu, the least shares, the least
 /// memory, the CFS period and the least quota in it.
 const SHARES_PER_CPU: f64 = 1024.0;
 const MIN_SHARES: u64 = 2;
-/// Of revocable processors (`CPU_SHARES_PER_CPU_REVOCABLE`).
+/// Shares per revocable processor (`CPU_SHARES_PER_CPU_REVOCABLE`).
 const SHARES_PER_REVOCABLE_CPU: f64 = 10.0;
 const MAX_SHARES: u64 = 262_144;
 const WEIGHT_PER_CPU: f64 = 100.0;
-/// In the same proportion as the shares.
+/// The weight per revocable processor, in the same proportion as the shares.
 const WEIGHT_PER_REVOCABLE_CPU: f64 = 1.0;
 const MIN_MEMORY: u64 = 32 << 20;
 const CFS_PERIOD_US: u64 = 100_000;
 const MIN_CFS_QUOTA_US: u64 = 1_000;
 
-/// What the operator chose that matters here.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct LimitOptions {
-    pub cfs: bool,
-    pub swap: bool,
-}
-
-impl From<&Config> for LimitOptions {
-    fn from(config: &Config) -> Self {
-        LimitOptions { cfs: config.cgroups_enable_cfs, swap: config.cgroups_limit_swap }
-    }
-}
-
 impl ContainerCgroups {
-    /// Writes the limits of every controller in use. `first`: of a container that has no process yet.
-    pub(crate) fn limit(
+    /// Sets the share of the processors and the CFS quota. `cfs`: what was promised is the ceiling where there is no other.
+    ///
+    /// # Errors
+    /// A file of the controller cannot be written to.
+    pub(crate) fn limit_cpu(&self, kernel: &dyn Kernel, limits: &Limits, cfs: bool) -> Result<(), Error> {
+        self.place(Controller::Cpu).map_or(Ok(()), |(version, path)| limit_cpu(kernel, version, path, limits, cfs))
+    }
+
+    /// Sets the limit of memory. `swap`: of memory and swap together; `first`: the container has no process yet.
+    ///
+    /// # Errors
+    /// A file of the controller cannot be written to.
+    pub(crate) fn limit_memory(
         &self,
         kernel: &dyn Kernel,
         limits: &Limits,
-        options: LimitOptions,
+        swap: bool,
         first: bool,
     ) -> Result<(), Error> {
-        if let Some((version, path)) = self.place(Controller::Cpu) {
-            limit_cpu(kernel, version, path, limits, options)?;
-        }
-        if let Some((version, path)) = self.place(Controller::Memory) {
-            limit_memory(kernel, version, path, limits, options, first)?;
-        }
-        if let Some((_, path)) = self.place(Controller::Pids) {
-            write(kernel, path, "pids.max", &limits.pids.map_or("max".into(), |pids| pids.to_string()))?;
-        }
-        Ok(())
+        let place = self.place(Controller::Memory);
+        place.map_or(Ok(()), |(version, path)| limit_memory(kernel, version, path, limits, swap, first))
+    }
+
+    /// Sets the limit of processes and threads.
+    ///
+    /// # Errors
+    /// A file of the controller cannot be written to.
+    pub(crate) fn limit_pids(&self, kernel: &dyn Kernel, limits: &Limits) -> Result<(), Error> {
+        let value = limits.pids.map_or("max".to_owned(), |pids| pids.to_string());
+        self.place(Controller::Pids).map_or(Ok(()), |(_, path)| write(kernel, path, "pids.max", &value))
     }
 
     /// The limit in force, for the report of its breach.
@@ -62,19 +61,13 @@ impl ContainerCgroups {
     }
 }
 
-fn limit_cpu(
-    kernel: &dyn Kernel,
-    version: Version,
-    path: &Path,
-    limits: &Limits,
-    options: LimitOptions,
-) -> Result<(), Error> {
+fn limit_cpu(kernel: &dyn Kernel, version: Version, path: &Path, limits: &Limits, cfs: bool) -> Result<(), Error> {
     match version {
         Version::V1 => write(kernel, path, "cpu.shares", &shares(limits).to_string())?,
         Version::V2 => write(kernel, path, "cpu.weight", &weight(limits).to_string())?,
     }
     // An explicit limit is enforced whatever the default of the agent is.
-    let ceiling = limits.cpu_limit.or(options.cfs.then_some(limits.cpus));
+    let ceiling = limits.cpu_limit.or(cfs.then_some(limits.cpus));
     let quota = ceiling.filter(|cpus| cpus.is_finite()).map(quota_us);
     match (version, quota) {
         (Version::V1, Some(quota)) => {
@@ -93,7 +86,7 @@ fn limit_memory(
     version: Version,
     path: &Path,
     limits: &Limits,
-    options: LimitOptions,
+    swap: bool,
     first: bool,
 ) -> Result<(), Error> {
     let promised = limits.memory.max(MIN_MEMORY);
@@ -107,10 +100,10 @@ fn limit_memory(
         return Ok(());
     }
     match version {
-        Version::V1 => hard_limit_v1(kernel, path, ceiling, options),
+        Version::V1 => hard_limit_v1(kernel, path, ceiling, swap),
         Version::V2 => {
             write(kernel, path, "memory.max", &bytes(ceiling, "max"))?;
-            if options.swap {
+            if swap {
                 write(kernel, path, "memory.swap.max", "0")?;
             }
             // All or nothing: without its victim a container is in an unknown state, and the executor would report the
@@ -121,9 +114,9 @@ fn limit_memory(
 }
 
 /// Memory and swap together may never be less than memory alone, so the order depends on the direction.
-fn hard_limit_v1(kernel: &dyn Kernel, path: &Path, ceiling: u64, options: LimitOptions) -> Result<(), Error> {
+fn hard_limit_v1(kernel: &dyn Kernel, path: &Path, ceiling: u64, swap: bool) -> Result<(), Error> {
     let value = bytes(ceiling, "-1");
-    if !options.swap {
+    if !swap {
         return write(kernel, path, "memory.limit_in_bytes", &value);
     }
     let memory_first = write(kernel, path, "memory.limit_in_bytes", &value);

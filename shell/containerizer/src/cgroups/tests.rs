@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
-use super::{CgroupTree, ContainerCgroups, Controller, Hierarchies, LimitOptions, Version};
+use ids::ContainerId;
+
+use super::{CgroupTree, ContainerCgroups, Controller, Hierarchies, Version};
 use crate::isolation::{Isolation, Tracking};
 use crate::kernel::fake::FakeKernel;
-use crate::{Config, Error, Launcher, Limits};
+use crate::{Config, Error, Launcher, Limits, Usage};
 
 const V1_FILES: &[(&str, &str)] = &[
     ("cgroup.procs", ""),
@@ -91,7 +93,7 @@ fn tree(kernel: &FakeKernel) -> CgroupTree {
 
 fn group(kernel: &FakeKernel) -> ContainerCgroups {
     let tree = tree(kernel);
-    let group = tree.group("c");
+    let group = tree.group(&ContainerId::new("c"));
     group.create(kernel, &tree).unwrap();
     kernel.log();
     group
@@ -101,10 +103,29 @@ fn limits() -> Limits {
     Limits { cpus: 0.5, memory: 64 << 20, pids: Some(100), ..Limits::default() }
 }
 
-const PLAIN: LimitOptions = LimitOptions { cfs: false, swap: false };
+#[derive(Clone, Copy)]
+struct Options {
+    cfs: bool,
+    swap: bool,
+}
 
-fn check(kernel: &FakeKernel, limits: Limits, options: LimitOptions, expect: &[&str]) {
-    group(kernel).limit(kernel, &limits, options, true).unwrap();
+const PLAIN: Options = Options { cfs: false, swap: false };
+
+/// As the isolators do, one after the other.
+fn limit(group: &ContainerCgroups, kernel: &FakeKernel, limits: &Limits, options: Options, first: bool) {
+    group.limit_cpu(kernel, limits, options.cfs).unwrap();
+    group.limit_memory(kernel, limits, options.swap, first).unwrap();
+    group.limit_pids(kernel, limits).unwrap();
+}
+
+fn usage(kernel: &FakeKernel) -> Usage {
+    let isolation = Isolation::prepare(kernel, &config()).unwrap();
+    let (id, group) = (ContainerId::new("c"), group(kernel));
+    isolation.isolators.usage(&Isolation::context(kernel, &id, Some(&group), None), &limits())
+}
+
+fn check(kernel: &FakeKernel, limits: Limits, options: Options, expect: &[&str]) {
+    limit(&group(kernel), kernel, &limits, options, true);
     assert_eq!(kernel.log(), expect);
 }
 
@@ -144,7 +165,7 @@ fn limits_in_v1() {
 fn revocable_processors_get_what_others_leave() {
     let revocable = Limits { low_priority: true, ..limits() };
     let first = |kernel: FakeKernel| {
-        group(&kernel).limit(&kernel, &revocable, PLAIN, true).unwrap();
+        limit(&group(&kernel), &kernel, &revocable, PLAIN, true);
         kernel.log().remove(0)
     };
     assert_eq!(first(v1()), "/sys/fs/cgroup/cpu,cpuacct/mesos/c/cpu.shares = 5");
@@ -156,7 +177,7 @@ fn limits_in_v2() {
     check(
         &v2(),
         limits(),
-        LimitOptions { cfs: true, swap: true },
+        Options { cfs: true, swap: true },
         &[
             "/sys/fs/cgroup/mesos/c/cpu.weight = 50",
             "/sys/fs/cgroup/mesos/c/cpu.max = 50000 100000",
@@ -174,7 +195,7 @@ fn the_least_of_everything() {
     check(
         &v1(),
         Limits::default(),
-        LimitOptions { cfs: true, swap: true },
+        Options { cfs: true, swap: true },
         &[
             "/sys/fs/cgroup/cpu,cpuacct/mesos/c/cpu.shares = 2",
             "/sys/fs/cgroup/cpu,cpuacct/mesos/c/cpu.cfs_period_us = 100000",
@@ -193,7 +214,7 @@ fn a_limit_of_its_own_is_enforced_without_cfs_for_all() {
     check(
         &v2(),
         infinite,
-        LimitOptions { cfs: true, swap: false },
+        Options { cfs: true, swap: false },
         &[
             "/sys/fs/cgroup/mesos/c/cpu.weight = 50",
             "/sys/fs/cgroup/mesos/c/cpu.max = max 100000",
@@ -205,7 +226,7 @@ fn a_limit_of_its_own_is_enforced_without_cfs_for_all() {
     );
     let kernel = v1();
     let group = group(&kernel);
-    group.limit(&kernel, &Limits { cpu_limit: Some(1.5), ..limits() }, PLAIN, true).unwrap();
+    limit(&group, &kernel, &Limits { cpu_limit: Some(1.5), ..limits() }, PLAIN, true);
     assert!(kernel.log().contains(&"/sys/fs/cgroup/cpu,cpuacct/mesos/c/cpu.cfs_quota_us = 150000".to_owned()));
 }
 
@@ -213,10 +234,10 @@ fn a_limit_of_its_own_is_enforced_without_cfs_for_all() {
 fn memory_is_raised_but_not_lowered_under_a_running_task() {
     for kernel in [v1(), v2()] {
         let group = group(&kernel);
-        group.limit(&kernel, &limits(), PLAIN, true).unwrap();
-        group.limit(&kernel, &Limits { memory: 128 << 20, ..limits() }, PLAIN, false).unwrap();
+        limit(&group, &kernel, &limits(), PLAIN, true);
+        limit(&group, &kernel, &Limits { memory: 128 << 20, ..limits() }, PLAIN, false);
         assert_eq!(group.memory_limit(&kernel), Some(128 << 20));
-        group.limit(&kernel, &Limits { memory: 64 << 20, ..limits() }, PLAIN, false).unwrap();
+        limit(&group, &kernel, &Limits { memory: 64 << 20, ..limits() }, PLAIN, false);
         assert_eq!(group.memory_limit(&kernel), Some(128 << 20));
     }
 }
@@ -277,7 +298,7 @@ fn cgroups_made_inside_go_too_and_the_root_when_it_is_empty() {
     use crate::kernel::Kernel;
     let kernel = v2();
     let tree = tree(&kernel);
-    let (inner, other) = (tree.group("c"), tree.group("other"));
+    let (inner, other) = (tree.group(&ContainerId::new("c")), tree.group(&ContainerId::new("other")));
     inner.create(&kernel, &tree).unwrap();
     other.create(&kernel, &tree).unwrap();
     kernel.make_directory(Path::new("/sys/fs/cgroup/mesos/c/nested")).unwrap();
@@ -297,7 +318,7 @@ fn a_root_that_disappeared_is_made_again() {
     let kernel = hybrid();
     let tree = tree(&kernel);
     tree.remove_roots(&kernel);
-    tree.group("c").create(&kernel, &tree).unwrap();
+    tree.group(&ContainerId::new("c")).create(&kernel, &tree).unwrap();
     assert!(kernel.log().contains(&"mkdir /sys/fs/cgroup/unified/mesos/c".to_owned()));
 }
 
@@ -311,15 +332,31 @@ fn a_container_with_processes_is_not_removed() {
 
 #[test]
 fn usage_is_what_the_controllers_say() {
-    let kernel = v2();
-    let usage = group(&kernel).usage(&kernel, &limits());
-    assert_eq!((usage.cpus_user_secs, usage.cpus_system_secs), (Some(2.0), Some(1.0)));
-    assert_eq!((usage.mem_total_bytes, usage.mem_rss_bytes), (Some(8192), Some(5000)));
-    assert_eq!((usage.cpus_nr_throttled, usage.threads), (Some(7), Some(4)));
-    assert_eq!(usage.mem_limit_bytes, None);
+    let measured = usage(&v2());
+    assert_eq!((measured.cpus_user_secs, measured.cpus_system_secs), (Some(2.0), Some(1.0)));
+    assert_eq!((measured.mem_total_bytes, measured.mem_rss_bytes), (Some(8192), Some(5000)));
+    assert_eq!((measured.cpus_nr_throttled, measured.threads), (Some(7), Some(4)));
+    // Without CFS there is no ceiling.
+    assert_eq!((usage(&v1()).cpus_soft_limit, usage(&v1()).cpus_limit), (Some(0.5), None));
+    assert_eq!(usage(&v1()).mem_limit_bytes, Some(64 << 20));
+}
 
-    let usage = group(&v1()).usage(&v1(), &limits());
-    assert_eq!(usage.cpus_limit, Some(0.5));
+#[test]
+fn a_nested_container_is_tracked_below_its_parent_and_shares_its_limits() {
+    let kernel = v1();
+    let tree = tree(&kernel);
+    let parent = ContainerId::new("c");
+    tree.group(&parent).create(&kernel, &tree).unwrap();
+    kernel.log();
+    let child = tree.group(&parent.child("n").unwrap());
+    child.create(&kernel, &tree).unwrap();
+    let freezer = "/sys/fs/cgroup/freezer/mesos/c/mesos";
+    assert_eq!(kernel.log(), [format!("mkdir {freezer}"), format!("mkdir {freezer}/n")]);
+    let entered: Vec<String> = child.v1_directories().map(|path| path.display().to_string()).collect();
+    let shared = ["cpu,cpuacct", "memory", "pids"].map(|name| format!("/sys/fs/cgroup/{name}/mesos/c"));
+    assert_eq!(entered, [&[format!("{freezer}/n")][..], &shared].concat());
+    limit(&child, &kernel, &limits(), PLAIN, true);
+    assert_eq!(kernel.log(), [""; 0]);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
+use ids::ContainerId;
 use rustix::process::Pid;
 
 use super::mounts::{Controller, Hierarchies, Version};
@@ -111,24 +112,50 @@ impl CgroupTree {
         Ok(())
     }
 
-    /// The cgroups of one container, which need not exist.
-    pub(crate) fn group(&self, id: &str) -> ContainerCgroups {
-        let below = |hierarchy: &Path| hierarchy.join(&self.root).join(id);
+    /// Returns the cgroups of one container, which need not exist. A nested container has one of its own only where processes
+    /// are tracked, below that of its parent (Mesos' layout, `<parent>/mesos/<child>`); it shares the limits of its root.
+    pub(crate) fn group(&self, id: &ContainerId) -> ContainerCgroups {
+        let below = |hierarchy: &Path, id: &ContainerId| hierarchy.join(&self.root).join(id.path(NESTED));
+        let directory = |(version, path): &(Version, PathBuf), id: &ContainerId| (*version, below(path, id));
+        if id.parent().is_some() {
+            let (tracking, others) = self.hierarchies.split_at(self.hierarchies.len().min(1));
+            let directories: Vec<_> = tracking.iter().map(|place| directory(place, id)).collect();
+            return ContainerCgroups {
+                controllers: Arc::default(),
+                between: directories.first().and_then(|(_, path)| path.parent()).map(Path::to_owned),
+                directories,
+                shared: others.iter().map(|place| directory(place, &id.root())).collect(),
+            };
+        }
         ContainerCgroups {
-            controllers: Arc::new(
-                self.controllers.iter().map(|(c, (version, path))| (*c, (*version, below(path)))).collect(),
-            ),
-            directories: self.hierarchies.iter().map(|(version, path)| (*version, below(path))).collect(),
+            controllers: Arc::new(self.controllers.iter().map(|(c, place)| (*c, directory(place, id))).collect()),
+            directories: self.hierarchies.iter().map(|place| directory(place, id)).collect(),
+            shared: Vec::new(),
+            between: None,
         }
     }
+
+    /// Returns the top-level containers that have a cgroup where processes are tracked.
+    pub(crate) fn containers(&self, kernel: &dyn Kernel) -> Vec<ContainerId> {
+        let root = self.hierarchies.first().map(|(_, path)| path.join(&self.root));
+        let found = root.and_then(|root| kernel.subdirectories(&root).ok()).unwrap_or_default();
+        found.iter().filter_map(|path| path.file_name()?.to_str()).map(ContainerId::new).collect()
+    }
 }
+
+/// The directory between the cgroup of a container and those of its children, as in Mesos.
+const NESTED: &str = "mesos";
 
 /// One container's cgroups, one in each hierarchy in use.
 #[derive(Debug, Clone)]
 pub(crate) struct ContainerCgroups {
-    controllers: Arc<BTreeMap<Controller, (Version, PathBuf)>>,
-    /// The one that tracks the processes first.
-    directories: Vec<(Version, PathBuf)>,
+    pub(super) controllers: Arc<BTreeMap<Controller, (Version, PathBuf)>>,
+    /// Its own; the one that tracks the processes first.
+    pub(super) directories: Vec<(Version, PathBuf)>,
+    /// Those of its root that it shares.
+    pub(super) shared: Vec<(Version, PathBuf)>,
+    /// Between its own and that of its parent; stays until the parent goes.
+    pub(super) between: Option<PathBuf>,
 }
 
 impl ContainerCgroups {
@@ -143,6 +170,9 @@ impl ContainerCgroups {
     }
 
     fn make_directories(&self, kernel: &dyn Kernel) -> Result<(), Error> {
+        if let Some(between) = &self.between {
+            make(kernel, between).map_err(Error::io("cannot make the cgroup", between))?;
+        }
         self.directories
             .iter()
             .try_for_each(|(_, path)| make(kernel, path).map_err(Error::io("cannot make the cgroup", path)))
@@ -154,17 +184,26 @@ impl ContainerCgroups {
     }
 
     pub(crate) fn v1_directories(&self) -> impl Iterator<Item = &Path> {
-        self.directories.iter().filter(|(version, _)| *version == Version::V1).map(|(_, path)| path.as_path())
+        self.directories
+            .iter()
+            .chain(&self.shared)
+            .filter(|(version, _)| *version == Version::V1)
+            .map(|(_, path)| path.as_path())
     }
 
-    /// A file of a controller that is in use.
-    pub(super) fn place(&self, controller: Controller) -> Option<(Version, &Path)> {
+    /// Whether the cgroup by which the processes are tracked has been made.
+    pub(crate) fn exists(&self, kernel: &dyn Kernel) -> bool {
+        self.directories.first().is_some_and(|(_, path)| kernel.subdirectories(path).is_ok())
+    }
+
+    /// Whether the container has a cgroup of this controller.
+    pub(crate) fn has(&self, controller: Controller) -> bool {
+        self.place(controller).is_some()
+    }
+
+    /// Returns where the container's cgroup of a controller is, if it is in use.
+    pub(crate) fn place(&self, controller: Controller) -> Option<(Version, &Path)> {
         self.controllers.get(&controller).map(|(version, path)| (*version, path.as_path()))
-    }
-
-    /// Where the memory controller is, to watch it.
-    pub(crate) fn memory(&self) -> Option<(Version, &Path)> {
-        self.place(Controller::Memory)
     }
 
     /// Kills everything in the container once. Processes end later, and others may have been born meanwhile: to be
@@ -186,7 +225,12 @@ impl ContainerCgroups {
 
     /// Whether no live process is in the container.
     pub(crate) fn is_empty(&self, kernel: &dyn Kernel) -> bool {
-        self.directories.first().is_none_or(|(_, path)| pids(kernel, path).is_empty())
+        self.pids(kernel).is_empty()
+    }
+
+    /// Returns the live processes of the container, also those in cgroups below its own.
+    pub(crate) fn pids(&self, kernel: &dyn Kernel) -> Vec<Pid> {
+        self.directories.first().map(|(_, path)| pids(kernel, path)).unwrap_or_default()
     }
 
     /// Removes the cgroups, also those that processes of the container made inside of them. What cannot be removed yet
@@ -212,7 +256,7 @@ fn make(kernel: &dyn Kernel, path: &Path) -> io::Result<()> {
     }
 }
 
-/// Of the cgroup and all below it.
+/// Returns the processes of the cgroup and of all below it.
 fn pids(kernel: &dyn Kernel, path: &Path) -> Vec<Pid> {
     let own = kernel.read(&path.join("cgroup.procs")).unwrap_or_default();
     let mut found: Vec<Pid> = own.lines().filter_map(|line| Pid::from_raw(line.trim().parse().ok()?)).collect();

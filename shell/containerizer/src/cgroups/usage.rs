@@ -5,26 +5,17 @@ use std::path::Path;
 
 use super::mounts::{Controller, Version};
 use super::tree::ContainerCgroups;
+use crate::Usage;
 use crate::kernel::{Kernel, TICKS_PER_SECOND};
-use crate::{Limits, Usage};
-
-/// v1 says so by the largest multiple of a page, v2 by a word.
-const UNLIMITED: u64 = i64::MAX as u64 & !0xffff;
 
 impl ContainerCgroups {
-    pub(crate) fn usage(&self, kernel: &dyn Kernel, limits: &Limits) -> Usage {
-        let mut usage = Usage { cpus_limit: Some(limits.cpu_limit.unwrap_or(limits.cpus)), ..Usage::default() };
-        usage.mem_soft_limit_bytes = Some(limits.memory);
-        self.cpu_time(kernel, &mut usage);
-        self.throttling(kernel, &mut usage);
-        self.memory_use(kernel, &mut usage);
-        if let Some((_, path)) = self.place(Controller::Pids) {
-            usage.threads = number(kernel, path, "pids.current");
-        }
-        usage
+    /// Returns the number of processes and threads, where the controller counts them.
+    pub(crate) fn threads(&self, kernel: &dyn Kernel) -> Option<u64> {
+        number(kernel, self.place(Controller::Pids)?.1, "pids.current")
     }
 
-    fn cpu_time(&self, kernel: &dyn Kernel, usage: &mut Usage) {
+    /// Adds the processor time that the container has used.
+    pub(crate) fn cpu_time(&self, kernel: &dyn Kernel, usage: &mut Usage) {
         match (self.place(Controller::Cpuacct), self.place(Controller::Cpu)) {
             (Some((Version::V1, path)), _) => {
                 let stat = table(kernel, path, "cpuacct.stat");
@@ -42,7 +33,8 @@ impl ContainerCgroups {
         }
     }
 
-    fn throttling(&self, kernel: &dyn Kernel, usage: &mut Usage) {
+    /// Adds how often and how long the CFS quota has stopped it.
+    pub(crate) fn throttling(&self, kernel: &dyn Kernel, usage: &mut Usage) {
         let Some((version, path)) = self.place(Controller::Cpu) else { return };
         let stat = table(kernel, path, "cpu.stat");
         usage.cpus_nr_periods = stat.get("nr_periods").copied();
@@ -53,10 +45,9 @@ impl ContainerCgroups {
         };
     }
 
-    fn memory_use(&self, kernel: &dyn Kernel, usage: &mut Usage) {
+    /// Adds the memory that it uses.
+    pub(crate) fn memory_use(&self, kernel: &dyn Kernel, usage: &mut Usage) {
         let Some((version, path)) = self.place(Controller::Memory) else { return };
-        // Unlimited is no number.
-        usage.mem_limit_bytes = self.memory_limit(kernel).filter(|limit| *limit < UNLIMITED);
         let stat = table(kernel, path, "memory.stat");
         let get = |key: &str| stat.get(key).copied();
         match version {
@@ -90,7 +81,7 @@ impl ContainerCgroups {
     }
 }
 
-/// For the status of a task that broke its memory limit: what was allowed, what was used, on what.
+/// Returns the limit and a message for the status of a task that broke its memory limit: what was allowed, what was used, on what.
 pub(crate) fn memory_report(group: &ContainerCgroups, kernel: &dyn Kernel) -> Option<(u64, String)> {
     let limit = group.memory_limit(kernel)?;
     let (version, path) = group.place(Controller::Memory)?;

@@ -41,6 +41,24 @@ pub(super) fn all() -> Vec<ProcessEntry> {
         .collect()
 }
 
+/// Threads of the kernel have no environment either (`PF_KTHREAD` of linux/sched.h).
+const KERNEL_THREAD: u64 = 0x0020_0000;
+
+/// Whether the process is just changing its program (execve(2)): its new memory does not have an environment yet. Only told to
+/// who may look into the process.
+pub(super) fn is_executing(pid: i32) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| has_no_environment_yet(&stat))
+}
+
+fn has_no_environment_yet(stat: &str) -> bool {
+    let fields: Vec<&str> =
+        stat.rsplit_once(')').map(|(_, tail)| tail.split_ascii_whitespace().collect()).unwrap_or_default();
+    let number = |index: usize| fields.get(index - 3)?.parse::<u64>().ok();
+    let zombie = fields.first().is_some_and(|state| matches!(*state, "Z" | "X"));
+    // The flags, and the end of the environment.
+    !zombie && number(9).is_some_and(|flags| flags & KERNEL_THREAD == 0) && number(51) == Some(0)
+}
+
 /// The fields of `/proc/<pid>/stat` (proc_pid_stat(5)). The name is in parentheses and may itself contain some.
 fn parse(stat: &str) -> Option<ProcessEntry> {
     let (head, tail) = stat.rsplit_once(')')?;
@@ -83,6 +101,22 @@ mod tests {
         };
         assert_eq!(parse(line), Some(expected));
         assert_eq!(parse("42 (a"), None);
+    }
+
+    #[test]
+    fn a_process_in_execution_has_no_environment_yet() {
+        let own = fs::read_to_string("/proc/self/stat").unwrap();
+        assert!(!has_no_environment_yet(&own));
+        let fields: Vec<&str> = own.trim_end().rsplit_once(") ").unwrap().1.split(' ').collect();
+        let with = |changes: &[(usize, &str)]| {
+            let mut fields = fields.clone();
+            changes.iter().for_each(|(number, value)| fields[number - 3] = value);
+            format!("1 (a) {}\n", fields.join(" "))
+        };
+        assert!(has_no_environment_yet(&with(&[(51, "0")])));
+        assert!(!has_no_environment_yet(&with(&[(51, "0"), (9, "2129984")])), "a thread of the kernel");
+        assert!(!has_no_environment_yet(&with(&[(51, "0"), (3, "Z")])));
+        assert!(!has_no_environment_yet("nonsense"));
     }
 
     #[test]

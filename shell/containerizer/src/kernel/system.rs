@@ -3,12 +3,17 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, Signal, WaitOptions, geteuid, kill_process, waitpid};
 
 use super::{Kernel, ProcessEntry, processes};
 use crate::spawn::{self, SpawnError, SpawnPlan, Spawned};
+
+/// The kernel may have to read a program from the disk.
+const LONGEST_EXECUTION: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(crate) struct SystemKernel;
@@ -63,8 +68,17 @@ impl Kernel for SystemKernel {
         processes::all()
     }
 
+    /// A process has no environment for the moment in which it changes its program; that moment is waited for.
     fn environment(&self, pid: i32) -> Vec<u8> {
-        fs::read(format!("/proc/{pid}/environ")).unwrap_or_default()
+        let deadline = Instant::now() + LONGEST_EXECUTION;
+        loop {
+            match fs::read(format!("/proc/{pid}/environ")) {
+                Ok(variables) if variables.is_empty() && processes::is_executing(pid) && Instant::now() < deadline => {
+                    thread::sleep(Duration::from_millis(1));
+                }
+                outcome => return outcome.unwrap_or_default(),
+            }
+        }
     }
 
     fn is_root(&self) -> bool {

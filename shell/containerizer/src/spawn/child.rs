@@ -200,7 +200,7 @@ fn set_groups(groups: &[u32]) -> Result<(), Errno> {
     }
 }
 
-/// As the user, who must have the right to be there. A working directory under `/proc/self/fd` of a leaked descriptor
+/// Enters the working directory as the user, who must have the right to be there. A working directory under `/proc/self/fd` of a leaked descriptor
 /// would be a way out of a root of its own (CVE-2024-21626): the kernel reports it as `(unreachable)…`.
 #[allow(unsafe_code)]
 fn enter_directory(plan: &SpawnPlan) -> Result<(), (Step, Errno)> {
@@ -217,7 +217,7 @@ fn enter_directory(plan: &SpawnPlan) -> Result<(), (Step, Errno)> {
     }
 }
 
-/// Nothing of the agent is open in the program (CVE-2024-21626), whoever forgot the flag. The program itself may be a
+/// Makes sure that nothing of the agent is open in the program (CVE-2024-21626), whoever forgot the flag. The program itself may be a
 /// descriptor, so they close by the execution, not before.
 #[allow(unsafe_code)]
 fn close_descriptors_on_exec() -> Result<(), Errno> {

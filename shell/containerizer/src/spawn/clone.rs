@@ -11,7 +11,7 @@ use rustix::process::Pid;
 use super::child::{self, Child, Outcome};
 use super::{SpawnError, SpawnPlan, Spawned};
 
-/// Of the child until its program runs. It calls nothing deep; unoptimised code needs the most.
+/// The size of the child's stack until its program runs. It calls nothing deep; unoptimised code needs the most.
 const STACK: usize = 64 << 10;
 
 /// Starts the program of a plan. Returns when it runs, or when nothing of it is left.
@@ -200,13 +200,13 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
-    use super::super::Namespaces;
     use super::*;
+    use crate::launch_spec::LaunchSpec;
     use crate::{Launch, Limits, Output, Program};
 
-    fn touch(path: &Path) -> Launch {
-        Launch {
-            id: "c".to_owned(),
+    fn touch(path: &Path, record: &Path) -> LaunchSpec {
+        let launch = Launch {
+            id: ids::ContainerId::new("c"),
             program: Program::Path("/usr/bin/touch".into()),
             argv: vec!["touch".into(), path.into()],
             init: None,
@@ -218,7 +218,8 @@ mod tests {
             rlimits: Vec::new(),
             limits: Limits::default(),
             binds: Vec::new(),
-        }
+        };
+        LaunchSpec { record: Some(record.to_owned()), ..LaunchSpec::new(&launch) }
     }
 
     /// The agent that made it has ended before the child could say who it is: nobody may ever look for it.
@@ -226,15 +227,14 @@ mod tests {
     fn a_child_without_its_agent_runs_nothing() {
         let directory = tempfile::tempdir().unwrap();
         let (record, trace) = (directory.path().join("born"), directory.path().join("it ran"));
-        let mut plan = SpawnPlan::new(&touch(&trace), Namespaces::default()).unwrap();
-        plan.set_record(&record).unwrap();
+        let plan = SpawnPlan::new(&touch(&trace, &record)).unwrap();
         let child = spawn(&plan).unwrap();
         rustix::process::waitpid(Some(child.pid), rustix::process::WaitOptions::empty()).unwrap();
         let line = fs::read_to_string(&record).unwrap();
         assert!(line.starts_with(&format!("{} (", child.pid.as_raw_nonzero())), "{line}");
         fs::remove_file(&trace).unwrap();
 
-        plan.set_record(&record).unwrap();
+        let mut plan = SpawnPlan::new(&touch(&trace, &record)).unwrap();
         plan.with_ended_agent();
         let refused = spawn(&plan).unwrap_err().to_string();
         assert_eq!(refused, "cannot begin: the agent has ended");

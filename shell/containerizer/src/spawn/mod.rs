@@ -20,7 +20,7 @@ use std::io;
 use rustix::process::Pid;
 
 pub(crate) use clone::spawn;
-pub(crate) use plan::{Namespaces, SpawnPlan};
+pub(crate) use plan::SpawnPlan;
 
 /// A process that runs its program.
 #[derive(Debug)]

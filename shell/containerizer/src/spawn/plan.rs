@@ -14,19 +14,13 @@ use rustix::process::Pid;
 
 use super::SpawnError;
 use crate::binds::PreparedBind;
-use crate::{Init, Launch, Output, Program, Rlimit, RlimitKind, SealedProgram, User};
+use crate::launch_spec::{LaunchSpec, Namespaces};
+use crate::{Init, Output, Program, Rlimit, RlimitKind, SealedProgram, User};
 
 /// Standard streams may not be moved onto themselves, so their sources live above them.
 const FIRST_SAFE_DESCRIPTOR: i32 = 3;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Namespaces {
-    /// With a `/proc` of its own.
-    pub pid: bool,
-    /// Mounts made inside stay inside.
-    pub mount: bool,
-}
-
+/// Everything the child needs, as the kernel wants it.
 #[derive(Debug)]
 pub(crate) struct SpawnPlan {
     pub(super) program: Executable,
@@ -53,7 +47,7 @@ pub(crate) struct SpawnPlan {
 #[derive(Debug)]
 pub(super) struct ProcessRecord {
     pub file: OwnedFd,
-    /// Not seen from a pid namespace of its own; there, its cgroup tells of it.
+    /// `None` in a pid namespace, which does not see the parent; there, the cgroup tells of the process.
     pub parent: Option<Pid>,
 }
 
@@ -79,30 +73,47 @@ impl Strings {
 }
 
 impl SpawnPlan {
-    pub(crate) fn new(launch: &Launch, namespaces: Namespaces) -> Result<Self, SpawnError> {
-        let argv: Vec<CString> = arguments(&launch.argv)?;
-        let environment = launch.environment.iter().map(variable).collect::<Result<_, _>>()?;
-        Ok(SpawnPlan {
-            program: executable(launch)?,
+    /// Opens and allocates everything that the process begins with.
+    ///
+    /// # Errors
+    /// A file cannot be opened, a text has a zero byte, or mounts are asked for without a mount namespace.
+    pub(crate) fn new(spec: &LaunchSpec) -> Result<Self, SpawnError> {
+        let argv: Vec<CString> = arguments(&spec.argv)?;
+        let environment = spec.environment.iter().map(variable).collect::<Result<_, _>>()?;
+        let mut plan = SpawnPlan {
+            program: executable(spec)?,
             argv: Strings::new(argv),
             environment: Strings::new(environment),
-            working_directory: c_string(launch.working_directory.as_os_str(), "the working directory")?,
-            user: launch.user.clone(),
-            rlimits: launch.rlimits.iter().map(rlimit).collect(),
+            working_directory: c_string(spec.working_directory.as_os_str(), "the working directory")?,
+            user: spec.user.clone(),
+            rlimits: spec.rlimits.iter().map(rlimit).collect(),
             stdin: open(Path::new("/dev/null"), OFlags::RDONLY, None)?,
-            stdout: output(&launch.stdout, launch.user.as_ref())?,
-            stderr: output(&launch.stderr, launch.user.as_ref())?,
+            stdout: output(&spec.stdout, spec.user.as_ref())?,
+            stderr: output(&spec.stderr, spec.user.as_ref())?,
             report: None,
-            namespaces,
-            binds: binds(launch, namespaces)?,
+            namespaces: spec.namespaces,
+            binds: binds(spec)?,
             cgroup: None,
             cgroup_tasks: Vec::new(),
             record: None,
-        })
+        };
+        if let Some(path) = &spec.record {
+            plan.set_record(path)?;
+        }
+        if let Some((init, status)) = spec.init.as_ref().filter(|_| spec.needs_init) {
+            plan.set_init(init, status)?;
+        }
+        if let Some(directory) = &spec.cgroup {
+            plan.cgroup = Some(open(directory, OFlags::RDONLY | OFlags::DIRECTORY, None)?);
+        }
+        for directory in &spec.cgroups_v1 {
+            plan.add_cgroup_tasks(directory)?;
+        }
+        Ok(plan)
     }
 
     /// Has the program started by an init, which writes how it has ended into a file that is made for it.
-    pub(crate) fn set_init(&mut self, init: &Init, status: &Path) -> Result<(), SpawnError> {
+    fn set_init(&mut self, init: &Init, status: &Path) -> Result<(), SpawnError> {
         // One of our own programs comes up to what is asked of an init.
         let Executable::Path(program) = &self.program else { return Ok(()) };
         let report = open(status, OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC, None)?;
@@ -116,21 +127,15 @@ impl SpawnPlan {
         Ok(())
     }
 
-    /// Has the child born into a v2 cgroup.
-    pub(crate) fn set_cgroup(&mut self, directory: &Path) -> Result<(), SpawnError> {
-        self.cgroup = Some(open(directory, OFlags::RDONLY | OFlags::DIRECTORY, None)?);
-        Ok(())
-    }
-
     /// Has the child leave its line of the process table in this file.
-    pub(crate) fn set_record(&mut self, path: &Path) -> Result<(), SpawnError> {
+    fn set_record(&mut self, path: &Path) -> Result<(), SpawnError> {
         let file = open(path, OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC, None)?;
         let parent = (!self.namespaces.pid).then(rustix::process::getpid);
         self.record = Some(ProcessRecord { file, parent });
         Ok(())
     }
 
-    /// As if the agent ended while the child is being made.
+    /// Changes the plan as if the agent ended while the child is being made.
     #[cfg(test)]
     pub(super) fn with_ended_agent(&mut self) {
         if let Some(record) = &mut self.record {
@@ -143,39 +148,35 @@ impl SpawnPlan {
     /// A single-threaded process that moves itself through `tasks` takes no lock shared by all cgroups; moving another
     /// through `cgroup.procs` waits for an RCU grace period, which costs milliseconds each (`cgroup_procs_write_start`
     /// of the kernel).
-    pub(crate) fn add_cgroup_tasks(&mut self, directory: &Path) -> Result<(), SpawnError> {
+    fn add_cgroup_tasks(&mut self, directory: &Path) -> Result<(), SpawnError> {
         self.cgroup_tasks.push(open(&directory.join("tasks"), OFlags::WRONLY, None)?);
         Ok(())
     }
 }
 
 /// Without mounts of its own a container would change everybody's.
-fn binds(launch: &Launch, namespaces: Namespaces) -> Result<Vec<PreparedBind>, SpawnError> {
-    if !namespaces.mount && !launch.binds.is_empty() {
+fn binds(spec: &LaunchSpec) -> Result<Vec<PreparedBind>, SpawnError> {
+    if !spec.namespaces.mount && !spec.mounts.is_empty() {
         return Err(SpawnError::SharedMounts);
     }
-    launch
-        .binds
-        .iter()
-        .map(|bind| PreparedBind::new(bind).ok_or(SpawnError::ZeroByte("the path of a volume")))
-        .collect()
+    spec.mounts.iter().map(|bind| PreparedBind::new(bind).ok_or(SpawnError::ZeroByte("the path of a volume"))).collect()
 }
 
-fn executable(launch: &Launch) -> Result<Executable, SpawnError> {
-    let path = match &launch.program {
+fn executable(spec: &LaunchSpec) -> Result<Executable, SpawnError> {
+    let path = match &spec.program {
         Program::Sealed(program) => return Ok(Executable::Sealed(Arc::clone(program))),
         Program::Path(path) => path,
     };
-    let found = if path.as_os_str().as_bytes().contains(&b'/') { path.clone() } else { search(path, launch)? };
+    let found = if path.as_os_str().as_bytes().contains(&b'/') { path.clone() } else { search(path, spec)? };
     Ok(Executable::Path(c_string(found.as_os_str(), "the program")?))
 }
 
 /// The longest name of a program that an error repeats, in characters: it becomes the message of a status.
 const MAX_SHOWN: usize = 200;
 
-/// As `execvp`, but in the PATH the program will see.
-fn search(name: &Path, launch: &Launch) -> Result<PathBuf, SpawnError> {
-    let path = launch.environment.iter().rev().find(|(name, _)| name == "PATH").map(|(_, value)| value.as_os_str());
+/// Searches for a program as `execvp` does, but in the PATH the program will see.
+fn search(name: &Path, spec: &LaunchSpec) -> Result<PathBuf, SpawnError> {
+    let path = spec.environment.iter().rev().find(|(name, _)| name == "PATH").map(|(_, value)| value.as_os_str());
     std::env::split_paths(path.unwrap_or(OsStr::new("/usr/bin:/bin")))
         .map(|directory| directory.join(name))
         .find(|candidate| candidate.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0))

@@ -3,11 +3,15 @@
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use crate::cgroups::{ContainerCgroups, memory_report};
+use ids::ContainerId;
+
+use crate::cgroups::ContainerCgroups;
+use crate::isolation::Isolation;
+use crate::isolators::{Cause, ContainerContext, Isolators};
 use crate::kernel::{Kernel, ProcessEntry};
 use crate::process_tree::ProcessTree;
 use crate::spawn::Spawned;
-use crate::{Event, Limitation, LimitationKind};
+use crate::{Event, Limitation};
 
 /// Processes need a moment to die; the first looks come soon, since most have died by then.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
@@ -22,14 +26,16 @@ pub(super) enum Progress {
 
 #[derive(Debug)]
 pub(super) struct Container {
-    pub(super) id: String,
+    pub(super) id: ContainerId,
     /// `None` for what an earlier agent left behind without a process.
     process: Option<Spawned>,
     ended: bool,
     status: Option<i32>,
-    group: Option<ContainerCgroups>,
+    cgroups: Option<ContainerCgroups>,
+    /// Tracks the processes where no cgroup does.
     process_tree: Option<ProcessTree>,
-    pub(super) memory: Option<OwnedFd>,
+    /// The descriptors of the isolators, readable when one of them may find its limit broken.
+    pub(super) watches: Vec<OwnedFd>,
     limitation: Option<Limitation>,
     destruction: Option<Destruction>,
 }
@@ -51,38 +57,48 @@ impl Destruction {
 impl Container {
     /// `started`: its first process, in ticks since boot.
     pub(super) fn running(
-        id: &str,
+        id: &ContainerId,
         process: Spawned,
         started: u64,
-        group: Option<ContainerCgroups>,
-        memory: Option<OwnedFd>,
+        cgroups: Option<ContainerCgroups>,
+        watches: Vec<OwnedFd>,
     ) -> Self {
         Container {
-            id: id.to_owned(),
-            process_tree: group.is_none().then(|| ProcessTree::of(process.pid).named(id, started)),
+            id: id.clone(),
+            process_tree: cgroups.is_none().then(|| ProcessTree::of(process.pid).named(id, started)),
             process: Some(process),
             ended: false,
             status: None,
-            group,
-            memory,
+            cgroups,
+            watches,
             limitation: None,
             destruction: None,
         }
     }
 
-    /// What an earlier agent left of a container that has no process any more, or had none yet.
-    pub(super) fn orphan(id: &str, group: Option<ContainerCgroups>) -> Self {
+    /// What an earlier agent left of a container that has no first process any more, or had none yet.
+    pub(super) fn orphan(id: &ContainerId, cgroups: Option<ContainerCgroups>, strays: Option<ProcessTree>) -> Self {
         Container {
-            id: id.to_owned(),
+            id: id.clone(),
             process: None,
             ended: true,
             status: None,
-            group,
-            process_tree: None,
-            memory: None,
+            cgroups,
+            process_tree: strays,
+            watches: Vec::new(),
             limitation: None,
             destruction: Some(Destruction::from(Instant::now())),
         }
+    }
+
+    /// Whether only what is left of it is being removed.
+    pub(super) fn is_orphan(&self) -> bool {
+        self.process.is_none()
+    }
+
+    fn context<'a>(&'a self, kernel: &'a dyn Kernel) -> ContainerContext<'a> {
+        let pid = self.process.as_ref().map(|process| process.pid);
+        Isolation::context(kernel, &self.id, self.cgroups.as_ref(), pid)
     }
 
     pub(super) fn pidfd(&self) -> Option<&OwnedFd> {
@@ -95,10 +111,8 @@ impl Container {
     }
 
     /// With its first process a container is over: whatever else is in it has lost its purpose.
-    pub(super) fn first_process_ended(&mut self, kernel: &dyn Kernel, now: Instant) {
-        if self.group.as_ref().is_some_and(|group| group.oom_kills(kernel) > 0) {
-            self.record_limitation(kernel);
-        }
+    pub(super) fn first_process_ended(&mut self, kernel: &dyn Kernel, isolators: &Isolators, now: Instant) {
+        self.look_for_limitation(kernel, isolators, Cause::Ended);
         self.ended = true;
         self.status = self.process.as_ref().and_then(|process| kernel.reap(process.pid));
         if let Some(process_tree) = &mut self.process_tree {
@@ -108,25 +122,33 @@ impl Container {
         (destruction.next, destruction.pause) = (now, FIRST_PAUSE);
     }
 
-    /// The kernel says something about the container's memory.
-    pub(super) fn memory_notified(&mut self, kernel: &dyn Kernel, now: Instant) {
-        let (Some(group), Some(watch)) = (&self.group, &self.memory) else { return };
-        if super::oom::is_out_of_memory(kernel, group, watch) {
-            self.record_limitation(kernel);
+    /// The kernel says something about what an isolator watches.
+    pub(super) fn notified(&mut self, kernel: &dyn Kernel, isolators: &Isolators, now: Instant) {
+        let watches = std::mem::take(&mut self.watches);
+        let mut broken = false;
+        for watch in &watches {
+            let found = isolators.limitation(&self.context(kernel), Cause::Notified(watch));
+            broken |= found.is_some();
+            self.record_limitation(found);
+        }
+        self.watches = watches;
+        if broken {
             self.destroy(now);
         }
     }
 
-    /// The first breach is the cause; what the counters say after we kill is not.
-    fn record_limitation(&mut self, kernel: &dyn Kernel) {
-        if self.limitation.is_some() || self.destruction.is_some() {
-            return;
+    fn look_for_limitation(&mut self, kernel: &dyn Kernel, isolators: &Isolators, cause: Cause<'_>) {
+        if self.limitation.is_none() && self.destruction.is_none() {
+            let found = isolators.limitation(&self.context(kernel), cause);
+            self.record_limitation(found);
         }
-        self.limitation = self
-            .group
-            .as_ref()
-            .and_then(|group| memory_report(group, kernel))
-            .map(|(limit, message)| Limitation { kind: LimitationKind::Memory { limit }, message });
+    }
+
+    /// The first breach is the cause; what the counters say after we kill is not.
+    fn record_limitation(&mut self, found: Option<Limitation>) {
+        if self.limitation.is_none() && self.destruction.is_none() {
+            self.limitation = found;
+        }
     }
 
     pub(super) fn next_attempt(&self) -> Option<Instant> {
@@ -154,22 +176,21 @@ impl Container {
     pub(super) fn attempt<'t>(
         &mut self,
         kernel: &dyn Kernel,
+        isolators: &Isolators,
         processes: impl FnOnce() -> &'t [ProcessEntry],
         now: Instant,
     ) -> Progress {
-        let empty = match (&self.group, &mut self.process_tree) {
-            (Some(group), _) => {
-                let empty = self.ended && group.is_empty(kernel);
-                if !empty {
-                    group.kill(kernel);
-                }
-                empty
+        let in_cgroups = self.cgroups.as_ref().is_some_and(|cgroups| {
+            let empty = self.ended && cgroups.is_empty(kernel);
+            if !empty {
+                cgroups.kill(kernel);
             }
-            (None, Some(process_tree)) => !process_tree.kill(kernel, processes()),
-            (None, None) => true,
-        };
-        let removed = empty && self.ended && self.group.as_ref().is_none_or(|group| group.remove(kernel).is_ok());
-        if removed {
+            !empty
+        });
+        let in_tree = self.process_tree.as_mut().is_some_and(|tree| tree.kill(kernel, processes()));
+        let cleaned_up = || isolators.cleanup(&self.context(kernel)).is_ok();
+        let removed = || self.cgroups.as_ref().is_none_or(|cgroups| cgroups.remove(kernel).is_ok());
+        if self.ended && !in_cgroups && !in_tree && cleaned_up() && removed() {
             return Progress::Over;
         }
         if let Some(destruction) = &mut self.destruction {
@@ -180,7 +201,7 @@ impl Container {
     }
 
     /// What is on record is the status of the program: the first process may have been its init, or not our child.
-    pub(super) fn set_exit_status(&mut self, look_up: impl FnOnce(&str) -> Option<i32>) {
+    pub(super) fn set_exit_status(&mut self, look_up: impl FnOnce(&ContainerId) -> Option<i32>) {
         self.status = look_up(&self.id).or(self.status);
     }
 
@@ -199,7 +220,7 @@ mod tests {
     fn a_container_that_does_not_end_is_overdue_once() {
         let now = Instant::now();
         let patience = Duration::from_secs(60);
-        let mut container = Container::orphan("c", None);
+        let mut container = Container::orphan(&ContainerId::new("c"), None, None);
         assert!(!container.becomes_overdue(now + patience / 2, patience));
         assert!(container.becomes_overdue(now + patience * 2, patience));
         assert!(!container.becomes_overdue(now + patience * 3, patience));

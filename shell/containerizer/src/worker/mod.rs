@@ -2,7 +2,6 @@
 //! notifications), and ends them.
 
 mod container;
-mod oom;
 mod poller;
 mod starter;
 mod thread;

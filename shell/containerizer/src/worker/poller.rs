@@ -13,7 +13,7 @@ use rustix::event::{EventfdFlags, Timespec, eventfd};
 pub(super) enum Source {
     Wake,
     Exit(u64),
-    Memory(u64),
+    Limit(u64),
 }
 
 impl Source {
@@ -22,7 +22,7 @@ impl Source {
         EventData::new_u64(match self {
             Source::Wake => 0,
             Source::Exit(key) => key << 2 | 1,
-            Source::Memory(key) => key << 2 | 2,
+            Source::Limit(key) => key << 2 | 2,
         })
     }
 
@@ -30,7 +30,7 @@ impl Source {
         let key = data.u64() >> 2;
         match data.u64() & 3 {
             1 => Source::Exit(key),
-            2 => Source::Memory(key),
+            2 => Source::Limit(key),
             _ => Source::Wake,
         }
     }
@@ -71,11 +71,11 @@ impl Poller {
         Ok(epoll::add(&self.epoll, pidfd, Source::Exit(key).encode(), EventFlags::IN)?)
     }
 
-    pub(super) fn watch_memory(&self, key: u64, watch: &OwnedFd) -> io::Result<()> {
+    pub(super) fn watch_limit(&self, key: u64, watch: &OwnedFd) -> io::Result<()> {
         // An eventfd is readable (IN); a changed kernel file is PRI, while always being readable. Edges, so that IN of
         // the file does not end every wait.
         let flags = EventFlags::IN | EventFlags::PRI | EventFlags::ET;
-        Ok(epoll::add(&self.epoll, watch, Source::Memory(key).encode(), flags)?)
+        Ok(epoll::add(&self.epoll, watch, Source::Limit(key).encode(), flags)?)
     }
 
     pub(super) fn forget(&self, fd: Option<&OwnedFd>) {
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn sources_survive_the_kernel() {
-        for source in [Source::Wake, Source::Exit(1), Source::Memory(1), Source::Exit(1 << 40)] {
+        for source in [Source::Wake, Source::Exit(1), Source::Limit(1), Source::Exit(1 << 40)] {
             assert_eq!(Source::decode(source.encode()), source);
         }
     }

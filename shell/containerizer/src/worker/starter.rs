@@ -7,12 +7,15 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
+use ids::ContainerId;
+
 use super::{Poller, Waker};
-use crate::cgroups::{ContainerCgroups, LimitOptions};
+use crate::cgroups::ContainerCgroups;
 use crate::isolation::{Isolation, Tracking, with_source};
 use crate::kernel::Kernel;
+use crate::launch_spec::LaunchSpec;
 use crate::runtime_dir::{ContainerState, RuntimeDir};
-use crate::spawn::{SpawnError, SpawnPlan, Spawned};
+use crate::spawn::{SpawnPlan, Spawned};
 use crate::{Launch, Limits};
 
 const MAX_THREADS: usize = 4;
@@ -20,55 +23,45 @@ const MAX_THREADS: usize = 4;
 /// What starting needs to know; the same for all containers.
 pub(super) struct Starter {
     pub(super) kernel: Arc<dyn Kernel>,
-    pub(super) isolation: Isolation,
-    pub(super) options: LimitOptions,
+    pub(super) isolation: Arc<Isolation>,
     pub(super) runtime: RuntimeDir,
 }
 
 /// A launch that has been tried.
 pub(super) struct Started {
-    pub(super) id: String,
+    pub(super) id: ContainerId,
     pub(super) limits: Limits,
-    pub(super) group: Option<ContainerCgroups>,
+    pub(super) cgroups: Option<ContainerCgroups>,
     pub(super) outcome: Result<(Spawned, ContainerState), String>,
 }
 
 impl Starter {
-    pub(super) fn group(&self, id: &str) -> Option<ContainerCgroups> {
-        match &self.isolation.tracking {
-            Tracking::Cgroups(tree) => Some(tree.group(id)),
-            Tracking::ProcessTree => None,
-        }
-    }
-
     /// Starts a container, or leaves nothing of it.
-    fn start(&self, launch: Launch) -> Started {
-        let group = self.group(&launch.id);
+    fn start(&self, launch: &Launch) -> Started {
         let (id, limits) = (launch.id.clone(), launch.limits);
-        let outcome = self.try_start(launch, group.as_ref());
+        let cgroups = self.isolation.cgroups(&id);
+        let outcome = self.try_start(launch, cgroups.as_ref());
         if outcome.is_err() {
-            if let Some(error) = group.as_ref().and_then(|group| group.remove(&*self.kernel).err()) {
+            let context = Isolation::context(&*self.kernel, &id, cgroups.as_ref(), None);
+            if let Err(error) = self.isolation.isolators.cleanup(&context) {
+                tracing::warn!(%id, %error, "something of a container that did not start stays");
+            }
+            if let Some(error) = cgroups.as_ref().and_then(|cgroups| cgroups.remove(&*self.kernel).err()) {
                 tracing::warn!(%id, %error, "a cgroup without processes stays");
             }
             let _ = self.runtime.forget(&id);
         }
-        Started { id, limits, group, outcome }
+        Started { id, limits, cgroups, outcome }
     }
 
     fn try_start(
         &self,
-        mut launch: Launch,
-        group: Option<&ContainerCgroups>,
+        launch: &Launch,
+        cgroups: Option<&ContainerCgroups>,
     ) -> Result<(Spawned, ContainerState), String> {
-        if !self.isolation.rlimits {
-            launch.rlimits.clear();
-        }
         self.runtime.create(&launch.id).map_err(|error| format!("cannot remember the container: {error}"))?;
-        if let (Some(group), Tracking::Cgroups(tree)) = (group, &self.isolation.tracking) {
-            group.create(&*self.kernel, tree).map_err(|error| with_source(&error))?;
-            group.limit(&*self.kernel, &launch.limits, self.options, true).map_err(|error| with_source(&error))?;
-        }
-        let process = self.plan(&launch, group).and_then(|plan| self.kernel.spawn(&plan));
+        let spec = self.spec(launch, cgroups).map_err(|error| with_source(&error))?;
+        let process = SpawnPlan::new(&spec).and_then(|plan| self.kernel.spawn(&plan));
         let process = process.map_err(|error| with_source(&error))?;
 
         let state = ContainerState::of(process.pid.as_raw_nonzero().get(), [&launch.stdout, &launch.stderr]);
@@ -79,25 +72,23 @@ impl Starter {
         Ok((process, state))
     }
 
-    fn needs_init(&self) -> bool {
-        self.isolation.namespaces.pid || matches!(self.isolation.tracking, Tracking::ProcessTree)
-    }
-
-    fn plan(&self, launch: &Launch, group: Option<&ContainerCgroups>) -> Result<SpawnPlan, SpawnError> {
-        let mut plan = SpawnPlan::new(launch, self.isolation.namespaces)?;
-        plan.set_record(&self.runtime.process_record(&launch.id))?;
-        if let Some(init) = launch.init.as_ref().filter(|_| self.needs_init()) {
-            plan.set_init(init, &self.runtime.status_file(&launch.id))?;
-        }
-        if let Some(group) = group {
-            if let Some(directory) = group.v2_directory() {
-                plan.set_cgroup(directory)?;
+    /// Makes the container's cgroups, and has the isolators say what it begins with.
+    fn spec(&self, launch: &Launch, cgroups: Option<&ContainerCgroups>) -> Result<LaunchSpec, crate::Error> {
+        let mut spec = LaunchSpec::new(launch);
+        spec.record = Some(self.runtime.process_record(&launch.id));
+        spec.init = launch.init.clone().map(|init| (init, self.runtime.status_file(&launch.id)));
+        match (cgroups, &self.isolation.tracking) {
+            (Some(cgroups), Tracking::Cgroups(tree)) => {
+                cgroups.create(&*self.kernel, tree)?;
+                spec.cgroup = cgroups.v2_directory().map(Into::into);
+                spec.cgroups_v1 = cgroups.v1_directories().map(Into::into).collect();
             }
-            for directory in group.v1_directories() {
-                plan.add_cgroup_tasks(directory)?;
-            }
+            // The first process has to adopt what leaves the session.
+            _ => spec.needs_init = true,
         }
-        Ok(plan)
+        let context = Isolation::context(&*self.kernel, &launch.id, cgroups, None);
+        self.isolation.isolators.prepare(&context, launch, &mut spec)?;
+        Ok(spec)
     }
 }
 
@@ -160,7 +151,7 @@ fn work(
     loop {
         let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(launch) = next else { return };
-        if stopping.load(Ordering::Acquire) || results.send(starter.start(*launch)).is_err() {
+        if stopping.load(Ordering::Acquire) || results.send(starter.start(&launch)).is_err() {
             return;
         }
         waker.wake();

@@ -6,15 +6,16 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use ids::ContainerId;
 use rustix::process::Pid;
 
 use super::container::{Container, Progress};
-use super::oom;
 use super::poller::{Poller, Source};
 use super::starter::{Started, Starter, Starters};
-use crate::cgroups::{ContainerCgroups, LimitOptions};
+use crate::cgroups::ContainerCgroups;
 use crate::isolation::{Isolation, Tracking};
 use crate::kernel::{Kernel, ProcessEntry};
+use crate::recovery::FoundContainer;
 use crate::rotation::Rotator;
 use crate::runtime_dir::{ContainerState, RuntimeDir};
 use crate::spawn::Spawned;
@@ -23,33 +24,36 @@ use crate::{Event, Launch, Limits};
 #[derive(Debug)]
 pub(crate) enum Command {
     Launch(Box<Launch>),
-    Destroy(String),
+    Destroy(ContainerId),
 }
 
 /// What an earlier process of this agent has left.
 #[derive(Debug, Clone, Default)]
 pub struct Recovered {
     /// The containers that run, with the pid of their first process.
-    pub alive: Vec<(String, u32)>,
+    pub alive: Vec<(ContainerId, u32)>,
     /// Those that do not, with the wait status of their first process. Only who was its parent has learned it, so
     /// most are missing here.
-    pub ended: Vec<(String, i32)>,
+    pub ended: Vec<(ContainerId, i32)>,
 }
 
 /// What callers of the handle may look at.
-pub(crate) type SharedContainers = Arc<Mutex<BTreeMap<String, ContainerHandle>>>;
+pub(crate) type SharedContainers = Arc<Mutex<BTreeMap<ContainerId, ContainerHandle>>>;
 
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ContainerHandle {
     /// `None` until it runs.
     pub pid: Option<Pid>,
-    pub group: Option<ContainerCgroups>,
+    pub cgroups: Option<ContainerCgroups>,
     pub limits: Limits,
 }
 
 /// Launches under way and waiting, also those whose outcome waits to be looked at. At the bound a launch waits: it is
 /// reached only by an agent that accepts work faster than the kernel makes processes.
 pub(crate) const QUEUE: usize = 4096;
+
+/// How long an agent waits at its start for the end of what it does not take up.
+const ORPHAN_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(crate) struct Worker {
     starter: Arc<Starter>,
@@ -61,9 +65,9 @@ pub(crate) struct Worker {
     shared: SharedContainers,
     events: Box<dyn FnMut(Event) + Send>,
     containers: BTreeMap<u64, Container>,
-    by_id: BTreeMap<String, u64>,
+    by_id: BTreeMap<ContainerId, u64>,
     /// Being started, and whether to be destroyed as soon as they are.
-    starting: BTreeMap<String, bool>,
+    starting: BTreeMap<ContainerId, bool>,
     next: u64,
     destroy_timeout: Duration,
 }
@@ -71,15 +75,14 @@ pub(crate) struct Worker {
 impl Worker {
     pub(crate) fn new(
         kernel: Arc<dyn Kernel>,
-        isolation: Isolation,
-        options: LimitOptions,
+        isolation: Arc<Isolation>,
         runtime: RuntimeDir,
         poller: Poller,
         commands: Receiver<Command>,
         shared: SharedContainers,
         events: Box<dyn FnMut(Event) + Send>,
     ) -> std::io::Result<Self> {
-        let starter = Arc::new(Starter { kernel, isolation, options, runtime });
+        let starter = Arc::new(Starter { kernel, isolation, runtime });
         let (starters, started) = Starters::new(&starter, QUEUE, &poller)?;
         Ok(Worker {
             starter,
@@ -132,46 +135,65 @@ impl Worker {
         }
     }
 
-    /// Takes up the containers of an earlier process of this agent and cleans up what is left of those that ended
-    /// meanwhile.
-    pub(crate) fn recover(&mut self) -> Recovered {
+    /// Takes up what was found of an earlier process of this agent, and removes the rest. Returns when nothing of the rest runs
+    /// any more: what is said of it then is true.
+    pub(crate) fn recover(&mut self, found: Vec<FoundContainer>) -> Recovered {
         let mut recovered = Recovered::default();
-        for (id, state) in self.starter.runtime.all() {
-            let outputs = state.as_ref().map(|state| state.rotated.clone()).unwrap_or_default();
-            let adopted = state.filter(ContainerState::is_alive).and_then(|state| {
+        for FoundContainer { id, leader, cgroups, strays, outputs } in found {
+            let adopted = leader.and_then(|state| {
                 let pid = Pid::from_raw(state.pid)?;
                 let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok()?;
                 // It may have ended and its pid be another's by the time of the open.
                 state.is_alive().then_some((state, Spawned { pid, pidfd }))
             });
-            let group = self.starter.group(&id);
             let Some((state, process)) = adopted else {
                 recovered.ended.extend(self.starter.runtime.exit_status(&id).map(|status| (id.clone(), status)));
                 // What it wrote while nobody rotated.
-                match self.rotator.watch(&id, outputs) {
-                    Ok(()) => self.rotator.end(&id),
+                match self.rotator.watch(id.as_str(), outputs) {
+                    Ok(()) => self.rotator.end(id.as_str()),
                     Err(error) => tracing::warn!(%id, %error, "outputs are not rotated"),
                 }
-                self.destroy_orphan(&id, group.as_ref());
+                let key = self.key(&id);
+                self.containers.insert(key, Container::orphan(&id, cgroups, strays));
                 continue;
             };
             let pid = process.pid;
-            self.add_running(&id, process, group, Limits::default(), state);
+            self.remember(&id, &state);
+            let kernel = Arc::clone(&self.starter.kernel);
+            let context = Isolation::context(&*kernel, &id, cgroups.as_ref(), Some(pid));
+            self.starter.isolation.isolators.recover(&context);
+            self.add_running(&id, process, cgroups, Limits::default(), state);
             recovered.alive.push((id, pid.as_raw_nonzero().get().cast_unsigned()));
         }
+        self.end_orphans();
         recovered
     }
 
-    /// Removes what a container left of which no process is known.
-    fn destroy_orphan(&mut self, id: &str, group: Option<&ContainerCgroups>) {
-        let key = self.key(id);
-        self.containers.insert(key, Container::orphan(id, group.cloned()));
-        self.attempt_destructions();
+    /// It may have been found without the runtime directory, which the next agent will use.
+    fn remember(&self, id: &ContainerId, state: &ContainerState) {
+        let runtime = &self.starter.runtime;
+        if let Err(error) = runtime.create(id).and_then(|()| runtime.checkpoint(id, state)) {
+            tracing::warn!(%id, %error, "a restarted agent will not find the container");
+        }
     }
 
-    fn key(&mut self, id: &str) -> u64 {
+    fn end_orphans(&mut self) {
+        let deadline = Instant::now() + self.destroy_timeout.min(ORPHAN_TIMEOUT);
+        loop {
+            self.attempt_destructions();
+            let left = self.containers.values().filter(|container| container.is_orphan());
+            let Some(next) = left.filter_map(Container::next_attempt).min() else { return };
+            if Instant::now() >= deadline {
+                tracing::error!("containers of an earlier agent do not end, killing goes on");
+                return;
+            }
+            std::thread::sleep(next.saturating_duration_since(Instant::now()));
+        }
+    }
+
+    fn key(&mut self, id: &ContainerId) -> u64 {
         self.next += 1;
-        self.by_id.insert(id.to_owned(), self.next);
+        self.by_id.insert(id.clone(), self.next);
         self.next
     }
 
@@ -204,14 +226,19 @@ impl Worker {
         }
     }
 
-    fn finish_start(&mut self, Started { id, limits, group, outcome }: Started) {
+    fn finish_start(&mut self, Started { id, limits, cgroups, outcome }: Started) {
         let destroy = self.starting.remove(&id).unwrap_or(false);
         match outcome {
             Ok((process, state)) => {
-                let pid = process.pid.as_raw_nonzero().get().cast_unsigned();
-                self.add_running(&id, process, group, limits, state);
-                (self.events)(Event::Launched { id: id.clone(), pid });
-                if destroy {
+                let pid = process.pid;
+                let context = Isolation::context(&*self.starter.kernel, &id, cgroups.as_ref(), Some(pid));
+                let isolated = self.starter.isolation.isolators.isolate(&context);
+                self.add_running(&id, process, cgroups, limits, state);
+                (self.events)(Event::Launched { id: id.clone(), pid: pid.as_raw_nonzero().get().cast_unsigned() });
+                if let Err(error) = &isolated {
+                    tracing::error!(%id, %error, "a container that cannot be isolated is ended");
+                }
+                if destroy || isolated.is_err() {
                     self.destroy(&id);
                 }
             }
@@ -224,55 +251,53 @@ impl Worker {
 
     fn add_running(
         &mut self,
-        id: &str,
+        id: &ContainerId,
         process: Spawned,
-        group: Option<ContainerCgroups>,
+        cgroups: Option<ContainerCgroups>,
         limits: Limits,
         state: ContainerState,
     ) {
         let started = state.started;
-        if let Err(error) = self.rotator.watch(id, state.rotated) {
+        if let Err(error) = self.rotator.watch(id.as_str(), state.rotated) {
             tracing::warn!(%id, %error, "outputs are not rotated");
         }
         let key = self.key(id);
-        self.publish_running(id, ContainerHandle { pid: Some(process.pid), group: group.clone(), limits });
+        self.publish_running(id, ContainerHandle { pid: Some(process.pid), cgroups: cgroups.clone(), limits });
         if let Err(error) = self.poller.watch_exit(key, &process.pidfd) {
             tracing::error!(%id, %error, "the end of the container will not be noticed");
         }
-        let memory = group.as_ref().and_then(|group| match oom::watch(&*self.starter.kernel, group) {
-            Ok(watch) => watch,
-            Err(error) => {
-                tracing::warn!(%id, %error, "want of memory is only noticed at the end of the container");
-                None
+        let context = Isolation::context(&*self.starter.kernel, id, cgroups.as_ref(), Some(process.pid));
+        let watches = self.starter.isolation.isolators.watch(&context);
+        for watch in &watches {
+            if let Err(error) = self.poller.watch_limit(key, watch) {
+                tracing::warn!(%id, %error, "a broken limit is only noticed at the end of the container");
             }
-        });
-        if let Some(watch) = &memory
-            && let Err(error) = self.poller.watch_memory(key, watch)
-        {
-            tracing::warn!(%id, %error, "want of memory is only noticed at the end of the container");
         }
-        self.containers.insert(key, Container::running(id, process, started, group, memory));
+        self.containers.insert(key, Container::running(id, process, started, cgroups, watches));
     }
 
     /// Lets callers see a container that runs. Limits that changed while it was being started are caught up with.
-    fn publish_running(&self, id: &str, mut known: ContainerHandle) {
+    fn publish_running(&self, id: &ContainerId, mut known: ContainerHandle) {
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         let wanted = shared.get(id).map_or(known.limits, |earlier| earlier.limits);
-        if let Some(group) = known.group.as_ref().filter(|_| wanted != known.limits)
-            && let Err(error) = group.limit(&*self.starter.kernel, &wanted, self.starter.options, false)
+        let context = Isolation::context(&*self.starter.kernel, id, known.cgroups.as_ref(), known.pid);
+        if wanted != known.limits
+            && let Err(error) = self.starter.isolation.isolators.update(&context, &wanted)
         {
             tracing::warn!(%id, %error, "the limits of a container are those of its launch");
         }
         known.limits = wanted;
-        shared.insert(id.to_owned(), known);
+        shared.insert(id.clone(), known);
     }
 
-    fn destroy(&mut self, id: &str) {
-        if let Some(destroy) = self.starting.get_mut(id) {
+    fn destroy(&mut self, id: &ContainerId) {
+        for (_, destroy) in self.starting.iter_mut().filter(|(other, _)| *other == id || other.is_inside(id)) {
             *destroy = true;
         }
-        if let Some(container) = self.by_id.get(id).and_then(|key| self.containers.get_mut(key)) {
-            container.destroy(Instant::now());
+        let now = Instant::now();
+        // What is nested in it goes with it.
+        for container in self.containers.values_mut().filter(|other| other.id == *id || other.id.is_inside(id)) {
+            container.destroy(now);
         }
     }
 
@@ -283,14 +308,24 @@ impl Worker {
             Source::Exit(key) => {
                 if let Some(container) = self.containers.get_mut(&key) {
                     self.poller.forget(container.pidfd());
-                    container.first_process_ended(&*self.starter.kernel, now);
+                    container.first_process_ended(&*self.starter.kernel, &self.starter.isolation.isolators, now);
+                    let id = container.id.clone();
+                    self.destroy_nested(&id);
                 }
             }
-            Source::Memory(key) => {
+            Source::Limit(key) => {
                 if let Some(container) = self.containers.get_mut(&key) {
-                    container.memory_notified(&*self.starter.kernel, now);
+                    container.notified(&*self.starter.kernel, &self.starter.isolation.isolators, now);
                 }
             }
+        }
+    }
+
+    /// Ends what is nested in a container that is over.
+    fn destroy_nested(&mut self, id: &ContainerId) {
+        let now = Instant::now();
+        for container in self.containers.values_mut().filter(|other| other.id.is_inside(id)) {
+            container.destroy(now);
         }
     }
 
@@ -298,12 +333,16 @@ impl Worker {
     fn attempt_destructions(&mut self) {
         let now = Instant::now();
         let kernel = Arc::clone(&self.starter.kernel);
+        let isolation = Arc::clone(&self.starter.isolation);
+        let isolators = &isolation.isolators;
         let table: OnceCell<Vec<ProcessEntry>> = OnceCell::new();
-        let due: Vec<u64> = self.containers.iter().filter(|(_, c)| c.is_due(now)).map(|(key, _)| *key).collect();
+        let mut due: Vec<u64> = self.containers.iter().filter(|(_, c)| c.is_due(now)).map(|(key, _)| *key).collect();
+        // What is nested goes first.
+        due.sort_by_key(|key| self.containers.get(key).map(|container| std::cmp::Reverse(container.id.clone())));
         for key in due {
             let Some(container) = self.containers.get_mut(&key) else { continue };
             let processes = || table.get_or_init(|| kernel.processes()).as_slice();
-            match container.attempt(&*kernel, processes, now) {
+            match container.attempt(&*kernel, isolators, processes, now) {
                 Progress::Over => {
                     if let Some(container) = self.containers.remove(&key) {
                         self.finish_destruction(container);
@@ -320,20 +359,20 @@ impl Worker {
 
     fn finish_destruction(&mut self, mut container: Container) {
         container.set_exit_status(|id| self.starter.runtime.exit_status(id));
-        if let Some(watch) = &container.memory {
+        for watch in &container.watches {
             self.poller.forget(Some(watch));
         }
         if let Err(error) = self.starter.runtime.forget(&container.id) {
             tracing::warn!(id = %container.id, %error, "a container that is over stays remembered");
         }
-        self.rotator.end(&container.id);
+        self.rotator.end(container.id.as_str());
         self.forget(&container.id);
         if let Some(event) = container.exit_event() {
             (self.events)(event);
         }
     }
 
-    fn forget(&mut self, id: &str) {
+    fn forget(&mut self, id: &ContainerId) {
         self.by_id.remove(id);
         self.shared.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
     }

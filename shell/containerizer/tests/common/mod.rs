@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
 use containerizer::{Config, Containerizer, Error, Event, Launch, Launcher, Limits, Output, Program};
+use ids::ContainerId;
 use tempfile::TempDir;
 
 /// Far beyond what anything here takes; reaching it is a failure, not a measure.
@@ -17,7 +18,13 @@ pub struct Host {
     pub containerizer: Option<Containerizer>,
     events: Receiver<Event>,
     pub directory: TempDir,
-    config: Config,
+    /// The flags of the next agent.
+    pub config: Config,
+}
+
+/// The id with this text.
+pub fn id(text: &str) -> ContainerId {
+    ContainerId::new(text)
 }
 
 pub fn is_root() -> bool {
@@ -49,10 +56,16 @@ impl Host {
 
     /// The agent ends and another one starts.
     pub fn restart(&mut self) {
+        self.try_restart().unwrap();
+    }
+
+    /// The same where the other one may be refused.
+    pub fn try_restart(&mut self) -> Result<(), Error> {
         self.containerizer = None;
-        let (containerizer, events) = start(&self.config).unwrap();
+        let (containerizer, events) = start(&self.config)?;
         self.containerizer = Some(containerizer);
         self.events = events;
+        Ok(())
     }
 
     pub fn containerizer(&self) -> &Containerizer {
@@ -68,7 +81,7 @@ impl Host {
     pub fn shell(&self, id: &str, command: &str) -> Launch {
         let sandbox = self.sandbox(id);
         Launch {
-            id: id.into(),
+            id: ContainerId::new(id),
             program: Program::Path("/bin/sh".into()),
             argv: ["sh", "-c", command].map(OsString::from).to_vec(),
             init: None,
@@ -99,7 +112,7 @@ impl Host {
     /// The wait status.
     pub fn exited(&self, expected: &str) -> Option<i32> {
         match self.event() {
-            Event::Exited { id, status, limitation: None } if id == expected => status,
+            Event::Exited { id, status, limitation: None } if id.as_str() == expected => status,
             event => panic!("instead of an exit: {event:?}"),
         }
     }
@@ -108,6 +121,21 @@ impl Host {
     pub fn read(&self, id: &str, file: &str) -> String {
         let path = self.directory.path().join(id).join(file);
         until(|| std::fs::read_to_string(&path).ok().filter(|text| text.ends_with('\n')))
+    }
+
+    /// Removes what is left below a root that is not ours any more, where no process is in it.
+    pub fn remove_cgroups(&self, root: &str) {
+        for root in roots(root) {
+            for inner in std::fs::read_dir(&root).into_iter().flatten().flatten() {
+                until(|| {
+                    (!inner.path().is_dir()
+                        || std::fs::remove_dir(inner.path()).is_ok()
+                        || !inner.file_type().is_ok_and(|kind| kind.is_dir()))
+                    .then_some(())
+                });
+            }
+            let _ = std::fs::remove_dir(root);
+        }
     }
 
     /// All cgroups below our root in all hierarchies.

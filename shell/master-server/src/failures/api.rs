@@ -3,20 +3,17 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, header};
+use http::{HeaderValue, header};
 use model::incident::Filter;
 
 use super::watchers::line;
 use crate::app::MasterApp;
 use edge::http::ndjson::NdjsonBody;
 use edge::http::request::Request;
-use edge::http::respond::{self, Response, ResponseBody, bad_request, method_not_allowed};
+use edge::http::respond::{self, Response, ResponseBody, bad_request};
 use edge::http::stream::StreamQueue;
 
 pub async fn get(app: &Arc<MasterApp>, request: &Request) -> Response {
-    if request.method != Method::GET {
-        return method_not_allowed(&["GET"], &request.method);
-    }
     let filter = match Filter::parse(|key| request.query.get(key)) {
         Ok(filter) => filter,
         Err(error) => return bad_request(error.to_string()),

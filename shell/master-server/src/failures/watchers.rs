@@ -46,7 +46,7 @@ impl Watchers {
             if !wants(filter) {
                 return true;
             }
-            match watcher.push(line.clone()) {
+            match watcher.push(line.clone(), line.len()) {
                 Pushed::First | Pushed::Behind => true,
                 Pushed::Closed => false,
                 Pushed::Full => {

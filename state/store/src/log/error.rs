@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum LogError {
     #[error("cannot {doing} '{path}'")]
     Io { doing: &'static str, path: PathBuf, source: io::Error },

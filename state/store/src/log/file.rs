@@ -30,6 +30,7 @@ pub struct Log {
 /// What a log held when it was opened.
 #[derive(Debug, Default)]
 pub struct Replay {
+    /// The records that were read, the oldest first.
     pub records: Vec<Vec<u8>>,
     /// The bytes of a last write that a crash cut short; nobody was told that it is durable.
     pub torn: u64,
@@ -128,6 +129,7 @@ impl Log {
         }
     }
 
+    /// Returns the length of the log in bytes.
     pub fn length(&self) -> u64 {
         self.length
     }

@@ -23,6 +23,7 @@ const GROWTH: u64 = 4;
 
 /// What is written, and who hears of it. Its methods are called on the writer's thread.
 pub trait Journal: Send + 'static {
+    /// What is appended.
     type Entry: Send + 'static;
 
     /// The bytes of an entry; `None` for one that need not survive, but keeps its place in the order.
@@ -34,9 +35,11 @@ pub trait Journal: Send + 'static {
     /// The shortest list of records that says what all durable entries say.
     fn snapshot(&mut self) -> Vec<Vec<u8>>;
 
+    /// Takes what happened to the log.
     fn on_event(&mut self, event: WriterEvent);
 }
 
+/// What happened to a log.
 #[derive(Debug)]
 pub enum WriterEvent {
     /// The disk is full. Nothing is lost and nothing is confirmed; it is tried again.
@@ -50,8 +53,11 @@ pub enum WriterEvent {
 /// What a writer has done so far.
 #[derive(Debug, Default)]
 pub struct Statistics {
+    /// Records that were appended.
     pub records: AtomicU64,
+    /// Times that appended records were made durable.
     pub flushes: AtomicU64,
+    /// Times that the log was rewritten without superseded records.
     pub compactions: AtomicU64,
 }
 
@@ -69,6 +75,11 @@ pub struct Writer<E> {
 }
 
 impl<E: Send + 'static> Writer<E> {
+    /// Starts the thread that writes.
+    ///
+    /// # Errors
+    ///
+    /// The thread cannot be started.
     pub fn start(log: Log, journal: impl Journal<Entry = E>) -> std::io::Result<Self> {
         let (queue, entries) = sync_channel(QUEUE);
         let stopping = Arc::new(AtomicBool::new(false));
@@ -90,6 +101,7 @@ impl<E: Send + 'static> Writer<E> {
         self.queue.as_ref().ok_or(Closed)?.send(entry).map_err(|_| Closed)
     }
 
+    /// Returns the counters of the writer.
     pub fn statistics(&self) -> &Arc<Statistics> {
         &self.statistics
     }

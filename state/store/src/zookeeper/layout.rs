@@ -1,6 +1,6 @@
 //! Where a record is, how it is cut into parts, and how operations are grouped into requests.
 
-use crate::Write;
+use crate::RecordWrite;
 
 /// Of the data of a node. With keys and overhead a request of one part stays well below 1 MB.
 pub const MAX_PART: usize = 512 * 1024;
@@ -80,7 +80,7 @@ pub fn parts(value: &[u8]) -> u32 {
 }
 
 /// The operations of a write; `before` is how many parts the record has now.
-pub fn operations(write: &Write, before: u32) -> Vec<Operation> {
+pub fn operations(write: &RecordWrite, before: u32) -> Vec<Operation> {
     let mut operations = Vec::new();
     let mut after = 0;
     if let Some(value) = &write.value {
@@ -194,8 +194,8 @@ mod tests {
         }
     }
 
-    fn write(key: &str, length: Option<usize>) -> Write {
-        Write { key: key.to_owned(), value: length.map(|length| vec![7; length]) }
+    fn write(key: &str, length: Option<usize>) -> RecordWrite {
+        RecordWrite { key: key.to_owned(), value: length.map(|length| vec![7; length]) }
     }
 
     #[test]

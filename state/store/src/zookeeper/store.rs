@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 
 use super::client::{NodeWrite, RegistryNodes, RequestError};
 use super::layout::{self, MAX_PART, Operation};
-use crate::{Entries, Error, Store, Write};
+use crate::{Entries, Error, RecordWrite, Store};
 
 /// What the registry's node says: whoever does not know it keeps its hands off.
 const FORMAT: &[u8] = b"tepui registry 1";
@@ -180,7 +180,7 @@ impl ZooKeeperStore {
         self.clear_journal(epoch, &names)
     }
 
-    fn write(&mut self, epoch: i32, writes: &[Write]) -> Result<(), RequestError> {
+    fn write(&mut self, epoch: i32, writes: &[RecordWrite]) -> Result<(), RequestError> {
         if self.uncertain {
             self.complete_journal(epoch)?;
         }
@@ -223,7 +223,7 @@ impl Store for ZooKeeperStore {
         Ok(entries)
     }
 
-    fn commit(&mut self, writes: &[Write]) -> Result<(), Error> {
+    fn commit(&mut self, writes: &[RecordWrite]) -> Result<(), Error> {
         let epoch = self.epoch.ok_or(Error::Fenced)?;
         let written = self.write(epoch, writes);
         if written.is_err() {

@@ -1,0 +1,92 @@
+//! The environment that executors start with. They inherit nothing of the agent's own.
+
+use std::collections::BTreeMap;
+
+use messages::v1;
+use model::{AgentId, ExecutorId, Role, format_duration};
+
+use crate::config::Config;
+use crate::duration;
+use crate::frameworks::framework::Framework;
+
+/// What stout's `host_default_path` gives; the agent's own PATH is none of the executor's business.
+const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+pub(crate) struct Parameters<'a> {
+    pub agent: &'a AgentId,
+    pub framework: &'a Framework,
+    pub executor: &'a ExecutorId,
+    pub role: Option<&'a Role>,
+}
+
+/// Returns the environment of an executor, each name once. Of the same name, the command's own variable replaces what the agent
+/// or its operator gives by default; what the executor needs to find its agent and to say who it is stays the agent's. A
+/// command task sees its own value anyway: its executor sets it for the command.
+///
+/// Secrets are not in it: the shell adds those of a custom executor, and the command executor those of its task.
+pub(crate) fn executor_environment(config: &Config, parameters: &Parameters<'_>) -> Vec<(String, String)> {
+    let Some(executor) = parameters.framework.executor(parameters.executor) else { return Vec::new() };
+    let mut defaults: BTreeMap<String, String> = BTreeMap::new();
+    let mut set = |name: &str, value: String| {
+        defaults.insert(name.to_owned(), value);
+    };
+    set("PATH", DEFAULT_PATH.to_owned());
+    if let Some(ip) = &config.libprocess_ip {
+        set("LIBPROCESS_IP", ip.clone());
+    }
+    if let Some(library) = &config.native_library {
+        set("MESOS_NATIVE_LIBRARY", library.clone());
+        set("MESOS_NATIVE_JAVA_LIBRARY", library.clone());
+    }
+    for (name, value) in &config.executor_environment_variables {
+        set(name, value.clone());
+    }
+    // The agent's own port would be taken.
+    set("LIBPROCESS_PORT", "0".to_owned());
+    let mut identity: BTreeMap<String, String> = BTreeMap::new();
+    let mut set = |name: &str, value: String| {
+        identity.insert(name.to_owned(), value);
+    };
+    let sandbox = executor.sandbox.to_string_lossy().into_owned();
+    let has_rootfs = executor.info.container.as_deref().is_some_and(has_image);
+    set("MESOS_SANDBOX", if has_rootfs { config.sandbox_directory.clone() } else { sandbox.clone() });
+    set("MESOS_DIRECTORY", sandbox);
+    set("MESOS_FRAMEWORK_ID", executor.framework.to_string());
+    set("MESOS_EXECUTOR_ID", executor.id.to_string());
+    set("MESOS_SLAVE_ID", parameters.agent.to_string());
+    set("MESOS_SLAVE_PID", config.pid.to_string());
+    set("MESOS_AGENT_ENDPOINT", config.pid.address.to_string());
+    set("MESOS_CONTAINER_IP", config.pid.address.ip().to_string());
+    let checkpoint = parameters.framework.checkpoints();
+    set("MESOS_CHECKPOINT", u8::from(checkpoint).to_string());
+    set("MESOS_HTTP_COMMAND_EXECUTOR", u8::from(config.http_command_executor).to_string());
+    let own_grace = executor.info.shutdown_grace_period.as_ref().map(duration::from_proto);
+    let grace = own_grace.unwrap_or(config.executor_shutdown_grace_period);
+    set("MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD", format_duration(grace));
+    if checkpoint {
+        set("MESOS_RECOVERY_TIMEOUT", format_duration(config.recovery_timeout));
+        set("MESOS_SUBSCRIPTION_BACKOFF_MAX", format_duration(config.executor_reregistration_timeout));
+    }
+    if let Some(role) = parameters.role {
+        set("MESOS_ALLOCATION_ROLE", role.to_string());
+    }
+    defaults.retain(|name, _| !identity.contains_key(name));
+    let mut environment: Vec<(String, String)> = defaults.into_iter().chain(identity.clone()).collect();
+    environment.sort();
+    let own = executor.info.command.as_deref().and_then(|command| command.environment.as_deref());
+    for variable in own.into_iter().flat_map(|environment| &environment.variables) {
+        let is_secret = variable.r#type() == v1::environment::variable::Type::Secret;
+        if is_secret || identity.contains_key(&variable.name) {
+            continue;
+        }
+        let value = variable.value.clone().unwrap_or_default();
+        environment.retain(|(name, _)| *name != variable.name);
+        environment.push((variable.name.clone(), value));
+    }
+    environment
+}
+
+fn has_image(container: &v1::ContainerInfo) -> bool {
+    container.r#type() == v1::container_info::Type::Mesos
+        && container.mesos.as_deref().is_some_and(|mesos| mesos.image.is_some())
+}

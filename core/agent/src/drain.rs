@@ -1,0 +1,91 @@
+//! Emptying the agent: everything that runs is killed, nothing new is taken until it is empty.
+
+use std::sync::Arc;
+
+use messages::{internal, v1};
+use model::agent::Draining;
+use model::{FrameworkId, TaskId};
+
+use crate::effects::{Context, Record};
+use crate::frameworks::framework::Framework;
+use crate::registration::register;
+use crate::state::State;
+use crate::tasks::kill;
+
+/// A master repeats it at every re-registration until the agent is empty; the newest configuration counts.
+pub(crate) fn drain(state: &mut State, cx: &mut Context<'_>, config: v1::DrainConfig) {
+    if is_empty(state) {
+        tracing::info!("nothing runs here: drained already");
+        return;
+    }
+    let grace = config.max_grace_period.map(|grace| grace.nanoseconds / 1_000_000_000);
+    tracing::info!(max_grace_seconds = grace, mark_gone = config.mark_gone(), "draining");
+    set_draining(state, cx, Some(Draining { config, since: cx.now.wall }));
+    kill_tasks_for_drain(state, cx);
+}
+
+/// Kills each task with at most the drain's grace. Also what a restarted agent does once its executors are back:
+/// the kills of its predecessor may not have reached them.
+pub(crate) fn kill_tasks_for_drain(state: &mut State, cx: &mut Context<'_>) {
+    let Some(max) = state.drain.as_ref().map(|drain| drain.config.max_grace_period) else { return };
+    let mut kills = Vec::new();
+    for executor in state.frameworks.executors() {
+        let live = executor.live_tasks();
+        kills.extend(live.map(|(task, entry)| (executor.framework.clone(), task.clone(), bounded(entry, max))));
+    }
+    for (framework, task, kill_policy) in kills {
+        kill_task_for_drain(state, cx, &framework, &task, kill_policy);
+    }
+    finish_drain_if_empty(state, cx);
+}
+
+fn kill_task_for_drain(
+    state: &mut State,
+    cx: &mut Context<'_>,
+    framework: &FrameworkId,
+    task: &TaskId,
+    kill_policy: Option<Box<v1::KillPolicy>>,
+) {
+    // Its group may have gone with an earlier one.
+    if !state.frameworks.executor_of(framework, task).is_some_and(|executor| executor.has_live_task(task)) {
+        return;
+    }
+    let message =
+        internal::KillTaskMessage { framework_id: framework.to_proto(), task_id: task.to_proto(), kill_policy };
+    kill::kill_task(state, cx, message);
+}
+
+/// A drained agent takes work again; that it gets none is the master's decision.
+pub(crate) fn finish_drain_if_empty(state: &mut State, cx: &mut Context<'_>) {
+    if state.drain.is_some() && is_empty(state) {
+        tracing::info!("drained");
+        set_draining(state, cx, None);
+    }
+}
+
+/// A task comes while nothing runs here: its master takes the agent for drained, and an operator has reactivated it.
+/// (A Mesos agent refuses tasks until also all feedback of operations is acknowledged; where operations go on, that may
+/// be never.)
+pub(crate) fn end_drain_without_executors(state: &mut State, cx: &mut Context<'_>) {
+    if state.drain.is_some() && state.frameworks.iter().all(Framework::is_idle) {
+        set_draining(state, cx, None);
+    }
+}
+
+fn set_draining(state: &mut State, cx: &mut Context<'_>, draining: Option<Draining>) {
+    state.drain = draining.map(Arc::new);
+    state.pending_writes.store(cx, Record::Drain(state.drain.clone()));
+    register::publish_agent(state, cx);
+}
+
+fn is_empty(state: &State) -> bool {
+    state.frameworks.is_empty() && state.operation_status_updates.is_empty()
+}
+
+/// The task's own grace period stands when it is the shorter one.
+fn bounded(task: &v1::Task, max: Option<v1::DurationInfo>) -> Option<Box<v1::KillPolicy>> {
+    let max = max?;
+    let own = task.kill_policy.as_deref().and_then(|policy| policy.grace_period);
+    let longer = own.is_none_or(|own| own.nanoseconds > max.nanoseconds);
+    longer.then(|| Box::new(v1::KillPolicy { grace_period: Some(max) }))
+}

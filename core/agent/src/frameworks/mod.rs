@@ -1,0 +1,15 @@
+//! Frameworks that have something on this agent, with their executors and tasks.
+//!
+//! | module | owns |
+//! | --- | --- |
+//! | `index` | all frameworks, executors and tasks, and every index over them |
+//! | `framework` | what the agent remembers of one framework |
+//! | `executor` | what the agent remembers of one executor |
+//! | `task` | a task as it is shown and reported |
+//! | `update_framework` | a scheduler that has failed over or changed its description |
+
+pub(crate) mod executor;
+pub(crate) mod framework;
+pub(crate) mod index;
+pub(crate) mod task;
+pub(crate) mod update_framework;

@@ -1,0 +1,110 @@
+//! Messages that wait while the volumes they may be about change.
+
+use std::collections::VecDeque;
+
+use messages::{Message, internal, v1};
+
+use super::recovered_resources::RecoveredResources;
+
+/// Messages that wait for a transition. At the bound the agent registers again, and the master tells what counts.
+const MAX_DEFERRED: usize = 10_000;
+
+/// Messages of the master, and operations of an earlier process of the agent, in their order.
+#[derive(Debug, Default)]
+pub(crate) struct DeferredMessages {
+    queue: VecDeque<Message>,
+    /// Of `queue`, so many at the front come from recovery and not from a master.
+    recovered: usize,
+}
+
+/// What became of a message that was to be deferred.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Deferred {
+    /// It waits.
+    Queued,
+    /// It was dropped at the bound.
+    TooMany,
+}
+
+impl DeferredMessages {
+    /// Defers the operations that an earlier process of the agent did not finish.
+    pub fn recovered(found: &RecoveredResources) -> Self {
+        let queue: VecDeque<Message> = found.unfinished().map(|operation| apply_message(operation)).collect();
+        DeferredMessages { recovered: queue.len(), queue }
+    }
+
+    /// Whether operations of an earlier process of the agent are still to be applied.
+    pub fn has_recovered(&self) -> bool {
+        self.recovered > 0
+    }
+
+    /// Takes a message that has to wait while volumes change.
+    ///
+    /// # Errors
+    ///
+    /// Gives the message back if it need not wait.
+    pub fn defer(&mut self, message: Message) -> Result<Deferred, Message> {
+        if !self.must_defer(&message) {
+            return Err(message);
+        }
+        if self.queue.len() >= MAX_DEFERRED {
+            return Ok(Deferred::TooMany);
+        }
+        self.queue.push_back(message);
+        Ok(Deferred::Queued)
+    }
+
+    /// A task may need the volume that is being made, and what follows on it must not overtake it. A kill that does not
+    /// follow on such a task must not wait: the task could be over and acknowledged by then, and would be reported again.
+    fn must_defer(&self, message: &Message) -> bool {
+        match message {
+            Message::KillTask(kill) => self.has_task(&kill.framework_id.value, &kill.task_id.value),
+            Message::RunTask(_)
+            | Message::RunTaskGroup(_)
+            | Message::ShutdownExecutor(_)
+            | Message::ShutdownFramework(_)
+            | Message::UpdateFramework(_)
+            | Message::DrainSlave(_)
+            | Message::ApplyOperation(_)
+            | Message::CheckpointResources(_)
+            | Message::ReconcileOperations(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Whether a launch of this task waits.
+    pub fn has_task(&self, framework: &str, task: &str) -> bool {
+        let is_it = |of: Option<&v1::FrameworkId>, info: &v1::TaskInfo| {
+            of.is_some_and(|id| id.value == framework) && info.task_id.value == task
+        };
+        self.queue.iter().any(|message| match message {
+            Message::RunTask(run) => is_it(run.framework.id.as_ref(), &run.task),
+            Message::RunTaskGroup(run) => {
+                run.task_group.tasks.iter().any(|info| is_it(run.framework.id.as_ref(), info))
+            }
+            _ => false,
+        })
+    }
+
+    /// Takes the oldest message.
+    pub fn next(&mut self) -> Option<Message> {
+        self.recovered = self.recovered.saturating_sub(1);
+        self.queue.pop_front()
+    }
+
+    /// Drops what a master sent: it is told the state of things when the agent registers again.
+    pub fn clear(&mut self) {
+        self.queue.truncate(self.recovered);
+    }
+}
+
+/// The message with which a master sent the operation.
+fn apply_message(operation: &v1::Operation) -> Message {
+    let message = internal::ApplyOperationMessage {
+        framework_id: operation.framework_id.clone(),
+        operation_info: operation.info.clone(),
+        operation_uuid: operation.uuid.clone(),
+        ..Default::default()
+    };
+    message.into()
+}

@@ -1,0 +1,31 @@
+//! The report on the machine to a master that wants it: Tepui's does, Mesos' drops a message whose name it does not know.
+
+use messages::tepui::AgentHealth;
+
+use crate::config::Config;
+use crate::effects::{Command, Context, Timer};
+use crate::registration::master_connection::MasterConnection;
+use crate::state::State;
+use crate::usage::MachineUsage;
+
+/// Asks for a measurement, every `--disk_watch_interval`; the shell measures the disk at the same time.
+pub(crate) fn disk_watch_due(config: &Config, master: &MasterConnection, cx: &mut Context<'_>) {
+    cx.arm_after(Timer::DiskWatch, config.disk_watch_interval);
+    if master.is_registered() {
+        cx.command(Command::Measure(Timer::DiskWatch));
+    }
+}
+
+/// Sends a measurement to the master.
+pub(crate) fn send_agent_health(state: &State, cx: &mut Context<'_>, usage: &MachineUsage) {
+    let Some(master) = state.master.registered_pid() else { return };
+    let message = AgentHealth {
+        agent_id: state.identity.proto(),
+        load: usage.load.map(|load| load.five_minutes),
+        processors: usage.processors.map(f64::from),
+        memory_available: usage.memory_available,
+        disk_used: state.gc.usage(),
+        cpu_waiting: usage.cpu_waiting,
+    };
+    cx.send(master, message);
+}

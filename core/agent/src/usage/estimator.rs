@@ -1,0 +1,155 @@
+//! How much of what is allocated but lies idle can be offered once more, as revocable resources.
+
+use std::collections::BTreeMap;
+
+use messages::{internal, v1};
+use model::{ContainerId, Monotonic};
+use resources::{Resource, Resources, Scalar};
+
+use super::machine_usage::{ContainerUsage, MachineUsage};
+use crate::effects::{Command, Context, Timer};
+use crate::frameworks::executor::Executor;
+use crate::state::State;
+use crate::usage::{agent_health, qos};
+
+/// `--resource_estimator`.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum ResourceEstimator {
+    /// Nothing is offered twice.
+    #[default]
+    Noop,
+    /// Always so much (Mesos' `org_apache_mesos_FixedResourceEstimator`); made revocable if they are not.
+    Fixed(Resources),
+    /// What containers leave unused of their processors and memory, with room for `margin` (0.2: 20 %) more than they
+    /// use now.
+    Load { margin: f64 },
+}
+
+/// Two measurements closer than this say nothing about the use of processors.
+const MIN_SPAN_SECONDS: f64 = 1.0;
+/// Estimates are rounded down to these, so that not every breath of a task becomes a message.
+const CPU_STEP: f64 = 0.1;
+const MEMORY_STEP_MIB: f64 = 32.0;
+const MEBIBYTE: f64 = 1024.0 * 1024.0;
+
+/// What was estimated last, and what for.
+#[derive(Debug, Default)]
+pub(crate) struct Oversubscription {
+    /// Allocated and still to be offered together. `None` until the first estimate.
+    total: Option<Resources>,
+    sample: Option<(Monotonic, BTreeMap<ContainerId, ContainerUsage>)>,
+    /// Processors in use between the last two samples.
+    cpus: BTreeMap<ContainerId, f64>,
+    pub(super) newest: MachineUsage,
+}
+
+impl Oversubscription {
+    /// For UpdateSlaveMessage.
+    pub(crate) fn total(&self) -> Option<&Resources> {
+        self.total.as_ref()
+    }
+
+    pub(super) fn measured(&mut self, now: Monotonic, usage: MachineUsage) {
+        let span = self.sample.as_ref().map(|(then, _)| now.since(*then).as_secs_f64());
+        if span.is_none_or(|span| span >= MIN_SPAN_SECONDS) {
+            if let (Some((_, before)), Some(span)) = (&self.sample, span) {
+                let rate = |(id, usage): (&ContainerId, &ContainerUsage)| {
+                    let used = usage.cpu_seconds - before.get(id)?.cpu_seconds;
+                    Some((id.clone(), (used / span).max(0.0)))
+                };
+                self.cpus = usage.containers.iter().filter_map(rate).collect();
+            }
+            self.sample = Some((now, usage.containers.clone()));
+        }
+        self.newest = usage;
+    }
+
+    /// What one executor leaves unused; nothing while that is unknown.
+    fn slack(&self, executor: &Executor, margin: f64) -> (f64, f64) {
+        let own = executor.allocated().non_revocable();
+        let idle = |allocated: f64, used: Option<f64>| {
+            let used = used.filter(|used| used.is_finite()).unwrap_or(allocated);
+            (allocated - used * (1.0 + margin.max(0.0))).max(0.0)
+        };
+        let memory = self.newest.containers.get(&executor.container).map(|usage| usage.memory_bytes as f64 / MEBIBYTE);
+        (idle(own.cpus(), self.cpus.get(&executor.container).copied()), idle(own.mem(), memory))
+    }
+}
+
+pub(crate) fn start_oversubscription(state: &mut State, cx: &mut Context<'_>) {
+    if state.config.estimator != ResourceEstimator::Noop {
+        cx.arm_after(Timer::Oversubscription, state.config.oversubscribed_resources_interval);
+    }
+    qos::start_corrections(state, cx);
+}
+
+pub(crate) fn estimate_due(state: &mut State, cx: &mut Context<'_>) {
+    match state.config.estimator {
+        ResourceEstimator::Noop | ResourceEstimator::Fixed(_) => forward_oversubscribed(state, cx),
+        ResourceEstimator::Load { .. } => cx.command(Command::Measure(Timer::Oversubscription)),
+    }
+}
+
+pub(crate) fn usage_measured(state: &mut State, cx: &mut Context<'_>, due: &Timer, usage: MachineUsage) {
+    if *due == Timer::DiskWatch {
+        return agent_health::send_agent_health(state, cx, &usage);
+    }
+    state.oversubscription.measured(cx.now.monotonic, usage);
+    match due {
+        Timer::Oversubscription => forward_oversubscribed(state, cx),
+        Timer::QosCorrection => qos::correct_qos(state, cx),
+        _ => {}
+    }
+}
+
+/// Tells the master when the estimate has changed. The version of the resources stays, as in Mesos: nothing but
+/// launches can use these, and operations on others would be refused for no reason.
+fn forward_oversubscribed(state: &mut State, cx: &mut Context<'_>) {
+    cx.arm_after(Timer::Oversubscription, state.config.oversubscribed_resources_interval);
+    let mut allocated = state.frameworks.used().revocable();
+    allocated.unallocate();
+    // What is in use already stays part of the total, whatever the estimate is now.
+    let more = &estimate(state) - &allocated;
+    let total = &allocated + &more;
+    if state.oversubscription.total.as_ref() == Some(&total) {
+        return;
+    }
+    let news = state.oversubscription.total.is_some() || !total.is_empty();
+    state.oversubscription.total = Some(total.clone());
+    state.metrics.set_oversubscribed(&total);
+    if let Some(master) = state.master.registered_pid().filter(|_| news) {
+        let message = internal::UpdateSlaveMessage {
+            slave_id: state.identity.proto(),
+            update_oversubscribed_resources: Some(true),
+            oversubscribed_resources: total.to_proto(),
+            ..Default::default()
+        };
+        cx.send(master, message);
+    }
+}
+
+fn estimate(state: &State) -> Resources {
+    match &state.config.estimator {
+        ResourceEstimator::Noop => Resources::new(),
+        ResourceEstimator::Fixed(resources) => revocable(resources),
+        ResourceEstimator::Load { margin } => {
+            let running = state.frameworks.executors().filter(|executor| executor.is_running());
+            let idle = running.map(|executor| state.oversubscription.slack(executor, *margin));
+            let (cpus, memory) = idle.fold((0.0, 0.0), |sum, idle| (sum.0 + idle.0, sum.1 + idle.1));
+            let amounts = [("cpus", cpus, CPU_STEP), ("mem", memory, MEMORY_STEP_MIB)];
+            let scalar = |(name, amount, granularity): (&str, f64, f64)| {
+                let rounded = Scalar::from_f64((amount / granularity).floor() * granularity);
+                (rounded > Scalar::ZERO).then(|| Resource::scalar(name, rounded))
+            };
+            revocable(&amounts.into_iter().filter_map(scalar).collect())
+        }
+    }
+}
+
+fn revocable(resources: &Resources) -> Resources {
+    let mut protos = resources.to_proto();
+    for proto in &mut protos {
+        proto.revocable = Some(v1::resource::RevocableInfo::default());
+    }
+    Resources::from_proto(&protos).unwrap_or_default()
+}

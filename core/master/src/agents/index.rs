@@ -1,0 +1,125 @@
+//! The set of all agents: registered ones, found by id, process, observer and address, and unreachable ones.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddrV4;
+use std::sync::Arc;
+
+use messages::v1;
+use model::{AgentId, FrameworkId, TaskId, Upid};
+use rustc_hash::FxHashMap;
+
+use super::agent::Agent;
+
+/// An agent that stopped answering, and the tasks that may return with it.
+#[derive(Debug)]
+pub(crate) struct UnreachableAgent {
+    pub since: v1::TimeInfo,
+    pub tasks: Vec<(FrameworkId, TaskId)>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Agents {
+    map: FxHashMap<AgentId, Agent>,
+    pids: FxHashMap<Upid, AgentId>,
+    observers: FxHashMap<Arc<str>, AgentId>,
+    addresses: BTreeMap<SocketAddrV4, BTreeSet<AgentId>>,
+    /// With a number that grows from one to the next.
+    unreachable: FxHashMap<AgentId, (u64, UnreachableAgent)>,
+    next_unreachable: u64,
+}
+
+impl Agents {
+    pub fn get(&self, id: &str) -> Option<&Agent> {
+        self.map.get(id)
+    }
+
+    pub fn get_mut(&mut self, id: &str) -> Option<&mut Agent> {
+        self.map.get_mut(id)
+    }
+
+    /// All of them, in order. For what happens seldom.
+    pub fn ids(&self) -> Vec<AgentId> {
+        let mut ids: Vec<AgentId> = self.map.keys().cloned().collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    pub fn by_pid(&self, pid: &Upid) -> Option<&AgentId> {
+        self.pids.get(pid)
+    }
+
+    pub fn by_observer(&self, observer: &str) -> Option<&AgentId> {
+        self.observers.get(observer)
+    }
+
+    /// Every agent behind an address; there may be thousands.
+    pub fn at(&self, address: SocketAddrV4) -> Vec<AgentId> {
+        self.addresses.get(&address).map(|ids| ids.iter().cloned().collect()).unwrap_or_default()
+    }
+
+    pub fn insert(&mut self, agent: Agent) {
+        let id = agent.id().clone();
+        self.pids.insert(agent.state.pid.clone(), id.clone());
+        self.observers.insert(agent.observer.clone(), id.clone());
+        self.addresses.entry(agent.state.pid.address).or_default().insert(id.clone());
+        self.map.insert(id, agent);
+    }
+
+    /// Gives an agent another process id (it restarted on another port).
+    pub fn rename(&mut self, id: &str, pid: Upid) {
+        let Some(agent) = self.map.get_mut(id) else { return };
+        if agent.state.pid == pid {
+            return;
+        }
+        let before = std::mem::replace(&mut agent.state_mut().pid, pid.clone());
+        let id = agent.id().clone();
+        self.forget_pid(&before, &id);
+        self.pids.insert(pid.clone(), id.clone());
+        self.addresses.entry(pid.address).or_default().insert(id);
+    }
+
+    pub fn remove(&mut self, id: &str) -> Option<Agent> {
+        let agent = self.map.remove(id)?;
+        self.observers.remove(&agent.observer);
+        self.forget_pid(&agent.state.pid, agent.id());
+        Some(agent)
+    }
+
+    fn forget_pid(&mut self, pid: &Upid, id: &AgentId) {
+        // A newer agent may have taken the process id over already.
+        if self.pids.get(pid) == Some(id) {
+            self.pids.remove(pid);
+        }
+        if let Some(ids) = self.addresses.get_mut(&pid.address) {
+            ids.remove(id);
+            if ids.is_empty() {
+                self.addresses.remove(&pid.address);
+            }
+        }
+    }
+
+    pub fn unreachable(&self, id: &str) -> Option<&UnreachableAgent> {
+        self.unreachable.get(id).map(|(_, agent)| agent)
+    }
+
+    /// The unreachable agents, in the order in which they became unreachable.
+    pub fn unreachable_ids(&self) -> Vec<AgentId> {
+        let mut ids: Vec<(u64, &AgentId)> = self.unreachable.iter().map(|(id, (number, _))| (*number, id)).collect();
+        ids.sort_unstable();
+        ids.into_iter().map(|(_, id)| id.clone()).collect()
+    }
+
+    pub fn unreachable_count(&self) -> usize {
+        self.unreachable.len()
+    }
+
+    /// Adds an unreachable agent. It stays until it returns, is marked gone, or the registry forgets it.
+    pub fn add_unreachable(&mut self, id: AgentId, agent: UnreachableAgent) {
+        self.unreachable.insert(id, (self.next_unreachable, agent));
+        self.next_unreachable += 1;
+    }
+
+    pub fn take_unreachable(&mut self, id: &str) -> Option<UnreachableAgent> {
+        self.unreachable.remove(id).map(|(_, agent)| agent)
+    }
+}

@@ -1,0 +1,186 @@
+//! The recovery from the registry at the beginning of a master's term: recovered agents have some time to re-register, and
+//! those that do not are marked unreachable, unless they are so many that something else must be wrong.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::Arc;
+use std::time::Duration;
+
+use messages::{internal, v1};
+use model::master::{Change, UnreachableReason};
+use model::{AgentId, Upid};
+
+use super::index::UnreachableAgent;
+use super::removal::can_be_removed;
+use super::removal_limiter::schedule_mark_unreachable;
+use crate::failures::{observe, observe_recovery_complete, restore_failures};
+use crate::interface::{Context, Timer};
+use crate::policy::{preempt, recover_policy};
+use crate::registry::AgentRecord;
+use crate::state::State;
+
+/// By then those that notice the new master by themselves are back.
+const FIRST_PING_DELAY: Duration = Duration::from_secs(1);
+const MAX_PING_PAUSE: Duration = Duration::from_secs(60);
+/// Agents asked at once: each costs a connection.
+const PING_BATCH: usize = 500;
+const PING_BATCH_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Agents of the registry that have not come back yet.
+#[derive(Debug, Default)]
+pub(crate) struct Recovery {
+    recovered: BTreeMap<AgentId, Arc<v1::AgentInfo>>,
+    /// Where they were reached last; of nobody once all are back.
+    processes: BTreeMap<Upid, AgentId>,
+    /// How many there were at first.
+    expected: usize,
+    /// The last agent that was asked to come, while others still have to be.
+    last_pinged: Option<AgentId>,
+    /// Before all that are missing are asked again.
+    pause: Duration,
+    /// An agent came of which the registry has no record.
+    unknown_agent_seen: bool,
+    /// Those that are still missing have had their time.
+    overdue: bool,
+}
+
+impl Recovery {
+    pub fn get(&self, id: &AgentId) -> Option<&Arc<v1::AgentInfo>> {
+        self.recovered.get(id)
+    }
+
+    pub fn contains(&self, id: &str) -> bool {
+        self.recovered.contains_key(id)
+    }
+
+    pub fn recovered(&self) -> impl Iterator<Item = &Arc<v1::AgentInfo>> {
+        self.recovered.values()
+    }
+
+    /// Whether something on this agent (on any, if none is named) may still turn up.
+    pub fn may_reregister(&self, agent: Option<&v1::AgentId>) -> bool {
+        match agent {
+            Some(agent) => self.contains(&agent.value),
+            None => !self.recovered.is_empty(),
+        }
+    }
+
+    /// Takes out an agent that has re-registered or is removed.
+    pub fn take(&mut self, id: &AgentId) -> Option<Arc<v1::AgentInfo>> {
+        let taken = self.recovered.remove(id);
+        if self.recovered.is_empty() {
+            self.processes.clear();
+        }
+        taken
+    }
+
+    /// The agent that was this process and has not come back.
+    pub fn at(&self, process: &Upid) -> Option<&AgentId> {
+        self.processes.get(process).filter(|id| self.recovered.contains_key(*id))
+    }
+
+    /// Agents may be about to return, with what is free on them.
+    pub fn is_under_way(&self) -> bool {
+        !self.overdue && !self.recovered.is_empty()
+    }
+
+    /// Whether it is the first one.
+    pub fn note_unknown_agent(&mut self) -> bool {
+        !std::mem::replace(&mut self.unknown_agent_seen, true)
+    }
+
+    fn missing_share(&self) -> f64 {
+        self.recovered.len() as f64 / self.expected.max(1) as f64
+    }
+}
+
+pub(crate) fn recover_from_registry(state: &mut State, cx: &mut Context<'_>) {
+    recover_policy(state, cx);
+    let registry = &state.registry.durable();
+    state.recovery.recovered = registry.agents.iter().map(|(id, record)| (id.clone(), record.info.clone())).collect();
+    let process = |(id, record): (&AgentId, &AgentRecord)| Some((record.pid.clone()?, id.clone()));
+    state.recovery.processes = registry.agents.iter().filter_map(process).collect();
+    state.recovery.expected = state.recovery.recovered.len();
+    let expected = state.recovery.expected;
+    let has_quota = !registry.quotas.is_empty() || !registry.partitions.is_empty();
+    recover_unreachable(state, cx);
+    state.allocator.start_recovery(cx.now.monotonic, state.recovery.expected, has_quota);
+    cx.arm(Timer::RegistryGc, cx.now.monotonic + state.config.registry_gc_interval);
+    if state.recovery.expected > 0 {
+        tracing::info!(agents = state.recovery.expected, "awaiting the agents of the registry");
+        cx.publish(Change::AgentsRecovered(state.recovery.recovered.values().cloned().collect()));
+        cx.arm(Timer::RecoveredAgents, cx.now.monotonic + state.config.agent_reregister_timeout);
+        cx.arm(Timer::PingRecoveredAgents, cx.now.monotonic + FIRST_PING_DELAY);
+    }
+    restore_failures(state, cx);
+    observe(state, cx, failures::Event::MasterElected { awaited: expected });
+    observe_recovery_complete(state, cx);
+}
+
+/// A Mesos agent that learns of no new leader (a standalone master restarted) notices nothing until it has been
+/// without pings for 75 s. A ping that says it is not connected makes it register again; agents do not ask whose ping
+/// it is, and those that are on their way already lose nothing.
+pub(crate) fn ping_recovered_agents(state: &mut State, cx: &mut Context<'_>) {
+    let from = state.recovery.last_pinged.take().map_or(Bound::Unbounded, Bound::Excluded);
+    let mut missing = state.recovery.recovered.range((from, Bound::Unbounded)).map(|(id, _)| id);
+    let batch: Vec<AgentId> = missing.by_ref().take(PING_BATCH).cloned().collect();
+    let more = missing.next().is_some();
+    let observer: Arc<str> = Arc::from("slave-observer(0)");
+    for id in &batch {
+        let pid = state.registry.durable().agents.get(id).and_then(|record| record.pid.clone());
+        if let Some(pid) = pid.filter(|_| can_be_removed(state, id)) {
+            cx.send_from(&observer, &pid, internal::PingSlaveMessage { connected: false });
+        }
+    }
+    if more {
+        state.recovery.last_pinged = batch.last().cloned();
+        cx.arm(Timer::PingRecoveredAgents, cx.now.monotonic + PING_BATCH_INTERVAL);
+    } else if !state.recovery.recovered.is_empty() {
+        let pause = (state.recovery.pause.max(FIRST_PING_DELAY) * 2).min(MAX_PING_PAUSE);
+        state.recovery.pause = pause;
+        cx.arm(Timer::PingRecoveredAgents, cx.now.monotonic + pause);
+    }
+}
+
+/// In the order in which they left.
+fn recover_unreachable(state: &mut State, cx: &mut Context<'_>) {
+    let records = &state.registry.durable().unreachable;
+    let mut unreachable: Vec<_> = records.iter().map(|(id, record)| (record.since, id.clone())).collect();
+    if unreachable.is_empty() {
+        return;
+    }
+    unreachable.sort_by_key(|(since, _)| since.nanoseconds);
+    cx.publish(Change::UnreachableRecovered(unreachable.iter().map(|(_, id)| id.clone()).collect()));
+    for (since, id) in unreachable {
+        state.agents.add_unreachable(id, UnreachableAgent { since, tasks: Vec::new() });
+    }
+    state.metrics.slaves_unreachable.set(state.agents.unreachable_count() as i64);
+}
+
+/// Where Mesos ends the master when too many agents are missing (`--recovery_agent_removal_limit`), this one marks
+/// none of them unreachable, says so, and looks again after the same time: a master that is there serves those that are.
+pub(crate) fn recovered_agents_timed_out(state: &mut State, cx: &mut Context<'_>) {
+    let (missing, expected) = (state.recovery.recovered.len(), state.recovery.expected);
+    if missing == 0 {
+        return;
+    }
+    state.recovery.overdue = true;
+    preempt(state, cx);
+    let limit = state.config.recovery_agent_removal_limit;
+    if state.recovery.missing_share() > limit {
+        cx.arm(Timer::RecoveredAgents, cx.now.monotonic + state.config.agent_reregister_timeout);
+        return tracing::error!(
+            missing,
+            expected,
+            "more agents did not come back after the failover than --recovery_agent_removal_limit allows to give up \
+             ({:.0}%): none is marked unreachable; look into it, then raise the limit or mark them gone",
+            limit * 100.0
+        );
+    }
+    let missing: Vec<AgentId> = state.recovery.recovered.keys().cloned().collect();
+    for id in missing {
+        if can_be_removed(state, &id) {
+            schedule_mark_unreachable(state, cx, id, UnreachableReason::NotReregisteredAfterFailover);
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! The registration of new agents.
+
+use std::sync::Arc;
+
+use messages::{internal, v1};
+use model::master::{AgentSnapshot, Change, RemovalReason};
+use model::{AgentId, FrameworkId, Upid};
+use resources::Resources;
+
+use super::agent::Agent;
+use super::capabilities::capability_numbers;
+use super::pings::start_pings;
+use super::removal::{remove_agent, remove_recovered};
+use super::version::Version;
+use crate::allocation::allocator_add_agent;
+use crate::failures::observe;
+use crate::interface::Context;
+use crate::policy::{is_machine_down, set_window_of_new_agent};
+use crate::registry::{Continuation, RegistryOperation, registry_is_full, store};
+use crate::state::State;
+
+/// The text is that of Mesos.
+const REPLACED: &str = "a new agent registered at the same address";
+
+/// Refusals are silent, as in Mesos: the agent keeps trying.
+pub(crate) fn register_agent(
+    state: &mut State,
+    cx: &mut Context<'_>,
+    from: Upid,
+    mut message: Box<internal::RegisterSlaveMessage>,
+) {
+    state.metrics.messages_register_slave.increment();
+    if let Err(reason) = validation::agent_message::validate_register(&message) {
+        return tracing::warn!(agent = %from, %reason, "refusing the registration of an agent");
+    }
+    // A retry: the answer is on its way.
+    if state.registry.is_registering(&from) || registry_is_full(state) {
+        return;
+    }
+    if is_machine_down(state, &message.slave, &from) {
+        return crate::frameworks::shut_down_agent(cx, &from, "Machine is `DOWN`");
+    }
+    if !is_acceptable(state, &from, message.version.as_deref(), &message.slave) {
+        return;
+    }
+    if let Some(known) = state.agents.by_pid(&from).cloned()
+        && let Some(agent) = state.agents.get(known.as_str())
+    {
+        if agent.state.connected {
+            let answer = registered_message(state, &known);
+            return cx.send(&from, answer);
+        }
+        remove_agent(state, cx, &known, REPLACED, RemovalReason::Replaced);
+    }
+    // It was killed before its id was on its disk, or its disk is new: the agent it was does not come any more.
+    if let Some(known) = state.recovery.at(&from).cloned() {
+        remove_recovered(state, cx, known, REPLACED);
+    }
+    let id = state.ids.agent();
+    message.slave.id = Some(id.to_proto());
+    upgrade(&mut message.slave.resources);
+    state.registry.begin_registration(from.clone());
+    // A burst of registrations waits for the disk: one copy of each serves the record and, later, the agent.
+    let info = Arc::new(std::mem::take(&mut message.slave));
+    let operation = RegistryOperation::AdmitAgent(info.clone(), from.clone());
+    store(state, cx, operation, Continuation::Admit { from, info, message });
+}
+
+/// Whether an agent may register, judging by its version and its domain.
+pub(crate) fn is_acceptable(state: &State, from: &Upid, version: Option<&str>, info: &v1::AgentInfo) -> bool {
+    let version = version.unwrap_or_default();
+    let refusal = if Version::parse(version).is_none_or(|version| version < Version::OLDEST_AGENT) {
+        "its version is too old or unreadable"
+    } else if info.domain.is_some() && state.config.domain.is_none() {
+        "it has a domain, but the master has none"
+    } else if state.config.require_agent_domain && info.domain.is_none() {
+        "it has no domain, but --require_agent_domain is set"
+    } else {
+        return true;
+    };
+    tracing::warn!(agent = %from, version, reason = refusal, "refusing the registration of an agent");
+    false
+}
+
+/// `message` says everything but `info`.
+pub(crate) fn admitted(
+    state: &mut State,
+    cx: &mut Context<'_>,
+    from: Upid,
+    info: Arc<v1::AgentInfo>,
+    message: internal::RegisterSlaveMessage,
+) {
+    state.registry.end_registration(&from);
+    let internal::RegisterSlaveMessage {
+        slave: _,
+        version,
+        checkpointed_resources,
+        agent_capabilities,
+        resource_version_uuid,
+    } = message;
+    let Some(id) = info.id.as_ref().map(AgentId::from) else { return };
+    let Some(total) = total_of(&info.resources, &checkpointed_resources) else { return };
+    state.metrics.slave_registrations.increment();
+    let snapshot = AgentSnapshot {
+        id: id.clone(),
+        info,
+        pid: from.clone(),
+        version: version.unwrap_or_default(),
+        capabilities: capability_numbers(&agent_capabilities),
+        registered: cx.now.wall,
+        reregistered: None,
+        active: true,
+        connected: true,
+        deactivated: false,
+        drain: None,
+        drain_started: None,
+        total,
+    };
+    add_agent(state, cx, snapshot, resource_version_uuid, &[]);
+    let answer = registered_message(state, &id);
+    cx.send(&from, answer);
+    start_pings(state, cx, &id);
+}
+
+/// Adds an agent to every index; `used` is what its tasks and executors hold.
+pub(crate) fn add_agent(
+    state: &mut State,
+    cx: &mut Context<'_>,
+    snapshot: AgentSnapshot,
+    resource_version: Option<v1::Uuid>,
+    used: &[(FrameworkId, Resources)],
+) {
+    let address = snapshot.pid.address;
+    let agent = Agent::new(snapshot, resource_version, state.ids.observer());
+    if state.links.acquire(address) {
+        cx.link(address);
+    }
+    allocator_add_agent(state, &agent, used);
+    set_window_of_new_agent(state, &agent);
+    state.metrics.total.add(&agent.state.total);
+    state.metrics.slaves_connected.increment();
+    let activity = if agent.state.active { &state.metrics.slaves_active } else { &state.metrics.slaves_inactive };
+    activity.increment();
+    cx.publish(Change::AgentAdded(agent.state.clone()));
+    let (id, hostname) = (agent.id().clone(), agent.state.info.hostname.clone());
+    let operators = agent.state.deactivated;
+    state.agents.insert(agent);
+    observe(state, cx, failures::Event::AgentAdded { agent: id, hostname, operators });
+}
+
+fn registered_message(state: &State, id: &AgentId) -> internal::SlaveRegisteredMessage {
+    internal::SlaveRegisteredMessage { slave_id: id.to_proto(), connection: Some(connection(state)) }
+}
+
+pub(crate) fn connection(state: &State) -> internal::MasterSlaveConnection {
+    internal::MasterSlaveConnection {
+        total_ping_timeout_seconds: Some(state.config.total_ping_timeout().as_secs_f64()),
+    }
+}
+
+/// Brings resources of an older peer into the format with a stack of reservations.
+#[allow(deprecated, reason = "the old format is the point")]
+pub(crate) fn upgrade(resources: &mut Vec<v1::Resource>) {
+    if resources.iter().any(|r| r.role.is_some() || r.reservation.is_some())
+        && let Ok(upgraded) = Resources::from_proto(resources)
+    {
+        *resources = upgraded.to_proto();
+    }
+}
+
+/// An agent's resources with what was reserved and created on it since: each
+/// checkpointed resource takes the place of the plain one it was made from.
+pub(crate) fn total_of(info: &[v1::Resource], checkpointed: &[v1::Resource]) -> Option<Resources> {
+    let checkpointed = Resources::from_proto(checkpointed).ok()?;
+    Resources::from_proto(info).ok()?.with_checkpointed(&checkpointed).ok()
+}

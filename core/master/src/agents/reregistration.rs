@@ -1,0 +1,338 @@
+//! The return of a registered agent: its process restarted, its link broke, or it missed
+//! the master. What both know is compared.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use messages::{internal, v1};
+use model::master::Change;
+use model::{AgentId, ExecutorId, FrameworkId, Upid};
+use resources::Resources;
+
+use super::capabilities::{AgentCapabilities, capability_numbers};
+use super::readmission::{is_being_removed_or_gone, readmit};
+use super::registration::{connection, is_acceptable, total_of, upgrade};
+use crate::allocation::allocator_update_agent;
+use crate::draining::{check_drained, send_drain};
+use crate::failures::observe;
+use crate::frameworks::{recover_framework, update_framework_message};
+use crate::interface::{Context, Timer};
+use crate::offers::{rescind_offer, rescind_offers_of_agent};
+use crate::operations::{has_pending_operations, reconcile_operations_with};
+use crate::peers::is_process_of;
+use crate::policy::is_machine_down;
+use crate::registry::{Continuation, RegistryOperation, registry_is_full, store};
+use crate::state::State;
+use crate::tasks::{AgentUsage, MasterGenerated, remove_executor, task};
+
+pub(crate) fn reregister_agent(
+    state: &mut State,
+    cx: &mut Context<'_>,
+    from: Upid,
+    mut message: Box<internal::ReregisterSlaveMessage>,
+) {
+    state.metrics.messages_reregister_slave.increment();
+    let Some(id) = message.slave.id.as_ref().map(AgentId::from) else { return };
+    // A retry, or a change of its registration is under way: it will try again.
+    if state.registry.is_reregistering(&id) || registry_is_full(state) {
+        return;
+    }
+    if is_being_removed_or_gone(state, cx, &id, &from) {
+        return;
+    }
+    if let Err(reason) = validation::agent_message::validate_reregister(&message) {
+        return tracing::warn!(agent = %from, %reason, "refusing the re-registration of an agent");
+    }
+    if is_machine_down(state, &message.slave, &from) {
+        return crate::frameworks::shut_down_agent(cx, &from, "Machine is `DOWN`");
+    }
+    if !is_acceptable(state, &from, message.version.as_deref(), &message.slave) {
+        return;
+    }
+    upgrade(&mut message.slave.resources);
+    let Some(agent) = state.agents.get(id.as_str()) else { return readmit(state, cx, id, from, message) };
+    if agent.state.pid.address.ip() != from.address.ip() || agent.state.info.hostname != message.slave.hostname {
+        return crate::frameworks::shut_down_agent(
+            cx,
+            &from,
+            "Agent attempted to reregister with different IP / hostname",
+        );
+    }
+    if *agent.state.info == message.slave {
+        return reregistered(state, cx, from, *message);
+    }
+    state.registry.begin_reregistration(id);
+    let operation = RegistryOperation::UpdateAgent(Arc::new(message.slave.clone()), from.clone());
+    store(state, cx, operation, Continuation::Update { from, message });
+}
+
+/// A registered agent registers again: its process restarted, or it missed us.
+pub(crate) fn reregistered(
+    state: &mut State,
+    cx: &mut Context<'_>,
+    from: Upid,
+    message: internal::ReregisterSlaveMessage,
+) {
+    let Some(id) = message.slave.id.as_ref().map(AgentId::from) else { return };
+    state.registry.end_reregistration(&id);
+    if is_being_removed_or_gone(state, cx, &id, &from) {
+        return;
+    }
+    let Some(agent) = state.agents.get(id.as_str()) else { return };
+    let Some(total) = total_of(&message.slave.resources, &message.checkpointed_resources) else {
+        return crate::frameworks::shut_down_agent(cx, &from, "Agent reregistered with invalid resources");
+    };
+    // Its report may be of before operations that are under way: it knows of those soon.
+    let stands = has_pending_operations(state, &id);
+    let (total, in_doubt) = if stands {
+        let other = *agent.state.info != message.slave;
+        (agent.state.total.non_revocable(), agent.total_in_doubt || other)
+    } else {
+        (total, false)
+    };
+    let before = agent.state.pid.address;
+    let info = state.registry.described(&id, message.slave.clone());
+    state.agents.rename(id.as_str(), from.clone());
+    relink(state, cx, before, from.address);
+
+    let mut changed = false;
+    if let Some(agent) = state.agents.get_mut(id.as_str()) {
+        let capabilities = capability_numbers(&message.agent_capabilities);
+        agent.capabilities = AgentCapabilities::of(&capabilities);
+        agent.resource_version.clone_from(&message.resource_version_uuid);
+        agent.total_in_doubt = in_doubt;
+        let total = total + agent.state.total.revocable();
+        changed = total != agent.state.total;
+        state.metrics.total.subtract(&agent.state.total);
+        state.metrics.total.add(&total);
+        let snapshot = agent.state_mut();
+        snapshot.info = info;
+        snapshot.version = message.version.clone().unwrap_or_default();
+        snapshot.capabilities = capabilities;
+        snapshot.total = total;
+        snapshot.reregistered = Some(cx.now.wall);
+    }
+    if changed {
+        // What was offered may not be there any more.
+        rescind_offers_of_agent(state, cx, &id);
+    }
+    allocator_update_agent(state, &id);
+    reconcile_agent(state, cx, &id, &from, &message);
+    agent_reconnected(state, cx, &id);
+    if let Some(agent) = state.agents.get(id.as_str()) {
+        cx.publish(Change::AgentUpdated(agent.state.clone()));
+    }
+    send_framework_updates(state, cx, &from, &message.frameworks);
+    send_checkpointed_resources(state, cx, &id);
+    send_drain(state, cx, &id);
+    check_drained(state, cx, &id);
+}
+
+fn relink(state: &mut State, cx: &mut Context<'_>, before: std::net::SocketAddrV4, now: std::net::SocketAddrV4) {
+    if before == now {
+        if state.links.renew(now) {
+            cx.link(now);
+        }
+        return;
+    }
+    if state.links.acquire(now) {
+        cx.link(now);
+    }
+    if state.links.release(before) {
+        cx.unlink(before);
+    }
+}
+
+fn agent_reconnected(state: &mut State, cx: &mut Context<'_>, id: &AgentId) {
+    let Some(agent) = state.agents.get_mut(id.as_str()).filter(|agent| !agent.state.connected) else { return };
+    agent.deadline = None;
+    agent.missed_pings = 0;
+    let snapshot = agent.state_mut();
+    snapshot.connected = true;
+    let active = !snapshot.deactivated && !state.monitor.holds(id);
+    snapshot.active = active;
+    cx.disarm(Timer::AgentReregister(id.clone()));
+    state.metrics.slaves_connected.increment();
+    state.metrics.slaves_disconnected.decrement();
+    if active {
+        state.metrics.slaves_active.increment();
+        state.metrics.slaves_inactive.decrement();
+        state.allocator.activate_agent(id);
+    }
+    observe(state, cx, failures::Event::AgentReconnected(id.clone()));
+}
+
+/// Compares the agent's tasks and executors with the master's. Tasks it does not know are asked about in the
+/// answer, executors it does not know are gone, kills it may have missed are repeated.
+fn reconcile_agent(
+    state: &mut State,
+    cx: &mut Context<'_>,
+    id: &AgentId,
+    pid: &Upid,
+    message: &internal::ReregisterSlaveMessage,
+) {
+    let listed: BTreeSet<(&str, &str)> =
+        message.tasks.iter().map(|t| (t.framework_id.value.as_str(), t.task_id.value.as_str())).collect();
+    cx.send(
+        pid,
+        internal::SlaveReregisteredMessage {
+            slave_id: id.to_proto(),
+            reconciliations: missing_tasks(state, cx, id, &listed),
+            connection: Some(connection(state)),
+        },
+    );
+    let executors: BTreeSet<(&str, &str)> = message
+        .executor_infos
+        .iter()
+        .map(|e| (e.framework_id.as_ref().map_or("", |f| f.value.as_str()), e.executor_id.value.as_str()))
+        .collect();
+    for (framework, executor) in executors_of_agent(state, id) {
+        if !executors.contains(&(framework.as_str(), executor.as_str())) {
+            remove_executor(state, cx, id, &framework, &executor);
+        }
+    }
+    let mut completed = BTreeSet::new();
+    for task in &message.tasks {
+        let framework = state.frameworks.get(&task.framework_id.value);
+        let known = state.tasks.get(&task.framework_id.value, &task.task_id.value);
+        if known.is_some_and(|t| t.kill_requested) && !model::is_terminal(task::state_of(task)) {
+            cx.send(
+                pid,
+                internal::KillTaskMessage {
+                    framework_id: task.framework_id.clone(),
+                    task_id: task.task_id.clone(),
+                    kill_policy: None,
+                },
+            );
+        }
+        if framework.is_none() && state.frameworks.is_completed(&task.framework_id.value) {
+            completed.insert(task.framework_id.value.as_str());
+        }
+    }
+    for framework in completed {
+        let framework_id = v1::FrameworkId { value: framework.to_owned() };
+        cx.send(pid, internal::ShutdownFrameworkMessage { framework_id });
+    }
+}
+
+fn missing_tasks(
+    state: &State,
+    cx: &Context<'_>,
+    id: &AgentId,
+    listed: &BTreeSet<(&str, &str)>,
+) -> Vec<internal::ReconcileTasksMessage> {
+    let mut missing = Vec::new();
+    for (framework_id, usage) in state.tasks.on_agent(id.as_str()) {
+        let Some(framework) = state.frameworks.get(framework_id.as_str()) else { continue };
+        let statuses: Vec<v1::TaskStatus> = usage
+            .task_ids()
+            .filter(|task| !listed.contains(&(framework_id.as_str(), task.as_str())))
+            .filter_map(|task| state.tasks.get(framework_id.as_str(), task.as_str()))
+            .map(|task| {
+                let reason = v1::task_status::Reason::Reconciliation;
+                let asked = MasterGenerated::new(task.forwarded_state(), reason, "Reconciliation request");
+                asked.status_of(task.proto.task_id.clone(), Some(id.to_proto()), cx.now.wall)
+            })
+            .collect();
+        if !statuses.is_empty() {
+            missing.push(internal::ReconcileTasksMessage {
+                framework_id: framework_id.to_proto(),
+                statuses,
+                framework: Some(Box::new(framework.info().clone())),
+            });
+        }
+    }
+    missing
+}
+
+fn executors_of_agent(state: &State, id: &AgentId) -> Vec<(FrameworkId, ExecutorId)> {
+    let of = |(framework, usage): (&FrameworkId, &AgentUsage)| {
+        usage.executors().map(|(executor, _)| (framework.clone(), executor.clone())).collect::<Vec<_>>()
+    };
+    state.tasks.on_agent(id.as_str()).flat_map(of).collect()
+}
+
+/// Where the schedulers of its frameworks are now. Frameworks it names that the
+/// master does not know become known.
+pub(crate) fn send_framework_updates(state: &mut State, cx: &mut Context<'_>, pid: &Upid, infos: &[v1::FrameworkInfo]) {
+    for info in infos {
+        let Some(id) = &info.id else { continue };
+        if state.frameworks.is_completed(&id.value) {
+            continue;
+        }
+        match state.frameworks.get(&id.value) {
+            Some(framework) if !framework.state.recovered => {
+                cx.send(pid, update_framework_message(framework));
+            }
+            Some(_) => {}
+            None => recover_framework(state, cx, info.clone()),
+        }
+    }
+}
+
+/// Agents without resource providers are sent what to checkpoint, each time.
+pub(crate) fn send_checkpointed_resources(state: &State, cx: &mut Context<'_>, id: &AgentId) {
+    let Some(agent) = state.agents.get(id.as_str()).filter(|a| !a.capabilities.resource_provider) else { return };
+    let checkpointed = agent.state.total.checkpointed();
+    let resources = if agent.capabilities.reservation_refinement {
+        checkpointed.to_proto()
+    } else {
+        crate::allocation::pre_refinement(&checkpointed)
+    };
+    cx.send(&agent.state.pid, internal::CheckpointResourcesMessage { resources });
+}
+
+/// UpdateSlaveMessage: oversubscribed resources and the version of its resources.
+pub(crate) fn update_agent(
+    state: &mut State,
+    cx: &mut Context<'_>,
+    from: &Upid,
+    message: internal::UpdateSlaveMessage,
+) {
+    state.metrics.messages_update_slave.increment();
+    if !is_process_of(state, from, &message.slave_id.value) {
+        return;
+    }
+    let oversubscribes = message.update_oversubscribed_resources.unwrap_or(true);
+    let Ok(revocable) = Resources::from_proto(&message.oversubscribed_resources) else { return };
+    let id = AgentId::from(&message.slave_id);
+    let Some(agent) = state.agents.get_mut(id.as_str()) else { return };
+    if message.resource_version_uuid.is_some() {
+        agent.resource_version.clone_from(&message.resource_version_uuid);
+    }
+    reconcile_operations_with(state, cx, &id, &message);
+    check_drained(state, cx, &id);
+    let Some(agent) = state.agents.get_mut(id.as_str()) else { return };
+    if !oversubscribes || agent.state.total.revocable() == revocable {
+        return;
+    }
+    let total = agent.state.total.non_revocable() + revocable;
+    state.metrics.total.subtract(&agent.state.total);
+    state.metrics.total.add(&total);
+    agent.state_mut().total = total;
+    let offers = state.offers.of_agent(id.as_str());
+    cx.publish(Change::AgentUpdated(agent.state.clone()));
+    allocator_update_agent(state, &id);
+    for offer in offers {
+        if state.offers.get(offer.as_str()).is_some_and(|offer| !offer.resources.revocable().is_empty()) {
+            rescind_offer(state, cx, offer.as_str());
+        }
+    }
+}
+
+/// The status of a task in the state that was last forwarded to its framework, with the details of its last status. Later
+/// states follow as updates: if they were sent here, the task would seem to go back.
+pub(crate) fn current_status(
+    task: &v1::Task,
+    message: &str,
+    reason: v1::task_status::Reason,
+    cx: &Context<'_>,
+) -> v1::TaskStatus {
+    let mut status = MasterGenerated::new(task::forwarded_state_of(task), reason, message).status(task, cx.now.wall);
+    if let Some(last) = task.statuses.last() {
+        status.healthy = last.healthy;
+        status.check_status.clone_from(&last.check_status);
+        status.container_status.clone_from(&last.container_status);
+    }
+    status
+}

@@ -1,0 +1,11 @@
+//! The allocator's use: what is reported to it, when it runs, and why it offers nothing.
+
+mod explain;
+mod run;
+
+pub(crate) use explain::explain;
+pub(crate) use run::{
+    allocate, allocator, allocator_add_agent, allocator_add_framework, allocator_update_agent,
+    allocator_update_framework, pre_refinement, publish_refusals, recover_resources, recover_used, refusal,
+    schedule_allocation,
+};

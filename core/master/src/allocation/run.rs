@@ -1,0 +1,174 @@
+//! The master's side of allocation: telling the allocator what happened, and running it
+//! a moment after something did.
+
+use std::time::Duration;
+
+use allocator::{AgentOptions, Allocator, FrameworkOptions, Options};
+use messages::v1;
+use model::master::Change;
+use model::{AgentId, FrameworkId, Random};
+use resources::Resources;
+
+use crate::agents::Agent;
+use crate::frameworks::Framework;
+use crate::interface::{Config, Context, Timer};
+use crate::offers::{Allocation, offer};
+use crate::policy::{make_inverse_offers, preempt};
+use crate::state::State;
+
+/// Mesos' `Filters.refuse_seconds` default.
+const DEFAULT_REFUSAL: Duration = Duration::from_secs(5);
+/// Longer refusals are cut (MESOS-1375: clients send absurd numbers to mean "never").
+const LONGEST_REFUSAL: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+pub(crate) fn allocator(config: &Config, random: Random) -> Allocator {
+    let region = config
+        .domain
+        .as_ref()
+        .and_then(|domain| domain.fault_domain.as_ref())
+        .map(|fault_domain| fault_domain.region.name.clone());
+    Allocator::new(Options {
+        random,
+        region,
+        allocation_interval: config.allocation_interval,
+        ..config.allocator.clone()
+    })
+}
+
+/// How long refused resources stay away from who refused them. An ACCEPT or DECLINE
+/// without filters carries the default ones.
+pub(crate) fn refusal(filters: Option<&v1::Filters>) -> Duration {
+    match filters.and_then(|filters| filters.refuse_seconds) {
+        None => DEFAULT_REFUSAL,
+        // Also NaN.
+        Some(seconds) if seconds.is_nan() || seconds < 0.0 => DEFAULT_REFUSAL,
+        Some(seconds) => Duration::try_from_secs_f64(seconds).unwrap_or(LONGEST_REFUSAL).min(LONGEST_REFUSAL),
+    }
+}
+
+/// The format of agents and frameworks that predate reservation refinement. Refined
+/// reservations cannot be said in it; the allocator keeps them from those frameworks.
+pub(crate) fn pre_refinement(resources: &Resources) -> Vec<v1::Resource> {
+    resources.to_proto_pre_refinement().unwrap_or_else(|_| resources.to_proto())
+}
+
+/// After each step: if the allocator has reason to run, sees to it that it will.
+/// Continuation a moment lets one run serve many events.
+pub(crate) fn schedule_allocation(state: &mut State, cx: &mut Context<'_>) {
+    let Some(wakeup) = state.allocator.next_wakeup() else { return };
+    let at = wakeup.max(cx.now.monotonic + state.config.allocation_delay);
+    if state.allocation_armed.is_none_or(|armed| armed > at) {
+        state.allocation_armed = Some(at);
+        cx.arm(Timer::Allocate, at);
+    }
+}
+
+/// After each step.
+pub(crate) fn publish_refusals(state: &mut State, cx: &mut Context<'_>) {
+    for (role, active) in state.allocator.take_changed_offer_filter_counts() {
+        cx.publish(Change::RefusalsCounted { role, active });
+    }
+}
+
+pub(crate) fn allocate(state: &mut State, cx: &mut Context<'_>) {
+    state.allocation_armed = None;
+    state.metrics.allocation_runs.increment();
+    let mut allocations = state.allocator.allocate(cx.now.monotonic);
+    // One event per framework; within a framework in the allocator's order.
+    allocations.sort_by(|a, b| a.framework.cmp(&b.framework));
+    let mut allocations = allocations.into_iter().peekable();
+    while let Some(first) = allocations.next() {
+        let framework = first.framework;
+        let mut own = vec![Allocation { agent: first.agent, role: first.role, resources: first.resources }];
+        while let Some(next) = allocations.next_if(|next| next.framework == framework) {
+            own.push(Allocation { agent: next.agent, role: next.role, resources: next.resources });
+        }
+        offer(state, cx, &framework, own);
+    }
+    make_inverse_offers(state, cx);
+    preempt(state, cx);
+}
+
+/// Gives resources back. `refuse` says for how long not to offer them to this
+/// framework again.
+pub(crate) fn recover_resources(
+    state: &mut State,
+    cx: &Context<'_>,
+    framework: &FrameworkId,
+    agent: &AgentId,
+    resources: &Resources,
+    refuse: Option<Duration>,
+) {
+    if !resources.is_empty() {
+        state.allocator.recover(cx.now.monotonic, framework, agent, resources, refuse);
+    }
+}
+
+/// A task or an executor is over.
+pub(crate) fn recover_used(
+    state: &mut State,
+    cx: &Context<'_>,
+    framework: &FrameworkId,
+    agent: &AgentId,
+    resources: &Resources,
+) {
+    state.metrics.used.subtract(resources);
+    recover_resources(state, cx, framework, agent, resources, None);
+}
+
+pub(crate) fn allocator_add_framework(state: &mut State, framework: &Framework) {
+    state.allocator.add_framework(options_of(framework), framework.state.active, &[]);
+}
+
+pub(crate) fn allocator_update_framework(state: &mut State, id: &FrameworkId) {
+    if let Some(framework) = state.frameworks.get(id.as_str()) {
+        state.allocator.update_framework(options_of(framework));
+    }
+}
+
+pub(crate) fn allocator_add_agent(state: &mut State, agent: &Agent, used: &[(FrameworkId, Resources)]) {
+    state.allocator.add_agent(agent_options(agent), used);
+}
+
+pub(crate) fn allocator_update_agent(state: &mut State, id: &AgentId) {
+    if let Some(agent) = state.agents.get(id.as_str()) {
+        state.allocator.update_agent(agent_options(agent));
+    }
+}
+
+fn options_of(framework: &Framework) -> FrameworkOptions<'_> {
+    FrameworkOptions {
+        id: framework.id(),
+        info: framework.info(),
+        suppressed: &framework.state.suppressed,
+        constraints: framework.constraints.as_ref(),
+    }
+}
+
+fn agent_options(agent: &Agent) -> AgentOptions<'_> {
+    AgentOptions {
+        id: agent.id(),
+        info: &agent.state.info,
+        capabilities: &agent.state.capabilities,
+        total: agent.state.total.clone(),
+        active: agent.state.active,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_follow_mesos() {
+        let of = |seconds: f64| refusal(Some(&v1::Filters { refuse_seconds: Some(seconds) }));
+        assert_eq!(refusal(None), DEFAULT_REFUSAL);
+        assert_eq!(refusal(Some(&v1::Filters::default())), DEFAULT_REFUSAL);
+        assert_eq!(of(-1.0), DEFAULT_REFUSAL);
+        assert_eq!(of(f64::NAN), DEFAULT_REFUSAL);
+        assert_eq!(of(0.0), Duration::ZERO);
+        assert_eq!(of(1.5), Duration::from_millis(1500));
+        assert_eq!(of(4294967295.0), LONGEST_REFUSAL);
+        assert_eq!(of(f64::INFINITY), LONGEST_REFUSAL);
+    }
+}

@@ -1,0 +1,8 @@
+//! The failure monitor: what it observes, and how its decisions are carried out.
+
+mod monitor;
+
+pub(crate) use monitor::{
+    agent_health, failures_persisted, observe, observe_recovery_complete, observe_task_end, persist_failures,
+    reactivate_held, reply_when_persisted, restore_failures,
+};

@@ -1,0 +1,196 @@
+//! The use of the failure monitor: it observes what happens, and its effects are carried out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use failures::AgentRegistryState;
+use machine::CallResponse;
+use messages::{tepui, v1};
+use model::master::Change;
+use model::{AgentId, FrameworkId, ReplyId, Upid};
+
+use crate::draining::{cannot_drain, update_agent_activity};
+use crate::interface::{Context, Timer};
+use crate::peers::is_process_of;
+use crate::registry::{Continuation, RegistryOperation, store};
+use crate::state::State;
+
+/// What is learnt in the meantime is written together, so that a bad day costs the registry no more than this: one commit
+/// of so many records at a time, and none for what pings and signals say as long as no incident comes of it.
+const PERSIST_INTERVAL: Duration = Duration::from_secs(1);
+const MAX_PERSISTED_AT_ONCE: usize = 500;
+
+pub(crate) fn observe(state: &mut State, cx: &mut Context<'_>, event: failures::Event) {
+    let mut effects = Vec::new();
+    state.monitor.observe(cx.now, event, &mut effects);
+    apply_monitor_effects(state, cx, effects);
+}
+
+/// Before anything is observed: a flapping agent stays known over a failover of the master.
+pub(crate) fn restore_failures(state: &mut State, cx: &mut Context<'_>) {
+    let registry = &state.registry.durable();
+    if registry.incidents.is_empty() && registry.failure_histories.is_empty() {
+        return;
+    }
+    cx.publish(Change::IncidentsRestored(registry.incidents.values().cloned().collect()));
+    let persisted =
+        failures::PersistedFailures { incidents: &registry.incidents, failure_histories: &registry.failure_histories };
+    let registry_state = |agent: &AgentId| {
+        if registry.agents.contains_key(agent) {
+            AgentRegistryState::Recovered
+        } else if registry.unreachable.contains_key(agent) {
+            AgentRegistryState::Unreachable
+        } else {
+            AgentRegistryState::Gone
+        }
+    };
+    let mut effects = Vec::new();
+    state.monitor.restore(cx.now, persisted, registry_state, &mut effects);
+    apply_monitor_effects(state, cx, effects);
+}
+
+fn apply_monitor_effects(state: &mut State, cx: &mut Context<'_>, effects: Vec<failures::Effect>) {
+    schedule_persist_failures(state, cx);
+    if effects.is_empty() {
+        return;
+    }
+    for effect in effects {
+        match effect {
+            failures::Effect::Publish(incident, update) => {
+                log(&incident, update);
+                cx.publish(Change::Incident(incident, update));
+            }
+            failures::Effect::Hold(agent) | failures::Effect::Release(agent) => {
+                update_agent_activity(state, cx, &agent)
+            }
+            failures::Effect::Drain(agent) => drain_by_policy(state, cx, agent),
+        }
+    }
+    let counts = state.monitor.counts();
+    let count = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+    state.metrics.failures_detected.set(count(counts.detected));
+    state.metrics.failures_recovered.set(count(counts.recovered));
+    state.metrics.failures_suppressed.set(count(counts.suppressed));
+    state.metrics.failures_refused.set(count(counts.refused));
+    state.metrics.failures_open.set(counts.open as i64);
+    state.metrics.failures_held.set(counts.held as i64);
+}
+
+fn schedule_persist_failures(state: &mut State, cx: &mut Context<'_>) {
+    if state.monitor.has_unsaved() && !std::mem::replace(&mut state.persisting_failures, true) {
+        cx.arm(Timer::PersistFailures, cx.now.monotonic + PERSIST_INTERVAL);
+    }
+}
+
+/// Nobody waits for it: what is not written yet when a master ends was noticed within its last moments.
+pub(crate) fn persist_failures(state: &mut State, cx: &mut Context<'_>) {
+    let mut changes = state.monitor.take_unsaved(cx.now, MAX_PERSISTED_AT_ONCE);
+    let durable = &state.registry.durable();
+    changes.incidents.retain(|number, now| now.as_ref() != durable.incidents.get(number));
+    changes.failure_histories.retain(|agent, now| now.as_ref() != durable.failure_histories.get(agent));
+    // An agent that leaves in good order has never done anything.
+    if changes.incidents.is_empty() && changes.failure_histories.is_empty() {
+        return failures_persisted(state, cx);
+    }
+    store(state, cx, RegistryOperation::PersistFailures(Arc::new(changes)), Continuation::FailuresPersisted);
+}
+
+pub(crate) fn failures_persisted(state: &mut State, cx: &mut Context<'_>) {
+    state.persisting_failures = false;
+    schedule_persist_failures(state, cx);
+}
+
+/// As DRAIN_AGENT, when an operator's own call would not be refused.
+fn drain_by_policy(state: &mut State, cx: &mut Context<'_>, agent: AgentId) {
+    if let Some(refusal) = cannot_drain(state, &agent) {
+        return observe(state, cx, failures::Event::DrainRefused { agent, reason: refusal.body });
+    }
+    let config = v1::DrainConfig { max_grace_period: None, mark_gone: Some(false) };
+    let operation = RegistryOperation::DrainAgent { agent: agent.clone(), config };
+    store(state, cx, operation, Continuation::DrainedByPolicy(agent));
+}
+
+/// Mesos has no policies: there, an agent that nobody deactivated cannot be reactivated.
+pub(crate) fn reactivate_held(state: &mut State, cx: &mut Context<'_>, agent: AgentId, reply: ReplyId) {
+    observe(state, cx, failures::Event::OperatorDecided { agent, keeps_out: false });
+    reply_when_persisted(state, cx, reply);
+}
+
+/// An operator has an agent back. It is offered at once; the answer waits until the next master would know of it, too:
+/// its policies would do again what they did.
+pub(crate) fn reply_when_persisted(state: &mut State, cx: &mut Context<'_>, reply: ReplyId) {
+    if !state.monitor.has_unsaved() {
+        return cx.reply(reply, CallResponse::ok());
+    }
+    let changes = state.monitor.take_unsaved(cx.now, MAX_PERSISTED_AT_ONCE);
+    store(state, cx, RegistryOperation::PersistFailures(Arc::new(changes)), Continuation::ReplyWhenPersisted { reply });
+}
+
+pub(crate) fn agent_health(state: &mut State, cx: &mut Context<'_>, from: &Upid, message: &tepui::AgentHealth) {
+    let agent = AgentId::from(&message.agent_id);
+    if !is_process_of(state, from, agent.as_str()) {
+        return;
+    }
+    let signals = failures::Signals {
+        load: message.load.zip(message.processors).map(|(load, processors)| load / processors.max(1.0)),
+        memory_available: message.memory_available,
+        disk_used: message.disk_used,
+        cpu_waiting: message.cpu_waiting,
+    };
+    observe(state, cx, failures::Event::Reported { agent, signals });
+}
+
+/// Observes the end of a task that its agent or executor reported. The end of a task that was killed, or an update that
+/// the master generated, says nothing about the agent.
+pub(crate) fn observe_task_end(state: &mut State, cx: &mut Context<'_>, task: &v1::Task, status: &v1::TaskStatus) {
+    use v1::task_status::{Reason, Source};
+    if status.source == Some(Source::Master as i32) || task.state() == v1::TaskState::TaskKilled {
+        return;
+    }
+    let agent = AgentId::from(&task.agent_id);
+    let failed = task.state() == v1::TaskState::TaskFailed;
+    let crashes = [Reason::ExecutorTerminated, Reason::ContainerLaunchFailed, Reason::ExecutorRegistrationTimeout];
+    // Of other executors the agent says itself that they ended.
+    let is_command_task = task.executor_id.as_ref().is_none_or(|id| id.value.is_empty());
+    let crashed = failed && is_command_task && crashes.iter().any(|reason| status.reason == Some(*reason as i32));
+    observe(state, cx, failures::Event::TaskEnded { agent: agent.clone(), failed });
+    if crashed {
+        let framework = FrameworkId::from(&task.framework_id);
+        observe(state, cx, failures::Event::ExecutorCrashed { agent, framework });
+    }
+}
+
+/// The agents of the master before may all be back now.
+pub(crate) fn observe_recovery_complete(state: &mut State, cx: &mut Context<'_>) {
+    if state.recovery.may_reregister(None) {
+        return;
+    }
+    observe(state, cx, failures::Event::RecoveryComplete);
+    // All agents are back that could have reported them.
+    for framework in state.monitor.take_missed_frameworks() {
+        if state.frameworks.get(framework.as_str()).is_none() {
+            observe(state, cx, failures::Event::FrameworkRemoved(framework));
+        }
+    }
+}
+
+/// The audit trail of policies, and what an operator without any sink sees.
+fn log(incident: &model::incident::Incident, update: model::incident::IncidentUpdate) {
+    let (id, kind, object, details) = (&incident.id, incident.kind, &incident.object, &incident.details);
+    match update {
+        model::incident::IncidentUpdate::Detected | model::incident::IncidentUpdate::Changed
+            if incident.severity == model::incident::Severity::Info =>
+        {
+            tracing::info!(id, "{kind} of {object}: {details}");
+        }
+        model::incident::IncidentUpdate::Detected | model::incident::IncidentUpdate::Changed => {
+            tracing::warn!(id, "{kind} of {object}: {details}")
+        }
+        model::incident::IncidentUpdate::Acted => {
+            if let Some(last) = incident.actions.last() {
+                tracing::info!(id, "{kind} of {object}: {}: {}", last.action, last.reason);
+            }
+        }
+        model::incident::IncidentUpdate::Recovered => tracing::info!(id, "over: {kind} of {object}"),
+    }
+}

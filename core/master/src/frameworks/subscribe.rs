@@ -1,0 +1,477 @@
+//! How frameworks subscribe, resubscribe and change: SUBSCRIBE over HTTP and from drivers, failover
+//! between connections, UPDATE_FRAMEWORK.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use allocator::{OfferConstraintsFilter, PatternLimits};
+use machine::CallResponse;
+use messages::v1::scheduler::call::Type;
+use messages::{internal, v1};
+use model::master::{Change, FrameworkMetrics, FrameworkSnapshot};
+use model::{AgentId, FrameworkId, Role, StreamId, Timestamp, Upid};
+use validation::ValidationError;
+
+use super::event_counts::framework_metrics;
+use super::framework::{Connection, Framework, roles_of};
+use super::heartbeats::{heartbeat_seconds, start_heartbeats};
+use crate::allocation::{allocator_add_framework, allocator_update_framework};
+use crate::failures::observe;
+use crate::interface::{Context, SchedulerSubscribe, Timer};
+use crate::offers::{discard_offers, rescind_offers_of_framework, rescind_offers_of_unsubscribed_roles};
+use crate::operations::adopt_operations_of;
+use crate::state::State;
+
+/// A subscription that has passed the checks of its content.
+struct Subscription {
+    info: v1::FrameworkInfo,
+    suppressed: BTreeSet<String>,
+    constraints: Option<Constraints>,
+}
+
+/// As they were sent, and ready to be asked.
+struct Constraints {
+    message: Arc<v1::scheduler::OfferConstraints>,
+    compiled: Arc<OfferConstraintsFilter>,
+}
+
+/// A known framework returns; what about its old connection and its answer differs.
+enum Resubscription {
+    /// It takes over from whoever spoke for it, and starts with no offers.
+    Failover,
+    /// The same driver registers again: it keeps its standing, its offers are rescinded.
+    SameDriver,
+}
+
+pub(crate) fn subscribe_http(state: &mut State, cx: &mut Context<'_>, request: SchedulerSubscribe) {
+    let SchedulerSubscribe { stream, caller, subscribe } = request;
+    let mut info = subscribe.framework_info;
+    count_subscription(state, &info);
+    if let Some(principal) = &caller.principal
+        && info.principal.is_none()
+    {
+        info.principal = Some(principal.as_str().to_owned());
+    }
+    let connection = Connection::Http(stream);
+    let result = check_subscription(state, info, subscribe.suppressed_roles, subscribe.offer_constraints)
+        .and_then(|subscription| subscribed_http(state, cx, stream, subscription));
+    if let Err(refusal) = result {
+        connection.error(cx, refusal.reason());
+        cx.close_stream(stream);
+    }
+}
+
+fn subscribed_http(
+    state: &mut State,
+    cx: &mut Context<'_>,
+    stream: StreamId,
+    subscription: Subscription,
+) -> Result<(), ValidationError> {
+    let connection = Connection::Http(stream);
+    match known_id(&subscription.info) {
+        None => add_framework(state, cx, connection, subscription),
+        Some(id) => {
+            let subscription = validate_resubscription(state, cx, &id, subscription)?;
+            resubscribe_framework(state, cx, &id, connection, subscription, Resubscription::Failover);
+        }
+    }
+    Ok(())
+}
+
+/// `force` is the v0 way to say that this driver takes over from another one.
+pub(crate) fn subscribe_driver(
+    state: &mut State,
+    cx: &mut Context<'_>,
+    from: Upid,
+    subscribe: v1::scheduler::call::Subscribe,
+    force: bool,
+) {
+    count_subscription(state, &subscribe.framework_info);
+    let result =
+        check_subscription(state, subscribe.framework_info, subscribe.suppressed_roles, subscribe.offer_constraints)
+            .and_then(|subscription| subscribed_driver(state, cx, &from, subscription, force));
+    if let Err(refusal) = result {
+        Connection::Driver(from).error(cx, refusal.reason());
+    }
+}
+
+fn subscribed_driver(
+    state: &mut State,
+    cx: &mut Context<'_>,
+    from: &Upid,
+    subscription: Subscription,
+    force: bool,
+) -> Result<(), ValidationError> {
+    let connection = Connection::Driver(from.clone());
+    let framework_of_driver = framework_of_driver(state, cx, from, known_id(&subscription.info).as_ref());
+    let Some(id) = known_id(&subscription.info) else {
+        match framework_of_driver {
+            // The answer was lost, or crossed with a retry.
+            Some(id) => connection.subscribed(cx, id.to_proto(), state.info.clone(), heartbeat_seconds(state)),
+            None => add_framework(state, cx, connection, subscription),
+        }
+        return Ok(());
+    };
+    if framework_of_driver.is_some_and(|other| other != id) {
+        tracing::warn!(framework = %id, driver = %from, "ignoring a driver that speaks for another framework");
+        return Ok(());
+    }
+    let subscription = validate_resubscription(state, cx, &id, subscription)?;
+    let Some(framework) = state.frameworks.get(id.as_str()) else { return Ok(()) };
+    let same = framework.driver() == Some(from);
+    if !framework.state.recovered && !same && !force {
+        return Err(ValidationError::new("Framework failed over"));
+    }
+    let kind = if same && !force { Resubscription::SameDriver } else { Resubscription::Failover };
+    resubscribe_framework(state, cx, &id, connection, subscription, kind);
+    Ok(())
+}
+
+/// The framework a driver speaks for. One that was disconnected and is not meant now
+/// gives the address up: its driver is gone, and another one runs there.
+fn framework_of_driver(
+    state: &mut State,
+    cx: &mut Context<'_>,
+    from: &Upid,
+    meant: Option<&FrameworkId>,
+) -> Option<FrameworkId> {
+    let id = state.frameworks.by_driver(from)?.clone();
+    let connected = state.frameworks.get(id.as_str()).is_some_and(|framework| framework.state.connected);
+    if connected || meant == Some(&id) {
+        return Some(id);
+    }
+    if let Some(before) = state.frameworks.connect(id.as_str(), Connection::None) {
+        close(state, cx, &before);
+    }
+    None
+}
+
+fn count_subscribed(state: &State, id: &FrameworkId) {
+    if let Some(framework_metrics) = framework_metrics(state, id) {
+        framework_metrics.increment_call(Type::Subscribe);
+    }
+}
+
+fn count_subscription(state: &State, info: &v1::FrameworkInfo) {
+    match known_id(info) {
+        None => state.metrics.messages_register_framework.increment(),
+        Some(_) => state.metrics.messages_reregister_framework.increment(),
+    }
+}
+
+/// Whether the content of a subscription is acceptable to this master.
+fn check_subscription(
+    state: &State,
+    info: v1::FrameworkInfo,
+    suppressed: Vec<String>,
+    constraints: Option<Box<v1::scheduler::OfferConstraints>>,
+) -> Result<Subscription, ValidationError> {
+    check_info(state, &info)?;
+    check_options(state, info, suppressed, constraints)
+}
+
+fn check_options(
+    state: &State,
+    info: v1::FrameworkInfo,
+    suppressed: Vec<String>,
+    constraints: Option<Box<v1::scheduler::OfferConstraints>>,
+) -> Result<Subscription, ValidationError> {
+    let roles = validation::framework::roles(&info);
+    let suppressed: BTreeSet<String> = suppressed.into_iter().collect();
+    validation::framework::validate_suppressed_roles(&roles, &suppressed)?;
+    if let Some(constraints) = &constraints {
+        validation::framework::validate_offer_constraints_roles(&roles, constraints)?;
+    }
+    let limits = state.config.offer_constraints_limits;
+    let constraints = constraints.map(|message| Constraints::new(*message, limits)).transpose()?;
+    Ok(Subscription { info, suppressed, constraints })
+}
+
+fn check_info(state: &State, info: &v1::FrameworkInfo) -> Result<(), ValidationError> {
+    validation::framework::validate(info)?;
+    let foreign: Vec<String> =
+        validation::framework::roles(info).into_iter().filter(|role| !state.config.role_allowed(role)).collect();
+    if !foreign.is_empty() {
+        return Err(ValidationError::new(format!(
+            "Roles {{ {} }} are not present in the master's --roles",
+            foreign.join(", ")
+        )));
+    }
+    if info.user == "root" && !state.config.root_submissions {
+        return Err(ValidationError::new(
+            "User 'root' is not allowed to run frameworks without --root_submissions set",
+        ));
+    }
+    if known_id(info).is_some_and(|id| state.frameworks.is_completed(id.as_str())) {
+        return Err(ValidationError::new("Framework has been removed"));
+    }
+    Ok(())
+}
+
+/// Whether a framework may return with this info. One that this master has never
+/// seen (it failed over from another master) is first made known as recovered.
+fn validate_resubscription(
+    state: &mut State,
+    cx: &mut Context<'_>,
+    id: &FrameworkId,
+    mut subscription: Subscription,
+) -> Result<Subscription, ValidationError> {
+    if state.frameworks.get(id.as_str()).is_none() {
+        recover_framework(state, cx, subscription.info.clone());
+    }
+    if let Some(framework) = state.frameworks.get(id.as_str()) {
+        validation::framework::validate_resubscribe(framework.info(), &mut subscription.info)?;
+    }
+    Ok(subscription)
+}
+
+fn add_framework(state: &mut State, cx: &mut Context<'_>, connection: Connection, subscription: Subscription) {
+    let id = state.ids.framework();
+    let mut info = subscription.info;
+    info.id = Some(id.to_proto());
+    let snapshot = FrameworkSnapshot {
+        id: id.clone(),
+        roles: roles_of(&info),
+        info: Arc::new(info),
+        suppressed: subscription.suppressed.iter().map(Role::new).collect(),
+        offer_constraints: subscription.constraints.as_ref().map(|constraints| constraints.message.clone()),
+        pid: match &connection {
+            Connection::Driver(pid) => Some(pid.clone()),
+            _ => None,
+        },
+        active: true,
+        connected: true,
+        recovered: false,
+        registered: cx.now.wall,
+        reregistered: None,
+        unregistered: None,
+        framework_metrics: FrameworkMetrics::default(),
+    };
+    let mut framework = Framework::new(snapshot, connection.clone());
+    framework.constraints = subscription.constraints.map(|constraints| constraints.compiled);
+    allocator_add_framework(state, &framework);
+    cx.publish(Change::FrameworkAdded(framework.state.clone()));
+    state.frameworks.insert(framework);
+    state.metrics.frameworks_connected.increment();
+    state.metrics.frameworks_active.increment();
+    count_subscribed(state, &id);
+    open(state, cx, &connection);
+    connection.subscribed(cx, id.to_proto(), state.info.clone(), heartbeat_seconds(state));
+    start_heartbeats(state, cx, &id);
+}
+
+/// A framework known only from its agents (or from its own subscription): it has tasks, but
+/// nobody speaks for it yet. In Mesos no failover timeout runs for it, so that it may stay for ever; here it has
+/// its own, but no less than agents have: its scheduler, too, has lost its master.
+pub(crate) fn recover_framework(state: &mut State, cx: &mut Context<'_>, info: v1::FrameworkInfo) {
+    let Some(id) = known_id(&info) else { return };
+    let snapshot = FrameworkSnapshot {
+        id: id.clone(),
+        roles: roles_of(&info),
+        info: Arc::new(info),
+        suppressed: Vec::new(),
+        offer_constraints: None,
+        pid: None,
+        active: false,
+        connected: false,
+        recovered: true,
+        registered: Timestamp::default(),
+        reregistered: None,
+        unregistered: None,
+        framework_metrics: FrameworkMetrics::default(),
+    };
+    let mut framework = Framework::new(snapshot, Connection::None);
+    let patience = framework.failover_timeout().max(state.config.agent_reregister_timeout);
+    let deadline = cx.now.monotonic + patience;
+    framework.deadline = Some(deadline);
+    cx.arm(Timer::FrameworkFailover(framework.id().clone()), deadline);
+    allocator_add_framework(state, &framework);
+    cx.publish(Change::FrameworkAdded(framework.state.clone()));
+    state.frameworks.insert(framework);
+    state.metrics.frameworks_disconnected.increment();
+    state.metrics.frameworks_inactive.increment();
+    adopt_operations_of(state, cx, &id);
+}
+
+fn resubscribe_framework(
+    state: &mut State,
+    cx: &mut Context<'_>,
+    id: &FrameworkId,
+    connection: Connection,
+    subscription: Subscription,
+    kind: Resubscription,
+) {
+    let Some(framework) = state.frameworks.get(id.as_str()) else { return };
+    let (before, listener) = (framework.connection.clone(), framework.listener().clone());
+    update_framework(state, cx, id, subscription);
+    match kind {
+        Resubscription::Failover => {
+            if before != connection {
+                listener.error(cx, "Framework failed over");
+            }
+            discard_offers(state, cx, id);
+        }
+        Resubscription::SameDriver => rescind_offers_of_framework(state, cx, id),
+    }
+    if before != connection {
+        state.frameworks.connect(id.as_str(), connection.clone());
+        open(state, cx, &connection);
+        close(state, cx, &before);
+    } else if let Connection::Driver(pid) = &connection
+        && state.links.renew(pid.address)
+    {
+        cx.link(pid.address);
+    }
+    count_subscribed(state, id);
+    mark_connected(state, cx, id);
+    let again = matches!(kind, Resubscription::SameDriver);
+    match &connection {
+        Connection::Driver(pid) if again => cx.send(
+            pid,
+            internal::FrameworkReregisteredMessage { framework_id: id.to_proto(), master_info: state.info.clone() },
+        ),
+        _ => connection.subscribed(cx, id.to_proto(), state.info.clone(), heartbeat_seconds(state)),
+    }
+    start_heartbeats(state, cx, id);
+    send_framework_update_to_agents(state, cx, id);
+}
+
+fn mark_connected(state: &mut State, cx: &mut Context<'_>, id: &FrameworkId) {
+    let Some(framework) = state.frameworks.get_mut(id.as_str()) else { return };
+    if framework.deadline.take().is_some() {
+        cx.disarm(Timer::FrameworkFailover(id.clone()));
+    }
+    let (was_connected, was_active) = (framework.state.connected, framework.state.active);
+    let now = cx.now.wall;
+    let pid = framework.driver().cloned();
+    let snapshot = framework.state_mut();
+    if std::mem::take(&mut snapshot.recovered) {
+        snapshot.registered = now;
+    }
+    snapshot.reregistered = Some(now);
+    snapshot.connected = true;
+    snapshot.active = true;
+    snapshot.pid = pid;
+    if !was_connected {
+        state.metrics.frameworks_connected.increment();
+        state.metrics.frameworks_disconnected.decrement();
+    }
+    if !was_active {
+        state.metrics.frameworks_active.increment();
+        state.metrics.frameworks_inactive.decrement();
+        state.allocator.activate_framework(id);
+    }
+    observe(state, cx, failures::Event::FrameworkConnected(id.clone()));
+    publish_framework(state, cx, id);
+}
+
+/// UPDATE_FRAMEWORK: 200 where other calls answer 202.
+pub(crate) fn update_framework_call(
+    state: &mut State,
+    cx: &mut Context<'_>,
+    id: &FrameworkId,
+    call: v1::scheduler::call::UpdateFramework,
+) -> CallResponse {
+    let Some(framework) = state.frameworks.get(id.as_str()) else {
+        return CallResponse::bad_request("Framework cannot be found");
+    };
+    let info = call.framework_info;
+    if let Err(reason) = check_info(state, &info) {
+        return CallResponse::bad_request(format!("Supplied FrameworkInfo is not valid: {reason}"));
+    }
+    if let Err(reason) = validation::framework::validate_update(framework.info(), &info) {
+        return CallResponse::bad_request(format!("FrameworkInfo update is not valid: {reason}"));
+    }
+    let changed = *framework.info() != info;
+    let subscription = match check_options(state, info, call.suppressed_roles, call.offer_constraints) {
+        Ok(subscription) => subscription,
+        Err(reason) => return CallResponse::bad_request(format!("'UpdateFramework' call is not valid: {reason}")),
+    };
+    update_framework(state, cx, id, subscription);
+    publish_framework(state, cx, id);
+    if changed {
+        send_framework_update_to_agents(state, cx, id);
+    }
+    CallResponse::ok()
+}
+
+/// Replaces what is known of a framework; offers of roles it has left are rescinded.
+fn update_framework(state: &mut State, cx: &mut Context<'_>, id: &FrameworkId, subscription: Subscription) {
+    let roles = roles_of(&subscription.info);
+    if let Some(framework) = state.frameworks.get_mut(id.as_str()) {
+        framework.capabilities = super::capabilities::FrameworkCapabilities::of(&subscription.info);
+        let snapshot = framework.state_mut();
+        snapshot.info = Arc::new(subscription.info);
+        snapshot.roles = roles;
+        snapshot.suppressed = subscription.suppressed.iter().map(Role::new).collect();
+        let (message, compiled) =
+            subscription.constraints.map(|constraints| (constraints.message, constraints.compiled)).unzip();
+        snapshot.offer_constraints = message;
+        framework.constraints = compiled;
+    }
+    allocator_update_framework(state, id);
+    rescind_offers_of_unsubscribed_roles(state, cx, id);
+}
+
+/// Agents that run something of the framework, or have something to tell it of its operations, learn where it is
+/// now. Mesos tells every agent; the others would ignore it.
+fn send_framework_update_to_agents(state: &mut State, cx: &mut Context<'_>, id: &FrameworkId) {
+    let Some(framework) = state.frameworks.get(id.as_str()) else { return };
+    let operations = state.operations.of_framework(id.as_str());
+    let operations = operations.into_iter().filter_map(|uuid| state.operations.get(uuid));
+    let agents: BTreeSet<&AgentId> = state.tasks.agents_of(id.as_str()).chain(operations.map(|of| &of.agent)).collect();
+    for agent in agents {
+        if let Some(agent) = state.agents.get(agent.as_str()) {
+            cx.send(&agent.state.pid, update_framework_message(framework));
+        }
+    }
+}
+
+pub(crate) fn publish_framework(state: &State, cx: &mut Context<'_>, id: &FrameworkId) {
+    if let Some(framework) = state.frameworks.get(id.as_str()) {
+        cx.publish(Change::FrameworkUpdated(framework.state.clone()));
+    }
+}
+
+/// A conversation begins.
+fn open(state: &mut State, cx: &mut Context<'_>, connection: &Connection) {
+    if let Connection::Driver(pid) = connection
+        && state.links.acquire(pid.address)
+    {
+        cx.link(pid.address);
+    }
+}
+
+/// A conversation is over on our side.
+pub(crate) fn close(state: &mut State, cx: &mut Context<'_>, connection: &Connection) {
+    match connection {
+        Connection::None => {}
+        Connection::Http(stream) => cx.close_stream(*stream),
+        Connection::Driver(pid) => {
+            if state.links.release(pid.address) {
+                cx.unlink(pid.address);
+            }
+        }
+    }
+}
+
+impl Constraints {
+    fn new(message: v1::scheduler::OfferConstraints, limits: PatternLimits) -> Result<Self, ValidationError> {
+        let compiled = OfferConstraintsFilter::compile(&message, limits)
+            .map_err(|reason| ValidationError::new(format!("Offer constraints are not valid: {reason}")))?;
+        Ok(Constraints { message: Arc::new(message), compiled: Arc::new(compiled) })
+    }
+}
+
+/// An unset or empty id asks for a new one.
+pub(crate) fn known_id(info: &v1::FrameworkInfo) -> Option<FrameworkId> {
+    info.id.as_ref().filter(|id| !id.value.is_empty()).map(FrameworkId::from)
+}
+
+pub(crate) fn update_framework_message(framework: &Framework) -> internal::UpdateFrameworkMessage {
+    internal::UpdateFrameworkMessage {
+        framework_id: framework.id().to_proto(),
+        pid: Some(framework.pid_text()),
+        framework_info: Some(Box::new(framework.info().clone())),
+    }
+}

@@ -1,0 +1,60 @@
+//! The set of all outstanding offers, found by id, framework and agent.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use model::master::Offer;
+use model::{AgentId, FrameworkId, OfferId};
+use rustc_hash::FxHashMap;
+
+/// All outstanding offers.
+#[derive(Debug, Default)]
+pub(crate) struct Offers {
+    map: FxHashMap<OfferId, Arc<Offer>>,
+    frameworks: FxHashMap<FrameworkId, BTreeSet<OfferId>>,
+    agents: FxHashMap<AgentId, Vec<OfferId>>,
+}
+
+impl Offers {
+    pub fn get(&self, id: &str) -> Option<&Arc<Offer>> {
+        self.map.get(id)
+    }
+
+    /// The offers of a framework, ordered by id.
+    pub fn of_framework(&self, framework: &str) -> Vec<OfferId> {
+        self.frameworks.get(framework).map(|offers| offers.iter().cloned().collect()).unwrap_or_default()
+    }
+
+    /// The offers of an agent's resources, the oldest first.
+    pub fn of_agent(&self, agent: &str) -> Vec<OfferId> {
+        self.agents.get(agent).cloned().unwrap_or_default()
+    }
+
+    /// Makes room for that many more offers.
+    pub fn reserve(&mut self, offers: usize) {
+        self.map.reserve(offers);
+    }
+
+    pub fn insert(&mut self, offer: Arc<Offer>) {
+        self.frameworks.entry(offer.framework.clone()).or_default().insert(offer.id.clone());
+        self.agents.entry(offer.agent.id.clone()).or_default().push(offer.id.clone());
+        self.map.insert(offer.id.clone(), offer);
+    }
+
+    pub fn remove(&mut self, id: &str) -> Option<Arc<Offer>> {
+        let offer = self.map.remove(id)?;
+        if let Some(of_framework) = self.frameworks.get_mut(&offer.framework) {
+            of_framework.remove(id);
+            if of_framework.is_empty() {
+                self.frameworks.remove(&offer.framework);
+            }
+        }
+        if let Some(of_agent) = self.agents.get_mut(&offer.agent.id) {
+            of_agent.retain(|other| other.as_str() != id);
+            if of_agent.is_empty() {
+                self.agents.remove(&offer.agent.id);
+            }
+        }
+        Some(offer)
+    }
+}

@@ -1,0 +1,143 @@
+//! Outstanding offers: making, rescinding, discarding.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::master::{Change, Offer};
+use model::{AgentId, FrameworkId, OfferId, Role};
+use resources::Resources;
+
+use crate::allocation::recover_resources;
+use crate::interface::{Context, Timer};
+use crate::policy::{end_inverse_offer, end_inverse_offers_of_framework, rescind_inverse_offers_of_agent};
+use crate::state::State;
+
+/// What the allocator has decided to offer of one agent to one role of a framework.
+pub(crate) struct Allocation {
+    pub agent: AgentId,
+    pub role: Role,
+    pub resources: Resources,
+}
+
+/// Makes offers of a framework's allocations and tells it, in events of bounded size.
+pub(crate) fn offer(state: &mut State, cx: &mut Context<'_>, id: &FrameworkId, allocations: Vec<Allocation>) {
+    let mut offers = Vec::with_capacity(allocations.len().min(state.config.max_offers_per_event));
+    state.offers.reserve(allocations.len());
+    cx.reserve(allocations.len());
+    for allocation in allocations {
+        match make_offer(state, cx, id, &allocation) {
+            Some(offer) => offers.push(offer),
+            // The framework or the agent went away while the allocation was under way.
+            None => recover_resources(state, cx, id, &allocation.agent, &allocation.resources, None),
+        }
+        if offers.len() >= state.config.max_offers_per_event {
+            send_offers(state, cx, id, std::mem::take(&mut offers));
+        }
+    }
+    if !offers.is_empty() {
+        send_offers(state, cx, id, offers);
+    }
+}
+
+fn send_offers(state: &State, cx: &mut Context<'_>, id: &FrameworkId, offers: Vec<Arc<Offer>>) {
+    let Some(framework) = state.frameworks.get(id.as_str()) else { return };
+    framework.listener().clone().offers(cx, offers, framework.offer_format());
+}
+
+fn make_offer(
+    state: &mut State,
+    cx: &mut Context<'_>,
+    id: &FrameworkId,
+    allocation: &Allocation,
+) -> Option<Arc<Offer>> {
+    let framework = state.frameworks.get(id.as_str()).filter(|f| f.state.connected && f.state.active)?;
+    let agent = state.agents.get(allocation.agent.as_str()).filter(|a| a.state.active)?;
+    let offer = Arc::new(Offer {
+        id: state.ids.offer(),
+        framework: framework.id().clone(),
+        agent: agent.state.clone(),
+        role: allocation.role.clone(),
+        resources: allocation.resources.clone(),
+        executors: state.tasks.executor_ids(agent.id().as_str(), framework.id().as_str()),
+        unavailability: state.allocator.unavailability(agent.id()).copied(),
+    });
+    state.offers.insert(offer.clone());
+    state.metrics.outstanding_offers.increment();
+    if let Some(timeout) = state.config.offer_timeout {
+        cx.arm(Timer::OfferTimeout(offer.id.clone()), cx.now.monotonic + timeout);
+    }
+    cx.publish(Change::OfferAdded(offer.clone()));
+    Some(offer)
+}
+
+/// Removes an offer; what it held is the caller's to account for.
+pub(crate) fn take_offer(state: &mut State, cx: &mut Context<'_>, id: &str) -> Option<Arc<Offer>> {
+    let offer = state.offers.remove(id)?;
+    state.metrics.outstanding_offers.decrement();
+    if state.config.offer_timeout.is_some() {
+        cx.disarm(Timer::OfferTimeout(offer.id.clone()));
+    }
+    cx.publish(Change::OfferRemoved(offer.id.clone()));
+    Some(offer)
+}
+
+/// Ends an offer without an event to its framework, which knows.
+pub(crate) fn discard_offer(state: &mut State, cx: &mut Context<'_>, id: &str, refuse: Option<Duration>) -> bool {
+    let Some(offer) = take_offer(state, cx, id) else { return false };
+    recover_resources(state, cx, &offer.framework, &offer.agent.id, &offer.resources, refuse);
+    true
+}
+
+pub(crate) fn rescind_offer(state: &mut State, cx: &mut Context<'_>, id: &str) {
+    let Some(offer) = take_offer(state, cx, id) else { return };
+    if let Some(framework) = state.frameworks.get(offer.framework.as_str()) {
+        framework.listener().clone().rescind(cx, offer.id.to_proto());
+    }
+    recover_resources(state, cx, &offer.framework, &offer.agent.id, &offer.resources, None);
+}
+
+/// Its framework is not offered the same again for a while.
+pub(crate) fn rescind_offer_for(state: &mut State, cx: &mut Context<'_>, id: &str, refuse: Duration) {
+    let Some(offer) = take_offer(state, cx, id) else { return };
+    if let Some(framework) = state.frameworks.get(offer.framework.as_str()) {
+        framework.listener().clone().rescind(cx, offer.id.to_proto());
+    }
+    recover_resources(state, cx, &offer.framework, &offer.agent.id, &offer.resources, Some(refuse));
+}
+
+pub(crate) fn discard_offers(state: &mut State, cx: &mut Context<'_>, framework: &FrameworkId) {
+    for offer in state.offers.of_framework(framework.as_str()) {
+        discard_offer(state, cx, offer.as_str(), None);
+    }
+    end_inverse_offers_of_framework(state, cx, framework, false);
+}
+
+pub(crate) fn rescind_offers_of_framework(state: &mut State, cx: &mut Context<'_>, framework: &FrameworkId) {
+    for offer in state.offers.of_framework(framework.as_str()) {
+        rescind_offer(state, cx, offer.as_str());
+    }
+    end_inverse_offers_of_framework(state, cx, framework, true);
+}
+
+pub(crate) fn rescind_offers_of_unsubscribed_roles(state: &mut State, cx: &mut Context<'_>, id: &FrameworkId) {
+    let Some(framework) = state.frameworks.get(id.as_str()) else { return };
+    let left = |offer: &OfferId| {
+        state.offers.get(offer.as_str()).is_some_and(|offer| !framework.has_role(offer.role.as_str()))
+    };
+    for offer in state.offers.of_framework(id.as_str()).into_iter().filter(left).collect::<Vec<_>>() {
+        rescind_offer(state, cx, offer.as_str());
+    }
+}
+
+pub(crate) fn rescind_offers_of_agent(state: &mut State, cx: &mut Context<'_>, agent: &AgentId) {
+    for offer in state.offers.of_agent(agent.as_str()) {
+        rescind_offer(state, cx, offer.as_str());
+    }
+    rescind_inverse_offers_of_agent(state, cx, agent);
+}
+
+/// Offers and inverse offers share their ids.
+pub(crate) fn offer_timed_out(state: &mut State, cx: &mut Context<'_>, offer: &OfferId) {
+    rescind_offer(state, cx, offer.as_str());
+    end_inverse_offer(state, cx, offer.as_str(), true);
+}

@@ -1,0 +1,60 @@
+//! All that a master knows, as changes from the beginning: for tests that compare the views of readers with the state.
+
+use std::sync::Arc;
+
+use model::master::{Change, TaskRemoval};
+
+use crate::policy::maintenance;
+use crate::state::State;
+
+/// Changes that bring an empty view to where one is that has seen every change so far. What is over (completed
+/// tasks and frameworks) and the answers to inverse offers are left out: the core does not keep them.
+pub(crate) fn dump(state: &State) -> Vec<Change> {
+    let mut changes = dump_policy(state);
+    dump_agents(state, &mut changes);
+    dump_frameworks(state, &mut changes);
+    changes.extend(state.operations.iter().map(|operation| Change::OperationAdded(operation.proto.clone())));
+    changes
+}
+
+fn dump_policy(state: &State) -> Vec<Change> {
+    let registry = &state.registry.durable();
+    vec![
+        Change::QuotasUpdated(Arc::new(registry.quotas.clone())),
+        Change::PartitionsUpdated(Arc::new(registry.partitions.clone())),
+        Change::WeightsUpdated(Arc::new(registry.weights.clone())),
+        Change::MaintenanceUpdated(Arc::new(maintenance(state))),
+    ]
+}
+
+fn dump_agents(state: &State, changes: &mut Vec<Change>) {
+    changes.push(Change::UnreachableRecovered(state.agents.unreachable_ids()));
+    changes.push(Change::AgentsRecovered(state.recovery.recovered().cloned().collect()));
+    for id in state.agents.ids() {
+        changes.extend(state.agents.get(id.as_str()).map(|agent| Change::AgentAdded(agent.state.clone())));
+    }
+}
+
+fn dump_frameworks(state: &State, changes: &mut Vec<Change>) {
+    for framework in state.frameworks.iter() {
+        changes.push(Change::FrameworkAdded(framework.state.clone()));
+        for (id, task) in state.tasks.unreachable_of(framework.id().as_str()) {
+            changes.push(Change::TaskAdded(task.clone()));
+            changes.push(Change::TaskRemoved {
+                framework: framework.id().clone(),
+                task: id.clone(),
+                removal: TaskRemoval::Unreachable,
+            });
+        }
+        let tasks = state.tasks.of_framework(framework.id().as_str());
+        changes.extend(tasks.map(|(_, task)| Change::TaskAdded(task.proto.clone())));
+        for agent in state.tasks.agents_of(framework.id().as_str()) {
+            let usage = state.tasks.usage(agent.as_str(), framework.id().as_str());
+            let executors = usage.into_iter().flat_map(|usage| usage.executors());
+            changes.extend(executors.map(|(_, executor)| Change::ExecutorAdded(executor.snapshot.clone())));
+        }
+        let ids = state.offers.of_framework(framework.id().as_str());
+        let offers = ids.iter().filter_map(|offer| state.offers.get(offer.as_str()));
+        changes.extend(offers.map(|offer| Change::OfferAdded(offer.clone())));
+    }
+}

@@ -1,0 +1,74 @@
+//! Tasks of a framework that are not live any more, as far as decisions depend on them.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use messages::v1;
+use model::{AgentId, TaskId};
+
+/// Tasks on unreachable agents: they may return, and their ids stay taken. The oldest
+/// are forgotten beyond `--max_unreachable_tasks_per_framework`.
+#[derive(Debug, Default)]
+pub(crate) struct UnreachableTasks {
+    tasks: BTreeMap<TaskId, Arc<v1::Task>>,
+    order: VecDeque<TaskId>,
+}
+
+impl UnreachableTasks {
+    pub fn contains(&self, task: &str) -> bool {
+        self.tasks.contains_key(task)
+    }
+
+    /// Adds one; returns how many were forgotten for it.
+    pub fn add(&mut self, id: TaskId, task: Arc<v1::Task>, limit: usize) -> usize {
+        if self.tasks.insert(id.clone(), task).is_none() {
+            self.order.push_back(id);
+        }
+        let mut forgotten = 0;
+        while self.tasks.len() > limit {
+            let Some(oldest) = self.order.pop_front() else { break };
+            forgotten += usize::from(self.tasks.remove(&oldest).is_some());
+        }
+        // Returned tasks leave their place in the order behind; drop those now and then.
+        if self.order.len() > 2 * limit.max(self.tasks.len()) {
+            let tasks = &self.tasks;
+            self.order.retain(|id| tasks.contains_key(id));
+        }
+        forgotten
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&TaskId, &Arc<v1::Task>)> {
+        self.tasks.iter()
+    }
+
+    pub fn remove(&mut self, task: &str) -> Option<Arc<v1::Task>> {
+        self.tasks.remove(task)
+    }
+
+    pub fn drain(&mut self) -> impl Iterator<Item = (TaskId, Arc<v1::Task>)> {
+        self.order.clear();
+        std::mem::take(&mut self.tasks).into_iter()
+    }
+}
+
+/// Tasks whose end their framework has acknowledged lately, and where they were. What their agents still say of them has
+/// been overtaken.
+#[derive(Debug, Default)]
+pub(crate) struct RecentlyCompletedTasks(VecDeque<(TaskId, AgentId)>);
+
+impl RecentlyCompletedTasks {
+    /// A connection that broke holds less.
+    const MAX: usize = 1000;
+
+    pub fn add(&mut self, task: TaskId, agent: AgentId) {
+        if self.0.len() >= Self::MAX {
+            self.0.pop_front();
+        }
+        self.0.push_back((task, agent));
+    }
+
+    /// Only asked about tasks that nothing is known of.
+    pub fn contains(&self, task: &str, agent: &str) -> bool {
+        self.0.iter().any(|(id, on)| id.as_str() == task && on.as_str() == agent)
+    }
+}

@@ -1,0 +1,193 @@
+//! The set of all tasks and executors, found by framework and by agent.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use messages::v1;
+use model::master::ExecutorSnapshot;
+use model::{AgentId, ExecutorId, FrameworkId, TaskId};
+use resources::Resources;
+use rustc_hash::FxHashMap;
+
+use super::history::{RecentlyCompletedTasks, UnreachableTasks};
+use super::task::Task;
+
+/// All tasks and executors. What belongs to a framework is indexed by its agents, too.
+#[derive(Debug, Default)]
+pub(crate) struct Tasks {
+    frameworks: FxHashMap<FrameworkId, FrameworkTasks>,
+    agents: FxHashMap<AgentId, BTreeMap<FrameworkId, AgentUsage>>,
+}
+
+#[derive(Debug, Default)]
+struct FrameworkTasks {
+    tasks: BTreeMap<TaskId, Task>,
+    unreachable: UnreachableTasks,
+    recently_completed: RecentlyCompletedTasks,
+    /// Agents on which the framework has tasks or executors.
+    agents: BTreeSet<AgentId>,
+}
+
+/// What one framework has on one agent.
+#[derive(Debug, Default)]
+pub(crate) struct AgentUsage {
+    tasks: BTreeSet<TaskId>,
+    executors: BTreeMap<ExecutorId, Executor>,
+}
+
+/// An executor that is not the agent's own for a command.
+#[derive(Debug)]
+pub(crate) struct Executor {
+    pub snapshot: Arc<ExecutorSnapshot>,
+    /// Allocated to its role.
+    pub resources: Resources,
+}
+
+impl AgentUsage {
+    /// The ids of the tasks, in order.
+    pub fn task_ids(&self) -> impl Iterator<Item = &TaskId> {
+        self.tasks.iter()
+    }
+
+    /// The executors, ordered by id.
+    pub fn executors(&self) -> impl Iterator<Item = (&ExecutorId, &Executor)> {
+        self.executors.iter()
+    }
+}
+
+/// Tasks that are not removed yet.
+impl Tasks {
+    pub fn get(&self, framework: &str, task: &str) -> Option<&Task> {
+        self.frameworks.get(framework)?.tasks.get(task)
+    }
+
+    /// A task with its id as the index has it.
+    pub fn get_with_id(&self, framework: &str, task: &str) -> Option<(&TaskId, &Task)> {
+        self.frameworks.get(framework)?.tasks.get_key_value(task)
+    }
+
+    pub fn get_mut(&mut self, framework: &str, task: &str) -> Option<&mut Task> {
+        self.frameworks.get_mut(framework)?.tasks.get_mut(task)
+    }
+
+    /// The tasks of a framework, ordered by id.
+    pub fn of_framework(&self, framework: &str) -> impl Iterator<Item = (&TaskId, &Task)> {
+        self.frameworks.get(framework).into_iter().flat_map(|of| &of.tasks)
+    }
+
+    /// Adds a task of a framework that is registered.
+    pub fn insert(&mut self, framework: &FrameworkId, id: TaskId, task: Task) {
+        let of_framework = self.frameworks.entry(framework.clone()).or_default();
+        of_framework.agents.insert(task.agent.clone());
+        let on_agent = self.agents.entry(task.agent.clone()).or_default();
+        on_agent.entry(framework.clone()).or_default().tasks.insert(id.clone());
+        of_framework.tasks.insert(id, task);
+    }
+
+    pub fn remove(&mut self, framework: &FrameworkId, id: &TaskId) -> Option<Task> {
+        let task = self.frameworks.get_mut(framework)?.tasks.remove(id)?;
+        if let Some(usage) = self.agents.get_mut(&task.agent).and_then(|usages| usages.get_mut(framework)) {
+            usage.tasks.remove(id);
+        }
+        self.remove_empty_usage(&task.agent, framework);
+        Some(task)
+    }
+
+    /// Forgets all that belongs to a framework that is removed; its tasks and executors have been removed before.
+    pub fn remove_framework(&mut self, framework: &str) {
+        self.frameworks.remove(framework);
+    }
+
+    fn remove_empty_usage(&mut self, agent: &AgentId, framework: &FrameworkId) {
+        let Some(usages) = self.agents.get_mut(agent) else { return };
+        if usages.get(framework).is_some_and(|usage| !usage.tasks.is_empty() || !usage.executors.is_empty()) {
+            return;
+        }
+        usages.remove(framework);
+        if usages.is_empty() {
+            self.agents.remove(agent);
+        }
+        if let Some(of_framework) = self.frameworks.get_mut(framework) {
+            of_framework.agents.remove(agent);
+        }
+    }
+}
+
+/// What is where.
+impl Tasks {
+    /// What each framework has on an agent, ordered by framework.
+    pub fn on_agent(&self, agent: &str) -> impl Iterator<Item = (&FrameworkId, &AgentUsage)> {
+        self.agents.get(agent).into_iter().flatten()
+    }
+
+    pub fn usage(&self, agent: &str, framework: &str) -> Option<&AgentUsage> {
+        self.agents.get(agent)?.get(framework)
+    }
+
+    /// The agents on which a framework has tasks or executors, in order.
+    pub fn agents_of(&self, framework: &str) -> impl Iterator<Item = &AgentId> {
+        self.frameworks.get(framework).into_iter().flat_map(|of| &of.agents)
+    }
+}
+
+/// Executors.
+impl Tasks {
+    pub fn executor(&self, agent: &str, framework: &str, executor: &str) -> Option<&Executor> {
+        self.usage(agent, framework)?.executors.get(executor)
+    }
+
+    /// The ids of a framework's executors on an agent, in order.
+    pub fn executor_ids(&self, agent: &str, framework: &str) -> Vec<ExecutorId> {
+        self.usage(agent, framework).map(|usage| usage.executors.keys().cloned().collect()).unwrap_or_default()
+    }
+
+    pub fn insert_executor(&mut self, executor: Executor) {
+        let ExecutorSnapshot { framework, agent, info } = &*executor.snapshot;
+        let id = ExecutorId::from(&info.executor_id);
+        self.frameworks.entry(framework.clone()).or_default().agents.insert(agent.clone());
+        let on_agent = self.agents.entry(agent.clone()).or_default();
+        on_agent.entry(framework.clone()).or_default().executors.insert(id, executor);
+    }
+
+    pub fn remove_executor(&mut self, agent: &AgentId, framework: &FrameworkId, id: &ExecutorId) -> Option<Executor> {
+        let executor = self.agents.get_mut(agent)?.get_mut(framework)?.executors.remove(id)?;
+        self.remove_empty_usage(agent, framework);
+        Some(executor)
+    }
+}
+
+/// Histories.
+impl Tasks {
+    /// Whether a task is on an unreachable agent.
+    pub fn is_unreachable(&self, framework: &str, task: &str) -> bool {
+        self.frameworks.get(framework).is_some_and(|of| of.unreachable.contains(task))
+    }
+
+    /// The unreachable tasks of a framework, ordered by id.
+    pub fn unreachable_of(&self, framework: &str) -> impl Iterator<Item = (&TaskId, &Arc<v1::Task>)> {
+        self.frameworks.get(framework).into_iter().flat_map(|of| of.unreachable.iter())
+    }
+
+    /// Adds an unreachable task; returns how many older ones are forgotten for it.
+    pub fn add_unreachable(&mut self, framework: &FrameworkId, id: TaskId, task: Arc<v1::Task>, limit: usize) -> usize {
+        self.frameworks.entry(framework.clone()).or_default().unreachable.add(id, task, limit)
+    }
+
+    pub fn take_unreachable(&mut self, framework: &str, task: &str) -> Option<Arc<v1::Task>> {
+        self.frameworks.get_mut(framework)?.unreachable.remove(task)
+    }
+
+    /// Takes all unreachable tasks of a framework, ordered by id.
+    pub fn take_all_unreachable(&mut self, framework: &str) -> Vec<(TaskId, Arc<v1::Task>)> {
+        self.frameworks.get_mut(framework).map(|of| of.unreachable.drain().collect()).unwrap_or_default()
+    }
+
+    /// Remembers for a while that the terminal update of a task was acknowledged.
+    pub fn add_recently_completed(&mut self, framework: &FrameworkId, id: TaskId, agent: AgentId) {
+        self.frameworks.entry(framework.clone()).or_default().recently_completed.add(id, agent);
+    }
+
+    pub fn is_recently_completed(&self, framework: &str, task: &str, agent: &str) -> bool {
+        self.frameworks.get(framework).is_some_and(|of| of.recently_completed.contains(task, agent))
+    }
+}

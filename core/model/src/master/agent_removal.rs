@@ -1,0 +1,42 @@
+//! How an agent leaves the master's set of registered agents.
+
+/// How an agent leaves, or is about to leave (Mesos: `removeSlave`, `markUnreachable`, `markGone`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AgentRemoval {
+    /// It is removed from the registry.
+    Removed(RemovalReason),
+    /// It is marked unreachable, and may return.
+    Unreachable(UnreachableReason),
+    /// An operator marks it gone (`MARK_AGENT_GONE`), or it was drained with `mark_gone`. It cannot return.
+    Gone,
+}
+
+/// Why an agent is removed; the first two have counters, `master/slave_removals/reason_*`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RemovalReason {
+    /// A new agent registered at its address (`reason_registered`).
+    Replaced,
+    /// It unregistered (`reason_unregistered`).
+    Unregistered,
+    /// An operator took its machine down for maintenance; Mesos has no counter for it.
+    MachineDown,
+}
+
+/// Why an agent is marked unreachable; the counter is `master/slave_removals/reason_unhealthy` in each case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnreachableReason {
+    /// It answers no pings (`--agent_ping_timeout`, `--max_agent_ping_timeouts`).
+    PingTimeout,
+    /// Its link broke, and it did not re-register in time (`--agent_reregister_timeout`).
+    ReregistrationTimeout,
+    /// It was registered with the master before this one, and did not re-register after the failover
+    /// (`--agent_reregister_timeout`).
+    NotReregisteredAfterFailover,
+}
+
+impl AgentRemoval {
+    /// Whether the agent may return.
+    pub fn is_unreachable(self) -> bool {
+        matches!(self, AgentRemoval::Unreachable(_))
+    }
+}

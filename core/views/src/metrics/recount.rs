@@ -1,0 +1,48 @@
+//! The gauges that a master keeps, counted anew from a snapshot: what they have to be.
+
+use messages::v1::TaskState;
+
+use super::master::{ACTIVE, Totals, counts};
+use super::{Counters, MetricSet, bare};
+use crate::master::Snapshot;
+
+/// Counts agents, frameworks, offers, tasks by state and resources by going through all of them.
+///
+/// The master keeps these gauges as it goes, and [`super::master`] shows the master's; tests compare both.
+pub fn recount(snapshot: &Snapshot) -> Vec<(String, f64)> {
+    let mut metric_set = MetricSet::default();
+    agents(&mut metric_set, snapshot);
+    frameworks(&mut metric_set, snapshot);
+    let live = counts(snapshot.frameworks.iter());
+    for state in ACTIVE.into_iter().filter(|state| *state != TaskState::TaskUnknown) {
+        metric_set.count(format!("master/tasks_{}", bare(state)), live.get(&state).copied().unwrap_or_default());
+    }
+    let (mut total, mut used) = (Totals::default(), Totals::default());
+    for agent in snapshot.agents.iter() {
+        total.add(&agent.snapshot.total);
+        used.add(&agent.total_used());
+    }
+    metric_set.resources("master/", &total.0, &used.0);
+    metric_set.joined_with(&Counters::default())
+}
+
+fn agents(metric_set: &mut MetricSet, snapshot: &Snapshot) {
+    let connected = snapshot.agents.iter().filter(|agent| agent.snapshot.connected).count();
+    let active = snapshot.agents.iter().filter(|agent| agent.snapshot.active).count();
+    metric_set.count("master/slaves_connected", connected);
+    metric_set.count("master/slaves_disconnected", snapshot.agents.len() - connected);
+    metric_set.count("master/slaves_active", active);
+    metric_set.count("master/slaves_inactive", snapshot.agents.len() - active);
+    metric_set.count("master/slaves_unreachable", snapshot.unreachable_agents);
+}
+
+fn frameworks(metric_set: &mut MetricSet, snapshot: &Snapshot) {
+    let connected = snapshot.frameworks.iter().filter(|framework| framework.snapshot.connected).count();
+    let active = snapshot.frameworks.iter().filter(|framework| framework.snapshot.active).count();
+    metric_set.count("master/frameworks_connected", connected);
+    metric_set.count("master/frameworks_disconnected", snapshot.frameworks.len() - connected);
+    metric_set.count("master/frameworks_active", active);
+    metric_set.count("master/frameworks_inactive", snapshot.frameworks.len() - active);
+    let offers = snapshot.frameworks.iter().map(|framework| framework.offers.len()).sum();
+    metric_set.count("master/outstanding_offers", offers);
+}

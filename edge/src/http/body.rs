@@ -1,0 +1,104 @@
+//! Bodies of requests: received whole within the bounds, or read by a handler as they come.
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use hyper::body::{Body, Incoming};
+use wire::recordio::{Decoder, RecordError};
+
+use super::respond::{Response, bad_request, closing, too_large, unavailable};
+use crate::connections::budget::Share;
+use crate::connections::connection::{Connection, Phase};
+use crate::limits::MAX_BODY;
+
+/// The body of a request that its handler reads. The peer is read no faster than the handler asks for more.
+pub struct BodyStream {
+    incoming: Incoming,
+    connection: Connection,
+    /// What [`whole`](Self::whole) keeps in memory; held until the handler drops the stream.
+    share: Share,
+    records: Decoder,
+}
+
+/// Why there is no more of a body.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// The peer has sent something else than a body, or is gone.
+    #[error("Failed to read the body: {0}")]
+    Read(#[from] hyper::Error),
+    /// The body is no RecordIO.
+    #[error("Failed to decode the request body: {0}")]
+    Record(#[from] RecordError),
+}
+
+impl BodyStream {
+    pub(crate) fn new(incoming: Incoming, connection: Connection, share: Share) -> Self {
+        BodyStream { incoming, connection, share, records: Decoder::new(MAX_BODY) }
+    }
+
+    /// Receives the whole body.
+    ///
+    /// # Errors
+    /// The refusal of a body that is too large, ends early, or for which there is no memory now.
+    pub async fn whole(&mut self) -> Result<Bytes, Response> {
+        let body = collect(&mut self.incoming, &mut self.share).await?;
+        self.connection.set_phase(Phase::BetweenRequests);
+        Ok(body)
+    }
+
+    /// Reads the next record of a body of RecordIO; `None` at the end. Between records the peer may take its time.
+    ///
+    /// # Errors
+    /// When the peer goes away in the middle, or sends something else.
+    pub async fn next_record(&mut self) -> Result<Option<Bytes>, BodyError> {
+        self.connection.set_phase(Phase::Streaming);
+        loop {
+            if let Some(record) = self.records.next_record() {
+                return Ok(Some(record.into()));
+            }
+            let Some(frame) = self.incoming.frame().await else { return Ok(None) };
+            // Trailers are of no interest.
+            let Ok(data) = frame?.into_data() else { continue };
+            // What was complete before a fault still counts.
+            let pushed = self.records.push(&data);
+            if let Some(record) = self.records.next_record() {
+                return Ok(Some(record.into()));
+            }
+            pushed?;
+        }
+    }
+}
+
+impl Drop for BodyStream {
+    fn drop(&mut self) {
+        if self.connection.is_in(Phase::Streaming) {
+            self.connection.set_phase(Phase::BetweenRequests);
+        }
+    }
+}
+
+/// The whole body, within the bounds.
+pub(crate) async fn collect(incoming: &mut Incoming, share: &mut Share) -> Result<Bytes, Response> {
+    if incoming.size_hint().lower() > MAX_BODY as u64 {
+        return Err(too_large());
+    }
+    // Most bodies come in one piece, which is not copied.
+    let mut whole = Bytes::new();
+    let mut joined = BytesMut::new();
+    while let Some(frame) = incoming.frame().await {
+        let frame = frame.map_err(|error| closing(bad_request(format!("Failed to read the body: {error}"))))?;
+        // Trailers are of no interest.
+        let Ok(data) = frame.into_data() else { continue };
+        let length = whole.len() + joined.len() + data.len();
+        if length > MAX_BODY {
+            return Err(too_large());
+        }
+        share.fit(length).map_err(|exhausted| closing(unavailable(exhausted.to_string())))?;
+        if length == data.len() {
+            whole = data;
+        } else {
+            joined.extend_from_slice(&std::mem::take(&mut whole));
+            joined.extend_from_slice(&data);
+        }
+    }
+    Ok(if joined.is_empty() { whole } else { joined.freeze() })
+}

@@ -1,0 +1,237 @@
+//! Whether an agent can carry out everything that a task or an executor asks for. What cannot be given is refused: nothing
+//! ever runs with less protection than was asked for.
+
+use messages::schema::HasDescriptor;
+use messages::v1;
+use wire::{Inside, SetField, visit_set_fields};
+
+use crate::ValidationError;
+use crate::supported_fields::{FIELDS, PATHS, Support};
+
+/// Checks a task that runs in the command executor.
+///
+/// # Errors
+/// Names the first field that is set and cannot be carried out with these isolators, and what is missing.
+pub fn check_task(task: &v1::TaskInfo, isolators: &[&str]) -> Result<(), ValidationError> {
+    check("task", task, isolators)
+}
+
+/// Checks an executor. Its tasks are its own business: what they ask for is handed to it.
+///
+/// # Errors
+/// As [`check_task`].
+pub fn check_executor(executor: &v1::ExecutorInfo, isolators: &[&str]) -> Result<(), ValidationError> {
+    check("executor", executor, isolators)
+}
+
+fn check<M: HasDescriptor>(root: &str, message: &M, isolators: &[&str]) -> Result<(), ValidationError> {
+    visit_set_fields(message, &mut |set: SetField<'_>| {
+        let refuse = |missing: &str| {
+            let path = set.path;
+            Err(ValidationError::new(format!(
+                "'{root}.{path}' cannot be carried out: this agent does not have {missing}"
+            )))
+        };
+        let isolator = |name: &str| match isolators.contains(&name) {
+            true => Ok(Inside::Look),
+            false => refuse(&format!("the isolator '{name}' (see its flag --isolation)")),
+        };
+        match support(&set) {
+            Some(Support::Honoured | Support::Informational) => Ok(Inside::Skip),
+            Some(Support::Inside) => Ok(Inside::Look),
+            Some(Support::Isolator(name)) => isolator(name),
+            Some(Support::Only(values, missing)) => match set.word.is_some_and(|word| values.contains(&word)) {
+                true => Ok(Inside::Skip),
+                false => refuse(missing),
+            },
+            // `true` is to share with the agent, which a container with the isolator does not.
+            Some(Support::Unless(value, name)) if set.word == Some(value) => match isolators.contains(&name) {
+                true => refuse(&format!("a way to share what the isolator '{name}' separates")),
+                false => Ok(Inside::Skip),
+            },
+            Some(Support::Unless(_, name)) => isolator(name),
+            Some(Support::Refused(missing)) => refuse(missing),
+            None => refuse("any use for it"),
+        }
+    })
+}
+
+fn support(set: &SetField<'_>) -> Option<Support> {
+    // Positions do not matter.
+    let is_at = |path: &str| set.path.split('.').map(|part| part.split('[').next()).eq(path.split('.').map(Some));
+    if let Some((_, support)) = PATHS.iter().find(|(path, _)| is_at(path)) {
+        return Some(*support);
+    }
+    let (_, fields) = FIELDS.iter().find(|(message, _)| *message == set.message.name)?;
+    fields.iter().find(|(name, _)| *name == set.field.name).map(|(_, support)| *support)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use messages::schema::{Kind, MessageDescriptor};
+    use messages::v1::{CapabilityInfo, CommandInfo, ContainerInfo, LinuxInfo, NetworkInfo, SeccompInfo};
+
+    use super::*;
+
+    /// Every field of every message that is looked into has its row, and every row its field.
+    #[test]
+    fn no_field_is_forgotten() {
+        let mut seen: BTreeSet<&str> = BTreeSet::new();
+        let mut open: Vec<&'static MessageDescriptor> = vec![v1::TaskInfo::desc(), v1::ExecutorInfo::desc()];
+        while let Some(message) = open.pop() {
+            if !seen.insert(message.name) {
+                continue;
+            }
+            let rows = FIELDS.iter().find(|(name, _)| *name == message.name).map(|(_, rows)| *rows);
+            let rows = rows.unwrap_or_else(|| panic!("{} is looked into and has no rows", message.name));
+            let names: BTreeSet<&str> = rows.iter().map(|(name, _)| *name).collect();
+            let fields: BTreeSet<&str> = message.fields.iter().map(|field| field.name).collect();
+            assert_eq!(names, fields, "{}", message.name);
+            assert_eq!(names.len(), rows.len(), "{}: a row is there twice", message.name);
+            for field in message.fields {
+                let looks_inside = rows.iter().any(|(name, support)| {
+                    *name == field.name && matches!(support, Support::Inside | Support::Isolator(_))
+                });
+                if let (Kind::Message(inner), true) = (field.kind, looks_inside) {
+                    open.push(inner);
+                }
+                if let (Kind::Enum(values), Some((_, Support::Only(words, _)))) =
+                    (field.kind, rows.iter().find(|(name, _)| *name == field.name))
+                {
+                    assert!(
+                        words.iter().all(|word| values.number_of(word).is_some()),
+                        "{}.{}",
+                        message.name,
+                        field.name
+                    );
+                }
+            }
+        }
+        let rows: BTreeSet<&str> = FIELDS.iter().map(|(name, _)| *name).collect();
+        assert_eq!(rows, seen);
+        for name in ["ContainerInfo", "LinuxInfo", "NetworkInfo", "TaskInfo", "CommandInfo", "ExecutorInfo"] {
+            assert!(seen.contains(format!("mesos.v1.{name}").as_str()), "{name}");
+        }
+    }
+
+    fn container(fill: impl FnOnce(&mut ContainerInfo)) -> v1::TaskInfo {
+        let mut container = ContainerInfo { r#type: v1::container_info::Type::Mesos as i32, ..Default::default() };
+        fill(&mut container);
+        v1::TaskInfo { container: Some(Box::new(container)), ..Default::default() }
+    }
+
+    fn linux(info: LinuxInfo) -> v1::TaskInfo {
+        container(|container| container.linux_info = Some(Box::new(info)))
+    }
+
+    fn check(task: v1::TaskInfo, expect: Option<&str>) {
+        let said = check_task(&task, &["posix/rlimits", "namespaces/pid"]).err().map(|invalid| invalid.to_string());
+        match (&said, expect) {
+            (None, None) => {}
+            (Some(said), Some(expect)) => assert!(said.starts_with(&format!("'task.{expect}' ")), "{said}"),
+            _ => panic!("{said:?} instead of {expect:?}"),
+        }
+    }
+
+    #[test]
+    fn what_is_not_given_is_refused_with_its_name() {
+        let raw = || Box::new(CapabilityInfo { capabilities: vec![v1::capability_info::Capability::NetRaw as i32] });
+        check(container(|_| {}), None);
+        check(
+            linux(LinuxInfo { effective_capabilities: Some(raw()), ..Default::default() }),
+            Some("container.linux_info.effective_capabilities"),
+        );
+        check(
+            linux(LinuxInfo { bounding_capabilities: Some(raw()), ..Default::default() }),
+            Some("container.linux_info.bounding_capabilities"),
+        );
+        let seccomp = SeccompInfo { profile_name: Some("p".into()), ..Default::default() };
+        check(
+            linux(LinuxInfo { seccomp: Some(seccomp), ..Default::default() }),
+            Some("container.linux_info.seccomp.profile_name"),
+        );
+        let unconfined = SeccompInfo { unconfined: Some(true), ..Default::default() };
+        check(linux(LinuxInfo { seccomp: Some(unconfined), ..Default::default() }), None);
+        let ipc = |mode: v1::linux_info::IpcMode| LinuxInfo { ipc_mode: Some(mode as i32), ..Default::default() };
+        check(linux(ipc(v1::linux_info::IpcMode::Private)), Some("container.linux_info.ipc_mode"));
+        check(linux(ipc(v1::linux_info::IpcMode::ShareParent)), None);
+        let network = NetworkInfo { name: Some("n".into()), ..Default::default() };
+        check(
+            container(|container| container.network_infos = vec![NetworkInfo::default(), network]),
+            Some("container.network_infos[1].name"),
+        );
+        check(container(|container| container.hostname = Some("h".into())), Some("container.hostname"));
+        check(container(|container| container.tty_info = Some(Default::default())), Some("container.tty_info"));
+        let docker = v1::container_info::Type::Docker as i32;
+        check(container(|container| container.r#type = docker), Some("container.type"));
+    }
+
+    #[test]
+    fn isolators_that_are_not_in_use_are_named() {
+        let limit = v1::r_limit_info::RLimit {
+            r#type: Some(v1::r_limit_info::r_limit::Type::RlmtNofile as i32),
+            hard: Some(1),
+            soft: Some(1),
+        };
+        let task =
+            container(|container| container.rlimit_info = Some(Box::new(v1::RLimitInfo { rlimits: vec![limit] })));
+        assert!(check_task(&task, &["posix/rlimits"]).is_ok());
+        let said = check_task(&task, &[]).unwrap_err().to_string();
+        assert!(said.contains("'posix/rlimits'") && said.contains("--isolation"), "{said}");
+
+        let share = |share| linux(LinuxInfo { share_pid_namespace: Some(share), ..Default::default() });
+        for (share_it, isolators, expect) in [
+            (true, &["namespaces/pid"][..], false),
+            (true, &[], true),
+            (false, &["namespaces/pid"], true),
+            (false, &[], false),
+        ] {
+            assert_eq!(check_task(&share(share_it), isolators).is_ok(), expect, "{share_it} {isolators:?}");
+        }
+    }
+
+    #[test]
+    fn secrets_by_value_are_resolved_and_others_are_not() {
+        let secret = |secret: v1::Secret| {
+            let variable = v1::environment::Variable {
+                name: "S".into(),
+                r#type: Some(v1::environment::variable::Type::Secret as i32),
+                secret: Some(Box::new(secret)),
+                ..Default::default()
+            };
+            let environment = Some(Box::new(v1::Environment { variables: vec![variable] }));
+            let command = CommandInfo { value: Some("true".into()), environment, ..Default::default() };
+            v1::TaskInfo { command: Some(Box::new(command)), ..Default::default() }
+        };
+        let value = v1::secret::Value { data: b"s".to_vec() };
+        check(
+            secret(v1::Secret {
+                r#type: Some(v1::secret::Type::Value as i32),
+                value: Some(value),
+                ..Default::default()
+            }),
+            None,
+        );
+        let reference = v1::secret::Reference { name: "vault/x".into(), ..Default::default() };
+        check(
+            secret(v1::Secret {
+                r#type: Some(v1::secret::Type::Reference as i32),
+                reference: Some(reference),
+                ..Default::default()
+            }),
+            Some("command.environment.variables[0].secret.type"),
+        );
+    }
+
+    #[test]
+    fn a_check_runs_as_the_task() {
+        let command = CommandInfo { value: Some("true".into()), user: Some("u".into()), ..Default::default() };
+        let of_task = v1::TaskInfo { command: Some(Box::new(command.clone())), ..Default::default() };
+        check(of_task, None);
+        let health = v1::HealthCheck { command: Some(Box::new(command)), ..Default::default() };
+        let checked = v1::TaskInfo { health_check: Some(Box::new(health)), ..Default::default() };
+        check(checked, Some("health_check.command.user"));
+    }
+}

@@ -1,0 +1,233 @@
+//! The table of all fields that describe what an agent is to run: which it carries out, which it refuses, and which only
+//! inform others. A test walks the descriptors, so that no field is missing.
+
+/// What an agent makes of a field that is set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Support {
+    /// It is carried out.
+    Honoured,
+    /// It changes nothing for the container: names, labels, and what is handed on as it is.
+    Informational,
+    /// What is inside decides.
+    Inside,
+    /// It is carried out by this isolator, and refused where that is not in use.
+    Isolator(&'static str),
+    /// These values are carried out; others are refused for want of this.
+    Only(&'static [&'static str], &'static str),
+    /// This value is carried out as it is, and the other one by this isolator.
+    Unless(&'static str, &'static str),
+    /// Nothing here carries it out yet: this is missing.
+    Refused(&'static str),
+}
+
+use Support::{Honoured, Informational, Inside, Isolator, Only, Refused, Unless};
+
+/// The messages whose fields are in the table, with the fields in the order of the schema.
+pub(crate) const FIELDS: &[(&str, &[(&str, Support)])] = &[
+    (
+        "mesos.v1.TaskInfo",
+        &[
+            ("name", Informational),
+            ("task_id", Honoured),
+            ("agent_id", Honoured),
+            ("resources", Honoured),
+            ("executor", Inside),
+            ("command", Inside),
+            ("container", Inside),
+            ("health_check", Inside),
+            ("check", Inside),
+            ("kill_policy", Honoured),
+            // Of the executor; the command executor has no use for it, in Mesos neither.
+            ("data", Informational),
+            ("labels", Informational),
+            ("discovery", Informational),
+            ("max_completion_time", Honoured),
+            ("limits", Honoured),
+        ],
+    ),
+    (
+        "mesos.v1.ExecutorInfo",
+        &[
+            ("type", Honoured),
+            ("executor_id", Honoured),
+            ("framework_id", Honoured),
+            ("command", Inside),
+            ("container", Inside),
+            ("resources", Honoured),
+            ("name", Informational),
+            ("source", Informational),
+            ("data", Informational),
+            ("discovery", Informational),
+            ("shutdown_grace_period", Honoured),
+            ("labels", Informational),
+        ],
+    ),
+    (
+        "mesos.v1.CommandInfo",
+        &[
+            ("uris", Inside),
+            ("environment", Inside),
+            ("shell", Honoured),
+            ("value", Honoured),
+            ("arguments", Honoured),
+            ("user", Honoured),
+        ],
+    ),
+    (
+        "mesos.v1.CommandInfo.URI",
+        &[
+            ("value", Honoured),
+            ("executable", Honoured),
+            ("extract", Honoured),
+            // How to fetch, not what.
+            ("cache", Informational),
+            ("output_file", Honoured),
+        ],
+    ),
+    ("mesos.v1.Environment", &[("variables", Inside)]),
+    (
+        "mesos.v1.Environment.Variable",
+        &[("name", Honoured), ("type", Honoured), ("value", Honoured), ("secret", Inside)],
+    ),
+    (
+        "mesos.v1.Secret",
+        &[("type", Only(&["VALUE"], SECRET_RESOLVER)), ("reference", Refused(SECRET_RESOLVER)), ("value", Honoured)],
+    ),
+    (
+        "mesos.v1.ContainerInfo",
+        &[
+            ("type", Only(&["MESOS"], "the containerizer 'docker'")),
+            ("volumes", Refused("volumes other than persistent ones")),
+            ("hostname", Refused("the isolator 'namespaces/uts'")),
+            // Of the other type, which is refused by itself; Mesos only logs it beside MESOS.
+            ("docker", Informational),
+            ("mesos", Inside),
+            ("network_infos", Inside),
+            ("linux_info", Inside),
+            ("rlimit_info", Inside),
+            ("tty_info", Refused("terminals for containers")),
+        ],
+    ),
+    ("mesos.v1.ContainerInfo.MesosInfo", &[("image", Refused("container images"))]),
+    (
+        "mesos.v1.NetworkInfo",
+        &[
+            ("ip_addresses", Inside),
+            // Without a name it is the network of the agent, which every container has.
+            ("name", Refused("the isolator 'network/cni'")),
+            ("groups", Refused("the isolator 'network/cni'")),
+            ("labels", Informational),
+            ("port_mappings", Refused("the isolator 'network/cni'")),
+        ],
+    ),
+    (
+        "mesos.v1.NetworkInfo.IPAddress",
+        &[
+            ("protocol", Only(&["IPv4"], "the isolator 'network/cni'")),
+            ("ip_address", Refused("the isolator 'network/cni'")),
+        ],
+    ),
+    (
+        "mesos.v1.LinuxInfo",
+        &[
+            ("capability_info", Refused("the isolator 'linux/capabilities'")),
+            ("bounding_capabilities", Refused("the isolator 'linux/capabilities'")),
+            ("effective_capabilities", Refused("the isolator 'linux/capabilities'")),
+            ("share_pid_namespace", Unless("true", "namespaces/pid")),
+            ("seccomp", Inside),
+            ("ipc_mode", Only(&["SHARE_PARENT"], "the isolator 'namespaces/ipc'")),
+            ("shm_size", Refused("the isolator 'namespaces/ipc'")),
+            // The container of an executor has cgroups of its own either way.
+            ("share_cgroups", Honoured),
+        ],
+    ),
+    (
+        "mesos.v1.SeccompInfo",
+        &[
+            ("profile_name", Refused("the isolator 'linux/seccomp'")),
+            ("unconfined", Only(&["true"], "the isolator 'linux/seccomp'")),
+        ],
+    ),
+    ("mesos.v1.RLimitInfo", &[("rlimits", Isolator("posix/rlimits"))]),
+    (
+        "mesos.v1.RLimitInfo.RLimit",
+        &[
+            (
+                "type",
+                Only(
+                    &[
+                        "RLMT_AS",
+                        "RLMT_CORE",
+                        "RLMT_CPU",
+                        "RLMT_DATA",
+                        "RLMT_FSIZE",
+                        // Linux has not known it since 2.4.25, so there is nothing to set.
+                        "RLMT_LOCKS",
+                        "RLMT_MEMLOCK",
+                        "RLMT_MSGQUEUE",
+                        "RLMT_NICE",
+                        "RLMT_NOFILE",
+                        "RLMT_NPROC",
+                        "RLMT_RSS",
+                        "RLMT_RTPRIO",
+                        "RLMT_RTTIME",
+                        "RLMT_SIGPENDING",
+                        "RLMT_STACK",
+                    ],
+                    "this resource limit",
+                ),
+            ),
+            ("hard", Honoured),
+            ("soft", Honoured),
+        ],
+    ),
+    (
+        "mesos.v1.HealthCheck",
+        &[
+            ("delay_seconds", Honoured),
+            ("interval_seconds", Honoured),
+            ("timeout_seconds", Honoured),
+            ("consecutive_failures", Honoured),
+            ("grace_period_seconds", Honoured),
+            ("type", Honoured),
+            ("command", Inside),
+            ("http", Inside),
+            ("tcp", Honoured),
+        ],
+    ),
+    (
+        "mesos.v1.HealthCheck.HTTPCheckInfo",
+        &[
+            ("protocol", Honoured),
+            ("scheme", Honoured),
+            ("port", Honoured),
+            ("path", Honoured),
+            // Mesos has never looked at it.
+            ("statuses", Informational),
+        ],
+    ),
+    (
+        "mesos.v1.CheckInfo",
+        &[
+            ("type", Honoured),
+            ("command", Inside),
+            ("http", Honoured),
+            ("tcp", Honoured),
+            ("delay_seconds", Honoured),
+            ("interval_seconds", Honoured),
+            ("timeout_seconds", Honoured),
+        ],
+    ),
+    ("mesos.v1.CheckInfo.Command", &[("command", Inside)]),
+];
+
+/// Mesos: `Default secret resolver cannot resolve references`.
+const SECRET_RESOLVER: &str = "a secret resolver, so only secrets of type VALUE can be resolved";
+
+/// Paths with a rule of their own: a check runs as the task does, with its files.
+pub(crate) const PATHS: &[(&str, Support)] = &[
+    ("check.command.command.user", Refused("checks as another user than the task's")),
+    ("check.command.command.uris", Refused("files of its own for a check")),
+    ("health_check.command.user", Refused("checks as another user than the task's")),
+    ("health_check.command.uris", Refused("files of its own for a check")),
+];

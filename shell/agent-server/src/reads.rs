@@ -1,0 +1,50 @@
+//! `/state`, `/containers` and `/monitor/statistics`: documents of the view; those that show containers measure them
+//! first.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use edge::http::request::Request;
+use edge::http::respond::{self, Response, bad_request, unavailable};
+use views::Query;
+use views::agent::Document;
+
+use super::app::AgentApp;
+
+/// `/containers`.
+pub async fn containers(app: &Arc<AgentApp>, request: &Request) -> Response {
+    match app.publisher.snapshot().containers(&request.query) {
+        Ok(_) => document(app, Document::Containers, request).await,
+        Err(refusal) => bad_request(refusal.to_string()),
+    }
+}
+
+/// `/monitor/statistics`, which looks into every container.
+pub async fn statistics(app: &Arc<AgentApp>, request: &Request) -> Response {
+    app.statistics_limit.acquire().await;
+    document(app, Document::Statistics, request).await
+}
+
+/// A document of the view.
+pub async fn document(app: &Arc<AgentApp>, document: Document, request: &Request) -> Response {
+    let (measured, query) = (app.clone(), request.query.meaningful());
+    // Everything that decides the answer.
+    let key = app.read_key(request, &format!("{document:?} {query:?}"));
+    let prepare = move || {
+        let snapshot = measured.publisher.snapshot();
+        let kept = snapshot.clone();
+        let build = move || {
+            let usage = match document {
+                Document::State => BTreeMap::new(),
+                Document::Containers => measured.measure(&snapshot, &query).ok()?,
+                Document::Statistics => measured.measure(&snapshot, &Query::default()).ok()?,
+            };
+            Some(snapshot.document(document, &query, &usage))
+        };
+        (build, kept)
+    };
+    match app.singleflight.clone().run(key, prepare).await {
+        Some(body) => respond::json(body, request.jsonp()),
+        None => unavailable("The answer cannot be built"),
+    }
+}

@@ -1,0 +1,21 @@
+//! `filesystem/linux`: mounts of their own, in which containers see volumes.
+
+use super::{ContainerContext, Isolator};
+use crate::launch_spec::LaunchSpec;
+use crate::{Error, Launch};
+
+/// Gives containers a mount namespace, and mounts their volumes in it.
+#[derive(Debug)]
+pub(super) struct FilesystemLinux;
+
+impl Isolator for FilesystemLinux {
+    fn name(&self) -> &'static str {
+        "filesystem/linux"
+    }
+
+    fn prepare(&self, _: &ContainerContext<'_>, launch: &Launch, spec: &mut LaunchSpec) -> Result<(), Error> {
+        spec.namespaces.mount = true;
+        spec.mounts.extend(launch.binds.iter().cloned());
+        Ok(())
+    }
+}

@@ -1,0 +1,21 @@
+//! `posix/cpu` and `posix/mem`: what the processes of a container use, added up.
+
+use super::{ContainerContext, Isolator};
+use crate::{Usage, process_tree};
+
+/// Looks at the processes where the controllers in use leave gaps. Limits nothing.
+#[derive(Debug)]
+pub(super) struct PosixUsage;
+
+impl Isolator for PosixUsage {
+    fn name(&self) -> &'static str {
+        "posix/cpu"
+    }
+
+    fn usage(&self, container: &ContainerContext<'_>, usage: &mut Usage) {
+        let known = usage.mem_rss_bytes.is_some() && usage.cpus_user_secs.is_some();
+        if let Some(pid) = container.pid.filter(|_| !known) {
+            *usage = usage.or(process_tree::usage(container.kernel, pid));
+        }
+    }
+}

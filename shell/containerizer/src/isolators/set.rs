@@ -1,0 +1,109 @@
+//! The isolators in use, called one after the other.
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use super::{Cause, ContainerContext, Isolator, IsolatorOptions};
+use crate::launch_spec::LaunchSpec;
+use crate::{Error, Launch, Limitation, Limits, Usage};
+
+/// All isolators that the operator asks for and the machine can have.
+#[derive(Debug)]
+pub(crate) struct Isolators {
+    all: Vec<Box<dyn Isolator>>,
+    options: IsolatorOptions,
+}
+
+impl Isolators {
+    pub(super) fn new(all: Vec<Box<dyn Isolator>>, options: IsolatorOptions) -> Self {
+        Isolators { all, options }
+    }
+
+    /// Returns their names, in the order in which they are called.
+    pub(crate) fn names(&self) -> Vec<&'static str> {
+        self.all.iter().map(|isolator| isolator.name()).collect()
+    }
+
+    /// Whether the isolator with this name is in use.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.all.iter().any(|isolator| isolator.name() == name)
+    }
+
+    /// See [`Isolator::prepare`]. What no isolator has taken up would silently not be given, so it is an error.
+    pub(crate) fn prepare(
+        &self,
+        container: &ContainerContext<'_>,
+        launch: &Launch,
+        spec: &mut LaunchSpec,
+    ) -> Result<(), Error> {
+        self.all.iter().try_for_each(|isolator| isolator.prepare(container, launch, spec))?;
+        if spec.mounts.len() < launch.binds.len() {
+            return Err(Error::NotIsolated { what: "volumes", isolator: "filesystem/linux" });
+        }
+        if spec.rlimits.len() < launch.rlimits.len() {
+            return Err(Error::NotIsolated { what: "resource limits", isolator: "posix/rlimits" });
+        }
+        Ok(())
+    }
+
+    /// See [`Isolator::isolate`].
+    pub(crate) fn isolate(&self, container: &ContainerContext<'_>) -> Result<(), Error> {
+        self.all.iter().try_for_each(|isolator| isolator.isolate(container))
+    }
+
+    /// Returns the descriptors of all that can be watched; a failure is logged.
+    pub(crate) fn watch(&self, container: &ContainerContext<'_>) -> Vec<OwnedFd> {
+        let watch = |isolator: &dyn Isolator| match isolator.watch(container) {
+            Ok(watch) => watch,
+            Err(error) => {
+                let (id, name) = (container.id, isolator.name());
+                tracing::warn!(%id, %error, "a limit of {name} is only noticed at the end of the container");
+                None
+            }
+        };
+        self.all.iter().filter_map(|isolator| watch(&**isolator)).collect()
+    }
+
+    /// Returns the first limit that the container has broken.
+    pub(crate) fn limitation(&self, container: &ContainerContext<'_>, cause: Cause<'_>) -> Option<Limitation> {
+        self.all.iter().find_map(|isolator| isolator.limitation(container, cause))
+    }
+
+    /// See [`Isolator::update`]. All are tried; the first error is returned.
+    pub(crate) fn update(&self, container: &ContainerContext<'_>, limits: &Limits) -> Result<(), Error> {
+        let mut result = Ok(());
+        for isolator in &self.all {
+            result = result.and(isolator.update(container, limits));
+        }
+        result
+    }
+
+    /// Returns what the container uses, and the limits that it has now (Mesos' `MesosContainerizerProcess::usage`): those asked
+    /// for last, even where the kernel still holds a higher one.
+    pub(crate) fn usage(&self, container: &ContainerContext<'_>, limits: &Limits) -> Usage {
+        let mut usage = Usage::default();
+        for isolator in &self.all {
+            isolator.usage(container, &mut usage);
+        }
+        usage.cpus_soft_limit = Some(limits.cpus);
+        let ceiling = limits.cpu_limit.or(self.options.cfs.then_some(limits.cpus));
+        usage.cpus_limit = ceiling.filter(|cpus| cpus.is_finite());
+        usage.mem_soft_limit_bytes = Some(limits.memory);
+        usage.mem_limit_bytes = Some(limits.memory_limit.unwrap_or(limits.memory)).filter(|limit| *limit < u64::MAX);
+        usage
+    }
+
+    /// See [`Isolator::recover`]. All are tried; failures are logged.
+    pub(crate) fn recover(&self, container: &ContainerContext<'_>) {
+        for isolator in &self.all {
+            if let Err(error) = isolator.recover(container) {
+                tracing::warn!(id = %container.id, %error, "{} is not in force any more", isolator.name());
+            }
+        }
+    }
+
+    /// See [`Isolator::cleanup`]. The last isolator is cleaned up first.
+    pub(crate) fn cleanup(&self, container: &ContainerContext<'_>) -> io::Result<()> {
+        self.all.iter().rev().try_for_each(|isolator| isolator.cleanup(container))
+    }
+}

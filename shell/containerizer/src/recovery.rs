@@ -1,0 +1,271 @@
+//! Finding the containers of earlier processes of this agent: by what the runtime directory remembers, by their cgroups, and
+//! by the environment of their processes, in which the sandbox is named.
+//!
+//! Directories, flags and launchers may have changed meanwhile, and none of the three sources is complete: a runtime directory
+//! in memory is empty after somebody has cleaned up, cgroups are below another root, and a process may clear its environment.
+//! Whatever is found is either taken up or ended before the agent says anything of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path, PathBuf};
+
+use ids::ContainerId;
+use rustix::process::Pid;
+
+use crate::cgroups::ContainerCgroups;
+use crate::isolation::{Isolation, Tracking};
+use crate::kernel::{Kernel, ProcessEntry};
+use crate::process_tree::ProcessTree;
+use crate::runtime_dir::{ContainerState, RuntimeDir};
+use crate::{Config, Rotation};
+
+/// What is left of one container.
+#[derive(Debug)]
+pub(crate) struct FoundContainer {
+    pub id: ContainerId,
+    /// Its first process, if that runs; nothing of a container without it goes on.
+    pub leader: Option<ContainerState>,
+    /// The cgroups it is in, or in which there may be something of it.
+    pub cgroups: Option<ContainerCgroups>,
+    /// Its processes where no cgroup tells, if the first one has ended.
+    pub strays: Option<ProcessTree>,
+    /// The outputs that may have to be rotated once more.
+    pub outputs: Vec<(PathBuf, Rotation)>,
+}
+
+/// Finds everything that an earlier process of this agent may have left.
+pub(crate) fn find(
+    kernel: &dyn Kernel,
+    isolation: &Isolation,
+    runtime: &RuntimeDir,
+    config: &Config,
+) -> Vec<FoundContainer> {
+    let remembered: BTreeMap<ContainerId, Option<ContainerState>> = runtime.all().into_iter().collect();
+    let table = kernel.processes();
+    let own = std::process::id().cast_signed();
+    let mut processes: BTreeMap<ContainerId, Vec<ProcessEntry>> = BTreeMap::new();
+    let mut in_sandboxes: BTreeMap<i32, Sandbox> = BTreeMap::new();
+    for entry in table.iter().filter(|entry| !entry.zombie && entry.pid != own) {
+        let Some(sandbox) = Sandbox::of(&kernel.environment(entry.pid)) else { continue };
+        if is_ours(&sandbox, &remembered, config) {
+            processes.entry(sandbox.container.clone()).or_default().push(*entry);
+        }
+        in_sandboxes.insert(entry.pid, sandbox);
+    }
+
+    let mut ids: BTreeSet<ContainerId> = remembered.keys().chain(processes.keys()).cloned().collect();
+    if let Tracking::Cgroups(tree) = &isolation.tracking {
+        for id in tree.containers(kernel).into_iter().filter(|id| !remembered.contains_key(id)) {
+            let pids = tree.group(&id).pids(kernel);
+            match owner(&id, &pids, &in_sandboxes, &remembered, config) {
+                Owner::Us => drop(ids.insert(id)),
+                Owner::Another(work_dir) => {
+                    let work_dir = work_dir.display();
+                    tracing::warn!(%id, %work_dir, "a container in our cgroups is left to the agent with this work directory");
+                }
+                Owner::Nobody => {}
+            }
+        }
+    }
+    ids.into_iter()
+        .map(|id| {
+            let known = processes.get(&id).map(Vec::as_slice).unwrap_or_default();
+            found(kernel, isolation, &table, remembered.get(&id), known, id)
+        })
+        .collect()
+}
+
+fn found(
+    kernel: &dyn Kernel,
+    isolation: &Isolation,
+    table: &[ProcessEntry],
+    remembered: Option<&Option<ContainerState>>,
+    processes: &[ProcessEntry],
+    id: ContainerId,
+) -> FoundContainer {
+    let outputs = remembered.and_then(|state| Some(state.as_ref()?.rotated.clone())).unwrap_or_default();
+    let leader = match remembered {
+        // One that is known to have ended has no successor.
+        Some(Some(state)) => Some(state.clone()).filter(ContainerState::is_alive),
+        Some(None) | None => first_process(processes),
+    };
+    let located = leader
+        .as_ref()
+        .and_then(|leader| ContainerCgroups::locate(kernel, &isolation.hierarchies, Pid::from_raw(leader.pid)?, &id));
+    match leader {
+        Some(_) => {
+            // One that its agent was just starting may be about to enter the cgroups that were made for it.
+            let made = || isolation.cgroups(&id).filter(|cgroups| cgroups.exists(kernel));
+            let cgroups = located.or_else(made);
+            FoundContainer { id, leader, cgroups, strays: None, outputs }
+        }
+        None => {
+            let seeds = processes.iter().map(|entry| (entry.pid, entry.started));
+            let mut strays = ProcessTree::of_strays(seeds);
+            let strays = (!strays.members(table).is_empty()).then_some(strays);
+            // The flags may have changed since, so their cgroup may be another than it would be now.
+            let elsewhere = processes.first().and_then(|entry| {
+                ContainerCgroups::locate(kernel, &isolation.hierarchies, Pid::from_raw(entry.pid)?, &id)
+            });
+            let cgroups = elsewhere.or_else(|| isolation.cgroups(&id));
+            FoundContainer { id, leader: None, cgroups, strays, outputs }
+        }
+    }
+}
+
+/// The process that none of the others has started, the oldest if there are several.
+fn first_process(processes: &[ProcessEntry]) -> Option<ContainerState> {
+    let pids: BTreeSet<i32> = processes.iter().map(|entry| entry.pid).collect();
+    let outermost = processes.iter().filter(|entry| !pids.contains(&entry.parent));
+    let first = outermost.min_by_key(|entry| (entry.started, entry.pid))?;
+    Some(ContainerState { pid: first.pid, started: first.started, rotated: Vec::new() })
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Owner {
+    Us,
+    /// The agent with this work directory, which still exists.
+    Another(PathBuf),
+    /// Nothing runs in it, and nobody knows it.
+    Nobody,
+}
+
+/// Who may end what is in a cgroup below our root. Agents may share a root, so a container that is not on our records is left
+/// to the agent in whose work directory its sandbox is, as long as there is that directory.
+fn owner(
+    id: &ContainerId,
+    pids: &[Pid],
+    in_sandboxes: &BTreeMap<i32, Sandbox>,
+    remembered: &BTreeMap<ContainerId, Option<ContainerState>>,
+    config: &Config,
+) -> Owner {
+    if config.expected.contains(id) {
+        return Owner::Us;
+    }
+    if pids.is_empty() {
+        return Owner::Nobody;
+    }
+    let named = pids.iter().filter_map(|pid| in_sandboxes.get(&pid.as_raw_nonzero().get()));
+    let sandboxes: Vec<&Sandbox> = named.filter(|sandbox| sandbox.container.root() == *id).collect();
+    let ours = |sandbox: &&Sandbox| is_ours(sandbox, remembered, config);
+    match sandboxes.iter().find(|sandbox| !ours(sandbox) && sandbox.work_dir.join("slaves").is_dir()) {
+        Some(sandbox) if !sandboxes.iter().any(ours) => Owner::Another(sandbox.work_dir.clone()),
+        _ => Owner::Us,
+    }
+}
+
+fn is_ours(sandbox: &Sandbox, remembered: &BTreeMap<ContainerId, Option<ContainerState>>, config: &Config) -> bool {
+    config.expected.contains(&sandbox.container)
+        || remembered.contains_key(&sandbox.container)
+        || config.work_dir.as_deref().is_some_and(|own| is_same(own, &sandbox.work_dir))
+}
+
+fn is_same(one: &Path, other: &Path) -> bool {
+    one == other || matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
+}
+
+/// Where a process runs, by its `MESOS_DIRECTORY`:
+/// `<work_dir>/slaves/<id>/frameworks/<id>/executors/<id>/runs/<container>`, and `containers/<child>` for nested ones.
+#[derive(Debug, PartialEq, Eq)]
+struct Sandbox {
+    work_dir: PathBuf,
+    container: ContainerId,
+}
+
+/// From the container up to the directory in the work directory: what the parts of the path are called, where they are fixed.
+const LAYOUT: [Option<&str>; 7] =
+    [Some("runs"), None, Some("executors"), None, Some("frameworks"), None, Some("slaves")];
+
+impl Sandbox {
+    fn of(environment: &[u8]) -> Option<Self> {
+        let variable = environment.split(|byte| *byte == 0).find_map(|text| text.strip_prefix(b"MESOS_DIRECTORY="))?;
+        let mut path = PathBuf::from(OsStr::from_bytes(variable));
+        let mut values = vec![take_last(&mut path)?];
+        while values.len() < ContainerId::MAX_DEPTH && path.ends_with("containers") {
+            path.pop();
+            values.push(take_last(&mut path)?);
+        }
+        for part in LAYOUT {
+            let name = take_last(&mut path)?;
+            if part.is_some_and(|part| part != name) {
+                return None;
+            }
+        }
+        let root = ContainerId::new(values.pop()?);
+        let container = values.iter().rev().try_fold(root, |parent, value| parent.child(value)).ok()?;
+        Some(Sandbox { work_dir: path, container })
+    }
+}
+
+fn take_last(path: &mut PathBuf) -> Option<String> {
+    let Component::Normal(name) = path.components().next_back()? else { return None };
+    let name = name.to_str()?.to_owned();
+    path.pop();
+    Some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sandbox_names_its_container_and_work_directory() {
+        let check = |environment: &str, expect: Option<(&str, &str)>| {
+            let expect =
+                expect.map(|(work_dir, id)| Sandbox { work_dir: work_dir.into(), container: ContainerId::new(id) });
+            assert_eq!(Sandbox::of(environment.as_bytes()), expect, "{environment:?}");
+        };
+        let run = "/w/d/slaves/S/frameworks/F/executors/e/runs/c";
+        check(&format!("A=b\0MESOS_DIRECTORY={run}\0"), Some(("/w/d", "c")));
+        check(&format!("MESOS_DIRECTORY={run}/containers/n/containers/m"), Some(("/w/d", "c.n.m")));
+        check("MESOS_DIRECTORY=/w/slaves/S/frameworks/F/runs/c", None);
+        check("MESOS_DIRECTORY=runs/c", None);
+        check("MESOS_DIRECTORY=", None);
+        check("MESOS_SANDBOX=/w", None);
+    }
+
+    #[test]
+    fn a_cgroup_belongs_to_who_has_the_sandbox() {
+        let other = tempfile::tempdir().unwrap();
+        std::fs::create_dir(other.path().join("slaves")).unwrap();
+        let sandbox = |work_dir: &Path| Sandbox { work_dir: work_dir.into(), container: ContainerId::new("c") };
+        let config = Config {
+            work_dir: Some("/w".into()),
+            expected: BTreeSet::from([ContainerId::new("known")]),
+            ..Config::default()
+        };
+        let check = |id: &str, pids: &[i32], sandboxes: Vec<(i32, Sandbox)>, expect: Owner| {
+            let pids: Vec<Pid> = pids.iter().filter_map(|pid| Pid::from_raw(*pid)).collect();
+            let sandboxes = sandboxes.into_iter().collect();
+            assert_eq!(owner(&ContainerId::new(id), &pids, &sandboxes, &BTreeMap::new(), &config), expect);
+        };
+        check("known", &[], vec![], Owner::Us);
+        check("c", &[], vec![], Owner::Nobody);
+        check("c", &[7], vec![(7, sandbox(Path::new("/w")))], Owner::Us);
+        check("c", &[7], vec![(7, sandbox(other.path()))], Owner::Another(other.path().into()));
+        // Its agent cannot come back.
+        check("c", &[7], vec![(7, sandbox(Path::new("/no/such/directory")))], Owner::Us);
+        // Its executor has ended, and what is left does not say whose it is.
+        check("c", &[7], vec![], Owner::Us);
+    }
+
+    #[test]
+    fn the_first_process_is_the_outermost() {
+        let entry = |pid, parent, started| ProcessEntry {
+            pid,
+            parent,
+            session: pid,
+            zombie: false,
+            started,
+            user_ticks: 0,
+            system_ticks: 0,
+            threads: 1,
+            resident_pages: 0,
+        };
+        // 12 has lost its parent and is younger.
+        let processes = [entry(12, 1, 30), entry(11, 10, 20), entry(10, 1, 10)];
+        assert_eq!(first_process(&processes).map(|state| state.pid), Some(10));
+        assert_eq!(first_process(&[]), None);
+    }
+}

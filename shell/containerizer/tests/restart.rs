@@ -1,0 +1,163 @@
+//! An agent that starts again with other directories, roots or launchers than before, or without what it had: whatever ran is
+//! either taken up or gone before the new agent says anything of it. Needs root for the linux launcher.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failure here is the failure of a test")]
+
+mod common;
+
+use std::fs;
+use std::path::PathBuf;
+
+use common::{Host, id, is_alive, is_root, skip, until};
+use containerizer::{Launch, Launcher};
+use rustix::process::{Pid, Signal, kill_process};
+
+/// What is the same and what is another for the agent that starts again.
+#[derive(Debug, Clone, Copy)]
+struct Change {
+    before: Launcher,
+    after: Launcher,
+    keeps_runtime_dir: bool,
+    keeps_cgroups_root: bool,
+    keeps_work_dir: bool,
+    /// Its records, which are in the work directory, name the containers.
+    keeps_records: bool,
+    keeps_isolation: bool,
+}
+
+impl Change {
+    fn all() -> impl Iterator<Item = Change> {
+        let launchers = match is_root() {
+            true => vec![Launcher::Linux, Launcher::Posix],
+            false => vec![Launcher::Posix],
+        };
+        let pairs: Vec<(Launcher, Launcher)> =
+            launchers.iter().flat_map(|before| launchers.iter().map(move |after| (*before, *after))).collect();
+        pairs.into_iter().flat_map(|(before, after)| {
+            (0..32u32).map(move |bits| Change {
+                before,
+                after,
+                keeps_runtime_dir: bits & 1 != 0,
+                keeps_cgroups_root: bits & 2 != 0,
+                keeps_work_dir: bits & 4 != 0,
+                keeps_records: bits & 8 != 0,
+                keeps_isolation: bits & 16 != 0,
+            })
+        })
+    }
+
+    /// Whether anything still connects the containers with the agent.
+    fn can_find(self) -> bool {
+        let by_cgroup = self.keeps_cgroups_root && [self.before, self.after] == [Launcher::Linux; 2];
+        self.keeps_runtime_dir || self.keeps_records || self.keeps_work_dir || by_cgroup
+    }
+}
+
+/// Ids that no other test has: containers are also found by their environment.
+const RUNS: &str = "a7b1f5d2-runs";
+const OVER: &str = "a7b1f5d2-over";
+
+fn launch(host: &Host, work_dir: &std::path::Path, name: &str) -> (Launch, PathBuf) {
+    let sandbox = work_dir.join("slaves/S/frameworks/F/executors/e/runs").join(name);
+    fs::create_dir_all(&sandbox).unwrap();
+    let mut launch = host.shell(name, "setsid sh -c 'echo $$ > daemon; exec sleep 1000' & exec sleep 1000");
+    launch.environment.push(("MESOS_DIRECTORY".into(), sandbox.clone().into()));
+    launch.working_directory = sandbox.clone();
+    (launch, sandbox)
+}
+
+fn end(pid: u32) {
+    if let Some(pid) = Pid::from_raw(pid.cast_signed()) {
+        let _ = kill_process(pid, Signal::KILL);
+    }
+}
+
+fn check(change: Change) {
+    let all = ["cgroups/cpu", "cgroups/mem", "cgroups/pids"];
+    let isolation = if change.before == Launcher::Linux { &all[..] } else { &[] };
+    let mut host = Host::new(change.before, isolation).unwrap();
+    let work_dir = host.directory.path().join("work");
+    host.config.work_dir = Some(work_dir.clone());
+    let start = |host: &Host, name: &str| {
+        let (launch, sandbox) = launch(host, &work_dir, name);
+        let pid = host.launch(launch);
+        let daemon = until(|| fs::read_to_string(sandbox.join("daemon")).ok()?.trim().parse().ok());
+        (pid, daemon)
+    };
+    let (runs, over): ((u32, u32), (u32, u32)) = (start(&host, RUNS), start(&host, OVER));
+
+    host.containerizer = None;
+    end(over.0);
+    until(|| (!is_alive(over.0)).then_some(()));
+    let old_root = host.config.cgroups_root.clone();
+    host.config.launcher = change.after;
+    if !change.keeps_runtime_dir {
+        fs::remove_dir_all(host.directory.path().join("run")).unwrap();
+        host.config.runtime_dir = host.directory.path().join("run2");
+    }
+    if !change.keeps_cgroups_root {
+        host.config.cgroups_root.push_str("-2");
+    }
+    if !change.keeps_work_dir {
+        let moved = host.directory.path().join("work2");
+        fs::rename(&work_dir, &moved).unwrap();
+        host.config.work_dir = Some(moved);
+    }
+    if change.keeps_records {
+        host.config.expected = [id(RUNS), id(OVER)].into();
+    }
+    if !change.keeps_isolation {
+        host.config.isolation = vec!["namespaces/pid".into(), "posix/rlimits".into()];
+    }
+    host.restart();
+
+    let recovered = host.containerizer().recovered();
+    // One that nothing on record goes on in may be ended at once.
+    let found = recovered.alive.contains(&(id(RUNS), runs.0));
+    assert!(found || !(change.keeps_runtime_dir || change.keeps_records || change.keeps_work_dir), "{change:?}");
+    // What is left of the other one may look like a container, unless it is remembered that its first process was another.
+    let left = recovered.alive.iter().any(|(found, _)| *found == id(OVER));
+    assert!(!(left && change.keeps_runtime_dir), "{change:?}");
+    assert!(left || !is_alive(over.1) || !change.can_find(), "{change:?}");
+    for (found, _) in &recovered.alive {
+        host.containerizer().destroy(found).unwrap();
+    }
+    until(|| host.containerizer().containers().is_empty().then_some(()));
+    let gone = !is_alive(over.1);
+    let ended = !is_alive(runs.0) && !is_alive(runs.1);
+    for pid in [runs.0, runs.1, over.1] {
+        end(pid);
+    }
+    host.remove_cgroups(&old_root);
+    assert_eq!((ended, gone), (change.can_find(), change.can_find()), "{change:?}");
+}
+
+#[test]
+fn whatever_changes_nothing_runs_that_nobody_knows() {
+    if !is_root() {
+        skip("whatever_changes_nothing_runs_that_nobody_knows", "the linux launcher needs root");
+    }
+    Change::all().for_each(check);
+}
+
+/// An agent in the same cgroups that is not running now comes back some time.
+#[test]
+fn what_another_agent_knows_is_left_alone() {
+    if !is_root() {
+        return skip("what_another_agent_knows_is_left_alone", "it needs root");
+    }
+    let mut host = Host::new(Launcher::Linux, &["cgroups/cpu"]).unwrap();
+    let work_dir = host.directory.path().join("work");
+    let (launch, _) = launch(&host, &work_dir, "3c9e1f60-other");
+    let pid = host.launch(launch);
+    host.containerizer = None;
+    let first = host.config.clone();
+    host.config.runtime_dir = host.directory.path().join("run2");
+    host.config.work_dir = Some(host.directory.path().join("another"));
+    host.restart();
+    assert!(is_alive(pid) && host.containerizer().recovered().alive.is_empty());
+    host.containerizer = None;
+    host.config = first;
+    host.restart();
+    assert_eq!(host.containerizer().recovered().alive, [(id("3c9e1f60-other"), pid)]);
+}

@@ -1,0 +1,47 @@
+//! `/allocator/offer_constraints_debug`: which agents the offer constraints of frameworks exclude, role by role.
+
+use std::sync::Arc;
+
+use allocator::{OfferConstraintsFilter, PatternLimits};
+use edge::http::request::Request;
+use edge::http::respond::{self, Response, unavailable};
+use serde_json::{Map, Value, json};
+use views::master::Snapshot;
+
+use super::app::MasterApp;
+
+/// The answer, from a snapshot, built among the expensive reads.
+pub async fn get(app: &Arc<MasterApp>, request: &Request) -> Response {
+    let (publisher, limits) = (app.publisher.clone(), app.offer_constraints_limits);
+    let prepare = move || {
+        let snapshot = publisher.snapshot();
+        let kept = snapshot.clone();
+        (move || Some(describe(&snapshot, limits).to_string().into_bytes().into()), kept)
+    };
+    let key = app.read_key(request, "offer_constraints_debug");
+    match app.singleflight.clone().run(key, prepare).await {
+        Some(body) => respond::json(body, request.jsonp()),
+        None => unavailable("The offer constraints cannot be evaluated"),
+    }
+}
+
+fn describe(snapshot: &Snapshot, limits: PatternLimits) -> Value {
+    let frameworks = snapshot.frameworks().map(|framework| {
+        // What a master has accepted compiles.
+        let constraints = framework.offer_constraints.as_deref();
+        let filter = constraints.and_then(|constraints| OfferConstraintsFilter::compile(constraints, limits).ok());
+        let excluded = framework.roles.iter().map(|role| {
+            let agents = snapshot
+                .agents()
+                .filter(|agent| filter.as_ref().is_some_and(|filter| filter.excludes(role, &agent.info)));
+            (role.to_string(), agents.map(|agent| json!(agent.id.as_str())).collect::<Vec<_>>().into())
+        });
+        let suppressed: Vec<_> = framework.suppressed.iter().map(|role| json!(role.as_str())).collect();
+        let about = json!({
+            "suppressed_roles": suppressed,
+            "excluded_by_attribute_constraints": excluded.collect::<Map<String, Value>>(),
+        });
+        (framework.id.to_string(), about)
+    });
+    json!({ "frameworks": frameworks.collect::<Map<String, Value>>() })
+}
