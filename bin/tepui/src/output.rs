@@ -79,7 +79,7 @@ pub fn write_stderr(text: impl Display) {
     let _ = writeln!(io::stderr(), "{clear}{}", visible(&text.to_string()));
 }
 
-/// As [`say`], for text of several lines.
+/// As [`write_stderr`], for text of several lines.
 pub fn write_stderr_lines(text: &str) {
     for line in text.lines() {
         write_stderr(line);

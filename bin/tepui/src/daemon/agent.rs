@@ -60,6 +60,7 @@ pub(super) fn options(parsed: &Parsed<AgentFlags>) -> Result<AgentOptions, Comma
 
     let mut options = AgentOptions::new(ip, flags.port, &flags.master, config);
     options.advertise_ip = flags.address.advertise_ip;
+    options.sender_check = sender_check()?;
     options.advertise_port = flags.address.advertise_port;
     options.sender_check = sender_check()?;
     options.strict = flags.strict;

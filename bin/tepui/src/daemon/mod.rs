@@ -8,7 +8,7 @@ mod local;
 mod master;
 mod node_cleanup;
 #[cfg(test)]
-mod nonsense;
+mod nonsense_tests;
 mod oversubscription;
 mod parent_death;
 

@@ -10,6 +10,8 @@ use model::{Random, Upid};
 const REGISTER_RETRY_MAX: Duration = Duration::from_secs(60);
 /// Five pings of fifteen seconds, unless the master says otherwise.
 const PING_TIMEOUT: Duration = Duration::from_secs(75);
+/// Registrations that may be without an answer in a cluster that is well.
+const FEW_REGISTRATIONS: u32 = 4;
 
 /// How far the registration has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,16 +132,19 @@ impl MasterConnection {
     /// The wait before the first registration: random, since after a failover thousands of agents detect the new master
     /// at once.
     pub fn first_wait(&mut self, factor: Duration, random: &mut Random) -> Duration {
-        self.unanswered = 0;
         self.backoff = factor.saturating_mul(2);
+        self.unanswered = 0;
         factor.mul_f64(random.unit())
     }
 
-    /// Counts a registration that was sent, and returns how many were before it without an answer.
-    pub fn count_registration(&mut self) -> u32 {
-        let before = self.unanswered;
-        self.unanswered = before.saturating_add(1);
-        before
+    /// Notes that a registration was sent.
+    pub fn registration_sent(&mut self) {
+        self.unanswered = self.unanswered.saturating_add(1);
+    }
+
+    /// The number of registrations without an answer, each time that it is to be reported: at 4, 8, 16….
+    pub fn silence(&self) -> Option<u32> {
+        Some(self.unanswered).filter(|count| *count >= FEW_REGISTRATIONS && count.is_power_of_two())
     }
 
     /// The wait before the next registration.

@@ -60,6 +60,7 @@ pub(crate) fn register(state: &mut State, cx: &mut Context<'_>) {
         return;
     }
     cx.link(master.address);
+    report_silence(state, &master);
     // What a registration says about operations must be true after a crash as well. They take a moment.
     if state.operations_are_durable() {
         if state.identity.info().id.is_none() {
@@ -67,20 +68,16 @@ pub(crate) fn register(state: &mut State, cx: &mut Context<'_>) {
         } else {
             cx.send(&master, reregister_message(state));
         }
-        report_silence(state, &master);
+        state.master.registration_sent();
     }
     let wait = state.master.next_wait(&mut state.random);
     cx.arm_after(Timer::Register, wait);
 }
 
-/// Registrations that may be without an answer in a cluster that is well.
-const FEW_REGISTRATIONS: u32 = 4;
-
-/// A master does not answer an agent that it refuses (as in Mesos): only its own log has the reason. An operator looks
-/// into the agent's log first, so the agent says so after 4, 8, 16… registrations.
-fn report_silence(state: &mut State, master: &Upid) {
-    let count = state.master.count_registration();
-    if count >= FEW_REGISTRATIONS && count.is_power_of_two() {
+/// A master does not answer an agent that it refuses (as in Mesos): only its own log has the reason. An operator looks into
+/// the agent's log first.
+fn report_silence(state: &State, master: &Upid) {
+    if let Some(count) = state.master.silence() {
         let hint = refusal_hint(state.config.domain.as_ref());
         tracing::warn!("the master at {master} has not answered {count} registrations: {hint}");
     }
