@@ -160,6 +160,44 @@ fn the_map_names_every_crate_and_no_other() {
     assert_eq!(named, crates());
 }
 
+/// Every file and folder below the workspace, relative to it; build products and hidden folders are left out.
+fn paths() -> Vec<String> {
+    let (root, mut found) = (root(), Vec::new());
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).into_iter().flatten() {
+            let path = entry.expect("entry").path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if name == "target" || name.starts_with('.') {
+                continue;
+            }
+            let relative = path.strip_prefix(&root).expect("below").display().to_string();
+            if path.is_dir() {
+                found.push(format!("{relative}/"));
+                folders.push(path);
+            } else {
+                found.push(relative);
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn the_documents_for_developers_name_files_that_exist() {
+    let paths = paths();
+    let mut violations = Vec::new();
+    for document in ["ARCHITECTURE.md", "CONTRIBUTING.md", "docs/dev/GLOSSARY.md", "docs/dev/STYLE.md"] {
+        let text = read(document);
+        let quoted = text.split('`').skip(1).step_by(2);
+        let named = quoted.filter(|name| name.contains('/') && (name.ends_with(".rs") || name.ends_with('/')));
+        let unknown = named
+            .filter(|name| !name.contains(['<', '*', ' ', ':']) && !paths.iter().any(|path| path.ends_with(*name)));
+        violations.extend(unknown.map(|name| format!("{document}: `{name}` does not exist")));
+    }
+    check(violations);
+}
+
 #[test]
 fn views_depend_on_no_core() {
     let manifest = read("core/views/Cargo.toml");

@@ -217,6 +217,7 @@ mod tests {
     const OWN: &[(&str, &str)] = &[
         ("/master/explain", "why something is not offered"),
         ("/master/failures", "incidents"),
+        ("/master/kill-task", "the end of a task for an operator"),
         ("/master/partitions", "partitions"),
         ("/metrics", "Prometheus"),
     ];
