@@ -18,10 +18,12 @@ done
 master="127.0.0.1:$port"
 "$tepui" run --master $master --quiet --name demo --batch "$here/examples/demo.tasks" --instances 2 >"$work/table" || fail "the batch failed: $(cat "$work/table")"
 grep -q 'TASK_FINISHED' "$work/table" || fail "no finished task in the table"
-"$tepui" run --master $master --quiet --name hello -- 'echo hello from a task' >/dev/null || fail "a single task failed"
+[ "$("$tepui" run --master $master --quiet --name hello -- 'echo hello from a task')" = "hello from a task" ] || fail "run does not show the output of a single task"
 [ "$("$tepui" logs --master $master hello)" = "hello from a task" ] || fail "logs do not show the output"
-! "$tepui" run --master $master --quiet --name bad -- 'exit 3' >"$work/bad" || fail "a failing task was reported as success"
-grep -q 'TASK_FAILED' "$work/bad" || fail "no TASK_FAILED in: $(cat "$work/bad")"
+code=0
+"$tepui" run --master $master --quiet --name bad -- 'exit 3' || code=$?
+[ "$code" = 3 ] || fail "run of a task that exits with 3 exits with $code"
+"$tepui" tasks --master $master | grep -q 'TASK_FAILED' || fail "the failed task is not shown"
 "$tepui" agents --master $master | grep -q 'active' || fail "no active agent"
 "$tepui" tasks --master $master --json | python3 -m json.tool >/dev/null || fail "tasks --json is not JSON"
 "$tepui" explain --master $master bad | grep -q 'TASK_FAILED' || fail "explain says nothing about the failure"
