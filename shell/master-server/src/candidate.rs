@@ -15,6 +15,7 @@ use super::master_service::MasterService;
 use super::node_cleanup::NodeCleanup;
 use super::term::{MasterProcess, Term};
 use crate::Error;
+use crate::error::with_sources;
 use edge::Ended;
 
 /// After a term that could not begin or ended by a fault of this process: others may do better.
@@ -200,15 +201,4 @@ fn refused(error: &Error) -> Outcome {
         return Outcome::Over;
     }
     Outcome::Fatal(text)
-}
-
-fn with_sources(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
 }

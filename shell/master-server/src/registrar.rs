@@ -21,6 +21,7 @@ use views::metrics::Counters;
 use super::host::MasterHost;
 use super::unread_registry;
 use crate::Error;
+use crate::error::with_sources;
 use edge::core_thread::{Inbox, InboxItem};
 use edge::readers::timing::Timing;
 use edge::start::runtime;
@@ -317,17 +318,6 @@ impl Writer {
         let _ = self.failure.set(format!("cannot write the registry: {reason}"));
         self.inbox.send_control(InboxItem::Stop);
     }
-}
-
-fn with_sources(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
 }
 
 /// How long the registry takes, and how big it is.
