@@ -1,5 +1,5 @@
-//! `GET /explain?framework=…&role=…&agent=…&demand=cpus:4;mem:1024`: why something is not offered. Tepui's own; Mesos has
-//! nothing like it.
+//! `GET /explain?framework=…&role=…&agent=…&demand=cpus:4;mem:1024`: why something is not offered. Mesos has no such
+//! endpoint.
 
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ use super::app::MasterApp;
 use edge::http::request::Request;
 use edge::http::respond::{self, Response, answer, bad_request, unavailable};
 
+/// Answers `/explain`.
 pub async fn get(app: &Arc<MasterApp>, request: &Request) -> Response {
     let query = &request.query;
     let demand = match query.get("demand").map(demand).transpose() {
@@ -33,7 +34,7 @@ pub async fn get(app: &Arc<MasterApp>, request: &Request) -> Response {
     }
 }
 
-/// Of ranges and sets only the number counts.
+/// Parses the demand. Ranges and sets count by their number of elements.
 fn demand(text: &str) -> Result<ResourceQuantities, resources::Error> {
     let resources = Resources::parse(text, "*")?;
     Ok(resources.iter().map(|resource| (resource.name().clone(), resource.value().quantity())).collect())

@@ -1,4 +1,4 @@
-//! Failures as the world outside a real master hears of them: `GET /failures`, its stream, a webhook, a hook.
+//! Failures as reported to the outside of a real master: `GET /failures`, its stream, a webhook, a command.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -76,7 +76,7 @@ async fn a_webhook_is_told_with_a_signature_until_it_takes_it() {
     check(&body, "recovered", &framework);
 }
 
-/// Until the registry has grown: what was noticed is written within a second or so.
+/// Waits until the registry has grown: incidents are written within about a second.
 async fn larger(address: SocketAddr, than: f64) {
     let begun = std::time::Instant::now();
     while registry_size(address).await <= than {
@@ -114,7 +114,7 @@ async fn a_master_knows_the_failures_of_the_one_before() {
         (&told["id"], &told["type"], &told["detected_at"]),
         "{history}"
     );
-    // Nobody is left that could tell it of this framework.
+    // No earlier observer of this framework is left, so the incident comes from the registry.
     assert!(inherited["recovered_at"].is_number(), "{history}");
     next.shutdown().await;
 }
