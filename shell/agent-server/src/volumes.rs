@@ -1,4 +1,4 @@
-//! Persistent volumes on disk: made, deleted with everything in them, and shown in sandboxes.
+//! Persistent volumes on disk: creates them, deletes them with their content, and shows them in sandboxes.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -17,6 +17,7 @@ use rustix::io::Errno;
 
 use super::sandbox;
 
+/// Why a volume cannot be created, deleted or shown.
 #[derive(Debug, thiserror::Error)]
 pub enum VolumeError {
     #[error("Failed to create the persistent volume at '{path}': {source}")]
@@ -36,13 +37,16 @@ pub enum VolumeError {
 /// How a sandbox shows a volume.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SandboxMount {
-    /// A link to it (Mesos' posix filesystem isolator); nothing keeps a container from writing to a read-only one.
+    /// A symbolic link, as in Mesos' posix filesystem isolator. It cannot make a volume read-only.
     Link,
-    /// A directory that the container has it mounted on.
+    /// A directory that the volume is mounted on.
     Directory,
 }
 
-/// All of them, in order. Done again, it changes nothing.
+/// Carries out all changes in order. Repeating them has no effect.
+///
+/// # Errors
+/// Returns [`VolumeError`] for the first change that fails.
 pub fn change(changes: &[VolumeChange]) -> Result<(), VolumeError> {
     changes.iter().try_for_each(|change| match change {
         VolumeChange::Create { path } => {
@@ -55,7 +59,7 @@ pub fn change(changes: &[VolumeChange]) -> Result<(), VolumeError> {
     })
 }
 
-/// A mounted disk stays where it is mounted.
+/// Empties a volume that is a mounted disk, which stays mounted.
 fn empty(directory: &Path) -> io::Result<()> {
     let entries = match fs::read_dir(directory) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -63,7 +67,7 @@ fn empty(directory: &Path) -> io::Result<()> {
     };
     for entry in entries {
         let entry = entry?;
-        // The type of the entry itself: links are not followed.
+        // The type is that of the entry itself, so that links are not followed.
         if entry.file_type()?.is_dir() {
             fs::remove_dir_all(entry.path())?;
         } else {
@@ -73,20 +77,26 @@ fn empty(directory: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// To whom the sandbox belongs.
+/// Gives the volume to the owner of the sandbox.
+///
+/// # Errors
+/// Returns [`VolumeError::Own`] if the owner cannot be read or set.
 pub fn set_owner(sandbox: &Path, volume: &ContainerVolume) -> Result<(), VolumeError> {
     let own = |source| VolumeError::Own { path: volume.source.clone(), source };
     let owner = fs::metadata(sandbox).map_err(own)?;
-    // Root may do everything anyway; and without root everything is ours.
+    // Root needs no ownership, and an agent without root owns everything already.
     if owner.uid() == 0 || !rustix::process::geteuid().is_root() {
         return Ok(());
     }
     chown(&volume.source, Some(owner.uid()), Some(owner.gid())).map_err(own)
 }
 
-/// Whether the container can have the volume where it asks for it. Without an image a container sees the files of the host: to
-/// show a volume in place of some of them takes mounts of its own, and a user who may do everything anyway (to another one, a
-/// volume over `/etc` would give the rights of setuid programs).
+/// Checks whether the container can have the volume at its path. A container without an image sees the files of the
+/// host. A volume at an absolute path therefore needs a mount namespace, and a container that runs as root: for any
+/// other user, a volume over `/etc` would give the rights of setuid programs.
+///
+/// # Errors
+/// Returns [`VolumeError::Place`] with the reason.
 pub fn check_place(volume: &ContainerVolume, place: SandboxMount, switches_user: bool) -> Result<(), VolumeError> {
     let path = &volume.container_path;
     let refuse = |reason| Err(VolumeError::Place { path: path.clone(), reason });
@@ -96,14 +106,17 @@ pub fn check_place(volume: &ContainerVolume, place: SandboxMount, switches_user:
         (true, SandboxMount::Directory, true) => refuse("the container does not run as root"),
         (true, SandboxMount::Directory, false) => match fs::symlink_metadata(path) {
             Ok(data) if data.is_dir() => Ok(()),
-            Ok(_) => refuse("it is no directory on the agent"),
-            Err(_) => refuse("there is no such directory on the agent"),
+            Ok(_) => refuse("it is not a directory on the agent"),
+            Err(_) => refuse("the directory does not exist on the agent"),
         },
     }
 }
 
-/// Makes the place of a volume. The sandbox may be in the hands of a task: what is there already under the name is never followed
-/// or replaced.
+/// Adds the link or mount point of a volume. A task may control the sandbox, so that an existing file of this name is
+/// never followed or replaced.
+///
+/// # Errors
+/// Returns [`VolumeError::Show`] if it cannot be added.
 pub fn add_to_sandbox(sandbox: &Path, volume: &ContainerVolume, place: SandboxMount) -> Result<(), VolumeError> {
     if volume.container_path.is_absolute() {
         return Ok(());
@@ -128,7 +141,10 @@ fn add(sandbox: &Path, volume: &ContainerVolume, place: SandboxMount) -> io::Res
     }
 }
 
-/// Takes the place of a volume away. What is not this place is left, and so are the directories above it.
+/// Removes the link or mount point of a volume. Any other file in its place stays, and so do the directories above.
+///
+/// # Errors
+/// Returns [`VolumeError::Show`] if it cannot be removed.
 pub fn remove_from_sandbox(sandbox: &Path, volume: &ContainerVolume, place: SandboxMount) -> Result<(), VolumeError> {
     if volume.container_path.is_absolute() {
         return Ok(());
@@ -155,8 +171,8 @@ fn is_link_to(directory: &OwnedFd, name: &OsStr, to: &Path) -> bool {
     readlinkat(directory, name, Vec::new()).is_ok_and(|target| target.as_bytes() == to.as_os_str().as_bytes())
 }
 
-/// Opens the directory that the last name of `path` is in, without following a link below the sandbox. `make`: directories that
-/// are missing are made, for the owner of the sandbox.
+/// Opens the parent directory of `path` without following a link below the sandbox, and returns it with the last name.
+/// With `make`, missing directories are made for the owner of the sandbox.
 fn open_parent<'p>(sandbox: &Path, path: &'p Path, make: bool) -> io::Result<(OwnedFd, &'p OsStr)> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mut directory = rustix::fs::open(sandbox, flags, Mode::empty())?;
@@ -177,7 +193,7 @@ fn open_parent<'p>(sandbox: &Path, path: &'p Path, make: bool) -> io::Result<(Ow
     Ok((directory, name))
 }
 
-/// Returns where the container sees the volume.
+/// Returns the bind mount by which the container sees the volume.
 pub fn bind(sandbox: &Path, volume: &ContainerVolume) -> Bind {
     let (root, path) = match volume.container_path.is_absolute() {
         true => (volume.container_path.clone(), PathBuf::new()),
@@ -201,7 +217,7 @@ mod tests {
         std::fs::write(path.join("data"), "d").unwrap();
         std::os::unix::fs::symlink(&kept, path.join("link")).unwrap();
         change(&create).unwrap();
-        assert!(path.join("data").exists(), "what was there belongs to the volume");
+        assert!(path.join("data").exists(), "the existing files belong to the volume");
         let remove = [VolumeChange::Remove { base: work.path().to_owned(), path: path.clone(), keep_root: false }];
         change(&remove).unwrap();
         change(&remove).unwrap();
