@@ -1,4 +1,4 @@
-//! The cgroups that a process of an earlier agent is in, wherever the flags of that agent had put them.
+//! Finds the cgroups of a process of an earlier agent, independent of the flags of that agent.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -43,7 +43,7 @@ impl ContainerCgroups {
     }
 }
 
-/// The part of the process's path that ends with the container: the process may be in a cgroup below it.
+/// Returns the part of the process's path that ends with the container. The process may be in a cgroup below it.
 fn own_directory(
     lines: &str,
     version: Version,
@@ -63,7 +63,7 @@ fn own_directory(
     })?;
     let mut directory = mount.to_owned();
     for part in path.split('/').filter(|part| !part.is_empty()) {
-        // A path out of the hierarchy is that of another cgroup namespace.
+        // A path that leaves the hierarchy belongs to another cgroup namespace.
         if part == ".." {
             return None;
         }
