@@ -1,4 +1,4 @@
-//! The executor as a process, with an agent that is a few lines long. This program is both.
+//! The executor as a process, with an agent of a few lines. This program is both.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failure here is the failure of a test")]
 
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use messages::v1::executor::{Call, Event, call, event};
 use messages::v1::{self, CommandInfo, FrameworkInfo, TaskId, TaskInfo, TaskState, TaskStatus};
 
-/// Far beyond what anything here takes; reaching it is a failure, not a measure.
+/// The upper bound of every wait, far above what is needed.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn main() -> ExitCode {
@@ -134,7 +134,7 @@ fn an_unhealthy_task_is_killed() {
     agent.ended(0);
 }
 
-/// 1.5 MB of memory that it shares with nobody.
+/// A waiting executor has 1.5 MB of private memory.
 fn a_waiting_executor_is_small() {
     const BOUND_KB: u64 = 1500;
     let mut agent = Agent::start(&[]);
@@ -189,7 +189,7 @@ fn without_checkpointing_it_ends_with_the_agent() {
     assert!(!is_alive(pid));
 }
 
-/// The agent's side, and the executor it started.
+/// The agent, and the executor that it has started.
 struct Agent {
     executor: Child,
     subscriptions: Receiver<(Stream, call::Subscribe)>,
@@ -236,7 +236,7 @@ impl Agent {
         Agent { executor, subscriptions, updates, sandbox, open: None }
     }
 
-    /// The executor subscribes; it is not answered yet.
+    /// Waits for the executor's subscription, which is not answered yet.
     fn subscription(&mut self) -> call::Subscribe {
         let (stream, subscribe) = self.subscriptions.recv_timeout(PATIENCE).expect("a subscription in time");
         self.open = Some(stream);
@@ -286,7 +286,7 @@ impl Drop for Agent {
     }
 }
 
-/// An open event stream; ends when it is dropped.
+/// An open event stream. Dropping it ends the stream.
 struct Stream(TcpStream);
 
 impl Stream {
@@ -306,7 +306,7 @@ impl Drop for Stream {
     }
 }
 
-/// Takes calls until the connection ends or is a subscription.
+/// Receives calls until the connection ends or becomes a subscription.
 fn serve(mut connection: TcpStream, received: &mut dyn FnMut(Call)) -> Option<(Stream, call::Subscribe)> {
     let mut reader = BufReader::new(connection.try_clone().unwrap());
     loop {

@@ -1,4 +1,4 @@
-//! An executor's life as a scenario: what happens, and what it then does.
+//! The life of an executor as a scenario of inputs and the actions that follow.
 
 use super::*;
 
@@ -24,7 +24,7 @@ struct Scenario {
     clock: FakeClock,
 }
 
-/// What an action looks like in an expectation.
+/// Returns the text of an action in an expectation.
 fn brief(action: &Action) -> String {
     match action {
         Action::Send(call) => match &call.update {
