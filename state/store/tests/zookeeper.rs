@@ -1,4 +1,4 @@
-//! The registry in a real ZooKeeper; skipped, loudly, where it cannot be installed.
+//! The registry in a real ZooKeeper. Where ZooKeeper cannot be installed, the tests report that they are skipped.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -27,7 +27,7 @@ impl Place {
         ZooKeeperStore::new(url, Duration::from_secs(4), self.runtime.handle().clone())
     }
 
-    /// Behind the store's back.
+    /// Returns a client that bypasses the store.
     fn client(&self) -> Client {
         self.runtime.block_on(Client::connect(&self.ensemble.servers)).unwrap()
     }
@@ -52,7 +52,7 @@ fn what_is_committed_is_found_by_the_next_leader_and_the_last_one_is_fenced() {
     assert!(matches!(first.commit(&[put("a", b"1")]), Err(Error::Fenced)), "nobody writes before the take-over");
     assert_eq!(first.take_over().unwrap(), Entries::new());
     first.commit(&[put("agents/1.2-S0", b"one"), put("quota/a/b", b""), put("weights/x", b"w")]).unwrap();
-    // Twice the same key in one commit, a removal of what is not there, an empty commit.
+    // The commits have the same key twice, a removal of a missing record, and no change at all.
     first.commit(&[put("weights/x", b"v"), put("weights/x", b"u"), remove("nothing"), remove("quota/a/b")]).unwrap();
     first.commit(&[put("quota/a/b", b"q"), remove("quota/a/b"), put("quota/a/b", b"p")]).unwrap();
     first.commit(&[]).unwrap();
@@ -93,7 +93,7 @@ fn a_commit_that_is_complete_in_the_journal_is_carried_out_and_half_a_one_never_
     let create = |path: String, data: &[u8]| {
         place.runtime.block_on(client.create(&path, data, &options)).unwrap();
     };
-    // One operation as it is packed: the node, that it has data, the data with its header.
+    // This is one packed operation: the node, the flag for data, and the data with its header.
     let (data, _) =
         place.runtime.block_on(client.get_data(&format!("{root}/entries/{}", node_of(&place, &client)))).unwrap();
     let node = node_of(&place, &client);
@@ -112,7 +112,7 @@ fn a_commit_that_is_complete_in_the_journal_is_carried_out_and_half_a_one_never_
     assert_eq!(place.store().take_over().unwrap(), entries(&[("a", b"after")]));
 }
 
-/// `<bucket>/<name>` of the only record.
+/// Returns the `<bucket>/<name>` of the only record.
 fn node_of(place: &Place, client: &Client) -> String {
     let entries = "/cluster/mesos/tepui/registry/entries";
     let buckets = place.runtime.block_on(client.list_children(entries)).unwrap();
@@ -133,7 +133,10 @@ fn junk_is_refused_and_left_alone() {
     place.runtime.block_on(client.create(path, b"junk", &options)).unwrap();
     let error = place.store().take_over().unwrap_err();
     let Error::Damaged { source, .. } = error else { panic!("{error:?}") };
-    assert_eq!(source.to_string(), format!("what is in {path} is no record; to delete that node forgets nothing else"));
+    assert_eq!(
+        source.to_string(),
+        format!("what is in {path} is not a record; deleting the node loses only that record")
+    );
     place.runtime.block_on(client.delete(path, None)).unwrap();
     place.runtime.block_on(client.set_data("/cluster/mesos/tepui/registry", b"tepui registry 9", None)).unwrap();
     assert!(matches!(place.store().take_over(), Err(Error::Damaged { .. })));
