@@ -1,13 +1,15 @@
-//! What can go wrong between a client and the cluster, and what to do about it.
+//! The errors of a client, with the next step in their texts.
 
 use model::visible;
 
 use crate::address::Address;
 
-/// The longest text of a peer that is repeated, in characters.
+/// The maximum length of a peer's text in an error, in characters.
 const MAX_SAID: usize = 2000;
 
+/// Why a request or a subscription failed.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what is wrong")]
 pub enum Error {
     #[error("'{}' is not the address of a master or agent: {reason}", said(.given))]
     Address { given: String, reason: &'static str },
@@ -17,7 +19,7 @@ pub enum Error {
     Transport { address: Address, source: hyper::Error },
     #[error("cannot write a request to {0}")]
     Request(Address, #[source] http::Error),
-    /// The peer understood the request and refused it.
+    /// The peer has answered with a status other than success.
     #[error("{address} answered {status}{}{}{}", if .body.is_empty() { "" } else { ": " }, said(.body), hint(*.status, .body))]
     Status { address: Address, status: u16, body: String },
     /// The peer serves no file under this virtual path.
@@ -28,11 +30,11 @@ pub enum Error {
     NoFile { address: Address, path: String },
     #[error("agent {} is not registered with the master, so its files cannot be read", said(.0))]
     NoAgent(String),
-    #[error("{0} redirects in a circle: no master leads at the moment")]
+    #[error("{0} redirects in a cycle: no master leads at the moment")]
     Redirects(Address),
-    #[error("{address} sent something that is not Mesos: {}", said(.reason))]
+    #[error("{address} sent a response that is not from Mesos: {}", said(.reason))]
     Protocol { address: Address, reason: String },
-    /// The master ended the subscription with an ERROR event.
+    /// The master has ended the subscription with an ERROR event.
     #[error("the master refused the framework: {}", said(.0))]
     Refused(String),
     #[error("no answer from {0} in time")]
@@ -49,7 +51,7 @@ pub enum Error {
     NoMaster,
 }
 
-/// Returns what a peer said on one line that steers no terminal, cut where it is very long.
+/// Returns a peer's text on one line, without control characters, and truncated to [`MAX_SAID`].
 fn said(text: &str) -> String {
     match text.char_indices().nth(MAX_SAID) {
         Some((end, _)) => format!("{}…", visible(text.get(..end).unwrap_or_default())),
@@ -57,12 +59,12 @@ fn said(text: &str) -> String {
     }
 }
 
-/// What may be done about a status, after the peer's own words.
+/// Returns what the user may do about a status; it follows the peer's own text.
 fn hint(status: u16, said: &str) -> &'static str {
     match status {
-        401 => " (it wants credentials, which this client cannot give yet)",
+        401 => " (it requires credentials, which this client does not support yet)",
         403 => " (not subscribed, or not permitted)",
-        // Words of its own come from a master that knows the path, and say what is missing.
+        // A master that knows the path returns a text that names what is missing.
         404 if said.is_empty() => {
             " (it has no such endpoint: is this a master where an agent is meant, or an older version?)"
         }
@@ -72,7 +74,7 @@ fn hint(status: u16, said: &str) -> &'static str {
 }
 
 impl Error {
-    /// Whether trying again later may help: the peer could not be reached or is not ready.
+    /// Returns whether a retry may succeed, because the peer could not be reached or was not ready.
     pub fn is_transient(&self) -> bool {
         match self {
             Error::Connect { .. }

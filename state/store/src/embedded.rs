@@ -81,9 +81,9 @@ impl Store for EmbeddedStore {
             there.open_table(EPOCHS)?;
             let transaction = database.begin_write()?;
             let epoch = {
-                let mut terms = transaction.open_table(EPOCHS)?;
-                let epoch = terms.get(EPOCH)?.map_or(0, |epoch| epoch.value()) + 1;
-                terms.insert(EPOCH, epoch)?;
+                let mut epochs = transaction.open_table(EPOCHS)?;
+                let epoch = epochs.get(EPOCH)?.map_or(0, |epoch| epoch.value()) + 1;
+                epochs.insert(EPOCH, epoch)?;
                 epoch
             };
             transaction.commit()?;
