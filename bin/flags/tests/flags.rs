@@ -213,10 +213,11 @@ fn nonsense_is_refused_by_every_flag() {
             // A required flag would be given twice, and the command line has precedence.
             let variable =
                 if flag.required { argument.clone() } else { error_of(&definition, Vec::new(), vec![variable]) };
-            for said in [argument, variable] {
-                let said = said.unwrap_or_else(|| panic!("{} accepts --{}={value}", definition.program, flag.name));
-                let told = said.contains(flag.name) || said.contains(&flag.name.to_ascii_uppercase());
-                assert!(told && (said.contains("expected") || said.contains("out of range")), "{said}");
+            for message in [argument, variable] {
+                let message =
+                    message.unwrap_or_else(|| panic!("{} accepts --{}={value}", definition.program, flag.name));
+                let is_named = message.contains(flag.name) || message.contains(&flag.name.to_ascii_uppercase());
+                assert!(is_named && (message.contains("expected") || message.contains("out of range")), "{message}");
             }
         }
         let bytes = |text: &str| OsString::from_vec([text.as_bytes(), b"\xff"].concat());
@@ -224,8 +225,8 @@ fn nonsense_is_refused_by_every_flag() {
         let name = os(&format!("MESOS_{}", flag.name.to_ascii_uppercase()));
         let variable = error_of(&definition, Vec::new(), vec![(name, bytes(""))]);
         let variable = if flag.required { argument.clone() } else { variable };
-        for said in [argument, variable] {
-            assert!(said.is_some_and(|said| said.contains("is not UTF-8")), "{}", flag.name);
+        for message in [argument, variable] {
+            assert!(message.is_some_and(|message| message.contains("is not UTF-8")), "{}", flag.name);
         }
     }
 }

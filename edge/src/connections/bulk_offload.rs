@@ -71,7 +71,7 @@ impl<F: Future<Output = ()> + Send + 'static> BulkOffload<F> {
 
     /// Moves the task to the other runtime; `None` if the bulk thread cannot be started.
     fn switch_runtime(&mut self) -> Option<()> {
-        let place = if self.offloaded { &self.io_runtime } else { self.bulk.handle()? };
+        let runtime = if self.offloaded { &self.io_runtime } else { self.bulk.handle()? };
         let moved = BulkOffload {
             connection_task: self.connection_task.take(),
             connection: self.connection.clone(),
@@ -79,7 +79,7 @@ impl<F: Future<Output = ()> + Send + 'static> BulkOffload<F> {
             io_runtime: self.io_runtime.clone(),
             offloaded: !self.offloaded,
         };
-        place.spawn(moved);
+        runtime.spawn(moved);
         Some(())
     }
 }
@@ -124,19 +124,19 @@ mod tests {
         let peer = socket.peer_addr().unwrap();
         let connection = Connection::new(PlainTransport::new(socket).unwrap(), peer);
         let own = connection.clone();
-        let (tell, told) = oneshot::channel();
+        let (sender, receiver) = oneshot::channel();
         let connection_task = async move {
-            let mut places = Vec::new();
+            let mut threads = Vec::new();
             for bytes in [0, usize::MAX, usize::MAX, 0] {
                 own.response_started(bytes);
                 tokio::task::yield_now().await;
-                places.push(thread_name());
+                threads.push(thread_name());
             }
-            tell.send(places).unwrap();
+            sender.send(threads).unwrap();
         };
         tokio::spawn(BulkOffload::new(connection_task, connection, Arc::default(), Handle::current()));
-        let places = told.await.unwrap();
-        let offloaded: Vec<bool> = places.iter().map(|place| place == "bulk").collect();
-        assert_eq!(offloaded, [false, true, true, false], "{places:?}");
+        let threads = receiver.await.unwrap();
+        let offloaded: Vec<bool> = threads.iter().map(|thread| thread == "bulk").collect();
+        assert_eq!(offloaded, [false, true, true, false], "{threads:?}");
     }
 }

@@ -23,15 +23,20 @@ pub(crate) struct Channel {
 }
 
 impl Channel {
+    /// Makes a channel that connects with the first call.
     pub fn new(address: Address) -> Self {
         Channel { address, connection: Arc::default() }
     }
 
+    /// Returns the address of the peer.
     pub fn address(&self) -> &Address {
         &self.address
     }
 
     /// Sends a call and returns the body of the successful response. A call that was written is never sent twice.
+    ///
+    /// # Errors
+    /// Returns [`Error`] if the request fails or is refused.
     pub async fn exchange(&self, call: &Call) -> Result<Bytes, Error> {
         let mut connection = self.connection.lock().await;
         let mut request = call.request(&self.address)?;

@@ -12,19 +12,19 @@ use crate::error::Error;
 pub(crate) const SESSION_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Returns the address of a master from the value of a `--master` flag. An address is returned as it is. For `zk://…`,
-/// and a `file://` with such a URL, it waits for up to `patience` until a master leads, and returns the leading one.
+/// and a `file://` with such a URL, it waits for up to `timeout` until a master leads, and returns the leading one.
 ///
 /// It has to be called inside a tokio runtime.
 ///
 /// # Errors
 /// Returns [`Error::Address`] and [`Error::Undetectable`] for a text of another form, and [`Error::NoLeader`] if no
 /// master leads in time.
-pub async fn detect(given: &str, patience: Duration) -> Result<Address, Error> {
+pub async fn detect(given: &str, timeout: Duration) -> Result<Address, Error> {
     if !is_elected(given) {
         return given.parse();
     }
     let detector = Detector::of(given, SESSION_TIMEOUT).map_err(Error::Undetectable)?;
-    let found = tokio::time::timeout(patience, detector.detect()).await;
+    let found = tokio::time::timeout(timeout, detector.detect()).await;
     found.map(|master| address_of(&master)).map_err(|_| Error::NoLeader)
 }
 

@@ -11,8 +11,8 @@
 //!
 //! # A complete framework
 //!
-//! The program subscribes at a master, launches one task on the first offer that suffices, waits for its end, and removes
-//! the framework. It survives a failover of the master: the driver subscribes again with the same framework id.
+//! The program subscribes at a master, launches one task on the first offer that suffices, waits for its end, and
+//! removes the framework. It survives a failover of the master: the driver subscribes again with the same framework id.
 //!
 //! ```no_run
 //! use client::{Driver, DriverEvent, Scheduler};

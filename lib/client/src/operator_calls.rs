@@ -80,8 +80,8 @@ pub fn reactivate_agent(agent_id: AgentId) -> Call {
     Call { reactivate_agent: Some(Box::new(ReactivateAgent { agent_id })), ..call(Type::ReactivateAgent) }
 }
 
-/// MARK_AGENT_GONE: declares that the agent will never return. Its tasks end as TASK_GONE_BY_OPERATOR, and an agent that returns
-/// nevertheless is shut down.
+/// MARK_AGENT_GONE: declares that the agent will never return. Its tasks end as TASK_GONE_BY_OPERATOR, and an agent that
+/// returns nevertheless is shut down.
 pub fn mark_agent_gone(agent_id: AgentId) -> Call {
     Call { mark_agent_gone: Some(Box::new(MarkAgentGone { agent_id })), ..call(Type::MarkAgentGone) }
 }

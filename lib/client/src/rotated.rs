@@ -19,7 +19,7 @@ const POLL: Duration = Duration::from_millis(300);
 /// The interval of checks while a rotation is in progress.
 const BUSY_POLL: Duration = Duration::from_millis(20);
 /// The maximum wait for a rotation. It takes milliseconds; one that was interrupted for good is not waited for.
-const PATIENCE: Duration = Duration::from_secs(30);
+const ROTATION_TIMEOUT: Duration = Duration::from_secs(30);
 /// The maximum of reads between two listings.
 const READS: usize = 16;
 
@@ -284,7 +284,7 @@ impl FollowRotated {
     async fn settled_listing(&self) -> Result<Listing, Error> {
         let directory = self.path.rsplit_once('/').map_or("", |(directory, _)| directory);
         let agent = AgentOperator::new(self.files.address().clone());
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + ROTATION_TIMEOUT;
         loop {
             let listing = Listing::of(&self.path, &agent.list_files(directory).await?);
             if !listing.rotating || Instant::now() >= deadline {

@@ -28,17 +28,23 @@ pub(crate) fn limits(max_bytes: usize) -> wire::Limits {
 /// A request that can be sent again to another master.
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
+    /// The method.
     pub method: http::Method,
+    /// The path with its query.
     pub path: String,
+    /// The headers besides `Host`.
     pub headers: Vec<(header::HeaderName, String)>,
+    /// The body; empty for GET.
     pub body: Bytes,
 }
 
 impl Call {
+    /// Makes a GET request.
     pub fn get(path: impl Into<String>) -> Self {
         Call { method: http::Method::GET, path: path.into(), headers: Vec::new(), body: Bytes::new() }
     }
 
+    /// Makes a POST request whose response has the type of its body.
     pub fn post(path: impl Into<String>, content_type: wire::ContentType, body: Vec<u8>) -> Self {
         let content_type = content_type.as_str().to_owned();
         Call {
@@ -49,11 +55,16 @@ impl Call {
         }
     }
 
+    /// Adds a header.
     pub fn header(mut self, name: header::HeaderName, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
 
+    /// Returns the HTTP request for the peer at `address`.
+    ///
+    /// # Errors
+    /// Returns [`Error::Request`] if the path or a header is invalid.
     pub fn request(&self, address: &Address) -> Result<Request<Full<Bytes>>, Error> {
         let mut request =
             Request::builder().method(self.method.clone()).uri(&self.path).header(header::HOST, address.to_string());

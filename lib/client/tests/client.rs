@@ -60,8 +60,8 @@ async fn nobody_listening_is_said_plainly() {
 
 #[tokio::test]
 async fn a_status_comes_with_what_to_do() {
-    let check = async |status: &str, said: &'static [u8], expect: &str| {
-        let peer = peer(vec![vec![answer(status, "", said)]]).await;
+    let check = async |status: &str, text: &'static [u8], expect: &str| {
+        let peer = peer(vec![vec![answer(status, "", text)]]).await;
         let error = client::get_json(&peer.address, "/state").await.expect_err("refused");
         assert!(error.to_string().contains(expect), "{error}");
         error.is_transient()

@@ -327,21 +327,21 @@ impl Containers {
         shown: &[ContainerVolume],
         wanted: &[ContainerVolume],
     ) -> Result<(), String> {
-        let place = if self.containerizer.separates_mounts() { SandboxMount::Directory } else { SandboxMount::Link };
+        let mount = if self.containerizer.separates_mounts() { SandboxMount::Directory } else { SandboxMount::Link };
         for volume in shown.iter().filter(|volume| !wanted.contains(volume)) {
-            if place == SandboxMount::Directory
+            if mount == SandboxMount::Directory
                 && let Err(error) = self.containerizer.unbind(id, &volumes::bind(sandbox, volume).target())
             {
                 debug!(container = %id, %error, "cannot unmount a volume from a container");
             }
             self.shared.release_volume(id, volume);
-            volumes::remove_from_sandbox(sandbox, volume, place).map_err(|error| error.to_string())?;
+            volumes::remove_from_sandbox(sandbox, volume, mount).map_err(|error| error.to_string())?;
         }
         let switches_user = self.shared.lock().get(id).is_none_or(|live| live.switches_user);
         for volume in wanted.iter().filter(|volume| !shown.contains(volume)) {
-            volumes::check_place(volume, place, switches_user).map_err(|error| error.to_string())?;
+            volumes::check_mount(volume, mount, switches_user).map_err(|error| error.to_string())?;
             self.shared.acquire_volume(id, sandbox, volume).map_err(|error| error.to_string())?;
-            volumes::add_to_sandbox(sandbox, volume, place).map_err(|error| error.to_string())?;
+            volumes::add_to_sandbox(sandbox, volume, mount).map_err(|error| error.to_string())?;
         }
         Ok(())
     }

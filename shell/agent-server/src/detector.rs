@@ -14,9 +14,9 @@ use edge::core_thread::{Inbox, InboxItem};
 pub async fn follow(detector: Detector, inbox: Arc<Inbox<AgentHost>>, mut ended: watch::Receiver<Option<Ended>>) {
     let mut leader = detector.leader();
     // Before the first answer of the detector there is nothing to forward.
-    let mut told = leader.borrow_and_update().clone();
-    if told.is_some() {
-        notify_core(&inbox, &told);
+    let mut forwarded = leader.borrow_and_update().clone();
+    if forwarded.is_some() {
+        notify_core(&inbox, &forwarded);
     }
     loop {
         let changed = tokio::select! {
@@ -28,9 +28,9 @@ pub async fn follow(detector: Detector, inbox: Arc<Inbox<AgentHost>>, mut ended:
             return;
         }
         let found = leader.borrow_and_update().clone();
-        if found != told {
+        if found != forwarded {
             notify_core(&inbox, &found);
-            told = found;
+            forwarded = found;
         }
     }
 }

@@ -107,8 +107,8 @@ pub fn start(options: AgentOptions) -> Result<Running, Error> {
     })?;
     core.start(clock.now(), &mut outbox);
     let (ended, end) = end_channel();
-    let told = inbox.clone();
-    let stored = move |input| told.send_control(InboxItem::Input(input));
+    let core_inbox = inbox.clone();
+    let stored = move |input| core_inbox.send_control(InboxItem::Input(input));
     let singleflight = Singleflight::new(runtime.clone()).map_err(edge::Error::Thread)?;
     let host = AgentHost {
         core,

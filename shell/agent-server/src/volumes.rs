@@ -29,7 +29,7 @@ pub enum VolumeError {
     #[error(
         "The persistent volume cannot be mounted at the container_path '{path}': {reason}; give it a path in the sandbox"
     )]
-    Place { path: PathBuf, reason: &'static str },
+    Mount { path: PathBuf, reason: &'static str },
     #[error("Failed to show the persistent volume at '{path}' in the sandbox: {source}")]
     Show { path: PathBuf, source: io::Error },
 }
@@ -96,11 +96,11 @@ pub fn set_owner(sandbox: &Path, volume: &ContainerVolume) -> Result<(), VolumeE
 /// other user, a volume over `/etc` would give the rights of setuid programs.
 ///
 /// # Errors
-/// Returns [`VolumeError::Place`] with the reason.
-pub fn check_place(volume: &ContainerVolume, place: SandboxMount, switches_user: bool) -> Result<(), VolumeError> {
+/// Returns [`VolumeError::Mount`] with the reason.
+pub fn check_mount(volume: &ContainerVolume, mount: SandboxMount, switches_user: bool) -> Result<(), VolumeError> {
     let path = &volume.container_path;
-    let refuse = |reason| Err(VolumeError::Place { path: path.clone(), reason });
-    match (path.is_absolute(), place, switches_user) {
+    let refuse = |reason| Err(VolumeError::Mount { path: path.clone(), reason });
+    match (path.is_absolute(), mount, switches_user) {
         (false, ..) => Ok(()),
         (true, SandboxMount::Link, _) => refuse("the container has no mounts of its own (see --isolation)"),
         (true, SandboxMount::Directory, true) => refuse("the container does not run as root"),
@@ -117,20 +117,20 @@ pub fn check_place(volume: &ContainerVolume, place: SandboxMount, switches_user:
 ///
 /// # Errors
 /// Returns [`VolumeError::Show`] if it cannot be added.
-pub fn add_to_sandbox(sandbox: &Path, volume: &ContainerVolume, place: SandboxMount) -> Result<(), VolumeError> {
+pub fn add_to_sandbox(sandbox: &Path, volume: &ContainerVolume, mount: SandboxMount) -> Result<(), VolumeError> {
     if volume.container_path.is_absolute() {
         return Ok(());
     }
-    add(sandbox, volume, place).map_err(|source| VolumeError::Show { path: volume.source.clone(), source })
+    add(sandbox, volume, mount).map_err(|source| VolumeError::Show { path: volume.source.clone(), source })
 }
 
-fn add(sandbox: &Path, volume: &ContainerVolume, place: SandboxMount) -> io::Result<()> {
+fn add(sandbox: &Path, volume: &ContainerVolume, mount: SandboxMount) -> io::Result<()> {
     let (directory, name) = open_parent(sandbox, &volume.container_path, true)?;
-    let made = match place {
+    let made = match mount {
         SandboxMount::Link => symlinkat(&volume.source, &directory, name),
         SandboxMount::Directory => mkdirat(&directory, name, Mode::from_raw_mode(0o755)),
     };
-    let there = || match place {
+    let there = || match mount {
         SandboxMount::Link => is_link_to(&directory, name, &volume.source),
         SandboxMount::Directory => statat(&directory, name, AtFlags::SYMLINK_NOFOLLOW)
             .is_ok_and(|data| FileType::from_raw_mode(data.st_mode) == FileType::Directory),
@@ -145,19 +145,19 @@ fn add(sandbox: &Path, volume: &ContainerVolume, place: SandboxMount) -> io::Res
 ///
 /// # Errors
 /// Returns [`VolumeError::Show`] if it cannot be removed.
-pub fn remove_from_sandbox(sandbox: &Path, volume: &ContainerVolume, place: SandboxMount) -> Result<(), VolumeError> {
+pub fn remove_from_sandbox(sandbox: &Path, volume: &ContainerVolume, mount: SandboxMount) -> Result<(), VolumeError> {
     if volume.container_path.is_absolute() {
         return Ok(());
     }
-    match remove(sandbox, volume, place) {
+    match remove(sandbox, volume, mount) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         gone => gone.map_err(|source| VolumeError::Show { path: volume.source.clone(), source }),
     }
 }
 
-fn remove(sandbox: &Path, volume: &ContainerVolume, place: SandboxMount) -> io::Result<()> {
+fn remove(sandbox: &Path, volume: &ContainerVolume, mount: SandboxMount) -> io::Result<()> {
     let (directory, name) = open_parent(sandbox, &volume.container_path, false)?;
-    match place {
+    match mount {
         SandboxMount::Link if is_link_to(&directory, name, &volume.source) => {
             unlinkat(&directory, name, AtFlags::empty())?;
         }
@@ -233,33 +233,33 @@ mod tests {
 
     #[test]
     fn a_sandbox_shows_a_volume_and_shows_it_no_more() {
-        let places = [SandboxMount::Link, SandboxMount::Directory];
-        for (place, path) in places.into_iter().flat_map(|place| [(place, "data"), (place, "data/db/one")]) {
+        let mounts = [SandboxMount::Link, SandboxMount::Directory];
+        for (mount, path) in mounts.into_iter().flat_map(|mount| [(mount, "data"), (mount, "data/db/one")]) {
             let work = tempfile::tempdir().unwrap();
             let (sandbox, volume) = shown(work.path(), path);
             for _ in 0..2 {
-                add_to_sandbox(&sandbox, &volume, place).unwrap();
+                add_to_sandbox(&sandbox, &volume, mount).unwrap();
             }
-            assert!(sandbox.join(path).is_dir(), "{place:?}");
+            assert!(sandbox.join(path).is_dir(), "{mount:?}");
             set_owner(&sandbox, &volume).unwrap();
             for _ in 0..2 {
-                remove_from_sandbox(&sandbox, &volume, place).unwrap();
+                remove_from_sandbox(&sandbox, &volume, mount).unwrap();
             }
-            assert!(!sandbox.join(path).exists() && volume.source.exists(), "{place:?}");
+            assert!(!sandbox.join(path).exists() && volume.source.exists(), "{mount:?}");
         }
     }
 
     #[test]
     fn what_a_task_put_in_its_place_is_left_alone() {
-        let places = [SandboxMount::Link, SandboxMount::Directory];
-        for (place, path) in places.into_iter().flat_map(|place| [(place, "data"), (place, "data/db")]) {
+        let mounts = [SandboxMount::Link, SandboxMount::Directory];
+        for (mount, path) in mounts.into_iter().flat_map(|mount| [(mount, "data"), (mount, "data/db")]) {
             let work = tempfile::tempdir().unwrap();
             let (sandbox, volume) = shown(work.path(), path);
             let elsewhere = work.path().join("elsewhere");
             fs::create_dir(&elsewhere).unwrap();
             std::os::unix::fs::symlink(&elsewhere, sandbox.join("data")).unwrap();
-            assert!(add_to_sandbox(&sandbox, &volume, place).is_err(), "{place:?}");
-            let _ = remove_from_sandbox(&sandbox, &volume, place);
+            assert!(add_to_sandbox(&sandbox, &volume, mount).is_err(), "{mount:?}");
+            let _ = remove_from_sandbox(&sandbox, &volume, mount);
             assert_eq!(fs::read_link(sandbox.join("data")).unwrap(), elsewhere);
             assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0);
         }
@@ -268,18 +268,18 @@ mod tests {
     #[test]
     fn absolute_paths_need_mounts_root_and_a_directory() {
         let there = tempfile::tempdir().unwrap();
-        let check = |path: &Path, place, switches_user, expect: Option<&str>| {
+        let check = |path: &Path, mount, switches_user, expect: Option<&str>| {
             let volume = ContainerVolume {
                 source: there.path().into(),
                 container_path: path.into(),
                 read_only: false,
                 shared: false,
             };
-            let said = check_place(&volume, place, switches_user).err().map(|error| error.to_string());
-            match (&said, expect) {
+            let refusal = check_mount(&volume, mount, switches_user).err().map(|error| error.to_string());
+            match (&refusal, expect) {
                 (None, None) => {}
-                (Some(said), Some(expect)) => assert!(said.contains(expect), "{said}"),
-                _ => panic!("{said:?} instead of {expect:?}"),
+                (Some(refusal), Some(expect)) => assert!(refusal.contains(expect), "{refusal}"),
+                _ => panic!("{refusal:?} instead of {expect:?}"),
             }
         };
         check(Path::new("data/db"), SandboxMount::Link, true, None);

@@ -57,15 +57,15 @@ mod tests {
     #[test]
     fn jobs_are_done_in_order_whatever_becomes_of_one() {
         let worker = Worker::start("test").unwrap();
-        let (tell, told) = sync_channel(4);
+        let (sender, done) = sync_channel(4);
         for number in 0..4 {
-            let tell = tell.clone();
+            let sender = sender.clone();
             worker.run(move || {
                 assert_ne!(number, 1, "this job panics");
-                tell.send(number).unwrap();
+                sender.send(number).unwrap();
             });
         }
-        drop(tell);
-        assert_eq!(told.iter().collect::<Vec<_>>(), [0, 2, 3]);
+        drop(sender);
+        assert_eq!(done.iter().collect::<Vec<_>>(), [0, 2, 3]);
     }
 }

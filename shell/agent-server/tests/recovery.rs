@@ -331,8 +331,8 @@ impl Cluster {
     fn executor(&self) -> rustix::process::Pid {
         // The pid is written once the process runs, which may have reported before.
         let deadline = Instant::now() + TIMEOUT;
-        let look = || find(&self.work.path().join("run/containers"), "state");
-        let state = std::iter::repeat_with(look).take_while(|_| Instant::now() < deadline).flatten().next();
+        let find_state = || find(&self.work.path().join("run/containers"), "state");
+        let state = std::iter::repeat_with(find_state).take_while(|_| Instant::now() < deadline).flatten().next();
         let state = state.expect("a container");
         let state = std::fs::read_to_string(state).expect("its state");
         let pid = state.lines().find_map(|line| line.strip_prefix("pid ")?.parse().ok()).expect("a pid");
@@ -608,9 +608,12 @@ async fn another_configuration_is_refused() {
     std::fs::write(cluster.work.path().join("fewer"), "").expect("written");
     cluster.restart();
     cluster.agent.wait().expect("it ends");
-    let said = std::fs::read_to_string(cluster.work.path().join("refused")).expect("said");
-    assert!(said.contains(&format!("rm -rf {}", cluster.work.path().join("records").display())), "{said}");
-    assert!(said.contains("Incompatible agent info detected") && said.contains("--reconfiguration_policy"), "{said}");
+    let refusal = std::fs::read_to_string(cluster.work.path().join("refused")).expect("the refusal");
+    assert!(refusal.contains(&format!("rm -rf {}", cluster.work.path().join("records").display())), "{refusal}");
+    assert!(
+        refusal.contains("Incompatible agent info detected") && refusal.contains("--reconfiguration_policy"),
+        "{refusal}"
+    );
     // The state is unchanged, so that the agent continues with the old configuration.
     std::fs::remove_file(cluster.work.path().join("fewer")).expect("removed");
     cluster.restart();

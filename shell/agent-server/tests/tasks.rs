@@ -136,7 +136,7 @@ fn options(master: &Running, work: &Path) -> AgentOptions {
 
 async fn a_task_runs_and_leaves_its_output() {
     let mut cluster = Cluster::start().await;
-    cluster.launch(json!({ "value": "echo hello; echo trouble >&2; env" })).await;
+    cluster.launch(json!({ "value": "echo hello; echo failure >&2; env" })).await;
     let finished = cluster.until("TASK_FINISHED").await;
     assert_eq!(finished["source"], "SOURCE_EXECUTOR");
     let address = &finished["container_status"]["network_infos"][0]["ip_addresses"][0]["ip_address"];
@@ -144,7 +144,7 @@ async fn a_task_runs_and_leaves_its_output() {
     let output = cluster.output("stdout").await;
     assert!(output.starts_with("hello\n"), "{output}");
     assert!(output.contains("\nMESOS_SANDBOX="), "{output}");
-    assert!(cluster.output("stderr").await.contains("trouble\n"));
+    assert!(cluster.output("stderr").await.contains("failure\n"));
     cluster.stop().await;
 }
 
@@ -209,8 +209,8 @@ async fn a_task_that_cannot_be_isolated_as_asked_is_refused() {
         cluster.launch_with(json!({ "command": { "value": "true" }, "container": container })).await;
         let failed = cluster.until("TASK_FAILED").await;
         assert_eq!(failed["reason"], "REASON_CONTAINER_LAUNCH_FAILED", "{failed}");
-        let said = failed["message"].as_str().unwrap_or_default();
-        assert!(said.contains(&format!("'task.{field}' cannot be carried out")), "{said}");
+        let message = failed["message"].as_str().unwrap_or_default();
+        assert!(message.contains(&format!("'task.{field}' cannot be carried out")), "{message}");
         cluster.stop().await;
     }
 }

@@ -11,7 +11,9 @@ use crate::{Config, Error, Launcher};
 /// The launcher and the isolators in use.
 #[derive(Debug)]
 pub(crate) struct Isolation {
+    /// How processes are tracked.
     pub tracking: Tracking,
+    /// The isolators in use.
     pub isolators: Isolators,
     /// The mounted hierarchies, including those of a launcher that is not in use any more.
     pub hierarchies: Hierarchies,

@@ -17,18 +17,25 @@ pub(crate) struct Namespaces {
 /// Everything that the first process of a container starts with.
 #[derive(Debug, Clone)]
 pub(crate) struct LaunchSpec {
+    /// The program.
     pub program: Program,
     /// The arguments, beginning with `argv[0]`.
     pub argv: Vec<OsString>,
     /// The complete environment.
     pub environment: Vec<(OsString, OsString)>,
+    /// The working directory.
     pub working_directory: PathBuf,
+    /// The user; `None` for that of this process.
     pub user: Option<User>,
+    /// The target of the standard output.
     pub stdout: Output,
+    /// The target of the standard error.
     pub stderr: Output,
+    /// The new namespaces.
     pub namespaces: Namespaces,
     /// The directories to mount in this order. They need a mount namespace.
     pub mounts: Vec<Bind>,
+    /// The resource limits.
     pub rlimits: Vec<Rlimit>,
     /// The v2 cgroup that the process starts in.
     pub cgroup: Option<PathBuf>,

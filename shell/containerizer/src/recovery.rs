@@ -23,6 +23,7 @@ use crate::{Config, Rotation};
 /// The remains of one container.
 #[derive(Debug)]
 pub(crate) struct FoundContainer {
+    /// The id of the container.
     pub id: ContainerId,
     /// The first process, if it runs. A container without its first process does not continue.
     pub leader: Option<ContainerState>,

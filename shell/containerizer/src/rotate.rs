@@ -259,18 +259,18 @@ mod tests {
     use super::*;
     use std::io::Write;
 
-    struct Place {
+    struct RotatedOutput {
         directory: tempfile::TempDir,
         /// The bytes that the task has written so far.
         stream: Vec<u8>,
         task: File,
     }
 
-    impl Place {
+    impl RotatedOutput {
         fn new() -> Self {
             let directory = tempfile::tempdir().unwrap();
             let task = OpenOptions::new().append(true).create(true).open(directory.path().join("stdout")).unwrap();
-            Place { directory, stream: Vec::new(), task }
+            RotatedOutput { directory, stream: Vec::new(), task }
         }
 
         fn path(&self) -> PathBuf {
@@ -280,14 +280,14 @@ mod tests {
         /// Returns a file on a file system that can remove the beginning of a file. Without one, the test reports that
         /// it is skipped.
         fn with_cuts() -> Option<Self> {
-            let place = Place::new();
-            place.task.set_len(2 * MAX_BLOCK).unwrap();
-            let cuts = fallocate(open(&place.path()).unwrap(), FallocateFlags::COLLAPSE_RANGE, 0, MAX_BLOCK).is_ok();
+            let output = RotatedOutput::new();
+            output.task.set_len(2 * MAX_BLOCK).unwrap();
+            let cuts = fallocate(open(&output.path()).unwrap(), FallocateFlags::COLLAPSE_RANGE, 0, MAX_BLOCK).is_ok();
             if !cuts {
                 eprintln!("SKIPPED: the temporary directory cannot cut off the beginning of a file");
             }
-            place.task.set_len(0).unwrap();
-            cuts.then_some(place)
+            output.task.set_len(0).unwrap();
+            cuts.then_some(output)
         }
 
         /// Appends lines that differ from each other.
@@ -326,88 +326,88 @@ mod tests {
 
     #[test]
     fn nothing_is_lost_and_the_oldest_goes() {
-        let Some(mut place) = Place::with_cuts() else { return };
+        let Some(mut output) = RotatedOutput::with_cuts() else { return };
         for _ in 0..6 {
-            place.write(30_000);
-            place.rotate(20_000, 3);
-            place.check_end_of_stream();
+            output.write(30_000);
+            output.rotate(20_000, 3);
+            output.check_end_of_stream();
         }
-        assert_eq!(place.names(), ["stdout", "stdout.1", "stdout.2", "stdout.3"]);
-        let kept = place.kept();
+        assert_eq!(output.names(), ["stdout", "stdout.1", "stdout.2", "stdout.3"]);
+        let kept = output.kept();
         assert!(kept.iter().all(|file| file.len() <= 20_000));
         assert!(kept.concat().len() > 30_000);
     }
 
     #[test]
     fn nothing_is_lost_before_the_bound_on_files() {
-        let mut place = Place::new();
+        let mut output = RotatedOutput::new();
         for _ in 0..4 {
-            place.write(15_000);
-            place.rotate(20_000, 50);
+            output.write(15_000);
+            output.rotate(20_000, 50);
         }
-        assert_eq!(place.kept().concat(), place.stream);
+        assert_eq!(output.kept().concat(), output.stream);
     }
 
     #[test]
     fn files_end_with_lines_where_lines_end_with_blocks() {
-        let Some(mut place) = Place::with_cuts() else { return };
+        let Some(mut output) = RotatedOutput::with_cuts() else { return };
         let line = [b'y'; 63];
         for _ in 0..1000 {
-            place.task.write_all(&[&line[..], b"\n"].concat()).unwrap();
+            output.task.write_all(&[&line[..], b"\n"].concat()).unwrap();
         }
-        place.rotate(40_000, 9);
-        assert!(place.kept().len() > 1);
-        assert!(place.kept().iter().all(|file| file.ends_with(b"\n") && file.len() % 64 == 0));
+        output.rotate(40_000, 9);
+        assert!(output.kept().len() > 1);
+        assert!(output.kept().iter().all(|file| file.ends_with(b"\n") && file.len() % 64 == 0));
     }
 
     #[test]
     fn a_small_file_stays() {
-        let mut place = Place::new();
-        place.write(100);
-        place.rotate(200, 1);
-        place.rotate(1, 1);
-        assert_eq!(place.names(), ["stdout"]);
+        let mut output = RotatedOutput::new();
+        output.write(100);
+        output.rotate(200, 1);
+        output.rotate(1, 1);
+        assert_eq!(output.names(), ["stdout"]);
     }
 
     #[test]
     fn no_old_files_if_none_are_wanted() {
-        let mut place = Place::new();
-        place.write(19_000);
-        place.rotate(9000, 0);
-        assert!(fs::metadata(place.path()).unwrap().len() < 9000);
-        assert_eq!(place.names(), ["stdout"]);
-        place.check_end_of_stream();
+        let mut output = RotatedOutput::new();
+        output.write(19_000);
+        output.rotate(9000, 0);
+        assert!(fs::metadata(output.path()).unwrap().len() < 9000);
+        assert_eq!(output.names(), ["stdout"]);
+        output.check_end_of_stream();
     }
 
     #[test]
     fn what_nobody_rotated_for_long_is_brought_below_its_bound() {
-        let Some(mut place) = Place::with_cuts() else { return };
-        place.write(30_000);
-        place.rotate(20_000, 3);
-        place.write(2_000_000);
-        place.rotate(20_000, 3);
-        assert!(place.kept()[0].is_empty(), "the sign that something is missing");
-        place.check_end_of_stream();
-        place.rotate(20_000, 3);
-        assert_eq!(place.names(), ["stdout", "stdout.1", "stdout.2", "stdout.3"]);
-        assert!(place.kept().iter().all(|file| file.len() <= 20_000));
-        assert!(place.kept().concat().len() > 40_000);
-        place.check_end_of_stream();
+        let Some(mut output) = RotatedOutput::with_cuts() else { return };
+        output.write(30_000);
+        output.rotate(20_000, 3);
+        output.write(2_000_000);
+        output.rotate(20_000, 3);
+        assert!(output.kept()[0].is_empty(), "the sign that something is missing");
+        output.check_end_of_stream();
+        output.rotate(20_000, 3);
+        assert_eq!(output.names(), ["stdout", "stdout.1", "stdout.2", "stdout.3"]);
+        assert!(output.kept().iter().all(|file| file.len() <= 20_000));
+        assert!(output.kept().concat().len() > 40_000);
+        output.check_end_of_stream();
     }
 
     /// An agent may be killed between any two steps.
     #[test]
     fn an_interrupted_rotation_is_finished() {
         for (steps, until) in [("copied a part", 0), ("copied", 1), ("cut", 2)] {
-            let Some(mut place) = Place::with_cuts() else { return };
-            place.write(30_000);
-            place.rotate(20_000, 9);
-            place.write(15_000);
+            let Some(mut output) = RotatedOutput::with_cuts() else { return };
+            output.write(30_000);
+            output.rotate(20_000, 9);
+            output.write(15_000);
             let rotating =
-                Rotating { path: &place.path(), file: open(&place.path()).unwrap(), max_bytes: 20_000, max_files: 9 };
+                Rotating { path: &output.path(), file: open(&output.path()).unwrap(), max_bytes: 20_000, max_files: 9 };
             let cut = rotating.cut(&rotating.metadata().unwrap()).unwrap();
             if until == 0 {
-                fs::write(named(&place.path(), "copying"), &place.stream[..100]).unwrap();
+                fs::write(named(&output.path(), "copying"), &output.stream[..100]).unwrap();
             }
             if until >= 1 {
                 rotating.copy(cut).unwrap();
@@ -415,63 +415,65 @@ mod tests {
             if until >= 2 {
                 rotating.cut_off(cut, None).unwrap();
             }
-            place.write(500);
-            place.rotate(20_000, 9);
-            assert_eq!(place.kept().concat(), place.stream, "killed when it had {steps}");
-            place.write(30_000);
-            place.rotate(20_000, 9);
-            assert_eq!(place.kept().concat(), place.stream, "killed when it had {steps}");
-            assert!(place.names().iter().all(|name| !name.ends_with("ing")), "{:?}", place.names());
+            output.write(500);
+            output.rotate(20_000, 9);
+            assert_eq!(output.kept().concat(), output.stream, "killed when it had {steps}");
+            output.write(30_000);
+            output.rotate(20_000, 9);
+            assert_eq!(output.kept().concat(), output.stream, "killed when it had {steps}");
+            assert!(output.names().iter().all(|name| !name.ends_with("ing")), "{:?}", output.names());
         }
     }
 
     /// The method of logrotate, on file systems that cannot remove the beginning of a file.
     #[test]
     fn without_the_cut_everything_is_copied() {
-        let mut place = Place::new();
-        place.write(30_000);
+        let mut output = RotatedOutput::new();
+        output.write(30_000);
         let rotating =
-            Rotating { path: &place.path(), file: open(&place.path()).unwrap(), max_bytes: 20_000, max_files: 9 };
+            Rotating { path: &output.path(), file: open(&output.path()).unwrap(), max_bytes: 20_000, max_files: 9 };
         let copy = rotating.copy(10_000).unwrap();
         // The call refuses a length that is not at a block boundary.
         rotating.cut_off(10_000, Some(&copy)).unwrap();
         rotating.install().unwrap();
-        place.write(100);
-        assert_eq!(place.kept().concat(), place.stream);
-        assert_eq!(place.kept().len(), 2);
+        output.write(100);
+        assert_eq!(output.kept().concat(), output.stream);
+        assert_eq!(output.kept().len(), 2);
     }
 
     #[test]
     fn old_files_are_told_apart_by_their_time() {
-        let Some(mut place) = Place::with_cuts() else { return };
-        place.write(200_000);
-        place.rotate(10_000, 50);
-        let times: std::collections::BTreeSet<_> = (1..=place.kept().len() as u32 - 1)
-            .map(|number| numbered(&place.path(), number).metadata().unwrap().modified().unwrap())
+        let Some(mut output) = RotatedOutput::with_cuts() else { return };
+        output.write(200_000);
+        output.rotate(10_000, 50);
+        let times: std::collections::BTreeSet<_> = (1..=output.kept().len() as u32 - 1)
+            .map(|number| numbered(&output.path(), number).metadata().unwrap().modified().unwrap())
             .collect();
-        assert_eq!(times.len(), place.kept().len() - 1);
+        assert_eq!(times.len(), output.kept().len() - 1);
     }
 
     #[test]
     fn what_the_task_plants_is_neither_followed_nor_cut() {
-        let mut place = Place::new();
-        let secret = place.directory.path().join("secret");
+        let mut output = RotatedOutput::new();
+        let secret = output.directory.path().join("secret");
         fs::write(&secret, [b's'; 90_000]).unwrap();
         let rotation = Rotation { max_bytes: 10_000, max_files: 1 };
-        fs::remove_file(place.path()).unwrap();
-        std::os::unix::fs::symlink(&secret, place.path()).unwrap();
-        assert!(rotate_if_large(&place.path(), rotation, false).is_err() || fs::read(&secret).unwrap().len() == 90_000);
-        fs::remove_file(place.path()).unwrap();
-        fs::hard_link(&secret, place.path()).unwrap();
-        assert!(rotate_if_large(&place.path(), rotation, false).is_err());
-        fs::remove_file(place.path()).unwrap();
-        place.task = OpenOptions::new().append(true).create(true).open(place.path()).unwrap();
-        place.write(30_000);
+        fs::remove_file(output.path()).unwrap();
+        std::os::unix::fs::symlink(&secret, output.path()).unwrap();
+        assert!(
+            rotate_if_large(&output.path(), rotation, false).is_err() || fs::read(&secret).unwrap().len() == 90_000
+        );
+        fs::remove_file(output.path()).unwrap();
+        fs::hard_link(&secret, output.path()).unwrap();
+        assert!(rotate_if_large(&output.path(), rotation, false).is_err());
+        fs::remove_file(output.path()).unwrap();
+        output.task = OpenOptions::new().append(true).create(true).open(output.path()).unwrap();
+        output.write(30_000);
         for name in ["1", "rotating", "copying"] {
-            std::os::unix::fs::symlink(&secret, named(&place.path(), name)).unwrap();
+            std::os::unix::fs::symlink(&secret, named(&output.path(), name)).unwrap();
         }
-        rotate_if_large(&place.path(), rotation, false).unwrap();
+        rotate_if_large(&output.path(), rotation, false).unwrap();
         assert_eq!(fs::read(&secret).unwrap(), [b's'; 90_000]);
-        place.check_end_of_stream();
+        output.check_end_of_stream();
     }
 }

@@ -79,8 +79,8 @@ impl Rotator {
         // The error of a file is logged once, and not every second.
         let mut warned: BTreeSet<PathBuf> = BTreeSet::new();
         loop {
-            let Some(look) = self.next_look() else { return };
-            let files = look.values().flat_map(|outputs| outputs.files.iter().map(|file| (file, outputs.fresh)));
+            let Some(due) = self.wait_for_check() else { return };
+            let files = due.values().flat_map(|outputs| outputs.files.iter().map(|file| (file, outputs.fresh)));
             for ((path, rotation), fresh) in files {
                 if self.lock().stopped {
                     return;
@@ -96,14 +96,14 @@ impl Rotator {
                     }
                 }
             }
-            for (path, _) in look.values().filter(|outputs| outputs.ended).flat_map(|outputs| &outputs.files) {
+            for (path, _) in due.values().filter(|outputs| outputs.ended).flat_map(|outputs| &outputs.files) {
                 warned.remove(path);
             }
         }
     }
 
     /// Waits for the next check. Returns the outputs to check; `None` if there are none left to watch.
-    fn next_look(&self) -> Option<BTreeMap<String, Outputs>> {
+    fn wait_for_check(&self) -> Option<BTreeMap<String, Outputs>> {
         let mut watched = self.lock();
         if !watched.stopped {
             (watched, _) = self.shared.1.wait_timeout(watched, CHECK_INTERVAL).unwrap_or_else(PoisonError::into_inner);
@@ -112,11 +112,11 @@ impl Rotator {
             watched.running = false;
             return None;
         }
-        let look = watched.containers.clone();
+        let due = watched.containers.clone();
         watched.containers.retain(|_, outputs| {
             outputs.fresh = false;
             !outputs.ended
         });
-        Some(look)
+        Some(due)
     }
 }

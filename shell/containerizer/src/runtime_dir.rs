@@ -29,9 +29,11 @@ pub(crate) struct RuntimeDir {
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct ContainerState {
+    /// The pid of the first process.
     pub pid: i32,
     /// The start of the process in ticks since boot, which identifies it together with the pid.
     pub started: u64,
+    /// The outputs that are rotated.
     pub rotated: Vec<(PathBuf, Rotation)>,
 }
 

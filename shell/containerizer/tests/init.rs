@@ -131,8 +131,8 @@ fn a_program_that_cannot_be_executed_says_so(_: &str) {
     launch.program = Program::Path(PathBuf::from("/no/such/program"));
     host.launch(launch);
     assert_eq!(host.exited("c"), Some(126 << 8));
-    let said = host.read("c", "stderr");
-    assert!(said.contains("/no/such/program: No such file or directory"), "{said}");
+    let stderr = host.read("c", "stderr");
+    assert!(stderr.contains("/no/such/program: No such file or directory"), "{stderr}");
 }
 
 fn an_init_is_small(_: &str) {

@@ -220,7 +220,7 @@ fn directories_of_the_host_are_bound_into_a_container_only() {
     // An existing mount is kept.
     host.containerizer().bind(&id("c"), &late).unwrap();
     until(|| late.source.join("file").exists().then_some(()));
-    assert_eq!(fs::read_dir(late.target()).unwrap().count(), 0, "the host sees the place only");
+    assert_eq!(fs::read_dir(late.target()).unwrap().count(), 0, "the host sees the empty mount point");
     assert_eq!(fs::read_to_string("/proc/self/mountinfo").unwrap(), mounts);
     host.containerizer().unbind(&id("c"), &late.target()).unwrap();
     assert_eq!(host.exited("c"), Some(0));

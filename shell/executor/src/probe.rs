@@ -78,11 +78,11 @@ impl Probes {
     fn on_thread(
         &self,
         checker: Checker,
-        look: impl FnOnce() -> io::Result<Outcome> + Send + 'static,
+        probe: impl FnOnce() -> io::Result<Outcome> + Send + 'static,
     ) -> Option<Outcome> {
         let (sender, signal) = (self.sender.clone(), Arc::clone(&self.signal));
         let work = move || {
-            let _ = sender.send((checker, look().unwrap_or(Outcome::NoResult)));
+            let _ = sender.send((checker, probe().unwrap_or(Outcome::NoResult)));
             let _ = rustix::io::write(&*signal, &1u64.to_ne_bytes());
         };
         match thread::Builder::new().stack_size(STACK).spawn(work) {

@@ -12,7 +12,7 @@ use messages::v1::executor::{Call, Event, call, event};
 use messages::v1::{self, CommandInfo, FrameworkInfo, TaskId, TaskInfo, TaskState, TaskStatus};
 
 /// The upper bound of every wait, far above what is needed.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some("executor") {
@@ -111,11 +111,11 @@ fn an_unhealthy_task_is_killed() {
     let mut agent = Agent::start(&[]);
     let mut stream = agent.subscribed();
     let mut event = launch("touch healthy; exec sleep 1000");
-    let look = CommandInfo { value: Some("test -e healthy".into()), ..CommandInfo::default() };
+    let check = CommandInfo { value: Some("test -e healthy".into()), ..CommandInfo::default() };
     if let Some(launch) = event.launch.as_mut() {
         launch.task.health_check = Some(Box::new(v1::HealthCheck {
             r#type: Some(v1::health_check::Type::Command as i32),
-            command: Some(Box::new(look)),
+            command: Some(Box::new(check)),
             delay_seconds: Some(0.0),
             interval_seconds: Some(0.01),
             grace_period_seconds: Some(20.0),
@@ -238,7 +238,7 @@ impl Agent {
 
     /// Waits for the executor's subscription, which is not answered yet.
     fn subscription(&mut self) -> call::Subscribe {
-        let (stream, subscribe) = self.subscriptions.recv_timeout(PATIENCE).expect("a subscription in time");
+        let (stream, subscribe) = self.subscriptions.recv_timeout(TIMEOUT).expect("a subscription in time");
         self.open = Some(stream);
         subscribe
     }
@@ -262,7 +262,7 @@ impl Agent {
     }
 
     fn receive(&self, state: TaskState) -> TaskStatus {
-        let status = self.updates.recv_timeout(PATIENCE).expect("an update in time");
+        let status = self.updates.recv_timeout(TIMEOUT).expect("an update in time");
         assert_eq!(status.state(), state, "{:?}", status.message);
         status
     }
@@ -366,10 +366,10 @@ fn acknowledged(status: &TaskStatus) -> Event {
     Event { r#type: kind, acknowledged: Some(Box::new(acknowledged)), ..Event::default() }
 }
 
-fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
+fn until<T>(mut find: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + TIMEOUT;
     loop {
-        if let Some(found) = look() {
+        if let Some(found) = find() {
             return found;
         }
         assert!(Instant::now() < deadline, "it never came");

@@ -68,13 +68,13 @@ fn fetch_item(plan: &Plan, sandbox: &Sandbox, item: &Item) -> Result<Fetched, Re
         Ok(false)
     };
     let warnings = warnings.into_lines();
-    tell(sandbox, &item.uri, &warnings);
+    write_warnings(sandbox, &item.uri, &warnings);
     let path = destination.names().iter().fold(plan.sandbox.clone(), |path, name| path.join(name));
     Ok(Fetched { uri: item.uri.clone(), path, bytes, extracted: extracted?, warnings })
 }
 
 /// Writes warnings to the `stderr` of the sandbox, which Mesos' fetcher writes to as well, and to the log.
-fn tell(sandbox: &Sandbox, uri: &str, warnings: &[String]) {
+fn write_warnings(sandbox: &Sandbox, uri: &str, warnings: &[String]) {
     let mut text = String::new();
     for warning in warnings {
         tracing::warn!("fetched '{uri}': {warning}");

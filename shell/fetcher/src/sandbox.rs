@@ -26,11 +26,17 @@ const BENEATH: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_MAGIC
 impl Sandbox {
     /// Opens the sandbox. The path above it belongs to the agent and may contain links; the sandbox itself must not be
     /// one.
+    ///
+    /// # Errors
+    /// Returns the error of the operating system.
     pub fn open(path: &Path) -> io::Result<Self> {
         Ok(Sandbox { root: rustix::fs::open(path, OFlags::RDONLY | DIRECTORY, Mode::empty())? })
     }
 
     /// Changes the owner of the sandbox.
+    ///
+    /// # Errors
+    /// Returns the error of the operating system.
     pub fn give_to(&self, uid: u32, gid: u32) -> io::Result<()> {
         let (uid, gid) = (rustix::fs::Uid::from_raw(uid), rustix::fs::Gid::from_raw(gid));
         Ok(rustix::fs::fchown(&self.root, Some(uid), Some(gid))?)
@@ -38,6 +44,9 @@ impl Sandbox {
 
     /// Creates an empty file in place of any existing file or link. Writing to an existing file could change another
     /// file through a hard link.
+    ///
+    /// # Errors
+    /// Returns the error of the operating system, also if a link on the way leads out of the sandbox.
     pub fn create(&self, path: &SandboxPath) -> io::Result<File> {
         let (parents, name) = path.split();
         let parent = self.directory(parents)?;
@@ -47,6 +56,9 @@ impl Sandbox {
     }
 
     /// Opens a file that was created here for reading.
+    ///
+    /// # Errors
+    /// Returns the error of the operating system, also if a link on the way leads out of the sandbox.
     pub fn open_file(&self, path: &SandboxPath) -> io::Result<File> {
         let (parents, name) = path.split();
         let parent = self.directory(parents)?;
@@ -55,6 +67,9 @@ impl Sandbox {
     }
 
     /// Appends to a file, which is created if it does not exist. It fails if it is not a regular file.
+    ///
+    /// # Errors
+    /// Returns the error of the operating system, also if a link on the way leads out of the sandbox.
     pub fn append(&self, path: &SandboxPath, text: &[u8]) -> io::Result<()> {
         let (parents, name) = path.split();
         let parent = self.directory(parents)?;
@@ -68,6 +83,9 @@ impl Sandbox {
     }
 
     /// Creates a directory. It replaces a link in its place, as tar does.
+    ///
+    /// # Errors
+    /// Returns the error of the operating system, also if a link on the way leads out of the sandbox.
     pub fn create_directory(&self, path: &SandboxPath, mode: u32) -> io::Result<()> {
         let (parents, name) = path.split();
         let parent = self.directory(parents)?;
@@ -82,6 +100,9 @@ impl Sandbox {
     }
 
     /// Creates a named pipe in place of any existing file or link.
+    ///
+    /// # Errors
+    /// Returns the error of the operating system, also if a link on the way leads out of the sandbox.
     pub fn create_pipe(&self, path: &SandboxPath, mode: u32) -> io::Result<()> {
         let (parents, name) = path.split();
         let parent = self.directory(parents)?;
@@ -91,6 +112,9 @@ impl Sandbox {
     }
 
     /// Creates a symbolic link to any target. Nothing is ever written through a link that leads out.
+    ///
+    /// # Errors
+    /// Returns the error of the operating system, also if a link on the way leads out of the sandbox.
     pub fn link_symbolically(&self, path: &SandboxPath, target: &Path) -> io::Result<()> {
         let (parents, name) = path.split();
         let parent = self.directory(parents)?;
@@ -99,6 +123,9 @@ impl Sandbox {
     }
 
     /// Creates a hard link to a file or pipe of the sandbox, or to a symbolic link itself.
+    ///
+    /// # Errors
+    /// Returns the error of the operating system, also if a link on the way leads out of the sandbox.
     pub fn link_hard(&self, path: &SandboxPath, target: &SandboxPath) -> io::Result<()> {
         let (target_parents, target_name) = target.split();
         let target_parent = self.existing_directory(target_parents)?;

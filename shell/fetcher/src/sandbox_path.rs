@@ -21,6 +21,9 @@ const MAX_PATH: usize = 4096;
 
 impl SandboxPath {
     /// Checks a relative path.
+    ///
+    /// # Errors
+    /// Returns [`InvalidPath`] if the path leaves the sandbox or is the sandbox itself.
     pub fn new(path: &Path) -> Result<Self, InvalidPath> {
         let bytes = path.as_os_str().as_bytes();
         if bytes.len() > MAX_PATH || bytes.contains(&0) {
@@ -52,6 +55,9 @@ impl SandboxPath {
 
     /// Returns the path for the name of an archive's member. Leading slashes are dropped, as tar and unzip do, so that
     /// an absolute name is one below the sandbox.
+    ///
+    /// # Errors
+    /// Returns the errors of [`SandboxPath::new`].
     pub fn of_member(name: &Path) -> Result<Self, InvalidPath> {
         let bytes = name.as_os_str().as_bytes();
         let relative = bytes.iter().position(|byte| *byte != b'/').map_or(&[][..], |from| &bytes[from..]);

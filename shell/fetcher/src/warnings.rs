@@ -4,21 +4,21 @@
 /// million.
 #[derive(Debug, Default)]
 pub(crate) struct Warnings {
-    told: Vec<String>,
+    texts: Vec<String>,
     more: u64,
 }
 
-const MAX_TOLD: usize = 20;
+const MAX_TEXTS: usize = 20;
 
 impl Warnings {
     /// Adds a warning, unless the text exists already.
     pub fn add(&mut self, text: impl Into<String>) {
         let text = text.into();
-        if self.told.contains(&text) {
+        if self.texts.contains(&text) {
             return;
         }
-        if self.told.len() < MAX_TOLD {
-            self.told.push(text);
+        if self.texts.len() < MAX_TEXTS {
+            self.texts.push(text);
         } else {
             self.more += 1;
         }
@@ -27,9 +27,9 @@ impl Warnings {
     /// Returns one line for each warning.
     pub fn into_lines(mut self) -> Vec<String> {
         if self.more > 0 {
-            self.told.push(format!("and {} more warnings", self.more));
+            self.texts.push(format!("and {} more warnings", self.more));
         }
-        self.told
+        self.texts
     }
 }
 

@@ -28,8 +28,10 @@ pub async fn get(app: &Arc<MasterApp>, request: &Request) -> Response {
     };
     let caller = request.caller.clone();
     match app.inbox.ask(0, |reply| Input::Explain(Explain { reply, caller, question })).await {
-        Ok(told) if told.status == Status::Ok => respond::json(told.body.into_bytes(), request.jsonp()),
-        Ok(told) => answer(told),
+        Ok(explanation) if explanation.status == Status::Ok => {
+            respond::json(explanation.body.into_bytes(), request.jsonp())
+        }
+        Ok(explanation) => answer(explanation),
         Err(stopped) => unavailable(stopped.to_string()),
     }
 }

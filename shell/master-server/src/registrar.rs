@@ -45,7 +45,12 @@ pub enum RegistryBackend {
     /// A file in the work directory (`embedded`).
     Embedded,
     /// The ZooKeeper of the election, for all masters of the cluster.
-    ZooKeeper { url: ZooKeeperUrl, session_timeout: Duration },
+    ZooKeeper {
+        /// The URL of the ensemble and the path below which the records are.
+        url: ZooKeeperUrl,
+        /// The session timeout.
+        session_timeout: Duration,
+    },
     /// Memory: the registry is gone with the process (`in_memory`).
     InMemory,
 }
@@ -473,7 +478,7 @@ mod tests {
                 assert!(!batch.is_empty(), "no {count} events");
                 events.append(&mut batch);
             }
-            let show = |mail| match mail {
+            let show = |item| match item {
                 InboxItem::Input(Input::Stored(token)) => format!("stored {}", token.0),
                 InboxItem::Input(Input::StoreStalled(Some(reason))) => reason,
                 InboxItem::Input(Input::StoreStalled(None)) => "written again".to_owned(),

@@ -60,10 +60,10 @@ const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
 impl Contender {
     /// Contends with `info` in a task of the current runtime.
     pub fn start(coordinator: impl Coordinator, info: &v1::MasterInfo) -> Self {
-        let (tell, state) = watch::channel(CandidacyState::Contending);
+        let (sender, state) = watch::channel(CandidacyState::Contending);
         let (name, node) = watch::channel(None);
         let (withdraw, withdrawn) = watch::channel(false);
-        let candidacy = Candidacy { coordinator, data: encode_info(info), state: tell, node: name, withdrawn };
+        let candidacy = Candidacy { coordinator, data: encode_info(info), state: sender, node: name, withdrawn };
         Contender { state, node, withdraw, task: Some(tokio::spawn(candidacy.run())) }
     }
 

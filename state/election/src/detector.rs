@@ -55,8 +55,8 @@ impl Detector {
 
     /// Starts a detector in a task of the current runtime.
     pub fn start(coordinator: impl Coordinator) -> Self {
-        let (tell, leader) = watch::channel(None);
-        let task = tokio::spawn(detect(coordinator, tell));
+        let (sender, leader) = watch::channel(None);
+        let task = tokio::spawn(detect(coordinator, sender));
         Detector { leader, task: Some(task.abort_handle()) }
     }
 

@@ -85,7 +85,7 @@ mod tests {
         assert!(other.is_valid());
         tokio::time::advance(Duration::from_millis(200)).await;
         assert!(!other.is_valid());
-        assert!(!other.extend(Instant::now(), timeout), "it came back to life");
+        assert!(!other.extend(Instant::now(), timeout), "a lease that has ended was extended");
         assert!(!lease.is_valid());
     }
 

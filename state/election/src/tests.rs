@@ -17,7 +17,7 @@ fn master(id: &str) -> v1::MasterInfo {
 const EVER: Duration = Duration::from_secs(600);
 
 async fn until<T: Clone>(watched: &mut watch::Receiver<T>, wanted: impl FnMut(&T) -> bool) -> T {
-    timeout(EVER, watched.wait_for(wanted)).await.expect("in time").expect("still told").clone()
+    timeout(EVER, watched.wait_for(wanted)).await.expect("in time").expect("a state").clone()
 }
 
 async fn leading(contender: &Contender) -> Lease {

@@ -48,22 +48,22 @@ async fn nodes_and_permissions_are_those_of_mesos() {
     let contender = Contender::start(ZooKeeper::new(url, SESSION), &master("1"));
     leads(&contender).await;
 
-    let stranger = Client::connect(&ensemble.servers).await.unwrap();
-    let children = stranger.list_children("/deep/path/mesos").await.unwrap();
+    let other_client = Client::connect(&ensemble.servers).await.unwrap();
+    let children = other_client.list_children("/deep/path/mesos").await.unwrap();
     assert_eq!(children, ["json.info_0000000000"]);
-    let (data, _) = stranger.get_data("/deep/path/mesos/json.info_0000000000").await.unwrap();
+    let (data, _) = other_client.get_data("/deep/path/mesos/json.info_0000000000").await.unwrap();
     assert_eq!(String::from_utf8(data).unwrap(), r#"{"id":"1","ip":16777343,"port":5050}"#);
     for path in ["/deep", "/deep/path", "/deep/path/mesos", "/deep/path/mesos/json.info_0000000000"] {
-        let (acls, _) = stranger.get_acl(path).await.unwrap();
+        let (acls, _) = other_client.get_acl(path).await.unwrap();
         let acls: Vec<String> =
             acls.iter().map(|acl| format!("{}:{} {}", acl.scheme(), acl.id(), acl.permission())).collect();
         // The digest is hidden from other clients.
         assert_eq!(acls, ["world:anyone READ", "digest:jake:x ALL"], "{path}");
     }
-    assert!(stranger.delete("/deep/path/mesos/json.info_0000000000", None).await.is_err());
+    assert!(other_client.delete("/deep/path/mesos/json.info_0000000000", None).await.is_err());
     let open = Contender::start(at(&ensemble, "/open"), &master("2"));
     leads(&open).await;
-    let (acls, _) = stranger.get_acl("/open").await.unwrap();
+    let (acls, _) = other_client.get_acl("/open").await.unwrap();
     assert_eq!((acls.len(), acls[0].id(), acls[0].permission().to_string()), (1, "anyone", "ALL".to_owned()));
 }
 

@@ -74,7 +74,7 @@ fn write(marker: &Path, path: &Path, kept: &Path, reason: &str) -> io::Result<()
     let reason = reason.replace('\n', " ");
     let mut file = File::create(marker)?;
     let advice = "put a good copy in its place; or remove this file, and the next start begins anew";
-    writeln!(file, "{name}\n{reason}\n\n{} was set aside: {advice}", path.display())?;
+    writeln!(file, "{name}\n{reason}\n\n{} is damaged and was renamed: {advice}", path.display())?;
     file.sync_all()
 }
 

@@ -146,7 +146,7 @@ fn damaged_kept(result: Result<Entries, Error>) -> (PathBuf, PathBuf) {
             let Error::DamagedKept { kept, marker, .. } = error else { unreachable!() };
             (kept, marker)
         }
-        other => panic!("not set aside: {other:?}"),
+        other => panic!("not renamed: {other:?}"),
     }
 }
 

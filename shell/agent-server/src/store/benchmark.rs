@@ -46,10 +46,10 @@ impl Bench {
         let resources = resources::Resources::parse("cpus:1000;mem:1000000", "*").expect("resources");
         let config = Config::new("slave(1)@10.0.0.2:5051".parse().expect("a pid"), "host", work, resources);
         // The channel is never full, because the tasks bound the records in progress.
-        let (told, stored) = sync_channel(TASKS * 16);
+        let (confirmed_to, stored) = sync_channel(TASKS * 16);
         let opened = open(work, true).expect("a log");
         let recovered_state = opened.recovered_state.clone();
-        let store = opened.write(recovered_state, move |input| drop(told.send(input))).expect("a writer");
+        let store = opened.write(recovered_state, move |input| drop(confirmed_to.send(input))).expect("a writer");
         let mut machine = Bench {
             agent: Agent::new(config, [1; 32], Arc::new(Metrics::default())),
             store,

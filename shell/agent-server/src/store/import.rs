@@ -292,11 +292,11 @@ mod tests {
     /// Returns the tasks of completed executors.
     fn completed(recovered_state: &::agent::RecoveredState) -> Vec<String> {
         let records = recovered_state.records().into_iter();
-        let told = records.filter_map(|record| match record {
+        let ids = records.filter_map(|record| match record {
             Record::CompletedTask { container, task, .. } => Some(format!("{} in {container}", task.task_id.value)),
             _ => None,
         });
-        told.collect()
+        ids.collect()
     }
 
     /// Returns all files below a directory in the order of their names.

@@ -141,9 +141,9 @@ impl OpenedLog {
     pub fn write(
         self,
         recovered_state: RecoveredState,
-        tell: impl Fn(Input) + Send + 'static,
+        report: impl Fn(Input) + Send + 'static,
     ) -> Result<Records, Error> {
-        let journal = RecordJournal { recovered_state, tell };
+        let journal = RecordJournal { recovered_state, report };
         Ok(Records(Writer::start(self.log, journal).map_err(edge::Error::Thread)?))
     }
 }
@@ -169,7 +169,7 @@ impl Records {
 /// Folds the records of the log into a state for compaction, and tells the core what is durable.
 struct RecordJournal<F> {
     recovered_state: RecoveredState,
-    tell: F,
+    report: F,
 }
 
 impl<F: Fn(Input) + Send + 'static> Journal for RecordJournal<F> {
@@ -182,7 +182,7 @@ impl<F: Fn(Input) + Send + 'static> Journal for RecordJournal<F> {
 
     fn durable(&mut self, entries: Vec<Self::Entry>) {
         for (token, _) in entries {
-            (self.tell)(Input::Stored(token));
+            (self.report)(Input::Stored(token));
         }
     }
 
@@ -201,7 +201,7 @@ impl<F: Fn(Input) + Send + 'static> Journal for RecordJournal<F> {
             WriterEvent::Resumed => info!("there is room on the disk again"),
             WriterEvent::Failed(failed) => {
                 let reason = format!("cannot write records: {}", with_source(&failed));
-                (self.tell)(Input::StoreFailed(reason));
+                (self.report)(Input::StoreFailed(reason));
             }
         }
     }
@@ -332,7 +332,7 @@ mod tests {
         fs::remove_file(&path).unwrap();
         for _ in 0..2 {
             let refused = open(work_dir.path(), true).err().and_then(|error| Some(error.source()?.to_string()));
-            assert!(refused.as_ref().is_some_and(|said| said.contains("its files are missing")), "{refused:?}");
+            assert!(refused.as_ref().is_some_and(|reason| reason.contains("its files are missing")), "{refused:?}");
         }
         fs::remove_file(work_dir.path().join("records.refused")).unwrap();
         assert!(open(work_dir.path(), true).unwrap().recovered_state.is_new());

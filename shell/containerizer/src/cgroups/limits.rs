@@ -28,7 +28,7 @@ impl ContainerCgroups {
     /// # Errors
     /// Returns the error if a file of the controller cannot be written.
     pub(crate) fn limit_cpu(&self, kernel: &dyn Kernel, limits: &Limits, cfs: bool) -> Result<(), Error> {
-        self.place(Controller::Cpu).map_or(Ok(()), |(version, path)| limit_cpu(kernel, version, path, limits, cfs))
+        self.location(Controller::Cpu).map_or(Ok(()), |(version, path)| limit_cpu(kernel, version, path, limits, cfs))
     }
 
     /// Sets the limit of memory. `swap` limits memory and swap together; `first` means that the container has no
@@ -43,8 +43,8 @@ impl ContainerCgroups {
         swap: bool,
         first: bool,
     ) -> Result<(), Error> {
-        let place = self.place(Controller::Memory);
-        place.map_or(Ok(()), |(version, path)| limit_memory(kernel, version, path, limits, swap, first))
+        let location = self.location(Controller::Memory);
+        location.map_or(Ok(()), |(version, path)| limit_memory(kernel, version, path, limits, swap, first))
     }
 
     /// Sets the limit of processes and threads.
@@ -53,12 +53,12 @@ impl ContainerCgroups {
     /// Returns the error if a file of the controller cannot be written.
     pub(crate) fn limit_pids(&self, kernel: &dyn Kernel, limits: &Limits) -> Result<(), Error> {
         let value = limits.pids.map_or("max".to_owned(), |pids| pids.to_string());
-        self.place(Controller::Pids).map_or(Ok(()), |(_, path)| write(kernel, path, "pids.max", &value))
+        self.location(Controller::Pids).map_or(Ok(()), |(_, path)| write(kernel, path, "pids.max", &value))
     }
 
     /// Returns the memory limit in force in bytes, for the report of its violation.
     pub(crate) fn memory_limit(&self, kernel: &dyn Kernel) -> Option<u64> {
-        let (version, path) = self.place(Controller::Memory)?;
+        let (version, path) = self.location(Controller::Memory)?;
         current_limit(kernel, version, path)
     }
 }

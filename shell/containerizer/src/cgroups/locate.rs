@@ -21,22 +21,22 @@ impl ContainerCgroups {
         id: &ContainerId,
     ) -> Option<ContainerCgroups> {
         let lines = kernel.read(&PathBuf::from(format!("/proc/{}/cgroup", pid.as_raw_nonzero()))).ok()?;
-        let place = |controller: Controller| {
-            let (version, mount) = hierarchies.place(controller)?;
+        let location = |controller: Controller| {
+            let (version, mount) = hierarchies.location(controller)?;
             Some((version, own_directory(&lines, version, Some(controller), mount, id)?))
         };
         let unified = hierarchies
             .unified
             .as_deref()
             .and_then(|mount| Some((Version::V2, own_directory(&lines, Version::V2, None, mount, id)?)));
-        let tracking = unified.or_else(|| place(Controller::Freezer))?;
+        let tracking = unified.or_else(|| location(Controller::Freezer))?;
         let controllers = [Controller::Cpu, Controller::Cpuacct, Controller::Memory, Controller::Pids];
         let controllers: BTreeMap<_, _> =
-            controllers.into_iter().filter_map(|controller| Some((controller, place(controller)?))).collect();
+            controllers.into_iter().filter_map(|controller| Some((controller, location(controller)?))).collect();
         let mut directories = vec![tracking];
-        for place in controllers.values() {
-            if !directories.contains(place) {
-                directories.push(place.clone());
+        for location in controllers.values() {
+            if !directories.contains(location) {
+                directories.push(location.clone());
             }
         }
         Some(ContainerCgroups { controllers: Arc::new(controllers), directories, shared: Vec::new(), between: None })

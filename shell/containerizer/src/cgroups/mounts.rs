@@ -81,7 +81,7 @@ impl Hierarchies {
         Ok(found)
     }
 
-    pub(crate) fn place(&self, controller: Controller) -> Option<(Version, &Path)> {
+    pub(crate) fn location(&self, controller: Controller) -> Option<(Version, &Path)> {
         self.places.get(&controller).map(|(version, path)| (*version, path.as_path()))
     }
 }

@@ -131,16 +131,16 @@ fn check(kernel: &FakeKernel, limits: Limits, options: Options, expect: &[&str])
 
 #[test]
 fn controllers_are_found_wherever_they_are() {
-    let place = |kernel: &FakeKernel, controller| {
+    let location = |kernel: &FakeKernel, controller| {
         let hierarchies = Hierarchies::detect(kernel, Path::new("/sys/fs/cgroup")).unwrap();
-        hierarchies.place(controller).map(|(version, path)| (version, path.display().to_string()))
+        hierarchies.location(controller).map(|(version, path)| (version, path.display().to_string()))
     };
     let v1_cpu = Some((Version::V1, "/sys/fs/cgroup/cpu,cpuacct".to_owned()));
-    assert_eq!(place(&v1(), Controller::Cpu), v1_cpu);
-    assert_eq!(place(&hybrid(), Controller::Cpuacct), v1_cpu);
+    assert_eq!(location(&v1(), Controller::Cpu), v1_cpu);
+    assert_eq!(location(&hybrid(), Controller::Cpuacct), v1_cpu);
     let unified = Some((Version::V2, "/sys/fs/cgroup".to_owned()));
     for controller in [Controller::Cpu, Controller::Cpuacct, Controller::Memory, Controller::Freezer] {
-        assert_eq!(place(&v2(), controller), unified);
+        assert_eq!(location(&v2(), controller), unified);
     }
     let elsewhere = Hierarchies::detect(&v1(), Path::new("/other")).unwrap();
     assert_eq!(elsewhere, Hierarchies::default());

@@ -35,7 +35,7 @@ impl CgroupTree {
         let tracking = match &hierarchies.unified {
             Some(unified) => (Version::V2, unified.clone()),
             None => hierarchies
-                .place(Controller::Freezer)
+                .location(Controller::Freezer)
                 .map(|(version, path)| (version, path.to_owned()))
                 .ok_or_else(|| Error::LinuxLauncher("neither cgroup v2 nor the v1 freezer is mounted".into()))?,
         };
@@ -45,13 +45,13 @@ impl CgroupTree {
 
         let mut missing = Vec::new();
         for controller in wanted {
-            match hierarchies.place(*controller) {
+            match hierarchies.location(*controller) {
                 Some((version, path)) if tree.enable(kernel, *controller, version, path).is_ok() => {
-                    let place = (version, path.to_owned());
-                    if !tree.hierarchies.contains(&place) {
-                        tree.hierarchies.push(place.clone());
+                    let location = (version, path.to_owned());
+                    if !tree.hierarchies.contains(&location) {
+                        tree.hierarchies.push(location.clone());
                     }
-                    tree.controllers.insert(*controller, place);
+                    tree.controllers.insert(*controller, location);
                 }
                 _ => missing.push(*controller),
             }
@@ -121,17 +121,17 @@ impl CgroupTree {
         let directory = |(version, path): &(Version, PathBuf), id: &ContainerId| (*version, below(path, id));
         if id.parent().is_some() {
             let (tracking, others) = self.hierarchies.split_at(self.hierarchies.len().min(1));
-            let directories: Vec<_> = tracking.iter().map(|place| directory(place, id)).collect();
+            let directories: Vec<_> = tracking.iter().map(|location| directory(location, id)).collect();
             return ContainerCgroups {
                 controllers: Arc::default(),
                 between: directories.first().and_then(|(_, path)| path.parent()).map(Path::to_owned),
                 directories,
-                shared: others.iter().map(|place| directory(place, &id.root())).collect(),
+                shared: others.iter().map(|location| directory(location, &id.root())).collect(),
             };
         }
         ContainerCgroups {
-            controllers: Arc::new(self.controllers.iter().map(|(c, place)| (*c, directory(place, id))).collect()),
-            directories: self.hierarchies.iter().map(|place| directory(place, id)).collect(),
+            controllers: Arc::new(self.controllers.iter().map(|(c, location)| (*c, directory(location, id))).collect()),
+            directories: self.hierarchies.iter().map(|location| directory(location, id)).collect(),
             shared: Vec::new(),
             between: None,
         }
@@ -200,11 +200,11 @@ impl ContainerCgroups {
 
     /// Returns whether the container has a cgroup of this controller.
     pub(crate) fn has(&self, controller: Controller) -> bool {
-        self.place(controller).is_some()
+        self.location(controller).is_some()
     }
 
     /// Returns the container's cgroup of a controller; `None` if the controller is not in use.
-    pub(crate) fn place(&self, controller: Controller) -> Option<(Version, &Path)> {
+    pub(crate) fn location(&self, controller: Controller) -> Option<(Version, &Path)> {
         self.controllers.get(&controller).map(|(version, path)| (*version, path.as_path()))
     }
 

@@ -11,12 +11,12 @@ use crate::kernel::{Kernel, TICKS_PER_SECOND};
 impl ContainerCgroups {
     /// Returns the number of processes and threads; `None` without the controller.
     pub(crate) fn threads(&self, kernel: &dyn Kernel) -> Option<u64> {
-        number(kernel, self.place(Controller::Pids)?.1, "pids.current")
+        number(kernel, self.location(Controller::Pids)?.1, "pids.current")
     }
 
     /// Adds the processor time that the container has used.
     pub(crate) fn cpu_time(&self, kernel: &dyn Kernel, usage: &mut Usage) {
-        match (self.place(Controller::Cpuacct), self.place(Controller::Cpu)) {
+        match (self.location(Controller::Cpuacct), self.location(Controller::Cpu)) {
             (Some((Version::V1, path)), _) => {
                 let stat = table(kernel, path, "cpuacct.stat");
                 let seconds = |key: &str| stat.get(key).map(|ticks| *ticks as f64 / TICKS_PER_SECOND);
@@ -35,7 +35,7 @@ impl ContainerCgroups {
 
     /// Adds how often and how long the CFS quota has throttled the container.
     pub(crate) fn throttling(&self, kernel: &dyn Kernel, usage: &mut Usage) {
-        let Some((version, path)) = self.place(Controller::Cpu) else { return };
+        let Some((version, path)) = self.location(Controller::Cpu) else { return };
         let stat = table(kernel, path, "cpu.stat");
         usage.cpus_nr_periods = stat.get("nr_periods").copied();
         usage.cpus_nr_throttled = stat.get("nr_throttled").copied();
@@ -47,7 +47,7 @@ impl ContainerCgroups {
 
     /// Adds the memory that it uses.
     pub(crate) fn memory_use(&self, kernel: &dyn Kernel, usage: &mut Usage) {
-        let Some((version, path)) = self.place(Controller::Memory) else { return };
+        let Some((version, path)) = self.location(Controller::Memory) else { return };
         let stat = table(kernel, path, "memory.stat");
         let get = |key: &str| stat.get(key).copied();
         match version {
@@ -72,7 +72,7 @@ impl ContainerCgroups {
 
     /// Returns how often the kernel has killed a process of this container for lack of memory.
     pub(crate) fn oom_kills(&self, kernel: &dyn Kernel) -> u64 {
-        let Some((version, path)) = self.place(Controller::Memory) else { return 0 };
+        let Some((version, path)) = self.location(Controller::Memory) else { return 0 };
         let file = match version {
             Version::V1 => "memory.oom_control",
             Version::V2 => "memory.events",
@@ -85,7 +85,7 @@ impl ContainerCgroups {
 /// kinds.
 pub(crate) fn memory_report(group: &ContainerCgroups, kernel: &dyn Kernel) -> Option<(u64, String)> {
     let limit = group.memory_limit(kernel)?;
-    let (version, path) = group.place(Controller::Memory)?;
+    let (version, path) = group.location(Controller::Memory)?;
     let peak = match version {
         Version::V1 => number(kernel, path, "memory.max_usage_in_bytes"),
         // The file exists since Linux 5.19.

@@ -31,7 +31,7 @@ impl Isolator for CgroupsMem {
     }
 
     fn watch(&self, container: &ContainerContext<'_>) -> io::Result<Option<OwnedFd>> {
-        match container.cgroups.and_then(|cgroups| cgroups.place(Controller::Memory)) {
+        match container.cgroups.and_then(|cgroups| cgroups.location(Controller::Memory)) {
             None => Ok(None),
             Some((Version::V1, path)) => eventfd_v1(container.kernel, path).map(Some),
             // The kernel marks this file as changed.
@@ -81,7 +81,7 @@ fn eventfd_v1(kernel: &dyn Kernel, path: &Path) -> io::Result<OwnedFd> {
 
 /// Returns whether the notification means that memory has run out. The descriptor then waits for the next one.
 fn is_out_of_memory(kernel: &dyn Kernel, cgroups: &ContainerCgroups, watch: &OwnedFd) -> bool {
-    match cgroups.place(Controller::Memory) {
+    match cgroups.location(Controller::Memory) {
         None => false,
         // The notification comes before the kernel kills, so that no counter shows it yet.
         Some((Version::V1, _)) => rustix::io::read(watch, &mut [0u8; 8]).is_ok(),

@@ -15,7 +15,9 @@ use crate::{Error, Launch, Limitation, Limits, Usage};
 /// What an isolator knows about a container.
 #[derive(Clone, Copy)]
 pub(crate) struct ContainerContext<'a> {
+    /// The kernel.
     pub kernel: &'a dyn Kernel,
+    /// The id of the container.
     pub id: &'a ContainerId,
     /// The cgroups that the launcher has created for it; `None` with the posix launcher.
     pub cgroups: Option<&'a ContainerCgroups>,

@@ -16,7 +16,9 @@ use crate::{Config, Error};
 /// The flags of the operator that change how isolators work.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct IsolatorOptions {
+    /// `--cgroups_enable_cfs`.
     pub cfs: bool,
+    /// `--cgroups_limit_swap`.
     pub swap: bool,
 }
 

@@ -8,16 +8,23 @@ pub(crate) const TICKS_PER_SECOND: f64 = 100.0;
 /// One process of the process table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ProcessEntry {
+    /// The pid.
     pub pid: i32,
+    /// The pid of the parent.
     pub parent: i32,
+    /// The session.
     pub session: i32,
     /// Whether the process has ended and waits to be reaped. It holds no resources and cannot be killed.
     pub zombie: bool,
     /// The start in clock ticks since boot, which identifies a process together with the pid.
     pub started: u64,
+    /// The processor time in user mode, in clock ticks.
     pub user_ticks: u64,
+    /// The processor time in the kernel, in clock ticks.
     pub system_ticks: u64,
+    /// The number of threads.
     pub threads: u64,
+    /// The resident memory in pages.
     pub resident_pages: u64,
 }
 

@@ -27,7 +27,9 @@ pub(super) struct Outcome {
 
 /// The argument of [`run`].
 pub(super) struct Child<'a> {
+    /// The data of the child.
     pub plan: &'a SpawnPlan,
+    /// The result of the child.
     pub outcome: &'a Outcome,
 }
 

@@ -25,6 +25,7 @@ pub(crate) use plan::SpawnPlan;
 /// A process that runs its program.
 #[derive(Debug)]
 pub(crate) struct Spawned {
+    /// The pid.
     pub pid: Pid,
     /// A descriptor that becomes readable when the process has ended.
     pub pidfd: std::os::fd::OwnedFd,

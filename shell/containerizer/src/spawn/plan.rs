@@ -47,6 +47,7 @@ pub(crate) struct SpawnPlan {
 /// then.
 #[derive(Debug)]
 pub(super) struct ProcessRecord {
+    /// The opened file.
     pub file: OwnedFd,
     /// `None` in a pid namespace, in which the parent has no pid; the cgroup of the container leads to the process
     /// instead.

@@ -160,11 +160,11 @@ impl Container {
         self.next_attempt().is_some_and(|next| next <= now)
     }
 
-    /// Returns, once, whether the destruction began longer ago than `patience`.
-    pub(super) fn becomes_overdue(&mut self, now: Instant, patience: Duration) -> bool {
+    /// Returns, once, whether the destruction began longer ago than `timeout`.
+    pub(super) fn becomes_overdue(&mut self, now: Instant, timeout: Duration) -> bool {
         match &mut self.destruction {
             Some(destruction)
-                if !destruction.reported && now.saturating_duration_since(destruction.begun) >= patience =>
+                if !destruction.reported && now.saturating_duration_since(destruction.begun) >= timeout =>
             {
                 destruction.reported = true;
                 true
@@ -221,10 +221,10 @@ mod tests {
     #[test]
     fn a_container_that_does_not_end_is_overdue_once() {
         let now = Instant::now();
-        let patience = Duration::from_secs(60);
+        let timeout = Duration::from_secs(60);
         let mut container = Container::orphan(&ContainerId::new("c"), None, None);
-        assert!(!container.becomes_overdue(now + patience / 2, patience));
-        assert!(container.becomes_overdue(now + patience * 2, patience));
-        assert!(!container.becomes_overdue(now + patience * 3, patience));
+        assert!(!container.becomes_overdue(now + timeout / 2, timeout));
+        assert!(container.becomes_overdue(now + timeout * 2, timeout));
+        assert!(!container.becomes_overdue(now + timeout * 3, timeout));
     }
 }

@@ -44,7 +44,9 @@ pub(crate) type SharedContainers = Arc<Mutex<BTreeMap<ContainerId, ContainerHand
 pub(crate) struct ContainerHandle {
     /// The first process; `None` until it runs.
     pub pid: Option<Pid>,
+    /// The cgroups; `None` with the posix launcher.
     pub cgroups: Option<ContainerCgroups>,
+    /// The limits that were requested last.
     pub limits: Limits,
 }
 
@@ -158,7 +160,7 @@ impl Worker {
                 continue;
             };
             let pid = process.pid;
-            self.remember(&id, &state);
+            self.checkpoint(&id, &state);
             let kernel = Arc::clone(&self.starter.kernel);
             let context = Isolation::context(&*kernel, &id, cgroups.as_ref(), Some(pid));
             self.starter.isolation.isolators.recover(&context);
@@ -170,7 +172,7 @@ impl Worker {
     }
 
     /// Checkpoints a container, which may have been found without the runtime directory that the next agent will use.
-    fn remember(&self, id: &ContainerId, state: &ContainerState) {
+    fn checkpoint(&self, id: &ContainerId, state: &ContainerState) {
         let runtime = &self.starter.runtime;
         if let Err(error) = runtime.create(id).and_then(|()| runtime.checkpoint(id, state)) {
             tracing::warn!(%id, %error, "a restarted agent will not find the container");

@@ -12,7 +12,7 @@ use ids::ContainerId;
 use tempfile::TempDir;
 
 /// The upper bound of every wait, far above what is needed.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 pub struct Host {
     pub containerizer: Option<Containerizer>,
@@ -106,7 +106,7 @@ impl Host {
     }
 
     pub fn event(&self) -> Event {
-        self.events.recv_timeout(PATIENCE).expect("an event in time")
+        self.events.recv_timeout(TIMEOUT).expect("an event in time")
     }
 
     /// Waits for the exit of a container and returns its wait status.
@@ -162,7 +162,7 @@ impl Drop for Host {
             for id in containerizer.containers() {
                 let _ = containerizer.destroy(&id);
             }
-            let deadline = Instant::now() + PATIENCE;
+            let deadline = Instant::now() + TIMEOUT;
             while !containerizer.containers().is_empty() && Instant::now() < deadline {
                 let _ = self.events.recv_timeout(Duration::from_millis(10));
             }
@@ -189,10 +189,10 @@ fn roots(name: &str) -> Vec<PathBuf> {
         .collect()
 }
 
-pub fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
+pub fn until<T>(mut find: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + TIMEOUT;
     loop {
-        if let Some(found) = look() {
+        if let Some(found) = find() {
             return found;
         }
         assert!(Instant::now() < deadline, "it never came");

@@ -122,11 +122,11 @@ impl Executor {
         clock: &mut dyn Clock,
     ) -> Vec<Action> {
         if is_healthy(outcome) {
-            let news = !self.health.counting || self.health.failures > 0;
+            let has_changed = !self.health.counting || self.health.failures > 0;
             self.health.counting = true;
             self.health.failures = 0;
             self.health.healthy = Some(true);
-            return if news {
+            return if has_changed {
                 vec![self.running_update(task, Reason::TaskHealthCheckStatusUpdated, clock)]
             } else {
                 Vec::new()

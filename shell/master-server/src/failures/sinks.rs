@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn notification_ids_are_unique() {
         let options = SinkOptions::parse(r#"[{"type": "log"}]"#).unwrap();
-        let (queue, mut told) = channel(10);
+        let (queue, mut notifications) = channel(10);
         let sinks = options.into_iter().map(|options| Sink { options, queue: queue.clone() }).collect();
         let sinks = Sinks { sinks, ..Sinks::default() };
         for severity in [Severity::Critical, Severity::Warning, Severity::Critical] {
@@ -165,7 +165,7 @@ mod tests {
         }
         sinks.notify(&incident(Severity::Info), IncidentUpdate::Changed);
         let ids: std::collections::BTreeSet<String> =
-            std::iter::from_fn(|| told.try_recv().ok()).map(|notification| notification.id.clone()).collect();
+            std::iter::from_fn(|| notifications.try_recv().ok()).map(|notification| notification.id.clone()).collect();
         assert_eq!(ids.len(), 3, "{ids:?}");
         assert!(ids.iter().all(|id| id.starts_with("m-F7-changed-")), "{ids:?}");
     }

@@ -223,10 +223,10 @@ pub fn find(directory: &Path, name: &str) -> Option<PathBuf> {
 }
 
 /// Waits for a condition that another process fulfils in its own time.
-pub async fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
+pub async fn until<T>(mut find: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + TIMEOUT;
     loop {
-        if let Some(found) = look() {
+        if let Some(found) = find() {
             return found;
         }
         assert!(Instant::now() < deadline, "it has not come to pass");

@@ -91,6 +91,9 @@ impl RegistryNodes {
     }
 
     /// Creates a node and its missing parents, unless it exists.
+    ///
+    /// # Errors
+    /// Returns the error of the request, or of the session if there is no response in time.
     pub fn ensure(&mut self, path: &str, data: &[u8]) -> Result<(), Error> {
         let client = self.client()?;
         self.wait(async {
@@ -115,6 +118,9 @@ impl RegistryNodes {
     }
 
     /// Creates nodes whose parents exist. Existing nodes stay unchanged.
+    ///
+    /// # Errors
+    /// Returns the error of the request, or of the session if there is no response in time.
     pub fn create_all(&mut self, paths: &[String]) -> Result<(), Error> {
         let acls = self.acls.clone();
         let created: Vec<()> = self.all(paths, |client, path| {
@@ -135,6 +141,9 @@ impl RegistryNodes {
     }
 
     /// Returns the data and the version of a node as ZooKeeper's leader has them.
+    ///
+    /// # Errors
+    /// Returns the error of the request, or of the session if there is no response in time.
     pub fn get(&mut self, path: &str) -> Result<Option<(Vec<u8>, i32)>, Error> {
         let client = self.client()?;
         self.wait(async {
@@ -148,12 +157,18 @@ impl RegistryNodes {
     }
 
     /// Sets the data of a node and returns the new version. It fails if the version of the node is not `version`.
+    ///
+    /// # Errors
+    /// Returns the error of the request, or of the session if there is no response in time.
     pub fn set(&mut self, path: &str, data: &[u8], version: i32) -> Result<i32, Error> {
         let client = self.client()?;
         self.wait(client.set_data(path, data, Some(version))).map(|stat| stat.version)
     }
 
     /// Returns the children of many nodes. Nodes that do not exist are left out.
+    ///
+    /// # Errors
+    /// Returns the error of the request, or of the session if there is no response in time.
     pub fn children_of(&mut self, paths: &[String]) -> Result<Vec<(String, Vec<String>)>, Error> {
         self.all(paths, |client, path| async move {
             match client.list_children(&path).await {
@@ -165,6 +180,9 @@ impl RegistryNodes {
     }
 
     /// Returns the data of many nodes. Nodes that do not exist are left out.
+    ///
+    /// # Errors
+    /// Returns the error of the request, or of the session if there is no response in time.
     pub fn data_of(&mut self, paths: &[String]) -> Result<Vec<(String, Vec<u8>)>, Error> {
         self.all(paths, |client, path| async move {
             match client.get_data(&path).await {
@@ -203,6 +221,9 @@ impl RegistryNodes {
     }
 
     /// Carries out all changes or none, and only if the version of `root` is `epoch`.
+    ///
+    /// # Errors
+    /// Returns [`RequestError::Fenced`] if the epoch has changed, and [`RequestError::Inconsistent`] if the list of nodes is wrong.
     pub fn commit(&mut self, epoch: i32, puts: &[NodeWrite<'_>]) -> Result<(), RequestError> {
         let client = self.client().map_err(RequestError::Failed)?;
         let options = self.options();
