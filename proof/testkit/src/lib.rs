@@ -1,0 +1,3 @@
+//! What the tests of several crates share. Only tests depend on this crate.
+
+pub mod skip;
