@@ -2,6 +2,7 @@
 
 mod explain;
 mod run;
+mod timer;
 
 pub(crate) use explain::explain;
 pub(crate) use run::{
@@ -9,3 +10,4 @@ pub(crate) use run::{
     allocator_update_framework, pre_refinement, publish_refusals, recover_resources, recover_used, refusal,
     schedule_allocation,
 };
+pub(crate) use timer::AllocationTimer;

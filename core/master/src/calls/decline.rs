@@ -19,7 +19,7 @@ pub(crate) fn decline(state: &mut State, cx: &mut Context<'_>, framework: &Frame
             declined += usize::from(discard_offer(state, cx, &id.value, Some(refuse)));
         }
     }
-    if let Some(framework_metrics) = framework_metrics(state, framework) {
+    if let Some(framework_metrics) = framework_metrics(&state.frameworks, framework) {
         framework_metrics.add_declined_offers(declined);
     }
 }
