@@ -94,7 +94,9 @@ fn requests() -> Vec<(String, Request)> {
     ];
     let mut requests = vec![("/state".to_owned(), Request::Get("/state"))];
     for kind in CALLS {
-        let body = wire::encode(&Call { r#type: Some(kind as i32), ..Call::default() });
+        // The one of them that has to have its member.
+        let get_metrics = (kind == call::Type::GetMetrics).then(Box::default);
+        let body = wire::encode(&Call { r#type: Some(kind as i32), get_metrics, ..Call::default() });
         for (encoding, media_type) in [("protobuf", "application/x-protobuf"), ("JSON", "application/json")] {
             let name = format!("{} as {encoding}", kind.as_str_name());
             requests.push((name, Request::Call { body: body.clone(), media_type }));
