@@ -15,6 +15,11 @@ use crate::{json, v0};
 pub(crate) struct Fragment(OnceLock<Box<[u8]>>);
 
 impl Fragment {
+    /// The bytes; the first reader encodes them.
+    pub fn get(&self, encode: impl FnOnce() -> Vec<u8>) -> &[u8] {
+        self.0.get_or_init(|| encode().into_boxed_slice())
+    }
+
     /// Appends it. The first time it is encoded in place, and what is kept is a copy of exactly its size.
     pub fn append(&self, out: &mut Vec<u8>, encode: impl FnOnce(&mut Vec<u8>)) {
         if let Some(encoded) = self.0.get() {
@@ -35,6 +40,7 @@ pub(crate) struct Task {
     pub resources: Resources,
     json: Fragment,
     v1: Fragment,
+    protobuf: Fragment,
 }
 
 impl Task {
@@ -51,7 +57,7 @@ impl Task {
     }
 
     fn with(resources: Resources, task: Arc<v1::Task>) -> Self {
-        Task { task, resources, json: Fragment::default(), v1: Fragment::default() }
+        Task { task, resources, json: Fragment::default(), v1: Fragment::default(), protobuf: Fragment::default() }
     }
 
     /// The form of `/state`.
@@ -62,6 +68,11 @@ impl Task {
     /// The form of the v1 API.
     pub fn write_v1(&self, out: &mut Vec<u8>) {
         self.v1.append(out, |out| json::message(out, &*self.task));
+    }
+
+    /// The encoded message.
+    pub fn protobuf(&self) -> &[u8] {
+        self.protobuf.get(|| wire::encode(&*self.task))
     }
 
     /// The resources it has in use.
@@ -80,6 +91,109 @@ impl Task {
         matches!(status.reason(), Reason::TaskCheckStatusUpdated | Reason::TaskHealthCheckStatusUpdated)
             || self.task.statuses.last().is_none_or(|last| last.state != status.state)
     }
+}
+
+/// A task that is over, as the bytes of its message: those are a quarter of the message in memory. Of what readers
+/// select tasks by, it keeps a copy.
+#[derive(Debug)]
+pub(crate) struct CompletedTask {
+    id: Box<str>,
+    agent: Box<str>,
+    state: TaskState,
+    first_status: Option<f64>,
+    encoded: Box<[u8]>,
+    json: Fragment,
+    v1: Fragment,
+}
+
+impl From<&Task> for CompletedTask {
+    fn from(task: &Task) -> Self {
+        let task = &task.task;
+        CompletedTask {
+            id: task.task_id.value.as_str().into(),
+            agent: task.agent_id.value.as_str().into(),
+            state: task.state(),
+            first_status: first_status(task),
+            encoded: wire::encode(&**task).into_boxed_slice(),
+            json: Fragment::default(),
+            v1: Fragment::default(),
+        }
+    }
+}
+
+impl CompletedTask {
+    /// The form of `/state`.
+    pub fn write_v0(&self, out: &mut Vec<u8>) {
+        self.json.append(out, |out| {
+            let task = self.decode();
+            v0::task(out, &task, &parse(&task.resources));
+        });
+    }
+
+    /// The form of the v1 API.
+    pub fn write_v1(&self, out: &mut Vec<u8>) {
+        self.v1.append(out, |out| json::message(out, &self.decode()));
+    }
+
+    /// The encoded message.
+    pub fn protobuf(&self) -> &[u8] {
+        &self.encoded
+    }
+
+    /// The message. What this program encodes is complete and within the limits of what it decoded before.
+    pub fn decode(&self) -> v1::Task {
+        wire::decode(&self.encoded, &wire::Limits::default()).unwrap_or_default()
+    }
+}
+
+/// A task of a master as readers select it, over or not.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum AnyTask<'a> {
+    Current(&'a Task),
+    Completed(&'a CompletedTask),
+}
+
+impl<'a> AnyTask<'a> {
+    pub fn id(self) -> &'a str {
+        match self {
+            AnyTask::Current(task) => &task.task.task_id.value,
+            AnyTask::Completed(task) => &task.id,
+        }
+    }
+
+    pub fn agent(self) -> &'a str {
+        match self {
+            AnyTask::Current(task) => &task.task.agent_id.value,
+            AnyTask::Completed(task) => &task.agent,
+        }
+    }
+
+    pub fn state(self) -> TaskState {
+        match self {
+            AnyTask::Current(task) => task.task.state(),
+            AnyTask::Completed(task) => task.state,
+        }
+    }
+
+    /// The time of the first status; nothing when there is no status.
+    pub fn first_status(self) -> Option<f64> {
+        match self {
+            AnyTask::Current(task) => first_status(&task.task),
+            AnyTask::Completed(task) => task.first_status,
+        }
+    }
+
+    /// The form of `/state`.
+    pub fn write_v0(self, out: &mut Vec<u8>) {
+        match self {
+            AnyTask::Current(task) => task.write_v0(out),
+            AnyTask::Completed(task) => task.write_v0(out),
+        }
+    }
+}
+
+fn first_status(task: &v1::Task) -> Option<f64> {
+    task.statuses.first().map(|status| status.timestamp.unwrap_or_default())
 }
 
 /// The core has validated them, so what does not parse is not there.
@@ -109,6 +223,47 @@ mod tests {
             });
         }
         assert_eq!((out.as_slice(), times.get()), (&b"before xxx"[..], 1));
+    }
+
+    /// What is over is shown as it was.
+    #[test]
+    fn a_completed_task_is_its_message() {
+        let status = |state: TaskState, timestamp| v1::TaskStatus {
+            task_id: v1::TaskId { value: "t".to_owned() },
+            state: state as i32,
+            timestamp: Some(timestamp),
+            uuid: Some(vec![7; 16]),
+            ..v1::TaskStatus::default()
+        };
+        let message = Arc::new(v1::Task {
+            name: "\u{1}".to_owned(),
+            task_id: v1::TaskId { value: "t".to_owned() },
+            framework_id: v1::FrameworkId { value: "f".to_owned() },
+            agent_id: v1::AgentId { value: "a".to_owned() },
+            state: TaskState::TaskFailed as i32,
+            resources: Resources::parse("cpus:0.1;ports:[1-2]", "*")
+                .unwrap()
+                .allocated(&model::Role::new("r"))
+                .to_proto(),
+            statuses: vec![status(TaskState::TaskRunning, 1.5), status(TaskState::TaskFailed, 2.5)],
+            limits: [("mem".to_owned(), v1::value::Scalar { value: 0.0 })].into(),
+            ..v1::Task::default()
+        });
+        let task = Task::new(Arc::clone(&message));
+        let completed = CompletedTask::from(&task);
+        assert_eq!(completed.decode(), *message);
+        assert_eq!(completed.protobuf(), task.protobuf());
+        let written = |write: &dyn Fn(&mut Vec<u8>)| {
+            let mut out = Vec::new();
+            write(&mut out);
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(written(&|out| completed.write_v0(out)), written(&|out| task.write_v0(out)));
+        assert_eq!(written(&|out| completed.write_v1(out)), written(&|out| task.write_v1(out)));
+        let shown =
+            |task: AnyTask<'_>| (task.id().to_owned(), task.agent().to_owned(), task.state(), task.first_status());
+        assert_eq!(shown(AnyTask::Completed(&completed)), shown(AnyTask::Current(&task)));
+        assert_eq!(shown(AnyTask::Completed(&completed)).3, Some(1.5));
     }
 
     /// The parts of a status that are written by hand follow the generic mapping.

@@ -114,9 +114,7 @@ async fn read_view(
         let kept = snapshot.clone();
         let build = move || match content_type {
             ContentType::Json => snapshot.operator_json(&call),
-            ContentType::Protobuf => {
-                snapshot.operator(&call).map(|reply| Bytes::from(wire::encode_as(content_type, &reply)))
-            }
+            ContentType::Protobuf => snapshot.operator_protobuf(&call),
         };
         (build, kept)
     };

@@ -120,7 +120,7 @@ impl Publisher {
             }
             let state = match content_type {
                 ContentType::Json => record(&snapshot.subscribed_json()),
-                ContentType::Protobuf => record(&wire::encode_as(content_type, &snapshot.subscribed())),
+                ContentType::Protobuf => record(&snapshot.subscribed_protobuf()),
             };
             let initial_state = budget.hold(state);
             for begin in begun {

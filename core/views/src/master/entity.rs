@@ -1,15 +1,14 @@
 //! The entities of a master's view.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use messages::v1::TaskState;
 use model::FrameworkId;
 use model::master::{AgentSnapshot, ExecutorSnapshot, FrameworkSnapshot, Offer};
-use resources::Resources;
+use resources::{Resource, Resources};
 
 use super::Limits;
-use crate::entity::{Fragment, Task, parse};
+use super::state_counts::StateCounts;
+use crate::entity::{AnyTask, CompletedTask, Fragment, Task, parse};
 use crate::history::History;
 use crate::snapshot_map::SnapshotMap;
 
@@ -32,6 +31,8 @@ pub(crate) struct Encoded {
     pub full: Fragment,
     /// The whole entity as the v1 API has it.
     pub v1: Fragment,
+    /// Fields of the message of the v1 API.
+    pub protobuf: Fragment,
 }
 
 impl Agent {
@@ -50,6 +51,11 @@ impl Agent {
         self.description = Arc::default();
         self.usage = Arc::default();
         std::mem::replace(&mut self.snapshot, Arc::clone(snapshot))
+    }
+
+    /// The resources that are in use or offered.
+    pub fn held(&self) -> impl Iterator<Item = &Resource> {
+        self.used.iter().flat_map(|(_, used)| used).chain(&self.offered)
     }
 
     /// Of all frameworks.
@@ -100,12 +106,14 @@ pub(crate) struct Framework {
     pub offered: Resources,
     pub tasks: SnapshotMap<Arc<Task>>,
     pub unreachable: History<Arc<Task>>,
-    pub completed: History<Arc<Task>>,
+    pub completed: History<Arc<CompletedTask>>,
     pub executors: SnapshotMap<Arc<Executor>>,
     pub offers: SnapshotMap<Arc<EncodedOffer>>,
     pub offers_made: u64,
+    /// The tasks in `tasks`.
+    pub live: StateCounts,
     /// Since it registered, by terminal state.
-    pub ended: BTreeMap<TaskState, u64>,
+    pub ended: StateCounts,
 }
 
 impl Framework {
@@ -120,7 +128,8 @@ impl Framework {
             executors: SnapshotMap::default(),
             offers: SnapshotMap::default(),
             offers_made: 0,
-            ended: BTreeMap::new(),
+            live: StateCounts::default(),
+            ended: StateCounts::default(),
         }
     }
 
@@ -128,13 +137,15 @@ impl Framework {
         self.used = Resources::default();
         self.offered = Resources::default();
         self.tasks = SnapshotMap::default();
+        self.live = StateCounts::default();
         self.executors = SnapshotMap::default();
         self.offers = SnapshotMap::default();
     }
 
     /// Live, unreachable and completed ones.
-    pub fn all_tasks(&self) -> impl Iterator<Item = &Arc<Task>> {
-        self.tasks.iter().chain(self.unreachable.iter()).chain(self.completed.iter())
+    pub fn all_tasks(&self) -> impl Iterator<Item = AnyTask<'_>> {
+        let current = self.tasks.iter().chain(self.unreachable.iter()).map(|task| AnyTask::Current(task));
+        current.chain(self.completed.iter().map(|task| AnyTask::Completed(task)))
     }
 }
 
@@ -143,11 +154,17 @@ pub(crate) struct Executor {
     pub snapshot: Arc<ExecutorSnapshot>,
     pub resources: Resources,
     pub json: Fragment,
+    pub protobuf: Fragment,
 }
 
 impl Executor {
     pub fn new(snapshot: Arc<ExecutorSnapshot>) -> Self {
-        Executor { resources: parse(&snapshot.info.resources), snapshot, json: Fragment::default() }
+        Executor {
+            resources: parse(&snapshot.info.resources),
+            snapshot,
+            json: Fragment::default(),
+            protobuf: Fragment::default(),
+        }
     }
 }
 
@@ -155,10 +172,11 @@ impl Executor {
 pub(crate) struct EncodedOffer {
     pub offer: Arc<Offer>,
     pub json: Fragment,
+    pub protobuf: Fragment,
 }
 
 impl EncodedOffer {
     pub fn new(offer: Arc<Offer>) -> Self {
-        EncodedOffer { offer, json: Fragment::default() }
+        EncodedOffer { offer, json: Fragment::default(), protobuf: Fragment::default() }
     }
 }

@@ -7,7 +7,7 @@ use messages::v1::master::response::{
 };
 use messages::v1::master::{Call, Response, call};
 use model::Timestamp;
-use model::master::{FrameworkSnapshot, OfferFormat};
+use model::master::{AgentSnapshot, FrameworkSnapshot, OfferFormat};
 
 use super::entity::{Agent, Executor, Framework};
 use super::{Snapshot, policy, roles};
@@ -89,7 +89,15 @@ fn agents(snapshot: &Snapshot) -> GetAgents {
 }
 
 pub(super) fn agent(agent: &Agent) -> get_agents::Agent {
-    let snapshot = &agent.snapshot;
+    get_agents::Agent {
+        allocated_resources: agent.total_used().to_proto_endpoint(),
+        offered_resources: agent.offered.to_proto_endpoint(),
+        ..described_agent(&agent.snapshot)
+    }
+}
+
+/// An agent without what tasks and offers have of it.
+pub(super) fn described_agent(snapshot: &AgentSnapshot) -> get_agents::Agent {
     get_agents::Agent {
         agent_info: (*snapshot.info).clone(),
         active: snapshot.active,
@@ -98,8 +106,8 @@ pub(super) fn agent(agent: &Agent) -> get_agents::Agent {
         registered_time: Some(time(snapshot.registered)),
         reregistered_time: snapshot.reregistered.map(time),
         total_resources: snapshot.total.to_proto_endpoint(),
-        allocated_resources: agent.total_used().to_proto_endpoint(),
-        offered_resources: agent.offered.to_proto_endpoint(),
+        allocated_resources: Vec::new(),
+        offered_resources: Vec::new(),
         capabilities: snapshot
             .capabilities
             .iter()
@@ -123,9 +131,12 @@ fn frameworks(snapshot: &Snapshot) -> GetFrameworks {
 /// A framework with what it holds and is offered.
 pub(super) fn framework(framework: &Framework) -> get_frameworks::Framework {
     let offers = framework.offers.iter().map(|shown| shown.offer.to_proto(OfferFormat::FULL));
+    get_frameworks::Framework { offers: offers.collect(), ..framework_without_offers(framework) }
+}
+
+pub(super) fn framework_without_offers(framework: &Framework) -> get_frameworks::Framework {
     get_frameworks::Framework {
         unregistered_time: framework.snapshot.unregistered.map(time),
-        offers: offers.collect(),
         allocated_resources: framework.used.to_proto_endpoint(),
         offered_resources: framework.offered.to_proto_endpoint(),
         offer_constraints: Some(
@@ -166,7 +177,10 @@ fn tasks(snapshot: &Snapshot) -> GetTasks {
     let everywhere = || snapshot.visible_frameworks().chain(snapshot.visible_completed());
     GetTasks {
         tasks: protos(everywhere().flat_map(|framework| framework.tasks.iter())),
-        completed_tasks: protos(everywhere().flat_map(|framework| framework.completed.iter())),
+        completed_tasks: everywhere()
+            .flat_map(|framework| framework.completed.iter())
+            .map(|task| task.decode())
+            .collect(),
         unreachable_tasks: protos(everywhere().flat_map(|framework| framework.unreachable.iter())),
         ..GetTasks::default()
     }

@@ -76,7 +76,7 @@ fn tasks(object: &mut Object<'_>, snapshot: &Snapshot) {
         let unreachable = everywhere().flat_map(|framework| framework.unreachable.iter());
         object.array("unreachable_tasks", unreachable, |out, one| task(out, one));
         let completed = everywhere().flat_map(|framework| framework.completed.iter());
-        object.array("completed_tasks", completed, |out, one| task(out, one));
+        object.array("completed_tasks", completed, |out, one| one.write_v1(out));
     });
 }
 

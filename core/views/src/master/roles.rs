@@ -1,6 +1,7 @@
 //! `/roles` and `GET_ROLES`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use messages::v1;
 use model::FrameworkId;
@@ -100,10 +101,14 @@ impl Snapshot {
     /// dominant share is divided by: as in Mesos' sorter, the weight of a role with frameworks in roles below it belongs
     /// to all of them together, and the frameworks of the role itself have a weight of 1 among those.
     pub(crate) fn sorted_roles(&self) -> BTreeMap<String, (ResourceQuantities, f64)> {
-        let mut usages = by_role(self);
+        let mut usages = usages(self, Reservations::Ignored);
         usages.retain(|_, usage| !usage.frameworks.is_empty());
-        let names: Vec<String> = usages.keys().cloned().collect();
-        let has_subroles = |role: &str| names.iter().any(|other| roles::is_strict_subrole(other, role));
+        let names: BTreeSet<String> = usages.keys().cloned().collect();
+        let has_subroles = |role: &str| {
+            let below = format!("{role}/");
+            let next = names.range::<str, _>((Bound::Excluded(below.as_str()), Bound::Unbounded)).next();
+            next.is_some_and(|other| roles::is_strict_subrole(other, role))
+        };
         let weight = |role: &str| if has_subroles(role) { DEFAULT_WEIGHT } else { effective_weight(self, role) };
         usages.into_iter().map(|(role, usage)| (role.clone(), (usage.own, weight(&role)))).collect()
     }
@@ -128,6 +133,17 @@ impl Usage {
 /// The roles of `--roles`; without it every role that something is subscribed to,
 /// allocated to or reserved for, or that has a weight or quota. Ancestors are always among them.
 fn by_role(snapshot: &Snapshot) -> BTreeMap<String, Usage> {
+    usages(snapshot, Reservations::Counted)
+}
+
+/// Whether what agents have reserved is looked at, which takes a look at each agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reservations {
+    Counted,
+    Ignored,
+}
+
+fn usages(snapshot: &Snapshot, reservations: Reservations) -> BTreeMap<String, Usage> {
     let mut usages = Usages::default();
     let listed = snapshot.static_info.flags.get("roles").map(String::as_str);
     for role in listed.into_iter().flat_map(|roles| roles.split(',')).chain(listed.map(|_| roles::ANY)) {
@@ -147,7 +163,7 @@ fn by_role(snapshot: &Snapshot) -> BTreeMap<String, Usage> {
         usages.add_own(&framework.used);
         usages.add_own(&framework.offered);
     }
-    for agent in snapshot.agents.iter() {
+    for agent in snapshot.agents.iter().filter(|_| reservations == Reservations::Counted) {
         usages.add(&agent.snapshot.total, reservation, |usage| &mut usage.reserved);
     }
     let of_policy = snapshot.policy.weights.keys().chain(snapshot.policy.quotas.keys());

@@ -10,7 +10,11 @@ use model::master::{AgentSnapshot, FrameworkSnapshot};
 
 use super::entity::{Agent, Framework};
 use super::policy::Policy;
-use super::{Document, StaticInfo, events, operator, operator_json, policy_json, roles, state_json, summary, tasks};
+use super::resource_totals::ResourceTotals;
+use super::{
+    Document, StaticInfo, events, operator, operator_json, operator_protobuf, policy_json, roles, state_json, summary,
+    tasks,
+};
 use crate::history::History;
 use crate::snapshot_map::SnapshotMap;
 use crate::{Query, Visibility};
@@ -27,6 +31,7 @@ pub struct Snapshot {
     pub(crate) operations: SnapshotMap<Arc<v1::Operation>>,
     pub(crate) failures: SnapshotMap<Arc<model::incident::Incident>>,
     pub(crate) unreachable_agents: usize,
+    pub(crate) totals: Arc<ResourceTotals>,
     pub(crate) policy: Arc<Policy>,
     /// How many refusals are in force, by role; none where there is nothing.
     pub(crate) refusals: Arc<BTreeMap<Role, usize>>,
@@ -92,6 +97,11 @@ impl Snapshot {
         operator::answer(self, call)
     }
 
+    /// The same, encoded; large answers come from encoded parts.
+    pub fn operator_protobuf(&self, call: &v1::master::Call) -> Option<Bytes> {
+        operator_protobuf::answer(self, call).map(Bytes::from)
+    }
+
     /// The same as JSON, which in Mesos has empty lists where the generic mapping has none; large answers come from
     /// encoded parts.
     pub fn operator_json(&self, call: &v1::master::Call) -> Option<Bytes> {
@@ -106,6 +116,11 @@ impl Snapshot {
     /// The first event of an operator's stream.
     pub fn subscribed(&self) -> v1::master::Event {
         events::subscribed(self)
+    }
+
+    /// The same, encoded.
+    pub fn subscribed_protobuf(&self) -> Bytes {
+        operator_protobuf::subscribed(self).into()
     }
 
     pub fn subscribed_json(&self) -> Bytes {

@@ -56,9 +56,8 @@ pub(super) fn state_summary(snapshot: &Snapshot) -> Vec<u8> {
     for framework in snapshot.visible_frameworks() {
         let id = framework.snapshot.id.as_str();
         for task in framework.all_tasks() {
-            let agent = task.task.agent_id.value.as_str();
-            agents.entry(agent).or_default().add(task.task.state(), id);
-            frameworks.entry(id).or_default().add(task.task.state(), agent);
+            agents.entry(task.agent()).or_default().add(task.state(), id);
+            frameworks.entry(id).or_default().add(task.state(), task.agent());
         }
     }
     let none = Summary::default();

@@ -16,7 +16,7 @@ use super::failures::Failures;
 use super::policy::Policy;
 use super::{Snapshot, StaticInfo};
 use super::{events, operations};
-use crate::entity::Task;
+use crate::entity::{CompletedTask, Task};
 use crate::history::History;
 use crate::snapshot_map::SnapshotMap;
 use crate::{Query, Visibility};
@@ -68,6 +68,7 @@ impl View {
                 operations: SnapshotMap::default(),
                 failures: SnapshotMap::default(),
                 unreachable_agents: 0,
+                totals: Arc::default(),
                 policy: Arc::default(),
                 refusals: Arc::default(),
                 visibility: Visibility::everything(),
@@ -151,6 +152,10 @@ impl View {
         self.current.operator_json(call)
     }
 
+    pub fn operator_protobuf(&self, call: &v1::master::Call) -> Option<Bytes> {
+        self.current.operator_protobuf(call)
+    }
+
     pub fn subscribed(&self) -> v1::master::Event {
         self.current.subscribed()
     }
@@ -165,8 +170,13 @@ impl View {
         self.current.agents.get(*self.agents.get(id)?)
     }
 
-    fn agent_mut(&mut self, id: &str) -> Option<&mut Agent> {
-        self.current.agents.get_mut(*self.agents.get(id)?)
+    /// Changes what is in use or offered on an agent.
+    fn change_held(&mut self, agent: &str, change: impl FnOnce(&mut Agent)) {
+        let Some(agent) = self.agents.get(agent).and_then(|key| self.current.agents.get_mut(*key)) else { return };
+        let held = &mut Arc::make_mut(&mut self.current.totals).held;
+        held.subtract(agent.held());
+        change(agent);
+        held.add(agent.held());
     }
 
     fn framework_mut(&mut self, id: &str) -> Option<(&mut Framework, &mut FrameworkIndex)> {
@@ -193,14 +203,21 @@ impl View {
     fn put_agent(&mut self, snapshot: &Arc<AgentSnapshot>) {
         self.forget_unreachable(&snapshot.id);
         self.forget_recovered(&snapshot.id);
-        let previous = match self.agent_mut(snapshot.id.as_str()) {
-            Some(agent) => Some(agent.describe(snapshot)),
+        let total = &mut Arc::make_mut(&mut self.current.totals).total;
+        let known = self.agents.get(snapshot.id.as_str()).and_then(|key| self.current.agents.get_mut(*key));
+        let previous = match known {
+            Some(agent) => {
+                let previous = agent.describe(snapshot);
+                total.subtract(&previous.total);
+                Some(previous)
+            }
             None => {
                 let key = self.current.agents.push(Agent::new(Arc::clone(snapshot)));
                 self.agents.insert(snapshot.id.clone(), key);
                 None
             }
         };
+        total.add(&snapshot.total);
         self.announces = previous.is_none();
     }
 
@@ -214,8 +231,10 @@ impl View {
         if self.current.policy.has_answers_about(id) {
             self.policy().forget_agent(id);
         }
-        if let Some(key) = self.agents.remove(id) {
-            self.current.agents.remove(key);
+        if let Some(agent) = self.agents.remove(id).and_then(|key| self.current.agents.remove(key)) {
+            let totals = Arc::make_mut(&mut self.current.totals);
+            totals.total.subtract(&agent.snapshot.total);
+            totals.held.subtract(agent.held());
         }
     }
 
@@ -246,15 +265,11 @@ impl View {
     }
 
     fn add_used(&mut self, agent: &str, framework: &FrameworkId, resources: &Resources) {
-        if let Some(agent) = self.agent_mut(agent) {
-            agent.add_used(framework, resources);
-        }
+        self.change_held(agent, |agent| agent.add_used(framework, resources));
     }
 
     fn subtract_used(&mut self, agent: &str, framework: &FrameworkId, resources: &Resources) {
-        if let Some(agent) = self.agent_mut(agent) {
-            agent.subtract_used(framework, resources);
-        }
+        self.change_held(agent, |agent| agent.subtract_used(framework, resources));
     }
 }
 
@@ -283,16 +298,14 @@ impl View {
             if let Some(resources) = task.held() {
                 self.subtract_used(&task.task.agent_id.value, &snapshot.id, resources);
             }
-            framework.completed.push(Arc::clone(task));
+            framework.completed.push(Arc::new(CompletedTask::from(&**task)));
         }
         for executor in framework.executors.iter() {
             self.subtract_used(executor.snapshot.agent.as_str(), &snapshot.id, &executor.resources);
         }
         for offer in framework.offers.iter() {
             self.offers.remove(&offer.offer.id);
-            if let Some(agent) = self.agent_mut(offer.offer.agent.id.as_str()) {
-                agent.rescind(&offer.offer.resources);
-            }
+            self.change_held(offer.offer.agent.id.as_str(), |agent| agent.rescind(&offer.offer.resources));
         }
         framework.complete();
         self.current.completed.push(framework);
@@ -311,6 +324,7 @@ impl View {
         if let Some(key) = index.unreachable.remove(task.task_id.value.as_str()) {
             framework.unreachable.remove(key);
         }
+        framework.live.increment(task.state());
         let task = Arc::new(Task::new(Arc::clone(task)));
         index.tasks.insert(TaskId::from(&task.task.task_id), framework.tasks.push(Arc::clone(&task)));
         if let Some(resources) = task.held() {
@@ -331,8 +345,10 @@ impl View {
         let slot = framework.tasks.get_mut(*index.tasks.get(task.task_id.value.as_str())?)?;
         let next = Arc::new(slot.succeeded_by(Arc::clone(task)));
         let previous = std::mem::replace(slot, Arc::clone(&next));
+        framework.live.decrement(previous.task.state());
+        framework.live.increment(task.state());
         if status.is_some() && previous.ends_as(task) {
-            *framework.ended.entry(task.state()).or_default() += 1;
+            framework.ended.increment(task.state());
         }
         let (before, after) = (previous.held(), next.held());
         if before == after && previous.task.agent_id == next.task.agent_id {
@@ -362,9 +378,10 @@ impl View {
             framework.unreachable.remove(key);
         }
         let Some(task) = index.tasks.remove(id).and_then(|key| framework.tasks.remove(key)) else { return };
+        framework.live.decrement(task.task.state());
         match removal {
             TaskRemoval::Completed => {
-                framework.completed.push(Arc::clone(&task));
+                framework.completed.push(Arc::new(CompletedTask::from(&*task)));
             }
             TaskRemoval::Unreachable => {
                 let (key, forgotten) = framework.unreachable.push(Arc::clone(&task));
@@ -409,9 +426,7 @@ impl View {
         framework.offered += &offer.resources;
         framework.offers_made += 1;
         self.offers.insert(offer.id.clone(), (offer.framework.clone(), key));
-        if let Some(agent) = self.agent_mut(offer.agent.id.as_str()) {
-            agent.offer(&offer.resources);
-        }
+        self.change_held(offer.agent.id.as_str(), |agent| agent.offer(&offer.resources));
     }
 
     fn remove_offer(&mut self, id: &OfferId) {
@@ -419,8 +434,6 @@ impl View {
         let Some((framework, _)) = self.framework_mut(framework_id.as_str()) else { return };
         let Some(removed) = framework.offers.remove(key) else { return };
         framework.offered -= &removed.offer.resources;
-        if let Some(agent) = self.agent_mut(removed.offer.agent.id.as_str()) {
-            agent.rescind(&removed.offer.resources);
-        }
+        self.change_held(removed.offer.agent.id.as_str(), |agent| agent.rescind(&removed.offer.resources));
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use messages::v1::TaskState;
-use resources::{Name, Resources, Scalar};
+use resources::Name;
 
 use super::{Counters, MetricSet, lower};
 use crate::master::entity::Framework;
@@ -214,13 +214,13 @@ fn one_framework(metric_set: &mut MetricSet, framework: &Framework) {
         let suppressed = snapshot.suppressed.contains(role);
         metric_set.set(format!("{prefix}roles/{role}/suppressed"), f64::from(u8::from(suppressed)));
     }
-    let live = counts([framework].into_iter());
     for state in ACTIVE {
-        let count = live.get(&state).copied().unwrap_or_default();
-        metric_set.count(format!("{prefix}tasks/active/{}", lower(state)), count);
+        let unreachable = if state == TaskState::TaskUnreachable { framework.unreachable.len() as u64 } else { 0 };
+        let count = framework.live.get(state) + unreachable;
+        metric_set.set(format!("{prefix}tasks/active/{}", lower(state)), count as f64);
     }
     for state in TERMINAL {
-        let count = framework.ended.get(&state).copied().unwrap_or_default();
+        let count = framework.ended.get(state);
         metric_set.set(format!("{prefix}tasks/terminal/{}", lower(state)), count as f64);
     }
 }
@@ -262,38 +262,17 @@ pub fn framework_prefix(name: &str, id: &str) -> String {
     format!("master/frameworks/{encoded}/{id}/")
 }
 
-/// Live tasks by state; unreachable ones, though the master still counts on them, are kept apart.
-pub(super) fn counts<'a>(frameworks: impl Iterator<Item = &'a Framework>) -> BTreeMap<TaskState, usize> {
-    let mut counts = BTreeMap::new();
-    for framework in frameworks {
-        framework.tasks.iter().for_each(|task| *counts.entry(task.task.state()).or_default() += 1);
-        *counts.entry(TaskState::TaskUnreachable).or_default() += framework.unreachable.len();
-    }
-    counts
-}
-
 fn resources(metric_set: &mut MetricSet, snapshot: &Snapshot) {
-    let mut total = Totals::default();
-    let mut offered_or_used: BTreeMap<Name, Scalar> = BTreeMap::new();
-    for agent in snapshot.agents.iter() {
-        total.add(&agent.snapshot.total);
-        let of_agent = agent.total_used();
-        for resource in of_agent.iter().chain(agent.offered.iter()) {
-            if let Some(amount) = resource.value().as_scalar() {
-                let sum = offered_or_used.entry(resource.name().clone()).or_default();
-                *sum = sum.saturating_add(amount);
-            }
-        }
-    }
+    let totals = &snapshot.totals;
     // Mesos has these even without an agent.
     let mut names = BTreeSet::from([Name::CPUS, Name::MEM, Name::DISK]);
-    names.extend(total.0.scalars().names());
+    names.extend(totals.total.names().cloned());
     for name in names {
-        let held = offered_or_used.get(&name).copied().unwrap_or_default();
-        metric_set.set(format!("allocator/mesos/resources/{name}/total"), total.0.total(&name).as_f64());
-        metric_set.set(format!("allocator/mesos/resources/{name}/offered_or_allocated"), held.as_f64());
+        metric_set.set(format!("allocator/mesos/resources/{name}/total"), totals.total.get(&name).as_f64());
+        let held = totals.held.get(&name).as_f64();
+        metric_set.set(format!("allocator/mesos/resources/{name}/offered_or_allocated"), held);
     }
-    let totals = total.0.quantities();
+    let totals = totals.total.quantities();
     let excluded = snapshot.static_info.flags.get("fair_sharing_excluded_resource_names");
     let excluded: BTreeSet<&str> = excluded.into_iter().flat_map(|names| names.split(',')).collect();
     // Mesos has both for roles that a framework is in, and for no others.
@@ -324,22 +303,6 @@ fn quotas(metric_set: &mut MetricSet, snapshot: &Snapshot) {
         for (name, _) in policy::guarantees(config).chain(policy::limits(config)) {
             let held = held.get(role.as_str()).map(|(held, _)| held.get(&Name::new(name))).unwrap_or_default();
             metric_set.set(format!("{prefix}{name}/offered_or_allocated"), held.as_f64());
-        }
-    }
-}
-
-/// Scalars without what tells one agent's from another's, so that sums stay small.
-#[derive(Default)]
-pub(super) struct Totals(pub(super) Resources);
-
-impl Totals {
-    pub(super) fn add(&mut self, resources: &Resources) {
-        let plain = resources.iter().filter(|resource| resource.value().as_scalar().is_some());
-        for resource in plain {
-            let mut plain = Resources::from(resource.clone());
-            plain.strip_reservations();
-            plain.unallocate();
-            self.0 += plain;
         }
     }
 }

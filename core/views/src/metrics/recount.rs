@@ -1,10 +1,14 @@
 //! The gauges that a master keeps, counted anew from a snapshot: what they have to be.
 
-use messages::v1::TaskState;
+use std::collections::BTreeMap;
 
-use super::master::{ACTIVE, Totals, counts};
+use messages::v1::TaskState;
+use resources::Resources;
+
+use super::master::ACTIVE;
 use super::{Counters, MetricSet, bare};
 use crate::master::Snapshot;
+use crate::master::entity::Framework;
 
 /// Counts agents, frameworks, offers, tasks by state and resources by going through all of them.
 ///
@@ -45,4 +49,30 @@ fn frameworks(metric_set: &mut MetricSet, snapshot: &Snapshot) {
     metric_set.count("master/frameworks_inactive", snapshot.frameworks.len() - active);
     let offers = snapshot.frameworks.iter().map(|framework| framework.offers.len()).sum();
     metric_set.count("master/outstanding_offers", offers);
+}
+
+/// Live tasks by state; unreachable ones, though the master still counts on them, are kept apart.
+fn counts<'a>(frameworks: impl Iterator<Item = &'a Framework>) -> BTreeMap<TaskState, usize> {
+    let mut counts = BTreeMap::new();
+    for framework in frameworks {
+        framework.tasks.iter().for_each(|task| *counts.entry(task.task.state()).or_default() += 1);
+        *counts.entry(TaskState::TaskUnreachable).or_default() += framework.unreachable.len();
+    }
+    counts
+}
+
+/// Scalars without what tells one agent's from another's, so that sums stay small.
+#[derive(Default)]
+struct Totals(Resources);
+
+impl Totals {
+    fn add(&mut self, resources: &Resources) {
+        let plain = resources.iter().filter(|resource| resource.value().as_scalar().is_some());
+        for resource in plain {
+            let mut plain = Resources::from(resource.clone());
+            plain.strip_reservations();
+            plain.unallocate();
+            self.0 += plain;
+        }
+    }
 }
