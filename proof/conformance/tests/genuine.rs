@@ -1,5 +1,5 @@
-//! The suite against the real thing. `CPP_MESOS` names a directory with `master`, `agent` and `libexec` of a genuine
-//! Apache Mesos 1.11; without it this test says that it was skipped. A case that fails here is a wrong case.
+//! Runs the suite against C++ Mesos. `CPP_MESOS` names a directory with `master`, `agent` and `libexec` of Apache Mesos
+//! 1.11; without it this test reports that it was skipped. A case that fails here is wrong.
 
 #![allow(clippy::unwrap_used)]
 
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// A process that does not outlive the test.
+/// A process that is killed at the end of the test.
 struct Running(Child);
 
 impl Drop for Running {
@@ -66,7 +66,7 @@ fn start_agent(mesos: &Path, work: &Path, master: SocketAddrV4) -> (Running, Soc
     (start(command, port), SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))
 }
 
-/// What the cases started is given its grace period; an agent that is killed leaves it running.
+/// Waits until the containers that the cases started have ended; an agent that is killed leaves them running.
 fn await_end_of_containers(agent: SocketAddrV4) {
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
