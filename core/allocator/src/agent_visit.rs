@@ -159,7 +159,7 @@ impl<'a> AgentVisit<'a> {
     }
 
     fn give(&mut self, role: &Role, account: Ix<Account>, framework: Ix<Framework>, resources: Resources) {
-        self.ledger.give(account, &self.allocator.cluster.quota_amounts(&resources));
+        self.ledger.track(account, &self.allocator.cluster.quota_amounts(&resources));
         // A shared resource is offered to one framework per run and agent.
         self.left -= &resources;
         let allocated = resources.allocated(role);

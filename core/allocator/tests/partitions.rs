@@ -6,7 +6,7 @@ mod scenario;
 use allocator::{Allocator, Partition, PartitionId};
 use model::{Monotonic, Role};
 use resources::ResourceQuantities;
-use scenario::{Can, agent, framework, holding, partition, resources, scenario};
+use scenario::{Can, agent, allocated_to, framework, partition, resources, scenario};
 
 fn amounts(text: &str) -> ResourceQuantities {
     resources(text).quantities()
@@ -142,7 +142,7 @@ fn only_what_is_missing_is_preempted() {
         .expect_offers(&[("f2", "night", "a1", "cpus:1;mem:100")])
         .expect_preemptions(&[("f1", "day", "a2", "cpus:2;mem:200")])
         .with_allocator(|allocator| {
-            let under_way = holding("f1", "day", "a2", "cpus:2;mem:200");
+            let under_way = allocated_to("f1", "day", "a2", "cpus:2;mem:200");
             assert_eq!(allocator.preemptions(&[under_way]), []);
         })
         .recover_resources("f1", "day", "a2", "cpus:2;mem:200")
@@ -222,7 +222,7 @@ fn what_is_free_elsewhere_is_no_help_to_the_lender() {
         .add_agent_with_used(&agent("a2", "cpus:2;mem:200"), &[("f1", "day", "cpus:2;mem:200")])
         .expect_preemptions(&[("f1", "day", "a2", "cpus:2;mem:200")])
         .with_allocator(|allocator| {
-            let elsewhere = holding("f1", "day", "a1", "cpus:2;mem:200");
+            let elsewhere = allocated_to("f1", "day", "a1", "cpus:2;mem:200");
             assert_eq!(allocator.preemptions(&[elsewhere]).len(), 1, "nor is what comes back there");
         });
 }

@@ -27,9 +27,9 @@ pub enum Event {
     /// This master took over from another one.
     MasterElected {
         /// How many agents are expected to come back.
-        awaited: usize,
+        recovered: usize,
     },
-    /// The agents of the master before are back or are no longer awaited.
+    /// The agents of the master before are back or are no longer recovered.
     RecoveryComplete,
     /// An agent registered, for the first time or again after it was lost.
     AgentAdded {
@@ -151,7 +151,7 @@ pub struct Monitor {
     pub(crate) subjects: FxHashMap<AgentId, Box<Subject>>,
     pub(crate) departed: VecDeque<AgentId>,
     pub(crate) registered: usize,
-    /// The number of agents of the master before, as long as some of them are awaited.
+    /// The number of agents of the master before, as long as some of them are recovered.
     expected: usize,
     /// Whether frameworks of the master before may still have to be reported as missing.
     pub(crate) awaits_frameworks: bool,
@@ -190,7 +190,7 @@ impl Monitor {
         }
     }
 
-    /// Returns how many agents may be held at once. Agents that are awaited after a failover count as part of the
+    /// Returns how many agents may be held at once. Agents that are recovered after a failover count as part of the
     /// cluster, since the first one that returns may be the one to hold.
     pub(crate) fn max_held(&self) -> usize {
         self.policy.max_held(self.registered.max(self.expected))
@@ -204,7 +204,7 @@ impl Monitor {
     /// Takes one event in and appends what is to be done to `effects`.
     pub fn observe(&mut self, now: Now, event: Event, effects: &mut Vec<Effect>) {
         match event {
-            Event::MasterElected { awaited } => self.took_over(now, awaited, effects),
+            Event::MasterElected { recovered } => self.took_over(now, recovered, effects),
             Event::RecoveryComplete => self.all_returned(now, effects),
             Event::AgentAdded { agent, hostname, operators } => self.added(now, agent, hostname, operators, effects),
             Event::AgentDisconnected(agent) => self.disconnected(now, &agent, effects),
@@ -257,15 +257,15 @@ impl Monitor {
         }
     }
 
-    fn took_over(&mut self, now: Now, awaited: usize, effects: &mut Vec<Effect>) {
-        self.expected = awaited;
-        if awaited > 0 {
+    fn took_over(&mut self, now: Now, recovered: usize, effects: &mut Vec<Effect>) {
+        self.expected = recovered;
+        if recovered > 0 {
             let finding = Finding {
                 kind: Kind::MasterFailover,
                 severity: Severity::Info,
                 object: InvolvedObject::Master(self.master.clone()),
                 hostname: None,
-                details: format!("it took over; {awaited} agents of the master before it are awaited"),
+                details: format!("it took over; {recovered} agents of the master before it are awaited"),
             };
             self.open_incident(now, finding, effects);
         }
@@ -312,7 +312,7 @@ impl Monitor {
         subject.operators = operators;
         subject.checked = None;
         subject.suspicion.restart_interval(now.monotonic);
-        if std::mem::take(&mut subject.awaited) && !operators && self.remediations.drained.remove(&agent) {
+        if std::mem::take(&mut subject.recovered) && !operators && self.remediations.drained.remove(&agent) {
             // An operator reactivated it, or the drain was not persisted.
             self.unsaved.insert(agent.clone());
         }
@@ -393,10 +393,10 @@ impl Monitor {
             // The departure of an agent that was not connected has been counted already.
             let left = std::mem::take(&mut subject.connected) && !counted;
             flaps = left && may_return && subject.departed(now.monotonic, &self.policy);
-            let awaited = std::mem::take(&mut subject.awaited);
+            let recovered = std::mem::take(&mut subject.recovered);
             let registered = std::mem::take(&mut subject.registered);
             self.registered -= usize::from(registered);
-            if registered || awaited {
+            if registered || recovered {
                 self.departed.push_back(agent.clone());
             }
             self.unsaved.insert(agent.clone());
@@ -427,7 +427,7 @@ impl Monitor {
     fn forget_departed(&mut self, now: Now, effects: &mut Vec<Effect>) {
         while self.departed.len() > MAX_DEPARTED {
             let Some(oldest) = self.departed.pop_front() else { break };
-            let is_away = |subject: &Subject| !subject.registered && !subject.awaited;
+            let is_away = |subject: &Subject| !subject.registered && !subject.recovered;
             if self.subjects.get(&oldest).is_some_and(|subject| is_away(subject)) && !self.departed.contains(&oldest) {
                 self.subjects.remove(&oldest);
                 self.unsaved.insert(oldest.clone());

@@ -52,7 +52,7 @@ pub struct PersistedFailures<'a> {
 /// The state of an agent in the registry when a master begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AgentRegistryState {
-    /// It was registered with the master before and is awaited.
+    /// It was registered with the master before and is recovered.
     Recovered,
     /// It was given up as unreachable and may come back.
     Unreachable,
@@ -135,7 +135,7 @@ impl Monitor {
         let mut departed = Vec::new();
         for (agent, subject) in &mut self.subjects {
             match registry_state(agent) {
-                AgentRegistryState::Recovered => subject.awaited = true,
+                AgentRegistryState::Recovered => subject.recovered = true,
                 AgentRegistryState::Unreachable | AgentRegistryState::Gone => departed.push(agent.clone()),
             }
         }

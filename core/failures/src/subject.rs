@@ -39,7 +39,7 @@ pub(crate) struct Subject {
     pub quarantine: Option<Quarantine>,
     pub probation: Option<Monotonic>,
     /// Whether it was registered with the master before and has not come back yet.
-    pub awaited: bool,
+    pub recovered: bool,
     /// Until when incidents about failures of tasks and executors stay open without evidence, since the evidence of
     /// the master before is not persisted.
     pub evidence_until: Option<Monotonic>,
@@ -70,7 +70,7 @@ impl Subject {
             departures: SlidingWindow::new(policy.flapping.within, MAX_DEPARTURES),
             quarantine: None,
             probation: None,
-            awaited: false,
+            recovered: false,
             evidence_until: None,
         }
     }

@@ -299,7 +299,7 @@ fn an_agent_that_was_unreachable_returns_on_probation() {
     assert!(harness.told.contains(&"hold S1".to_owned()), "{:?}", harness.told);
 }
 
-/// What is written down, and what a monitor makes of it that begins so many seconds later, with these agents awaited.
+/// What is written down, and what a monitor makes of it that begins so many seconds later, with these agents recovered.
 struct Heir {
     incidents: BTreeMap<u64, Arc<Incident>>,
     failure_histories: BTreeMap<AgentId, Arc<FailureHistory>>,
@@ -339,13 +339,13 @@ impl Heir {
         let legacy = PersistedFailures { incidents: &self.incidents, failure_histories: &self.failure_histories };
         successor.monitor.restore(successor.now(), legacy, registry_state, &mut effects);
         successor.told.extend(effects.iter().map(show));
-        successor.observe(Event::MasterElected { awaited: successor.agents });
+        successor.observe(Event::MasterElected { recovered: successor.agents });
         successor.told.retain(|line| !line.contains("master m2"));
         successor
     }
 }
 
-fn awaited(_: &AgentId) -> AgentRegistryState {
+fn recovered(_: &AgentId) -> AgentRegistryState {
     AgentRegistryState::Recovered
 }
 
@@ -366,7 +366,7 @@ fn a_flapping_agent_is_not_forgiven_because_the_master_changed() {
     assert!(!harness.monitor.has_unsaved());
 
     // The first agent that is back is held, though it is the only one by now.
-    let mut successor = notes.takes_over(&harness, "{}", 20, awaited);
+    let mut successor = notes.takes_over(&harness, "{}", 20, recovered);
     successor.check(&[]);
     successor.returns(1);
     // The decision is the one before: it is not entered again.
@@ -383,7 +383,7 @@ fn a_flapping_agent_is_not_forgiven_because_the_master_changed() {
 
     // Also if nobody was there while it ended.
     let notes = Heir::of(&mut successor);
-    let mut third = notes.takes_over(&successor, "{}", 600, awaited);
+    let mut third = notes.takes_over(&successor, "{}", 600, recovered);
     third.returns(1);
     third.rounds(1, &[]);
     assert!(!third.monitor.holds(&id(1)));
@@ -399,7 +399,7 @@ fn departures_before_a_failover_count() {
     harness.leaves_and_returns(1);
     let notes = Heir::of(&mut harness);
     let check = |after: u64, holds: bool| {
-        let mut successor = notes.takes_over(&harness, "{}", after, awaited);
+        let mut successor = notes.takes_over(&harness, "{}", after, recovered);
         successor.returns(1);
         successor.leaves_and_returns(1);
         assert_eq!(successor.monitor.holds(&id(1)), holds, "after {after} s");
@@ -416,7 +416,7 @@ fn a_clock_that_jumped_makes_no_quarantine_longer() {
     let notes = Heir::of(&mut harness);
     // The clock of the next machine is ten minutes behind.
     harness.seconds -= 600;
-    let mut successor = notes.takes_over(&harness, "{}", 0, awaited);
+    let mut successor = notes.takes_over(&harness, "{}", 0, recovered);
     (0..5).for_each(|number| successor.returns(number));
     assert!(successor.monitor.holds(&id(1)));
     successor.rounds(5, &[]);
@@ -475,7 +475,7 @@ fn incidents_go_on_under_the_next_master() {
 fn what_was_about_agents_that_left_for_good_is_over() {
     let mut harness = Harness::of(5);
     (0..3).for_each(|_| harness.leaves_and_returns(1));
-    harness.observe(Event::MasterElected { awaited: 3 });
+    harness.observe(Event::MasterElected { recovered: 3 });
     let notes = Heir::of(&mut harness);
     let mut successor = notes.takes_over(&harness, "{}", 1, |_| AgentRegistryState::Gone);
     successor.check(&["agent S1 agent_flapping over: stop_offering", "master m master_failover over"]);

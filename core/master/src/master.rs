@@ -48,7 +48,7 @@ impl StateMachine for Master {
             }
             Input::StoreStalled(None) => failures::observe(state, cx, ::failures::Event::RegistryWritten),
         }
-        allocation::publish_refusals(state, cx);
+        allocation::publish_offer_filter_counts(state, cx);
         allocation::schedule_allocation(state, cx);
         frameworks::count_events(state, out.effects().get(before..).unwrap_or_default());
     }

@@ -65,7 +65,7 @@ impl Task {
     }
 
     /// The resources it has in use.
-    pub fn held(&self) -> Option<&Resources> {
+    pub fn used_resources(&self) -> Option<&Resources> {
         holds_resources(self.task.state()).then_some(&self.resources)
     }
 

@@ -132,13 +132,13 @@ fn replay(recording: &Recording) -> View {
     let state = *response.get_state.unwrap();
     let agent: Response = recording.message("GET_AGENT");
     let info = *agent.get_agent.unwrap().agent_info.unwrap();
-    let legacy = &recording["/state"];
-    let mut view = View::new(facts(legacy));
+    let state_json = &recording["/state"];
+    let mut view = View::new(facts(state_json));
     view.apply(&Change::Agent {
         total: Resources::from_proto(&info.resources).unwrap(),
         info: Arc::new(info),
         master: Some(Box::new(v1::MasterInfo {
-            hostname: legacy["master_hostname"].as_str().map(str::to_owned),
+            hostname: state_json["master_hostname"].as_str().map(str::to_owned),
             ..v1::MasterInfo::default()
         })),
         registered: true,
@@ -161,7 +161,7 @@ fn replay(recording: &Recording) -> View {
     let live = executors.executors.iter().map(|executor| (&executor.executor_info, true));
     let completed = executors.completed_executors.iter().map(|executor| (&executor.executor_info, false));
     for (info, live) in live.chain(completed) {
-        let snapshot = executor_snapshot(legacy, info);
+        let snapshot = executor_snapshot(state_json, info);
         let (framework, container) = (snapshot.framework.clone(), snapshot.container.clone());
         view.apply(&Change::ExecutorAdded(Arc::new(snapshot)));
         let id = &info.executor_id.value;

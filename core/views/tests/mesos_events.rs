@@ -172,7 +172,7 @@ fn offer_filters_are_shown_by_the_roles_of_frameworks() {
     let mut check = |role: &str, active, expected: Option<f64>| {
         let name = format!("allocator/mesos/offer_filters/roles/{role}/active");
         let role = Role::new(role);
-        view.apply(&Change::RefusalsCounted { role, active });
+        view.apply(&Change::OfferFiltersCounted { role, active });
         let metrics = metrics::master(&view.snapshot(), &Counters::default());
         let shown = metrics.iter().find(|(own, _)| *own == name);
         assert_eq!(shown.map(|(_, value)| *value), expected);

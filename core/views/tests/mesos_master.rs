@@ -105,10 +105,10 @@ fn metrics_are_those_of_mesos() {
     let shares = [("*", 4096.0 / 4196.0), ("eng", 2.5 / 6.0)];
     let shares = shares.map(|(role, share)| (format!("allocator/mesos/roles/{role}/shares/dominant"), share));
     let extra: Vec<&String> = ours.keys().filter(|name| !theirs.contains_key(*name)).collect();
-    let refusals = shares
+    let offer_filters = shares
         .iter()
         .map(|(name, _)| name.replace("roles/", "offer_filters/roles/").replace("shares/dominant", "active"));
-    let expected: BTreeSet<String> = refusals.chain(shares.iter().map(|(name, _)| name.clone())).collect();
+    let expected: BTreeSet<String> = offer_filters.chain(shares.iter().map(|(name, _)| name.clone())).collect();
     assert_eq!(extra, expected.iter().collect::<Vec<_>>());
     shares.iter().for_each(|(name, share)| assert!((ours[name] - share).abs() < 1e-9, "{name}: {}", ours[name]));
     let known = |name: &&String| {

@@ -3,7 +3,7 @@
 
 use messages::schema::HasDescriptor;
 use messages::v1;
-use wire::{Inside, SetField, visit_set_fields};
+use wire::{FieldVisit, SetField, visit_set_fields};
 
 use crate::ValidationError;
 use crate::supported_fields::{FIELDS, PATHS, Support};
@@ -33,21 +33,21 @@ fn check<M: HasDescriptor>(root: &str, message: &M, isolators: &[&str]) -> Resul
             )))
         };
         let isolator = |name: &str| match isolators.contains(&name) {
-            true => Ok(Inside::Look),
+            true => Ok(FieldVisit::Descend),
             false => refuse(&format!("the isolator '{name}' (see its flag --isolation)")),
         };
         match support(&set) {
-            Some(Support::Honoured | Support::Informational) => Ok(Inside::Skip),
-            Some(Support::Inside) => Ok(Inside::Look),
+            Some(Support::Honoured | Support::Informational) => Ok(FieldVisit::Skip),
+            Some(Support::ByField) => Ok(FieldVisit::Descend),
             Some(Support::Isolator(name)) => isolator(name),
             Some(Support::Only(values, missing)) => match set.word.is_some_and(|word| values.contains(&word)) {
-                true => Ok(Inside::Skip),
+                true => Ok(FieldVisit::Skip),
                 false => refuse(missing),
             },
             // `true` is to share with the agent, which a container with the isolator does not.
             Some(Support::Unless(value, name)) if set.word == Some(value) => match isolators.contains(&name) {
                 true => refuse(&format!("a way to share what the isolator '{name}' separates")),
-                false => Ok(Inside::Skip),
+                false => Ok(FieldVisit::Skip),
             },
             Some(Support::Unless(_, name)) => isolator(name),
             Some(Support::Refused(missing)) => refuse(missing),
@@ -92,7 +92,7 @@ mod tests {
             assert_eq!(names.len(), rows.len(), "{}: a row is there twice", message.name);
             for field in message.fields {
                 let looks_inside = rows.iter().any(|(name, support)| {
-                    *name == field.name && matches!(support, Support::Inside | Support::Isolator(_))
+                    *name == field.name && matches!(support, Support::ByField | Support::Isolator(_))
                 });
                 if let (Kind::Message(inner), true) = (field.kind, looks_inside) {
                     open.push(inner);

@@ -9,7 +9,7 @@ pub(crate) enum Support {
     /// It changes nothing for the container: names, labels, and what is handed on as it is.
     Informational,
     /// What is inside decides.
-    Inside,
+    ByField,
     /// It is carried out by this isolator, and refused where that is not in use.
     Isolator(&'static str),
     /// These values are carried out; others are refused for want of this.
@@ -20,7 +20,7 @@ pub(crate) enum Support {
     Refused(&'static str),
 }
 
-use Support::{Honoured, Informational, Inside, Isolator, Only, Refused, Unless};
+use Support::{ByField, Honoured, Informational, Isolator, Only, Refused, Unless};
 
 /// The messages whose fields are in the table, with the fields in the order of the schema.
 pub(crate) const FIELDS: &[(&str, &[(&str, Support)])] = &[
@@ -31,11 +31,11 @@ pub(crate) const FIELDS: &[(&str, &[(&str, Support)])] = &[
             ("task_id", Honoured),
             ("agent_id", Honoured),
             ("resources", Honoured),
-            ("executor", Inside),
-            ("command", Inside),
-            ("container", Inside),
-            ("health_check", Inside),
-            ("check", Inside),
+            ("executor", ByField),
+            ("command", ByField),
+            ("container", ByField),
+            ("health_check", ByField),
+            ("check", ByField),
             ("kill_policy", Honoured),
             // Of the executor; the command executor has no use for it, in Mesos neither.
             ("data", Informational),
@@ -51,8 +51,8 @@ pub(crate) const FIELDS: &[(&str, &[(&str, Support)])] = &[
             ("type", Honoured),
             ("executor_id", Honoured),
             ("framework_id", Honoured),
-            ("command", Inside),
-            ("container", Inside),
+            ("command", ByField),
+            ("container", ByField),
             ("resources", Honoured),
             ("name", Informational),
             ("source", Informational),
@@ -65,8 +65,8 @@ pub(crate) const FIELDS: &[(&str, &[(&str, Support)])] = &[
     (
         "mesos.v1.CommandInfo",
         &[
-            ("uris", Inside),
-            ("environment", Inside),
+            ("uris", ByField),
+            ("environment", ByField),
             ("shell", Honoured),
             ("value", Honoured),
             ("arguments", Honoured),
@@ -84,10 +84,10 @@ pub(crate) const FIELDS: &[(&str, &[(&str, Support)])] = &[
             ("output_file", Honoured),
         ],
     ),
-    ("mesos.v1.Environment", &[("variables", Inside)]),
+    ("mesos.v1.Environment", &[("variables", ByField)]),
     (
         "mesos.v1.Environment.Variable",
-        &[("name", Honoured), ("type", Honoured), ("value", Honoured), ("secret", Inside)],
+        &[("name", Honoured), ("type", Honoured), ("value", Honoured), ("secret", ByField)],
     ),
     (
         "mesos.v1.Secret",
@@ -101,10 +101,10 @@ pub(crate) const FIELDS: &[(&str, &[(&str, Support)])] = &[
             ("hostname", Refused("the isolator 'namespaces/uts'")),
             // Of the other type, which is refused by itself; Mesos only logs it beside MESOS.
             ("docker", Informational),
-            ("mesos", Inside),
-            ("network_infos", Inside),
-            ("linux_info", Inside),
-            ("rlimit_info", Inside),
+            ("mesos", ByField),
+            ("network_infos", ByField),
+            ("linux_info", ByField),
+            ("rlimit_info", ByField),
             ("tty_info", Refused("terminals for containers")),
         ],
     ),
@@ -112,7 +112,7 @@ pub(crate) const FIELDS: &[(&str, &[(&str, Support)])] = &[
     (
         "mesos.v1.NetworkInfo",
         &[
-            ("ip_addresses", Inside),
+            ("ip_addresses", ByField),
             // Without a name it is the network of the agent, which every container has.
             ("name", Refused("the isolator 'network/cni'")),
             ("groups", Refused("the isolator 'network/cni'")),
@@ -134,7 +134,7 @@ pub(crate) const FIELDS: &[(&str, &[(&str, Support)])] = &[
             ("bounding_capabilities", Refused("the isolator 'linux/capabilities'")),
             ("effective_capabilities", Refused("the isolator 'linux/capabilities'")),
             ("share_pid_namespace", Unless("true", "namespaces/pid")),
-            ("seccomp", Inside),
+            ("seccomp", ByField),
             ("ipc_mode", Only(&["SHARE_PARENT"], "the isolator 'namespaces/ipc'")),
             ("shm_size", Refused("the isolator 'namespaces/ipc'")),
             // The container of an executor has cgroups of its own either way.
@@ -190,8 +190,8 @@ pub(crate) const FIELDS: &[(&str, &[(&str, Support)])] = &[
             ("consecutive_failures", Honoured),
             ("grace_period_seconds", Honoured),
             ("type", Honoured),
-            ("command", Inside),
-            ("http", Inside),
+            ("command", ByField),
+            ("http", ByField),
             ("tcp", Honoured),
         ],
     ),
@@ -210,7 +210,7 @@ pub(crate) const FIELDS: &[(&str, &[(&str, Support)])] = &[
         "mesos.v1.CheckInfo",
         &[
             ("type", Honoured),
-            ("command", Inside),
+            ("command", ByField),
             ("http", Honoured),
             ("tcp", Honoured),
             ("delay_seconds", Honoured),
@@ -218,7 +218,7 @@ pub(crate) const FIELDS: &[(&str, &[(&str, Support)])] = &[
             ("timeout_seconds", Honoured),
         ],
     ),
-    ("mesos.v1.CheckInfo.Command", &[("command", Inside)]),
+    ("mesos.v1.CheckInfo.Command", &[("command", ByField)]),
 ];
 
 /// Mesos: `Default secret resolver cannot resolve references`.

@@ -26,5 +26,7 @@ pub mod v0;
 pub use content_type::{BodyError, ContentType, decode_as, encode_as};
 pub use limits::Limits;
 pub use protobuf::visit_set_fields;
-pub use protobuf::{DecodeError, Inside, SetField, decode, decode_message, encode, encode_message, encode_with_list};
+pub use protobuf::{
+    DecodeError, FieldVisit, SetField, decode, decode_message, encode, encode_message, encode_with_list,
+};
 pub use stream_event::StreamEvent;

@@ -30,7 +30,7 @@ pub struct AllocatedResources {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Preemption {
     /// What has to be given back: the framework gives back at least these resources.
-    pub holding: AllocatedResources,
+    pub allocated: AllocatedResources,
     /// The partition that lent them and wants them back.
     pub lender: PartitionId,
     /// The partition that holds them beyond its minimum.
@@ -42,7 +42,7 @@ struct Victim<'a> {
     /// The partitions that its role belongs to, innermost first: that one is the borrower.
     owners: Vec<&'a Partition>,
     agent: Ix<Agent>,
-    holding: AllocatedResources,
+    allocated: AllocatedResources,
     amounts: Amounts,
     /// Whether the current lender could be offered it.
     helps: bool,
@@ -69,14 +69,14 @@ impl Allocator {
         let mut preemptions = Vec::new();
         for LenderShortfall { lender, claimants, amounts, remaining_limits } in missing {
             for victim in &mut victims {
-                victim.helps = self.would_be_offerable(&claimants, victim.agent, &victim.holding.resources);
+                victim.helps = self.would_be_offerable(&claimants, victim.agent, &victim.allocated.resources);
             }
             let picked = preempt(lender, amounts, remaining_limits, &mut beyond, &mut victims);
             preemptions.extend(picked.into_iter().filter_map(|(victim, amounts)| {
-                let resources = self.cluster.at_most(&victim.holding.resources, &amounts);
-                let holding = AllocatedResources { resources, ..victim.holding };
+                let resources = self.cluster.at_most(&victim.allocated.resources, &amounts);
+                let allocated = AllocatedResources { resources, ..victim.allocated };
                 let borrower = victim.owners.first()?.id.clone();
-                Some(Preemption { holding, lender: lender.id.clone(), borrower })
+                Some(Preemption { allocated, lender: lender.id.clone(), borrower })
             }));
         }
         preemptions
@@ -89,10 +89,10 @@ impl Allocator {
     fn borrowed(&self, returning: &[AllocatedResources]) -> Borrowed<'_> {
         let mut beyond: Borrowed<'_> =
             self.partitions.iter().map(|partition| (&partition.id, self.ledger.borrowed(&partition.role))).collect();
-        for holding in returning {
-            for partition in self.partitions_over(&holding.role) {
+        for allocated in returning {
+            for partition in self.partitions_over(&allocated.role) {
                 if let Some(amounts) = beyond.get_mut(&partition.id) {
-                    amounts.subtract(&self.counted(&holding.resources));
+                    amounts.subtract(&self.counted(&allocated.resources));
                 }
             }
         }
@@ -115,14 +115,14 @@ impl Allocator {
                         continue;
                     }
                     let mut resources = held.allocated_to(role.as_str()).filter(counts_for_quota);
-                    let same = |holding: &&AllocatedResources| {
-                        holding.framework == framework.id && holding.role == role && holding.agent == agent.id
+                    let same = |allocated: &&AllocatedResources| {
+                        allocated.framework == framework.id && allocated.role == role && allocated.agent == agent.id
                     };
-                    returning.iter().filter(same).for_each(|holding| resources -= &holding.resources);
+                    returning.iter().filter(same).for_each(|allocated| resources -= &allocated.resources);
                     let amounts = self.counted(&resources);
                     let (framework, agent) = (framework.id.clone(), agent.id.clone());
-                    let holding = AllocatedResources { framework, role, agent, resources };
-                    victims.push(Victim { owners, agent: ix, holding, amounts, helps: false });
+                    let allocated = AllocatedResources { framework, role, agent, resources };
+                    victims.push(Victim { owners, agent: ix, allocated, amounts, helps: false });
                 }
             }
         }
@@ -157,7 +157,7 @@ impl Victim<'_> {
         }
         let mut amounts = self.amounts.clone();
         amounts.lower_to(missing);
-        remaining_limits.cut(Some(&self.holding.role), &mut amounts);
+        remaining_limits.cut(Some(&self.allocated.role), &mut amounts);
         for owner in self.owners.iter().filter(|owner| !roles::is_within(lender.as_str(), owner.role.as_str())) {
             amounts.lower_to(beyond.get(&owner.id)?);
         }
@@ -186,7 +186,7 @@ fn preempt<'a>(
         let Some((i, _, amounts)) = best else { break };
         let victim = victims.remove(i);
         missing.subtract(&amounts);
-        remaining_limits.take(Some(&victim.holding.role), &amounts);
+        remaining_limits.take(Some(&victim.allocated.role), &amounts);
         for owner in &victim.owners {
             if let Some(beyond) = beyond.get_mut(&owner.id) {
                 beyond.subtract(&amounts);

@@ -98,8 +98,8 @@ impl Allocator {
     /// Returns what is available on each agent, with what is being given back.
     fn spare(&self, returning: &[AllocatedResources]) -> Vec<(Ix<Agent>, Resources)> {
         let mut coming: BTreeMap<&AgentId, Resources> = BTreeMap::new();
-        for holding in returning {
-            *coming.entry(&holding.agent).or_default() += &holding.resources.unallocated();
+        for allocated in returning {
+            *coming.entry(&allocated.agent).or_default() += &allocated.resources.unallocated();
         }
         let usable = self.agents.iter().filter(|(_, agent)| agent.active && agent.whitelisted);
         let spare = usable.map(|(ix, agent)| match coming.get(&agent.id) {

@@ -209,23 +209,23 @@ impl Ledger {
     }
 
     /// Adds unreserved resources that are allocated to a role.
-    pub fn give(&mut self, ix: Ix<Account>, amounts: &Amounts) {
+    pub fn track(&mut self, ix: Ix<Account>, amounts: &Amounts) {
         self.update(ix, false, |account| account.unreserved.add(amounts));
     }
 
-    pub fn take_back(&mut self, ix: Ix<Account>, amounts: &Amounts) {
+    pub fn untrack(&mut self, ix: Ix<Account>, amounts: &Amounts) {
         self.update(ix, true, |account| account.unreserved.subtract(amounts));
     }
 
     /// Adds unreserved resources of frameworks that have not been added yet.
-    pub fn give_to_role(&mut self, role: &Role, amounts: &Amounts) {
+    pub fn track_role(&mut self, role: &Role, amounts: &Amounts) {
         let ix = self.find_or_create(role);
-        self.give(ix, amounts);
+        self.track(ix, amounts);
     }
 
-    pub fn take_back_from_role(&mut self, role: &Role, amounts: &Amounts) {
+    pub fn untrack_role(&mut self, role: &Role, amounts: &Amounts) {
         let Some(ix) = self.find(role) else { return };
-        self.take_back(ix, amounts);
+        self.untrack(ix, amounts);
         self.drop_if_unused(ix);
     }
 

@@ -51,7 +51,7 @@ enum Event {
     Weigh(&'static str, f64),
     Decline(u8, u64),
     Free(u8, bool),
-    Promise(&'static str, Option<(&'static str, &'static str)>),
+    Quota(&'static str, Option<(&'static str, &'static str)>),
     /// Minimum, maximum, whether it lends and may be preempted, priority.
     Partition(&'static str, Option<(&'static str, &'static str, bool, bool, i32)>),
     Pass(u64),
@@ -77,7 +77,7 @@ fn event() -> impl Strategy<Value = Event> {
         4 => (any::<u8>(), 0u64..20).prop_map(|(n, seconds)| Event::Decline(n, seconds)),
         4 => (any::<u8>(), any::<bool>()).prop_map(|(n, all)| Event::Free(n, all)),
         3 => (select(&ROLES[..5]), proptest::option::weighted(0.8, (select(&AMOUNTS[..]), select(&AMOUNTS[..]))))
-            .prop_map(|(role, quota)| Event::Promise(role, quota)),
+            .prop_map(|(role, quota)| Event::Quota(role, quota)),
         2 => (
             select(&ROLES[..5]),
             proptest::option::weighted(
@@ -85,7 +85,7 @@ fn event() -> impl Strategy<Value = Event> {
                 (select(&AMOUNTS[..]), select(&AMOUNTS[..]), any::<bool>(), any::<bool>(), 0..3i32),
             ),
         )
-            .prop_map(|(role, terms)| Event::Partition(role, terms)),
+            .prop_map(|(role, quota)| Event::Partition(role, quota)),
         2 => (1u64..8).prop_map(Event::Pass),
         10 => Just(Event::Run),
     ]
@@ -210,19 +210,19 @@ impl World {
                     model.release((&framework, &role, &agent), &part);
                 }
             }
-            Event::Promise(role, Some((min, max))) => {
+            Event::Quota(role, Some((min, max))) => {
                 allocator.set_quota(&Role::new(role), scenario::quota(min, max));
-                model.quotas.insert(role.to_owned(), terms(min, max));
+                model.quotas.insert(role.to_owned(), role_quota(min, max));
             }
-            Event::Promise(role, None) => {
+            Event::Quota(role, None) => {
                 allocator.remove_quota(&Role::new(role));
                 model.quotas.remove(role);
             }
             Event::Partition(role, Some((min, max, lends, preemptible, priority))) => {
                 let partition = scenario::partition(role, min, max);
                 allocator.set_partition(allocator::Partition { lends, preemptible, priority, ..partition });
-                let terms = RoleQuota { lends, preemptible, priority, ..terms(min, max) };
-                model.partitions.insert(role.to_owned(), terms);
+                let quota = RoleQuota { lends, preemptible, priority, ..role_quota(min, max) };
+                model.partitions.insert(role.to_owned(), quota);
             }
             Event::Partition(role, None) => {
                 let known = allocator.remove_partition(&allocator::PartitionId::new(role));
@@ -362,7 +362,7 @@ fn framework_spec(n: u8, roles: &[&str]) -> FrameworkSpec {
 }
 
 /// A partition of the stories has weight 1.
-fn terms(min: &str, max: &str) -> RoleQuota {
+fn role_quota(min: &str, max: &str) -> RoleQuota {
     let amounts = |text: &str| resources(text).quantities();
     let max = amounts(max).iter().map(|(name, limit)| (name.to_string(), limit.thousandths())).collect();
     RoleQuota { min: amounts(min), max, weight: 1.0, lends: false, priority: 0, preemptible: false }

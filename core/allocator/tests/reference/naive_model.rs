@@ -188,7 +188,7 @@ impl Model {
     }
 
     fn weight(&self, node: &Path) -> f64 {
-        let partition = self.partitions.get(&node.join("/")).map(|terms| terms.weight);
+        let partition = self.partitions.get(&node.join("/")).map(|quota| quota.weight);
         partition.or_else(|| self.weights.get(node).copied()).unwrap_or(1.0)
     }
 }

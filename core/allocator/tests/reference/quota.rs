@@ -61,7 +61,7 @@ pub fn is_within(role: &str, above: &str) -> bool {
 }
 
 impl Model {
-    fn terms(&self, role: &str) -> Option<&RoleQuota> {
+    fn quota_of(&self, role: &str) -> Option<&RoleQuota> {
         self.partitions.get(role).or_else(|| self.quotas.get(role))
     }
 
@@ -78,24 +78,24 @@ impl Model {
     }
 
     pub fn limit(&self, role: &str, name: &str) -> Option<i64> {
-        self.terms(role)?.max.get(name).copied()
+        self.quota_of(role)?.max.get(name).copied()
     }
 
     fn guarantee(&self, role: &str, name: &str) -> i64 {
-        let Some(terms) = self.terms(role) else { return 0 };
+        let Some(quota) = self.quota_of(role) else { return 0 };
         let is_wanted = || self.leaves().iter().any(|leaf| is_within(&leaf.0, role) && self.is_willing(leaf));
-        if terms.lends && !is_wanted() { 0 } else { terms.min.get(&name.into()).thousandths() }
+        if quota.lends && !is_wanted() { 0 } else { quota.min.get(&name.into()).thousandths() }
     }
 
     pub fn quota_table(&self) -> QuotaTable {
-        let with_terms = self.quotas.keys().chain(self.partitions.keys());
-        let roles: BTreeSet<String> = with_terms.flat_map(|role| upwards(role)).collect();
+        let with_quota = self.quotas.keys().chain(self.partitions.keys());
+        let roles: BTreeSet<String> = with_quota.flat_map(|role| upwards(role)).collect();
         let line = |(role, name): (&String, &str)| {
             let line = QuotaRow {
                 used: self.used(role, name),
                 limit: self.limit(role, name),
                 guarantee: self.guarantee(role, name),
-                priority: self.terms(role).map_or(0, |terms| terms.priority),
+                priority: self.quota_of(role).map_or(0, |quota| quota.priority),
             };
             ((role.clone(), name.to_owned()), line)
         };

@@ -197,9 +197,9 @@ impl Scenario {
     /// Framework, role, agent and resources of what must be given back.
     pub fn expect_preemptions(self, expected: &[(&str, &str, &str, &str)]) -> Self {
         let asked = self.allocator.preemptions(&[]);
-        let asked: Vec<AllocatedResources> = asked.into_iter().map(|preemption| preemption.holding).collect();
+        let asked: Vec<AllocatedResources> = asked.into_iter().map(|preemption| preemption.allocated).collect();
         let expected: Vec<AllocatedResources> =
-            expected.iter().map(|(framework, role, agent, text)| holding(framework, role, agent, text)).collect();
+            expected.iter().map(|(framework, role, agent, text)| allocated_to(framework, role, agent, text)).collect();
         assert_eq!(asked, expected);
         self
     }
@@ -308,7 +308,7 @@ pub fn quota(guarantees: &str, limits: &str) -> Quota {
     Quota { guarantees: amounts(guarantees), limits }
 }
 
-pub fn holding(framework: &str, role: &str, agent: &str, text: &str) -> AllocatedResources {
+pub fn allocated_to(framework: &str, role: &str, agent: &str, text: &str) -> AllocatedResources {
     let (framework, agent) = (FrameworkId::new(framework), AgentId::new(agent));
     AllocatedResources { framework, agent, role: Role::new(role), resources: held(text, role) }
 }

@@ -103,7 +103,7 @@ pub enum Change {
     /// The agent has another window of unavailability, or none: what was said of the one before is void.
     InverseOfferStatusesCleared(AgentId),
     /// So many refusals of frameworks in a role are in force.
-    RefusalsCounted {
+    OfferFiltersCounted {
         /// The role.
         role: Role,
         /// How many.

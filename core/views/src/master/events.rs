@@ -84,7 +84,7 @@ pub(super) fn of(view: &View, change: &Change) -> Option<Event> {
         | Change::MaintenanceUpdated(_)
         | Change::InverseOfferAnswered { .. }
         | Change::InverseOfferStatusesCleared(_)
-        | Change::RefusalsCounted { .. }
+        | Change::OfferFiltersCounted { .. }
         | Change::IncidentsRestored(_)
         | Change::Incident(..) => None,
     }

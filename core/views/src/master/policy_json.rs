@@ -101,12 +101,12 @@ pub(super) fn amounts<'a>(object: &mut Object<'_>, name: &'static str, amounts: 
 /// it is beyond the minimum, `lent` what others may use of the minimum because it is not used.
 pub(super) fn partitions(snapshot: &Snapshot) -> Vec<u8> {
     let partitions = &snapshot.policy.partitions;
-    let held = snapshot.held_below(partitions.values().map(|partition| partition.role.as_str()));
+    let used = snapshot.used_below(partitions.values().map(|partition| partition.role.as_str()));
     let mut out = Vec::new();
     json::object(&mut out, |object| {
         object.array("partitions", partitions.values(), |out, one| {
             let nothing = ResourceQuantities::new();
-            partition(out, one, held.get(one.role.as_str()).unwrap_or(&nothing));
+            partition(out, one, used.get(one.role.as_str()).unwrap_or(&nothing));
         });
     });
     out
@@ -114,9 +114,9 @@ pub(super) fn partitions(snapshot: &Snapshot) -> Vec<u8> {
 
 pub(super) fn one_partition(snapshot: &Snapshot, id: &str) -> Option<Vec<u8>> {
     let one = snapshot.policy.partitions.get(id)?;
-    let held = snapshot.held_below(std::iter::once(one.role.as_str()));
+    let used = snapshot.used_below(std::iter::once(one.role.as_str()));
     let mut out = Vec::new();
-    partition(&mut out, one, held.get(one.role.as_str())?);
+    partition(&mut out, one, used.get(one.role.as_str())?);
     Some(out)
 }
 

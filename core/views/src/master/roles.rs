@@ -46,7 +46,7 @@ fn role(out: &mut Vec<u8>, snapshot: &Snapshot, name: &str, usage: &Usage) {
             policy_json::amounts(object, "limit", quota.into_iter().flat_map(policy::limits));
             v0::quantities(object, "consumed", &usage.consumed_quota());
         });
-        v0::quantities(object, "resources", &usage.held());
+        v0::quantities(object, "resources", &usage.allocated_or_offered());
         v0::quantities(object, "allocated", &usage.allocated);
         v0::quantities(object, "offered", &usage.offered);
         v0::quantities(object, "reserved", &usage.reserved);
@@ -72,8 +72,8 @@ fn effective_weight(snapshot: &Snapshot, name: &str) -> f64 {
 fn proto(snapshot: &Snapshot, name: &str, usage: &Usage) -> v1::Role {
     // Mesos shows no others here, not knowing whether they are scalars.
     const SHOWN: [Name; 4] = [Name::CPUS, Name::DISK, Name::GPUS, Name::MEM];
-    let held = usage.held();
-    let shown = SHOWN.into_iter().filter(|name| !held.get(name).is_zero());
+    let used = usage.allocated_or_offered();
+    let shown = SHOWN.into_iter().filter(|name| !used.get(name).is_zero());
     v1::Role {
         name: name.to_owned(),
         weight: weight(snapshot, name),
@@ -81,7 +81,7 @@ fn proto(snapshot: &Snapshot, name: &str, usage: &Usage) -> v1::Role {
         resources: shown
             .map(|name| v1::Resource {
                 r#type: v1::value::Type::Scalar as i32,
-                scalar: Some(v1::value::Scalar { value: held.get(&name).as_f64() }),
+                scalar: Some(v1::value::Scalar { value: used.get(&name).as_f64() }),
                 name: name.to_string(),
                 ..v1::Resource::default()
             })
@@ -91,9 +91,9 @@ fn proto(snapshot: &Snapshot, name: &str, usage: &Usage) -> v1::Role {
 
 impl Snapshot {
     /// What these roles and the roles below them hold or are offered.
-    pub(crate) fn held_below<'a>(&self, roles: impl Iterator<Item = &'a str>) -> BTreeMap<&'a str, ResourceQuantities> {
+    pub(crate) fn used_below<'a>(&self, roles: impl Iterator<Item = &'a str>) -> BTreeMap<&'a str, ResourceQuantities> {
         let usages = by_role(self);
-        roles.map(|role| (role, usages.get(role).map(Usage::held).unwrap_or_default())).collect()
+        roles.map(|role| (role, usages.get(role).map(Usage::allocated_or_offered).unwrap_or_default())).collect()
     }
 
     /// The roles that frameworks are in, each with what is offered or allocated to exactly it, and the weight that its
@@ -110,10 +110,10 @@ impl Snapshot {
 }
 
 impl Usage {
-    fn held(&self) -> ResourceQuantities {
-        let mut held = self.allocated.clone();
-        held += &self.offered;
-        held
+    fn allocated_or_offered(&self) -> ResourceQuantities {
+        let mut sum = self.allocated.clone();
+        sum += &self.offered;
+        sum
     }
 
     /// What counts against a quota: all that is reserved, whether it is used or not, and what is allocated of the rest

@@ -29,7 +29,7 @@ pub struct Snapshot {
     pub(crate) unreachable_agents: usize,
     pub(crate) policy: Arc<Policy>,
     /// How many refusals are in force, by role; none where there is nothing.
-    pub(crate) refusals: Arc<BTreeMap<Role, usize>>,
+    pub(crate) offer_filters: Arc<BTreeMap<Role, usize>>,
     /// What its reader may see.
     pub(crate) visibility: Visibility,
     /// `/state` of this moment, so that readers who come at once share one answer.

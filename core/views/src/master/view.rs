@@ -69,7 +69,7 @@ impl View {
                 failures: SnapshotMap::default(),
                 unreachable_agents: 0,
                 policy: Arc::default(),
-                refusals: Arc::default(),
+                offer_filters: Arc::default(),
                 visibility: Visibility::everything(),
                 state: Arc::default(),
             },
@@ -129,7 +129,7 @@ impl View {
             Change::MaintenanceUpdated(maintenance) => self.policy().maintenance = Arc::clone(maintenance),
             Change::InverseOfferAnswered { agent, framework, status } => self.policy().answer(agent, framework, status),
             Change::InverseOfferStatusesCleared(agent) => self.policy().forget_agent(agent),
-            Change::RefusalsCounted { role, active } => self.count_refusals(role, *active),
+            Change::OfferFiltersCounted { role, active } => self.count_offer_filters(role, *active),
             Change::IncidentsRestored(incidents) => {
                 for incident in incidents {
                     self.failures.put(&mut self.current.failures, incident);
@@ -174,12 +174,12 @@ impl View {
         Some((self.current.frameworks.get_mut(index.key)?, index))
     }
 
-    fn count_refusals(&mut self, role: &Role, active: usize) {
-        let refusals = Arc::make_mut(&mut self.current.refusals);
+    fn count_offer_filters(&mut self, role: &Role, active: usize) {
+        let offer_filters = Arc::make_mut(&mut self.current.offer_filters);
         if active == 0 {
-            refusals.remove(role);
+            offer_filters.remove(role);
         } else {
-            refusals.insert(role.clone(), active);
+            offer_filters.insert(role.clone(), active);
         }
     }
 
@@ -280,7 +280,7 @@ impl View {
         let Some(mut framework) = self.current.frameworks.remove(index.key) else { return };
         framework.snapshot = Arc::clone(snapshot);
         for task in framework.tasks.iter() {
-            if let Some(resources) = task.held() {
+            if let Some(resources) = task.used_resources() {
                 self.subtract_used(&task.task.agent_id.value, &snapshot.id, resources);
             }
             framework.completed.push(Arc::clone(task));
@@ -313,7 +313,7 @@ impl View {
         }
         let task = Arc::new(Task::new(Arc::clone(task)));
         index.tasks.insert(TaskId::from(&task.task.task_id), framework.tasks.push(Arc::clone(&task)));
-        if let Some(resources) = task.held() {
+        if let Some(resources) = task.used_resources() {
             framework.used += resources;
             let framework = framework.snapshot.id.clone();
             self.add_used(&task.task.agent_id.value, &framework, resources);
@@ -334,7 +334,7 @@ impl View {
         if status.is_some() && previous.ends_as(task) {
             *framework.ended.entry(task.state()).or_default() += 1;
         }
-        let (before, after) = (previous.held(), next.held());
+        let (before, after) = (previous.used_resources(), next.used_resources());
         if before == after && previous.task.agent_id == next.task.agent_id {
             return Some(previous);
         }
@@ -375,7 +375,7 @@ impl View {
             }
             TaskRemoval::AgentReregistered => {}
         }
-        if let Some(resources) = task.held() {
+        if let Some(resources) = task.used_resources() {
             framework.used -= resources;
             self.subtract_used(&task.task.agent_id.value, framework_id, resources);
         }

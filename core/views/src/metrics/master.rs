@@ -299,7 +299,7 @@ fn resources(metric_set: &mut MetricSet, snapshot: &Snapshot) {
     // Mesos has both for roles that a framework is in, and for no others.
     for (role, (held, weight)) in snapshot.sorted_roles() {
         let dominant = held.max_share(&totals, |name| !excluded.contains(name.as_str())) / weight;
-        let active = snapshot.refusals.get(role.as_str()).copied().unwrap_or_default();
+        let active = snapshot.offer_filters.get(role.as_str()).copied().unwrap_or_default();
         metric_set.set(format!("allocator/mesos/roles/{role}/shares/dominant"), dominant);
         metric_set.count(format!("allocator/mesos/offer_filters/roles/{role}/active"), active);
     }

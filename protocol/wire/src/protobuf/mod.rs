@@ -17,4 +17,4 @@ pub use decode::{decode, decode_message};
 pub use encode::{encode, encode_message, encode_with_list};
 pub use error::DecodeError;
 pub(crate) use map_values::zero_message;
-pub use set_fields::{Inside, SetField, visit_set_fields};
+pub use set_fields::{FieldVisit, SetField, visit_set_fields};

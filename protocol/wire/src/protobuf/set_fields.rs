@@ -22,9 +22,9 @@ pub struct SetField<'a> {
 
 /// Whether the fields inside a message are looked at, too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Inside {
+pub enum FieldVisit {
     /// Its fields are visited.
-    Look,
+    Descend,
     /// Its fields are passed over.
     Skip,
 }
@@ -35,7 +35,7 @@ pub enum Inside {
 /// Returns the first error of `visit`.
 pub fn visit_set_fields<M: HasDescriptor, E>(
     message: &M,
-    visit: &mut dyn FnMut(SetField<'_>) -> Result<Inside, E>,
+    visit: &mut dyn FnMut(SetField<'_>) -> Result<FieldVisit, E>,
 ) -> Result<(), E> {
     walk(M::desc(), &message.encode_to_vec(), &mut String::new(), 0, visit)
 }
@@ -45,7 +45,7 @@ fn walk<E>(
     bytes: &[u8],
     path: &mut String,
     depth: usize,
-    visit: &mut dyn FnMut(SetField<'_>) -> Result<Inside, E>,
+    visit: &mut dyn FnMut(SetField<'_>) -> Result<FieldVisit, E>,
 ) -> Result<(), E> {
     let mut fields = Fields::new(bytes);
     let (mut previous, mut position) = (0, 0);
@@ -64,7 +64,7 @@ fn walk<E>(
         let word = word(field, set.payload);
         let inside = visit(SetField { message, field, path, word })?;
         if let FieldClass::Nested(inner, payload) = classify(field, set.payload)
-            && inside == Inside::Look
+            && inside == FieldVisit::Descend
             && depth < MAX_DEPTH
         {
             walk(inner, payload, path, depth + 1, visit)?;
