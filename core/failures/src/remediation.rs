@@ -15,11 +15,11 @@ const OPERATORS: &str = "an operator decides about this agent";
 
 #[derive(Debug, Default)]
 pub(crate) struct Remediations {
-    /// Held agents, with the number of the incident that is the reason.
+    /// The held agents, with the number of the incident that is the reason.
     held: BTreeMap<AgentId, u64>,
     /// Agents that policies drain, until an operator reactivates them.
     pub drained: BTreeSet<AgentId>,
-    /// How often the limit prevented a remediation.
+    /// The number of times that the limit prevented a remediation.
     pub refused: u64,
 }
 

@@ -1,5 +1,5 @@
-//! What entities have in common: immutable behind `Arc`s, each with the JSON of its
-//! version, encoded by the first reader that asks.
+//! The common parts of entities: they are immutable behind `Arc`s, each with the JSON of its version, which the first
+//! reader encodes.
 
 use std::sync::{Arc, OnceLock};
 
@@ -10,12 +10,12 @@ use resources::Resources;
 
 use crate::{json, v0};
 
-/// Encoded at most once for an entity's version; every snapshot that holds it shares the result.
+/// JSON that is encoded at most once for a version of an entity; every snapshot with that version shares the result.
 #[derive(Debug, Default)]
 pub(crate) struct Fragment(OnceLock<Box<[u8]>>);
 
 impl Fragment {
-    /// Appends it. The first time it is encoded in place, and what is kept is a copy of exactly its size.
+    /// Appends the JSON. The first call encodes it in place, and keeps a copy of exactly its size.
     pub fn append(&self, out: &mut Vec<u8>, encode: impl FnOnce(&mut Vec<u8>)) {
         if let Some(encoded) = self.0.get() {
             return out.extend_from_slice(encoded);
@@ -29,9 +29,9 @@ impl Fragment {
 
 #[derive(Debug)]
 pub(crate) struct Task {
-    /// As the last change told.
+    /// The task, as the last change described it.
     pub task: Arc<v1::Task>,
-    /// What it was given.
+    /// The task's resources.
     pub resources: Resources,
     json: Fragment,
     v1: Fragment,
@@ -43,7 +43,7 @@ impl Task {
         Task::with(parse(&task.resources), task)
     }
 
-    /// The task in its next state.
+    /// Returns the task in its next state.
     pub fn succeeded_by(&self, task: Arc<v1::Task>) -> Self {
         let resources =
             if self.task.resources == task.resources { self.resources.clone() } else { parse(&task.resources) };
@@ -54,27 +54,27 @@ impl Task {
         Task { task, resources, json: Fragment::default(), v1: Fragment::default() }
     }
 
-    /// The form of `/state`.
+    /// Appends the form of `/state`.
     pub fn write_v0(&self, out: &mut Vec<u8>) {
         self.json.append(out, |out| v0::task(out, &self.task, &self.resources));
     }
 
-    /// The form of the v1 API.
+    /// Appends the form of the v1 API.
     pub fn write_v1(&self, out: &mut Vec<u8>) {
         self.v1.append(out, |out| json::message(out, &*self.task));
     }
 
-    /// The resources it has in use.
+    /// Returns the resources that the task uses; `None` if it is terminal.
     pub fn used_resources(&self) -> Option<&Resources> {
         holds_resources(self.task.state()).then_some(&self.resources)
     }
 
-    /// Whether the task ends with its next state.
+    /// Returns whether the task becomes terminal with its next state.
     pub fn ends_as(&self, next: &v1::Task) -> bool {
         !is_terminal(self.task.state()) && is_terminal(next.state())
     }
 
-    /// Mesos announces an update to another state, and each result of a check.
+    /// Returns whether Mesos announces an update: one to another state, and each result of a check.
     pub fn is_announced(&self, status: &v1::TaskStatus) -> bool {
         use v1::task_status::Reason;
         matches!(status.reason(), Reason::TaskCheckStatusUpdated | Reason::TaskHealthCheckStatusUpdated)
@@ -82,7 +82,7 @@ impl Task {
     }
 }
 
-/// The core has validated them, so what does not parse is not there.
+/// Parses resources. The core has validated them, so a part that does not parse is left out.
 pub(crate) fn parse(resources: &[v1::Resource]) -> Resources {
     Resources::from_proto(resources).unwrap_or_default()
 }
@@ -111,7 +111,7 @@ mod tests {
         assert_eq!((out.as_slice(), times.get()), (&b"before xxx"[..], 1));
     }
 
-    /// The parts of a status that are written by hand follow the generic mapping.
+    /// The parts of a status that are written by hand equal the generic mapping.
     #[test]
     fn statuses_follow_the_mapping() {
         let id = |value: &str, parent| v1::ContainerId { value: value.to_owned(), parent };

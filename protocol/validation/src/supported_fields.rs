@@ -1,22 +1,22 @@
 //! The table of all fields that describe what an agent is to run: which it carries out, which it refuses, and which only
 //! inform others. A test walks the descriptors, so that no field is missing.
 
-/// What an agent makes of a field that is set.
+/// What an agent does about a field that is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Support {
-    /// It is carried out.
+    /// The field is carried out.
     Honoured,
-    /// It changes nothing for the container: names, labels, and what is handed on as it is.
+    /// The field changes nothing about the container: a name, a label, or something that is handed on as it is.
     Informational,
-    /// What is inside decides.
+    /// The fields of the message inside decide, each by its own row.
     ByField,
-    /// It is carried out by this isolator, and refused where that is not in use.
+    /// This isolator carries the field out; the field is refused if the isolator is not in use.
     Isolator(&'static str),
-    /// These values are carried out; others are refused for want of this.
+    /// These values are carried out; all others are refused, since the second part is missing.
     Only(&'static [&'static str], &'static str),
-    /// This value is carried out as it is, and the other one by this isolator.
+    /// This value is carried out without an isolator, and every other one by this isolator.
     Unless(&'static str, &'static str),
-    /// Nothing here carries it out yet: this is missing.
+    /// Nothing carries the field out yet, since this is missing.
     Refused(&'static str),
 }
 
@@ -37,7 +37,7 @@ pub(crate) const FIELDS: &[(&str, &[(&str, Support)])] = &[
             ("health_check", ByField),
             ("check", ByField),
             ("kill_policy", Honoured),
-            // Of the executor; the command executor has no use for it, in Mesos neither.
+            // The field is for the executor; Mesos' command executor does not use it either.
             ("data", Informational),
             ("labels", Informational),
             ("discovery", Informational),
@@ -79,7 +79,7 @@ pub(crate) const FIELDS: &[(&str, &[(&str, Support)])] = &[
             ("value", Honoured),
             ("executable", Honoured),
             ("extract", Honoured),
-            // How to fetch, not what.
+            // The field says how to fetch, not what to fetch.
             ("cache", Informational),
             ("output_file", Honoured),
         ],
@@ -99,7 +99,7 @@ pub(crate) const FIELDS: &[(&str, &[(&str, Support)])] = &[
             ("type", Only(&["MESOS"], "the containerizer 'docker'")),
             ("volumes", Refused("volumes other than persistent ones")),
             ("hostname", Refused("the isolator 'namespaces/uts'")),
-            // Of the other type, which is refused by itself; Mesos only logs it beside MESOS.
+            // The field belongs to the other type, which is refused by itself; Mesos only logs it beside MESOS.
             ("docker", Informational),
             ("mesos", ByField),
             ("network_infos", ByField),
@@ -113,7 +113,7 @@ pub(crate) const FIELDS: &[(&str, &[(&str, Support)])] = &[
         "mesos.v1.NetworkInfo",
         &[
             ("ip_addresses", ByField),
-            // Without a name it is the network of the agent, which every container has.
+            // Without a name it is the network of the agent, which every container shares.
             ("name", Refused("the isolator 'network/cni'")),
             ("groups", Refused("the isolator 'network/cni'")),
             ("labels", Informational),
@@ -137,7 +137,7 @@ pub(crate) const FIELDS: &[(&str, &[(&str, Support)])] = &[
             ("seccomp", ByField),
             ("ipc_mode", Only(&["SHARE_PARENT"], "the isolator 'namespaces/ipc'")),
             ("shm_size", Refused("the isolator 'namespaces/ipc'")),
-            // The container of an executor has cgroups of its own either way.
+            // The container of an executor has cgroups of its own in either case.
             ("share_cgroups", Honoured),
         ],
     ),
@@ -161,7 +161,7 @@ pub(crate) const FIELDS: &[(&str, &[(&str, Support)])] = &[
                         "RLMT_CPU",
                         "RLMT_DATA",
                         "RLMT_FSIZE",
-                        // Linux has not known it since 2.4.25, so there is nothing to set.
+                        // Linux has not enforced this limit since 2.4.25, so there is nothing to set.
                         "RLMT_LOCKS",
                         "RLMT_MEMLOCK",
                         "RLMT_MSGQUEUE",
@@ -202,7 +202,7 @@ pub(crate) const FIELDS: &[(&str, &[(&str, Support)])] = &[
             ("scheme", Honoured),
             ("port", Honoured),
             ("path", Honoured),
-            // Mesos has never looked at it.
+            // Mesos has never read this field.
             ("statuses", Informational),
         ],
     ),
@@ -221,10 +221,10 @@ pub(crate) const FIELDS: &[(&str, &[(&str, Support)])] = &[
     ("mesos.v1.CheckInfo.Command", &[("command", ByField)]),
 ];
 
-/// Mesos: `Default secret resolver cannot resolve references`.
+/// What is missing for secrets of type REFERENCE. Mesos' reason is `Default secret resolver cannot resolve references`.
 const SECRET_RESOLVER: &str = "a secret resolver, so only secrets of type VALUE can be resolved";
 
-/// Paths with a rule of their own: a check runs as the task does, with its files.
+/// Paths with a rule of their own: a check runs as the task does, with the task's files.
 pub(crate) const PATHS: &[(&str, Support)] = &[
     ("check.command.command.user", Refused("checks as another user than the task's")),
     ("check.command.command.uris", Refused("files of its own for a check")),

@@ -1,5 +1,5 @@
-//! Preemption: the allocations that borrowers have to give back. Only what free resources cannot replace is
-//! preempted, from partitions of the lowest priority first, and from as few allocations as possible.
+//! Preemption: the allocations that borrowers have to give back. Only allocations that free resources cannot replace
+//! are preempted, from partitions of the lowest priority first, and from as few allocations as possible.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::slab::Ix;
 /// The resources that one framework has allocated in one role on one agent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AllocatedResources {
-    /// The framework that holds them.
+    /// The framework that they are allocated to.
     pub framework: FrameworkId,
     /// The role that they are allocated to.
     pub role: Role,
@@ -29,11 +29,11 @@ pub struct AllocatedResources {
 /// A demand on a borrower, so that the guarantee of the lender is satisfied.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Preemption {
-    /// What has to be given back: the framework gives back at least these resources.
+    /// The resources to give back: the framework gives back at least these.
     pub allocated: AllocatedResources,
     /// The partition that lent them and wants them back.
     pub lender: PartitionId,
-    /// The partition that holds them beyond its minimum.
+    /// The partition that uses them beyond its minimum.
     pub borrower: PartitionId,
 }
 
@@ -44,11 +44,11 @@ struct Victim<'a> {
     agent: Ix<Agent>,
     allocated: AllocatedResources,
     amounts: Amounts,
-    /// Whether the current lender could be offered it.
+    /// Whether the current lender could be offered its resources.
     helps: bool,
 }
 
-/// What each partition uses beyond its minimum.
+/// The amounts that each partition uses beyond its minimum.
 type Borrowed<'a> = BTreeMap<&'a PartitionId, Amounts>;
 
 impl Allocator {
@@ -57,7 +57,7 @@ impl Allocator {
     /// not demanded again, and nothing is demanded in their place. The caller selects the tasks to kill.
     pub fn preemptions(&self, returning: &[AllocatedResources]) -> Vec<Preemption> {
         if self.paused_until().is_some() {
-            // Agents that have not reregistered yet may bring what is missing.
+            // Agents that have not re-registered yet may bring the missing resources.
             return Vec::new();
         }
         let missing = self.lender_shortfalls(returning);

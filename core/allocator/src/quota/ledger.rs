@@ -50,7 +50,7 @@ pub(crate) struct EffectiveQuota {
 pub(crate) struct Ledger {
     pub(super) accounts: Slab<Account>,
     pub(super) root: Ix<Account>,
-    /// Used for lookup only.
+    /// The accounts by role, used for lookup only.
     by_role: FxHashMap<Role, Ix<Account>>,
     /// The resources of all agents that are neither reserved nor revocable, and the allocations beyond the total of
     /// overcommitted agents, so that the difference to all allocations is what the other agents have left. Mesos
@@ -208,7 +208,7 @@ impl Ledger {
         self.drop_if_unused(ix);
     }
 
-    /// Adds unreserved resources that are allocated to a role.
+    /// Tracks unreserved resources that are allocated to a role.
     pub fn track(&mut self, ix: Ix<Account>, amounts: &Amounts) {
         self.update(ix, false, |account| account.unreserved.add(amounts));
     }
@@ -217,7 +217,7 @@ impl Ledger {
         self.update(ix, true, |account| account.unreserved.subtract(amounts));
     }
 
-    /// Adds unreserved resources of frameworks that have not been added yet.
+    /// Tracks unreserved resources of frameworks that have not been added yet.
     pub fn track_role(&mut self, role: &Role, amounts: &Amounts) {
         let ix = self.find_or_create(role);
         self.track(ix, amounts);

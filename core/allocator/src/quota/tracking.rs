@@ -17,7 +17,7 @@ use crate::slab::Ix;
 pub struct QuotaView {
     /// The role.
     pub role: Role,
-    /// Its guarantees and limits; the default when it only uses resources.
+    /// Its guarantees and limits; the default if it only uses resources.
     pub quota: Quota,
     /// What is offered or allocated to the role and the roles below it of resources that are neither reserved nor
     /// revocable, and all that is reserved for them. Mesos' `consumed` is this without offers.
@@ -63,7 +63,7 @@ impl Allocator {
         self.cluster.quantities(&self.ledger.used(role))
     }
 
-    /// Enters the partition of a role, or else its quota, in the ledger.
+    /// Enters the partition of a role, or otherwise its quota, in the ledger.
     pub(crate) fn apply_quota(&mut self, role: &Role) {
         let partition = self.partitions.of_role(role);
         let in_force = partition.map(|partition| &partition.quota).or_else(|| self.quotas.get(role));
@@ -78,7 +78,7 @@ impl Allocator {
     }
 }
 
-/// Allocations and totals, entered in the ledger.
+/// The tracking of allocations and totals in the ledger.
 impl Allocator {
     pub(crate) fn track_quota_used(&mut self, framework: Ix<Framework>, role: &Role, resources: &Resources) {
         let Some(account) = self.account_of(framework, role) else { return };

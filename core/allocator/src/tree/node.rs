@@ -15,7 +15,7 @@ use crate::slab::Ix;
 #[derive(Debug)]
 pub(crate) struct Node {
     pub kind: Kind,
-    /// Unique among its siblings.
+    /// The name, unique among the siblings.
     pub name: Arc<str>,
     pub parent: Option<Ix<Node>>,
     pub children: BTreeMap<Arc<str>, Ix<Node>>,

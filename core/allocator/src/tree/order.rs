@@ -29,7 +29,7 @@ pub(crate) enum VisitScope {
     Subtree,
     /// The role; the visitor decides about each role below it.
     RoleThenChildren,
-    /// Not the role; the visitor decides about each role below it.
+    /// Not the role itself; the visitor decides about each role below it.
     ChildrenOnly,
     Skip,
 }

@@ -1,9 +1,9 @@
-//! The allocator against a naive model that recomputes everything from the list of who holds what.
+//! The allocator against a naive model that recomputes everything from the list of allocations.
 //!
-//! Random clusters live through random events. After each run the model, led through the agents in the order in which
-//! the allocator visited them, must give away exactly the same; agents that were not offered must have nothing to give
-//! to anybody. So nothing is offered twice, nothing is lost, nobody is forgotten, and the shares are the same. What
-//! partitions take back is judged by what it is for.
+//! Random clusters go through random events. After each run the model visits the agents in the order of the allocator
+//! and must allocate exactly the same; agents that were not offered must have nothing for anybody. So nothing is
+//! offered twice, nothing is lost, no framework is left out, and the shares are the same. Preemptions are checked by
+//! their purpose.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code")]
 
 mod naive_model;
@@ -33,7 +33,7 @@ const TOTALS: [&str; 5] = [
     "cpus:8;mem:80;disk:70;gpus:2;mem(b):64",
 ];
 
-/// Guarantees and limits.
+/// Amounts of guarantees and limits.
 const AMOUNTS: [&str; 7] = ["", "", "cpus:1", "cpus:2;mem:200", "cpus:4;mem:100", "mem:350", "cpus:0.5;disk:10"];
 
 #[derive(Debug, Clone)]
@@ -52,7 +52,7 @@ enum Event {
     Decline(u8, u64),
     Free(u8, bool),
     Quota(&'static str, Option<(&'static str, &'static str)>),
-    /// Minimum, maximum, whether it lends and may be preempted, priority.
+    /// Minimum, maximum, whether it lends and may be preempted, priority; `None` removes the partition.
     Partition(&'static str, Option<(&'static str, &'static str, bool, bool, i32)>),
     Pass(u64),
     Run,
@@ -245,7 +245,7 @@ impl World {
         model
             .refusals
             .retain(|((role, framework), _, _, _)| *framework != name('f', n) || roles.contains(&role.as_str()));
-        // Nodes that vanish with the old roles have forgotten their counts when the new ones come.
+        // Nodes that are removed with the old roles lose their counts before the new ones are created.
         model.prune();
         if let Some(member) = model.frameworks.get_mut(&name('f', n)) {
             member.roles.extend(owned(roles));
@@ -290,7 +290,7 @@ impl World {
         }
     }
 
-    /// Whoever is in the way of an offer, the explanation must know it.
+    /// Whatever prevents an offer must be a reason of the explanation.
     fn compare_explanations(&self) {
         for (framework, member) in &self.model.frameworks {
             for (agent, role) in self.model.agents.keys().flat_map(|agent| ROLES.iter().map(move |role| (agent, role)))
@@ -361,7 +361,7 @@ fn framework_spec(n: u8, roles: &[&str]) -> FrameworkSpec {
     framework(&name('f', n), roles)
 }
 
-/// A partition of the stories has weight 1.
+/// A partition of the scenarios has weight 1.
 fn role_quota(min: &str, max: &str) -> RoleQuota {
     let amounts = |text: &str| resources(text).quantities();
     let max = amounts(max).iter().map(|(name, limit)| (name.to_string(), limit.thousandths())).collect();

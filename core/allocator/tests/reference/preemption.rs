@@ -1,4 +1,4 @@
-//! What partitions take back, judged by what it is for: which allocations are best is the allocator's choice.
+//! Preemptions are checked by their purpose: the choice of the best allocations is the allocator's.
 
 use std::collections::BTreeMap;
 
@@ -34,7 +34,8 @@ impl Model {
         }
     }
 
-    /// Neither the borrower nor one above it, unless that has the lender below it as well.
+    /// Neither the borrower nor a partition above it falls below its minimum, unless that has the lender below it as
+    /// well.
     fn nobody_loses_a_minimum(&self, preemptions: &[Preemption]) {
         for (role, name) in self.partitions.keys().flat_map(|role| NAMES.map(|name| (role, name))) {
             let lost = preemptions
@@ -59,7 +60,7 @@ impl Model {
         }
     }
 
-    /// Where everybody has all the room below limits, what is free for all goes first.
+    /// Free resources are used first, if no limit applies to anybody.
     fn is_not_free(&self, preemptions: &[Preemption]) {
         let is_limited = |role: &String| NAMES.iter().any(|name| self.limit(role, name).is_some());
         if self.partitions.keys().flat_map(|role| upwards(role)).any(|role| is_limited(&role)) {

@@ -16,21 +16,21 @@ use crate::snapshot_map::SnapshotMap;
 #[derive(Debug, Clone)]
 pub(crate) struct Agent {
     pub snapshot: Arc<AgentSnapshot>,
-    /// Of its live tasks and executors, per framework in order of appearance.
+    /// The resources of its live tasks and executors, per framework in order of appearance.
     pub used: Vec<(FrameworkId, Resources)>,
     pub offered: Resources,
-    /// What only a new `snapshot` changes.
+    /// The members that only a new `snapshot` changes.
     pub description: Arc<Encoded>,
-    /// What tasks and offers change, too.
+    /// The members that tasks and offers change as well.
     pub usage: Arc<Encoded>,
 }
 
-/// Members of an entity's JSON, in the forms that endpoints differ in.
+/// Members of an entity's JSON, in the forms in which endpoints differ.
 #[derive(Debug, Default)]
 pub(crate) struct Encoded {
     pub summary: Fragment,
     pub full: Fragment,
-    /// The whole entity as the v1 API has it.
+    /// The whole entity in the form of the v1 API.
     pub v1: Fragment,
 }
 
@@ -45,14 +45,14 @@ impl Agent {
         }
     }
 
-    /// Returns the description it had.
+    /// Replaces the description, and returns the one before.
     pub fn describe(&mut self, snapshot: &Arc<AgentSnapshot>) -> Arc<AgentSnapshot> {
         self.description = Arc::default();
         self.usage = Arc::default();
         std::mem::replace(&mut self.snapshot, Arc::clone(snapshot))
     }
 
-    /// Of all frameworks.
+    /// Returns the resources that all frameworks use.
     pub fn total_used(&self) -> Resources {
         match self.used.as_slice() {
             [(_, only)] => only.clone(),
@@ -104,7 +104,7 @@ pub(crate) struct Framework {
     pub executors: SnapshotMap<Arc<Executor>>,
     pub offers: SnapshotMap<Arc<EncodedOffer>>,
     pub offers_made: u64,
-    /// Since it registered, by terminal state.
+    /// The number of tasks that ended since it registered, by terminal state.
     pub ended: BTreeMap<TaskState, u64>,
 }
 
@@ -132,7 +132,7 @@ impl Framework {
         self.offers = SnapshotMap::default();
     }
 
-    /// Live, unreachable and completed ones.
+    /// Iterates over the live, unreachable and completed tasks.
     pub fn all_tasks(&self) -> impl Iterator<Item = &Arc<Task>> {
         self.tasks.iter().chain(self.unreachable.iter()).chain(self.completed.iter())
     }

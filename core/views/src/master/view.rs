@@ -21,7 +21,7 @@ use crate::history::History;
 use crate::snapshot_map::SnapshotMap;
 use crate::{Query, Visibility};
 
-/// Holds the newest snapshot, and where everything in it is found.
+/// The newest snapshot, with the indices of everything in it.
 #[derive(Debug)]
 pub struct View {
     current: Snapshot,
@@ -32,11 +32,11 @@ pub struct View {
     operations: FxHashMap<OperationUuid, u64>,
     failures: Failures,
     unreachable: FxHashSet<AgentId>,
-    /// Whether operators' streams hear of the change applied last.
+    /// Whether the change that was applied last is announced on operators' streams.
     announces: bool,
 }
 
-/// Keys into the series of a framework.
+/// Keys into the snapshot maps of a framework.
 #[derive(Debug)]
 struct FrameworkIndex {
     key: u64,
@@ -57,6 +57,7 @@ impl FrameworkIndex {
 }
 
 impl View {
+    /// Creates the view of a master that has published no change yet.
     pub fn new(static_info: StaticInfo) -> Self {
         View {
             current: Snapshot {
@@ -84,12 +85,12 @@ impl View {
         }
     }
 
-    /// Everything as of now, at the price of a few pointers.
+    /// Returns the state as of now. It copies a few pointers.
     pub fn snapshot(&self) -> Snapshot {
         self.current.clone()
     }
 
-    /// When the shell learns who leads.
+    /// Sets the leader, when the shell learns who leads, and the time of the own election.
     pub fn set_leader(&mut self, leader: Option<v1::MasterInfo>, elected: Option<Timestamp>) {
         self.current.state = Arc::default();
         let static_info = Arc::make_mut(&mut self.current.static_info);
@@ -97,7 +98,7 @@ impl View {
         static_info.elected = elected;
     }
 
-    /// A change about something unknown is ignored: a view may be started in the middle of a stream.
+    /// Applies a change. A change about something unknown is ignored, since a view may begin in the middle of a stream.
     pub fn apply(&mut self, change: &Change) {
         self.announces = true;
         self.current.state = Arc::default();
@@ -139,23 +140,27 @@ impl View {
         }
     }
 
+    /// Returns the JSON body of a GET endpoint; `None` for a path that this view does not serve.
     pub fn get(&self, path: &str, query: &Query) -> Option<Bytes> {
         self.current.get(path, query)
     }
 
+    /// Returns the answer to a call that reads; `None` for any other call.
     pub fn operator(&self, call: &v1::master::Call) -> Option<v1::master::Response> {
         self.current.operator(call)
     }
 
+    /// Returns the answer to a call that reads as JSON; `None` for any other call.
     pub fn operator_json(&self, call: &v1::master::Call) -> Option<Bytes> {
         self.current.operator_json(call)
     }
 
+    /// Returns the first event of an operator's stream.
     pub fn subscribed(&self) -> v1::master::Event {
         self.current.subscribed()
     }
 
-    /// What operators' streams are told of the change that was applied last.
+    /// Returns the events of operators' streams for the change that was applied last.
     pub fn events(&self, change: &Change) -> Vec<v1::master::Event> {
         let event = if self.announces { events::of(self, change) } else { None };
         event.into_iter().collect()
@@ -307,7 +312,7 @@ impl View {
             self.replace_task(task, None);
             return;
         }
-        // Back from its unreachable agent.
+        // The task is back from its unreachable agent.
         if let Some(key) = index.unreachable.remove(task.task_id.value.as_str()) {
             framework.unreachable.remove(key);
         }
@@ -325,7 +330,7 @@ impl View {
         self.announces = previous.as_ref().is_some_and(|previous| previous.is_announced(status));
     }
 
-    /// Returns what it was before; nothing when it is unknown.
+    /// Replaces a task and returns the one before; `None` if it is unknown.
     fn replace_task(&mut self, task: &Arc<v1::Task>, status: Option<&v1::TaskStatus>) -> Option<Arc<Task>> {
         let (framework, index) = self.framework_mut(&task.framework_id.value)?;
         let slot = framework.tasks.get_mut(*index.tasks.get(task.task_id.value.as_str())?)?;
