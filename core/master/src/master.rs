@@ -48,7 +48,7 @@ impl StateMachine for Master {
             }
             Input::StoreStalled(None) => failures::observe(state, cx, ::failures::Event::RegistryWritten),
         }
-        allocation::publish_refusals(&mut state.allocator, cx);
+        allocation::publish_offer_filter_counts(&mut state.allocator, cx);
         allocation::schedule_allocation(&mut state.allocation_timer, &state.allocator, &state.config, cx);
         frameworks::count_events(&state.frameworks, out.effects().get(before..).unwrap_or_default());
     }

@@ -58,7 +58,9 @@ fn agents_that_are_as_they_were_come_back_without_a_record() {
     let mut c = Cluster::new();
     let all = agents(&mut c, 3);
     c.fail_over();
-    assert!(c.changes.iter().any(|change| matches!(change, Change::AgentsRecovered(awaited) if awaited.len() == 3)));
+    assert!(
+        c.changes.iter().any(|change| matches!(change, Change::AgentsRecovered(recovered) if recovered.len() == 3))
+    );
     c.forget();
     comes_back(&mut c, &all[0]);
     assert_eq!(without_pings(c.received(&all[0].pid)), ["SlaveReregistered m-S0 asked about []"]);

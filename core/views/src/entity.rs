@@ -1,5 +1,5 @@
-//! What entities have in common: immutable behind `Arc`s, each with the JSON of its
-//! version, encoded by the first reader that asks.
+//! The common parts of entities: they are immutable behind `Arc`s, each with the JSON of its version, which the first
+//! reader encodes.
 
 use std::sync::{Arc, OnceLock};
 
@@ -10,17 +10,17 @@ use resources::Resources;
 
 use crate::{json, v0};
 
-/// Encoded at most once for an entity's version; every snapshot that holds it shares the result.
+/// JSON that is encoded at most once for a version of an entity; every snapshot with that version shares the result.
 #[derive(Debug, Default)]
 pub(crate) struct Fragment(OnceLock<Box<[u8]>>);
 
 impl Fragment {
-    /// The bytes; the first reader encodes them.
+    /// Returns the bytes; the first call encodes them.
     pub fn get(&self, encode: impl FnOnce() -> Vec<u8>) -> &[u8] {
         self.0.get_or_init(|| encode().into_boxed_slice())
     }
 
-    /// Appends it. The first time it is encoded in place, and what is kept is a copy of exactly its size.
+    /// Appends the bytes. The first call encodes them in place, and keeps a copy of exactly their size.
     pub fn append(&self, out: &mut Vec<u8>, encode: impl FnOnce(&mut Vec<u8>)) {
         if let Some(encoded) = self.0.get() {
             return out.extend_from_slice(encoded);
@@ -34,9 +34,9 @@ impl Fragment {
 
 #[derive(Debug)]
 pub(crate) struct Task {
-    /// As the last change told.
+    /// The task, as the last change described it.
     pub task: Arc<v1::Task>,
-    /// What it was given.
+    /// The task's resources.
     pub resources: Resources,
     json: Fragment,
     v1: Fragment,
@@ -49,7 +49,7 @@ impl Task {
         Task::with(parse(&task.resources), task)
     }
 
-    /// The task in its next state.
+    /// Returns the task in its next state.
     pub fn succeeded_by(&self, task: Arc<v1::Task>) -> Self {
         let resources =
             if self.task.resources == task.resources { self.resources.clone() } else { parse(&task.resources) };
@@ -60,32 +60,32 @@ impl Task {
         Task { task, resources, json: Fragment::default(), v1: Fragment::default(), protobuf: Fragment::default() }
     }
 
-    /// The form of `/state`.
+    /// Appends the form of `/state`.
     pub fn write_v0(&self, out: &mut Vec<u8>) {
         self.json.append(out, |out| v0::task(out, &self.task, &self.resources));
     }
 
-    /// The form of the v1 API.
+    /// Appends the form of the v1 API.
     pub fn write_v1(&self, out: &mut Vec<u8>) {
         self.v1.append(out, |out| json::message(out, &*self.task));
     }
 
-    /// The encoded message.
+    /// Returns the encoded message.
     pub fn protobuf(&self) -> &[u8] {
         self.protobuf.get(|| wire::encode(&*self.task))
     }
 
-    /// The resources it has in use.
-    pub fn held(&self) -> Option<&Resources> {
+    /// Returns the resources that the task uses; `None` if it is terminal.
+    pub fn used_resources(&self) -> Option<&Resources> {
         holds_resources(self.task.state()).then_some(&self.resources)
     }
 
-    /// Whether the task ends with its next state.
+    /// Returns whether the task becomes terminal with its next state.
     pub fn ends_as(&self, next: &v1::Task) -> bool {
         !is_terminal(self.task.state()) && is_terminal(next.state())
     }
 
-    /// Mesos announces an update to another state, and each result of a check.
+    /// Returns whether Mesos announces an update: one to another state, and each result of a check.
     pub fn is_announced(&self, status: &v1::TaskStatus) -> bool {
         use v1::task_status::Reason;
         matches!(status.reason(), Reason::TaskCheckStatusUpdated | Reason::TaskHealthCheckStatusUpdated)
@@ -93,8 +93,8 @@ impl Task {
     }
 }
 
-/// A task that is over, as the bytes of its message: those are a quarter of the message in memory. Of what readers
-/// select tasks by, it keeps a copy.
+/// A completed task, kept as the bytes of its message, which take a quarter of the memory of the message, and a copy of what
+/// readers select tasks by.
 #[derive(Debug)]
 pub(crate) struct CompletedTask {
     id: Box<str>,
@@ -122,7 +122,7 @@ impl From<&Task> for CompletedTask {
 }
 
 impl CompletedTask {
-    /// The form of `/state`.
+    /// Appends the form of `/state`.
     pub fn write_v0(&self, out: &mut Vec<u8>) {
         self.json.append(out, |out| {
             let task = self.decode();
@@ -130,23 +130,23 @@ impl CompletedTask {
         });
     }
 
-    /// The form of the v1 API.
+    /// Appends the form of the v1 API.
     pub fn write_v1(&self, out: &mut Vec<u8>) {
         self.v1.append(out, |out| json::message(out, &self.decode()));
     }
 
-    /// The encoded message.
+    /// Returns the encoded message.
     pub fn protobuf(&self) -> &[u8] {
         &self.encoded
     }
 
-    /// The message. What this program encodes is complete and within the limits of what it decoded before.
+    /// Returns the message. What this program encodes is complete and within the limits of what it decoded before.
     pub fn decode(&self) -> v1::Task {
         wire::decode(&self.encoded, &wire::Limits::default()).unwrap_or_default()
     }
 }
 
-/// A task of a master as readers select it, over or not.
+/// A task of a master, completed or not, as readers select it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum AnyTask<'a> {
     Current(&'a Task),
@@ -175,7 +175,7 @@ impl<'a> AnyTask<'a> {
         }
     }
 
-    /// The time of the first status; nothing when there is no status.
+    /// Returns the time of the first status; `None` without a status.
     pub fn first_status(self) -> Option<f64> {
         match self {
             AnyTask::Current(task) => first_status(&task.task),
@@ -183,7 +183,7 @@ impl<'a> AnyTask<'a> {
         }
     }
 
-    /// The form of `/state`.
+    /// Appends the form of `/state`.
     pub fn write_v0(self, out: &mut Vec<u8>) {
         match self {
             AnyTask::Current(task) => task.write_v0(out),
@@ -196,7 +196,7 @@ fn first_status(task: &v1::Task) -> Option<f64> {
     task.statuses.first().map(|status| status.timestamp.unwrap_or_default())
 }
 
-/// The core has validated them, so what does not parse is not there.
+/// Parses resources. The core has validated them, so a part that does not parse is left out.
 pub(crate) fn parse(resources: &[v1::Resource]) -> Resources {
     Resources::from_proto(resources).unwrap_or_default()
 }
@@ -225,7 +225,7 @@ mod tests {
         assert_eq!((out.as_slice(), times.get()), (&b"before xxx"[..], 1));
     }
 
-    /// What is over is shown as it was.
+    /// A completed task is shown as it was before.
     #[test]
     fn a_completed_task_is_its_message() {
         let status = |state: TaskState, timestamp| v1::TaskStatus {
@@ -266,7 +266,7 @@ mod tests {
         assert_eq!(shown(AnyTask::Completed(&completed)).3, Some(1.5));
     }
 
-    /// The parts of a status that are written by hand follow the generic mapping.
+    /// The parts of a status that are written by hand equal the generic mapping.
     #[test]
     fn statuses_follow_the_mapping() {
         let id = |value: &str, parent| v1::ContainerId { value: value.to_owned(), parent };

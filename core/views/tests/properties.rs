@@ -1,5 +1,5 @@
-//! However a view came to its state, it shows the same: after any history, the answers of a view that lived through
-//! it (with readers, and so cached fragments, all along) equal those of a view built from what is left.
+//! The same state is shown whatever its history: the responses of a view that followed all changes (with readers, and
+//! so cached fragments, all along) equal those of a view built from what is left.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
@@ -24,7 +24,7 @@ use views::metrics::{self, Counters};
 const LIMITS: Limits =
     Limits { completed_frameworks: 2, completed_tasks_per_framework: 3, unreachable_tasks_per_framework: 2 };
 
-/// What happens, in small numbers so that things meet again.
+/// One step of the history. The numbers are small, so that steps concern the same entities.
 #[derive(Debug, Clone)]
 enum Step {
     Agent { agent: u8, cpus: u8 },
@@ -71,7 +71,7 @@ proptest! {
         let mut cluster = Cluster::default();
         for step in &steps {
             if let Step::Read = step {
-                // Fills the caches of everything there is.
+                // This fills the caches of all entities.
                 let _ = shown(&lived);
             }
             for change in cluster.take(step) {
@@ -246,7 +246,7 @@ fn counted(view: &View) -> Vec<(String, f64)> {
     counts.into_iter().map(|(name, count)| (name, (count * 1000.0).round() / 1000.0)).collect()
 }
 
-/// Without what counts events.
+/// Returns the metrics without those that count events.
 fn gauges(view: &View) -> Vec<(String, f64)> {
     let is_gauge = |name: &str| {
         let ended = ["finished", "failed", "killed", "error", "lost", "dropped", "gone", "gone_by_operator"];
@@ -262,8 +262,8 @@ fn gauges(view: &View) -> Vec<(String, f64)> {
     all.filter(|(name, _)| is_gauge(name)).collect()
 }
 
-/// What a master would know, kept as plainly as can be. It says what changed as a master would: before an agent
-/// leaves, all that was on it does.
+/// The state of a master, kept as plainly as possible. It publishes changes as a master does: before an agent is
+/// removed, everything on it is.
 #[derive(Debug, Default)]
 struct Cluster {
     agents: Vec<AgentSnapshot>,
@@ -278,7 +278,7 @@ struct Framework {
     tasks: Vec<v1::Task>,
     unreachable: Vec<v1::Task>,
     completed: Vec<v1::Task>,
-    /// With numbers that tell what came first.
+    /// The executors, with numbers that give their order.
     executors: Vec<(usize, ExecutorSnapshot)>,
     offers: Vec<(usize, Offer)>,
     appeared: usize,
@@ -494,7 +494,7 @@ impl Cluster {
         changes
     }
 
-    /// The shortest way to the same state.
+    /// Returns the shortest list of changes that leads to the same state.
     fn changes_from_scratch(&self) -> Vec<Change> {
         let lost = self
             .unreachable
@@ -561,7 +561,7 @@ impl Framework {
         changes
     }
 
-    /// Their agent is back.
+    /// Removes the unreachable tasks of an agent that has returned.
     fn forget_unreachable(&mut self, agent: &AgentId) -> Vec<Change> {
         let gone = self.unreachable.extract_if(.., |task| task.agent_id.value == agent.as_str());
         gone.map(|task| Change::TaskRemoved {

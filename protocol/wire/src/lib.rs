@@ -26,9 +26,8 @@ pub mod v0;
 
 pub use content_type::{BodyError, ContentType, decode_as, encode_as};
 pub use limits::Limits;
-
 pub use protobuf::{
-    DecodeError, Inside, MessageParts, SetField, decode, decode_message, encode, encode_message, encode_with_list,
+    DecodeError, FieldVisit, MessageParts, SetField, decode, decode_message, encode, encode_message, encode_with_list,
     visit_set_fields,
 };
 pub use stream_event::StreamEvent;

@@ -24,7 +24,10 @@ pub enum ResourceEstimator {
     Fixed(Resources),
     /// What containers leave unused of their processors and memory, with room for `margin` (0.2: 20 %) more than they
     /// use now.
-    Load { margin: f64 },
+    Load {
+        /// The reserve, as a fraction of what containers use.
+        margin: f64,
+    },
 }
 
 /// Two measurements closer than this say nothing about the use of processors.

@@ -113,7 +113,7 @@ pub(crate) fn recover_from_registry(state: &mut State, cx: &mut Context<'_>) {
         cx.arm(Timer::PingRecoveredAgents, cx.now.monotonic + FIRST_PING_DELAY);
     }
     restore_failures(state, cx);
-    observe(state, cx, failures::Event::MasterElected { awaited: expected });
+    observe(state, cx, failures::Event::MasterElected { recovered: expected });
     observe_recovery_complete(state, cx);
 }
 

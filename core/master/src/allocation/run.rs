@@ -19,9 +19,9 @@ use crate::policy::{make_inverse_offers, preempt};
 use crate::state::State;
 
 /// Mesos' `Filters.refuse_seconds` default.
-const DEFAULT_REFUSAL: Duration = Duration::from_secs(5);
+const DEFAULT_REFUSE_DURATION: Duration = Duration::from_secs(5);
 /// Longer refusals are cut (MESOS-1375: clients send absurd numbers to mean "never").
-const LONGEST_REFUSAL: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+const LONGEST_REFUSE_DURATION: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 pub(crate) fn allocator(config: &Config, random: Random) -> Allocator {
     let region = config
@@ -39,12 +39,14 @@ pub(crate) fn allocator(config: &Config, random: Random) -> Allocator {
 
 /// How long refused resources stay away from who refused them. An ACCEPT or DECLINE
 /// without filters carries the default ones.
-pub(crate) fn refusal(filters: Option<&v1::Filters>) -> Duration {
+pub(crate) fn refuse_duration(filters: Option<&v1::Filters>) -> Duration {
     match filters.and_then(|filters| filters.refuse_seconds) {
-        None => DEFAULT_REFUSAL,
+        None => DEFAULT_REFUSE_DURATION,
         // Also NaN.
-        Some(seconds) if seconds.is_nan() || seconds < 0.0 => DEFAULT_REFUSAL,
-        Some(seconds) => Duration::try_from_secs_f64(seconds).unwrap_or(LONGEST_REFUSAL).min(LONGEST_REFUSAL),
+        Some(seconds) if seconds.is_nan() || seconds < 0.0 => DEFAULT_REFUSE_DURATION,
+        Some(seconds) => {
+            Duration::try_from_secs_f64(seconds).unwrap_or(LONGEST_REFUSE_DURATION).min(LONGEST_REFUSE_DURATION)
+        }
     }
 }
 
@@ -70,9 +72,9 @@ pub(crate) fn schedule_allocation(
 }
 
 /// After each step.
-pub(crate) fn publish_refusals(allocator: &mut Allocator, cx: &mut Context<'_>) {
+pub(crate) fn publish_offer_filter_counts(allocator: &mut Allocator, cx: &mut Context<'_>) {
     for (role, active) in allocator.take_changed_offer_filter_counts() {
-        cx.publish(Change::RefusalsCounted { role, active });
+        cx.publish(Change::OfferFiltersCounted { role, active });
     }
 }
 
@@ -167,15 +169,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refusals_follow_mesos() {
-        let of = |seconds: f64| refusal(Some(&v1::Filters { refuse_seconds: Some(seconds) }));
-        assert_eq!(refusal(None), DEFAULT_REFUSAL);
-        assert_eq!(refusal(Some(&v1::Filters::default())), DEFAULT_REFUSAL);
-        assert_eq!(of(-1.0), DEFAULT_REFUSAL);
-        assert_eq!(of(f64::NAN), DEFAULT_REFUSAL);
+    fn refuse_seconds_follow_mesos() {
+        let of = |seconds: f64| refuse_duration(Some(&v1::Filters { refuse_seconds: Some(seconds) }));
+        assert_eq!(refuse_duration(None), DEFAULT_REFUSE_DURATION);
+        assert_eq!(refuse_duration(Some(&v1::Filters::default())), DEFAULT_REFUSE_DURATION);
+        assert_eq!(of(-1.0), DEFAULT_REFUSE_DURATION);
+        assert_eq!(of(f64::NAN), DEFAULT_REFUSE_DURATION);
         assert_eq!(of(0.0), Duration::ZERO);
         assert_eq!(of(1.5), Duration::from_millis(1500));
-        assert_eq!(of(4294967295.0), LONGEST_REFUSAL);
-        assert_eq!(of(f64::INFINITY), LONGEST_REFUSAL);
+        assert_eq!(of(4294967295.0), LONGEST_REFUSE_DURATION);
+        assert_eq!(of(f64::INFINITY), LONGEST_REFUSE_DURATION);
     }
 }

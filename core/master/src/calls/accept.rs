@@ -12,7 +12,7 @@ use validation::offer::OfferSummary;
 
 use super::launch::{launch, launch_group};
 use crate::agents::upgrade;
-use crate::allocation::{recover_resources, refusal};
+use crate::allocation::{recover_resources, refuse_duration};
 use crate::frameworks::{Frameworks, framework_metrics};
 use crate::interface::Context;
 use crate::metrics::Metrics;
@@ -56,7 +56,7 @@ pub(crate) fn accept(state: &mut State, cx: &mut Context<'_>, framework: &Framew
     if let Err(reason) = check_offers(&state.offers, framework, &call.offer_ids) {
         return accept_invalid_offers(state, cx, framework, &call, &reason.to_string());
     }
-    let refuse = refusal(call.filters.as_ref());
+    let refuse = refuse_duration(call.filters.as_ref());
     let Some(mut accepted) = take_offers(state, cx, framework, &call.offer_ids) else { return };
     if let Some(framework_metrics) = framework_metrics(&state.frameworks, framework) {
         framework_metrics.add_accepted_offers(call.offer_ids.len());

@@ -13,7 +13,7 @@ use model::master::Change;
 use model::{AgentId, FrameworkId, OfferId, Role};
 use validation::offer::OfferSummary;
 
-use crate::allocation::refusal;
+use crate::allocation::refuse_duration;
 use crate::interface::{Config, Context, Timer};
 use crate::state::State;
 
@@ -89,7 +89,7 @@ fn make_inverse_offer(
     let Some(asked) = active.map(|agent| agent.snapshot().clone()) else {
         // Asked again a little later, when it may be back.
         let now = cx.now.monotonic;
-        state.allocator.update_inverse_offer(now, &agent, &framework, None, Some(refusal(None)));
+        state.allocator.update_inverse_offer(now, &agent, &framework, None, Some(refuse_duration(None)));
         return None;
     };
     let id = state.ids.offer();
@@ -114,7 +114,7 @@ pub(crate) fn accept_inverse_offers(
     framework: &FrameworkId,
     call: &AcceptInverseOffers,
 ) {
-    let refuse = refusal(call.filters.as_ref());
+    let refuse = refuse_duration(call.filters.as_ref());
     answer_inverse_offers(state, cx, framework, &call.inverse_offer_ids, Status::Accept, refuse);
 }
 
@@ -124,7 +124,7 @@ pub(crate) fn decline_inverse_offers(
     framework: &FrameworkId,
     call: &DeclineInverseOffers,
 ) {
-    let refuse = refusal(call.filters.as_ref());
+    let refuse = refuse_duration(call.filters.as_ref());
     answer_inverse_offers(state, cx, framework, &call.inverse_offer_ids, Status::Decline, refuse);
 }
 

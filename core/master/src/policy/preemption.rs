@@ -29,7 +29,7 @@ pub(crate) fn preempt(state: &mut State, cx: &mut Context<'_>) {
     }
     let returning = returning(&mut state.preempted_tasks, &state.tasks);
     for preemption in state.allocator.preemptions(&returning) {
-        preempt_holding(state, cx, &preemption);
+        preempt_allocated(state, cx, &preemption);
     }
 }
 
@@ -37,16 +37,16 @@ fn returning(preempted_tasks: &mut PreemptedTasks, tasks: &Tasks) -> Vec<Allocat
     let mut returning = Vec::new();
     preempted_tasks.0.retain(|(framework, id)| {
         let task = tasks.get(framework.as_str(), id.as_str());
-        let Some(task) = task.filter(|task| holds(task)) else { return false };
-        returning.extend(holdings(framework, task));
+        let Some(task) = task.filter(|task| uses_resources(task)) else { return false };
+        returning.extend(allocated_by_role(framework, task));
         true
     });
     returning
 }
 
 /// Offers go first: they cost nobody anything.
-fn preempt_holding(state: &mut State, cx: &mut Context<'_>, preemption: &Preemption) {
-    let AllocatedResources { framework, role, agent, resources } = &preemption.holding;
+fn preempt_allocated(state: &mut State, cx: &mut Context<'_>, preemption: &Preemption) {
+    let AllocatedResources { framework, role, agent, resources } = &preemption.allocated;
     let mut missing = quantities(resources);
     for id in offers_of(&state.offers, framework, role, agent) {
         let offered = state.offers.get(id.as_str()).map(|offer| quantities(&offer.resources)).unwrap_or_default();
@@ -83,7 +83,7 @@ fn candidates(
     let ids = usage.into_iter().flat_map(|usage| usage.task_ids());
     let tasks = ids.filter_map(|id| tasks.get_with_id(framework.as_str(), id.as_str()));
     tasks
-        .filter(|(_, task)| holds(task) && task.preemption().is_none())
+        .filter(|(_, task)| uses_resources(task) && task.preemption().is_none())
         .map(|(id, task)| (id.clone(), quantities(&task.resources().allocated_to(role.as_str()))))
         .collect()
 }
@@ -120,11 +120,11 @@ pub(crate) fn rewrite_preempted_status(frameworks: &Frameworks, tasks: &Tasks, u
     }
 }
 
-fn holds(task: &Task) -> bool {
+fn uses_resources(task: &Task) -> bool {
     !is_terminal_or_unreachable(task.state())
 }
 
-fn holdings(framework: &FrameworkId, task: &Task) -> Vec<AllocatedResources> {
+fn allocated_by_role(framework: &FrameworkId, task: &Task) -> Vec<AllocatedResources> {
     let of_role = |role: Role| {
         let resources: Resources = task.resources().allocated_to(role.as_str());
         AllocatedResources { framework: framework.clone(), role, agent: task.agent().clone(), resources }

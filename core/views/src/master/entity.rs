@@ -15,21 +15,21 @@ use crate::snapshot_map::SnapshotMap;
 #[derive(Debug, Clone)]
 pub(crate) struct Agent {
     pub snapshot: Arc<AgentSnapshot>,
-    /// Of its live tasks and executors, per framework in order of appearance.
+    /// The resources of its live tasks and executors, per framework in order of appearance.
     pub used: Vec<(FrameworkId, Resources)>,
     pub offered: Resources,
-    /// What only a new `snapshot` changes.
+    /// The members that only a new `snapshot` changes.
     pub description: Arc<Encoded>,
-    /// What tasks and offers change, too.
+    /// The members that tasks and offers change as well.
     pub usage: Arc<Encoded>,
 }
 
-/// Members of an entity's JSON, in the forms that endpoints differ in.
+/// Members of an entity's JSON, in the forms in which endpoints differ.
 #[derive(Debug, Default)]
 pub(crate) struct Encoded {
     pub summary: Fragment,
     pub full: Fragment,
-    /// The whole entity as the v1 API has it.
+    /// The whole entity in the form of the v1 API.
     pub v1: Fragment,
     /// Fields of the message of the v1 API.
     pub protobuf: Fragment,
@@ -46,19 +46,19 @@ impl Agent {
         }
     }
 
-    /// Returns the description it had.
+    /// Replaces the description, and returns the one before.
     pub fn describe(&mut self, snapshot: &Arc<AgentSnapshot>) -> Arc<AgentSnapshot> {
         self.description = Arc::default();
         self.usage = Arc::default();
         std::mem::replace(&mut self.snapshot, Arc::clone(snapshot))
     }
 
-    /// The resources that are in use or offered.
+    /// Iterates over the resources that are used or offered.
     pub fn held(&self) -> impl Iterator<Item = &Resource> {
         self.used.iter().flat_map(|(_, used)| used).chain(&self.offered)
     }
 
-    /// Of all frameworks.
+    /// Returns the resources that all frameworks use.
     pub fn total_used(&self) -> Resources {
         match self.used.as_slice() {
             [(_, only)] => only.clone(),
@@ -110,9 +110,9 @@ pub(crate) struct Framework {
     pub executors: SnapshotMap<Arc<Executor>>,
     pub offers: SnapshotMap<Arc<EncodedOffer>>,
     pub offers_made: u64,
-    /// The tasks in `tasks`.
+    /// The number of tasks in `tasks`, by state.
     pub live: StateCounts,
-    /// Since it registered, by terminal state.
+    /// The number of tasks that ended since it registered, by terminal state.
     pub ended: StateCounts,
 }
 
@@ -142,7 +142,7 @@ impl Framework {
         self.offers = SnapshotMap::default();
     }
 
-    /// Live, unreachable and completed ones.
+    /// Iterates over the live, unreachable and completed tasks.
     pub fn all_tasks(&self) -> impl Iterator<Item = AnyTask<'_>> {
         let current = self.tasks.iter().chain(self.unreachable.iter()).map(|task| AnyTask::Current(task));
         current.chain(self.completed.iter().map(|task| AnyTask::Completed(task)))

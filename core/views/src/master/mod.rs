@@ -1,4 +1,4 @@
-//! What a master shows.
+//! The view of a master and its documents.
 
 mod document;
 pub(crate) mod entity;

@@ -50,7 +50,7 @@ pub(super) fn answer(snapshot: &Snapshot, call: &Call) -> Option<Response> {
             }));
             Type::GetOperations
         }
-        // Mesos leaves the member out when no weight was ever set.
+        // Mesos leaves the member out if no weight was ever set.
         call::Type::GetWeights => {
             response.get_weights = policy::weights(snapshot).map(Box::new);
             Type::GetWeights
@@ -128,7 +128,7 @@ fn frameworks(snapshot: &Snapshot) -> GetFrameworks {
     }
 }
 
-/// A framework with what it holds and is offered.
+/// Returns a framework with the resources that it uses and is offered.
 pub(super) fn framework(framework: &Framework) -> get_frameworks::Framework {
     let offers = framework.offers.iter().map(|shown| shown.offer.to_proto(OfferFormat::FULL));
     get_frameworks::Framework { offers: offers.collect(), ..framework_without_offers(framework) }
@@ -146,7 +146,7 @@ pub(super) fn framework_without_offers(framework: &Framework) -> get_frameworks:
     }
 }
 
-/// A framework as events describe it: by itself.
+/// Returns a framework as events describe it, without tasks and offers.
 pub(super) fn announced(snapshot: &FrameworkSnapshot) -> get_frameworks::Framework {
     get_frameworks::Framework {
         framework_info: (*snapshot.info).clone(),
@@ -155,7 +155,7 @@ pub(super) fn announced(snapshot: &FrameworkSnapshot) -> get_frameworks::Framewo
         recovered: snapshot.recovered,
         registered_time: Some(time(snapshot.registered)),
         reregistered_time: Some(time(snapshot.reregistered.unwrap_or(snapshot.registered))),
-        // Mesos prints the epoch for "not yet".
+        // Mesos prints the Unix epoch for "not yet".
         unregistered_time: Some(snapshot.unregistered.map_or(v1::TimeInfo { nanoseconds: 0 }, time)),
         ..get_frameworks::Framework::default()
     }

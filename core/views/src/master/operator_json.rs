@@ -1,7 +1,6 @@
 //! The larger reads of the operator API as JSON, from the encoded parts of entities.
 //!
-//! Mesos writes these by hand: their lists are there when empty, unlike in the generic
-//! mapping of protobuf to JSON.
+//! Mesos writes these by hand: empty lists are present, unlike in the generic mapping of protobuf to JSON.
 
 use messages::v1::master::{Call, call};
 

@@ -1,4 +1,4 @@
-//! `/tasks`: one page of all tasks, newest first unless asked otherwise.
+//! `/tasks`: one page of all tasks, the newest first unless the query asks for another order.
 
 use std::cmp::Ordering;
 
@@ -25,7 +25,7 @@ pub(super) fn tasks(snapshot: &Snapshot, query: &Query) -> Vec<u8> {
     out
 }
 
-/// Mesos turns a negative number into a huge one.
+/// Reads a count. As in Mesos, a negative number becomes a huge one.
 fn count(query: &Query, key: &str) -> Option<usize> {
     query.number(key).map(|number| usize::try_from(number).unwrap_or(usize::MAX))
 }
@@ -40,7 +40,7 @@ fn selected<'a>(snapshot: &'a Snapshot, query: &Query) -> Vec<AnyTask<'a>> {
         .collect()
 }
 
-/// By the time of the first status; tasks without any come before all others.
+/// Compares tasks by the time of the first status; tasks without any come before all others.
 fn by_first_status(a: AnyTask<'_>, b: AnyTask<'_>) -> Ordering {
     match (a.first_status(), b.first_status()) {
         (Some(a), Some(b)) => a.total_cmp(&b),

@@ -1,4 +1,4 @@
-//! The gauges that a master keeps, counted anew from a snapshot: what they have to be.
+//! The gauges that a master keeps, recounted from a snapshot for comparison.
 
 use std::collections::BTreeMap;
 
@@ -10,9 +10,9 @@ use super::{Counters, MetricSet, bare};
 use crate::master::Snapshot;
 use crate::master::entity::Framework;
 
-/// Counts agents, frameworks, offers, tasks by state and resources by going through all of them.
+/// Counts agents, frameworks, offers, tasks by state and resources by iterating over all of them.
 ///
-/// The master keeps these gauges as it goes, and [`super::master`] shows the master's; tests compare both.
+/// The master keeps these gauges incrementally, and [`super::master`] shows the master's; tests compare both.
 pub fn recount(snapshot: &Snapshot) -> Vec<(String, f64)> {
     let mut metric_set = MetricSet::default();
     agents(&mut metric_set, snapshot);

@@ -19,4 +19,4 @@ pub use encode::{encode, encode_message, encode_with_list};
 pub use error::DecodeError;
 pub(crate) use map_values::zero_message;
 pub use parts::MessageParts;
-pub use set_fields::{Inside, SetField, visit_set_fields};
+pub use set_fields::{FieldVisit, SetField, visit_set_fields};
