@@ -459,6 +459,52 @@ fn a_registration_of_before_an_operation_does_not_take_it_back() {
     assert_eq!(s.next_offer(), "cpus:4; mem:1024; disk:1000");
 }
 
+fn version(number: u8) -> Option<v1::Uuid> {
+    Some(v1::Uuid { value: uuid(number) })
+}
+
+#[test]
+fn a_repeated_registration_does_not_take_back_what_has_finished() {
+    let mut s = scenario();
+    let before = reregister(&s.a, "cpus:4;mem:1024;disk:1000");
+    s.accept(vec![reserve(reserved("r", "cpus:1")).with_operation_id("op")]);
+    let applied = s.applied().remove(0);
+    s.report(&applied, v1::OperationState::OperationFinished, Some(1));
+    s.c.call(&s.f, acknowledge_operation(&s.a.id, "op", 1));
+    s.c.forget();
+    // The agent sent it before it was answered, on a connection that was slower than the next.
+    s.c.send(&s.a.pid.clone(), before);
+    s.c.send(&s.a.pid.clone(), report(&s.a, vec![]));
+    assert!(!s.c.received(&s.a.pid).contains(&PLEASE_REGISTER.to_owned()));
+    assert_eq!(s.next_offer(), AFTERWARDS);
+}
+
+#[test]
+fn a_registration_of_an_earlier_connection_is_found_out() {
+    let mut s = scenario();
+    let mut before = reregister(&s.a, "cpus:4;mem:1024;disk:1000");
+    before.resource_version_uuid = version(1);
+    s.accept(vec![reserve(reserved("r", "cpus:1")).with_operation_id("op")]);
+    let applied = s.applied().remove(0);
+    s.report(&applied, v1::OperationState::OperationFinished, Some(1));
+    s.c.call(&s.f, acknowledge_operation(&s.a.id, "op", 1));
+    s.c.forget();
+    s.c.send(&s.a.pid.clone(), before);
+    // The agent answers with the version of now.
+    let mut answer = report(&s.a, vec![]);
+    answer.resource_version_uuid = reregister(&s.a, "cpus:4").resource_version_uuid;
+    s.c.send(&s.a.pid.clone(), answer);
+    assert!(s.c.received(&s.a.pid).contains(&PLEASE_REGISTER.to_owned()));
+    s.c.forget();
+    let mut now = reregister(&s.a, "cpus:3;cpus(r):1;mem:1024;disk:1000");
+    now.resource_version_uuid = version(2);
+    s.c.send(&s.a.pid.clone(), now);
+    let mut confirmed = report(&s.a, vec![]);
+    confirmed.resource_version_uuid = version(2);
+    s.c.send(&s.a.pid.clone(), confirmed);
+    assert!(!s.c.received(&s.a.pid).contains(&PLEASE_REGISTER.to_owned()), "once is enough");
+}
+
 /// The master after one that had an agent make a reservation: the agent is there, and has not reported yet.
 struct Next {
     c: Cluster,

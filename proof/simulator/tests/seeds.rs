@@ -41,6 +41,7 @@ const FOUND: &[(u64, &str)] = &[
     (269736, "a subscription whose connection had broken took over from its own successor (the simulator's own fault)"),
     (277687, "an agent that an operator had taken away began anew with its quarantines (the check's own fault)"),
     (337117, "a driver's launch was read after its task had been called gone"),
+    (703579, "a registration was read again after a volume of its total had been destroyed"),
     (31626, "a launch of an earlier term came after its task had been told as gone"),
     (32277, "a launch came after its kill had been answered"),
     (1919, "a returning agent told the end of a task that was not durable, and lost it with its machine's power"),

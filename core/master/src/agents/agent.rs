@@ -25,6 +25,9 @@ pub(crate) struct Agent {
     pub providers: BTreeMap<String, Provider>,
     /// An operation that was taken for granted has come to nothing: the next registration says what there is.
     pub total_in_doubt: bool,
+    /// A registration of this connected agent changed its total. The version in its next report says whether that
+    /// registration was the latest.
+    pub total_unconfirmed: bool,
     /// When it will be marked unreachable, while it is disconnected.
     pub deadline: Option<Monotonic>,
 }
@@ -42,6 +45,7 @@ impl Agent {
             awaiting_pong: false,
             providers: BTreeMap::new(),
             total_in_doubt: false,
+            total_unconfirmed: false,
             deadline: None,
         }
     }

@@ -18,7 +18,10 @@ use crate::failures::observe;
 use crate::frameworks::{recover_framework, update_framework_message};
 use crate::interface::{Context, Timer};
 use crate::offers::{rescind_offer, rescind_offers_of_agent};
-use crate::operations::{has_pending_operations, reconcile_operations_with};
+use crate::operations::{
+    check_unconfirmed_total, has_pending_operations, is_repeated_registration, reconcile_operations_with,
+    resolve_total_in_doubt,
+};
 use crate::peers::is_process_of;
 use crate::policy::is_machine_down;
 use crate::registry::{Continuation, RegistryOperation, registry_is_full, store};
@@ -82,8 +85,8 @@ pub(crate) fn reregistered(
     let Some(total) = total_of(&message.slave.resources, &message.checkpointed_resources) else {
         return crate::frameworks::shut_down_agent(cx, &from, "Agent reregistered with invalid resources");
     };
-    // Its report may be of before operations that are under way: it knows of those soon.
-    let stands = has_pending_operations(state, &id);
+    // Its report may be of before operations that are under way, which it knows of soon, or of before some that have ended.
+    let stands = has_pending_operations(state, &id) || is_repeated_registration(agent, &message);
     let (total, in_doubt) = if stands {
         let other = *agent.state.info != message.slave;
         (agent.state.total.non_revocable(), agent.total_in_doubt || other)
@@ -103,6 +106,7 @@ pub(crate) fn reregistered(
         agent.total_in_doubt = in_doubt;
         let total = total + agent.state.total.revocable();
         changed = total != agent.state.total;
+        agent.total_unconfirmed = changed && agent.state.connected;
         state.metrics.total.subtract(&agent.state.total);
         state.metrics.total.add(&total);
         let snapshot = agent.state_mut();
@@ -297,10 +301,14 @@ pub(crate) fn update_agent(
     let Ok(revocable) = Resources::from_proto(&message.oversubscribed_resources) else { return };
     let id = AgentId::from(&message.slave_id);
     let Some(agent) = state.agents.get_mut(id.as_str()) else { return };
+    let stale = check_unconfirmed_total(agent, message.resource_version_uuid.as_ref());
     if message.resource_version_uuid.is_some() {
         agent.resource_version.clone_from(&message.resource_version_uuid);
     }
     reconcile_operations_with(state, cx, &id, &message);
+    if stale {
+        resolve_total_in_doubt(state, cx, &id);
+    }
     check_drained(state, cx, &id);
     let Some(agent) = state.agents.get_mut(id.as_str()) else { return };
     if !oversubscribes || agent.state.total.revocable() == revocable {

@@ -5,11 +5,16 @@
 //! agent is about to make, and offer the same to somebody else. (Mesos does.) So while operations are under way the
 //! master's own total stands. If all of them succeed it was right; if one does not, the agent is asked to register once
 //! more when the last of them has ended.
+//!
+//! A registration may also arrive after a later one: an agent that gets no answer repeats it, and what was sent on a
+//! connection that broke may be read after what was sent on the next. Such a message describes a time before operations
+//! that have ended by now. An agent takes a new resource version whenever its connection breaks, so versions tell.
 
-use messages::internal;
+use messages::{internal, v1};
 use model::AgentId;
 
 use super::spec::is_terminal;
+use crate::agents::Agent;
 use crate::interface::Context;
 use crate::state::State;
 
@@ -20,6 +25,26 @@ pub(crate) fn has_pending_operations(state: &State, agent: &AgentId) -> bool {
         operation.is_some_and(|operation| operation.provider.is_none() && !is_terminal(operation.state()))
     };
     state.operations.on_agent(agent.as_str()).into_iter().any(under_way)
+}
+
+/// Whether a connected agent repeats the registration that the master has accepted: its connection has not broken since,
+/// so that its total has changed by operations of this master only, and the master's total has these.
+pub(crate) fn is_repeated_registration(agent: &Agent, message: &internal::ReregisterSlaveMessage) -> bool {
+    agent.state.connected
+        && !agent.total_in_doubt
+        && message.resource_version_uuid.is_some()
+        && agent.resource_version == message.resource_version_uuid
+        && *agent.state.info == message.slave
+}
+
+/// The version that the agent reports, in answer to a registration that changed its total while it was connected. If it
+/// is not that of the registration, then this was sent before another one that the master had already.
+pub(crate) fn check_unconfirmed_total(agent: &mut Agent, reported: Option<&v1::Uuid>) -> bool {
+    let is_stale = |reported: &v1::Uuid| agent.resource_version.as_ref() != Some(reported);
+    let Some(stale) = reported.map(is_stale).filter(|_| agent.total_unconfirmed) else { return false };
+    agent.total_unconfirmed = false;
+    agent.total_in_doubt |= stale;
+    stale
 }
 
 /// What we believe the agent to have may not be so.
