@@ -1,5 +1,6 @@
 //! Which module decides about which input.
 
+use machine::PeerMessage;
 use messages::Message;
 
 use crate::containers::events;
@@ -7,7 +8,7 @@ use crate::draining::emptying;
 use crate::effects::{Command, Context, Timer};
 use crate::executors::{driver, http};
 use crate::frameworks::update_framework;
-use crate::input::{Input, PeerMessage};
+use crate::input::Input;
 use crate::operations::deferred_messages::Deferred;
 use crate::operations::{apply, status};
 use crate::pending_writes::Continuation;

@@ -3,9 +3,9 @@
 
 use std::net::SocketAddrV4;
 
-use machine::StoreToken;
-use messages::{Message, v1};
-use model::{Caller, ContainerId, ReplyId, StreamId, Upid};
+use machine::{PeerMessage, StoreToken};
+use messages::v1;
+use model::{Caller, ContainerId, ReplyId, StreamId};
 
 use crate::effects::Timer;
 use crate::usage::MachineUsage;
@@ -53,19 +53,6 @@ pub enum Input {
     },
     /// The operator asks the agent to unregister and stop (SIGUSR1).
     Unregister,
-}
-
-/// A libprocess message to the agent's process.
-#[derive(Debug)]
-pub struct PeerMessage {
-    /// The sender, as the message says.
-    pub from: Upid,
-    /// Whom the connection belongs to, as the edge has found out.
-    pub caller: Caller,
-    /// The process id it was addressed to: `slave(1)`.
-    pub to: String,
-    /// What it says.
-    pub message: Message,
 }
 
 /// SUBSCRIBE of an executor over HTTP.

@@ -4,9 +4,9 @@
 
 mod common;
 
-use common::calls::*;
 use common::*;
 use machine::CallResponse;
+use testkit::builders::*;
 
 #[test]
 fn a_task_lives_and_dies() {
@@ -19,7 +19,7 @@ fn a_task_lives_and_dies() {
     let offer = c.offers(&f).remove(0);
     assert_eq!(c.heard(&f), ["OFFERS m-S0[cpus:4; mem:1024]"]);
 
-    let answer = c.call(&f, accept(&[&offer], vec![launch(vec![task("t", &offer, "cpus:1;mem:128")])]));
+    let answer = c.call(&f, accept(&[&offer], vec![launch(vec![task_on("t", &offer, "cpus:1;mem:128")])]));
     assert_eq!(answer, CallResponse::accepted());
     assert_eq!(c.received(&a.pid), ["RunTask t launch_executor=true"]);
 
@@ -48,7 +48,7 @@ fn an_update_that_was_overtaken_brings_no_task_back() {
         let a = c.agent("cpus:4;mem:1024");
         c.settle();
         let offer = c.offers(&f).remove(0);
-        c.call(&f, accept(&[&offer], vec![launch(vec![task("t", &offer, "cpus:1;mem:128")])]));
+        c.call(&f, accept(&[&offer], vec![launch(vec![task_on("t", &offer, "cpus:1;mem:128")])]));
         for (state, uuid) in [(TaskRunning, 1), (TaskFinished, 2)] {
             c.update(&a, &f.id, "t", state, uuid);
             if acknowledged || uuid == 1 {
@@ -102,7 +102,7 @@ fn everything_that_happens_and_in_which_order() {
     publish offer m-O0 added: cpus(allocated: r):4; mem(allocated: r):1024
     event OFFERS m-S0[cpus:4; mem:1024]
     ");
-    c.call(&f, accept(&[&offer], vec![launch(vec![task("t", &offer, "cpus:1;mem:128")])]));
+    c.call(&f, accept(&[&offer], vec![launch(vec![task_on("t", &offer, "cpus:1;mem:128")])]));
     insta::assert_snapshot!(c.transcript(), @r"
     publish offer m-O0 removed
     publish task t added: TASK_STAGING

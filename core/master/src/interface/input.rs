@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddrV4;
 
-use machine::StoreToken;
+use machine::{PeerMessage, StoreToken};
 use messages::tepui::registry::Partition;
-use messages::{Message, v1};
-use model::{Caller, ReplyId, StreamId, Upid};
+use messages::v1;
+use model::{Caller, ReplyId, StreamId};
 
 use super::effects::Timer;
 
@@ -101,19 +101,6 @@ pub struct Explain {
     pub caller: Caller,
     /// What is asked.
     pub question: allocator::ExplainQuery,
-}
-
-/// A libprocess message of an agent or a driver.
-#[derive(Debug)]
-pub struct PeerMessage {
-    /// The sender, as the message says.
-    pub from: Upid,
-    /// Whom the connection belongs to, as the edge has found out.
-    pub caller: Caller,
-    /// The process id it was addressed to: `master`, `slave-observer(7)`.
-    pub to: String,
-    /// The message.
-    pub message: Message,
 }
 
 /// A call of an operator that changes the partitions.

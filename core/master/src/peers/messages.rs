@@ -1,6 +1,7 @@
 //! The libprocess messages of agents and drivers: from which process each may come, and
 //! where it goes.
 
+use machine::PeerMessage;
 use messages::v1::scheduler::call;
 use messages::{Message, internal, v1};
 use model::{AgentId, FrameworkId, Upid};
@@ -11,7 +12,7 @@ use crate::failures::agent_health;
 use crate::frameworks::{
     Frameworks, deactivate_framework_message, driver_call, register_framework, remove_framework, reregister_framework,
 };
-use crate::interface::{Context, PeerMessage};
+use crate::interface::Context;
 use crate::operations::operation_status_update;
 use crate::state::State;
 use crate::tasks::{acknowledge, executor_message, exited_executor, framework_message, status_update};
