@@ -1,11 +1,9 @@
 //! Images come from registries, also from bad ones.
 
-mod common;
-
 use std::collections::BTreeSet;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 
-use common::*;
+use crate::common::*;
 use provisioner::{Credentials, Digest, LayerId, PullEvent, Store};
 
 #[test]
