@@ -199,12 +199,15 @@ fn attributes<R: Read>(entry: &Entry<'_, R>) -> Result<Attributes, LayerError> {
     })
 }
 
+/// Names and values.
+type ExtendedAttributes = Vec<(Vec<u8>, Vec<u8>)>;
+
 /// The prefix of extended attributes in PAX headers (`star` and Docker).
 const XATTR: &[u8] = b"SCHILY.xattr.";
 
 /// Returns the attributes that may come from outside: capabilities and those of users. Attributes of overlayfs would let a layer show
 /// files of other layers, and those of security modules are for the host to set.
-fn extended_attributes<R: Read>(entry: &mut Entry<'_, R>) -> Result<Vec<(Vec<u8>, Vec<u8>)>, LayerError> {
+fn extended_attributes<R: Read>(entry: &mut Entry<'_, R>) -> Result<ExtendedAttributes, LayerError> {
     let Some(extensions) = entry.pax_extensions().map_err(LayerError::Read)? else { return Ok(Vec::new()) };
     let mut found = Vec::new();
     for extension in extensions {
@@ -219,7 +222,7 @@ fn extended_attributes<R: Read>(entry: &mut Entry<'_, R>) -> Result<Vec<(Vec<u8>
 }
 
 /// File systems without such attributes, and users who may not set them, do without.
-fn set_extended(file: std::os::fd::BorrowedFd<'_>, attributes: &[(Vec<u8>, Vec<u8>)]) -> io::Result<()> {
+fn set_extended(file: std::os::fd::BorrowedFd<'_>, attributes: &ExtendedAttributes) -> io::Result<()> {
     for (name, value) in attributes {
         match LayerRoot::set_attribute(file, OsStr::from_bytes(name), value) {
             Err(error) if matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::PermissionDenied) => {}
