@@ -44,6 +44,8 @@ fn program(name: &str) -> Option<Program> {
         // Started by the agent, never by people.
         "executor" | "mesos-executor" => Some(|_| executor::main()),
         "container-init" => Some(|_| executor::init()),
+        "container-launch" => Some(|_| executor::container_launch()),
+        "container-enter" => Some(|_| executor::container_enter()),
         // Started by a master, never by people.
         master_server::NODE_CLEANUP => Some(daemon::node_cleanup),
         _ => None,

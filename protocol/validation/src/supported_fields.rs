@@ -108,7 +108,27 @@ pub(crate) const FIELDS: &[(&str, &[(&str, Support)])] = &[
             ("tty_info", Refused("terminals for containers")),
         ],
     ),
-    ("mesos.v1.ContainerInfo.MesosInfo", &[("image", Refused("container images"))]),
+    ("mesos.v1.ContainerInfo.MesosInfo", &[("image", Isolator("docker/runtime"))]),
+    (
+        "mesos.v1.Image",
+        &[
+            ("type", Only(&["DOCKER"], "images of this type")),
+            ("appc", Refused("images of type APPC; Docker and OCI images can be used")),
+            ("docker", ByField),
+            ("cached", Honoured),
+        ],
+    ),
+    (
+        "mesos.v1.Image.Docker",
+        &[
+            ("name", Honoured),
+            (
+                "credential",
+                Refused("credentials of this kind; put them into 'config' or into the agent's --docker_config"),
+            ),
+            ("config", ByField),
+        ],
+    ),
     (
         "mesos.v1.NetworkInfo",
         &[

@@ -16,6 +16,7 @@ use tracing::{debug, warn};
 
 use super::fetch::{self, Fetches};
 use super::host::AgentHost;
+use super::images::Images;
 use super::launch::{self, Settings};
 use super::volumes::{self, SandboxMount, VolumeError};
 use super::worker::Worker;
@@ -27,6 +28,7 @@ pub struct Containers {
     containerizer: Containerizer,
     shared: Arc<Shared>,
     settings: Arc<Settings>,
+    images: Arc<Images>,
     runtime: Handle,
     worker: Worker,
     preparations: Semaphore,
@@ -44,6 +46,8 @@ const MAX_DOWNLOADS: usize = 64;
 /// The part that the containerizer's thread uses, too.
 struct Shared {
     inbox: Arc<Inbox<AgentHost>>,
+    images: Arc<Images>,
+    worker: Worker,
     /// The containers that have not ended. The core's thread takes this lock, so nobody holds it while blocking.
     live: Mutex<HashMap<ContainerId, LiveContainer>>,
     /// Held while the owner of a volume is determined and written.
@@ -100,12 +104,20 @@ impl Containers {
     pub fn start(
         config: containerizer::Config,
         settings: Settings,
+        images: Images,
         runtime: Handle,
         inbox: Arc<Inbox<AgentHost>>,
         worker: Worker,
         sandbox_of: impl Fn(&ContainerId) -> Option<PathBuf>,
     ) -> Result<(Arc<Self>, Recovered), containerizer::Error> {
-        let shared = Arc::new(Shared { inbox, live: Mutex::new(HashMap::new()), ownership: Mutex::new(()) });
+        let images = Arc::new(images);
+        let shared = Arc::new(Shared {
+            inbox,
+            images: Arc::clone(&images),
+            worker: worker.clone(),
+            live: Mutex::new(HashMap::new()),
+            ownership: Mutex::new(()),
+        });
         let reporter = shared.clone();
         // The lock is held until the recovered containers are entered, so that reports about them wait.
         let mut live = shared.lock();
@@ -123,6 +135,7 @@ impl Containers {
             live.insert(id.clone(), found);
         }
         drop(live);
+        images.recover(&recovered.alive.iter().map(|(id, _)| id.to_string()).collect());
         for missing in containerizer.missing_isolation() {
             warn!("{missing}");
         }
@@ -133,6 +146,7 @@ impl Containers {
             containerizer,
             shared,
             settings: Arc::new(settings),
+            images,
             runtime,
             fetches: Fetches::default(),
         };
@@ -224,7 +238,8 @@ impl Containers {
         // Volumes come before fetched files, so that a file cannot take the place of a volume.
         self.update_sandbox(&launch.container, &launch.sandbox, &[], &launch.volumes)?;
         self.fetches.fetch(&self.settings.fetch, launch, user.as_ref(), cancelled)?;
-        launch::describe(&self.settings, launch, user).map_err(|error| error.to_string())
+        let launch_info = self.images.provide(launch, user.as_ref(), cancelled).map_err(|error| error.to_string())?;
+        launch::describe(&self.settings, launch, user, launch_info.as_deref()).map_err(|error| error.to_string())
     }
 
     /// Starts a prepared container. A `destroy` may come before, which is seen here, or after, which finds the
@@ -394,6 +409,7 @@ impl Shared {
             Event::LaunchFailed { id, reason } => self.failed(&id, reason),
             Event::Exited { id, status, limitation } => {
                 let ended = self.lock().remove(&id);
+                self.remove_root(&id);
                 if let Some(ended) = ended {
                     let exit = ContainerExit {
                         status,
@@ -407,9 +423,16 @@ impl Shared {
     }
 
     fn failed(&self, id: &ContainerId, reason: String) {
+        self.remove_root(id);
         if self.lock().remove(id).is_some() {
             self.notify(ContainerEvent::LaunchFailed { container: id.clone(), reason });
         }
+    }
+
+    /// Removes what the container has written into its image, on the thread for such work.
+    fn remove_root(&self, id: &ContainerId) {
+        let (images, id) = (Arc::clone(&self.images), id.clone());
+        self.worker.run(move || images.destroy(&id));
     }
 
     /// Queues an event for the core. There are at most two for each container.

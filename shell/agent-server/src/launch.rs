@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ::agent::ContainerLaunch;
@@ -37,6 +37,9 @@ pub enum Unsupported {
     /// The executor has neither a command task nor a command.
     #[error("the executor has no command")]
     NoCommand,
+    /// A custom executor asks for an image.
+    #[error("images of custom executors are not supported yet: let the task have the image")]
+    ExecutorImage,
     /// A bound of the output in the environment of the command is invalid.
     #[error("{0}")]
     ContainerLogger(String),
@@ -59,14 +62,25 @@ pub fn check(launch: &ContainerLaunch, isolators: &[&str]) -> Result<(), Unsuppo
 ///
 /// # Errors
 /// Returns [`Unsupported`] if the executor has no command, or a bound of its output is invalid.
-pub fn describe(settings: &Settings, launch: &ContainerLaunch, user: Option<User>) -> Result<Launch, Unsupported> {
-    let (program, argv) = match &launch.command_task {
-        Some(_) => {
-            let argv = settings.executor_argv.iter().map(OsString::from).collect();
-            (Program::Sealed(settings.executor.clone()), argv)
-        }
-        None => custom(launch)?,
+pub fn describe(
+    settings: &Settings,
+    launch: &ContainerLaunch,
+    user: Option<User>,
+    launch_info: Option<&Path>,
+) -> Result<Launch, Unsupported> {
+    let own = |words: &[String], further: Option<OsString>| -> (Program, Vec<OsString>) {
+        let argv = words.iter().map(OsString::from).chain(further).collect();
+        (Program::Sealed(settings.executor.clone()), argv)
     };
+    let (program, argv) = match (&launch.command_task, launch_info) {
+        (Some(_), None) => own(&settings.executor_argv, None),
+        (Some(_), Some(path)) => own(&settings.executor_argv, Some(launch_info_argument(path))),
+        (None, None) => custom(launch)?,
+        // The launcher is root until it has entered the image.
+        (None, Some(_)) => return Err(Unsupported::ExecutorImage),
+    };
+    // With an image the executor needs the rights to make its task's root; the task itself runs as the user.
+    let user = user.filter(|_| launch_info.is_none());
     let command = match &launch.command_task {
         Some(task) => task.command.as_deref(),
         None => launch.executor_info.command.as_deref(),
@@ -90,6 +104,13 @@ pub fn describe(settings: &Settings, launch: &ContainerLaunch, user: Option<User
         stdout: output("stdout", stdout),
         stderr: output("stderr", stderr),
     })
+}
+
+/// The argument by which the command executor knows of the image of its task.
+fn launch_info_argument(path: &Path) -> OsString {
+    let mut argument = OsString::from("--launch_info=");
+    argument.push(path);
+    argument
 }
 
 /// Adds the secrets to the environment of a custom executor. The command executor resolves those of a command task.

@@ -10,6 +10,7 @@ mod error;
 mod executor_api;
 mod fetch;
 mod host;
+mod images;
 mod launch;
 mod logger;
 mod machine_resources;
@@ -28,6 +29,7 @@ mod worker;
 
 pub use error::Error;
 pub use fetch::FetchOptions;
+pub use images::ImageOptions;
 pub use logger::{ContainerLogger, set_options, set_size};
 pub use machine_resources::{MachineResources, detect as detect_resources};
 pub use options::{AgentOptions, ExecutorProgram};

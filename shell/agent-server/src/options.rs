@@ -9,6 +9,7 @@ use views::agent::Limits;
 use views::master::Build;
 
 use super::fetch::FetchOptions;
+use super::images::ImageOptions;
 use super::logger::ContainerLogger;
 
 /// The program that runs inside containers of command tasks. With the single argument `container-init` in place of
@@ -50,6 +51,8 @@ pub struct AgentOptions {
     pub container_logger: ContainerLogger,
     /// The settings of the fetcher.
     pub fetch: FetchOptions,
+    /// The settings for images.
+    pub images: ImageOptions,
     /// `--revocable_cpu_low_priority`: whether containers with revocable processors get low priority.
     pub revocable_cpu_low_priority: bool,
     /// Every flag that has a value, for `/flags`.
@@ -85,6 +88,7 @@ impl AgentOptions {
             strict: true,
             container_logger: ContainerLogger::default(),
             fetch: FetchOptions::default(),
+            images: ImageOptions::default(),
             revocable_cpu_low_priority: true,
             flags: Vec::new(),
             history: Limits::default(),

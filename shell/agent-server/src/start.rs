@@ -17,6 +17,7 @@ use super::deliveries::Deliveries;
 use super::detector::follow;
 use super::endpoints::PROCESS;
 use super::host::AgentHost;
+use super::images::Images;
 use super::launch::Settings;
 use super::options::{AgentOptions, ExecutorProgram};
 use super::publisher::Publisher;
@@ -76,8 +77,9 @@ pub fn start(options: AgentOptions) -> Result<Running, Error> {
         ..options.containerizer
     };
     let worker = Worker::start("containers").map_err(edge::Error::Thread)?;
+    let images = Images::new(options.images, &work_dir);
     let (containers, recovered) =
-        Containers::start(containerizer_config, settings, runtime.clone(), inbox.clone(), worker, sandbox_of)
+        Containers::start(containerizer_config, settings, images, runtime.clone(), inbox.clone(), worker, sandbox_of)
             .map_err(|error| Error::Containerizer(error.to_string()))?;
 
     let facts = StaticInfo {

@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 
 use messages::v1::environment::variable;
 use messages::v1::{CommandInfo, TaskInfo};
+use rustix::process::Pid;
+
+use crate::launch_info::LaunchInfo;
 
 /// A program with its arguments and environment, in the form of execve(2).
 #[derive(Debug, PartialEq)]
@@ -35,6 +38,77 @@ pub enum InvalidCommand {
     ZeroByte(#[from] NulError),
 }
 
+/// The image that a task runs in.
+#[derive(Debug)]
+pub struct TaskImage {
+    /// The file of the launch info, for the launcher.
+    pub file: String,
+    /// Its contents.
+    pub info: LaunchInfo,
+}
+
+impl TaskImage {
+    /// Reads the launch info that the agent has written.
+    ///
+    /// # Errors
+    /// The file cannot be read or understood.
+    pub fn read(file: &str) -> std::io::Result<Self> {
+        let info = serde_json::from_slice(&std::fs::read(file)?)?;
+        Ok(TaskImage { file: file.to_owned(), info })
+    }
+
+    /// Returns how the launcher starts the task in its image.
+    ///
+    /// # Errors
+    /// A secret cannot be resolved, or a text has a zero byte.
+    pub fn execution(&self, task: &TaskInfo, inherited: &[(String, String)]) -> Result<Execution, InvalidCommand> {
+        let command = task.command.as_deref().ok_or(InvalidCommand::NoCommand)?;
+        let (program, argv) = &self.info.command;
+        self.launcher(["container-launch", &self.file], program, argv, task, command, inherited)
+    }
+
+    /// Returns how a command of a check is started where the task runs, which has this process id.
+    ///
+    /// # Errors
+    /// The command has no value, a secret cannot be resolved, or a text has a zero byte.
+    pub fn check(
+        &self,
+        pid: Pid,
+        task: &TaskInfo,
+        inherited: &[(String, String)],
+    ) -> Result<Execution, InvalidCommand> {
+        let command = task.command.as_deref().ok_or(InvalidCommand::NoCommand)?;
+        let (program, argv) = named_program(command)?;
+        let pid = pid.as_raw_nonzero().to_string();
+        self.launcher(["container-enter", &pid], &program, &argv, task, command, inherited)
+    }
+
+    fn launcher(
+        &self,
+        how: [&str; 2],
+        program: &str,
+        argv: &[String],
+        task: &TaskInfo,
+        command: &CommandInfo,
+        inherited: &[(String, String)],
+    ) -> Result<Execution, InvalidCommand> {
+        // The image decides about PATH and the like, the task about everything.
+        let variables = self.info.environment.iter().filter_map(|variable| variable.split_once('='));
+        let sandbox = self.info.sandbox_directory.to_string_lossy().into_owned();
+        let mut inherited: Vec<(String, String)> =
+            inherited.iter().filter(|(name, _)| name != "PATH").cloned().collect();
+        inherited.extend(variables.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        inherited.push(("MESOS_SANDBOX".to_owned(), sandbox));
+        let own = std::env::args().next().unwrap_or_else(|| "tepui".to_owned());
+        let words = [own.as_str(), how[0], how[1], program].into_iter().chain(argv.iter().map(String::as_str));
+        Ok(Execution {
+            program: CString::new("/proc/self/exe")?,
+            arguments: words.map(CString::new).collect::<Result<_, _>>()?,
+            environment: in_form_of_execve(environment(task, command, &inherited)?)?,
+        })
+    }
+}
+
 /// The maximum length of a command in an error, in characters. The text becomes the message of a status, which every
 /// history keeps.
 const MAX_SHOWN: usize = 200;
@@ -62,11 +136,13 @@ pub fn execution(task: &TaskInfo, inherited: &[(String, String)]) -> Result<Exec
     Ok(Execution {
         program: CString::new(program)?,
         arguments: arguments.into_iter().map(CString::new).collect::<Result<_, _>>()?,
-        environment: environment
-            .into_iter()
-            .map(|(name, value)| CString::new([name.as_bytes(), b"=", value].concat()))
-            .collect::<Result<_, _>>()?,
+        environment: in_form_of_execve(environment)?,
     })
+}
+
+fn in_form_of_execve(environment: BTreeMap<&str, &[u8]>) -> Result<Vec<CString>, InvalidCommand> {
+    let variable = |(name, value): (&str, &[u8])| CString::new([name.as_bytes(), b"=", value].concat());
+    Ok(environment.into_iter().map(variable).collect::<Result<_, _>>()?)
 }
 
 /// Returns the executor's environment, then the command's, then the role that the task's resources are allocated to. A
@@ -98,19 +174,25 @@ fn environment<'a>(
     Ok(merged)
 }
 
-fn program(command: &CommandInfo, path: &str) -> Result<(String, Vec<String>), InvalidCommand> {
+/// Returns the program by path or name, and its arguments.
+fn named_program(command: &CommandInfo) -> Result<(String, Vec<String>), InvalidCommand> {
     let value = command.value.as_deref().filter(|v| !v.is_empty()).ok_or(InvalidCommand::NoValue)?;
     if command.shell() {
         return Ok(("/bin/sh".into(), vec!["sh".into(), "-c".into(), value.into()]));
     }
     // `arguments` begins with `argv[0]`, as in execve(2).
     let arguments = if command.arguments.is_empty() { vec![value.to_owned()] } else { command.arguments.clone() };
+    Ok((value.to_owned(), arguments))
+}
+
+fn program(command: &CommandInfo, path: &str) -> Result<(String, Vec<String>), InvalidCommand> {
+    let (value, arguments) = named_program(command)?;
     if value.contains('/') {
-        return Ok((value.into(), arguments));
+        return Ok((value, arguments));
     }
     let found = path
         .split(':')
-        .map(|directory| Path::new(directory).join(value))
+        .map(|directory| Path::new(directory).join(&value))
         .find(|candidate| is_executable(candidate))
         .map(|candidate: PathBuf| candidate.to_string_lossy().into_owned())
         .ok_or(InvalidCommand::NotFound)?;

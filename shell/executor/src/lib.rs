@@ -7,8 +7,10 @@
 //! | `connection` | blocking HTTP to the agent: calls, and the event stream |
 //! | `chunked` | the transfer coding of the event stream |
 //! | `command` | what exactly is executed for a task |
+//! | `container_launch`, `root_filesystem` | the launcher of programs in the root file system of an image |
 //! | `init` | the init process that starts custom executors and looks after their processes |
 //! | `last_updates` | the updates of an executor that ends before its agent has confirmed them |
+//! | `launch_info` | what the agent tells the launcher |
 //! | `memory` | returns unused memory while the executor waits |
 //! | `probe` | carries out the probes of checks |
 //! | `process` | starting, signalling and reaping the task |
@@ -20,16 +22,21 @@
 mod chunked;
 mod command;
 mod connection;
+mod container_launch;
 mod core;
 mod environment;
 mod init;
 mod last_updates;
+mod launch_info;
 mod memory;
 mod probe;
 mod process;
+mod root_filesystem;
 mod run;
 mod write_stderr;
 
+pub use container_launch::{enter as container_enter, launch as container_launch};
 pub use environment::Environment;
 pub use init::main as init;
+pub use launch_info::{LaunchInfo, UserIds};
 pub use run::main;

@@ -14,7 +14,7 @@ use messages::v1::{CommandInfo, TaskInfo};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use crate::command::execution;
+use crate::command::{Execution, InvalidCommand};
 use crate::core::{Checker, Exit, Outcome, Probe};
 use crate::process;
 use crate::write_stderr::write_stderr;
@@ -49,16 +49,17 @@ impl Probes {
         &self.signal
     }
 
-    /// Begins a probe. Returns the outcome if it is known at once.
+    /// Begins a probe. Returns the outcome if it is known at once. `execution` says how a command is started where the task
+    /// runs.
     pub fn begin(
         &mut self,
         checker: Checker,
         probe: Probe,
         timeout: Duration,
-        variables: &[(String, String)],
+        execution: &dyn Fn(&TaskInfo) -> Result<Execution, InvalidCommand>,
     ) -> Option<Outcome> {
         match probe {
-            Probe::Command(command) => match start(*command, variables) {
+            Probe::Command(command) => match start(*command, execution) {
                 Ok(pid) => {
                     self.commands.insert(checker, (pid, Instant::now() + timeout));
                     None
@@ -121,9 +122,12 @@ impl Probes {
     }
 }
 
-fn start(command: CommandInfo, variables: &[(String, String)]) -> Result<Pid, String> {
+fn start(
+    command: CommandInfo,
+    execution: &dyn Fn(&TaskInfo) -> Result<Execution, InvalidCommand>,
+) -> Result<Pid, String> {
     let task = TaskInfo { command: Some(Box::new(command)), ..TaskInfo::default() };
-    let execution = execution(&task, variables).map_err(|error| error.to_string())?;
+    let execution = execution(&task).map_err(|error| error.to_string())?;
     process::start(&execution).map_err(|error| error.to_string())
 }
 

@@ -9,7 +9,7 @@ use messages::v1::executor::Call;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal};
 
-use crate::command::{execution, shown};
+use crate::command::{Execution, InvalidCommand, TaskImage, execution, shown};
 use crate::connection::{Caller, Error, Subscription};
 use crate::core::{Action, Checker, Clock, Executor, Exit, Outcome, Timer};
 use crate::environment::Environment;
@@ -33,11 +33,19 @@ pub fn main() -> ExitCode {
         Ok(environment) => environment,
         Err(error) => return fail(&error),
     };
-    match EventLoop::new(environment, variables).and_then(EventLoop::run) {
+    let image = match std::env::args().find_map(|argument| argument.strip_prefix(LAUNCH_INFO).map(TaskImage::read)) {
+        None => None,
+        Some(Ok(image)) => Some(image),
+        Some(Err(error)) => return fail(&error),
+    };
+    match EventLoop::new(environment, variables, image).and_then(EventLoop::run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error),
     }
 }
+
+/// The argument that names the file of the launch info, for a task with an image.
+const LAUNCH_INFO: &str = "--launch_info=";
 
 fn fail(error: &dyn std::error::Error) -> ExitCode {
     match error.source() {
@@ -54,6 +62,8 @@ struct EventLoop {
     environment: Environment,
     /// The variables that a task's own environment is added to.
     variables: Vec<(String, String)>,
+    /// The image of the task; `None` if it runs on the host's files.
+    image: Option<TaskImage>,
     executor: Executor,
     clock: SystemClock,
     caller: Caller,
@@ -75,7 +85,11 @@ struct EventLoop {
 }
 
 impl EventLoop {
-    fn new(environment: Environment, variables: Vec<(String, String)>) -> Result<Self, Error> {
+    fn new(
+        environment: Environment,
+        variables: Vec<(String, String)>,
+        image: Option<TaskImage>,
+    ) -> Result<Self, Error> {
         process::adopt_orphans()?;
         let executor = Executor::new(
             &environment.framework,
@@ -99,6 +113,7 @@ impl EventLoop {
             memory_released: false,
             done: false,
             variables,
+            image,
             environment,
         })
     }
@@ -262,7 +277,9 @@ impl EventLoop {
                     self.timers.insert(timer, Instant::now() + after);
                 }
                 Action::Probe(checker, probe, timeout) => {
-                    if let Some(outcome) = self.probes.begin(checker, probe, timeout, &self.variables) {
+                    let (image, task, variables) = (&self.image, self.task, &self.variables);
+                    let execution = |command: &_| check_execution(image.as_ref(), task, command, variables);
+                    if let Some(outcome) = self.probes.begin(checker, probe, timeout, &execution) {
                         self.probed(checker, outcome);
                     }
                 }
@@ -305,7 +322,11 @@ impl EventLoop {
     }
 
     fn start(&mut self, task: &messages::v1::TaskInfo) {
-        let started = execution(task, &self.variables)
+        let execution = match &self.image {
+            Some(image) => image.execution(task, &self.variables),
+            None => execution(task, &self.variables),
+        };
+        let started = execution
             .map_err(|error| error.to_string())
             .and_then(|execution| process::start(&execution).map_err(|error| error.to_string()));
         let actions = match started {
@@ -319,6 +340,20 @@ impl EventLoop {
             }
         };
         self.perform(actions);
+    }
+}
+
+/// A command of a check runs with the files of the task; before the task there is nothing to check.
+fn check_execution(
+    image: Option<&TaskImage>,
+    task: Option<Pid>,
+    command: &messages::v1::TaskInfo,
+    variables: &[(String, String)],
+) -> Result<Execution, InvalidCommand> {
+    match (image, task) {
+        (Some(image), Some(task)) => image.check(task, command, variables),
+        (Some(_), None) => Err(InvalidCommand::NoCommand),
+        (None, _) => execution(command, variables),
     }
 }
 

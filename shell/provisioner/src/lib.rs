@@ -6,6 +6,7 @@
 //! - `manifest` reads what registries say of an image: indexes, manifests and configurations.
 //! - `layer` unpacks one layer, from untrusted bytes into one directory and nowhere else.
 //! - [`Store`] keeps layers and images, and brings in those that are missing.
+//! - [`Provisioner`] gives containers root file systems.
 //! - [`runtime`] decides what a container of an image runs.
 #![warn(missing_docs)]
 
@@ -13,6 +14,7 @@ mod digest;
 mod error;
 mod layer;
 mod manifest;
+mod provisioner;
 mod reference;
 mod registry;
 pub mod runtime;
@@ -21,6 +23,7 @@ mod store;
 pub use digest::Digest;
 pub use error::Error;
 pub use manifest::{ImageConfig, Platform};
+pub use provisioner::{Overlay, Provisioner};
 pub use reference::{ImageReference, InvalidReference};
 pub use registry::{Credentials, RegistryError, RegistryOptions};
 pub use store::{Image, LayerId, Limits, PruneReport, PullEvent, PullOptions, Store};

@@ -66,17 +66,19 @@ flags! {
                 "linux (cgroups and namespaces, needs root) or posix. Without it, linux where possible.";
             container_logger: Option<String> =>
                 "How stdout and stderr in sandboxes are bounded: sandbox (not at all), logrotate:max_stdout_size=10MB, or org_apache_mesos_LogrotateContainerLogger with --modules. Without it they are rotated at 10MB and 4 old files stay (stdout.1 is the latest).";
+            image_providers: Option<String>, in Bounds::Any => "Which images containers may have: DOCKER (also images of OCI), which is the default.";
+            sandbox_directory: PathBuf = "/mnt/mesos/sandbox" => "Where a container with an image sees its sandbox.";
+            docker_registry: String = "https://registry-1.docker.io" => "The registry of images that name none.";
+            docker_config: Option<Json> => "Credentials for registries, in the format of Docker's config.json; file:///path of it.";
+            docker_store_dir: PathBuf = "/tmp/mesos/store/docker" => "Where images are kept; `tepui image` shows and changes them.";
             [NoEffect: "helpers are built in"] {
                 launcher_dir: PathBuf => "Where helper programs lie; this program has them built in.";
             }
             [NoEffect: NOT_IMPLEMENTED] {
-                image_providers: String => "Image providers.";
                 image_provisioner_backend: String => "Image backend.";
                 image_gc_config: Json => "Image garbage collection.";
                 appc_simple_discovery_uri_prefix: String = "http://" => "Appc discovery prefix.";
                 appc_store_dir: PathBuf = "/tmp/mesos/store/appc" => "Appc image store.";
-                sandbox_directory: PathBuf = "/mnt/mesos/sandbox" =>
-                    "Where the sandbox is mounted in containers with an image.";
                 default_container_info: Json => "ContainerInfo for executors that have none.";
                 default_container_dns: Json => "DNS of containers.";
                 default_container_shm_size: Bytes => "Size of /dev/shm in containers.";
@@ -130,9 +132,6 @@ flags! {
                 docker_mesos_image: String => "Image of the agent itself.";
                 docker_socket: PathBuf = "/var/run/docker.sock" => "Docker's socket.";
                 docker_stop_timeout: Duration = "0ns" => "Grace period of docker stop.";
-                docker_config: Json => "Registry credentials.";
-                docker_registry: String = "https://registry-1.docker.io" => "The image registry.";
-                docker_store_dir: PathBuf = "/tmp/mesos/store/docker" => "The image store.";
                 docker_ignore_runtime: bool = "false" => "Ignore an image's runtime configuration.";
                 docker_volume_checkpoint_dir: PathBuf = "/var/run/mesos/isolators/docker/volume" =>
                     "State of docker volumes.";

@@ -5,11 +5,12 @@ use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
 
 use agent::{ReconfigurationPolicy, Recover};
-use agent_server::{AgentOptions, start};
+use agent_server::{AgentOptions, ImageOptions, start};
 use containerizer::Launcher;
 use flags::{AgentFlags, Containerizers, Json, LauncherName, Parsed, ReconfigurationName, RecoverName};
 use messages::v1::agent_info::capability::Type as Capability;
 use model::Upid;
+use provisioner::Credentials;
 
 use super::agent_resources;
 use super::common::{domain, hostname, ip, sender_check, serve, until_end};
@@ -60,7 +61,6 @@ pub(super) fn options(parsed: &Parsed<AgentFlags>) -> Result<AgentOptions, Comma
 
     let mut options = AgentOptions::new(ip, flags.port, &flags.master, config);
     options.advertise_ip = flags.address.advertise_ip;
-    options.sender_check = sender_check()?;
     options.advertise_port = flags.address.advertise_port;
     options.sender_check = sender_check()?;
     options.strict = flags.strict;
@@ -71,6 +71,7 @@ pub(super) fn options(parsed: &Parsed<AgentFlags>) -> Result<AgentOptions, Comma
     options.container_logger = container_logger(flags.container_logger.as_deref(), &modules)?;
     options.history.completed_executors_per_framework = flags.max_completed_executors_per_framework;
     containers(flags, &mut options.containerizer)?;
+    options.images = images(flags)?;
     options.flags = parsed.listing.clone().into_iter().collect();
     show_chosen(&mut options);
     Ok(options)
@@ -185,6 +186,18 @@ fn containers(flags: &AgentFlags, config: &mut containerizer::Config) -> Result<
     Ok(())
 }
 
+/// Returns the settings for images.
+fn images(flags: &AgentFlags) -> Result<ImageOptions, CommandError> {
+    let mut options = ImageOptions { store: flags.docker_store_dir.clone(), ..ImageOptions::default() };
+    options.registry.default_registry.clone_from(&flags.docker_registry);
+    options.sandbox_directory.clone_from(&flags.sandbox_directory);
+    if let Some(Json(text)) = &flags.docker_config {
+        let credentials = Credentials::parse(text, "--docker_config");
+        options.credentials = credentials.map_err(|error| CommandError::message(error.to_string()))?;
+    }
+    Ok(options)
+}
+
 /// A path below the hierarchy: all cgroups in it are taken for the agent's own, and are cleaned up.
 fn cgroups_root(text: &str) -> Result<String, CommandError> {
     match Path::new(text).components().all(|part| matches!(part, Component::Normal(_))) {
@@ -212,7 +225,7 @@ fn default_isolation(launcher: Launcher) -> Vec<String> {
     let names: &[&str] = match launcher {
         Launcher::Posix => &["posix/cpu", "posix/mem", "posix/rlimits"],
         Launcher::Auto if !root => &["posix/cpu", "posix/mem", "posix/rlimits"],
-        _ => &["cgroups/cpu", "cgroups/mem", "cgroups/pids", "namespaces/pid", "posix/rlimits"],
+        _ => &["cgroups/cpu", "cgroups/mem", "cgroups/pids", "namespaces/pid", "docker/runtime", "posix/rlimits"],
     };
     names.iter().map(|name| (*name).to_owned()).collect()
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::cgroups_cpu::CgroupsCpu;
 use super::cgroups_mem::CgroupsMem;
 use super::cgroups_pids::CgroupsPids;
+use super::docker_runtime::DockerRuntime;
 use super::filesystem_linux::FilesystemLinux;
 use super::namespaces_pid::NamespacesPid;
 use super::posix_rlimits::PosixRlimits;
@@ -47,7 +48,7 @@ enum Needs {
 }
 
 /// All isolators, in the order in which they are called.
-const LIST: [Entry; 7] = [
+const LIST: [Entry; 8] = [
     Entry {
         name: "cgroups/cpu",
         needs: Needs::Controller(Controller::Cpu),
@@ -62,22 +63,25 @@ const LIST: [Entry; 7] = [
     Entry { name: "filesystem/linux", needs: Needs::Root, make: |_| Box::new(FilesystemLinux) },
     Entry { name: "namespaces/pid", needs: Needs::Root, make: |_| Box::new(NamespacesPid) },
     Entry { name: "posix/rlimits", needs: Needs::Nothing, make: |_| Box::new(PosixRlimits) },
+    Entry { name: "docker/runtime", needs: Needs::Root, make: |_| Box::new(DockerRuntime) },
     // It is always in use, and last: it measures what the others do not.
     Entry { name: "posix/cpu", needs: Needs::Nothing, make: |_| Box::new(PosixUsage) },
 ];
 
 /// Names that stand for other names, or include them.
-const ALIASES: [(&str, &[&str]); 5] = [
+const ALIASES: [(&str, &[&str]); 6] = [
     ("cgroups", &["cgroups/cpu", "cgroups/mem"]),
     ("cgroups/all", &["cgroups/cpu", "cgroups/mem", "cgroups/pids"]),
     // A separate `/proc` is a mount, which needs a mount namespace.
     ("namespaces/pid", &["namespaces/pid", "filesystem/linux"]),
+    // The root of an image is mounted in the mount namespace of the container.
+    ("docker/runtime", &["docker/runtime", "filesystem/linux"]),
     ("posix/mem", &["posix/cpu"]),
     ("process", &["posix/cpu"]),
 ];
 
 /// Names that have no effect on containers without images, which are the only ones so far.
-const WITHOUT_EFFECT: [&str; 3] = ["filesystem/posix", "environment_secret", "docker/runtime"];
+const WITHOUT_EFFECT: [&str; 2] = ["filesystem/posix", "environment_secret"];
 
 /// Names of Mesos without an isolator here. The agent starts and reports them, as it does for missing rights.
 /// Containers that ask for one of them are refused.

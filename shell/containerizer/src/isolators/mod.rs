@@ -6,6 +6,7 @@
 //! | `list` | the list of all isolators: names, requirements, constructors |
 //! | `set` | the isolators in use, called in order |
 //! | `cgroups_cpu`, `cgroups_mem`, `cgroups_pids` | one controller each |
+//! | `docker_runtime` | images of containers |
 //! | `filesystem_linux` | mount namespaces, and the volumes in them |
 //! | `namespaces_pid` | pid namespaces |
 //! | `posix_rlimits` | resource limits (setrlimit(2)) |
@@ -14,6 +15,7 @@
 mod cgroups_cpu;
 mod cgroups_mem;
 mod cgroups_pids;
+mod docker_runtime;
 mod filesystem_linux;
 mod isolator;
 mod list;

@@ -30,6 +30,7 @@ except with --detach.
 Examples:
   tepui run -- echo hello                    One task
   tepui run --instances 20 -- 'sleep 1; echo $TEPUI_INSTANCE'
+  tepui run --image busybox -- ls /          In a container image
   tepui run --batch tasks.txt                One task a line of the file
   ID=$(tepui run --detach -- 'sleep 60; exit 3'); tepui wait $ID")]
 pub struct Run {
@@ -56,6 +57,9 @@ pub struct Run {
     /// NAME=VALUE for the environment of each task
     #[arg(long, value_parser = pair)]
     env: Vec<(String, String)>,
+    /// The container image to run in; without a command it runs its own
+    #[arg(long)]
+    image: Option<String>,
     /// A file or URL to fetch into each sandbox
     #[arg(long)]
     uri: Vec<String>,
@@ -75,7 +79,7 @@ pub struct Run {
     #[arg(long, conflicts_with = "detach")]
     json: bool,
     /// The command; one word is a shell line, several are a program and its arguments
-    #[arg(last = true, required_unless_present = "batch")]
+    #[arg(last = true, required_unless_present_any = ["batch", "image"])]
     command: Vec<String>,
 }
 
@@ -304,6 +308,8 @@ fn task(args: &Run, words: &[String], index: usize, total: usize) -> v1::TaskInf
     variables.extend(args.env.iter().map(|(name, value)| variable(name, value.clone())));
     let uris = args.uri.iter().map(|uri| v1::command_info::Uri { value: uri.clone(), ..Default::default() });
     let shell = words.len() == 1;
+    // A command without a value is that of the image.
+    let shell = shell || (words.is_empty() && args.image.is_none());
     let command = v1::CommandInfo {
         uris: uris.collect(),
         environment: Some(Box::new(v1::Environment { variables })),
@@ -317,8 +323,21 @@ fn task(args: &Run, words: &[String], index: usize, total: usize) -> v1::TaskInf
         task_id: v1::TaskId { value: id },
         resources: vec![scalar("cpus", args.cpus), scalar("mem", args.mem)],
         command: Some(Box::new(command)),
+        container: args.image.as_deref().map(container),
         ..Default::default()
     }
+}
+
+/// A container with an image.
+fn container(image: &str) -> Box<v1::ContainerInfo> {
+    let docker = v1::image::Docker { name: image.to_owned(), ..Default::default() };
+    let image =
+        v1::Image { r#type: v1::image::Type::Docker as i32, docker: Some(Box::new(docker)), ..Default::default() };
+    Box::new(v1::ContainerInfo {
+        r#type: v1::container_info::Type::Mesos as i32,
+        mesos: Some(Box::new(v1::container_info::MesosInfo { image: Some(Box::new(image)) })),
+        ..Default::default()
+    })
 }
 
 fn scalar(name: &str, value: f64) -> v1::Resource {

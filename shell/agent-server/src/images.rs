@@ -1,0 +1,190 @@
+//! Gives containers the images that they ask for: pulls what the store does not have, and writes what the launcher needs.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use ::agent::ContainerLaunch;
+use containerizer::User;
+use executor::{LaunchInfo, UserIds};
+use messages::v1;
+use model::ContainerId;
+use provisioner::runtime::{NoCommand, RequestedCommand, resolve};
+use provisioner::{Credentials, Image, ImageReference, Provisioner, PullOptions, RegistryOptions, Store};
+
+/// The settings for images.
+#[derive(Debug, Clone)]
+pub struct ImageOptions {
+    /// `--docker_store_dir`.
+    pub store: PathBuf,
+    /// `--docker_registry`, and how registries are spoken to.
+    pub registry: RegistryOptions,
+    /// `--docker_config`.
+    pub credentials: Credentials,
+    /// `--sandbox_directory`: where a container with an image sees its sandbox.
+    pub sandbox_directory: PathBuf,
+}
+
+impl Default for ImageOptions {
+    fn default() -> Self {
+        ImageOptions {
+            store: PathBuf::from("/tmp/mesos/store/docker"),
+            registry: RegistryOptions::default(),
+            credentials: Credentials::default(),
+            sandbox_directory: PathBuf::from("/mnt/mesos/sandbox"),
+        }
+    }
+}
+
+/// Why a container does not get its image.
+#[derive(Debug, thiserror::Error)]
+pub enum ImageError {
+    /// The reference or the credentials of the task are invalid.
+    #[error("{0}")]
+    Invalid(String),
+    /// The image cannot be pulled or provisioned.
+    #[error("cannot provide image '{image}': {source}")]
+    Provisioner {
+        /// The image as the task names it.
+        image: String,
+        /// The reason.
+        source: provisioner::Error,
+    },
+    /// Neither the task nor its image says what to run.
+    #[error("{0}")]
+    NoCommand(#[from] NoCommand),
+    /// The launch info cannot be written.
+    #[error("cannot write '{}': {source}", path.display())]
+    LaunchInfo {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        source: std::io::Error,
+    },
+}
+
+/// The images of an agent.
+#[derive(Debug)]
+pub struct Images {
+    options: ImageOptions,
+    /// `<work_dir>/provisioner`.
+    root: PathBuf,
+}
+
+impl Images {
+    /// Keeps what belongs to containers below this work directory. Nothing is made before a container asks for an image.
+    pub fn new(options: ImageOptions, work_dir: &Path) -> Self {
+        Images { options, root: work_dir.join("provisioner") }
+    }
+
+    /// Removes what containers have left that are not alive any more.
+    pub fn recover(&self, alive: &BTreeSet<String>) {
+        if self.root.exists()
+            && let Err(error) = self.provisioner().and_then(|provisioner| provisioner.recover(alive))
+        {
+            tracing::warn!(%error, "cannot clean up the root file systems of containers that have ended");
+        }
+    }
+
+    /// Provides the image of a container, and returns the file that tells the launcher about it; `None` for a container without an
+    /// image. Blocks while the image is pulled.
+    ///
+    /// # Errors
+    /// Returns [`ImageError`] if the container cannot have its image.
+    pub fn provide(
+        &self,
+        launch: &ContainerLaunch,
+        user: Option<&User>,
+        cancelled: &Arc<AtomicBool>,
+    ) -> Result<Option<PathBuf>, ImageError> {
+        let Some((image, command)) = wanted(launch) else { return Ok(None) };
+        let docker = image.docker.as_deref().ok_or_else(|| ImageError::Invalid("the image has no name".to_owned()))?;
+        let reference: ImageReference = docker
+            .name
+            .parse()
+            .map_err(|error: provisioner::InvalidReference| ImageError::Invalid(error.to_string()))?;
+        let failed = |source| ImageError::Provisioner { image: docker.name.clone(), source };
+        let options = PullOptions {
+            registry: self.options.registry.clone(),
+            credentials: self.credentials(docker)?,
+            refresh: !image.cached.unwrap_or(true),
+            cancelled: Arc::clone(cancelled),
+            ..PullOptions::default()
+        };
+        let provisioner = self.provisioner().map_err(failed)?;
+        let image = provisioner.store().pull(&reference, &options, &|_| {}).map_err(failed)?;
+        let overlay = provisioner.provision(launch.container.as_str(), &image).map_err(failed)?;
+        let info = LaunchInfo {
+            layers: overlay.layers,
+            upper: overlay.upper,
+            work: overlay.work,
+            target: overlay.target,
+            sandbox: launch.sandbox.clone(),
+            sandbox_directory: self.options.sandbox_directory.clone(),
+            working_directory: self.working_directory(&image),
+            user: user.map(|user| UserIds { uid: user.uid, gid: user.gid, groups: user.groups.clone() }),
+            command: resolved(command, &image)?,
+            environment: image.config.env,
+        };
+        self.write(&launch.container, &info).map(Some)
+    }
+
+    /// Removes what a container has written. One without an image has nothing.
+    pub fn destroy(&self, container: &ContainerId) {
+        if !self.root.exists() {
+            return;
+        }
+        let removed = self.provisioner().and_then(|provisioner| provisioner.destroy(container.as_str()));
+        if let Err(error) = removed {
+            tracing::warn!(%container, %error, "cannot remove the root file system of a container");
+        }
+    }
+
+    fn provisioner(&self) -> Result<Provisioner, provisioner::Error> {
+        Provisioner::open(Store::open(&self.options.store)?, &self.root)
+    }
+
+    /// The credentials of the agent, and those of the task, which win.
+    fn credentials(&self, docker: &v1::image::Docker) -> Result<Credentials, ImageError> {
+        let own = self.options.credentials.clone();
+        let Some(secret) = docker.config.as_deref().and_then(|config| config.value.as_ref()) else { return Ok(own) };
+        let invalid = |problem: String| ImageError::Invalid(format!("the 'config' of the image: {problem}"));
+        let text = std::str::from_utf8(&secret.data).map_err(|error| invalid(error.to_string()))?;
+        let given = Credentials::parse(text, "config").map_err(|error| invalid(error.to_string()))?;
+        Ok(own.overlaid_by(given))
+    }
+
+    fn working_directory(&self, image: &Image) -> PathBuf {
+        match image.config.working_dir.as_str() {
+            "" => self.options.sandbox_directory.clone(),
+            directory => Path::new("/").join(directory),
+        }
+    }
+
+    /// The file is the agent's own: a container that could write it would choose the root of the next process.
+    fn write(&self, container: &ContainerId, info: &LaunchInfo) -> Result<PathBuf, ImageError> {
+        let path = self.root.join("containers").join(container.as_str()).join("launch_info");
+        let failed = |source| ImageError::LaunchInfo { path: path.clone(), source };
+        let bytes = serde_json::to_vec(info).map_err(|error| failed(error.into()))?;
+        std::fs::write(&path, bytes).map_err(failed)?;
+        Ok(path)
+    }
+}
+
+/// The image of the task, or that of a custom executor, and what is to run in it.
+fn wanted(launch: &ContainerLaunch) -> Option<(&v1::Image, Option<&v1::CommandInfo>)> {
+    let (container, command) = match &launch.command_task {
+        Some(task) => (task.container.as_deref(), task.command.as_deref()),
+        None => (launch.executor_info.container.as_deref(), launch.executor_info.command.as_deref()),
+    };
+    Some((container?.mesos.as_deref()?.image.as_deref()?, command))
+}
+
+fn resolved(command: Option<&v1::CommandInfo>, image: &Image) -> Result<(String, Vec<String>), NoCommand> {
+    let shell = command.is_some_and(|command| command.shell());
+    let value = command.and_then(|command| command.value.as_deref()).filter(|value| !value.is_empty());
+    let arguments = command.map(|command| command.arguments.as_slice()).unwrap_or_default();
+    let resolved = resolve(RequestedCommand { shell, value, arguments }, &image.config)?;
+    Ok((resolved.program, resolved.argv))
+}

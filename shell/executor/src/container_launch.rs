@@ -1,0 +1,214 @@
+//! The launcher of programs in the root file system of an image: a process of its own that becomes the program
+//! (`mesos-containerizer launch` of Mesos).
+//!
+//! `container-launch FILE PROGRAM ARGV…` makes the root described by a [`LaunchInfo`]; `container-enter PID PROGRAM ARGV…` takes that of a
+//! process which has one.
+
+use std::convert::Infallible;
+use std::ffi::{CStr, CString, NulError, OsString};
+use std::fs::File;
+use std::io;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use rustix::process::{Gid, Uid, chdir};
+
+use crate::launch_info::{LaunchInfo, UserIds};
+use crate::root_filesystem::{self, RootError};
+use crate::write_stderr::write_stderr;
+
+/// The exit status of a shell for a program that cannot be executed.
+const CANNOT_EXECUTE: u8 = 126;
+/// That of a program that is not there.
+const NOT_FOUND: u8 = 127;
+/// The search path of an environment without one.
+const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Why the program does not run.
+#[derive(Debug, thiserror::Error)]
+enum LaunchError {
+    #[error("started without its arguments")]
+    Arguments,
+    #[error("a zero byte in an argument or variable")]
+    ZeroByte(#[from] NulError),
+    #[error("cannot read '{}': {source}", path.display())]
+    LaunchInfo { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Root(#[from] RootError),
+    #[error("cannot enter the container of process {pid}: {source}")]
+    Enter { pid: String, source: io::Error },
+    #[error("cannot become user {uid}: {source}")]
+    User { uid: u32, source: io::Error },
+    #[error("cannot enter the working directory '{}': {source}", path.display())]
+    Directory { path: PathBuf, source: io::Error },
+    #[error("the image has no program '{0}' in its PATH")]
+    NotFound(String),
+    #[error("cannot execute '{program}' of the image: {source}")]
+    Execute { program: String, source: io::Error },
+}
+
+/// Runs `container-launch`.
+pub fn launch() -> ExitCode {
+    ended(launch_program())
+}
+
+/// Runs `container-enter`.
+pub fn enter() -> ExitCode {
+    ended(enter_container())
+}
+
+fn ended(outcome: Result<Infallible, LaunchError>) -> ExitCode {
+    let Err(error) = outcome;
+    write_stderr(format_args!("cannot start the program of the container: {error}"));
+    ExitCode::from(if matches!(error, LaunchError::NotFound(_)) { NOT_FOUND } else { CANNOT_EXECUTE })
+}
+
+fn launch_program() -> Result<Infallible, LaunchError> {
+    let mut given = std::env::args_os().skip(2);
+    let path = PathBuf::from(given.next().ok_or(LaunchError::Arguments)?);
+    let unreadable = |source| LaunchError::LaunchInfo { path: path.clone(), source };
+    let file = File::open(&path).map_err(unreadable)?;
+    let info: LaunchInfo =
+        serde_json::from_reader(io::BufReader::new(file)).map_err(|error| unreadable(error.into()))?;
+    let program = Program::of(given)?;
+    root_filesystem::enter(&info)?;
+    let directory = &info.working_directory;
+    std::fs::create_dir_all(directory).map_err(|source| LaunchError::Directory { path: directory.clone(), source })?;
+    if let Some(user) = &info.user {
+        become_user(user).map_err(|source| LaunchError::User { uid: user.uid, source })?;
+    }
+    enter_directory(directory)?;
+    program.execute()
+}
+
+/// Joins the mounts of a process, and through them its root. The caller's user and environment stay.
+fn enter_container() -> Result<Infallible, LaunchError> {
+    let mut given = std::env::args_os().skip(2);
+    let pid = given.next().and_then(|pid| pid.into_string().ok()).ok_or(LaunchError::Arguments)?;
+    let program = Program::of(given)?;
+    let failed = |source: io::Error| LaunchError::Enter { pid: pid.clone(), source };
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).map_err(failed)?;
+    let user = user_of(&status);
+    let namespace = File::open(format!("/proc/{pid}/ns/mnt")).map_err(failed)?;
+    let directory = std::fs::read_link(format!("/proc/{pid}/cwd")).map_err(failed)?;
+    let kind = rustix::thread::ThreadNameSpaceType::MOUNT;
+    rustix::thread::move_into_thread_name_spaces(
+        std::os::fd::AsFd::as_fd(&namespace),
+        rustix::thread::ThreadNameSpaceType::empty() | kind,
+    )
+    .map_err(|errno| failed(errno.into()))?;
+    if let Some(user) = user.filter(|user| user.uid != 0) {
+        become_user(&user).map_err(|source| LaunchError::User { uid: user.uid, source })?;
+    }
+    enter_directory(&directory)?;
+    program.execute()
+}
+
+/// The user of a process in `/proc/PID/status` (proc_pid_status(5)).
+fn user_of(status: &str) -> Option<UserIds> {
+    let numbers = |name: &str| -> Option<Vec<u32>> {
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        line.split_whitespace().map(|number| number.parse().ok()).collect()
+    };
+    let (uid, gid) = (*numbers("Uid:")?.first()?, *numbers("Gid:")?.first()?);
+    Some(UserIds { uid, gid, groups: numbers("Groups:")? })
+}
+
+fn become_user(user: &UserIds) -> io::Result<()> {
+    let groups: Vec<Gid> = user.groups.iter().map(|gid| Gid::from_raw(*gid)).collect();
+    let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
+    rustix::thread::set_thread_groups(&groups)?;
+    rustix::thread::set_thread_res_gid(gid, gid, gid)?;
+    Ok(rustix::thread::set_thread_res_uid(uid, uid, uid)?)
+}
+
+/// Enters the working directory as the user, who must have the right to be there, and checks that it is in the root (CVE-2024-21626).
+fn enter_directory(path: &Path) -> Result<(), LaunchError> {
+    let failed = |source| LaunchError::Directory { path: path.to_owned(), source };
+    chdir(path).map_err(|errno| failed(errno.into()))?;
+    match std::env::current_dir() {
+        Ok(at) if at.is_absolute() => Ok(()),
+        Ok(_) => Err(failed(io::Error::other("it is outside of the root"))),
+        Err(source) => Err(failed(source)),
+    }
+}
+
+/// What is executed in the end.
+struct Program {
+    name: OsString,
+    argv: Vec<CString>,
+    environment: Vec<CString>,
+}
+
+impl Program {
+    fn of(mut given: impl Iterator<Item = OsString>) -> Result<Self, LaunchError> {
+        let name = given.next().ok_or(LaunchError::Arguments)?;
+        let argv = given.map(|text| CString::new(text.into_vec())).collect::<Result<_, _>>()?;
+        let environment = std::env::vars_os().map(|(name, value)| {
+            let mut text = name.into_vec();
+            text.push(b'=');
+            text.extend(value.into_vec());
+            CString::new(text)
+        });
+        Ok(Program { name, argv, environment: environment.collect::<Result<_, _>>()? })
+    }
+
+    /// Becomes the program, which is looked for as by execvp(3) in the root of now.
+    fn execute(self) -> Result<Infallible, LaunchError> {
+        let shown = self.name.to_string_lossy().chars().take(200).collect::<String>();
+        close_descriptors();
+        let path = std::env::var_os("PATH").unwrap_or_else(|| DEFAULT_PATH.into());
+        let candidates: Vec<PathBuf> = match self.name.as_encoded_bytes().contains(&b'/') {
+            true => vec![PathBuf::from(&self.name)],
+            false => std::env::split_paths(&path).map(|directory| directory.join(&self.name)).collect(),
+        };
+        let argv: Vec<&CStr> = self.argv.iter().map(CString::as_c_str).collect();
+        let environment: Vec<&CStr> = self.environment.iter().map(CString::as_c_str).collect();
+        let mut denied = None;
+        for candidate in candidates {
+            let candidate = CString::new(candidate.into_os_string().into_vec())?;
+            let error = execve(&candidate, &argv, &environment);
+            match error.kind() {
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {}
+                io::ErrorKind::PermissionDenied => denied = Some(error),
+                _ => return Err(LaunchError::Execute { program: shown, source: error }),
+            }
+        }
+        match denied {
+            Some(source) => Err(LaunchError::Execute { program: shown, source }),
+            None => Err(LaunchError::NotFound(shown)),
+        }
+    }
+}
+
+/// Returns only with an error.
+#[allow(unsafe_code)]
+fn execve(path: &CStr, argv: &[&CStr], environment: &[&CStr]) -> io::Error {
+    let pointers = |texts: &[&CStr]| -> Vec<*const libc::c_char> {
+        texts.iter().map(|text| text.as_ptr()).chain([std::ptr::null()]).collect()
+    };
+    let (argv, environment) = (pointers(argv), pointers(environment));
+    // SAFETY: a C string and null-terminated arrays of C strings, which outlive the call.
+    unsafe { libc::execve(path.as_ptr(), argv.as_ptr(), environment.as_ptr()) };
+    io::Error::last_os_error()
+}
+
+/// Nothing of the agent or the executor is open in the program (CVE-2024-21626).
+#[allow(unsafe_code)]
+fn close_descriptors() {
+    // SAFETY: only sets a flag on descriptors of this process. Kernels before 5.11 do not know the flag; ours are all opened so.
+    unsafe { libc::syscall(libc::SYS_close_range, 3u32, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_user_of_a_process_is_in_its_status() {
+        let status = "Name:\tx\nUid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\nGroups:\t9 10 \n";
+        assert_eq!(user_of(status), Some(UserIds { uid: 1, gid: 5, groups: vec![9, 10] }));
+        assert_eq!(user_of("Name:\tx\n"), None);
+    }
+}

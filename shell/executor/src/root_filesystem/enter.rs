@@ -1,0 +1,90 @@
+//! From the host's root to the container's, in a mount namespace of its own.
+
+use std::io;
+use std::path::Path;
+
+use rustix::mount::{
+    MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_bind, mount_bind_recursive, mount_change,
+    mount_remount, unmount,
+};
+use rustix::process::{chdir, fchdir, pivot_root};
+
+use super::devices::mount_devices;
+use super::mount_point::{ContainerRoot, Kind, Links};
+use super::overlay::mount_overlay;
+use super::protected::protect;
+use crate::launch_info::LaunchInfo;
+
+/// Which step towards the root of a container failed.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {step} for the root file system of the container: {source}")]
+pub struct RootError {
+    step: &'static str,
+    source: io::Error,
+}
+
+/// Files by which a container on the host's network finds names. The image's own are hidden.
+const NAMES: [&str; 3] = ["/etc/hostname", "/etc/hosts", "/etc/resolv.conf"];
+
+/// Makes the root of a container and enters it. The process has its own mounts afterwards, of which nobody else sees anything,
+/// and no way back to the host's.
+///
+/// # Errors
+/// Names the step that failed. The process must end then: it may be between two roots.
+pub fn enter(info: &LaunchInfo) -> Result<(), RootError> {
+    let at = |step: &'static str| move |source: io::Error| RootError { step, source };
+    separate().map_err(at("separate mounts"))?;
+    mount_overlay(info).map_err(at("mount the layers of the image"))?;
+    let root = ContainerRoot::open(&info.target).map_err(at("open the image"))?;
+    mount_kernel(&root).map_err(at("mount /proc and /sys"))?;
+    mount_devices(&root).map_err(at("mount /dev"))?;
+    protect(&root).map_err(at("protect /proc and /sys"))?;
+    bind_names(&root).map_err(at("bind the files of names"))?;
+    bind_sandbox(&root, info).map_err(at("bind the sandbox"))?;
+    pivot(&root).map_err(at("change the root"))
+}
+
+#[allow(unsafe_code)]
+fn separate() -> io::Result<()> {
+    // SAFETY: this process has one thread, and changes its mounts only.
+    unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWNS) }?;
+    // What is mounted inside never leaves, and what the host unmounts is not kept.
+    Ok(mount_change("/", MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC)?)
+}
+
+fn mount_kernel(root: &ContainerRoot) -> io::Result<()> {
+    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+    let proc = root.mount_point(Path::new("/proc"), Kind::Directory, Links::Refused)?;
+    mount("proc", proc.path(), "proc", flags, None)?;
+    let sys = root.mount_point(Path::new("/sys"), Kind::Directory, Links::Refused)?;
+    Ok(mount("sysfs", sys.path(), "sysfs", flags | MountFlags::RDONLY, None)?)
+}
+
+fn bind_names(root: &ContainerRoot) -> io::Result<()> {
+    for name in NAMES.map(Path::new).into_iter().filter(|path| path.exists()) {
+        let point = root.mount_point(name, Kind::File, Links::InRoot)?;
+        mount_bind(name, point.path())?;
+        let point = root.existing(name, Links::InRoot)?;
+        mount_remount(
+            point.path(),
+            MountFlags::BIND | MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV,
+            c"",
+        )?;
+    }
+    Ok(())
+}
+
+/// With the volumes that are mounted in it.
+fn bind_sandbox(root: &ContainerRoot, info: &LaunchInfo) -> io::Result<()> {
+    let point = root.mount_point(&info.sandbox_directory, Kind::Directory, Links::InRoot)?;
+    Ok(mount_bind_recursive(&info.sandbox, point.path())?)
+}
+
+/// The old root is mounted over the new one, and taken away: no place in the image is needed for it (pivot_root(2)).
+fn pivot(root: &ContainerRoot) -> io::Result<()> {
+    fchdir(root.fd())?;
+    pivot_root(".", ".")?;
+    mount_change(".", MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC)?;
+    unmount(".", UnmountFlags::DETACH)?;
+    Ok(chdir("/")?)
+}

@@ -1,0 +1,128 @@
+//! Places in a root that an image has filled, and that nothing may be led out of by its links.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
+
+/// The root of a container, before it is entered.
+#[derive(Debug)]
+pub struct ContainerRoot(OwnedFd);
+
+/// What is mounted there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Directory,
+    File,
+}
+
+/// Whether links of the image are followed on the way; never out of the root.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Links {
+    /// For paths that users choose.
+    InRoot,
+    /// For what the system relies on: a link in the place of `/proc` is an attack (CVE-2019-19921, CVE-2023-27561).
+    Refused,
+}
+
+/// A place to mount on. The descriptor is opened as a path only.
+#[derive(Debug)]
+pub struct MountPoint(OwnedFd);
+
+impl MountPoint {
+    /// Returns a path by which mount(2) reaches the place, whatever becomes of its name.
+    pub fn path(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/self/fd/{}", self.0.as_raw_fd()))
+    }
+}
+
+impl AsFd for MountPoint {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+const PATH: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
+
+impl ContainerRoot {
+    /// Opens a directory of the host as a root.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        Ok(ContainerRoot(rustix::fs::open(path, PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW, Mode::empty())?))
+    }
+
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+
+    /// Opens a place, which is made with its parents if it is not there.
+    pub fn mount_point(&self, path: &Path, kind: Kind, links: Links) -> io::Result<MountPoint> {
+        match self.existing(path, links) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            found => return found,
+        }
+        let mut so_far = PathBuf::new();
+        let names: Vec<&OsStr> = path.strip_prefix("/").unwrap_or(path).iter().collect();
+        for (depth, name) in names.iter().enumerate() {
+            let parent = self.existing(&so_far, links)?;
+            let made = if depth + 1 == names.len() && kind == Kind::File {
+                let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                rustix::fs::openat(&parent, *name, flags, Mode::from_raw_mode(0o644)).map(drop)
+            } else {
+                rustix::fs::mkdirat(&parent, *name, Mode::from_raw_mode(0o755))
+            };
+            match made {
+                Ok(()) | Err(Errno::EXIST) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+            so_far.push(name);
+        }
+        self.existing(path, links)
+    }
+
+    /// Opens a place that is there.
+    pub fn existing(&self, path: &Path, links: Links) -> io::Result<MountPoint> {
+        let relative = path.strip_prefix("/").unwrap_or(path);
+        let relative = if relative.as_os_str().is_empty() { Path::new(".") } else { relative };
+        let resolve = match links {
+            Links::InRoot => ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS,
+            Links::Refused => ResolveFlags::IN_ROOT | ResolveFlags::NO_SYMLINKS,
+        };
+        match rustix::fs::openat2(&self.0, relative, PATH, Mode::empty(), resolve) {
+            Ok(fd) => Ok(MountPoint(fd)),
+            Err(Errno::LOOP) => Err(io::Error::other("the image has a symbolic link in its place")),
+            Err(Errno::NOSYS) => Err(io::Error::other("images need Linux 5.6 or newer")),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_of_an_image_does_not_lead_out() {
+        let directory = tempfile::tempdir().unwrap();
+        let (root, outside) = (directory.path().join("root"), directory.path().join("outside"));
+        std::fs::create_dir(&root).unwrap();
+        std::fs::create_dir(&outside).unwrap();
+        std::os::unix::fs::symlink(&outside, root.join("absolute")).unwrap();
+        std::os::unix::fs::symlink("../outside", root.join("up")).unwrap();
+        std::os::unix::fs::symlink("real", root.join("inside")).unwrap();
+        std::fs::create_dir(root.join("real")).unwrap();
+        let opened = ContainerRoot::open(&root).unwrap();
+        let make = |path: &str, links| opened.mount_point(Path::new(path), Kind::Directory, links);
+        assert!(make("/absolute", Links::Refused).is_err());
+        assert!(make("/inside/x", Links::Refused).is_err());
+        make("/inside/x", Links::InRoot).unwrap();
+        assert!(root.join("real/x").is_dir());
+        // A link that would lead out has no target inside.
+        assert!(make("/up/x", Links::InRoot).is_err());
+        opened.mount_point(Path::new("/a/b/file"), Kind::File, Links::InRoot).unwrap();
+        assert!(root.join("a/b/file").is_file());
+        assert_eq!(std::fs::read_dir(outside).unwrap().count(), 0);
+    }
+}
