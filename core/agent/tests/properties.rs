@@ -1,4 +1,4 @@
-//! What holds after any sequence of inputs, in any order, with a disk that confirms late.
+//! Properties that hold after any sequence of inputs, in any order, with a disk that confirms late.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a broken promise fails the test")]
 
@@ -23,7 +23,8 @@ use proptest::prelude::*;
 use resources::Resources;
 use scenario::*;
 
-/// Small numbers stand for tasks, executors and things seen before, so that sequences meet themselves again.
+/// One random input. Small numbers stand for tasks, executors and earlier entities, so that sequences concern the same
+/// ones again.
 #[derive(Debug, Clone)]
 enum Action {
     RunCommand(u8),
@@ -55,7 +56,7 @@ enum Action {
     LinkBroke,
     Disk(u8),
     Drain(bool),
-    /// Which of them, and of which volume.
+    /// Which operation, and on which volume.
     Operate(u8, u8),
     RunWithVolume(u8, u8),
     VolumesReady,
@@ -134,16 +135,16 @@ struct World {
     timers: BTreeMap<Timer, Monotonic>,
     frameworks: BTreeSet<FrameworkId>,
     operations: u8,
-    /// Of operations whose status may be told.
+    /// The operations whose status may be reported.
     durable_operations: BTreeSet<Vec<u8>>,
-    /// Final statuses that were told, by operation.
+    /// The reported final statuses, by operation.
     reported_operations: BTreeMap<Vec<u8>, v1::Uuid>,
-    /// The volumes on the disk, those that change now, and how.
+    /// The volumes on the disk, those that change now, and their changes.
     volumes: BTreeSet<PathBuf>,
     changing: Option<(u64, Vec<VolumeChange>)>,
-    /// A durable record says that volumes change.
+    /// Whether a durable record says that volumes change.
     announced: bool,
-    /// The operation that is done when they have changed, and once that is on the disk.
+    /// The operation that is finished when they have changed and that is durable.
     transition_of: Option<Vec<u8>>,
     committing: Option<Vec<u8>>,
 }
@@ -189,7 +190,7 @@ impl World {
 
     fn input(&mut self, input: Input) {
         if let Input::Message(PeerMessage { message: Message::ShutdownFramework(_), .. }) = &input {
-            // Its updates are nobody's business any more.
+            // Nobody acknowledges its updates any more.
             self.in_flight.clear();
         }
         self.agent.step(self.now, input, &mut self.outbox);
@@ -481,7 +482,7 @@ impl World {
                 );
             }
             Action::RunWithVolume(t, number) => {
-                // Masters offer only what there is.
+                // Masters offer only existing resources.
                 let volume = volume(&format!("v{number}"), 10.0);
                 if self.volumes.iter().any(|path| path.ends_with(format!("v{number}"))) {
                     let mut task = command(&format!("t{t}"));
@@ -542,7 +543,7 @@ impl World {
         );
     }
 
-    /// The faults stop: the disk confirms, containers end, the framework acknowledges.
+    /// Ends the faults: the disk confirms, containers end, the framework acknowledges.
     fn settle(&mut self) {
         self.act(Action::Master(true));
         self.act(Action::Registered);
@@ -558,7 +559,7 @@ impl World {
             for (operation, status) in self.reported_operations.clone() {
                 self.acknowledge_operation(&operation, &status);
             }
-            // An operation that did not fit had the agent register again.
+            // An operation that did not fit made the agent register again.
             self.act(Action::Registered);
             let idle = self.stores.is_empty() && self.changing.is_none() && self.reported_operations.is_empty();
             if idle && self.in_flight.is_empty() && self.live_containers.is_empty() {
@@ -569,7 +570,7 @@ impl World {
     }
 }
 
-/// The first four are named as command tasks, the others as custom executors.
+/// Returns the name of an executor: the first four are named as command tasks, the others as custom executors.
 fn executor(number: u8) -> String {
     if number < 4 { format!("t{number}") } else { format!("e{}", number - 4) }
 }

@@ -1,4 +1,4 @@
-//! Waiting for executors to come back, and the end of it.
+//! The wait for executors to reconnect, and its end.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -19,21 +19,21 @@ use crate::registration::{register, terminate};
 use crate::state::State;
 use crate::tasks::kill;
 
-/// How long executors that come back one after the other may keep the agent from its master.
+/// The time for which executors that reconnect one after the other may delay the registration.
 const MAX_RECONNECTING: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
 pub(crate) struct Recovering {
     since: Monotonic,
-    /// With the machine: nothing that ran has seen its end.
+    /// Whether the machine was restarted, too, so that nothing that ran can report its end.
     pub(super) rebooted: bool,
-    /// When an executor came back last.
+    /// The time at which the last executor reconnected.
     progress: Monotonic,
-    /// Executors that have neither come back nor ended.
+    /// The executors that have neither reconnected nor ended.
     pub(super) waiting: BTreeSet<ContainerId>,
-    /// Where those that speak the driver protocol were reached last.
+    /// The last processes of the executors that speak the driver protocol.
     pub(super) drivers: BTreeMap<ContainerId, Upid>,
-    /// The leading master, as found meanwhile.
+    /// The leading master, as detected meanwhile.
     detected: Option<Option<Box<v1::MasterInfo>>>,
 }
 
@@ -50,7 +50,7 @@ impl Recovering {
     }
 }
 
-/// A container whose end nobody has seen; where nothing more is known of it, in Mesos' words.
+/// Returns the termination of a container whose end was not observed; if nothing more is known of it, in Mesos' words.
 pub(super) fn unknown_termination(rebooted: bool) -> Termination {
     let why = if rebooted { "the machine has been restarted" } else { "unknown container" };
     Termination {
@@ -66,7 +66,7 @@ pub(crate) fn executor_reregistered(state: &mut State, cx: &Context<'_>) {
     }
 }
 
-/// v0 executors are told that the agent is back; those over HTTP look after it themselves.
+/// Waits for executors. v0 executors are told that the agent is back; those over HTTP find out by themselves.
 pub(crate) fn wait_for_executors(state: &mut State, cx: &mut Context<'_>) {
     if state.recovering.as_ref().is_none_or(|recovering| recovering.waiting.is_empty()) {
         return;
@@ -75,8 +75,8 @@ pub(crate) fn wait_for_executors(state: &mut State, cx: &mut Context<'_>) {
     send_reconnect_executor(state, cx);
 }
 
-/// An executor that answers on a connection to the earlier process is answered by a reset, and hears a second
-/// question only (MESOS-7057).
+/// Asks a v0 executor to reconnect. An executor that answers on a connection to the earlier process gets a reset, and
+/// receives only a second question (MESOS-7057).
 pub(crate) fn send_reconnect_executor(state: &mut State, cx: &mut Context<'_>) {
     let Some(recovering) = &state.recovering else { return };
     let silent = recovering.drivers.iter().filter(|(container, _)| recovering.waiting.contains(*container));
@@ -89,8 +89,8 @@ pub(crate) fn send_reconnect_executor(state: &mut State, cx: &mut Context<'_>) {
     }
 }
 
-/// Who has not come back by now hangs: had it ended, its container would have, too. While others do come back the
-/// machine is slow, and nobody is to blame. (Mesos ends them.)
+/// Ends the executors that have not reconnected: each of them hangs, since its container would have ended if it had.
+/// While others still reconnect the machine is slow, and the wait is extended. (Mesos ends them.)
 pub(crate) fn reregister_executor_timeout(state: &mut State, cx: &mut Context<'_>) {
     let Some(recovering) = &mut state.recovering else { return };
     let latest = recovering.since + MAX_RECONNECTING.max(state.config.executor_reregistration_timeout);
@@ -117,7 +117,7 @@ pub(crate) fn reregister_executor_timeout(state: &mut State, cx: &mut Context<'_
     }
 }
 
-/// `--recover=cleanup`. Nobody is registered who could be told how the tasks end.
+/// Ends all executors for `--recover=cleanup`. No master is registered with, so nobody is told how the tasks end.
 pub(crate) fn end_all_executors(state: &mut State, cx: &mut Context<'_>) {
     tracing::info!("cleaning up: what runs here is ended, and the next start is that of a new agent");
     state.master.terminate("");
@@ -130,7 +130,7 @@ pub(crate) fn end_all_executors(state: &mut State, cx: &mut Context<'_>) {
     }
 }
 
-/// `None` while it is too early to care for masters.
+/// Returns the detected master; `None` while the recovery is in progress.
 pub(crate) fn detected_after_recovery(
     state: &mut State,
     master: Option<Box<v1::MasterInfo>>,
@@ -144,8 +144,8 @@ pub(crate) fn detected_after_recovery(
     }
 }
 
-/// The recovery is over as soon as every executor is back or has ended. (Mesos always waits for the whole
-/// timeout: MESOS-7539.)
+/// Ends the recovery as soon as every executor has reconnected or ended. (Mesos always waits for the whole timeout:
+/// MESOS-7539.)
 pub(crate) fn finish_recovery_if_done(state: &mut State, cx: &mut Context<'_>) {
     loop {
         let Some(recovering) = &mut state.recovering else { return };

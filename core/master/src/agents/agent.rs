@@ -1,4 +1,4 @@
-//! An agent as the master knows it. Kept small: there may be ten thousand, most of them idle.
+//! An agent as the master knows it. It is kept small, since there may be ten thousand, most of them idle.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,20 +12,21 @@ use crate::operations::Provider;
 
 #[derive(Debug)]
 pub(crate) struct Agent {
-    /// What readers see of it; the core keeps no second copy.
+    /// The snapshot that readers see; the core keeps no second copy.
     pub state: Arc<AgentSnapshot>,
     pub capabilities: AgentCapabilities,
     pub resource_version: Option<v1::Uuid>,
-    /// The process that pings it.
+    /// The libprocess process of the master that pings it.
     pub observer: Arc<str>,
     pub ping_slot: u32,
     pub missed_pings: u32,
     pub awaiting_pong: bool,
-    /// By the id of each resource provider.
+    /// The resource providers by id.
     pub providers: BTreeMap<String, Provider>,
-    /// An operation that was taken for granted has come to nothing: the next registration says what there is.
+    /// Whether the result of an operation was entered that did not come about: the next registration says what the
+    /// agent has.
     pub total_in_doubt: bool,
-    /// When it will be marked unreachable, while it is disconnected.
+    /// The time at which it will be marked unreachable; `None` while it is connected.
     pub deadline: Option<Monotonic>,
 }
 

@@ -1,5 +1,4 @@
-//! Whether agents are still there: pings from each agent's observer process, and what
-//! follows when they stay unanswered.
+//! Pings from each agent's observer process, and the consequences of missed pongs.
 
 use messages::internal;
 use model::AgentId;
@@ -11,7 +10,7 @@ use crate::failures::observe;
 use crate::interface::{Context, Timer};
 use crate::state::State;
 
-/// The first ping goes out at once, the next ones with the wheel.
+/// Starts the pings of an agent: the first one is sent at once, the next ones by the timing wheel.
 pub(crate) fn start_pings(state: &mut State, cx: &mut Context<'_>, id: &AgentId) {
     let Some(agent) = state.agents.get_mut(id.as_str()) else { return };
     let (slot, rearm) = state.pings.insert(cx.now.monotonic, id.clone());
@@ -60,7 +59,7 @@ pub(crate) fn pong(state: &mut State, cx: &mut Context<'_>, observer: &str) {
     }
 }
 
-/// `connected` is the master's view: an agent that reads false registers again.
+/// Sends a ping. `connected` is the master's view: an agent that reads false registers again.
 fn send_ping(cx: &mut Context<'_>, agent: &mut Agent) {
     agent.awaiting_pong = true;
     let ping = internal::PingSlaveMessage { connected: agent.state.connected };

@@ -1,5 +1,5 @@
-//! The return of a registered agent: its process restarted, its link broke, or it missed
-//! the master. What both know is compared.
+//! The re-registration of a registered agent: its process restarted, its link broke, or it missed the master. The
+//! states of both are compared.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ pub(crate) fn reregister_agent(
 ) {
     state.metrics.messages_reregister_slave.increment();
     let Some(id) = message.slave.id.as_ref().map(AgentId::from) else { return };
-    // A retry, or a change of its registration is under way: it will try again.
+    // This is a retry, or a change of its registration is in progress: it will try again.
     if state.registry.is_reregistering(&id) || registry_is_full(state) {
         return;
     }
@@ -66,7 +66,7 @@ pub(crate) fn reregister_agent(
     store(state, cx, operation, Continuation::Update { from, message });
 }
 
-/// A registered agent registers again: its process restarted, or it missed us.
+/// Continues the re-registration of a registered agent: its process restarted, or it missed the master.
 pub(crate) fn reregistered(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -82,7 +82,7 @@ pub(crate) fn reregistered(
     let Some(total) = total_of(&message.slave.resources, &message.checkpointed_resources) else {
         return crate::frameworks::shut_down_agent(cx, &from, "Agent reregistered with invalid resources");
     };
-    // Its report may be of before operations that are under way: it knows of those soon.
+    // The report may have been made before operations that are in progress, which the agent will know soon.
     let stands = has_pending_operations(state, &id);
     let (total, in_doubt) = if stands {
         let other = *agent.state.info != message.slave;
@@ -113,7 +113,7 @@ pub(crate) fn reregistered(
         snapshot.reregistered = Some(cx.now.wall);
     }
     if changed {
-        // What was offered may not be there any more.
+        // Offered resources may not exist any more.
         rescind_offers_of_agent(state, cx, &id);
     }
     allocator_update_agent(state, &id);
@@ -162,8 +162,8 @@ fn agent_reconnected(state: &mut State, cx: &mut Context<'_>, id: &AgentId) {
     observe(state, cx, failures::Event::AgentReconnected(id.clone()));
 }
 
-/// Compares the agent's tasks and executors with the master's. Tasks it does not know are asked about in the
-/// answer, executors it does not know are gone, kills it may have missed are repeated.
+/// Compares the agent's tasks and executors with the master's. The response asks about tasks that the agent does not
+/// know; executors that it does not know are removed; kills that it may have missed are repeated.
 fn reconcile_agent(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -252,8 +252,8 @@ fn executors_of_agent(state: &State, id: &AgentId) -> Vec<(FrameworkId, Executor
     state.tasks.on_agent(id.as_str()).flat_map(of).collect()
 }
 
-/// Where the schedulers of its frameworks are now. Frameworks it names that the
-/// master does not know become known.
+/// Sends the addresses of the schedulers of the agent's frameworks. Frameworks that the master does not know are
+/// recovered.
 pub(crate) fn send_framework_updates(state: &mut State, cx: &mut Context<'_>, pid: &Upid, infos: &[v1::FrameworkInfo]) {
     for info in infos {
         let Some(id) = &info.id else { continue };
@@ -270,7 +270,7 @@ pub(crate) fn send_framework_updates(state: &mut State, cx: &mut Context<'_>, pi
     }
 }
 
-/// Agents without resource providers are sent what to checkpoint, each time.
+/// Sends agents without resource providers what to checkpoint, each time they register.
 pub(crate) fn send_checkpointed_resources(state: &State, cx: &mut Context<'_>, id: &AgentId) {
     let Some(agent) = state.agents.get(id.as_str()).filter(|a| !a.capabilities.resource_provider) else { return };
     let checkpointed = agent.state.total.checkpointed();
@@ -282,7 +282,7 @@ pub(crate) fn send_checkpointed_resources(state: &State, cx: &mut Context<'_>, i
     cx.send(&agent.state.pid, internal::CheckpointResourcesMessage { resources });
 }
 
-/// UpdateSlaveMessage: oversubscribed resources and the version of its resources.
+/// Sends the update of oversubscribed resources and of the version of the agent's resources.
 pub(crate) fn update_agent(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -320,8 +320,8 @@ pub(crate) fn update_agent(
     }
 }
 
-/// The status of a task in the state that was last forwarded to its framework, with the details of its last status. Later
-/// states follow as updates: if they were sent here, the task would seem to go back.
+/// Returns the status of a task in the state that was last forwarded to its framework, with the details of its last
+/// status. Later states follow as updates: if they were sent here, the task would seem to go back.
 pub(crate) fn current_status(
     task: &v1::Task,
     message: &str,

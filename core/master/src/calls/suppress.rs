@@ -1,4 +1,4 @@
-//! SUPPRESS and REVIVE.
+//! Returns the named roles; `None` if the framework is not subscribed to one of them, since the call then does nothing.
 
 use model::master::Change;
 use model::{FrameworkId, Role};
@@ -30,7 +30,7 @@ fn own_roles(state: &State, framework: &FrameworkId, roles: &[String]) -> Option
     Some(roles.iter().map(Role::new).collect())
 }
 
-/// No roles mean all of them.
+/// Suppresses or revives offers. An empty list means all roles.
 fn set_suppressed(state: &mut State, cx: &mut Context<'_>, framework: &FrameworkId, roles: &[Role], suppressed: bool) {
     let Some(framework) = state.frameworks.get_mut(framework.as_str()) else { return };
     let changes = |role: &Role| roles.is_empty() || roles.contains(role);

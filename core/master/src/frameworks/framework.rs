@@ -10,8 +10,8 @@ use model::{FrameworkId, Monotonic, Role, StreamId, Upid};
 
 use super::capabilities::FrameworkCapabilities;
 
-/// Where the framework's scheduler is. A driver's address is kept while its link is
-/// down, because it may come back without claiming a failover; a stream is not.
+/// The connection to the framework's scheduler. A driver's address is kept while its link is down, because it may
+/// return without claiming a failover; a stream is not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Connection {
     None,
@@ -21,13 +21,13 @@ pub(crate) enum Connection {
 
 #[derive(Debug)]
 pub(crate) struct Framework {
-    /// What readers see of it; the core keeps no second copy.
+    /// The snapshot that readers see; the core keeps no second copy.
     pub state: Arc<FrameworkSnapshot>,
     pub connection: Connection,
     pub capabilities: FrameworkCapabilities,
-    /// Those in `state`, ready to be asked.
+    /// The offer constraints of `state`, compiled.
     pub constraints: Option<Arc<OfferConstraintsFilter>>,
-    /// When it will be removed, while it is disconnected.
+    /// The time at which it will be removed; `None` while it is connected.
     pub deadline: Option<Monotonic>,
     pub heartbeat_slot: Option<u32>,
 }
@@ -57,7 +57,7 @@ impl Framework {
         Arc::make_mut(&mut self.state)
     }
 
-    /// In which format it understands offers.
+    /// Returns the format in which it understands offers.
     pub fn offer_format(&self) -> OfferFormat {
         OfferFormat {
             multi_role: self.capabilities.multi_role,
@@ -69,7 +69,7 @@ impl Framework {
         self.state.roles.iter().any(|r| r.as_str() == role)
     }
 
-    /// Where events for the framework are sent: nowhere while it is disconnected.
+    /// Returns the connection that events are sent to; a disconnected framework is sent none.
     pub fn listener(&self) -> &Connection {
         if self.state.connected { &self.connection } else { &Connection::None }
     }
@@ -81,19 +81,19 @@ impl Framework {
         }
     }
 
-    /// The address of its scheduler as agents are sent it: the empty address for HTTP
-    /// schedulers, so that agents send executor messages through the master.
+    /// Returns the address of its scheduler as agents are sent it: the empty address for HTTP schedulers, so that
+    /// agents send executor messages through the master.
     pub fn pid_text(&self) -> String {
         self.driver().cloned().unwrap_or_else(Upid::none).to_string()
     }
 
     pub fn failover_timeout(&self) -> Duration {
-        // Validation has bounded it to what Mesos' Duration holds (about 292 years).
+        // Validation has bounded it to what Mesos' `Duration` can express (about 292 years).
         Duration::try_from_secs_f64(self.info().failover_timeout.unwrap_or_default()).unwrap_or(Duration::ZERO)
     }
 }
 
-/// The roles a framework subscribes to: `roles` when MULTI_ROLE (possibly none), else `role`.
+/// Returns the roles a framework subscribes to: `roles` if it is MULTI_ROLE (possibly none), otherwise `role`.
 #[allow(deprecated, reason = "frameworks without MULTI_ROLE say it in `role`")]
 pub(crate) fn roles_of(info: &v1::FrameworkInfo) -> Vec<Role> {
     if !FrameworkCapabilities::of(info).multi_role {

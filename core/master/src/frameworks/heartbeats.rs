@@ -1,4 +1,4 @@
-//! Heartbeats on the streams of HTTP schedulers, by which they notice a master that is gone.
+//! Heartbeats on the streams of HTTP schedulers, by which they notice a lost master.
 
 use model::FrameworkId;
 
@@ -7,8 +7,8 @@ use super::framework::Connection;
 use crate::interface::{Context, Timer};
 use crate::state::State;
 
-/// The first heartbeat comes at once: clients that read line by line wait for it to see
-/// the record before it.
+/// Starts heartbeats. The first one is sent at once: clients that read line by line need it to see the record before
+/// it.
 pub(crate) fn start_heartbeats(state: &mut State, cx: &mut Context<'_>, id: &FrameworkId) {
     stop_heartbeats(state, cx, id);
     let Some(framework) = state.frameworks.get_mut(id.as_str()) else { return };

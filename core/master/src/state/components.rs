@@ -18,7 +18,7 @@ use crate::registry::{Registry, RegistryState};
 use crate::support::{Ids, TimingWheel};
 use crate::tasks::Tasks;
 
-/// All that a master knows.
+/// The state of a master.
 #[derive(Debug)]
 pub(crate) struct State {
     pub config: Config,
@@ -38,15 +38,15 @@ pub(crate) struct State {
     pub heartbeats: TimingWheel<FrameworkId>,
     pub operations: Operations,
     pub monitor: failures::Monitor,
-    /// Failures are about to be persisted, or are being persisted.
+    /// Whether changed failures are about to be persisted, or are being persisted.
     pub persisting_failures: bool,
     pub allocator: Allocator,
-    /// When the next allocation run is due, if one is.
+    /// The time of the next allocation run; `None` if none is due.
     pub allocation_armed: Option<Monotonic>,
 }
 
 impl State {
-    /// The state at the beginning of a term; the parameters are those of [`crate::Master::new`].
+    /// Creates the state at the beginning of a term; the parameters are those of [`crate::Master::new`].
     pub fn new(config: Config, seed: [u8; 32], metrics: Arc<Metrics>, registry: RegistryState) -> Self {
         let mut random = Random::from_seed(seed);
         let id = config.master_id.clone().unwrap_or_else(|| random.uuid().to_string());

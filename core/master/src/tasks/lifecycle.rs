@@ -1,4 +1,4 @@
-//! A task from its launch until it is removed: its state, what it holds, and where it is indexed.
+//! The life of a task from its launch until it is removed: its state, its resources, and its entries in indices.
 
 use std::sync::Arc;
 
@@ -16,11 +16,11 @@ use crate::failures::observe_task_end;
 use crate::interface::Context;
 use crate::state::State;
 
-/// Applies a status to a task. `forwarded`: its framework has been sent it, and will acknowledge it.
+/// Applies a status to a task. `forwarded` says whether its framework is sent the status and will acknowledge it.
 ///
-/// A status with a uuid is what the framework receives next, even if its agent has to repeat it because the framework was
-/// disconnected.
-/// (Mesos keeps no state of those, and answers a reconciliation with the end of a task whose beginning comes later.)
+/// A status with a uuid is what the framework receives next, even if its agent has to repeat it because the framework
+/// was disconnected. (Mesos does not record these, and answers a reconciliation with the end of a task whose beginning
+/// is delivered later.)
 pub(super) fn apply_status(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -34,7 +34,7 @@ pub(super) fn apply_status(
     let before = task.state();
     let says = v1::TaskState::try_from(status.state).unwrap_or(before);
     let proto = Arc::make_mut(&mut task.proto);
-    // A task whose resources have been given back does not come to life again.
+    // A task whose resources have been recovered does not become live again.
     let claimed = latest.unwrap_or(says);
     if !task::is_terminal_or_unreachable(before) || (!model::is_terminal(before) && model::is_terminal(claimed)) {
         proto.state = claimed as i32;
@@ -92,7 +92,7 @@ pub(crate) fn add_task(
     state.tasks.insert(framework, id, task);
 }
 
-/// Removes a task: into the completed or into the unreachable history.
+/// Removes a task, which moves to the completed or to the unreachable history.
 pub(crate) fn remove_task(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -118,8 +118,8 @@ pub(crate) fn remove_task(
     check_drained(state, cx, &task.agent);
 }
 
-/// Ends a running task by a generated update, and removes it. One that is over for its framework, which only has
-/// not acknowledged it, stays what it is: Mesos calls it unreachable or lost.
+/// Ends a live task by a generated update, and removes it. A task that is terminal for its framework, but not
+/// acknowledged, keeps its state; Mesos changes it to unreachable or lost.
 pub(crate) fn terminate_task(
     state: &mut State,
     cx: &mut Context<'_>,
@@ -155,7 +155,7 @@ pub(crate) fn forward_master_generated(
     }
 }
 
-/// An update about a task that was never launched.
+/// Sends an update about a task that was never launched.
 pub(crate) fn refuse_task(
     state: &State,
     cx: &mut Context<'_>,

@@ -1,4 +1,4 @@
-//! Scheduler calls, without their ceremony.
+//! Builders of scheduler calls.
 
 use messages::v1;
 use v1::offer::{Operation, operation};
@@ -79,7 +79,7 @@ pub fn acknowledge(agent: &str, task: &str, uuid: u8) -> Call {
     }
 }
 
-/// Tasks by id, with or without their agent; none asks for all.
+/// Asks for tasks by id, with or without their agent; an empty list asks for all.
 pub fn reconcile(tasks: &[(&str, Option<&str>)]) -> Call {
     let task = |(task, agent): &(&str, Option<&str>)| call::reconcile::Task {
         task_id: task_id(task),
@@ -113,7 +113,7 @@ pub fn unknown() -> Call {
     call_of(call::Type::Unknown)
 }
 
-/// A well-formed UUID that tests can tell by its first byte.
+/// Returns a well-formed UUID that tests can tell by its first byte.
 pub fn uuid(number: u8) -> Vec<u8> {
     let mut bytes = vec![0; 16];
     (bytes[0], bytes[6], bytes[8]) = (number, 0x40, 0x80);
@@ -124,7 +124,7 @@ pub fn task_id(id: &str) -> v1::TaskId {
     v1::TaskId { value: id.to_owned() }
 }
 
-/// A command task for the agent of this offer.
+/// Returns a command task for the agent of this offer.
 pub fn task(id: &str, offer: &v1::Offer, resources: &str) -> v1::TaskInfo {
     v1::TaskInfo {
         name: id.to_owned(),
@@ -145,7 +145,7 @@ pub fn executor(id: &str, resources: &str) -> v1::ExecutorInfo {
     }
 }
 
-/// The same task, run by an executor of the framework.
+/// Returns the same task, run by an executor of the framework.
 pub fn under(executor: v1::ExecutorInfo, mut task: v1::TaskInfo) -> v1::TaskInfo {
     task.command = None;
     task.executor = Some(Box::new(executor));

@@ -1,5 +1,5 @@
-//! A cluster on paper: one master, and the words its peers say to it and hear from it.
-//! Time passes only when a test lets it pass.
+//! A simulated cluster: one master, and the messages between it and its peers. Time passes only when a test lets it
+//! pass.
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
@@ -28,26 +28,26 @@ pub use v1::TaskState::*;
 pub struct Cluster {
     pub master: Master,
     pub metrics: Arc<Metrics>,
-    /// What is durable.
+    /// The durable state.
     pub registry: RegistryState,
     config: Config,
     masters: u32,
     now: Duration,
     timers: BTreeMap<Timer, Monotonic>,
-    /// While set, records are not confirmed.
+    /// While it is set, records are not confirmed.
     pub disk_is_slow: bool,
-    /// Agents that do not answer pings.
+    /// The agents that do not answer pings.
     pub silent: BTreeSet<Upid>,
     unconfirmed: VecDeque<(StoreToken, RegistryOperation)>,
     next_reply: u64,
     next_stream: u128,
     pub replies: BTreeMap<ReplyId, Vec<CallResponse>>,
-    /// What happened since somebody looked, in order.
+    /// The effects since the last query, in order.
     pub effects: Vec<Effect>,
     pub changes: Vec<Change>,
 }
 
-/// An HTTP scheduler's side of its subscription.
+/// The state of an HTTP scheduler's subscription.
 #[derive(Debug, Clone)]
 pub struct Scheduler {
     pub stream: StreamId,
@@ -71,7 +71,7 @@ impl Cluster {
         cluster
     }
 
-    /// A master that was given what the one before it left behind.
+    /// Creates a master with the registry of the one before it.
     pub fn taking_over(registry: RegistryState, configure: impl FnOnce(&mut Config)) -> Self {
         let mut cluster = Self::before_election(registry, configure);
         cluster.deliver(Input::Elected);
@@ -102,7 +102,7 @@ impl Cluster {
         }
     }
 
-    /// The master ends with all it had not stored, and another one takes over: `m2`, `m3` and so on.
+    /// Ends the master with everything that is not durable; another one takes over: `m2`, `m3` and so on.
     pub fn fail_over(&mut self) {
         self.masters += 1;
         let id = format!("m{}", self.masters);
@@ -121,7 +121,7 @@ impl Cluster {
         Now { monotonic: Monotonic::from_start(self.now), wall: Timestamp::from_nanos(self.now.as_nanos() as u64) }
     }
 
-    /// One step, with what follows from it without time passing.
+    /// Delivers an input, with everything that follows from it while no time passes.
     pub fn deliver(&mut self, input: Input) {
         let mut out = Outbox::default();
         self.master.step(self.now(), input, &mut out);
@@ -150,7 +150,7 @@ impl Cluster {
         }
     }
 
-    /// The disk catches up.
+    /// Confirms all records.
     pub fn confirm(&mut self) {
         while let Some((token, operation)) = self.unconfirmed.pop_front() {
             self.registry.apply(&operation);
@@ -172,7 +172,7 @@ impl Cluster {
         self.now = end;
     }
 
-    /// Time for an allocation run, but not for a refusal to end.
+    /// Lets time pass for an allocation run, but not until an offer filter ends.
     pub fn settle(&mut self) {
         self.pass(Duration::from_millis(20));
     }
@@ -232,7 +232,7 @@ impl Cluster {
         self.answer(reply)
     }
 
-    /// The answer may come later.
+    /// Makes a call whose response may come later.
     pub fn ask(&mut self, call: v1::master::Call) -> ReplyId {
         let reply = self.reply_id();
         self.deliver(Input::OperatorCall(OperatorCall { reply, caller: Caller::default(), call: Box::new(call) }));
@@ -312,7 +312,7 @@ impl Cluster {
         self.deliver(Input::Exited(address));
     }
 
-    // ---- what was heard
+    // ---- results
 
     pub fn events(&self, stream: StreamId) -> Vec<Arc<v1::scheduler::Event>> {
         let on = |effect: &Effect| match effect {
@@ -335,7 +335,7 @@ impl Cluster {
         self.effects.iter().filter_map(to).collect()
     }
 
-    /// What a scheduler heard since the last look, one line each.
+    /// Returns the events for a scheduler since the last query, one line each.
     pub fn heard(&mut self, scheduler: &Scheduler) -> Vec<String> {
         self.look(|effect| match effect {
             Effect::Event { stream, event: SchedulerEvent::Message(event) } if *stream == scheduler.stream => {
@@ -349,7 +349,7 @@ impl Cluster {
         })
     }
 
-    /// What a libprocess peer was sent since the last look, one line each.
+    /// Returns the messages to a libprocess peer since the last query, one line each.
     pub fn received(&mut self, pid: &Upid) -> Vec<String> {
         self.look(|effect| match effect {
             Effect::Send { to, message, from } if to == pid => Some(show::message(from, message)),
@@ -369,7 +369,7 @@ impl Cluster {
         seen
     }
 
-    /// Everything that happened since the last look, in order.
+    /// Returns all effects since the last query, in order.
     pub fn transcript(&mut self) -> String {
         self.changes.clear();
         self.effects.drain(..).map(|effect| show::effect(&effect)).collect::<Vec<_>>().join("\n")
@@ -380,13 +380,13 @@ impl Cluster {
         self.changes.clear();
     }
 
-    /// The offers a scheduler holds, as it was told.
+    /// Returns the outstanding offers of a scheduler, by the events that it was sent.
     pub fn offers(&self, scheduler: &Scheduler) -> Vec<v1::Offer> {
         let events = self.events(scheduler.stream);
         events.iter().filter_map(|event| event.offers.as_ref()).flat_map(|offers| offers.offers.clone()).collect()
     }
 
-    /// Lets an allocation run happen and takes the offers it made.
+    /// Lets an allocation run happen and returns the offers that it made.
     pub fn offered(&mut self, scheduler: &Scheduler) -> Vec<v1::Offer> {
         self.settle();
         let offers = self.offers(scheduler);
@@ -412,7 +412,7 @@ pub fn framework_info() -> v1::FrameworkInfo {
     )
 }
 
-/// As frameworks from before roles and partitions describe themselves.
+/// Returns the description of a framework from before roles and partitions.
 pub fn old_framework_info() -> v1::FrameworkInfo {
     v1::FrameworkInfo { user: "u".to_owned(), name: "old".to_owned(), checkpoint: Some(true), ..Default::default() }
 }
@@ -432,7 +432,7 @@ pub fn returning(mut info: v1::FrameworkInfo, id: &str) -> v1::FrameworkInfo {
     info
 }
 
-/// `cpus:4;mem:1024;ports:[1-2]` in the syntax of `--resources`.
+/// Parses `cpus:4;mem:1024;ports:[1-2]` in the syntax of `--resources`.
 pub fn resources(text: &str) -> Vec<v1::Resource> {
     resources::Resources::parse(text, "*").unwrap().to_proto()
 }
@@ -456,7 +456,7 @@ pub fn agent_capabilities() -> Vec<v1::agent_info::Capability> {
     (1..=8).map(|number| v1::agent_info::Capability { r#type: Some(number) }).collect()
 }
 
-/// What an agent says when it returns with nothing running.
+/// Returns the message of an agent that re-registers without tasks.
 pub fn reregister(agent: &AgentPeer, resources_text: &str) -> internal::ReregisterSlaveMessage {
     let registered = register(resources_text);
     let mut slave = registered.slave;

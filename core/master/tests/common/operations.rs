@@ -1,4 +1,4 @@
-//! Operations on resources, without their ceremony.
+//! Builders of operations on resources.
 
 use messages::{internal, v1};
 use v1::master::Call as OperatorCall;
@@ -10,7 +10,7 @@ use v1::scheduler::{Call, call};
 use super::AgentPeer;
 use super::calls::uuid;
 
-/// Dynamically reserved for a role.
+/// Returns resources that are dynamically reserved for a role.
 pub fn reserved(role: &str, text: &str) -> Vec<v1::Resource> {
     let mut resources = super::resources(text);
     for resource in &mut resources {
@@ -90,7 +90,7 @@ pub fn create_disk(source: v1::Resource, id: &str) -> Operation {
 
 // ---- calls of frameworks
 
-/// Operations by id, with or without their agent; none asks for all.
+/// Asks for operations by id, with or without their agent; an empty list asks for all.
 pub fn reconcile_operations(operations: &[(&str, Option<&str>)]) -> Call {
     let operation = |(id, agent): &(&str, Option<&str>)| call::reconcile_operations::Operation {
         operation_id: v1::OperationId { value: (*id).to_owned() },
@@ -118,7 +118,7 @@ pub fn acknowledge_operation(agent: &str, operation: &str, number: u8) -> Call {
     }
 }
 
-// ---- what agents say
+// ---- messages of agents
 
 fn status_of(
     agent: &AgentPeer,

@@ -1,4 +1,4 @@
-//! Operator calls about agents, without their ceremony.
+//! Builders of operator calls about agents.
 
 use messages::v1;
 use v1::master::{Call, call};
