@@ -1,4 +1,4 @@
-//! What holds after any sequence of inputs, in any order, with a disk that confirms late.
+//! Properties that hold after any sequence of inputs, in any order, with a disk that confirms late.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a broken promise fails the test")]
 
@@ -24,7 +24,8 @@ use scenario::*;
 use testkit::builders::{executor_id, peer_message, stream_id, task_id};
 use testkit::core::{Environment, Harness};
 
-/// Small numbers stand for tasks, executors and things seen before, so that sequences meet themselves again.
+/// One random input. Small numbers stand for tasks, executors and earlier entities, so that sequences concern the same
+/// ones again.
 #[derive(Debug, Clone)]
 enum Action {
     RunCommand(u8),
@@ -56,7 +57,7 @@ enum Action {
     LinkBroke,
     Disk(u8),
     Drain(bool),
-    /// Which of them, and of which volume.
+    /// Which operation, and on which volume.
     Operate(u8, u8),
     RunWithVolume(u8, u8),
     VolumesReady,
@@ -138,16 +139,16 @@ struct Checks {
     in_flight: BTreeMap<TaskKey, Vec<u8>>,
     forwarded: Vec<(TaskKey, Vec<u8>)>,
     frameworks: BTreeSet<FrameworkId>,
-    /// Of operations whose status may be told.
+    /// The operations whose status may be reported.
     durable_operations: BTreeSet<Vec<u8>>,
-    /// Final statuses that were told, by operation.
+    /// The reported final statuses, by operation.
     reported_operations: BTreeMap<Vec<u8>, v1::Uuid>,
-    /// The volumes on the disk, those that change now, and how.
+    /// The volumes on the disk, those that change now, and their changes.
     volumes: BTreeSet<PathBuf>,
     changing: Option<(u64, Vec<VolumeChange>)>,
-    /// A durable record says that volumes change.
+    /// Whether a durable record says that volumes change.
     announced: bool,
-    /// The operation that is done when they have changed, and once that is on the disk.
+    /// The operation that is finished when they have changed and that is durable.
     transition_of: Option<Vec<u8>>,
     committing: Option<Vec<u8>>,
 }
@@ -471,7 +472,7 @@ impl World {
                 );
             }
             Action::RunWithVolume(t, number) => {
-                // Masters offer only what there is.
+                // Masters offer only existing resources.
                 let volume = volume(&format!("v{number}"), 10);
                 if self.core.environment.volumes.iter().any(|path| path.ends_with(format!("v{number}"))) {
                     let mut task = command(&format!("t{t}"));
@@ -534,7 +535,7 @@ impl World {
         );
     }
 
-    /// The faults stop: the disk confirms, containers end, the framework acknowledges.
+    /// Ends the faults: the disk confirms, containers end, the framework acknowledges.
     fn settle(&mut self) {
         self.act(Action::Master(true));
         self.act(Action::Registered);
@@ -550,7 +551,7 @@ impl World {
             for (operation, status) in self.core.environment.reported_operations.clone() {
                 self.acknowledge_operation(&operation, &status);
             }
-            // An operation that did not fit had the agent register again.
+            // An operation that did not fit made the agent register again.
             self.act(Action::Registered);
             let idle = self.core.recorded.pending_stores.is_empty()
                 && self.core.environment.changing.is_none()
@@ -566,7 +567,7 @@ impl World {
     }
 }
 
-/// The first four are named as command tasks, the others as custom executors.
+/// Returns the name of an executor: the first four are named as command tasks, the others as custom executors.
 fn executor(number: u8) -> String {
     if number < 4 { format!("t{number}") } else { format!("e{}", number - 4) }
 }

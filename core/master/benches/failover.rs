@@ -1,7 +1,7 @@
-//! What a failover costs the core, single-threaded: every agent of the registry comes back with its tasks, as in Mesos'
-//! `MasterFailover` benchmark. 40,000 agents, each with two tasks of each of five frameworks.
+//! The cost of a failover for the core, single-threaded: every agent of the registry re-registers with its tasks, as in
+//! Mesos' `MasterFailover` benchmark. 40,000 agents, each with two tasks of each of five frameworks.
 //!
-//! `cargo bench -p master` prints a table; numbers as arguments choose how many agents.
+//! `cargo bench -p master` prints a table; numbers as arguments choose the number of agents.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a program of its own")]
 
 #[path = "../../allocator/benches/clock/mod.rs"]
@@ -64,7 +64,7 @@ fn failover(agents: usize) {
     report("first allocation", start.elapsed());
 }
 
-/// The master that was given the registry of the one before it.
+/// The master that begins with the registry of the one before it.
 struct Successor {
     master: Master,
     metrics: Arc<Metrics>,

@@ -1,4 +1,4 @@
-//! What operators do with agents: gone, drained, deactivated, reactivated.
+//! The calls of operators about agents: gone, drained, deactivated, reactivated.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a scenario that cannot go on fails")]
 
@@ -17,7 +17,7 @@ fn without_pings(lines: Vec<String>) -> Vec<String> {
     lines.into_iter().filter(|line| !line.contains("Ping")).collect()
 }
 
-/// A cluster in which `F` runs task `t` on `A` and holds an offer of what is left.
+/// A cluster in which `F` runs task `t` on `A` and has an offer of the other resources.
 struct Running {
     c: Cluster,
     a: AgentPeer,
@@ -214,7 +214,7 @@ fn deactivation_ends_offers_only() {
     check(&c.operator(deactivate_agent("m-S0")), Status::Ok, "");
     assert_eq!(c.heard(&f), ["RESCIND m-O1"]);
     assert_eq!(without_pings(c.received(&a.pid)), [""; 0]);
-    // Neither a broken link nor the agent's return brings it back.
+    // Neither a broken link nor the agent's return reactivates it.
     c.exited(a.pid.address);
     let mut message = reregister(&a, "cpus:4;mem:1024");
     message.frameworks = vec![framework_info().with_id(&f.id)];

@@ -1,4 +1,4 @@
-//! Weights and maintenance: what operators set, when it holds, and who hears of it.
+//! Weights and maintenance: what operators set, when it takes effect, and who is told.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a scenario that cannot go on fails")]
 
@@ -29,7 +29,7 @@ fn weights(weights: &[(&str, f64)]) -> v1::master::Call {
     }
 }
 
-/// Of the agents of this file.
+/// Returns the machine of the agents in this file.
 fn host() -> v1::MachineId {
     machine("HOST", "127.0.0.1")
 }
@@ -91,7 +91,7 @@ fn decline_inverse(ids: &[&v1::OfferId], refuse_seconds: f64) -> v1::scheduler::
     }
 }
 
-/// What the cluster's registry would say.
+/// Returns the state of the cluster's registry.
 fn registry(c: &Cluster) -> RegistryState {
     let mut state = RegistryState::default();
     for effect in &c.recorded.effects {
@@ -276,11 +276,11 @@ fn a_window_is_told_with_offers() {
     assert_eq!(c.heard(&f), [format!("RESCIND {}", offer.id.value)]);
     let again = c.offered(&f).remove(0);
     assert_eq!(again.unavailability.unwrap().start.nanoseconds, 55);
-    // The same again changes nothing.
+    // The same schedule again changes nothing.
     c.forget();
     c.operator(schedule(vec![window(&[host()], 55)]));
     assert_eq!(c.heard(&f), [""; 0]);
-    // A cancelled one is told as well.
+    // A framework is told of a cancelled window as well.
     c.operator(schedule(vec![]));
     assert_eq!(c.offered(&f).remove(0).unavailability, None);
 }
@@ -306,7 +306,7 @@ fn an_agent_that_comes_later_has_the_window_of_its_machine() {
     assert_eq!(c.offered(&f).remove(0).unavailability.unwrap().start.nanoseconds, 55);
 }
 
-/// A framework with a task on an agent that is then scheduled for maintenance.
+/// Returns a framework with a task on an agent that is then scheduled for maintenance.
 fn draining() -> (Cluster, AgentPeer, Scheduler, v1::InverseOffer) {
     let mut c = Cluster::new();
     let a = c.agent("cpus:4;mem:1024");

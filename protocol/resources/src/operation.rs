@@ -8,7 +8,7 @@ use messages::v1::{ExecutorInfo, Resource, ResourceProviderId, TaskInfo, agent_i
 
 use crate::{Resources, conversions};
 
-/// When the result of an operation is known, and who may use it.
+/// The time at which the result of an operation is known, and who may use it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Application {
     /// LAUNCH, LAUNCH_GROUP: tasks use the resources as they are.
@@ -34,7 +34,7 @@ pub struct OperationSpec {
     pub name: &'static str,
     /// The field of `Offer.Operation` that describes it: `create_disk`; also its name in metrics. Empty for UNKNOWN.
     pub field: &'static str,
-    /// When the result of an operation is known.
+    /// The time at which the result of an operation is known.
     pub application: Application,
     /// The capability that an agent needs to carry it out; `None` if every agent can.
     pub capability: Option<agent_info::capability::Type>,
@@ -74,7 +74,7 @@ impl OperationSpec {
         OperationSpec { kind, name, field, application, capability, changes_volumes }
     }
 
-    /// Whether the master applies the operation before the agent has answered.
+    /// Returns whether the master applies the operation before the agent has answered.
     pub const fn is_speculative(&self) -> bool {
         match self.application {
             Application::Launch

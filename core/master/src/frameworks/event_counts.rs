@@ -1,4 +1,4 @@
-//! Counts the events that each framework is sent, for `master/frameworks/<name>/<id>/events`.
+//! The counts of the events that each framework is sent, for `master/frameworks/<name>/<id>/events`.
 
 use messages::Message;
 use messages::v1::scheduler::event::Type as Event;
@@ -15,8 +15,8 @@ pub(crate) fn framework_metrics<'a>(
     frameworks.get(framework.as_str()).map(|framework| &framework.snapshot().framework_metrics)
 }
 
-/// What a step says to frameworks, whichever way it goes. A framework that leaves with its last event is not there
-/// to be counted.
+/// Counts the events of a step, on streams and as messages. A framework that is removed with its last event is not
+/// counted.
 pub(crate) fn count_events(frameworks: &Frameworks, effects: &[Effect]) {
     for effect in effects {
         let (framework, kind) = match effect {
@@ -50,7 +50,7 @@ fn type_of(event: &SchedulerEvent) -> Option<Event> {
     }
 }
 
-/// The event that a message to a driver stands for.
+/// Returns the event that a message to a driver corresponds to.
 fn event_of(message: &Message) -> Option<Event> {
     match message {
         Message::FrameworkRegistered(_) | Message::FrameworkReregistered(_) => Some(Event::Subscribed),

@@ -1,5 +1,5 @@
-//! The counters and gauges of a master under their Mesos names. The core writes, readers
-//! read; a value is a relaxed atomic because no decision depends on it.
+//! The counters and gauges of a master under their Mesos names. The core writes and readers read them; a value is a
+//! relaxed atomic because no decision depends on it.
 
 use std::borrow::Cow;
 
@@ -17,16 +17,17 @@ macro_rules! metrics {
                 #[doc = concat!("The metric `", $name, "`.")]
                 pub $field: MetricValue,
             )*
-            /// Of registered agents.
+            /// The total resources of registered agents.
             pub(crate) total: ResourceGauges,
-            /// By tasks and executors on them.
+            /// The resources that tasks and executors use on them.
             pub(crate) used: ResourceGauges,
             tasks: TaskStateCounters,
             pub(crate) operations: OperationStateCounters,
         }
 
         impl Metrics {
-            /// Every metric with a fixed name, the resource gauges, and those of `master/task_…` that have been used.
+            /// Iterates over every metric with a fixed name, the resource gauges, and the metrics of `master/task_…`
+            /// that have been used.
             pub fn iter(&self) -> impl Iterator<Item = (Cow<'static, str>, f64)> + '_ {
                 let fixed = [$((Cow::Borrowed($name), self.$field.get() as f64),)*];
                 fixed.into_iter().chain(self.resources()).chain(self.tasks.iter()).chain(self.operations.iter())
@@ -36,7 +37,7 @@ macro_rules! metrics {
 }
 
 metrics! {
-    // Written by the shell.
+    // The shell writes this metric.
     elected = "master/elected",
     event_queue_messages = "master/event_queue_messages",
     event_queue_dispatches = "master/event_queue_dispatches",
@@ -129,7 +130,7 @@ metrics! {
     valid_operation_status_update_acknowledgements = "master/valid_operation_status_update_acknowledgements",
     invalid_operation_status_update_acknowledgements = "master/invalid_operation_status_update_acknowledgements",
 
-    // Beyond Mesos: tasks killed so that a partition gets back what it lent.
+    // This metric is not of Mesos: the number of tasks killed so that a partition gets back what it lent.
     partition_preemptions = "master/partition_preemptions",
 
     allocation_runs = "allocator/mesos/allocation_runs",
@@ -154,14 +155,14 @@ impl Metrics {
         })
     }
 
-    /// The gauge of tasks that are now in this state, for the states that have one.
+    /// Returns the gauge of tasks in this state; `None` for states without one.
     pub(crate) fn tasks_in(&self, state: v1::TaskState) -> Option<&MetricValue> {
         match state {
             v1::TaskState::TaskStaging => Some(&self.tasks_staging),
             v1::TaskState::TaskStarting => Some(&self.tasks_starting),
             v1::TaskState::TaskRunning => Some(&self.tasks_running),
             v1::TaskState::TaskKilling => Some(&self.tasks_killing),
-            // Unreachable tasks are counted where they are kept; those that ended have counters.
+            // Unreachable tasks are counted where they are kept; ended tasks have counters.
             v1::TaskState::TaskUnreachable
             | v1::TaskState::TaskFinished
             | v1::TaskState::TaskFailed
@@ -175,7 +176,7 @@ impl Metrics {
         }
     }
 
-    /// Counts a task that ended (or was never launched).
+    /// Counts a task that ended or was never launched.
     pub(crate) fn task_ended(&self, state: v1::TaskState, source: Option<i32>, reason: Option<i32>) {
         let counter = match state {
             v1::TaskState::TaskFinished => Some(&self.tasks_finished),
@@ -204,7 +205,7 @@ impl Metrics {
 
 const NAMES: [&str; 4] = ["cpus", "gpus", "mem", "disk"];
 
-/// ResourceGauges of the resources that have gauges, in thousandths.
+/// The gauges of resources, in thousandths.
 #[derive(Debug, Default)]
 pub(crate) struct ResourceGauges {
     firm: [MetricValue; NAMES.len()],
@@ -235,7 +236,7 @@ const STATES: usize = 14;
 const SOURCES: usize = 3;
 const REASONS: usize = 35;
 
-/// `master/task_<state>/source_<source>/reason_<reason>`: a table, since the set is closed.
+/// `master/task_<state>/source_<source>/reason_<reason>`, as a table, since the set is closed.
 #[derive(Debug)]
 struct TaskStateCounters(Box<[MetricValue]>);
 
@@ -277,7 +278,7 @@ impl TaskStateCounters {
 #[derive(Debug)]
 pub(crate) struct OperationStateCounters(Box<[MetricValue]>);
 
-/// `None` stands for all types.
+/// The types of operations; `None` stands for all types.
 const OPERATION_TYPES: [Option<OperationType>; 9] = [
     None,
     Some(OperationType::Reserve),
@@ -290,7 +291,7 @@ const OPERATION_TYPES: [Option<OperationType>; 9] = [
     Some(OperationType::DestroyDisk),
 ];
 
-/// `None` stands for the total.
+/// The states of operations; `None` stands for the total.
 const OPERATION_STATES: [Option<v1::OperationState>; 9] = [
     None,
     Some(v1::OperationState::OperationPending),
@@ -358,7 +359,7 @@ mod tests {
                 "master/task_lost/source_slave/reason_slave_removed"
             ]
         );
-        // Those of failures, which Mesos does not have.
+        // The gauges of failures, which Mesos does not have.
         const FAILURES: usize = 6;
         assert_eq!(Metrics::default().iter().count(), 82 + 24 + 3 + FAILURES);
     }

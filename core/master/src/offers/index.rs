@@ -20,17 +20,17 @@ impl Offers {
         self.map.get(id)
     }
 
-    /// The offers of a framework, ordered by id.
+    /// Returns the offers of a framework, ordered by id.
     pub fn of_framework(&self, framework: &str) -> Vec<OfferId> {
         self.frameworks.get(framework).map(|offers| offers.iter().cloned().collect()).unwrap_or_default()
     }
 
-    /// The offers of an agent's resources, the oldest first.
+    /// Returns the offers of an agent's resources, the oldest first.
     pub fn of_agent(&self, agent: &str) -> Vec<OfferId> {
         self.agents.get(agent).cloned().unwrap_or_default()
     }
 
-    /// Makes room for that many more offers.
+    /// Reserves memory for this many more offers.
     pub fn reserve(&mut self, offers: usize) {
         self.map.reserve(offers);
     }

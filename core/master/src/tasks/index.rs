@@ -12,7 +12,7 @@ use rustc_hash::FxHashMap;
 use super::history::{RecentlyCompletedTasks, UnreachableTasks};
 use super::task::Task;
 
-/// All tasks and executors. What belongs to a framework is indexed by its agents, too.
+/// All tasks and executors. Those of a framework are indexed by agent, too.
 #[derive(Debug, Default)]
 pub(crate) struct Tasks {
     frameworks: FxHashMap<FrameworkId, FrameworkTasks>,
@@ -24,32 +24,32 @@ struct FrameworkTasks {
     tasks: BTreeMap<TaskId, Task>,
     unreachable: UnreachableTasks,
     recently_completed: RecentlyCompletedTasks,
-    /// Agents on which the framework has tasks or executors.
+    /// The agents on which the framework has tasks or executors.
     agents: BTreeSet<AgentId>,
 }
 
-/// What one framework has on one agent.
+/// The tasks and executors of one framework on one agent.
 #[derive(Debug, Default)]
 pub(crate) struct AgentUsage {
     tasks: BTreeSet<TaskId>,
     executors: BTreeMap<ExecutorId, Executor>,
 }
 
-/// An executor that is not the agent's own for a command.
+/// An executor other than the agent's own for a command.
 #[derive(Debug)]
 pub(crate) struct Executor {
     pub snapshot: Arc<ExecutorSnapshot>,
-    /// Allocated to its role.
+    /// The executor's resources, allocated to its role.
     pub resources: Resources,
 }
 
 impl AgentUsage {
-    /// The ids of the tasks, in order.
+    /// Iterates over the ids of the tasks in order.
     pub fn task_ids(&self) -> impl Iterator<Item = &TaskId> {
         self.tasks.iter()
     }
 
-    /// The executors, ordered by id.
+    /// Iterates over the executors, ordered by id.
     pub fn executors(&self) -> impl Iterator<Item = (&ExecutorId, &Executor)> {
         self.executors.iter()
     }
@@ -61,7 +61,7 @@ impl Tasks {
         self.frameworks.get(framework)?.tasks.get(task)
     }
 
-    /// A task with its id as the index has it.
+    /// Returns a task with its id as the index has it.
     pub fn get_with_id(&self, framework: &str, task: &str) -> Option<(&TaskId, &Task)> {
         self.frameworks.get(framework)?.tasks.get_key_value(task)
     }
@@ -70,12 +70,12 @@ impl Tasks {
         self.frameworks.get_mut(framework)?.tasks.get_mut(task)
     }
 
-    /// The tasks of a framework, ordered by id.
+    /// Iterates over the tasks of a framework, ordered by id.
     pub fn of_framework(&self, framework: &str) -> impl Iterator<Item = (&TaskId, &Task)> {
         self.frameworks.get(framework).into_iter().flat_map(|of| &of.tasks)
     }
 
-    /// Adds a task of a framework that is registered.
+    /// Adds a task of a registered framework.
     pub fn insert(&mut self, framework: &FrameworkId, id: TaskId, task: Task) {
         let of_framework = self.frameworks.entry(framework.clone()).or_default();
         of_framework.agents.insert(task.agent().clone());
@@ -93,7 +93,7 @@ impl Tasks {
         Some(task)
     }
 
-    /// Forgets all that belongs to a framework that is removed; its tasks and executors have been removed before.
+    /// Removes the entries of a framework that is removed; its tasks and executors have been removed before.
     pub fn remove_framework(&mut self, framework: &str) {
         self.frameworks.remove(framework);
     }
@@ -113,9 +113,9 @@ impl Tasks {
     }
 }
 
-/// What is where.
+/// Queries by agent and framework.
 impl Tasks {
-    /// What each framework has on an agent, ordered by framework.
+    /// Iterates over the frameworks with tasks or executors on an agent, ordered by framework.
     pub fn on_agent(&self, agent: &str) -> impl Iterator<Item = (&FrameworkId, &AgentUsage)> {
         self.agents.get(agent).into_iter().flatten()
     }
@@ -124,7 +124,7 @@ impl Tasks {
         self.agents.get(agent)?.get(framework)
     }
 
-    /// The agents on which a framework has tasks or executors, in order.
+    /// Iterates over the agents on which a framework has tasks or executors, in order.
     pub fn agents_of(&self, framework: &str) -> impl Iterator<Item = &AgentId> {
         self.frameworks.get(framework).into_iter().flat_map(|of| &of.agents)
     }
@@ -136,7 +136,7 @@ impl Tasks {
         self.usage(agent, framework)?.executors.get(executor)
     }
 
-    /// The ids of a framework's executors on an agent, in order.
+    /// Returns the ids of a framework's executors on an agent, in order.
     pub fn executor_ids(&self, agent: &str, framework: &str) -> Vec<ExecutorId> {
         self.usage(agent, framework).map(|usage| usage.executors.keys().cloned().collect()).unwrap_or_default()
     }
@@ -158,17 +158,17 @@ impl Tasks {
 
 /// Histories.
 impl Tasks {
-    /// Whether a task is on an unreachable agent.
+    /// Returns whether a task is on an unreachable agent.
     pub fn is_unreachable(&self, framework: &str, task: &str) -> bool {
         self.frameworks.get(framework).is_some_and(|of| of.unreachable.contains(task))
     }
 
-    /// The unreachable tasks of a framework, ordered by id.
+    /// Iterates over the unreachable tasks of a framework, ordered by id.
     pub fn unreachable_of(&self, framework: &str) -> impl Iterator<Item = (&TaskId, &Arc<v1::Task>)> {
         self.frameworks.get(framework).into_iter().flat_map(|of| of.unreachable.iter())
     }
 
-    /// Adds an unreachable task; returns how many older ones are forgotten for it.
+    /// Adds an unreachable task; returns the number of older ones that are dropped for it.
     pub fn add_unreachable(&mut self, framework: &FrameworkId, id: TaskId, task: Arc<v1::Task>, limit: usize) -> usize {
         self.frameworks.entry(framework.clone()).or_default().unreachable.add(id, task, limit)
     }
@@ -177,12 +177,12 @@ impl Tasks {
         self.frameworks.get_mut(framework)?.unreachable.remove(task)
     }
 
-    /// Takes all unreachable tasks of a framework, ordered by id.
+    /// Removes and returns all unreachable tasks of a framework, ordered by id.
     pub fn take_all_unreachable(&mut self, framework: &str) -> Vec<(TaskId, Arc<v1::Task>)> {
         self.frameworks.get_mut(framework).map(|of| of.unreachable.drain().collect()).unwrap_or_default()
     }
 
-    /// Remembers for a while that the terminal update of a task was acknowledged.
+    /// Keeps, for a while, that the terminal update of a task was acknowledged.
     pub fn add_recently_completed(&mut self, framework: &FrameworkId, id: TaskId, agent: AgentId) {
         self.frameworks.entry(framework.clone()).or_default().recently_completed.add(id, agent);
     }

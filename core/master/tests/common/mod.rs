@@ -1,5 +1,5 @@
-//! A cluster on paper: one master, and the words its peers say to it and hear from it.
-//! Time passes only when a test lets it pass.
+//! A simulated cluster: one master, and the messages between it and its peers. Time passes only when a test lets it
+//! pass.
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
@@ -30,8 +30,10 @@ pub use v1::TaskState::*;
 pub struct Cluster {
     core: Harness<Surroundings>,
     pub metrics: Arc<Metrics>,
+
     config: Config,
     masters: u32,
+
     next_reply: u64,
     next_stream: u128,
 }
@@ -83,7 +85,7 @@ impl DerefMut for Cluster {
     }
 }
 
-/// An HTTP scheduler's side of its subscription.
+/// The state of an HTTP scheduler's subscription.
 #[derive(Debug, Clone)]
 pub struct Scheduler {
     pub stream: StreamId,
@@ -107,7 +109,7 @@ impl Cluster {
         cluster
     }
 
-    /// A master that was given what the one before it left behind.
+    /// Creates a master with the registry of the one before it.
     pub fn taking_over(registry: RegistryState, configure: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::new("127.0.0.1:5050".parse().unwrap(), "master.example");
         config.master_id = Some("m".to_owned());
@@ -121,7 +123,7 @@ impl Cluster {
         cluster
     }
 
-    /// The master ends with all it had not stored, and another one takes over: `m2`, `m3` and so on.
+    /// Ends the master with everything that is not durable; another one takes over: `m2`, `m3` and so on.
     pub fn fail_over(&mut self) {
         self.masters += 1;
         self.config.master_id = Some(format!("m{}", self.masters));
@@ -133,7 +135,7 @@ impl Cluster {
         self.deliver(Input::Elected);
     }
 
-    /// Time for an allocation run, but not for a refusal to end.
+    /// Lets time pass for an allocation run, but not until an offer filter ends.
     pub fn settle(&mut self) {
         self.pass(Duration::from_millis(20));
     }
@@ -193,7 +195,7 @@ impl Cluster {
         self.recorded.response(reply)
     }
 
-    /// The answer may come later.
+    /// Makes a call whose response may come later.
     pub fn ask(&mut self, call: v1::master::Call) -> ReplyId {
         let reply = self.reply_id();
         self.deliver(Input::OperatorCall(OperatorCall { reply, caller: Caller::default(), call: Box::new(call) }));
@@ -263,7 +265,7 @@ impl Cluster {
         self.deliver(Input::Exited(address));
     }
 
-    // ---- what was heard
+    // ---- results
 
     pub fn events(&self, stream: StreamId) -> Vec<Arc<v1::scheduler::Event>> {
         self.recorded.events_on(stream).map(scheduler_event).collect()
@@ -273,7 +275,7 @@ impl Cluster {
         self.recorded.sent_to(pid)
     }
 
-    /// What a scheduler heard since the last look, one line each.
+    /// Returns the events for a scheduler since the last query, one line each.
     pub fn heard(&mut self, scheduler: &Scheduler) -> Vec<String> {
         self.recorded.take_lines(|effect| match effect {
             Effect::Event { stream, event } if *stream == scheduler.stream => {
@@ -284,7 +286,7 @@ impl Cluster {
         })
     }
 
-    /// What a libprocess peer was sent since the last look, one line each.
+    /// Returns the messages to a libprocess peer since the last query, one line each.
     pub fn received(&mut self, pid: &Upid) -> Vec<String> {
         self.recorded.take_lines(|effect| match effect {
             Effect::Send { to, message, from } if to == pid => Some(show::message(from, message)),
@@ -292,7 +294,7 @@ impl Cluster {
         })
     }
 
-    /// Everything that happened since the last look, in order.
+    /// Returns all effects since the last query, in order.
     pub fn transcript(&mut self) -> String {
         self.recorded.changes.clear();
         self.recorded.effects.drain(..).map(|effect| show::effect(&effect)).collect::<Vec<_>>().join("\n")
@@ -302,13 +304,13 @@ impl Cluster {
         self.recorded.clear();
     }
 
-    /// The offers a scheduler holds, as it was told.
+    /// Returns the outstanding offers of a scheduler, by the events that it was sent.
     pub fn offers(&self, scheduler: &Scheduler) -> Vec<v1::Offer> {
         let events = self.events(scheduler.stream);
         events.iter().filter_map(|event| event.offers.as_ref()).flat_map(|offers| offers.offers.clone()).collect()
     }
 
-    /// Lets an allocation run happen and takes the offers it made.
+    /// Lets an allocation run happen and returns the offers that it made.
     pub fn offered(&mut self, scheduler: &Scheduler) -> Vec<v1::Offer> {
         self.settle();
         let offers = self.offers(scheduler);
@@ -332,7 +334,7 @@ pub fn framework_info() -> v1::FrameworkInfo {
     framework("n").of_user("u").with_roles(&["r"]).checkpointed().with_capabilities(&capabilities)
 }
 
-/// As frameworks from before roles and partitions describe themselves.
+/// Returns the description of a framework from before roles and partitions.
 pub fn old_framework_info() -> v1::FrameworkInfo {
     framework("old").of_user("u").checkpointed()
 }
@@ -354,7 +356,7 @@ pub fn register(text: &str) -> internal::RegisterSlaveMessage {
     register_agent(agent("host", resources(text)))
 }
 
-/// What an agent says when it returns with nothing running.
+/// Returns the message of an agent that re-registers without tasks.
 pub fn reregister(peer: &AgentPeer, text: &str) -> internal::ReregisterSlaveMessage {
     reregister_agent(&peer.id, agent("host", resources(text)))
 }

@@ -15,7 +15,7 @@ pub struct Build {
     pub date: String,
     /// The time of the build, in seconds since the Unix epoch.
     pub time: f64,
-    /// Who built the program; empty when that is unknown.
+    /// The user who built the program; empty if that is unknown.
     pub user: String,
     /// The commit that it was built from.
     pub git_sha: Option<String>,
@@ -44,11 +44,11 @@ pub struct StaticInfo {
     pub heartbeat_interval: Duration,
     /// Every flag that has a value, as text.
     pub flags: BTreeMap<String, String>,
-    /// How much history is kept.
+    /// The bounds of the history.
     pub limits: Limits,
 }
 
-/// How much history is kept (`--max_completed_frameworks` and its siblings).
+/// The bounds of the history (`--max_completed_frameworks` and its siblings).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// `--max_completed_frameworks`: the number of frameworks.
