@@ -3,9 +3,9 @@
 
 use std::net::SocketAddrV4;
 
-use machine::StoreToken;
-use messages::{Message, v1};
-use model::{Caller, ContainerId, ReplyId, StreamId, Upid};
+use machine::{PeerMessage, StoreToken};
+use messages::v1;
+use model::{Caller, ContainerId, ReplyId, StreamId};
 
 use crate::effects::Timer;
 use crate::usage::MachineUsage;
@@ -27,7 +27,9 @@ pub enum Input {
     ExecutorCall(ExecutorCall),
     /// The connection behind an executor's event stream has ended.
     StreamClosed(StreamId),
+    /// The containerizer reports what became of a container.
     Container(ContainerEvent),
+    /// A timer that the agent has set is due.
     Timer(Timer),
     /// A `Store` effect is durable.
     Stored(StoreToken),
@@ -37,29 +39,20 @@ pub enum Input {
     DiskUsage(f64),
     /// The directories of an `Effect::Volumes` are as they should be, or why not.
     Volumes {
+        /// The number of the `Command::Volumes`.
         number: u64,
+        /// The reason of the failure; `None` if all changes were made.
         failed: Option<String>,
     },
     /// What the machine and the containers use now, for what was due with this timer.
     Usage {
+        /// The timer that the measurement was made for.
         due: Timer,
+        /// What was measured.
         usage: MachineUsage,
     },
     /// The operator asks the agent to unregister and stop (SIGUSR1).
     Unregister,
-}
-
-/// A libprocess message to the agent's process.
-#[derive(Debug)]
-pub struct PeerMessage {
-    /// The sender, as the message says.
-    pub from: Upid,
-    /// Whom the connection belongs to, as the edge has found out.
-    pub caller: Caller,
-    /// The process id it was addressed to: `slave(1)`.
-    pub to: String,
-    /// What it says.
-    pub message: Message,
 }
 
 /// SUBSCRIBE of an executor over HTTP.
@@ -82,6 +75,7 @@ pub struct ExecutorCall {
     pub reply: ReplyId,
     /// Who calls.
     pub caller: Caller,
+    /// The call as it was received.
     pub call: Box<v1::executor::Call>,
 }
 
@@ -89,13 +83,33 @@ pub struct ExecutorCall {
 #[derive(Debug)]
 pub enum ContainerEvent {
     /// The executor process runs; `pid` is its pid in the agent's namespace.
-    Launched { container: ContainerId, pid: u32 },
+    Launched {
+        /// The container.
+        container: ContainerId,
+        /// The process id of the executor, in the pid namespace of the agent.
+        pid: u32,
+    },
     /// Nothing runs: fetching or starting failed. All traces are already cleaned up.
-    LaunchFailed { container: ContainerId, reason: String },
+    LaunchFailed {
+        /// The container.
+        container: ContainerId,
+        /// The reason, for operators and frameworks.
+        reason: String,
+    },
     /// The container runs and cannot have what an `Update` gives it.
-    UpdateFailed { container: ContainerId, reason: String },
+    UpdateFailed {
+        /// The container.
+        container: ContainerId,
+        /// The reason, for operators and frameworks.
+        reason: String,
+    },
     /// The container is over and leaves no process, mount or cgroup behind.
-    Exited { container: ContainerId, exit: ContainerExit },
+    Exited {
+        /// The container.
+        container: ContainerId,
+        /// How it ended.
+        exit: ContainerExit,
+    },
 }
 
 /// How a container ended.

@@ -141,7 +141,7 @@ fn an_executor_that_does_not_end_in_its_grace_period_is_destroyed() {
          disarm ExecutorRegistration(\"C1\")
          arm ExecutorShutdown(\"C1\") 30s",
     );
-    scenario.fires(Timer::ExecutorShutdown(scenario.names.container_id("C1")));
+    scenario.fires(Timer::ExecutorShutdown(scenario.environment.names.container_id("C1")));
     assert!(scenario.take_log().ends_with("destroy C1"));
     // What it says while it ends still counts.
     scenario.updates("e", "t1", TaskKilled);

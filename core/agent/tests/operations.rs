@@ -14,8 +14,8 @@ const VOLUME: &str = "/var/lib/mesos/volumes/roles/dev/v";
 /// Ten of the agent's 10,000 MB of disk are reserved, and a volume `v` is made of them.
 fn with_volume() -> Scenario {
     let mut scenario = Scenario::registered();
-    scenario.applies(1, reserve(10.0)).acknowledges_operation(1).clear_log();
-    scenario.applies(2, create(volume("v", 10.0))).volumes_are_ready().acknowledges_operation(2).clear_log();
+    scenario.applies(1, reserve(10)).acknowledges_operation(1).clear_log();
+    scenario.applies(2, create(volume("v", 10))).volumes_are_ready().acknowledges_operation(2).clear_log();
     scenario
 }
 
@@ -23,7 +23,7 @@ fn with_volume() -> Scenario {
 fn a_reservation_is_durable_before_it_is_told() {
     let mut scenario = Scenario::registered();
     scenario.disk_is_slow();
-    scenario.applies(1, reserve(10.0));
+    scenario.applies(1, reserve(10));
     check(&mut scenario, "store resources [disk(reservations: [(DYNAMIC,dev)]):10] by O1");
     scenario.disk_catches_up();
     check(
@@ -38,8 +38,8 @@ fn a_reservation_is_durable_before_it_is_told() {
 #[test]
 fn a_volume_is_written_down_then_made_then_told() {
     let mut scenario = Scenario::registered();
-    scenario.applies(1, reserve(10.0)).acknowledges_operation(1).clear_log();
-    scenario.applies(2, create(volume("v", 10.0)));
+    scenario.applies(1, reserve(10)).acknowledges_operation(1).clear_log();
+    scenario.applies(2, create(volume("v", 10)));
     let log = scenario.take_log();
     let lines: Vec<&str> = log.lines().collect();
     assert_eq!(lines.len(), 2, "{log}");
@@ -54,7 +54,7 @@ fn a_volume_is_written_down_then_made_then_told() {
 #[test]
 fn a_destroyed_volume_is_deleted_before_one_of_the_same_name_is_made() {
     let mut scenario = with_volume();
-    scenario.applies(3, destroy(volume("v", 10.0))).applies(4, create(volume("v", 10.0)));
+    scenario.applies(3, destroy(volume("v", 10))).applies(4, create(volume("v", 10)));
     let log = scenario.take_log();
     assert!(log.ends_with(&format!("delete volume {VOLUME}")), "{log}");
     scenario.volumes_are_ready();
@@ -68,10 +68,10 @@ fn a_destroyed_volume_is_deleted_before_one_of_the_same_name_is_made() {
 #[test]
 fn tasks_wait_for_the_volume_that_is_made_for_them() {
     let mut scenario = Scenario::registered();
-    scenario.applies(1, reserve(10.0)).acknowledges_operation(1);
-    scenario.applies(2, create(volume("v", 10.0))).clear_log();
+    scenario.applies(1, reserve(10)).acknowledges_operation(1);
+    scenario.applies(2, create(volume("v", 10))).clear_log();
     let mut task = command("t1");
-    task.resources.push(volume("v", 10.0));
+    task.resources.push(volume("v", 10));
     scenario.runs(task).runs(command("t2")).master_kills("t2");
     check(&mut scenario, "");
     scenario.volumes_are_ready();
@@ -94,9 +94,9 @@ fn tasks_wait_for_the_volume_that_is_made_for_them() {
 #[test]
 fn a_kill_that_waited_is_not_answered_for_a_task_that_is_over() {
     let mut scenario = Scenario::registered();
-    scenario.applies(1, reserve(20.0)).acknowledges_operation(1);
-    scenario.applies(2, create(volume("v", 10.0))).runs(command("t1")).master_kills("t1");
-    scenario.applies(3, create(volume("w", 10.0))).master_kills("t1").clear_log();
+    scenario.applies(1, reserve(20)).acknowledges_operation(1);
+    scenario.applies(2, create(volume("v", 10))).runs(command("t1")).master_kills("t1");
+    scenario.applies(3, create(volume("w", 10))).master_kills("t1").clear_log();
     scenario.volumes_are_ready();
     let log = scenario.take_log();
     assert!(log.contains("t1 KILLED") && log.ends_with("/w"), "{log}");
@@ -111,7 +111,7 @@ fn a_kill_that_waited_is_not_answered_for_a_task_that_is_over() {
 fn a_task_does_not_start_on_a_volume_that_is_not_there() {
     let with_volume_and_task = |mut scenario: Scenario| {
         let mut task = command("t1");
-        task.resources.push(volume("v", 10.0));
+        task.resources.push(volume("v", 10));
         scenario.runs(task);
         scenario
     };
@@ -123,7 +123,7 @@ fn a_task_does_not_start_on_a_volume_that_is_not_there() {
     refused(with_volume_and_task(Scenario::registered()));
     // Taken away while the task was on its way.
     let mut scenario = with_volume();
-    scenario.applies(3, destroy(volume("v", 10.0))).clear_log();
+    scenario.applies(3, destroy(volume("v", 10))).clear_log();
     let mut scenario = with_volume_and_task(scenario);
     check(&mut scenario, "");
     scenario.volumes_are_ready();
@@ -132,7 +132,7 @@ fn a_task_does_not_start_on_a_volume_that_is_not_there() {
 
 fn run_with_volume_at(path: &str) -> Scenario {
     let mut scenario = with_volume();
-    let mut shown = volume("v", 10.0);
+    let mut shown = volume("v", 10);
     shown.disk.as_mut().unwrap().volume.as_mut().unwrap().container_path = path.to_owned();
     let mut task = command("t1");
     task.resources.push(shown);
@@ -173,8 +173,8 @@ fn an_executor_that_cannot_have_its_volume_is_ended() {
 #[test]
 fn a_volume_that_cannot_be_made_ends_the_agent() {
     let mut scenario = Scenario::registered();
-    scenario.applies(1, reserve(10.0)).acknowledges_operation(1);
-    scenario.applies(2, create(volume("v", 10.0))).clear_log();
+    scenario.applies(1, reserve(10)).acknowledges_operation(1);
+    scenario.applies(2, create(volume("v", 10))).clear_log();
     scenario.volumes_fail("no space");
     check(&mut scenario, "terminate: Failed to sync checkpointed resources: no space");
 }
@@ -182,8 +182,9 @@ fn a_volume_that_cannot_be_made_ends_the_agent() {
 #[test]
 fn a_status_is_repeated_until_it_is_acknowledged() {
     let mut scenario = Scenario::registered();
-    scenario.applies(1, reserve(10.0)).clear_log();
-    let retry = scenario.timers.keys().find(|timer| matches!(timer, Timer::OperationRetry(_))).unwrap().clone();
+    scenario.applies(1, reserve(10)).clear_log();
+    let retry =
+        scenario.recorded.timers.keys().find(|timer| matches!(timer, Timer::OperationRetry(_))).unwrap().clone();
     for wait in [20, 40, 80, 160, 320, 600, 600] {
         scenario.fires(retry.clone());
         check(
@@ -209,8 +210,9 @@ fn a_status_is_repeated_until_it_is_acknowledged() {
 #[test]
 fn a_new_scheduler_gets_at_once_what_the_old_one_did_not_acknowledge() {
     let mut scenario = Scenario::registered();
-    scenario.applies(1, reserve(10.0)).clear_log();
-    let retry = scenario.timers.keys().find(|timer| matches!(timer, Timer::OperationRetry(_))).unwrap().clone();
+    scenario.applies(1, reserve(10)).clear_log();
+    let retry =
+        scenario.recorded.timers.keys().find(|timer| matches!(timer, Timer::OperationRetry(_))).unwrap().clone();
     for _ in 0..7 {
         scenario.fires(retry.clone());
     }
@@ -230,7 +232,7 @@ fn a_new_scheduler_gets_at_once_what_the_old_one_did_not_acknowledge() {
 #[test]
 fn another_master_learns_of_resources_and_operations_first() {
     let mut scenario = Scenario::registered();
-    scenario.applies(1, reserve(10.0)).clear_log();
+    scenario.applies(1, reserve(10)).clear_log();
     scenario.master_is("master@10.0.0.9:5050");
     assert!(scenario.take_log().contains("disarm OperationRetry"));
     scenario.fires(Timer::Register);
@@ -247,7 +249,7 @@ fn another_master_learns_of_resources_and_operations_first() {
 #[test]
 fn an_acknowledgement_after_a_report_is_followed_by_another_report() {
     let mut scenario = Scenario::registered();
-    scenario.applies(1, reserve(10.0));
+    scenario.applies(1, reserve(10));
     let status = scenario.operation_status(1);
     scenario.input(Input::Exited(address("10.0.0.1:5050"))).fires(Timer::Register).master_reregisters_it();
     assert!(scenario.take_log().contains("UpdateSlave operations O1"));
@@ -268,7 +270,7 @@ fn an_acknowledgement_after_a_report_is_followed_by_another_report() {
 #[test]
 fn an_operation_that_a_broken_connection_still_holds_is_refused() {
     let (mut scenario, before, after) = Scenario::reconnected();
-    let mut apply = |number, version| scenario.applies_as_of(version, number, reserve(10.0)).take_log();
+    let mut apply = |number, version| scenario.applies_as_of(version, number, reserve(10)).take_log();
     let log = apply(1, before.clone());
     assert_eq!(log, "send master@10.0.0.1:5050: UpdateOperationStatus O1 DROPPED, not to be acknowledged");
     // Once refused it stays so, whatever it says.
@@ -280,7 +282,7 @@ fn an_operation_that_a_broken_connection_still_holds_is_refused() {
 fn nothing_is_registered_that_a_crash_could_undo() {
     let mut scenario = Scenario::registered();
     scenario.disk_is_slow();
-    scenario.applies(1, reserve(10.0)).master_is("master@10.0.0.9:5050").fires(Timer::Register);
+    scenario.applies(1, reserve(10)).master_is("master@10.0.0.9:5050").fires(Timer::Register);
     assert!(!scenario.take_log().contains("ReregisterSlave"));
     scenario.disk_catches_up().fires(Timer::Register);
     assert!(scenario.take_log().contains("ReregisterSlave"));
@@ -289,7 +291,7 @@ fn nothing_is_registered_that_a_crash_could_undo() {
 #[test]
 fn an_operation_that_does_not_fit_is_dropped_and_brings_the_two_together() {
     let mut scenario = Scenario::registered();
-    scenario.applies(1, create(volume("v", 10.0)));
+    scenario.applies(1, create(volume("v", 10)));
     let log = scenario.take_log();
     assert!(log.starts_with("send master@10.0.0.1:5050: UpdateOperationStatus O1 DROPPED, not to be"), "{log}");
     assert!(log.ends_with("arm Register"), "{log}");
@@ -298,7 +300,7 @@ fn an_operation_that_does_not_fit_is_dropped_and_brings_the_two_together() {
 #[test]
 fn older_masters_send_all_checkpointed_resources() {
     let mut scenario = Scenario::registered();
-    let mut kept = volume("v", 10.0);
+    let mut kept = volume("v", 10);
     kept.allocation_info = None;
     let message = || internal::CheckpointResourcesMessage { resources: vec![kept.clone()] };
     scenario.master_sends(message());
@@ -314,7 +316,7 @@ fn older_masters_send_all_checkpointed_resources() {
 #[test]
 fn masters_and_frameworks_may_ask_for_operations() {
     let mut scenario = Scenario::registered();
-    scenario.applies(1, reserve(10.0)).clear_log();
+    scenario.applies(1, reserve(10)).clear_log();
     let asked = |number: Option<u8>, id: Option<&str>| internal::reconcile_operations_message::Operation {
         operation_uuid: number.map(operation_uuid),
         operation_id: id.map(|id| v1::OperationId { value: id.to_owned() }),
@@ -326,7 +328,7 @@ fn masters_and_frameworks_may_ask_for_operations() {
     });
     check(&mut scenario, "send master@10.0.0.1:5050: UpdateOperationStatus O7 DROPPED, not to be acknowledged");
     // It was held up by a broken connection.
-    scenario.applies(7, reserve(10.0));
+    scenario.applies(7, reserve(10));
     check(&mut scenario, "send master@10.0.0.1:5050: UpdateOperationStatus O7 DROPPED, not to be acknowledged");
     scenario.master_sends(internal::ReconcileOperationsMessage {
         operations: vec![asked(None, Some("op1")), asked(None, Some("op7"))],
@@ -342,7 +344,7 @@ fn masters_and_frameworks_may_ask_for_operations() {
 #[test]
 fn the_agent_shows_what_it_has_become() {
     let mut scenario = Scenario::registered();
-    scenario.applies(1, reserve(10.0));
+    scenario.applies(1, reserve(10));
     let totals: Vec<String> = scenario
         .effects()
         .filter_map(|effect| match effect {
@@ -356,7 +358,7 @@ fn the_agent_shows_what_it_has_become() {
 
 /// A volume of `v1::Resource` as records keep it.
 fn recorded() -> v1::Resource {
-    v1::Resource { allocation_info: None, ..volume("v", 10.0) }
+    v1::Resource { allocation_info: None, ..volume("v", 10) }
 }
 
 fn restarted(found: RecoveredResources) -> Scenario {
@@ -382,7 +384,7 @@ fn a_restarted_agent_finishes_what_was_under_way() {
 #[test]
 fn a_restarted_agent_repeats_the_statuses_of_its_predecessor() {
     let mut scenario = Scenario::registered();
-    scenario.applies(1, reserve(10.0));
+    scenario.applies(1, reserve(10));
     let operation = scenario.effects().find_map(|effect| match effect {
         Effect::Store { record: agent::Record::Resources { operation, resources, .. }, .. } => {
             operation.clone().map(|operation| (operation, resources.to_vec()))
@@ -402,7 +404,7 @@ fn a_restarted_agent_repeats_the_statuses_of_its_predecessor() {
 fn an_operation_that_a_mesos_agent_left_pending_is_done() {
     let pending = v1::OperationStatus { state: v1::OperationState::OperationPending as i32, ..Default::default() };
     let operation = v1::Operation {
-        info: destroy(volume("v", 10.0)),
+        info: destroy(volume("v", 10)),
         latest_status: pending,
         uuid: operation_uuid(5),
         ..Default::default()
@@ -448,7 +450,7 @@ fn disks_of_their_own_are_emptied_or_have_volumes_below_them() {
         let mut scenario =
             Scenario::prepared(|config| config.resources += &disk, |agent| agent.recover_resources(&found).unwrap());
         scenario.master_is(MASTER).fires(Timer::Register).master_registers_it().clear_log();
-        scenario.applies(1, destroy(with_source(volume("v", 10.0))));
+        scenario.applies(1, destroy(with_source(volume("v", 10))));
         assert!(scenario.take_log().ends_with(expect), "{expect}");
     }
 }
@@ -456,7 +458,7 @@ fn disks_of_their_own_are_emptied_or_have_volumes_below_them() {
 #[test]
 fn a_drain_waits_for_operations() {
     let mut scenario = Scenario::registered();
-    scenario.applies(1, reserve(10.0));
+    scenario.applies(1, reserve(10));
     let status = scenario.operation_status(1);
     scenario.clear_log();
     scenario.master_sends(internal::DrainSlaveMessage { config: v1::DrainConfig::default() });
@@ -472,12 +474,12 @@ fn a_drain_waits_for_operations() {
 #[test]
 fn an_agent_that_was_reactivated_takes_tasks_while_operations_go_on() {
     let mut scenario = Scenario::launching();
-    scenario.applies(1, reserve(10.0)).clear_log();
+    scenario.applies(1, reserve(10)).clear_log();
     scenario.master_sends(internal::DrainSlaveMessage { config: v1::DrainConfig::default() }).clear_log();
     scenario.runs(command("early"));
     assert!(scenario.take_log().contains("REASON_AGENT_DRAINING"), "what ran is not gone");
     let mut scenario = Scenario::registered();
-    scenario.applies(1, reserve(10.0));
+    scenario.applies(1, reserve(10));
     scenario.master_sends(internal::DrainSlaveMessage { config: v1::DrainConfig::default() }).clear_log();
     scenario.runs(command("t1"));
     let log = scenario.take_log();

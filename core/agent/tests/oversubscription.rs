@@ -53,7 +53,7 @@ impl Scenario {
     fn uses(&self, container: &str, cpu_seconds: f64, mebibytes: u64) -> MachineUsage {
         let usage = ContainerUsage { cpu_seconds, memory_bytes: mebibytes << 20 };
         MachineUsage {
-            containers: BTreeMap::from([(self.names.container_id(container), usage)]),
+            containers: BTreeMap::from([(self.environment.names.container_id(container), usage)]),
             ..MachineUsage::default()
         }
     }
@@ -166,7 +166,7 @@ fn when_memory_is_short_the_largest_ends() {
         processors: None,
         containers: [("C1", 10), ("C2", 500)]
             .map(|(name, memory_bytes)| {
-                (scenario.names.container_id(name), ContainerUsage { cpu_seconds: 0.0, memory_bytes })
+                (scenario.environment.names.container_id(name), ContainerUsage { cpu_seconds: 0.0, memory_bytes })
             })
             .into(),
         memory_available: Some(0.05),

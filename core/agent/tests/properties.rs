@@ -11,10 +11,9 @@ use std::time::Duration;
 
 use agent::{
     Agent, Command, Config, ContainerCommand, ContainerEvent, ContainerExit, Effect, ExecutorCall, ExecutorSubscribe,
-    Input, Limitation, LoadAverage, MachineUsage, Metrics, Outbox, PeerMessage, QosController, Record, Timer,
-    VolumeChange,
+    Input, Limitation, LoadAverage, MachineUsage, Metrics, PeerMessage, QosController, Record, Timer, VolumeChange,
 };
-use machine::{StateMachine, StoreToken};
+use machine::StoreToken;
 use messages::v1::executor::call;
 use messages::{Message, internal, v1};
 use model::agent::Change;
@@ -22,6 +21,8 @@ use model::{ContainerId, FrameworkId, Monotonic, Now, ReplyId, StreamId, TaskId,
 use proptest::prelude::*;
 use resources::Resources;
 use scenario::*;
+use testkit::builders::{executor_id, peer_message, stream_id, task_id};
+use testkit::core::{Environment, Harness};
 
 /// Small numbers stand for tasks, executors and things seen before, so that sequences meet themselves again.
 #[derive(Debug, Clone)]
@@ -116,24 +117,27 @@ const STATES: [v1::TaskState; 7] = [
 
 type TaskKey = (FrameworkId, TaskId);
 
+/// An agent whose disk confirms late, driven by its [`Harness`].
 struct World {
-    agent: Agent,
+    core: Harness<Checks>,
     metrics: Arc<Metrics>,
-    now: Now,
-    outbox: Outbox,
     replies: u64,
-    unanswered: BTreeSet<ReplyId>,
     streams: Vec<StreamId>,
+    operations: u8,
+}
+
+/// What has been seen of the agent, which says what it may do next.
+#[derive(Default)]
+struct Checks {
+    unanswered: BTreeSet<ReplyId>,
     containers: Vec<ContainerId>,
     live_containers: BTreeSet<ContainerId>,
-    stores: BTreeMap<StoreToken, Record>,
+    tokens: BTreeSet<StoreToken>,
     durable_updates: BTreeSet<Vec<u8>>,
     durable_containers: BTreeSet<ContainerId>,
     in_flight: BTreeMap<TaskKey, Vec<u8>>,
     forwarded: Vec<(TaskKey, Vec<u8>)>,
-    timers: BTreeMap<Timer, Monotonic>,
     frameworks: BTreeSet<FrameworkId>,
-    operations: u8,
     /// Of operations whose status may be told.
     durable_operations: BTreeSet<Vec<u8>>,
     /// Final statuses that were told, by operation.
@@ -148,77 +152,53 @@ struct World {
     committing: Option<Vec<u8>>,
 }
 
-impl World {
-    fn new(seed: u8) -> Self {
-        let resources = Resources::parse("cpus:4;mem:4096;disk:40", "*").unwrap();
-        let metrics = Arc::new(Metrics::default());
-        let mut config = Config::new(upid(AGENT), "host", "/w", resources);
-        config.qos = QosController { load_5min: Some(128.0), ..QosController::default() };
-        let mut world = World {
-            agent: Agent::new(config, [seed; 32], metrics.clone()),
-            metrics,
-            now: Now { monotonic: Monotonic::default(), wall: Timestamp::from_nanos(1) },
-            outbox: Outbox::default(),
-            replies: 0,
-            unanswered: BTreeSet::new(),
-            streams: Vec::new(),
-            containers: Vec::new(),
-            live_containers: BTreeSet::new(),
-            stores: BTreeMap::new(),
-            durable_updates: BTreeSet::new(),
-            durable_containers: BTreeSet::new(),
-            in_flight: BTreeMap::new(),
-            forwarded: Vec::new(),
-            timers: BTreeMap::new(),
-            frameworks: BTreeSet::new(),
-            operations: 0,
-            durable_operations: BTreeSet::new(),
-            reported_operations: BTreeMap::new(),
-            volumes: BTreeSet::new(),
-            changing: None,
-            announced: false,
-            transition_of: None,
-            committing: None,
-        };
-        world.agent.start(world.now, &mut world.outbox);
-        world.act(Action::Master(true));
-        world.act(Action::Timer(0));
-        world.act(Action::Registered);
-        world
+impl Environment for Checks {
+    type Machine = Agent;
+
+    fn timer(timer: Timer) -> Input {
+        Input::Timer(timer)
     }
 
-    fn input(&mut self, input: Input) {
-        if let Input::Message(PeerMessage { message: Message::ShutdownFramework(_), .. }) = &input {
-            // Its updates are nobody's business any more.
-            self.in_flight.clear();
-        }
-        self.agent.step(self.now, input, &mut self.outbox);
-        let effects: Vec<Effect> = self.outbox.drain().collect();
-        for effect in effects {
-            self.observe(effect);
-        }
-        assert!(self.unanswered.is_empty(), "no answer to {:?}", self.unanswered);
-        for (name, value) in self.metrics.iter() {
-            assert!(value >= 0.0, "{name} is {value}");
+    fn stored(token: StoreToken) -> Input {
+        Input::Stored(token)
+    }
+
+    fn keep(&mut self, record: &Record) {
+        match record {
+            Record::Update { status, .. } => {
+                self.durable_updates.insert(status.uuid.clone().unwrap_or_default());
+            }
+            Record::Resources { target: Some(_), operation, .. } => {
+                self.announced = true;
+                self.transition_of = operation.as_ref().map(|operation| operation.uuid.value.clone());
+            }
+            Record::Resources { target: None, operation, .. } => {
+                let operation = operation.as_ref().map(|operation| operation.uuid.value.clone());
+                self.durable_operations.extend(operation.or_else(|| self.committing.take()));
+            }
+            Record::Executor { container, .. } => {
+                self.durable_containers.insert(container.clone());
+            }
+            _ => {}
         }
     }
 
-    fn observe(&mut self, effect: Effect) {
+    fn observe(&mut self, now: Now, effect: &Effect) -> Option<Input> {
         match effect {
-            Effect::Reply { reply, .. } => assert!(self.unanswered.remove(&reply), "{reply:?} is answered twice"),
+            Effect::Reply { reply, .. } => assert!(self.unanswered.remove(reply), "{reply:?} is answered twice"),
             Effect::Store { token, record } => {
-                if let Record::Acknowledged { framework, task, uuid } = &record {
+                if let Record::Acknowledged { framework, task, uuid } = record {
                     let acknowledged = self.in_flight.remove(&(framework.clone(), task.clone()));
                     assert!(acknowledged.is_none_or(|in_flight| in_flight == *uuid));
                 }
-                if let Record::UpdatesForgotten(id) = &record {
+                if let Record::UpdatesForgotten(id) = record {
                     // Nobody acknowledges these any more. The shutdown of a framework may wait for a change of volumes.
                     self.in_flight.retain(|(framework, _), _| framework != id);
                 }
-                if let Record::OperationDone { operation } = &record {
+                if let Record::OperationDone { operation } = record {
                     self.reported_operations.remove(operation.as_bytes().as_slice());
                 }
-                assert!(self.stores.insert(token, record).is_none(), "{token:?} is used twice");
+                assert!(self.tokens.insert(*token), "{token:?} is used twice");
             }
             Effect::Send { message: Message::StatusUpdate(message), .. } => {
                 let update = &message.update;
@@ -229,13 +209,7 @@ impl World {
                 assert!(before.is_none_or(|before| before == uuid), "two updates of {key:?} are in flight");
                 self.forwarded.push((key, uuid));
             }
-            Effect::Arm { timer, at } => {
-                assert!(at >= self.now.monotonic);
-                self.timers.insert(timer, at);
-            }
-            Effect::Disarm(timer) => {
-                self.timers.remove(&timer);
-            }
+            Effect::Arm { at, .. } => assert!(*at >= now.monotonic),
             Effect::Command(Command::Container(ContainerCommand::Launch(launch))) => {
                 assert!(self.durable_containers.contains(&launch.container), "started before it is stored");
                 assert!(!self.containers.contains(&launch.container), "started twice");
@@ -243,71 +217,85 @@ impl World {
                     assert!(self.volumes.contains(&volume.source), "started before its volume is made");
                 }
                 self.containers.push(launch.container.clone());
-                self.live_containers.insert(launch.container);
+                self.live_containers.insert(launch.container.clone());
             }
             Effect::Command(Command::Container(ContainerCommand::Update { container, .. })) => {
-                assert!(self.live_containers.contains(&container), "updated while it does not run");
+                assert!(self.live_containers.contains(container), "updated while it does not run");
             }
             Effect::Command(Command::Container(ContainerCommand::Destroy { container })) => {
-                assert!(self.live_containers.contains(&container), "destroyed while it does not run");
+                assert!(self.live_containers.contains(container), "destroyed while it does not run");
             }
             Effect::Command(Command::Volumes { number, changes }) => {
                 assert!(std::mem::take(&mut self.announced), "the disk is touched before that is written down");
-                assert!(self.changing.replace((number, changes)).is_none(), "two changes at a time");
+                assert!(self.changing.replace((*number, changes.clone())).is_none(), "two changes at a time");
             }
             Effect::Send { message: Message::UpdateOperationStatus(message), .. } if message.status.uuid.is_some() => {
-                let operation = message.operation_uuid.expect("operations have a uuid").value;
+                let operation = message.operation_uuid.clone().expect("operations have a uuid").value;
                 assert!(self.durable_operations.contains(&operation), "told before it is durable");
-                self.reported_operations.insert(operation, message.status.uuid.expect("checked"));
+                self.reported_operations.insert(operation, message.status.uuid.clone().expect("checked"));
             }
             Effect::Publish(Change::FrameworkAdded(framework)) => {
                 self.frameworks.insert(framework.id.clone());
             }
             Effect::Publish(Change::FrameworkRemoved(id)) => {
-                assert!(self.frameworks.remove(&id));
+                assert!(self.frameworks.remove(id));
             }
             _ => {}
         }
+        None
+    }
+}
+
+impl World {
+    fn new(seed: u8) -> Self {
+        let resources = Resources::parse("cpus:4;mem:4096;disk:40", "*").unwrap();
+        let metrics = Arc::new(Metrics::default());
+        let mut config = Config::new(upid(AGENT), "host", "/w", resources);
+        config.qos = QosController { load_5min: Some(128.0), ..QosController::default() };
+        let agent = Agent::new(config, [seed; 32], metrics.clone());
+        let now = Now { monotonic: Monotonic::default(), wall: Timestamp::from_nanos(1) };
+        let core = Harness::new(agent, Checks::default(), now);
+        let mut world = World { core, metrics, replies: 0, streams: Vec::new(), operations: 0 };
+        world.core.disk_is_slow = true;
+        world.core.call(|agent, now, outbox| agent.start(now, outbox));
+        world.act(Action::Master(true));
+        world.act(Action::Timer(0));
+        world.act(Action::Registered);
+        world
     }
 
-    fn confirm(&mut self, token: StoreToken) {
-        match self.stores.remove(&token) {
-            Some(Record::Update { status, .. }) => {
-                self.durable_updates.insert(status.uuid.clone().unwrap_or_default());
-            }
-            Some(Record::Resources { target: Some(_), operation, .. }) => {
-                self.announced = true;
-                self.transition_of = operation.map(|operation| operation.uuid.value.clone());
-            }
-            Some(Record::Resources { target: None, operation, .. }) => {
-                let operation = operation.map(|operation| operation.uuid.value.clone());
-                self.durable_operations.extend(operation.or_else(|| self.committing.take()));
-            }
-            Some(Record::Executor { container, .. }) => {
-                self.durable_containers.insert(container);
-            }
-            _ => {}
+    fn input(&mut self, input: Input) {
+        if let Input::Message(PeerMessage { message: Message::ShutdownFramework(_), .. }) = &input {
+            // Its updates are nobody's business any more.
+            self.core.environment.in_flight.clear();
         }
-        self.input(Input::Stored(token));
+        self.core.deliver(input);
+        self.check();
+    }
+
+    /// What holds after each step.
+    fn check(&mut self) {
+        let unanswered = &self.core.environment.unanswered;
+        assert!(unanswered.is_empty(), "no answer to {unanswered:?}");
+        for (name, value) in self.metrics.iter() {
+            assert!(value >= 0.0, "{name} is {value}");
+        }
+        // Nobody looks at them, and there are many.
+        self.core.recorded.clear();
     }
 
     fn sends(&mut self, from: &str, message: impl Into<Message>) {
-        self.input(Input::Message(PeerMessage {
-            caller: model::Caller::default(),
-            from: upid(from),
-            to: "slave(1)".into(),
-            message: message.into(),
-        }));
+        self.input(Input::Message(peer_message(upid(from), "slave(1)", message)));
     }
 
     fn reply(&mut self) -> ReplyId {
         self.replies += 1;
-        self.unanswered.insert(ReplyId(self.replies));
+        self.core.environment.unanswered.insert(ReplyId(self.replies));
         ReplyId(self.replies)
     }
 
     fn pick_container(&self, number: u8) -> Option<ContainerId> {
-        let live: Vec<&ContainerId> = self.live_containers.iter().collect();
+        let live: Vec<&ContainerId> = self.core.environment.live_containers.iter().collect();
         Some((*live.get(usize::from(number) % live.len().max(1))?).clone())
     }
 
@@ -324,14 +312,14 @@ impl World {
                 self.sends(MASTER, internal::RunTaskMessage { launch_executor: Some(hint), ..message });
             }
             Action::Kill(t) => {
-                let task_id = v1::TaskId { value: format!("t{t}") };
+                let task_id = task_id(format!("t{t}"));
                 self.sends(
                     MASTER,
                     internal::KillTaskMessage { framework_id: framework_id(), task_id, kill_policy: None },
                 );
             }
             Action::ShutdownExecutor(e) => {
-                let executor_id = Some(v1::ExecutorId { value: executor(e) });
+                let executor_id = Some(executor_id(executor(e)));
                 let framework_id = Some(framework_id());
                 self.sends(MASTER, internal::ShutdownExecutorMessage { executor_id, framework_id });
             }
@@ -345,7 +333,7 @@ impl World {
                 self.sends(MASTER, message);
             }
             Action::Subscribe(e, with_updates) => {
-                let stream = StreamId(uuid::Uuid::from_u128(self.streams.len() as u128 + 1));
+                let stream = stream_id(self.streams.len() as u128 + 1);
                 self.streams.push(stream);
                 let mut call = executor_call(&executor(e), call::Type::Subscribe);
                 let mut subscribe = call::Subscribe::default();
@@ -385,7 +373,7 @@ impl World {
                 }));
             }
             Action::Driver(e) => {
-                let executor_id = v1::ExecutorId { value: format!("e{e}") };
+                let executor_id = executor_id(format!("e{e}"));
                 self.sends(DRIVER, internal::RegisterExecutorMessage { framework_id: framework_id(), executor_id });
             }
             Action::DriverUpdate(t, state) => self.sends(DRIVER, driver_update(&format!("t{t}"), STATES[state])),
@@ -401,14 +389,14 @@ impl World {
             }
             Action::LaunchFailed(number) => {
                 if let Some(container) = self.pick_container(number) {
-                    self.live_containers.remove(&container);
+                    self.core.environment.live_containers.remove(&container);
                     let reason = "no".to_owned();
                     self.input(Input::Container(ContainerEvent::LaunchFailed { container, reason }));
                 }
             }
             Action::Exited(number, limited) => {
                 if let Some(container) = self.pick_container(number) {
-                    self.live_containers.remove(&container);
+                    self.core.environment.live_containers.remove(&container);
                     let limitation = limited.then(|| Limitation {
                         reason: v1::task_status::Reason::ContainerLimitationMemory,
                         message: "too much".to_owned(),
@@ -419,7 +407,11 @@ impl World {
                 }
             }
             Action::Acknowledge(number) => {
-                let forwarded = self.forwarded.get(usize::from(number) % self.forwarded.len().max(1));
+                let forwarded = self
+                    .core
+                    .environment
+                    .forwarded
+                    .get(usize::from(number) % self.core.environment.forwarded.len().max(1));
                 if let Some((key, uuid)) = forwarded.cloned() {
                     self.acknowledge(&key, uuid);
                 }
@@ -429,27 +421,25 @@ impl World {
                 self.acknowledge(&key, vec![t; 16]);
             }
             Action::Stored(number) => {
-                let tokens: Vec<StoreToken> = self.stores.keys().copied().take(usize::from(number) % 4).collect();
-                for token in tokens {
-                    self.confirm(token);
+                for _ in 0..usize::from(number) % 4 {
+                    self.core.confirm_next();
+                    self.check();
                 }
             }
             Action::StoredAll => {
-                let tokens: Vec<StoreToken> = self.stores.keys().copied().collect();
-                for token in tokens {
-                    self.confirm(token);
+                for _ in 0..self.core.recorded.pending_stores.len() {
+                    self.core.confirm_next();
+                    self.check();
                 }
             }
             Action::Timer(number) => {
-                let timers: Vec<Timer> = self.timers.keys().cloned().collect();
+                let timers: Vec<Timer> = self.core.recorded.timers.keys().cloned().collect();
                 if let Some(timer) = timers.get(usize::from(number) % timers.len().max(1)) {
-                    if let Some(at) = self.timers.remove(timer) {
-                        self.now.monotonic = self.now.monotonic.max(at);
-                    }
-                    self.input(Input::Timer(timer.clone()));
+                    self.core.pass_until(timer.clone());
+                    self.check();
                 }
             }
-            Action::Pass(seconds) => self.now.monotonic = self.now.monotonic + Duration::from_secs(seconds.into()),
+            Action::Pass(seconds) => self.core.pass_frozen(Duration::from_secs(seconds.into())),
             Action::Master(leading) => {
                 let info = v1::MasterInfo { id: "M".into(), pid: Some(MASTER.into()), ..Default::default() };
                 self.input(Input::MasterDetected(leading.then(|| Box::new(info))));
@@ -464,9 +454,9 @@ impl World {
             Action::Disk(percent) => self.input(Input::DiskUsage(f64::from(percent) / 100.0)),
             Action::Operate(kind, number) => {
                 self.operations = self.operations.wrapping_add(1);
-                let volume = volume(&format!("v{number}"), 10.0);
+                let volume = volume(&format!("v{number}"), 10);
                 let operation = match kind {
-                    0 | 1 => reserve(10.0),
+                    0 | 1 => reserve(10),
                     2 => create(volume),
                     _ => destroy(volume),
                 };
@@ -482,8 +472,8 @@ impl World {
             }
             Action::RunWithVolume(t, number) => {
                 // Masters offer only what there is.
-                let volume = volume(&format!("v{number}"), 10.0);
-                if self.volumes.iter().any(|path| path.ends_with(format!("v{number}"))) {
+                let volume = volume(&format!("v{number}"), 10);
+                if self.core.environment.volumes.iter().any(|path| path.ends_with(format!("v{number}"))) {
                     let mut task = command(&format!("t{t}"));
                     for cpus in task.resources.iter_mut().filter(|resource| resource.name == "cpus") {
                         cpus.revocable = Some(v1::resource::RevocableInfo::default());
@@ -493,18 +483,20 @@ impl World {
                 }
             }
             Action::VolumesReady => {
-                let Some((number, changes)) = self.changing.take() else { return };
+                let Some((number, changes)) = self.core.environment.changing.take() else { return };
                 for change in changes {
                     match change {
-                        VolumeChange::Create { path } => drop(self.volumes.insert(path)),
-                        VolumeChange::Remove { path, .. } => assert!(self.volumes.remove(&path), "deleted twice"),
+                        VolumeChange::Create { path } => drop(self.core.environment.volumes.insert(path)),
+                        VolumeChange::Remove { path, .. } => {
+                            assert!(self.core.environment.volumes.remove(&path), "deleted twice")
+                        }
                     }
                 }
-                self.committing = self.transition_of.take();
+                self.core.environment.committing = self.core.environment.transition_of.take();
                 self.input(Input::Volumes { number, failed: None });
             }
             Action::AcknowledgeOperation(number) => {
-                let told: Vec<_> = self.reported_operations.clone().into_iter().collect();
+                let told: Vec<_> = self.core.environment.reported_operations.clone().into_iter().collect();
                 if let Some((operation, status)) = told.get(usize::from(number) % told.len().max(1)) {
                     self.acknowledge_operation(operation, status);
                 }
@@ -548,24 +540,29 @@ impl World {
         self.act(Action::Registered);
         for _ in 0..200 {
             self.act(Action::StoredAll);
-            while !self.live_containers.is_empty() {
+            while !self.core.environment.live_containers.is_empty() {
                 self.act(Action::Exited(0, false));
             }
-            for (key, uuid) in self.in_flight.clone() {
+            for (key, uuid) in self.core.environment.in_flight.clone() {
                 self.acknowledge(&key, uuid);
             }
             self.act(Action::VolumesReady);
-            for (operation, status) in self.reported_operations.clone() {
+            for (operation, status) in self.core.environment.reported_operations.clone() {
                 self.acknowledge_operation(&operation, &status);
             }
             // An operation that did not fit had the agent register again.
             self.act(Action::Registered);
-            let idle = self.stores.is_empty() && self.changing.is_none() && self.reported_operations.is_empty();
-            if idle && self.in_flight.is_empty() && self.live_containers.is_empty() {
+            let idle = self.core.recorded.pending_stores.is_empty()
+                && self.core.environment.changing.is_none()
+                && self.core.environment.reported_operations.is_empty();
+            if idle && self.core.environment.in_flight.is_empty() && self.core.environment.live_containers.is_empty() {
                 return;
             }
         }
-        panic!("the agent does not settle: in flight {:?}, stores {:?}", self.in_flight, self.stores);
+        panic!(
+            "the agent does not settle: in flight {:?}, stores {:?}",
+            self.core.environment.in_flight, self.core.recorded.pending_stores
+        );
     }
 }
 
@@ -584,7 +581,7 @@ proptest! {
             world.act(act);
         }
         world.settle();
-        prop_assert!(world.frameworks.is_empty(), "left: {:?}", world.frameworks);
+        prop_assert!(world.core.environment.frameworks.is_empty(), "left: {:?}", world.core.environment.frameworks);
         let left_over = |name: &str| name.contains("_used") || name.ends_with("ing") && name != "gc/path_removals_pending";
         for (name, value) in world.metrics.iter() {
             prop_assert!(!left_over(&name) || value == 0.0, "{} is {}", name, value);
@@ -598,7 +595,7 @@ proptest! {
             for act in actions.clone() {
                 world.act(act);
             }
-            format!("{:?} {:?} {:?}", world.forwarded, world.containers, world.timers)
+            format!("{:?} {:?} {:?}", world.core.environment.forwarded, world.core.environment.containers, world.core.recorded.timers)
         };
         prop_assert_eq!(run(), run());
     }

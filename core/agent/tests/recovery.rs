@@ -5,21 +5,24 @@
 mod scenario;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use agent::{
     Agent, Command, Config, ContainerCommand, ContainerEvent, ContainerExit, Effect, ExecutorCall, ExecutorSubscribe,
-    Incompatible, Input, Metrics, Outbox, PeerMessage, Record, RecoveredState, Recovery, Timer,
+    Incompatible, Input, Metrics, Outbox, Record, RecoveredState, Recovery, Timer,
 };
 use machine::{StateMachine, StoreToken};
 use messages::v1::executor::{call, event};
 use messages::{Message, internal, v1};
 use model::agent::Change;
-use model::{ContainerId, Monotonic, Now, ReplyId, StreamId, Timestamp};
+use model::{ContainerId, Monotonic, Now, ReplyId, Timestamp};
 use proptest::prelude::*;
 use resources::Resources;
 use scenario::*;
+use testkit::builders::{executor_id, executor_subscribe, executor_update, peer_message, stream_id, task_id};
+use testkit::core::{Environment, Harness};
 
 #[derive(Debug, Clone)]
 enum Action {
@@ -50,16 +53,18 @@ const STATES: [v1::TaskState; 4] =
 
 type Uuid = Vec<u8>;
 
-/// What goes on outside of the agent: the disk, containers with their executors, and the framework.
+/// An agent that may crash, driven by its [`Harness`].
 struct World {
-    agent: Agent,
+    core: Harness<Outside>,
     processes: u8,
-    now: Now,
-    outbox: Outbox,
     replies: u64,
     streams: u128,
+}
+
+/// What goes on outside of the agent: the disk, containers with their executors, and the framework.
+#[derive(Default)]
+struct Outside {
     disk: Vec<Record>,
-    writing: BTreeMap<StoreToken, Record>,
     /// With the task each was started for.
     containers: BTreeMap<ContainerId, String>,
     /// Made by executors.
@@ -77,13 +82,73 @@ struct World {
     ends: BTreeMap<Uuid, String>,
     /// Containers that the agent wants to end.
     ending: BTreeSet<ContainerId>,
-    /// When the agent stops waiting for executors.
-    reregister_deadline: Option<Monotonic>,
     /// What the agent last sent to register.
     registers: Option<&'static str>,
     terminated: bool,
     /// Executors that were told to end.
     shut_down: usize,
+}
+
+impl Environment for Outside {
+    type Machine = Agent;
+
+    fn timer(timer: Timer) -> Input {
+        Input::Timer(timer)
+    }
+
+    fn stored(token: StoreToken) -> Input {
+        Input::Stored(token)
+    }
+
+    fn keep(&mut self, record: &Record) {
+        self.disk.push(record.clone());
+    }
+
+    fn observe(&mut self, _: Now, effect: &Effect) -> Option<Input> {
+        match effect {
+            Effect::Command(Command::Container(ContainerCommand::Launch(launch))) => {
+                self.containers.insert(launch.container.clone(), launch.executor.to_string());
+            }
+            Effect::Command(Command::Container(ContainerCommand::Destroy { container })) => {
+                assert!(self.containers.contains_key(container));
+                self.ending.insert(container.clone());
+            }
+            Effect::Event { event, .. } if event.r#type() == event::Type::Shutdown => self.shut_down += 1,
+            Effect::Command(Command::Terminate(_)) => self.terminated = true,
+            Effect::Send { message: Message::RegisterSlave(_), .. } => self.registers = Some("a new one"),
+            Effect::Send { message: Message::ReregisterSlave(_), .. } => self.registers = Some("as before"),
+            Effect::Event { event, .. } if event.r#type() == event::Type::Acknowledged => {
+                let acknowledged = event.acknowledged.as_ref().unwrap();
+                self.confirmed.insert(acknowledged.uuid.clone(), acknowledged.task_id.value.clone());
+            }
+            Effect::Send { message: Message::StatusUpdate(message), .. } => {
+                let update = &message.update;
+                let (task, uuid) = (update.status.task_id.value.clone(), update.uuid.clone().unwrap());
+                let by_executor = update.status.source == Some(v1::task_status::Source::Executor as i32);
+                assert!(!by_executor || self.made.contains(&uuid), "an update with a new uuid");
+                if [2, 3].map(|at| STATES[at] as i32).contains(&update.status.state) || !by_executor {
+                    self.ends.insert(uuid.clone(), task.clone());
+                }
+                self.in_flight.insert(task, uuid);
+            }
+            _ => {}
+        }
+        None
+    }
+}
+
+impl Deref for World {
+    type Target = Outside;
+
+    fn deref(&self) -> &Outside {
+        &self.core.environment
+    }
+}
+
+impl DerefMut for World {
+    fn deref_mut(&mut self) -> &mut Outside {
+        &mut self.core.environment
+    }
 }
 
 fn config() -> Config {
@@ -99,85 +164,27 @@ fn new_agent(seed: u8) -> Agent {
 
 impl World {
     fn new() -> Self {
-        let mut world = World {
-            agent: new_agent(0),
-            processes: 0,
-            now: Now { monotonic: Monotonic::default(), wall: Timestamp::from_nanos(1) },
-            outbox: Outbox::default(),
-            replies: 0,
-            streams: 0,
-            disk: Vec::new(),
-            writing: BTreeMap::new(),
-            containers: BTreeMap::new(),
-            made: BTreeSet::new(),
-            ended: BTreeSet::new(),
-            confirmed: BTreeMap::new(),
-            known: BTreeSet::new(),
-            in_flight: BTreeMap::new(),
-            over: BTreeSet::new(),
-            ends: BTreeMap::new(),
-            ending: BTreeSet::new(),
-            reregister_deadline: None,
-            registers: None,
-            terminated: false,
-            shut_down: 0,
-        };
-        world.agent.start(world.now, &mut world.outbox);
+        let now = Now { monotonic: Monotonic::default(), wall: Timestamp::from_nanos(1) };
+        let core = Harness::new(new_agent(0), Outside::default(), now);
+        let mut world = World { core, processes: 0, replies: 0, streams: 0 };
+        world.core.disk_is_slow = true;
+        world.core.call(|agent, now, outbox| agent.start(now, outbox));
         world.register();
         world.store(usize::MAX);
         world
     }
 
     fn input(&mut self, input: Input) {
-        self.agent.step(self.now, input, &mut self.outbox);
-        self.observe();
+        self.core.deliver(input);
     }
 
-    fn observe(&mut self) {
-        for effect in self.outbox.drain().collect::<Vec<_>>() {
-            match effect {
-                Effect::Store { token, record } => {
-                    self.writing.insert(token, record);
-                }
-                Effect::Command(Command::Container(ContainerCommand::Launch(launch))) => {
-                    self.containers.insert(launch.container.clone(), launch.executor.to_string());
-                }
-                Effect::Command(Command::Container(ContainerCommand::Destroy { container })) => {
-                    assert!(self.containers.contains_key(&container));
-                    self.ending.insert(container);
-                }
-                Effect::Arm { timer: Timer::ExecutorReregistration, at } => self.reregister_deadline = Some(at),
-                Effect::Event { event, .. } if event.r#type() == event::Type::Shutdown => self.shut_down += 1,
-                Effect::Command(Command::Terminate(_)) => self.terminated = true,
-                Effect::Send { message: Message::RegisterSlave(_), .. } => self.registers = Some("a new one"),
-                Effect::Send { message: Message::ReregisterSlave(_), .. } => self.registers = Some("as before"),
-                Effect::Event { event, .. } if event.r#type() == event::Type::Acknowledged => {
-                    let acknowledged = event.acknowledged.as_ref().unwrap();
-                    self.confirmed.insert(acknowledged.uuid.clone(), acknowledged.task_id.value.clone());
-                }
-                Effect::Send { message: Message::StatusUpdate(message), .. } => {
-                    let update = message.update;
-                    let (task, uuid) = (update.status.task_id.value, update.uuid.unwrap());
-                    let by_executor = update.status.source == Some(v1::task_status::Source::Executor as i32);
-                    assert!(!by_executor || self.made.contains(&uuid), "an update with a new uuid");
-                    if [2, 3].map(|at| STATES[at] as i32).contains(&update.status.state) || !by_executor {
-                        self.ends.insert(uuid.clone(), task.clone());
-                    }
-                    self.in_flight.insert(task, uuid);
-                }
-                _ => {}
-            }
-        }
+    /// When the agent stops waiting for executors.
+    fn reregister_deadline(&self) -> Option<Monotonic> {
+        self.core.recorded.timers.get(&Timer::ExecutorReregistration).copied()
     }
 
     fn sends(&mut self, message: impl Into<Message>) {
-        let message = message.into();
-        self.input(Input::Message(PeerMessage {
-            caller: model::Caller::default(),
-            from: upid(MASTER),
-            to: "slave(1)".into(),
-            message,
-        }));
+        self.input(Input::Message(peer_message(upid(MASTER), "slave(1)", message)));
     }
 
     fn register(&mut self) {
@@ -190,9 +197,9 @@ impl World {
 
     fn store(&mut self, count: usize) {
         for _ in 0..count {
-            let Some((token, record)) = self.writing.pop_first() else { return };
-            self.disk.push(record);
-            self.input(Input::Stored(token));
+            if !self.core.confirm_next() {
+                return;
+            }
         }
     }
 
@@ -205,7 +212,7 @@ impl World {
         self.sends(internal::StatusUpdateAcknowledgementMessage {
             slave_id: agent_id(),
             framework_id: framework_id(),
-            task_id: v1::TaskId { value: task.to_owned() },
+            task_id: task_id(task),
             uuid,
         });
     }
@@ -213,10 +220,9 @@ impl World {
     fn subscribe(&mut self, executor: &str) {
         self.replies += 1;
         self.streams += 1;
-        let mut call = executor_call(executor, call::Type::Subscribe);
-        let held = v1::TaskInfo { ..task(executor) };
-        call.subscribe = Some(Box::new(call::Subscribe { unacknowledged_tasks: vec![held], ..Default::default() }));
-        let stream = StreamId(uuid::Uuid::from_u128(self.streams));
+        let subscribe = call::Subscribe { unacknowledged_tasks: vec![task(executor)], ..Default::default() };
+        let call = executor_subscribe("F", executor, subscribe);
+        let stream = stream_id(self.streams);
         let reply = ReplyId(self.replies);
         self.input(Input::ExecutorSubscribe(ExecutorSubscribe {
             caller: model::Caller::default(),
@@ -250,8 +256,7 @@ impl World {
                 let status = status(&name, STATES[usize::from(*state)]);
                 self.made.insert(status.uuid.clone().unwrap());
                 self.replies += 1;
-                let mut call = executor_call(&name, call::Type::Update);
-                call.update = Some(Box::new(call::Update { status }));
+                let call = executor_update("F", &name, status);
                 self.input(Input::ExecutorCall(ExecutorCall {
                     caller: model::Caller::default(),
                     reply: ReplyId(self.replies),
@@ -299,10 +304,9 @@ impl World {
 
     /// kill -9, and another process with this configuration.
     fn restart(&mut self, config: Config, ended: BTreeMap<ContainerId, ContainerExit>) -> Result<(), Incompatible> {
-        self.writing.clear();
         self.in_flight.clear();
         self.ending.clear();
-        (self.reregister_deadline, self.registers, self.terminated) = (None, None, false);
+        (self.registers, self.terminated) = (None, false);
         let recovered_state: RecoveredState = self.disk.iter().cloned().collect();
         assert_eq!(recovered_state.records().into_iter().collect::<RecoveredState>(), recovered_state);
         let alive: BTreeMap<ContainerId, u32> = self.containers.keys().map(|id| (id.clone(), 1)).collect();
@@ -310,12 +314,10 @@ impl World {
             assert!(recovered_state.containers().any(|known| known == container), "a running container is forgotten");
         }
         self.processes += 1;
-        self.agent = Agent::new(config, [self.processes; 32], Arc::new(Metrics::default()));
-        self.outbox = Outbox::default();
+        self.core.replace_machine(Agent::new(config, [self.processes; 32], Arc::new(Metrics::default())));
         let recovery = Recovery { recovered_state, alive, ended, ..Default::default() };
-        self.agent.recover(self.now, recovery, &mut self.outbox)?;
-        self.agent.start(self.now, &mut self.outbox);
-        self.observe();
+        self.core.call(|agent, now, outbox| agent.recover(now, recovery, outbox))?;
+        self.core.call(|agent, now, outbox| agent.start(now, outbox));
         Ok(())
     }
 
@@ -330,7 +332,7 @@ impl World {
             for task in self.in_flight.keys().cloned().collect::<Vec<_>>() {
                 self.acknowledge(&task);
             }
-            if self.writing.is_empty() && self.in_flight.is_empty() {
+            if self.core.recorded.pending_stores.is_empty() && self.in_flight.is_empty() {
                 return;
             }
         }
@@ -390,14 +392,14 @@ fn what_an_executor_left_in_writing_is_how_its_task_ended() {
         let uuid = vec![7; 16];
         world.made.insert(uuid.clone());
         let status = v1::TaskStatus {
-            task_id: v1::TaskId { value: "t".into() },
-            executor_id: Some(v1::ExecutorId { value: "t".into() }),
+            task_id: task_id("t"),
+            executor_id: Some(executor_id("t")),
             state: v1::TaskState::TaskFinished as i32,
             uuid: Some(uuid),
             ..Default::default()
         };
         // Of a task that it never had.
-        let strange = v1::TaskStatus { task_id: v1::TaskId { value: "u".into() }, ..status.clone() };
+        let strange = v1::TaskStatus { task_id: task_id("u"), ..status.clone() };
         ContainerExit { last_updates: vec![strange, status], ..Default::default() }
     });
     let status = told(&world);
@@ -438,36 +440,33 @@ fn smaller() -> Config {
 fn executors_are_waited_for_as_long_as_others_come_back() {
     let mut world = with_tasks(&["a", "b", "c"]);
     world.restart(config(), BTreeMap::new()).unwrap();
-    let begun = world.now.monotonic;
+    let begun = world.core.now().monotonic;
     let at = |seconds: f64| begun + Duration::from_secs_f64(seconds);
     let back = |world: &mut World, seconds: f64, task: &str| {
-        world.now.monotonic = at(seconds);
+        world.core.pass_frozen(at(seconds).since(world.core.now().monotonic));
         world.subscribe(task);
     };
-    let deadline_passes = |world: &mut World| {
-        world.now.monotonic = world.reregister_deadline.take().unwrap();
-        world.input(Input::Timer(Timer::ExecutorReregistration));
-    };
+    let deadline_passes = |world: &mut World| world.core.pass_until(Timer::ExecutorReregistration);
     back(&mut world, 1.5, "b");
     deadline_passes(&mut world);
-    assert_eq!(world.reregister_deadline, Some(at(3.5)), "two seconds after the last one");
+    assert_eq!(world.reregister_deadline(), Some(at(3.5)), "two seconds after the last one");
     back(&mut world, 3.0, "c");
     deadline_passes(&mut world);
-    assert_eq!((world.ending.len(), world.reregister_deadline), (0, Some(at(5.0))));
+    assert_eq!((world.ending.len(), world.reregister_deadline()), (0, Some(at(5.0))));
     deadline_passes(&mut world);
     let ending: Vec<&String> = world.ending.iter().map(|container| &world.containers[container]).collect();
     assert_eq!(ending, ["a"]);
-    assert_eq!(world.reregister_deadline, None);
+    assert_eq!(world.reregister_deadline(), None);
 
     // One that comes again and again is no reason to wait for ever.
     world.restart(config(), BTreeMap::new()).unwrap();
-    let begun = world.now.monotonic;
+    let begun = world.core.now().monotonic;
     while world.ending.is_empty() {
-        world.now.monotonic = world.now.monotonic + Duration::from_secs(1);
+        world.core.pass_frozen(Duration::from_secs(1));
         world.subscribe("b");
         deadline_passes(&mut world);
     }
-    assert_eq!(world.now.monotonic.since(begun), Duration::from_secs(60));
+    assert_eq!(world.core.now().monotonic.since(begun), Duration::from_secs(60));
 }
 
 #[test]
@@ -518,7 +517,7 @@ fn what_ran_before_a_reboot_has_ended_and_the_agent_is_the_same() {
 }
 
 /// What readers are told of executors that ended before, by an agent that finds the sandboxes of these.
-fn recalled(world: &World, sandboxes: &[&str]) -> Vec<String> {
+fn recovered_completed(world: &World, sandboxes: &[&str]) -> Vec<String> {
     let mut found = Vec::new();
     for record in &world.disk {
         if let Record::Executor { framework, container, info, .. } = record {
@@ -531,7 +530,11 @@ fn recalled(world: &World, sandboxes: &[&str]) -> Vec<String> {
     let alive: BTreeMap<ContainerId, u32> = recovered_state.containers().map(|id| (id.clone(), 1)).collect();
     let (mut agent, mut outbox) = (new_agent(9), Outbox::default());
     agent
-        .recover(world.now, Recovery { recovered_state, alive, sandboxes: found, ..Default::default() }, &mut outbox)
+        .recover(
+            world.core.now(),
+            Recovery { recovered_state, alive, sandboxes: found, ..Default::default() },
+            &mut outbox,
+        )
         .unwrap();
     let tasks = |tasks: &[Arc<v1::Task>]| {
         tasks
@@ -562,25 +565,28 @@ fn what_ended_is_remembered_as_long_as_its_sandbox_is_there() {
     world.store(usize::MAX);
     world.acknowledge("t0");
     world.store(usize::MAX);
-    assert_eq!(recalled(&world, &["t0"]), [""; 0], "it has not ended");
+    assert_eq!(recovered_completed(&world, &["t0"]), [""; 0], "it has not ended");
     let container = world.containers.iter().find(|(_, task)| *task == "t0").map(|(container, _)| container.clone());
     world.exit(container.unwrap());
     world.store(usize::MAX);
-    assert_eq!(recalled(&world, &["t0", "t1"]), ["goes on: t0 [t0 TASK_FINISHED]"]);
-    assert_eq!(recalled(&world, &["t1"]), [""; 0], "nothing of it can be read any more");
+    assert_eq!(recovered_completed(&world, &["t0", "t1"]), ["goes on: t0 [t0 TASK_FINISHED]"]);
+    assert_eq!(recovered_completed(&world, &["t1"]), [""; 0], "nothing of it can be read any more");
 
     world.exit(world.containers.keys().next().unwrap().clone());
     world.store(usize::MAX);
     world.acknowledge("t1");
     world.store(usize::MAX);
-    assert_eq!(recalled(&world, &["t0", "t1"]), ["ended: t0 [t0 TASK_FINISHED]", "ended: t1 [t1 TASK_FAILED]"]);
+    assert_eq!(
+        recovered_completed(&world, &["t0", "t1"]),
+        ["ended: t0 [t0 TASK_FINISHED]", "ended: t1 [t1 TASK_FAILED]"]
+    );
 }
 
 #[test]
 fn what_is_forgotten_is_removed_when_it_would_have_been() {
     const HOUR: Duration = Duration::from_secs(3600);
     let run = |executor: &str| format!("/w/slaves/S/frameworks/F/executors/{executor}/runs/C").into();
-    let (mut agent, mut outbox, now) = (new_agent(1), Outbox::default(), World::new().now);
+    let (mut agent, mut outbox, now) = (new_agent(1), Outbox::default(), World::new().core.now());
     let sandboxes = vec![(run("young"), 120 * HOUR), (run("old"), 144 * HOUR)];
     agent.recover(now, Recovery { sandboxes, ..Default::default() }, &mut outbox).unwrap();
     // A week less the headroom, on an empty disk.

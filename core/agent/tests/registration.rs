@@ -47,8 +47,8 @@ fn registration_is_repeated_with_waits_that_double_up_to_a_minute() {
     scenario.master_is(MASTER).clear_log();
     let mut waits = Vec::new();
     for _ in 0..40 {
-        let at = scenario.timers[&Timer::Register];
-        let wait = at.since(scenario.now.monotonic);
+        let at = scenario.recorded.timers[&Timer::Register];
+        let wait = at.since(scenario.now().monotonic);
         waits.push(wait);
         scenario.passes(wait);
     }

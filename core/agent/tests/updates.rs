@@ -59,7 +59,7 @@ fn an_unacknowledged_update_is_repeated_ever_more_rarely() {
     scenario.updates("t1", "t1", TaskRunning).clear_log();
     let mut waits = Vec::new();
     for _ in 0..9 {
-        let wait = scenario.timers[&retry("t1")].since(scenario.now.monotonic);
+        let wait = scenario.recorded.timers[&retry("t1")].since(scenario.now().monotonic);
         waits.push(wait.as_secs());
         scenario.fires(retry("t1"));
     }
@@ -80,7 +80,7 @@ fn acknowledgements_that_match_nothing_change_nothing() {
         slave_id: v1::AgentId { value: "M-S9".into() },
         framework_id: framework_id(),
         task_id: v1::TaskId { value: "t1".into() },
-        uuid: scenario.names.uuid("U2"),
+        uuid: scenario.environment.names.uuid("U2"),
     };
     scenario.master_sends(of_another_agent.clone());
     check(&mut scenario, "");

@@ -9,6 +9,7 @@ mod context;
 mod effect;
 mod interpreter;
 mod outbox;
+mod peer_message;
 mod state_machine;
 
 pub use call_response::{CallResponse, Status};
@@ -16,4 +17,5 @@ pub use context::Context;
 pub use effect::{Effect, EffectTypes, StoreToken};
 pub use interpreter::Interpreter;
 pub use outbox::Outbox;
+pub use peer_message::PeerMessage;
 pub use state_machine::StateMachine;

@@ -44,8 +44,9 @@ mod tasks;
 
 pub use interface::{
     Command, Config, Effect, Explain, Input, KillTask, MasterEffects, OperatorCall, Outbox, PartitionCall,
-    PartitionRequest, PeerMessage, SchedulerCall, SchedulerEvent, SchedulerSubscribe, Timer,
+    PartitionRequest, SchedulerCall, SchedulerEvent, SchedulerSubscribe, Timer,
 };
+pub use machine::PeerMessage;
 pub use master::Master;
 pub use metrics::Metrics;
 pub use model::Caller;

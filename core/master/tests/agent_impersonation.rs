@@ -4,9 +4,9 @@
 
 mod common;
 
-use common::calls::*;
 use common::*;
 use messages::{internal, v1};
+use testkit::builders::*;
 use v1::TaskState::{TaskFinished, TaskRunning};
 
 /// Task `t` of `F` runs under executor `e` on `A`, and somebody at another address knows all their ids.
@@ -16,7 +16,7 @@ fn only_an_agent_itself_speaks_for_it() {
     let a = c.agent("cpus:4;mem:1024");
     let f = c.framework();
     let offer = c.offered(&f).remove(0);
-    let tasks = vec![under(executor("e", "cpus:0.5;mem:64"), task("t", &offer, "cpus:1;mem:128"))];
+    let tasks = vec![task_on("t", &offer, "cpus:1;mem:128").under(executor_with("e", "cpus:0.5;mem:64"))];
     c.call(&f, accept(&[&offer], vec![launch(tasks)]));
     c.update(&a, &f.id, "t", TaskRunning, 1);
     c.heard(&f);

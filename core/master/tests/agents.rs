@@ -6,11 +6,11 @@ mod common;
 
 use std::time::Duration;
 
-use common::calls::*;
 use common::*;
 use master::{Effect, RegistryOperation};
 use messages::{internal, v1};
 use model::master::{AgentRemoval, Change};
+use testkit::builders::*;
 
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -32,7 +32,7 @@ fn running(info: v1::FrameworkInfo) -> Running {
     let a = c.agent("cpus:4;mem:1024");
     let f = c.subscribe(info);
     let offer = c.offered(&f).remove(0);
-    c.call(&f, accept(&[&offer], vec![launch(vec![task("t", &offer, "cpus:1;mem:128")])]));
+    c.call(&f, accept(&[&offer], vec![launch(vec![task_on("t", &offer, "cpus:1;mem:128")])]));
     c.update(&a, &f.id, "t", TaskRunning, 1);
     c.call(&f, acknowledge(&a.id, "t", 1));
     // What the task left is offered again after the default refusal.
@@ -65,7 +65,7 @@ fn an_agent_is_registered_once_its_record_is_durable() {
     let a = c.agent("cpus:4;mem:1024");
     assert_eq!(c.received(&a.pid), [""; 0]);
     assert!(matches!(
-        c.effects.iter().find(|effect| matches!(effect, Effect::Store { .. })),
+        c.recorded.effects.iter().find(|effect| matches!(effect, Effect::Store { .. })),
         Some(Effect::Store { record: RegistryOperation::AdmitAgent(..), .. })
     ));
     // Retries meanwhile do not admit it twice.
@@ -121,7 +121,7 @@ fn pings_come_from_its_observer_every_15_seconds() {
 #[test]
 fn five_unanswered_pings_make_it_unreachable() {
     let Running { mut c, a, f } = running(framework_info());
-    c.silent.insert(a.pid.clone());
+    c.environment.silent.insert(a.pid.clone());
     c.pass(seconds(70));
     assert_eq!(c.metrics.slaves_unreachable.get(), 0);
     c.forget();
@@ -137,7 +137,8 @@ fn five_unanswered_pings_make_it_unreachable() {
     assert_eq!(c.metrics.slave_unreachable_completed.get(), 1);
     assert_eq!(c.metrics.tasks_unreachable.get(), 1);
     assert!(
-        c.changes
+        c.recorded
+            .changes
             .iter()
             .any(|change| matches!(change, Change::AgentRemoved { removal: AgentRemoval::Unreachable(_), .. }))
     );
@@ -145,7 +146,7 @@ fn five_unanswered_pings_make_it_unreachable() {
     let b = c.agent("cpus:4;mem:1024");
     let offer = c.offered(&f).remove(0);
     assert_eq!(offer.agent_id.value, b.id);
-    c.call(&f, accept(&[&offer], vec![launch(vec![task("t", &offer, "cpus:1;mem:128")])]));
+    c.call(&f, accept(&[&offer], vec![launch(vec![task_on("t", &offer, "cpus:1;mem:128")])]));
     assert_eq!(
         c.heard(&f).last().unwrap(),
         "UPDATE t TASK_ERROR REASON_TASK_INVALID SOURCE_MASTER on m-S1: Task reuses the ID of an unreachable task: t"
@@ -156,7 +157,7 @@ fn five_unanswered_pings_make_it_unreachable() {
 fn frameworks_that_do_not_know_partitions_hear_of_a_loss() {
     let check = |info, state: &str| {
         let Running { mut c, a, f } = running(info);
-        c.silent.insert(a.pid.clone());
+        c.environment.silent.insert(a.pid.clone());
         c.forget();
         c.pass(seconds(91));
         let update = c.heard(&f).into_iter().find(|line| line.starts_with("UPDATE")).unwrap();
@@ -172,12 +173,12 @@ fn frameworks_that_do_not_know_partitions_hear_of_a_loss() {
 #[test]
 fn an_unreachable_agent_returns_with_its_tasks() {
     let Running { mut c, a, f } = running(framework_info());
-    c.silent.insert(a.pid.clone());
+    c.environment.silent.insert(a.pid.clone());
     c.pass(seconds(91));
     c.forget();
-    c.silent.clear();
+    c.environment.silent.clear();
     let mut message = reregister(&a, "cpus:4;mem:1024");
-    message.frameworks = vec![returning(framework_info(), &f.id)];
+    message.frameworks = vec![framework_info().with_id(&f.id)];
     message.tasks = vec![reported(&a, &f.id, "t", TaskRunning)];
     c.send(&a.pid, message);
     assert_eq!(
@@ -219,7 +220,7 @@ fn a_broken_link_takes_its_offers_and_nothing_else() {
     assert_eq!(c.received(&a.pid), ["slave-observer(1) Ping connected=false"]);
 
     let mut message = reregister(&a, "cpus:4;mem:1024");
-    message.frameworks = vec![returning(framework_info(), &f.id)];
+    message.frameworks = vec![framework_info().with_id(&f.id)];
     message.tasks = vec![reported(&a, &f.id, "t", TaskRunning)];
     c.forget();
     c.send(&a.pid, message);
@@ -227,7 +228,7 @@ fn a_broken_link_takes_its_offers_and_nothing_else() {
         c.received(&a.pid),
         ["SlaveReregistered m-S0 asked about []", "KillTask t", "UpdateFramework m-0000 at @0.0.0.0:0"]
     );
-    assert!(c.effects.contains_link(), "the link is renewed");
+    assert!(c.recorded.effects.contains_link(), "the link is renewed");
     c.settle();
     assert_eq!(c.heard(&f), ["OFFERS m-S0[cpus:3; mem:896]"]);
 }
@@ -273,7 +274,7 @@ fn an_agent_that_does_not_return_in_time_is_unreachable() {
 fn one_address_may_be_many_agents() {
     let mut c = Cluster::new();
     let agents: Vec<AgentPeer> = (1..=3).map(|n| c.agent_at(&format!("slave({n})@127.0.0.1:7000"), "cpus:1")).collect();
-    let links = c.effects.iter().filter(|effect| matches!(effect, Effect::Link(_))).count();
+    let links = c.recorded.effects.iter().filter(|effect| matches!(effect, Effect::Link(_))).count();
     assert_eq!(links, 1);
     c.exited(agents[0].pid.address);
     assert_eq!(c.metrics.slaves_disconnected.get(), 3);
@@ -282,7 +283,7 @@ fn one_address_may_be_many_agents() {
         c.send(&agent.pid, reregister(agent, "cpus:1"));
     }
     assert_eq!(c.metrics.slaves_connected.get(), 3);
-    let links = c.effects.iter().filter(|effect| matches!(effect, Effect::Link(_))).count();
+    let links = c.recorded.effects.iter().filter(|effect| matches!(effect, Effect::Link(_))).count();
     assert_eq!(links, 1);
 }
 
@@ -290,7 +291,7 @@ fn one_address_may_be_many_agents() {
 fn a_restarted_agent_is_asked_about_tasks_it_forgot() {
     let Running { mut c, a, f } = running(framework_info());
     let mut message = reregister(&a, "cpus:4;mem:1024");
-    message.frameworks = vec![returning(framework_info(), &f.id)];
+    message.frameworks = vec![framework_info().with_id(&f.id)];
     c.send(&a.pid, message);
     assert_eq!(
         c.received(&a.pid),
@@ -304,13 +305,13 @@ fn executors_that_are_not_reported_are_gone() {
     let a = c.agent("cpus:4;mem:1024");
     let f = c.framework();
     let offer = c.offered(&f).remove(0);
-    let launched = under(executor("e", "cpus:1;mem:128"), task("t", &offer, "cpus:1;mem:128"));
+    let launched = task_on("t", &offer, "cpus:1;mem:128").under(executor_with("e", "cpus:1;mem:128"));
     c.call(&f, accept(&[&offer], vec![launch(vec![launched])]));
     c.update(&a, &f.id, "t", TaskFinished, 1);
     c.settle();
     c.forget();
     c.send(&a.pid, reregister(&a, "cpus:4;mem:1024"));
-    assert!(c.changes.iter().any(|change| matches!(change, Change::ExecutorRemoved { .. })));
+    assert!(c.recorded.changes.iter().any(|change| matches!(change, Change::ExecutorRemoved { .. })));
 }
 
 #[test]
@@ -394,14 +395,14 @@ fn an_agent_of_an_earlier_master_brings_its_frameworks() {
     let mut c = Cluster::new();
     let a = AgentPeer { pid: "slave(1)@127.0.0.1:5051".parse().unwrap(), id: "elder-S7".to_owned() };
     let mut message = reregister(&a, "cpus:4;mem:1024");
-    message.frameworks = vec![returning(framework_info(), "elder-0001")];
+    message.frameworks = vec![framework_info().with_id("elder-0001")];
     message.tasks = vec![reported(&a, "elder-0001", "t", TaskRunning)];
     c.send(&a.pid, message);
     assert_eq!(c.metrics.slave_reregistrations.get(), 1);
     assert_eq!(c.metrics.frameworks_disconnected.get(), 1);
     // It waits for its scheduler as long as a master waits for agents, and as its failover timeout says.
     c.pass(seconds(599));
-    let f = c.subscribe(returning(framework_info(), "elder-0001"));
+    let f = c.subscribe(framework_info().with_id("elder-0001"));
     c.settle();
     assert_eq!(c.heard(&f), ["SUBSCRIBED elder-0001", "HEARTBEAT", "OFFERS elder-S7[cpus:3; mem:896]"]);
     c.call(&f, reconcile(&[]));
@@ -415,12 +416,12 @@ fn an_agent_of_an_earlier_master_brings_its_frameworks() {
 #[test]
 fn completed_frameworks_are_shut_down_on_agents_that_return() {
     let Running { mut c, a, f } = running(framework_info());
-    c.silent.insert(a.pid.clone());
+    c.environment.silent.insert(a.pid.clone());
     c.pass(seconds(91));
     c.call(&f, teardown());
     c.forget();
     let mut message = reregister(&a, "cpus:4;mem:1024");
-    message.frameworks = vec![returning(framework_info(), &f.id)];
+    message.frameworks = vec![framework_info().with_id(&f.id)];
     message.tasks = vec![reported(&a, &f.id, "t", TaskRunning)];
     c.send(&a.pid, message);
     assert_eq!(
@@ -475,13 +476,13 @@ fn older_agents_get_the_format_they_know() {
     message.resource_version_uuid = None;
     c.send(&pid, message.clone());
     let a = AgentPeer { pid, id: "m-S0".to_owned() };
-    let f = c.subscribe(with_capabilities(framework_info(), &[v1::framework_info::capability::Type::MultiRole]));
+    let f = c.subscribe(framework_info().with_capabilities(&[v1::framework_info::capability::Type::MultiRole]));
     assert_eq!(c.offered(&f).len(), 0, "it would not know for which role a task of this framework is");
 
     let f = c.subscribe(old_framework_info());
     let offer = c.offered(&f).remove(0);
     c.forget();
-    c.call(&f, accept(&[&offer], vec![launch(vec![task("t", &offer, "cpus:1;mem:128")])]));
+    c.call(&f, accept(&[&offer], vec![launch(vec![task_on("t", &offer, "cpus:1;mem:128")])]));
     let Some(messages::Message::RunTask(run)) = c.sent_to(&a.pid).pop() else { panic!("no task") };
     assert!(run.task.resources.iter().all(|r| r.role.as_deref() == Some("*")), "{:?}", run.task.resources);
     assert!(run.resource_version_uuids.is_empty());
@@ -489,7 +490,7 @@ fn older_agents_get_the_format_they_know() {
     // It reports resources without allocation; its framework has one role, which it must be.
     let mut message = reregister(&a, "cpus:4;mem:1024");
     message.agent_capabilities.clear();
-    message.frameworks = vec![returning(old_framework_info(), &f.id)];
+    message.frameworks = vec![old_framework_info().with_id(&f.id)];
     let mut reported = reported(&a, &f.id, "t", TaskRunning);
     reported.resources.iter_mut().for_each(|r| r.allocation_info = None);
     message.tasks = vec![reported];
@@ -499,10 +500,10 @@ fn older_agents_get_the_format_they_know() {
         c.received(&a.pid),
         ["SlaveReregistered m-S0 asked about []", "UpdateFramework m-0001 at @0.0.0.0:0", "CheckpointResourcesMessage",]
     );
-    c.silent.insert(a.pid.clone());
+    c.environment.silent.insert(a.pid.clone());
     c.pass(seconds(91));
     c.forget();
-    c.silent.clear();
+    c.environment.silent.clear();
     c.send(&a.pid, message);
     c.settle();
     assert_eq!(c.heard(&f).last().unwrap(), "OFFERS m-S0[cpus:3; mem:896]");
@@ -523,7 +524,7 @@ fn checkpointed_resources_take_the_place_of_plain_ones() {
     }
     message.checkpointed_resources = reserved;
     c.send(&pid, message);
-    let Some(Change::AgentAdded(agent)) = c.changes.first() else { panic!("{:?}", c.changes) };
+    let Some(Change::AgentAdded(agent)) = c.recorded.changes.first() else { panic!("{:?}", c.recorded.changes) };
     assert_eq!(agent.total.unreserved(), resources::Resources::parse("cpus:3;mem:1024;disk:60", "*").unwrap());
     assert_eq!(agent.total.reserved(Some("r")).cpus(), 1.0);
 }
@@ -534,7 +535,7 @@ fn an_agent_that_lies_about_its_tasks_is_not_believed() {
     let f = c.framework();
     let a = AgentPeer { pid: "slave(1)@127.0.0.1:5051".parse().unwrap(), id: "elder-S7".to_owned() };
     let mut message = reregister(&a, "cpus:4;mem:1024");
-    message.frameworks = vec![returning(framework_info(), &f.id)];
+    message.frameworks = vec![framework_info().with_id(&f.id)];
     let mut nobodys = reported(&a, &f.id, "nobody's", TaskRunning);
     nobodys.resources.iter_mut().for_each(|r| r.allocation_info = None);
     message.tasks = vec![reported(&a, &f.id, "twice", TaskRunning), reported(&a, &f.id, "twice", TaskRunning), nobodys];
@@ -550,7 +551,7 @@ fn an_agent_that_says_to_run_more_than_it_has_gets_no_offers() {
     let f = c.framework();
     let a = AgentPeer { pid: "slave(1)@127.0.0.1:5051".parse().unwrap(), id: "elder-S7".to_owned() };
     let mut message = reregister(&a, "cpus:1;mem:128");
-    message.frameworks = vec![returning(framework_info(), &f.id)];
+    message.frameworks = vec![framework_info().with_id(&f.id)];
     message.tasks = ["t1", "t2", "t3"].map(|id| reported(&a, &f.id, id, TaskRunning)).to_vec();
     c.send(&a.pid, message);
     assert_eq!(c.offered(&f).len(), 0);

@@ -6,12 +6,12 @@ mod common;
 
 use std::time::Duration;
 
-use common::calls::*;
 use common::*;
 use machine::{CallResponse, Status};
 use master::{Caller, Effect, Input, KillTask};
 use messages::{Message, internal, v1};
 use model::ReplyId;
+use testkit::builders::*;
 
 struct Scenario {
     c: Cluster,
@@ -93,11 +93,11 @@ fn offers_of_others_are_out_of_reach() {
     let Scenario { mut c, f, offer, .. } = scenario(framework_info());
     let thief = c.framework();
     c.call(&thief, decline(&offer, 0.0));
-    let stolen = accept(&[&offer], vec![launch(vec![task("t", &offer, "cpus:1")])]);
+    let stolen = accept(&[&offer], vec![launch(vec![task_on("t", &offer, "cpus:1")])]);
     c.call(&thief, stolen);
     let last = c.heard(&thief).pop().unwrap();
     assert!(last.contains("has invalid framework m-0000 while framework m-0001 is expected"), "{last}");
-    c.call(&f, accept(&[&offer], vec![launch(vec![task("t", &offer, "cpus:1;mem:32")])]));
+    c.call(&f, accept(&[&offer], vec![launch(vec![task_on("t", &offer, "cpus:1;mem:32")])]));
     assert_eq!(c.heard(&f), [""; 0], "still its owner's to use");
 }
 
@@ -129,7 +129,7 @@ fn invalid_offers_drop_what_was_to_be_done() {
     let check = |info, state: &str| {
         let Scenario { mut c, f, offer, .. } = scenario(info);
         let ids = vec![v1::OfferId { value: "junk".to_owned() }, offer.id.clone()];
-        c.call(&f, accept_ids(ids, vec![launch(vec![task("t", &offer, "cpus:1")])]));
+        c.call(&f, accept_ids(ids, vec![launch(vec![task_on("t", &offer, "cpus:1")])]));
         assert_eq!(
             c.heard(&f),
             [format!(
@@ -146,7 +146,7 @@ fn invalid_offers_drop_what_was_to_be_done() {
 #[test]
 fn accepting_nothing_is_an_error() {
     let Scenario { mut c, f, offer, .. } = scenario(framework_info());
-    c.call(&f, accept_ids(vec![], vec![launch(vec![task("t", &offer, "cpus:1")])]));
+    c.call(&f, accept_ids(vec![], vec![launch(vec![task_on("t", &offer, "cpus:1")])]));
     assert_eq!(
         c.heard(&f),
         ["UPDATE t TASK_DROPPED REASON_INVALID_OFFERS SOURCE_MASTER on m-S0: Task launched with invalid offers: \
@@ -158,9 +158,9 @@ fn accepting_nothing_is_an_error() {
 fn one_refused_task_does_not_stop_the_next() {
     let Scenario { mut c, a, f, offer } = scenario(framework_info());
     let tasks = vec![
-        task("big", &offer, "cpus:40"),
-        task("good", &offer, "cpus:1;mem:128"),
-        task("good", &offer, "cpus:1;mem:128"),
+        task_on("big", &offer, "cpus:40"),
+        task_on("good", &offer, "cpus:1;mem:128"),
+        task_on("good", &offer, "cpus:1;mem:128"),
     ];
     c.call(&f, accept(&[&offer], vec![launch(tasks)]));
     assert_eq!(c.received(&a.pid), ["RunTask good launch_executor=true"]);
@@ -177,13 +177,13 @@ fn one_refused_task_does_not_stop_the_next() {
 #[test]
 fn resources_that_are_none_refuse_all_tasks_of_the_operation() {
     let Scenario { mut c, a, f, offer } = scenario(framework_info());
-    let mut bad = task("bad", &offer, "cpus:1");
+    let mut bad = task_on("bad", &offer, "cpus:1");
     bad.resources[0].scalar = Some(v1::value::Scalar { value: -1.0 });
     let with_id = v1::offer::Operation {
         id: Some(v1::OperationId { value: "op".to_owned() }),
-        ..launch(vec![task("named", &offer, "cpus:1")])
+        ..launch(vec![task_on("named", &offer, "cpus:1")])
     };
-    let operations = vec![launch(vec![task("good", &offer, "cpus:1"), bad]), with_id];
+    let operations = vec![launch(vec![task_on("good", &offer, "cpus:1"), bad]), with_id];
     c.call(&f, accept(&[&offer], operations));
     let line = |task: &str, reason: &str| {
         format!("UPDATE {task} TASK_ERROR REASON_TASK_INVALID SOURCE_MASTER on m-S0: {reason}")
@@ -199,7 +199,7 @@ fn resources_that_are_none_refuse_all_tasks_of_the_operation() {
 #[test]
 fn run_task_carries_what_the_agent_needs() {
     let Scenario { mut c, a, f, offer } = scenario(framework_info());
-    c.call(&f, accept(&[&offer], vec![launch(vec![task("t", &offer, "cpus:1;mem:128")])]));
+    c.call(&f, accept(&[&offer], vec![launch(vec![task_on("t", &offer, "cpus:1;mem:128")])]));
     let Some(Message::RunTask(run)) = c.sent_to(&a.pid).pop() else { panic!() };
     assert_eq!(run.framework.id.as_ref().unwrap().value, f.id);
     assert_eq!(run.pid.as_deref(), Some("@0.0.0.0:0"), "an HTTP scheduler is reached through the master");
@@ -210,7 +210,7 @@ fn run_task_carries_what_the_agent_needs() {
 #[test]
 fn tasks_share_their_executor() {
     let Scenario { mut c, a, f, offer } = scenario(framework_info());
-    let of = |id: &str| under(executor("e", "cpus:0.5;mem:64"), task(id, &offer, "cpus:1;mem:128"));
+    let of = |id: &str| task_on(id, &offer, "cpus:1;mem:128").under(executor_with("e", "cpus:0.5;mem:64"));
     c.call(&f, accept(&[&offer], vec![launch(vec![of("t1"), of("t2")])]));
     assert_eq!(c.received(&a.pid), ["RunTask t1 launch_executor=true", "RunTask t2 launch_executor=false"]);
     c.pass(seconds(6));
@@ -244,7 +244,7 @@ fn a_group_is_launched_as_a_whole_or_not_at_all() {
             framework_id: Some(v1::FrameworkId { value: f.id.clone() }),
             ..executor("pod", "cpus:0.1;mem:32;disk:10")
         };
-        let tasks = vec![task("t1", &offer, "cpus:1;mem:128"), task("t2", &offer, second)];
+        let tasks = vec![task_on("t1", &offer, "cpus:1;mem:128"), task_on("t2", &offer, second)];
         c.call(&f, accept(&[&offer], vec![launch_group(pod, tasks)]));
         (c.received(&a.pid), c.heard(&f))
     };
@@ -261,7 +261,10 @@ fn a_group_is_launched_as_a_whole_or_not_at_all() {
 #[test]
 fn operations_that_cannot_be_done_are_errors_for_those_who_asked() {
     let Scenario { mut c, f, offer, .. } = scenario(framework_info());
-    c.call(&f, accept(&[&offer], vec![reserve("cpus:1", Some("op")), reserve("cpus:1", None)]));
+    c.call(
+        &f,
+        accept(&[&offer], vec![reserve(resources("cpus:1")).with_operation_id("op"), reserve(resources("cpus:1"))]),
+    );
     assert_eq!(
         c.heard(&f),
         ["UPDATE_OPERATION_STATUS op OPERATION_ERROR: Resource cpus(allocated: r):1 is not dynamically reserved; on \
@@ -293,7 +296,7 @@ fn reconciliation_says_what_the_master_knows() {
 #[test]
 fn reconciliation_of_an_unreachable_agent_says_since_when() {
     let Scenario { mut c, a, f, .. } = scenario(framework_info());
-    c.silent.insert(a.pid.clone());
+    c.environment.silent.insert(a.pid.clone());
     c.pass(seconds(91));
     c.forget();
     c.call(&f, reconcile(&[("x", Some(&a.id))]));
@@ -306,7 +309,7 @@ fn reconciliation_of_an_unreachable_agent_says_since_when() {
 #[test]
 fn a_running_task_is_reconciled_with_what_its_framework_was_told() {
     let Scenario { mut c, a, f, offer } = scenario(framework_info());
-    c.call(&f, accept(&[&offer], vec![launch(vec![task("t", &offer, "cpus:1;mem:128")])]));
+    c.call(&f, accept(&[&offer], vec![launch(vec![task_on("t", &offer, "cpus:1;mem:128")])]));
     // The agent knows more than it has told: updates wait for acknowledgement.
     let mut message = update(&a, &f.id, "t", TaskRunning, 1);
     message.update.latest_state = Some(TaskFinished as i32);
@@ -324,7 +327,7 @@ fn a_running_task_is_reconciled_with_what_its_framework_was_told() {
 #[test]
 fn killing() {
     let Scenario { mut c, a, f, offer } = scenario(framework_info());
-    c.call(&f, accept(&[&offer], vec![launch(vec![task("t", &offer, "cpus:1;mem:128")])]));
+    c.call(&f, accept(&[&offer], vec![launch(vec![task_on("t", &offer, "cpus:1;mem:128")])]));
     c.received(&a.pid);
     c.call(&f, kill("t", Some("elsewhere")));
     assert_eq!(c.received(&a.pid), [""; 0]);
@@ -340,12 +343,12 @@ fn killing() {
 #[test]
 fn an_operator_ends_a_task() {
     let Scenario { mut c, a, f, offer } = scenario(framework_info());
-    c.call(&f, accept(&[&offer], vec![launch(vec![task("t", &offer, "cpus:1;mem:128")])]));
+    c.call(&f, accept(&[&offer], vec![launch(vec![task_on("t", &offer, "cpus:1;mem:128")])]));
     c.received(&a.pid);
     let kill = |c: &mut Cluster, framework: &str, task: &str| {
         let (framework, task) = (framework.to_owned(), task.to_owned());
         c.deliver(Input::KillTask(KillTask { reply: ReplyId(777), caller: Caller::default(), framework, task }));
-        let answer = c.effects.iter().rev().find_map(|effect| match effect {
+        let answer = c.recorded.effects.iter().rev().find_map(|effect| match effect {
             Effect::Reply { reply: ReplyId(777), response: answer } => Some(answer.status),
             _ => None,
         });
@@ -359,9 +362,9 @@ fn an_operator_ends_a_task() {
 #[test]
 fn messages_travel_both_ways() {
     let Scenario { mut c, a, f, .. } = scenario(framework_info());
-    c.call(&f, message(&a.id, "e", "hello"));
+    c.call(&f, framework_message(&a.id, "e", "hello"));
     assert_eq!(c.received(&a.pid), ["FrameworkToExecutor e: hello"]);
-    c.call(&f, message("nowhere", "e", "hello"));
+    c.call(&f, framework_message("nowhere", "e", "hello"));
     assert_eq!(c.metrics.invalid_framework_to_executor_messages.get(), 1);
     c.send(
         &a.pid,
@@ -380,7 +383,7 @@ fn messages_travel_both_ways() {
 #[test]
 fn acknowledgements_of_what_was_not_told_are_not_forwarded() {
     let Scenario { mut c, a, f, offer } = scenario(framework_info());
-    c.call(&f, accept(&[&offer], vec![launch(vec![task("t", &offer, "cpus:1;mem:128")])]));
+    c.call(&f, accept(&[&offer], vec![launch(vec![task_on("t", &offer, "cpus:1;mem:128")])]));
     c.received(&a.pid);
     c.call(&f, acknowledge(&a.id, "t", 1));
     assert_eq!(c.received(&a.pid), [""; 0]);
@@ -400,12 +403,12 @@ fn acknowledgements_of_what_was_not_told_are_not_forwarded() {
 fn a_returning_framework_is_told_what_comes_next_and_not_the_end() {
     let Scenario { mut c, a, f, offer } =
         scenario(v1::FrameworkInfo { failover_timeout: Some(600.0), ..framework_info() });
-    c.call(&f, accept(&[&offer], vec![launch(vec![task("t", &offer, "cpus:1;mem:128")])]));
+    c.call(&f, accept(&[&offer], vec![launch(vec![task_on("t", &offer, "cpus:1;mem:128")])]));
     c.hang_up(&f);
     let mut message = update(&a, &f.id, "t", TaskRunning, 1);
     message.update.latest_state = Some(TaskFinished as i32);
     c.send(&a.pid, message);
-    let again = c.subscribe(returning(framework_info(), &f.id));
+    let again = c.subscribe(framework_info().with_id(&f.id));
     c.heard(&again);
     c.call(&again, reconcile(&[("t", None)]));
     let heard = c.heard(&again);
@@ -416,12 +419,12 @@ fn a_returning_framework_is_told_what_comes_next_and_not_the_end() {
 fn updates_of_a_disconnected_framework_are_kept_for_it_by_the_agent() {
     let Scenario { mut c, a, f, offer } =
         scenario(v1::FrameworkInfo { failover_timeout: Some(600.0), ..framework_info() });
-    c.call(&f, accept(&[&offer], vec![launch(vec![task("t", &offer, "cpus:1;mem:128")])]));
+    c.call(&f, accept(&[&offer], vec![launch(vec![task_on("t", &offer, "cpus:1;mem:128")])]));
     c.hang_up(&f);
     c.update(&a, &f.id, "t", TaskRunning, 1);
     assert_eq!(c.metrics.invalid_status_updates.get(), 1);
     assert_eq!(c.metrics.tasks_running.get(), 1);
-    let again = c.subscribe(returning(framework_info(), &f.id));
+    let again = c.subscribe(framework_info().with_id(&f.id));
     c.heard(&again);
     // It was not told, so what it would acknowledge is not known yet.
     c.call(&again, acknowledge(&a.id, "t", 1));

@@ -6,13 +6,12 @@ mod common;
 
 use std::time::Duration;
 
-use common::calls::*;
-use common::operators::*;
 use common::*;
 use machine::{CallResponse, Status};
 use messages::v1;
 use model::AgentId;
 use model::master::{AgentRemoval, Change};
+use testkit::builders::*;
 
 fn without_pings(lines: Vec<String>) -> Vec<String> {
     lines.into_iter().filter(|line| !line.contains("Ping")).collect()
@@ -30,7 +29,7 @@ fn running(info: v1::FrameworkInfo) -> Running {
     let a = c.agent("cpus:4;mem:1024");
     let f = c.subscribe(info);
     let offer = c.offered(&f).remove(0);
-    c.call(&f, accept(&[&offer], vec![launch(vec![task("t", &offer, "cpus:1;mem:128")])]));
+    c.call(&f, accept(&[&offer], vec![launch(vec![task_on("t", &offer, "cpus:1;mem:128")])]));
     c.update(&a, &f.id, "t", TaskRunning, 1);
     c.call(&f, acknowledge(&a.id, "t", 1));
     c.pass(Duration::from_secs(6));
@@ -49,7 +48,7 @@ fn check(answer: &CallResponse, status: Status, body: &str) {
 }
 
 fn drain_state(c: &Cluster) -> Option<v1::DrainState> {
-    c.registry.agents.get(&AgentId::new("m-S0"))?.drain.map(|drain| drain.state())
+    c.environment.registry.agents.get(&AgentId::new("m-S0"))?.drain.map(|drain| drain.state())
 }
 
 #[test]
@@ -66,7 +65,12 @@ fn gone_ends_tasks_and_agent() {
             "FAILURE agent m-S0",
         ]
     );
-    assert!(c.changes.iter().any(|change| matches!(change, Change::AgentRemoved { removal: AgentRemoval::Gone, .. })));
+    assert!(
+        c.recorded
+            .changes
+            .iter()
+            .any(|change| matches!(change, Change::AgentRemoved { removal: AgentRemoval::Gone, .. }))
+    );
     check(&c.operator(mark_agent_gone("m-S0")), Status::Ok, "");
     c.send(&a.pid, reregister(&a, "cpus:4;mem:1024"));
     assert_eq!(c.received(&a.pid), ["Shutdown: Agent has been marked gone"]);
@@ -86,7 +90,7 @@ fn gone_is_lost_for_frameworks_that_know_no_more() {
 #[test]
 fn an_unreachable_agent_can_be_gone() {
     let Running { mut c, a, f } = running(framework_info());
-    c.silent.insert(a.pid.clone());
+    c.environment.silent.insert(a.pid.clone());
     c.pass(Duration::from_secs(95));
     c.forget();
     check(&c.operator(mark_agent_gone("m-S0")), Status::Ok, "");
@@ -98,7 +102,7 @@ fn an_unreachable_agent_can_be_gone() {
         ]
     );
     assert_eq!((c.metrics.slaves_unreachable.get(), c.metrics.tasks_unreachable.get()), (0, 0));
-    assert!(c.registry.unreachable.is_empty());
+    assert!(c.environment.registry.unreachable.is_empty());
 }
 
 #[test]
@@ -121,7 +125,7 @@ fn gone_is_refused_while_the_agent_leaves_otherwise() {
     check(&c.operator(mark_agent_gone("m-S0")), Status::ServiceUnavailable, removing);
 
     let Running { mut c, .. } = running(framework_info());
-    c.silent.insert(a.pid);
+    c.environment.silent.insert(a.pid);
     c.disk_is_slow = true;
     c.pass(Duration::from_secs(95));
     let unreachable = "Agent 'm-S0' is being transitioned to unreachable";
@@ -157,17 +161,17 @@ fn an_empty_agent_is_drained_at_once_and_may_be_gone_then() {
     c.forget();
     check(&c.operator(drain_agent("m-S0", true)), Status::Ok, "");
     assert_eq!(without_pings(c.received(&a.pid)), ["Drain mark_gone=true", "Shutdown: Agent has been marked gone"]);
-    assert_eq!(c.registry.gone.len(), 1);
+    assert_eq!(c.environment.registry.gone.len(), 1);
 }
 
 #[test]
 fn an_agent_that_is_away_is_drained_when_it_returns() {
     let Running { mut c, a, f } = running(framework_info());
-    c.silent.insert(a.pid.clone());
+    c.environment.silent.insert(a.pid.clone());
     c.pass(Duration::from_secs(95));
     check(&c.operator(drain_agent("m-S0", false)), Status::Ok, "");
     check(&c.operator(deactivate_agent("m-S0")), Status::Ok, "");
-    c.silent.clear();
+    c.environment.silent.clear();
     c.forget();
     let mut message = reregister(&a, "cpus:4;mem:1024");
     message.agent_capabilities.retain(|c| c.r#type() != v1::agent_info::capability::Type::ResourceProvider);
@@ -188,7 +192,7 @@ fn a_draining_agent_that_registers_again_is_told_again() {
     c.operator(drain_agent("m-S0", false));
     c.forget();
     let mut message = reregister(&a, "cpus:4;mem:1024");
-    message.frameworks = vec![returning(framework_info(), &f.id)];
+    message.frameworks = vec![framework_info().with_id(&f.id)];
     c.send(&a.pid, message);
     assert!(c.received(&a.pid).contains(&"Drain mark_gone=false".to_owned()));
     assert_eq!(drain_state(&c), Some(v1::DrainState::Draining), "the master still knows a task");
@@ -213,7 +217,7 @@ fn deactivation_ends_offers_only() {
     // Neither a broken link nor the agent's return brings it back.
     c.exited(a.pid.address);
     let mut message = reregister(&a, "cpus:4;mem:1024");
-    message.frameworks = vec![returning(framework_info(), &f.id)];
+    message.frameworks = vec![framework_info().with_id(&f.id)];
     c.send(&a.pid, message);
     c.pass(Duration::from_secs(60));
     assert_eq!(c.offers(&f), []);
@@ -226,8 +230,8 @@ fn deactivation_ends_offers_only() {
 fn an_agent_that_left_meanwhile_is_not_reactivated() {
     let Running { mut c, a, .. } = running(framework_info());
     c.operator(deactivate_agent("m-S0"));
-    c.silent.insert(a.pid.clone());
+    c.environment.silent.insert(a.pid.clone());
     c.pass(Duration::from_secs(95));
     check(&c.operator(reactivate_agent("m-S0")), Status::Conflict, "Agent removed while processing the call");
-    assert!(!c.registry.unreachable[&AgentId::new("m-S0")].deactivated);
+    assert!(!c.environment.registry.unreachable[&AgentId::new("m-S0")].deactivated);
 }

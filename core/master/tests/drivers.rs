@@ -4,12 +4,11 @@
 
 mod common;
 
-use common::calls::*;
-use common::operators::teardown_framework;
 use common::*;
 use machine::CallResponse;
 use messages::{Message, internal, v1};
 use model::Upid;
+use testkit::builders::*;
 
 fn driver(port: u16) -> Upid {
     format!("scheduler-1@127.0.0.1:{port}").parse().unwrap()
@@ -41,7 +40,7 @@ fn a_driver_subscribes_runs_a_task_and_stops() {
         call
     };
     c.forget();
-    let launched = accept(&[offer], vec![launch(vec![task("t", offer, "cpus:1;mem:128")])]);
+    let launched = accept(&[offer], vec![launch(vec![task_on("t", offer, "cpus:1;mem:128")])]);
     c.driver_call(&d, &call(launched), false);
     let Some(Message::RunTask(run)) = c.sent_to(&a.pid).pop() else { panic!("no task") };
     assert_eq!(run.pid, Some(d.to_string()), "its executors talk to the driver directly");
@@ -100,7 +99,7 @@ fn a_launch_that_is_read_after_the_question_about_its_task_comes_too_late() {
     assert_eq!(heard[0], "Rescind m-O0");
     assert!(heard[1].starts_with("StatusUpdate t TASK_LOST REASON_RECONCILIATION"), "{heard:?}");
     c.forget();
-    let launched = accept(&[&offers.offers[0]], vec![launch(vec![task("t", &offers.offers[0], "cpus:1;mem:128")])]);
+    let launched = accept(&[&offers.offers[0]], vec![launch(vec![task_on("t", &offers.offers[0], "cpus:1;mem:128")])]);
     c.driver_call(&d, &call(launched), false);
     assert_eq!(c.received(&a.pid), [""; 0]);
     let heard = c.received(&d);
@@ -113,7 +112,7 @@ fn who_takes_over_must_say_so() {
     let (old, new) = (driver(9000), driver(9001));
     c.driver_call(&old, &subscribe(with_failover_timeout()), false);
     c.forget();
-    let again = subscribe(returning(with_failover_timeout(), "m-0000"));
+    let again = subscribe(with_failover_timeout().with_id("m-0000"));
     c.driver_call(&new, &again, false);
     assert_eq!(c.received(&new), ["FrameworkError: Framework failed over"]);
     assert_eq!(c.received(&old), [""; 0]);
@@ -135,7 +134,7 @@ fn the_same_driver_registers_again() {
     c.driver_call(&d, &subscribe(with_failover_timeout()), false);
     c.settle();
     c.forget();
-    c.driver_call(&d, &subscribe(returning(with_failover_timeout(), "m-0000")), false);
+    c.driver_call(&d, &subscribe(with_failover_timeout().with_id("m-0000")), false);
     assert_eq!(c.received(&d), ["Rescind m-O0", "FrameworkReregistered m-0000"]);
 }
 
@@ -151,7 +150,7 @@ fn a_broken_link_disconnects_and_the_driver_may_return() {
     call.framework_id = Some(v1::FrameworkId { value: "m-0000".to_owned() });
     c.driver_call(&d, &call, false);
     assert_eq!(c.received(&d), ["FrameworkError: Framework disconnected"]);
-    c.driver_call(&d, &subscribe(returning(with_failover_timeout(), "m-0000")), false);
+    c.driver_call(&d, &subscribe(with_failover_timeout().with_id("m-0000")), false);
     assert_eq!(c.received(&d), ["FrameworkReregistered m-0000"]);
     assert_eq!(c.metrics.frameworks_connected.get(), 1);
 }
@@ -169,14 +168,14 @@ fn a_driver_that_takes_over_gets_what_was_not_acknowledged() {
         call.framework_id = Some(v1::FrameworkId { value: "m-0000".to_owned() });
         call
     };
-    let tasks = ["t1", "t2"].map(|id| task(id, offer, "cpus:1;mem:128"));
+    let tasks = ["t1", "t2"].map(|id| task_on(id, offer, "cpus:1;mem:128"));
     c.driver_call(&old, &call(accept(&[offer], vec![launch(tasks.to_vec())])), false);
     c.update(&a, "m-0000", "t1", TaskRunning, 1);
     c.update(&a, "m-0000", "t2", TaskRunning, 2);
     c.driver_call(&old, &call(acknowledge(&a.id, "t1", 1)), false);
     c.forget();
 
-    c.driver_call(&new, &subscribe(returning(with_failover_timeout(), "m-0000")), true);
+    c.driver_call(&new, &subscribe(with_failover_timeout().with_id("m-0000")), true);
     let moved = c.sent_to(&a.pid);
     let Some(Message::UpdateFramework(moved)) = moved.first() else { panic!("its agent is not told: {moved:?}") };
     assert_eq!(moved.pid, Some(new.to_string()));
@@ -198,7 +197,7 @@ fn a_driver_that_takes_over_gets_what_was_not_acknowledged() {
     c.update(&a, "m-0000", "t1", v1::TaskState::TaskFailed, 3);
     assert_eq!(c.received(&new), [""; 0]);
     assert_eq!(c.received(&a.pid), [""; 0], "acknowledged for nobody");
-    c.driver_call(&new, &subscribe(returning(with_failover_timeout(), "m-0000")), true);
+    c.driver_call(&new, &subscribe(with_failover_timeout().with_id("m-0000")), true);
     c.forget();
     c.update(&a, "m-0000", "t1", v1::TaskState::TaskFailed, 3);
     let end = format!("StatusUpdate t1 TASK_FAILED SOURCE_EXECUTOR uuid 3, to acknowledge to {}", a.pid);
@@ -211,11 +210,11 @@ fn a_framework_changes_between_http_and_v0() {
     let d = driver(9000);
     let http = c.subscribe(with_failover_timeout());
     c.forget();
-    c.driver_call(&d, &subscribe(returning(with_failover_timeout(), &http.id)), true);
+    c.driver_call(&d, &subscribe(with_failover_timeout().with_id(&http.id)), true);
     assert_eq!(c.heard(&http), ["ERROR Framework failed over", "end of stream"]);
     assert_eq!(c.received(&d), ["FrameworkRegistered m-0000"]);
     assert_eq!(c.call(&http, revive()), CallResponse::forbidden("Framework is not connected via HTTP"));
-    let back = c.subscribe(returning(with_failover_timeout(), &http.id));
+    let back = c.subscribe(with_failover_timeout().with_id(&http.id));
     assert_eq!(c.received(&d), ["FrameworkError: Framework failed over"]);
     assert_eq!(c.heard(&back), ["SUBSCRIBED m-0000", "HEARTBEAT"]);
 }
@@ -225,7 +224,7 @@ fn the_messages_from_before_there_were_calls() {
     let mut c = Cluster::new();
     let (a, d) = (c.agent("cpus:4;mem:1024"), driver(9000));
     let framework_id = v1::FrameworkId { value: "m-0000".to_owned() };
-    c.send(&d, internal::RegisterFrameworkMessage { framework: returning(with_failover_timeout(), "x") });
+    c.send(&d, internal::RegisterFrameworkMessage { framework: with_failover_timeout().with_id("x") });
     assert_eq!(c.received(&d), ["FrameworkError: Registering with 'id' already set"]);
     c.send(&d, internal::RegisterFrameworkMessage { framework: with_failover_timeout() });
     assert_eq!(c.received(&d), ["FrameworkRegistered m-0000"]);
@@ -240,7 +239,7 @@ fn the_messages_from_before_there_were_calls() {
         &d,
         internal::LaunchTasksMessage {
             framework_id: framework_id.clone(),
-            tasks: vec![task("t", offer, "cpus:1;mem:128")],
+            tasks: vec![task_on("t", offer, "cpus:1;mem:128")],
             filters: v1::Filters::default(),
             offer_ids: vec![offer.id.clone()],
         },
@@ -317,10 +316,10 @@ fn another_driver_at_the_address_of_a_lost_one_is_another_framework() {
     assert_eq!(c.received(&d), ["FrameworkRegistered m-0001"]);
     // The first one may still return, from somewhere else.
     let elsewhere = driver(9001);
-    c.driver_call(&elsewhere, &subscribe(returning(with_failover_timeout(), "m-0000")), true);
+    c.driver_call(&elsewhere, &subscribe(with_failover_timeout().with_id("m-0000")), true);
     assert_eq!(c.received(&elsewhere), ["FrameworkRegistered m-0000"]);
     assert_eq!(c.received(&d), [""; 0]);
     // A driver speaks for one framework at a time.
-    c.driver_call(&d, &subscribe(returning(with_failover_timeout(), "m-0000")), true);
+    c.driver_call(&d, &subscribe(with_failover_timeout().with_id("m-0000")), true);
     assert_eq!(c.received(&d), [""; 0]);
 }

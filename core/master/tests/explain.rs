@@ -5,17 +5,17 @@
 mod common;
 
 use allocator::ExplainQuery;
-use common::calls::*;
 use common::*;
 use machine::{CallResponse, Status};
 use master::{Caller, Effect, Explain, Input};
 use model::{AgentId, FrameworkId, ReplyId};
+use testkit::builders::*;
 
 fn ask(c: &mut Cluster, question: ExplainQuery) -> CallResponse {
     c.forget();
     let reply = ReplyId(777);
     c.deliver(Input::Explain(Explain { reply, caller: Caller::default(), question }));
-    let mut answers = c.effects.iter().filter_map(|effect| match effect {
+    let mut answers = c.recorded.effects.iter().filter_map(|effect| match effect {
         Effect::Reply { reply: to, response: answer } if *to == reply => Some(answer.clone()),
         _ => None,
     });

@@ -6,8 +6,6 @@ mod common;
 
 use std::time::Duration;
 
-use common::calls::*;
-use common::operators::*;
 use common::*;
 use machine::Status;
 use master::{Effect, Input, PartitionCall, PartitionRequest};
@@ -16,6 +14,7 @@ use messages::tepui::registry::partition::Share;
 use messages::{Message, v1};
 use model::master::{AgentRemoval, Change, RemovalReason, UnreachableReason};
 use model::{AgentId, ReplyId};
+use testkit::builders::*;
 
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -46,11 +45,11 @@ fn departures(c: &Cluster) -> Vec<(String, AgentRemoval)> {
         Change::AgentRemoved { agent, removal, .. } => Some((agent.to_string(), *removal)),
         _ => None,
     };
-    c.changes.iter().filter_map(removal).collect()
+    c.recorded.changes.iter().filter_map(removal).collect()
 }
 
 fn stores(c: &Cluster) -> usize {
-    c.effects.iter().filter(|effect| matches!(effect, Effect::Store { .. })).count()
+    c.recorded.effects.iter().filter(|effect| matches!(effect, Effect::Store { .. })).count()
 }
 
 #[test]
@@ -58,7 +57,12 @@ fn agents_that_are_as_they_were_come_back_without_a_record() {
     let mut c = Cluster::new();
     let all = agents(&mut c, 3);
     c.fail_over();
-    assert!(c.changes.iter().any(|change| matches!(change, Change::AgentsRecovered(awaited) if awaited.len() == 3)));
+    assert!(
+        c.recorded
+            .changes
+            .iter()
+            .any(|change| matches!(change, Change::AgentsRecovered(recovered) if recovered.len() == 3))
+    );
     c.forget();
     comes_back(&mut c, &all[0]);
     assert_eq!(without_pings(c.received(&all[0].pid)), ["SlaveReregistered m-S0 asked about []"]);
@@ -70,7 +74,7 @@ fn agents_that_are_as_they_were_come_back_without_a_record() {
     c.send(&all[1].pid, message);
     assert_eq!(without_pings(c.received(&all[1].pid)), ["SlaveReregistered m-S1 asked about []"]);
     assert_eq!(stores(&c), 1, "it describes itself differently");
-    assert_eq!(c.registry.agents[&AgentId::new("m-S1")].info.attributes.len(), 1);
+    assert_eq!(c.environment.registry.agents[&AgentId::new("m-S1")].info.attributes.len(), 1);
     assert_eq!(c.metrics.slave_reregistrations.get(), 2);
 }
 
@@ -105,7 +109,7 @@ fn an_agent_that_begins_anew_is_not_awaited_as_the_one_it_was() {
     assert_eq!(without_pings(c.received(&all[0].pid)), ["SlaveRegistered m2-S0"]);
     assert_eq!(departures(&c), [("m-S0".to_owned(), AgentRemoval::Removed(RemovalReason::Replaced))]);
     assert!(without_heartbeats(c.heard(&f)).contains(&"FAILURE agent m-S0".to_owned()));
-    let known: Vec<&str> = c.registry.agents.keys().map(|id| id.as_str()).collect();
+    let known: Vec<&str> = c.environment.registry.agents.keys().map(|id| id.as_str()).collect();
     assert_eq!(known, ["m-S1", "m2-S0"], "the first id is in no list any more");
     assert_eq!((c.metrics.slaves_connected.get(), c.metrics.slave_removals_reason_registered.get()), (1, 1));
 
@@ -130,7 +134,7 @@ fn an_agent_that_asks_again_keeps_its_first_id() {
     c.send(&all[0].pid, register("cpus:4;mem:1024"));
     assert_eq!(without_pings(c.received(&all[0].pid)), ["SlaveRegistered m-S1"]);
     assert_eq!(departures(&c), [("m-S0".to_owned(), AgentRemoval::Removed(RemovalReason::Replaced))]);
-    assert_eq!(c.registry.agents.len(), 1);
+    assert_eq!(c.environment.registry.agents.len(), 1);
     assert_eq!((c.metrics.slaves_connected.get(), c.metrics.slaves_disconnected.get()), (1, 0));
 }
 
@@ -156,7 +160,7 @@ fn agents_that_stay_away_are_given_up() {
     // And it may still return.
     comes_back(&mut c, &all[1]);
     assert_eq!(without_pings(c.received(&all[1].pid)), ["SlaveReregistered m-S1 asked about []"]);
-    assert!(c.registry.unreachable.is_empty());
+    assert!(c.environment.registry.unreachable.is_empty());
 }
 
 #[test]
@@ -201,13 +205,13 @@ fn an_agent_that_answers_again_is_not_given_up() {
     let mut c = Cluster::with(|config| config.agent_removal_interval = Some(seconds(600)));
     let all = agents(&mut c, 2);
     for agent in &all {
-        c.silent.insert(agent.pid.clone());
+        c.environment.silent.insert(agent.pid.clone());
     }
     c.pass(seconds(95));
     assert_eq!(departures(&c).len(), 1);
     let lost = departures(&c)[0].0.clone();
     let waiting = all.iter().find(|agent| agent.id != lost).unwrap();
-    c.silent.clear();
+    c.environment.silent.clear();
     c.pass(seconds(1200));
     assert_eq!(departures(&c).len(), 1, "{} answered", waiting.id);
     assert_eq!(c.metrics.slave_unreachable_canceled.get(), 1);
@@ -248,17 +252,17 @@ fn a_framework_that_nobody_claims_ends() {
     let mut c = Cluster::new();
     let all = agents(&mut c, 1);
     c.fail_over();
-    let mut with_failover_timeout = returning(framework_info(), "m-0000");
+    let mut with_failover_timeout = framework_info().with_id("m-0000");
     with_failover_timeout.failover_timeout = Some(3600.0);
     let mut message = reregister(&all[0], "cpus:4;mem:1024");
-    message.frameworks = vec![with_failover_timeout, returning(framework_info(), "m-0001")];
+    message.frameworks = vec![with_failover_timeout, framework_info().with_id("m-0001")];
     c.send(&all[0].pid, message);
     let removed = |c: &Cluster| {
         let removed = |change: &Change| match change {
             Change::FrameworkRemoved(framework) => Some(framework.id.to_string()),
             _ => None,
         };
-        c.changes.iter().filter_map(removed).collect::<Vec<_>>()
+        c.recorded.changes.iter().filter_map(removed).collect::<Vec<_>>()
     };
     c.pass(seconds(599));
     assert_eq!(removed(&c), [""; 0]);
@@ -273,7 +277,7 @@ fn gone_and_unreachable_agents_are_remembered() {
     let mut c = Cluster::new();
     let all = agents(&mut c, 3);
     assert_eq!(c.operator(mark_agent_gone("m-S0")).status, Status::Ok);
-    c.silent.insert(all[1].pid.clone());
+    c.environment.silent.insert(all[1].pid.clone());
     c.pass(seconds(95));
     c.fail_over();
     assert_eq!(c.metrics.slaves_unreachable.get(), 1);
@@ -342,12 +346,15 @@ fn a_decision_that_is_not_durable_is_none() {
         let offer = c.offered(&f).remove(0);
         c.call(&f, decline(&offer, 0.0));
         c.forget();
-        let durable = c.registry.entries();
+        let durable = c.environment.registry.entries();
         c.disk_is_slow = true;
         let kind = decision.r#type();
         let reply = c.ask(decision);
-        assert!(c.effects.iter().any(|effect| matches!(effect, Effect::Store { .. })), "{kind:?} is not stored");
-        assert!(c.changes.is_empty(), "{kind:?}: {:?}", c.changes);
+        assert!(
+            c.recorded.effects.iter().any(|effect| matches!(effect, Effect::Store { .. })),
+            "{kind:?} is not stored"
+        );
+        assert!(c.recorded.changes.is_empty(), "{kind:?}: {:?}", c.recorded.changes);
         assert_eq!(c.heard(&f), [""; 0], "{kind:?}");
         c.pass(seconds(2));
         assert_eq!(c.answers(reply), [], "{kind:?}");
@@ -355,9 +362,9 @@ fn a_decision_that_is_not_durable_is_none() {
 
         c.fail_over();
         c.disk_is_slow = false;
-        assert_eq!(c.registry.entries(), durable, "{kind:?}");
+        assert_eq!(c.environment.registry.entries(), durable, "{kind:?}");
         comes_back(&mut c, &all[0]);
-        let f = c.subscribe(returning(framework_info(), &f.id));
+        let f = c.subscribe(framework_info().with_id(&f.id));
         assert_eq!(c.offered(&f).len(), 1, "{kind:?}");
     }
 }
@@ -368,7 +375,7 @@ fn draining_goes_on_under_the_next_master() {
     let all = agents(&mut c, 1);
     let f = c.framework();
     let offer = c.offered(&f).remove(0);
-    c.call(&f, accept(&[&offer], vec![launch(vec![task("t", &offer, "cpus:1;mem:128")])]));
+    c.call(&f, accept(&[&offer], vec![launch(vec![task_on("t", &offer, "cpus:1;mem:128")])]));
     assert_eq!(c.operator(drain_agent("m-S0", false)).status, Status::Ok);
     c.fail_over();
     assert_eq!(c.operator(reactivate_agent("m-S0")).body, "Agent is still in the DRAINING state");
@@ -379,10 +386,10 @@ fn draining_goes_on_under_the_next_master() {
     );
     assert_eq!(c.metrics.slaves_inactive.get(), 1);
     // An agent with resource providers says last what operations it has.
-    assert_eq!(c.registry.agents[&AgentId::new("m-S0")].drain.unwrap().state(), v1::DrainState::Draining);
+    assert_eq!(c.environment.registry.agents[&AgentId::new("m-S0")].drain.unwrap().state(), v1::DrainState::Draining);
     let slave_id = v1::AgentId { value: "m-S0".to_owned() };
     c.send(&all[0].pid, messages::internal::UpdateSlaveMessage { slave_id, ..Default::default() });
-    assert_eq!(c.registry.agents[&AgentId::new("m-S0")].drain.unwrap().state(), v1::DrainState::Drained);
+    assert_eq!(c.environment.registry.agents[&AgentId::new("m-S0")].drain.unwrap().state(), v1::DrainState::Drained);
     assert_eq!(c.operator(reactivate_agent("m-S0")).status, Status::Ok);
     assert_eq!(c.metrics.slaves_active.get(), 1);
     assert_eq!(c.sent_to(&all[0].pid).iter().filter(|m| matches!(m, Message::DrainSlave(_))).count(), 0);
@@ -420,17 +427,17 @@ fn lender_first() -> (Cluster, Vec<AgentPeer>) {
         resources: held,
         ..Default::default()
     }];
-    message.frameworks = vec![returning(framework_info(), &borrower.id)];
+    message.frameworks = vec![framework_info().with_id(&borrower.id)];
     c.fail_over();
     c.subscribe(v1::FrameworkInfo { roles: vec!["s".to_owned()], ..returning(framework_info(), &lender.id) });
-    c.subscribe(returning(framework_info(), &borrower.id));
+    c.subscribe(framework_info().with_id(&borrower.id));
     c.send(&all[0].pid, message);
     c.settle();
     (c, all)
 }
 
 fn kills(c: &Cluster) -> usize {
-    c.effects.iter().filter(|e| matches!(e, Effect::Send { message: Message::KillTask(_), .. })).count()
+    c.recorded.effects.iter().filter(|e| matches!(e, Effect::Send { message: Message::KillTask(_), .. })).count()
 }
 
 #[test]
@@ -456,17 +463,20 @@ fn agents_that_left_long_ago_are_forgotten() {
     let mut c = Cluster::with(|config| config.registry_max_agent_count = 2);
     let all = agents(&mut c, 4);
     for agent in &all[..3] {
-        c.silent.insert(agent.pid.clone());
+        c.environment.silent.insert(agent.pid.clone());
         c.pass(seconds(100));
     }
     assert_eq!(c.operator(mark_agent_gone("m-S3")).status, Status::Ok);
-    assert_eq!(c.registry.unreachable.len(), 3);
+    assert_eq!(c.environment.registry.unreachable.len(), 3);
     c.pass(seconds(15 * 60));
-    let left: Vec<String> = c.registry.unreachable.keys().map(ToString::to_string).collect();
+    let left: Vec<String> = c.environment.registry.unreachable.keys().map(ToString::to_string).collect();
     assert_eq!(left, ["m-S1", "m-S2"], "too many: the oldest goes");
     assert_eq!(forgotten(&c), ["m-S0"]);
     c.pass(seconds(14 * 24 * 3600));
-    assert!(c.registry.unreachable.is_empty() && c.registry.gone.is_empty(), "two weeks are enough");
+    assert!(
+        c.environment.registry.unreachable.is_empty() && c.environment.registry.gone.is_empty(),
+        "two weeks are enough"
+    );
     assert_eq!(c.metrics.slaves_unreachable.get(), 0);
     assert_eq!(forgotten(&c), ["m-S0", "m-S1", "m-S2"], "readers forget each, once");
 }
@@ -477,7 +487,7 @@ fn forgotten(c: &Cluster) -> Vec<String> {
         Change::UnreachableForgotten(agents) => agents.iter().map(ToString::to_string).collect(),
         _ => Vec::new(),
     };
-    c.changes.iter().flat_map(agents).collect()
+    c.recorded.changes.iter().flat_map(agents).collect()
 }
 
 /// The file of a standalone master was deleted: its agents have ids that no record knows.
@@ -485,7 +495,7 @@ fn forgotten(c: &Cluster) -> Vec<String> {
 fn agents_of_a_lost_registry_keep_their_ids() {
     let mut c = Cluster::new();
     let all = agents(&mut c, 2);
-    c.registry = master::RegistryState::default();
+    c.environment.registry = master::RegistryState::default();
     c.fail_over();
     c.forget();
     for agent in &all {
@@ -493,6 +503,6 @@ fn agents_of_a_lost_registry_keep_their_ids() {
     }
     assert_eq!(without_pings(c.received(&all[0].pid)), ["SlaveReregistered m-S0 asked about []"]);
     assert_eq!(without_pings(c.received(&all[1].pid)), ["SlaveReregistered m-S1 asked about []"]);
-    assert_eq!(c.registry.agents.len(), 2);
+    assert_eq!(c.environment.registry.agents.len(), 2);
     assert_eq!(departures(&c), []);
 }

@@ -7,8 +7,6 @@ mod common;
 use std::time::Duration;
 
 use allocator::ExplainQuery;
-use common::calls::*;
-use common::operators::*;
 use common::*;
 use failures::Policy;
 use machine::CallResponse;
@@ -18,6 +16,7 @@ use messages::{Message, v1};
 use model::incident::Kind;
 use model::master::Change;
 use model::{AgentId, ReplyId, Upid};
+use testkit::builders::*;
 
 const PING: Duration = Duration::from_secs(15);
 
@@ -43,7 +42,7 @@ fn peer(number: u16) -> AgentPeer {
 /// The last word on each incident, and the ends of its actions.
 fn incidents(c: &Cluster) -> Vec<String> {
     let mut last = std::collections::BTreeMap::new();
-    for change in &c.changes {
+    for change in &c.recorded.changes {
         if let Change::Incident(incident, _) = change {
             last.insert(incident.number, incident.clone());
         }
@@ -69,7 +68,7 @@ fn explain(c: &mut Cluster, agent: &str) -> serde_json::Value {
 fn explained(c: &mut Cluster, agent: &str) -> serde_json::Value {
     let question = ExplainQuery { agent: Some(AgentId::new(agent)), ..ExplainQuery::default() };
     c.deliver(Input::Explain(Explain { reply: ReplyId(777), caller: Caller::default(), question }));
-    let mut answers = c.effects.iter().rev().filter_map(|effect| match effect {
+    let mut answers = c.recorded.effects.iter().rev().filter_map(|effect| match effect {
         Effect::Reply { reply: ReplyId(777), response: answer } => Some(answer.body.clone()),
         _ => None,
     });
@@ -79,7 +78,7 @@ fn explained(c: &mut Cluster, agent: &str) -> serde_json::Value {
 #[test]
 fn nothing_new_is_offered_of_a_suspicious_agent() {
     let mut c = cluster(HALF);
-    c.silent.insert(peer(1).pid);
+    c.environment.silent.insert(peer(1).pid);
     c.pass(3 * PING);
     assert_eq!(incidents(&c), ["agent_suspicious agent m-S1 open [stop_offering]"]);
     assert_eq!(c.metrics.slaves_inactive.get(), 1);
@@ -90,7 +89,7 @@ fn nothing_new_is_offered_of_a_suspicious_agent() {
     assert_eq!((&health["held"], &health["policy"]["allowed"]), (&true.into(), &2.into()));
 
     // It answers again: it is offered again.
-    c.silent.clear();
+    c.environment.silent.clear();
     c.pass(PING);
     assert_eq!(incidents(&c), ["agent_suspicious agent m-S1 over [stop_offering probation offer_again]"]);
     assert_eq!(offered_agents(&mut c, &f), ["m-S1"]);
@@ -103,7 +102,7 @@ fn an_offer_of_a_suspicious_agent_is_taken_back() {
     let mut c = cluster(HALF);
     let f = c.framework();
     c.offered(&f);
-    c.silent.insert(peer(1).pid);
+    c.environment.silent.insert(peer(1).pid);
     c.pass(3 * PING);
     assert_eq!(c.heard(&f).iter().filter(|line| line.starts_with("RESCIND")).count(), 1);
 }
@@ -111,7 +110,7 @@ fn an_offer_of_a_suspicious_agent_is_taken_back() {
 #[test]
 fn with_the_default_share_a_small_cluster_is_left_alone() {
     let mut c = cluster("{}");
-    c.silent.insert(peer(1).pid);
+    c.environment.silent.insert(peer(1).pid);
     c.pass(3 * PING);
     assert_eq!(incidents(&c), ["agent_suspicious agent m-S1 open [not_held]"]);
     assert_eq!(c.metrics.slaves_inactive.get(), 0);
@@ -120,13 +119,13 @@ fn with_the_default_share_a_small_cluster_is_left_alone() {
 #[test]
 fn pings_end_an_agent_as_in_mesos() {
     let mut c = cluster(HALF);
-    c.silent.insert(peer(1).pid);
+    c.environment.silent.insert(peer(1).pid);
     c.pass(6 * PING);
     let expect = ["agent_suspicious agent m-S1 over [stop_offering]", "agent_unreachable agent m-S1 open []"];
     assert_eq!(incidents(&c), expect);
     assert_eq!((c.metrics.slaves_unreachable.get(), c.metrics.failures_held.get()), (1, 0));
     // Back, and watched.
-    c.silent.clear();
+    c.environment.silent.clear();
     let back = reregister(&peer(1), "cpus:4;mem:1024");
     c.send(&peer(1).pid, back);
     assert_eq!(incidents(&c)[1], "agent_unreachable agent m-S1 over [probation]");
@@ -154,7 +153,7 @@ fn a_flapping_agent_is_kept_from_offers_for_its_quarantine() {
 fn notes(c: &Cluster) -> usize {
     let is_note =
         |effect: &&Effect| matches!(effect, Effect::Store { record: RegistryOperation::PersistFailures(_), .. });
-    c.effects.iter().filter(is_note).count()
+    c.recorded.effects.iter().filter(is_note).count()
 }
 
 #[test]
@@ -167,7 +166,7 @@ fn a_flapping_agent_is_not_forgiven_because_the_master_changed() {
     c.pass(Duration::from_secs(1));
     assert_eq!(notes(&c), 1, "what happened within a second is one commit");
     c.fail_over();
-    let inherited = c.changes.iter().find_map(|change| match change {
+    let inherited = c.recorded.changes.iter().find_map(|change| match change {
         Change::IncidentsRestored(incidents) => Some(incidents.clone()),
         _ => None,
     });
@@ -193,7 +192,7 @@ fn a_flapping_agent_is_not_forgiven_because_the_master_changed() {
 #[test]
 fn an_agent_that_stays_away_is_the_same_incident_for_the_next_master() {
     let mut c = cluster(HALF);
-    c.silent.insert(peer(1).pid);
+    c.environment.silent.insert(peer(1).pid);
     c.pass(6 * PING);
     c.fail_over();
     let back = reregister(&peer(1), "cpus:4;mem:1024");
@@ -218,7 +217,7 @@ fn a_framework_that_nobody_knows_any_more_is_not_missed() {
     let over = format!("framework_disconnected framework {} over []", f.id);
     assert!(incidents(&c).contains(&over), "{:?}", incidents(&c));
     c.pass(PING);
-    assert_eq!(c.registry.incidents.values().filter(|incident| incident.is_open()).count(), 0);
+    assert_eq!(c.environment.registry.incidents.values().filter(|incident| incident.is_open()).count(), 0);
 }
 
 /// What agents say of themselves every few seconds costs nothing; what comes of it is written together, once a second.
@@ -247,14 +246,14 @@ fn signals_cost_the_registry_nothing() {
     c.send(&peer(3).pid, messages::internal::UnregisterSlaveMessage { slave_id: v1::AgentId { value: peer(3).id } });
     c.pass(PING);
     assert_eq!(notes(&c), 2);
-    assert!(c.registry.incidents.values().all(|incident| !incident.is_open()));
+    assert!(c.environment.registry.incidents.values().all(|incident| !incident.is_open()));
 }
 
 #[test]
 fn an_operator_is_never_fought() {
     let mut c = cluster(HALF);
     c.operator(deactivate_agent("m-S1"));
-    c.silent.insert(peer(1).pid);
+    c.environment.silent.insert(peer(1).pid);
     c.pass(3 * PING);
     assert_eq!(incidents(&c), ["agent_suspicious agent m-S1 open [left_alone]"]);
     // He wants it, silent or not.
@@ -267,12 +266,12 @@ fn an_operator_is_never_fought() {
 #[test]
 fn an_operator_takes_over_what_a_policy_holds() {
     let mut c = cluster(HALF);
-    c.silent.insert(peer(1).pid);
+    c.environment.silent.insert(peer(1).pid);
     c.pass(3 * PING);
     c.operator(deactivate_agent("m-S1"));
     assert_eq!(incidents(&c), ["agent_suspicious agent m-S1 open [stop_offering offer_again]"]);
     assert_eq!((c.metrics.failures_held.get(), c.metrics.slaves_inactive.get()), (0, 1));
-    c.silent.clear();
+    c.environment.silent.clear();
     c.pass(2 * PING);
     assert_eq!(c.metrics.slaves_inactive.get(), 1);
     c.operator(reactivate_agent("m-S1"));
@@ -300,14 +299,14 @@ fn an_operator_reactivates_what_a_policy_holds() {
     let expect = "agent_flapping agent m-S1 open [quarantine stop_offering offer_again]";
     assert!(told.iter().any(|line| line == expect), "{told:?}");
     // The next master knows of it: the answer waited for that.
-    let history = &c.registry.failure_histories[&AgentId::new("m-S1")];
+    let history = &c.environment.registry.failure_histories[&AgentId::new("m-S1")];
     assert!(history.overruled.contains(&Kind::AgentFlapping), "{history:?}");
 }
 
 #[test]
 fn an_agent_that_is_away_is_explained() {
     let mut c = cluster(HALF);
-    c.silent.insert(peer(1).pid);
+    c.environment.silent.insert(peer(1).pid);
     c.pass(6 * PING);
     let answer = explained(&mut c, "m-S1");
     assert_eq!((&answer["condition"], &answer["standings"]), (&"unreachable".into(), &serde_json::json!([])));
@@ -336,7 +335,7 @@ fn an_agent_under_pressure_is_drained_when_that_is_configured() {
     assert_eq!(incidents(&c), expect);
     let drains = |peer: &AgentPeer| c.sent_to(&peer.pid).iter().any(|m| matches!(m, Message::DrainSlave(_)));
     assert!(drains(&peer(1)) && !drains(&peer(2)));
-    assert!(c.registry.agents.get(&AgentId::new("m-S1")).unwrap().deactivated);
+    assert!(c.environment.registry.agents.get(&AgentId::new("m-S1")).unwrap().deactivated);
     assert_eq!(explain(&mut c, "m-S1")["signals"]["load_per_processor"], 0.5);
 }
 
@@ -348,7 +347,7 @@ fn a_reactivated_agent_is_not_drained_again_by_the_next_master() {
     let mut c = cluster(policy);
     c.send(&peer(1).pid, says(&peer(1), 0.99));
     c.pass(PING);
-    assert!(c.registry.agents[&AgentId::new("m-S1")].deactivated);
+    assert!(c.environment.registry.agents[&AgentId::new("m-S1")].deactivated);
     assert_eq!(c.operator(reactivate_agent("m-S1")), CallResponse::ok());
     c.fail_over();
     for number in 0..4 {
@@ -357,12 +356,12 @@ fn a_reactivated_agent_is_not_drained_again_by_the_next_master() {
     }
     c.send(&peer(1).pid, says(&peer(1), 0.99));
     c.pass(PING);
-    assert!(!c.registry.agents[&AgentId::new("m-S1")].deactivated);
+    assert!(!c.environment.registry.agents[&AgentId::new("m-S1")].deactivated);
     assert_eq!(explain(&mut c, "m-S1")["overruled"], serde_json::json!(["disk_pressure"]));
     // What begins anew is another matter.
     c.send(&peer(1).pid, says(&peer(1), 0.1));
     c.send(&peer(1).pid, says(&peer(1), 0.99));
-    assert!(c.registry.agents[&AgentId::new("m-S1")].deactivated);
+    assert!(c.environment.registry.agents[&AgentId::new("m-S1")].deactivated);
 }
 
 #[test]
@@ -394,7 +393,7 @@ fn failing_tasks_and_crashing_executors_are_noticed() {
     let f = c.framework();
     let mut offers = c.offered(&f);
     let offer = offers.remove(0);
-    let tasks = (0..10).map(|number| task(&format!("t{number}"), &offer, "cpus:0.1;mem:32")).collect();
+    let tasks = (0..10).map(|number| task_on(&format!("t{number}"), &offer, "cpus:0.1;mem:32")).collect();
     c.call(&f, accept(&[&offer], vec![launch(tasks)]));
     let agent = peer(offer.agent_id.value.trim_start_matches("m-S").parse().unwrap());
     for number in 0..10 {
@@ -416,9 +415,9 @@ fn a_framework_that_is_away_is_an_incident_until_it_is_back_or_gone() {
     c.hang_up(&f);
     let expect = |state: &str| vec![format!("framework_disconnected framework {} {state} []", f.id)];
     assert_eq!(incidents(&c), expect("open"));
-    let f2 = c.subscribe(returning(info, &f.id));
+    let f2 = c.subscribe(info.with_id(&f.id));
     assert_eq!(incidents(&c), expect("over"));
-    c.changes.clear();
+    c.recorded.changes.clear();
     c.hang_up(&f2);
     c.pass(Duration::from_secs(101));
     assert_eq!(incidents(&c), expect("over"));

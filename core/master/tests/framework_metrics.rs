@@ -4,14 +4,13 @@
 
 mod common;
 
-use common::calls::*;
-use common::operations::reserve_for;
 use common::*;
 use model::master::{Change, FrameworkMetrics};
+use testkit::builders::*;
 
 /// Of the only framework.
 fn framework_metrics(c: &Cluster) -> FrameworkMetrics {
-    let mut snapshots = c.changes.iter().rev().filter_map(|change| match change {
+    let mut snapshots = c.recorded.changes.iter().rev().filter_map(|change| match change {
         Change::FrameworkAdded(framework) | Change::FrameworkUpdated(framework) => {
             Some(framework.framework_metrics.clone())
         }
@@ -33,7 +32,7 @@ fn calls_events_offers_and_operations_are_counted() {
     let framework_metrics = framework_metrics(&c);
     let offers = c.offered(&f);
     c.call(&f, decline(&offers[0], 60.0));
-    c.call(&f, accept(&[&offers[1]], vec![launch(vec![task("t", &offers[1], "cpus:1;mem:32")])]));
+    c.call(&f, accept(&[&offers[1]], vec![launch(vec![task_on("t", &offers[1], "cpus:1;mem:32")])]));
     c.call(&f, revive());
     c.offered(&f);
     assert_eq!(show(framework_metrics.calls()), "subscribe 1, accept 1, decline 1, revive 1");
@@ -58,10 +57,10 @@ fn operations_are_counted_that_are_done() {
     let f = c.framework();
     let offer = c.offered(&f).remove(0);
     let tasks = ["cpus:1;mem:32", "cpus:1;mem:32", "cpus:1000;mem:32"].iter().enumerate();
-    let tasks = tasks.map(|(n, resources)| task(&format!("t{n}"), &offer, resources)).collect();
+    let tasks = tasks.map(|(n, resources)| task_on(&format!("t{n}"), &offer, resources)).collect();
     c.call(
         &f,
-        accept(&[&offer], vec![reserve_for("r", "cpus:1", None), reserve_for("r", "cpus:9", None), launch(tasks)]),
+        accept(&[&offer], vec![reserve(reserved("r", "cpus:1")), reserve(reserved("r", "cpus:9")), launch(tasks)]),
     );
     assert_eq!(show(framework_metrics(&c).operations()), "launch 2, reserve 1");
 }
@@ -81,6 +80,6 @@ fn an_offer_is_declined_once() {
 fn counts_go_on_when_a_framework_returns() {
     let mut c = Cluster::new();
     let f = c.framework();
-    c.subscribe(returning(framework_info(), &f.id));
+    c.subscribe(framework_info().with_id(&f.id));
     assert_eq!(show(framework_metrics(&c).calls()), "subscribe 2");
 }

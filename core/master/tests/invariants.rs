@@ -8,8 +8,6 @@ mod common;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use common::calls::*;
-use common::operators::*;
 use common::*;
 use master::{Effect, SchedulerEvent};
 use messages::{internal, v1};
@@ -17,6 +15,7 @@ use model::Upid;
 use model::master::Change;
 use proptest::prelude::*;
 use resources::Resources;
+use testkit::builders::*;
 
 const AGENTS: usize = 3;
 const FRAMEWORKS: usize = 3;
@@ -251,7 +250,7 @@ impl Reader {
             | Change::PartitionsUpdated(_)
             | Change::MaintenanceUpdated(_)
             | Change::InverseOfferStatusesCleared(_)
-            | Change::RefusalsCounted { .. }
+            | Change::OfferFiltersCounted { .. }
             | Change::IncidentsRestored(_)
             | Change::Incident(..) => {}
             Change::InverseOfferAnswered { agent, framework, .. } => {
@@ -349,16 +348,16 @@ impl World {
     fn take(&mut self, step: &Step) {
         self.act(step);
         self.learn();
-        for change in std::mem::take(&mut self.c.changes) {
+        for change in std::mem::take(&mut self.c.recorded.changes) {
             self.reader.read(&change);
             self.reader.check();
         }
-        assert!(self.c.replies.values().all(|answers| answers.len() == 1), "each request is answered once");
+        assert!(self.c.recorded.replies.values().all(|answers| answers.len() == 1), "each request is answered once");
     }
 
     /// Peers take notice of what they were told.
     fn learn(&mut self) {
-        for effect in std::mem::take(&mut self.c.effects) {
+        for effect in std::mem::take(&mut self.c.recorded.effects) {
             match effect {
                 Effect::Event { stream, event: SchedulerEvent::Message(event) } => {
                     for party in &mut self.frameworks {
@@ -436,8 +435,10 @@ impl World {
                 );
             }
             Step::BreakLink { agent } => c.exited(self.agents[agent].pid.address),
-            Step::FallSilent { agent, silent: true } => drop(c.silent.insert(self.agents[agent].pid.clone())),
-            Step::FallSilent { agent, silent: false } => drop(c.silent.remove(&self.agents[agent].pid)),
+            Step::FallSilent { agent, silent: true } => {
+                drop(c.environment.silent.insert(self.agents[agent].pid.clone()))
+            }
+            Step::FallSilent { agent, silent: false } => drop(c.environment.silent.remove(&self.agents[agent].pid)),
             Step::Subscribe { framework, driver, again, old, has_failover_timeout } => {
                 self.subscribe(framework, driver, again, old, has_failover_timeout);
             }
@@ -464,7 +465,7 @@ impl World {
             Step::Suppress { framework, revive: true } => self.call(framework, revive()),
             Step::Suppress { framework, revive: false } => self.call(framework, suppress(&[])),
             Step::ChangeRoles { framework, other } => {
-                let mut info = returning(framework_info(), &self.frameworks[framework].id.clone());
+                let mut info = framework_info().with_id(&self.frameworks[framework].id.clone());
                 info.roles = vec![if other { "other" } else { "r" }.to_owned()];
                 self.call(framework, update_framework(info));
             }
@@ -527,7 +528,7 @@ impl World {
         let mut info = if old { old_framework_info() } else { framework_info() };
         info.failover_timeout = has_failover_timeout.then_some(60.0);
         if again && !party.id.is_empty() {
-            info = returning(info, &party.id);
+            info = info.with_id(&party.id);
         }
         party.offers.clear();
         party.subscriptions += 1;
@@ -546,9 +547,9 @@ impl World {
         let count = party.offers.len().min(offers);
         let taken: Vec<v1::Offer> = party.offers.drain(..count).collect();
         let Some(first) = taken.first() else { return };
-        let mut info = task(&format!("t{id}"), first, &format!("cpus:{cpus};mem:64"));
+        let mut info = task_on(&format!("t{id}"), first, &format!("cpus:{cpus};mem:64"));
         if with_executor {
-            info = under(executor("e", "cpus:0.5;mem:32"), info);
+            info = info.under(executor_with("e", "cpus:0.5;mem:32"));
         }
         let twice = vec![info.clone(), info];
         self.call(framework, accept(&taken.iter().collect::<Vec<_>>(), vec![launch(twice)]));
@@ -564,7 +565,7 @@ impl World {
         if tasks {
             let own = self.frameworks.iter().find(|party| !party.id.is_empty());
             if let Some(party) = own {
-                message.frameworks = vec![returning(framework_info(), &party.id)];
+                message.frameworks = vec![framework_info().with_id(&party.id)];
                 let mut held = resources("cpus:1;mem:64");
                 for resource in &mut held {
                     resource.allocation_info = Some(v1::resource::AllocationInfo { role: Some("r".to_owned()) });
@@ -596,10 +597,10 @@ proptest! {
         // When all is quiet and gone, the books are empty.
         world.c.disk_is_slow = false;
         world.c.confirm();
-        world.c.silent.extend(world.agents.iter().map(|agent| agent.pid.clone()));
+        world.c.environment.silent.extend(world.agents.iter().map(|agent| agent.pid.clone()));
         world.c.pass(Duration::from_secs(3600));
         world.learn();
-        for change in std::mem::take(&mut world.c.changes) {
+        for change in std::mem::take(&mut world.c.recorded.changes) {
             world.reader.read(&change);
             world.reader.check();
         }

@@ -4,9 +4,9 @@
 
 mod common;
 
-use common::calls::*;
 use common::*;
 use machine::CallResponse;
+use testkit::builders::*;
 
 #[test]
 fn a_task_lives_and_dies() {
@@ -19,7 +19,7 @@ fn a_task_lives_and_dies() {
     let offer = c.offers(&f).remove(0);
     assert_eq!(c.heard(&f), ["OFFERS m-S0[cpus:4; mem:1024]"]);
 
-    let answer = c.call(&f, accept(&[&offer], vec![launch(vec![task("t", &offer, "cpus:1;mem:128")])]));
+    let answer = c.call(&f, accept(&[&offer], vec![launch(vec![task_on("t", &offer, "cpus:1;mem:128")])]));
     assert_eq!(answer, CallResponse::accepted());
     assert_eq!(c.received(&a.pid), ["RunTask t launch_executor=true"]);
 
@@ -48,7 +48,7 @@ fn an_update_that_was_overtaken_brings_no_task_back() {
         let a = c.agent("cpus:4;mem:1024");
         c.settle();
         let offer = c.offers(&f).remove(0);
-        c.call(&f, accept(&[&offer], vec![launch(vec![task("t", &offer, "cpus:1;mem:128")])]));
+        c.call(&f, accept(&[&offer], vec![launch(vec![task_on("t", &offer, "cpus:1;mem:128")])]));
         for (state, uuid) in [(TaskRunning, 1), (TaskFinished, 2)] {
             c.update(&a, &f.id, "t", state, uuid);
             if acknowledged || uuid == 1 {
@@ -102,13 +102,13 @@ fn everything_that_happens_and_in_which_order() {
     publish offer m-O0 added: cpus(allocated: r):4; mem(allocated: r):1024
     event OFFERS m-S0[cpus:4; mem:1024]
     ");
-    c.call(&f, accept(&[&offer], vec![launch(vec![task("t", &offer, "cpus:1;mem:128")])]));
+    c.call(&f, accept(&[&offer], vec![launch(vec![task_on("t", &offer, "cpus:1;mem:128")])]));
     insta::assert_snapshot!(c.transcript(), @r"
     publish offer m-O0 removed
     publish task t added: TASK_STAGING
     send to slave(1)@127.0.0.1:5051: RunTask t launch_executor=true
     reply Accepted
-    publish 1 refusals in r
+    publish 1 offer filters in r
     arm Allocate
     ");
     c.update(&a, &f.id, "t", TaskFinished, 1);
@@ -127,6 +127,6 @@ fn everything_that_happens_and_in_which_order() {
     disarm Heartbeat(41)
     publish framework m-0000 updated: connected=false active=false
     publish framework m-0000 removed
-    publish 0 refusals in r
+    publish 0 offer filters in r
     ");
 }

@@ -6,7 +6,6 @@ mod common;
 
 use std::time::Duration;
 
-use common::calls::*;
 use common::*;
 use machine::{CallResponse, Status};
 use master::{Effect, Input, RegistryState};
@@ -15,6 +14,7 @@ use messages::v1::maintenance::{Schedule, Window};
 use messages::v1::master::call::{StartMaintenance, StopMaintenance, Type, UpdateMaintenanceSchedule, UpdateWeights};
 use messages::v1::scheduler::call;
 use model::master::Change;
+use testkit::builders::*;
 
 fn operator_call(kind: Type) -> v1::master::Call {
     v1::master::Call { r#type: Some(kind as i32), ..Default::default() }
@@ -94,7 +94,7 @@ fn decline_inverse(ids: &[&v1::OfferId], refuse_seconds: f64) -> v1::scheduler::
 /// What the cluster's registry would say.
 fn registry(c: &Cluster) -> RegistryState {
     let mut state = RegistryState::default();
-    for effect in &c.effects {
+    for effect in &c.recorded.effects {
         if let Effect::Store { record: operation, .. } = effect {
             state.apply(operation);
         }
@@ -103,7 +103,7 @@ fn registry(c: &Cluster) -> RegistryState {
 }
 
 fn shown_weights(c: &Cluster) -> Vec<(String, f64)> {
-    let shown = c.changes.iter().rev().find_map(|change| match change {
+    let shown = c.recorded.changes.iter().rev().find_map(|change| match change {
         Change::WeightsUpdated(weights) => Some(weights.iter().map(|(r, w)| (r.to_string(), *w)).collect()),
         _ => None,
     });
@@ -122,7 +122,7 @@ fn answers(c: &Cluster) -> Vec<(String, String)> {
         }
         _ => None,
     };
-    c.changes.iter().filter_map(answer).collect()
+    c.recorded.changes.iter().filter_map(answer).collect()
 }
 
 #[test]
@@ -159,10 +159,10 @@ fn weights_hold_once_they_are_durable() {
         caller: Default::default(),
         call: Box::new(weights(&[(" r ", 2.5)])),
     }));
-    assert!(!c.replies.contains_key(&model::ReplyId(77)));
+    assert!(!c.recorded.replies.contains_key(&model::ReplyId(77)));
     assert_eq!(shown_weights(&c), []);
     c.confirm();
-    assert_eq!(c.replies[&model::ReplyId(77)], [CallResponse::ok()]);
+    assert_eq!(c.recorded.replies[&model::ReplyId(77)], [CallResponse::ok()]);
     assert_eq!(shown_weights(&c), [("r".to_owned(), 2.5)]);
     assert_eq!(c.heard(&f), [format!("RESCIND {}", offer.id.value)]);
 }
@@ -260,8 +260,8 @@ fn two_changes_at_a_time_cannot_contradict_each_other() {
     };
     ask(70, down(&[host()]));
     ask(71, schedule(vec![]));
-    assert!(!c.replies.contains_key(&model::ReplyId(70)));
-    assert_eq!(c.replies[&model::ReplyId(71)][0].status, Status::BadRequest);
+    assert!(!c.recorded.replies.contains_key(&model::ReplyId(70)));
+    assert_eq!(c.recorded.replies[&model::ReplyId(71)][0].status, Status::BadRequest);
 }
 
 #[test]
@@ -312,7 +312,7 @@ fn draining() -> (Cluster, AgentPeer, Scheduler, v1::InverseOffer) {
     let a = c.agent("cpus:4;mem:1024");
     let f = c.framework();
     let offer = c.offered(&f).remove(0);
-    let task = task("t", &offer, "cpus:4;mem:1024");
+    let task = task_on("t", &offer, "cpus:4;mem:1024");
     c.call(&f, accept(&[&offer], vec![launch(vec![task])]));
     c.operator(schedule(vec![window(&[host()], 55)]));
     c.settle();

@@ -6,12 +6,11 @@ mod common;
 
 use std::time::Duration;
 
-use common::calls::*;
 use common::operations::*;
-use common::operators::drain_agent;
 use common::*;
 use machine::Status;
 use messages::{Message, internal, v1};
+use testkit::builders::*;
 use v1::framework_info::capability::Type as Capability;
 use v1::offer::Operation;
 
@@ -23,15 +22,12 @@ struct Scenario {
 }
 
 fn info() -> v1::FrameworkInfo {
-    with_capabilities(
-        framework_info(),
-        &[
-            Capability::MultiRole,
-            Capability::ReservationRefinement,
-            Capability::PartitionAware,
-            Capability::SharedResources,
-        ],
-    )
+    framework_info().with_capabilities(&[
+        Capability::MultiRole,
+        Capability::ReservationRefinement,
+        Capability::PartitionAware,
+        Capability::SharedResources,
+    ])
 }
 
 /// A framework that holds an offer of one agent with 4 cpus and 1000 MB of disk.
@@ -97,14 +93,14 @@ const AFTERWARDS: &str = "cpus:3; cpus(reservations: [(DYNAMIC,r)]):1; mem:1024;
 #[test]
 fn what_is_reserved_is_offered_as_such_at_once() {
     let mut s = scenario();
-    s.accept(vec![reserve_for("r", "cpus:1", None)]);
+    s.accept(vec![reserve(reserved("r", "cpus:1"))]);
     let applied = s.applied();
     assert_eq!(applied.len(), 1);
     assert_eq!(applied[0].framework_id.as_ref().unwrap().value, s.f.id);
     assert_eq!(applied[0].resource_version_uuid.uuid.value, vec![9; 16]);
     // The rest was declined with it, but what there is now was not.
     assert_eq!(s.next_offer(), AFTERWARDS);
-    s.accept(vec![unreserve_of("r", "cpus:1")]);
+    s.accept(vec![unreserve(reserved("r", "cpus:1"))]);
     assert_eq!(s.next_offer(), "cpus:4; mem:1024; disk:1000");
 }
 
@@ -112,9 +108,9 @@ fn what_is_reserved_is_offered_as_such_at_once() {
 fn later_operations_see_what_earlier_ones_made() {
     let mut s = scenario();
     let volume = volume("r", 100, "v");
-    let mut with_volume = task("t", &s.offer, "cpus:1;mem:32");
+    let mut with_volume = task_on("t", &s.offer, "cpus:1;mem:32");
     with_volume.resources.push(volume.clone());
-    s.accept(vec![reserve_for("r", "disk:100", None), create(vec![volume]), launch(vec![with_volume])]);
+    s.accept(vec![reserve(reserved("r", "disk:100")), create(vec![volume]), launch(vec![with_volume])]);
     let received = s.c.received(&s.a.pid);
     assert_eq!(received, ["ApplyOperation RESERVE", "ApplyOperation CREATE", "RunTask t launch_executor=true"]);
     assert_eq!(s.next_offer(), "{}");
@@ -123,7 +119,10 @@ fn later_operations_see_what_earlier_ones_made() {
 #[test]
 fn an_operation_that_cannot_be_done_leaves_the_next_ones_alone() {
     let mut s = scenario();
-    s.accept(vec![reserve_for("r", "cpus:9", Some("much")), reserve_for("r", "cpus:1", Some("fits"))]);
+    s.accept(vec![
+        reserve(reserved("r", "cpus:9")).with_operation_id("much"),
+        reserve(reserved("r", "cpus:1")).with_operation_id("fits"),
+    ]);
     let heard = s.heard();
     assert_eq!(heard.len(), 1, "{heard:?}");
     assert!(heard[0].starts_with("UPDATE_OPERATION_STATUS much OPERATION_ERROR: "), "{heard:?}");
@@ -137,10 +136,10 @@ fn a_framework_reserves_for_the_role_it_was_offered_in() {
     let mut s = scenario();
     let agent = "; on agent m-S0 at slave(1)@127.0.0.1:5051 (host)";
     s.accept(vec![
-        reserve_for("other", "cpus:1", Some("role")),
-        reserve("cpus:1", Some("unreserved")),
-        exchange("r", "other", "cpus:1", Some("source")),
-        unreserve_of("r", "cpus:1"),
+        reserve(reserved("other", "cpus:1")).with_operation_id("role"),
+        reserve(resources("cpus:1")).with_operation_id("unreserved"),
+        exchange(reserved("r", "cpus:1"), reserved("other", "cpus:1")).with_operation_id("source"),
+        unreserve(reserved("r", "cpus:1")),
     ]);
     let line = |id: &str, reason: &str| format!("UPDATE_OPERATION_STATUS {id} OPERATION_ERROR: {reason}");
     assert_eq!(
@@ -169,7 +168,7 @@ fn a_framework_reserves_for_the_role_it_was_offered_in() {
 #[test]
 fn feedback_is_forwarded_and_ends_with_the_acknowledgement() {
     let mut s = scenario();
-    s.accept(vec![reserve_for("r", "cpus:1", Some("op"))]);
+    s.accept(vec![reserve(reserved("r", "cpus:1")).with_operation_id("op")]);
     let applied = s.applied().remove(0);
     s.c.call(&s.f, reconcile_operations(&[]));
     assert_eq!(s.heard(), ["UPDATE_OPERATION_STATUS op OPERATION_PENDING: "]);
@@ -195,7 +194,7 @@ fn feedback_is_forwarded_and_ends_with_the_acknowledgement() {
 fn an_agent_with_feedback_to_give_is_told_of_the_new_scheduler() {
     let mut s = scenario();
     s.c.agent("cpus:1");
-    s.accept(vec![reserve_for("r", "cpus:1", Some("op"))]);
+    s.accept(vec![reserve(reserved("r", "cpus:1")).with_operation_id("op")]);
     let applied = s.applied().remove(0);
     s.report(&applied, v1::OperationState::OperationFinished, Some(1));
     let told = |s: &Scenario| {
@@ -203,18 +202,18 @@ fn an_agent_with_feedback_to_give_is_told_of_the_new_scheduler() {
         s.c.sent_to(&s.a.pid).iter().filter(is_it).count()
     };
     s.c.forget();
-    let f = s.c.subscribe(returning(info(), &s.f.id));
+    let f = s.c.subscribe(info().with_id(&s.f.id));
     assert_eq!(told(&s), 1);
     s.c.call(&f, acknowledge_operation(&s.a.id, "op", 1));
     s.c.forget();
-    s.c.subscribe(returning(info(), &s.f.id));
+    s.c.subscribe(info().with_id(&s.f.id));
     assert_eq!(told(&s), 0, "there is nothing of it any more");
 }
 
 #[test]
 fn operations_without_a_name_are_acknowledged_by_the_master() {
     let mut s = scenario();
-    s.accept(vec![reserve_for("r", "cpus:1", None)]);
+    s.accept(vec![reserve(reserved("r", "cpus:1"))]);
     let applied = s.applied().remove(0);
     s.c.forget();
     s.report(&applied, v1::OperationState::OperationFinished, Some(3));
@@ -239,7 +238,7 @@ fn only_those_who_can_report_are_asked_for_feedback() {
     let f = c.subscribe(info());
     let offer = c.offered(&f).remove(0);
     c.forget();
-    c.call(&f, accept(&[&offer], vec![reserve_for("r", "cpus:1", Some("op"))]));
+    c.call(&f, accept(&[&offer], vec![reserve(reserved("r", "cpus:1")).with_operation_id("op")]));
     assert_eq!(
         c.heard(&f),
         ["UPDATE_OPERATION_STATUS op OPERATION_ERROR: Operation on agent default resources requested feedback, but \
@@ -257,7 +256,7 @@ fn agents_of_before_resource_providers_get_their_whole_checkpoint() {
     let f = c.subscribe(info());
     let offer = c.offered(&f).remove(0);
     c.forget();
-    let operations = vec![reserve_for("r", "cpus:1;disk:100", None), create(vec![volume("r", 60, "v")])];
+    let operations = vec![reserve(reserved("r", "cpus:1;disk:100")), create(vec![volume("r", 60, "v")])];
     c.call(&f, accept(&[&offer], operations));
     let checkpoints: Vec<String> = c
         .sent_to(&pid)
@@ -276,19 +275,19 @@ fn agents_of_before_resource_providers_get_their_whole_checkpoint() {
 #[test]
 fn a_shared_volume_is_used_by_many_and_destroyed_by_none_of_them() {
     let mut s = scenario();
-    let shared = shared_volume("r", 100, "v");
+    let shared = volume("r", 100, "v").shared();
     let using = |id: &str, offer: &v1::Offer| {
-        let mut task = task(id, offer, "cpus:1;mem:32");
+        let mut task = task_on(id, offer, "cpus:1;mem:32");
         task.resources.push(shared.clone());
         task
     };
     let tasks = vec![using("one", &s.offer), using("two", &s.offer)];
-    s.accept(vec![reserve_for("r", "disk:100", None), create(vec![shared.clone()]), launch(tasks)]);
+    s.accept(vec![reserve(reserved("r", "disk:100")), create(vec![shared.clone()]), launch(tasks)]);
     assert_eq!(s.c.received(&s.a.pid)[2..], ["RunTask one launch_executor=true", "RunTask two launch_executor=true"]);
     // It is offered again although it is in use.
     let offer = s.next_offer();
     assert!(offer.contains("<SHARED>"), "{offer}");
-    s.accept(vec![destroy_named(vec![shared.clone()], "gone")]);
+    s.accept(vec![destroy(vec![shared.clone()]).with_operation_id("gone")]);
     assert_eq!(
         s.heard(),
         ["UPDATE_OPERATION_STATUS gone OPERATION_ERROR: Persistent volumes in use; on agent m-S0 at \
@@ -299,9 +298,9 @@ fn a_shared_volume_is_used_by_many_and_destroyed_by_none_of_them() {
 #[test]
 fn destroying_a_shared_volume_takes_it_from_those_who_are_offered_it() {
     let mut s = scenario();
-    let shared = shared_volume("r", 100, "v");
-    let launched = launch(vec![task("t", &s.offer, "cpus:1;mem:64")]);
-    s.accept(vec![reserve_for("r", "disk:100", None), create(vec![shared.clone()]), launched]);
+    let shared = volume("r", 100, "v").shared();
+    let launched = launch(vec![task_on("t", &s.offer, "cpus:1;mem:64")]);
+    s.accept(vec![reserve(reserved("r", "disk:100")), create(vec![shared.clone()]), launched]);
     let first = s.next_offer();
     assert!(first.contains("<SHARED>"), "{first}");
     // A shared volume is still there, to be offered to others with what becomes free.
@@ -311,7 +310,7 @@ fn destroying_a_shared_volume_takes_it_from_those_who_are_offered_it() {
     let offers = s.c.offers(&other);
     assert!(offers[0].resources.iter().any(|resource| resource.shared.is_some()), "{offers:?}");
     s.c.forget();
-    s.accept(vec![destroy_named(vec![shared], "gone")]);
+    s.accept(vec![destroy(vec![shared]).with_operation_id("gone")]);
     assert_eq!(s.c.heard(&other), [format!("RESCIND {}", offers[0].id.value)]);
     assert_eq!(s.heard(), Vec::<String>::new());
     assert_eq!(s.applied().len(), 1);
@@ -326,22 +325,22 @@ fn destroying_a_shared_volume_takes_it_from_those_who_are_offered_it() {
 #[test]
 fn volumes_grow_and_shrink() {
     let mut s = scenario();
-    s.accept(vec![reserve_for("r", "disk:200", None), create(vec![volume("r", 100, "v")])]);
+    s.accept(vec![reserve(reserved("r", "disk:200")), create(vec![volume("r", 100, "v")])]);
     let rest = "cpus:4; mem:1024; disk:800";
     let disk = "disk(reservations: [(DYNAMIC,r)])";
     assert_eq!(s.next_offer(), format!("{rest}; {disk}:100; {disk}[v:path]:100"));
     let addition = reserved("r", "disk:30").remove(0);
-    s.accept(vec![grow(volume("r", 100, "v"), addition, None)]);
+    s.accept(vec![grow(volume("r", 100, "v"), addition)]);
     assert_eq!(s.next_offer(), format!("{rest}; {disk}:70; {disk}[v:path]:130"));
-    s.accept(vec![shrink(volume("r", 130, "v"), 50.0, None)]);
+    s.accept(vec![shrink(volume("r", 130, "v"), 50.0)]);
     assert_eq!(s.next_offer(), format!("{rest}; {disk}:120; {disk}[v:path]:80"));
     // What a resized volume becomes is not for the operations after it.
-    let shrunk = shrink(volume("r", 80, "v"), 10.0, None);
-    s.accept(vec![shrunk.clone(), destroy_named(vec![volume("r", 70, "v")], "too-soon")]);
+    let shrunk = shrink(volume("r", 80, "v"), 10.0);
+    s.accept(vec![shrunk.clone(), destroy(vec![volume("r", 70, "v")]).with_operation_id("too-soon")]);
     let heard = s.heard();
     assert!(heard[0].contains("too-soon OPERATION_ERROR") && heard[0].contains("does not contain"), "{heard:?}");
     s.next_offer();
-    s.accept(vec![shrink(volume("r", 999, "v"), 10.0, Some("unknown"))]);
+    s.accept(vec![shrink(volume("r", 999, "v"), 10.0).with_operation_id("unknown")]);
     let heard = s.heard();
     assert!(heard[0].contains("Invalid SHRINK_VOLUME operation: "), "{heard:?}");
 }
@@ -349,8 +348,8 @@ fn volumes_grow_and_shrink() {
 #[test]
 fn an_unreachable_agent_takes_its_operations_along() {
     let mut s = scenario();
-    s.accept(vec![reserve_for("r", "cpus:1", Some("op"))]);
-    s.c.silent.insert(s.a.pid.clone());
+    s.accept(vec![reserve(reserved("r", "cpus:1")).with_operation_id("op")]);
+    s.c.environment.silent.insert(s.a.pid.clone());
     s.c.pass(Duration::from_secs(91));
     assert_eq!(s.heard(), ["UPDATE_OPERATION_STATUS op OPERATION_UNREACHABLE: Agent was marked unreachable"]);
     s.c.call(&s.f, reconcile_operations(&[("op", Some(&s.a.id)), ("x", Some("nowhere")), ("y", None)]));
@@ -368,7 +367,7 @@ fn an_unreachable_agent_takes_its_operations_along() {
 #[test]
 fn an_agent_is_asked_about_operations_it_does_not_report() {
     let mut s = scenario();
-    s.accept(vec![reserve_for("r", "cpus:1", Some("op"))]);
+    s.accept(vec![reserve(reserved("r", "cpus:1")).with_operation_id("op")]);
     let applied = s.applied().remove(0);
     s.c.forget();
     s.c.send(&s.a.pid.clone(), report(&s.a, vec![]));
@@ -385,7 +384,7 @@ fn an_agent_is_asked_about_operations_it_does_not_report() {
 #[test]
 fn an_operation_that_has_ended_is_not_asked_about() {
     let mut s = scenario();
-    s.accept(vec![reserve_for("r", "cpus:1", Some("op"))]);
+    s.accept(vec![reserve(reserved("r", "cpus:1")).with_operation_id("op")]);
     let applied = s.applied().remove(0);
     s.report(&applied, v1::OperationState::OperationFinished, Some(1));
     assert_eq!(s.heard().len(), 1);
@@ -400,7 +399,7 @@ fn an_operation_that_has_ended_is_not_asked_about() {
 #[test]
 fn what_has_finished_is_not_dropped_by_an_answer_to_an_old_question() {
     let mut s = scenario();
-    s.accept(vec![reserve_for("r", "cpus:1", Some("op"))]);
+    s.accept(vec![reserve(reserved("r", "cpus:1")).with_operation_id("op")]);
     let applied = s.applied().remove(0);
     // Asked while the agent still writes the result down.
     s.c.forget();
@@ -425,7 +424,7 @@ fn what_has_finished_is_not_dropped_by_an_answer_to_an_old_question() {
 #[test]
 fn a_report_that_crossed_an_acknowledgement_keeps_no_operation() {
     let mut s = scenario();
-    s.accept(vec![reserve_for("r", "cpus:1", None)]);
+    s.accept(vec![reserve(reserved("r", "cpus:1"))]);
     let applied = s.applied().remove(0);
     s.report(&applied, v1::OperationState::OperationFinished, Some(1));
     // The agent said so before it was told that somebody has heard of it.
@@ -434,7 +433,8 @@ fn a_report_that_crossed_an_acknowledgement_keeps_no_operation() {
     s.c.send(&s.a.pid.clone(), report(&s.a, vec![operation]));
     assert_eq!(s.c.received(&s.a.pid), ["ReconcileOperations 1", PLEASE_REGISTER]);
     s.c.operator(drain_agent(&s.a.id, false));
-    let drain = |s: &Scenario| s.c.registry.agents.values().next().and_then(|a| Some(a.drain.as_ref()?.state()));
+    let drain =
+        |s: &Scenario| s.c.environment.registry.agents.values().next().and_then(|a| Some(a.drain.as_ref()?.state()));
     assert_eq!(drain(&s), Some(v1::DrainState::Draining));
     // By now it knows nothing of it any more.
     s.c.forget();
@@ -447,7 +447,7 @@ fn a_report_that_crossed_an_acknowledgement_keeps_no_operation() {
 #[test]
 fn a_registration_of_before_an_operation_does_not_take_it_back() {
     let mut s = scenario();
-    s.accept(vec![reserve_for("r", "cpus:1", Some("op"))]);
+    s.accept(vec![reserve(reserved("r", "cpus:1")).with_operation_id("op")]);
     let applied = s.applied().remove(0);
     let before = || reregister(&s.a, "cpus:4;mem:1024;disk:1000");
     let (first, second) = (before(), before());
@@ -457,6 +457,52 @@ fn a_registration_of_before_an_operation_does_not_take_it_back() {
     s.report(&applied, v1::OperationState::OperationDropped, None);
     s.c.send(&s.a.pid.clone(), second);
     assert_eq!(s.next_offer(), "cpus:4; mem:1024; disk:1000");
+}
+
+fn version(number: u8) -> Option<v1::Uuid> {
+    Some(v1::Uuid { value: uuid(number) })
+}
+
+#[test]
+fn a_repeated_registration_does_not_take_back_what_has_finished() {
+    let mut s = scenario();
+    let before = reregister(&s.a, "cpus:4;mem:1024;disk:1000");
+    s.accept(vec![reserve(reserved("r", "cpus:1")).with_operation_id("op")]);
+    let applied = s.applied().remove(0);
+    s.report(&applied, v1::OperationState::OperationFinished, Some(1));
+    s.c.call(&s.f, acknowledge_operation(&s.a.id, "op", 1));
+    s.c.forget();
+    // The agent sent it before it was answered, on a connection that was slower than the next.
+    s.c.send(&s.a.pid.clone(), before);
+    s.c.send(&s.a.pid.clone(), report(&s.a, vec![]));
+    assert!(!s.c.received(&s.a.pid).contains(&PLEASE_REGISTER.to_owned()));
+    assert_eq!(s.next_offer(), AFTERWARDS);
+}
+
+#[test]
+fn a_registration_of_an_earlier_connection_is_found_out() {
+    let mut s = scenario();
+    let mut before = reregister(&s.a, "cpus:4;mem:1024;disk:1000");
+    before.resource_version_uuid = version(1);
+    s.accept(vec![reserve(reserved("r", "cpus:1")).with_operation_id("op")]);
+    let applied = s.applied().remove(0);
+    s.report(&applied, v1::OperationState::OperationFinished, Some(1));
+    s.c.call(&s.f, acknowledge_operation(&s.a.id, "op", 1));
+    s.c.forget();
+    s.c.send(&s.a.pid.clone(), before);
+    // The agent answers with the version of now.
+    let mut answer = report(&s.a, vec![]);
+    answer.resource_version_uuid = reregister(&s.a, "cpus:4").resource_version_uuid;
+    s.c.send(&s.a.pid.clone(), answer);
+    assert!(s.c.received(&s.a.pid).contains(&PLEASE_REGISTER.to_owned()));
+    s.c.forget();
+    let mut now = reregister(&s.a, "cpus:3;cpus(r):1;mem:1024;disk:1000");
+    now.resource_version_uuid = version(2);
+    s.c.send(&s.a.pid.clone(), now);
+    let mut confirmed = report(&s.a, vec![]);
+    confirmed.resource_version_uuid = version(2);
+    s.c.send(&s.a.pid.clone(), confirmed);
+    assert!(!s.c.received(&s.a.pid).contains(&PLEASE_REGISTER.to_owned()), "once is enough");
 }
 
 /// The master after one that had an agent make a reservation: the agent is there, and has not reported yet.
@@ -471,7 +517,7 @@ struct Next {
 impl Next {
     fn new() -> Self {
         let mut s = scenario();
-        s.accept(vec![reserve_for("r", "cpus:1", Some("op"))]);
+        s.accept(vec![reserve(reserved("r", "cpus:1")).with_operation_id("op")]);
         let applied = s.applied().remove(0);
         let mut c = Cluster::new();
         let a = c.agent("cpus:4;mem:1024;disk:1000");
@@ -507,7 +553,7 @@ fn a_new_master_learns_of_operations_from_their_agent() {
     let mut next = Next::new();
     next.report();
     let Next { mut c, a, framework, .. } = next;
-    let f = c.subscribe(returning(info(), &framework));
+    let f = c.subscribe(info().with_id(&framework));
     c.forget();
     c.call(&f, reconcile_operations(&[]));
     assert_eq!(c.heard(&f), ["UPDATE_OPERATION_STATUS op OPERATION_FINISHED: "]);
@@ -548,7 +594,10 @@ fn drivers_operate_without_feedback() {
         })
         .unwrap();
     c.forget();
-    let mut call = accept(&[&offer], vec![reserve_for("r", "cpus:1", None), reserve_for("r", "cpus:1", Some("op"))]);
+    let mut call = accept(
+        &[&offer],
+        vec![reserve(reserved("r", "cpus:1")), reserve(reserved("r", "cpus:1")).with_operation_id("op")],
+    );
     call.framework_id = Some(offer.framework_id.clone());
     c.driver_call(&driver, &call, false);
     assert_eq!(c.received(&a.pid), ["ApplyOperation RESERVE"]);
@@ -562,13 +611,13 @@ fn drivers_operate_without_feedback() {
 #[test]
 fn an_operator_takes_what_it_needs_from_those_who_are_offered_it() {
     let mut s = scenario();
-    let answer = s.c.operator(reserve_call(&s.a.id, "r", "cpus:1"));
+    let answer = s.c.operator(reserve_resources(&s.a.id, reserved("r", "cpus:1")));
     assert_eq!(answer.status, Status::Accepted, "{}", answer.body);
     assert_eq!(s.c.heard(&s.f), [format!("RESCIND {}", s.offer.id.value)]);
     let applied = s.applied();
     assert_eq!((applied.len(), applied[0].framework_id.clone()), (1, None));
     assert_eq!(s.next_offer(), AFTERWARDS);
-    let created = s.c.operator(create_call(&s.a.id, vec![volume("r", 1, "v")]));
+    let created = s.c.operator(create_volumes(&s.a.id, vec![volume("r", 1, "v")]));
     assert_eq!(created.status, Status::Conflict, "{}", created.body);
     assert!(created.body.contains("does not contain disk(reservations: [(DYNAMIC,r)]):1"), "{}", created.body);
 }
@@ -582,8 +631,13 @@ fn what_operators_cannot_do_is_said_as_mesos_says_it() {
     };
     let agent = s.a.id.clone();
     let text = "m-S0 at slave(1)@127.0.0.1:5051 (host)";
-    check(&mut s, reserve_call("nowhere", "r", "cpus:1"), Status::BadRequest, "No agent found with specified ID");
-    let mut unreserved = reserve_call(&agent, "r", "cpus:1");
+    check(
+        &mut s,
+        reserve_resources("nowhere", reserved("r", "cpus:1")),
+        Status::BadRequest,
+        "No agent found with specified ID",
+    );
+    let mut unreserved = reserve_resources(&agent, reserved("r", "cpus:1"));
     unreserved.reserve_resources.as_mut().unwrap().resources = resources("cpus:1");
     check(
         &mut s,
@@ -593,11 +647,11 @@ fn what_operators_cannot_do_is_said_as_mesos_says_it() {
     );
     check(
         &mut s,
-        destroy_call(&agent, vec![volume("r", 1, "v")]),
+        destroy_volumes(&agent, vec![volume("r", 1, "v")]),
         Status::BadRequest,
         "Invalid DESTROY operation: Persistent volumes not found",
     );
-    let much = reserve_call(&agent, "r", "cpus:100");
+    let much = reserve_resources(&agent, reserved("r", "cpus:100"));
     check(&mut s, much, Status::Conflict, "cpus:4; mem:1024; disk:1000 does not contain cpus:100");
 }
 
@@ -613,12 +667,12 @@ fn operators_volumes_come_and_go() {
         }
         s.c.forget();
     };
-    accepted(&mut s, reserve_call(&agent, "r", "disk:200"));
-    accepted(&mut s, create_call(&agent, vec![volume("r", 100, "v")]));
-    accepted(&mut s, grow_call(&agent, volume("r", 100, "v"), "r", 50));
-    accepted(&mut s, shrink_call(&agent, volume("r", 150, "v"), 70.0));
-    accepted(&mut s, destroy_call(&agent, vec![volume("r", 80, "v")]));
-    accepted(&mut s, unreserve_call(&agent, "r", "disk:200"));
+    accepted(&mut s, reserve_resources(&agent, reserved("r", "disk:200")));
+    accepted(&mut s, create_volumes(&agent, vec![volume("r", 100, "v")]));
+    accepted(&mut s, grow_volume(&agent, volume("r", 100, "v"), reserved("r", "disk:50").remove(0)));
+    accepted(&mut s, shrink_volume(&agent, volume("r", 150, "v"), 70.0));
+    accepted(&mut s, destroy_volumes(&agent, vec![volume("r", 80, "v")]));
+    accepted(&mut s, unreserve_resources(&agent, reserved("r", "disk:200")));
     s.c.pass(Duration::from_secs(6));
     assert_eq!(s.c.metrics.iter().find(|(name, _)| name == "master/operations/finished").unwrap().1, 6.0);
     assert!(s.c.metrics.iter().all(|(name, value)| name != "master/operations/pending" || value == 0.0));
@@ -628,9 +682,12 @@ fn operators_volumes_come_and_go() {
 fn an_operator_replaces_reservations() {
     let mut s = scenario();
     let agent = s.a.id.clone();
-    assert_eq!(s.c.operator(reserve_call(&agent, "other", "cpus:1")).status, Status::Accepted);
-    assert_eq!(s.c.operator(exchange_call(&agent, "other", "r", "cpus:1")).status, Status::Accepted);
-    let different = exchange_call(&agent, "r", "other", "cpus:1");
+    assert_eq!(s.c.operator(reserve_resources(&agent, reserved("other", "cpus:1"))).status, Status::Accepted);
+    assert_eq!(
+        s.c.operator(exchange_reservations(&agent, reserved("other", "cpus:1"), reserved("r", "cpus:1"))).status,
+        Status::Accepted
+    );
+    let different = exchange_reservations(&agent, reserved("r", "cpus:1"), reserved("other", "cpus:1"));
     let mut quantities = different.clone();
     quantities.reserve_resources.as_mut().unwrap().source = reserved("r", "cpus:2");
     let answer = s.c.operator(quantities);
@@ -705,7 +762,7 @@ fn waiting_for_a_disk() -> (Scenario, internal::ApplyOperationMessage) {
     assert!(offer.contains(RAW), "{offer}");
     s.offer = s.c.offers(&f).pop().unwrap();
     s.c.forget();
-    s.accept(vec![create_disk(raw_disk(), "op")]);
+    s.accept(vec![create_disk(raw_disk()).with_operation_id("op")]);
     let applied = s.applied().remove(0);
     assert_eq!(applied.resource_version_uuid.uuid.value, vec![8; 16]);
     assert_eq!(applied.resource_version_uuid.resource_provider_id.as_ref().unwrap().value, "rp");

@@ -8,7 +8,6 @@ mod common;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use common::calls::*;
 use common::operations::*;
 use common::*;
 use master::{Effect, SchedulerEvent};
@@ -16,6 +15,7 @@ use messages::{Message, internal, v1};
 use model::master::Change;
 use proptest::prelude::*;
 use resources::{ResourceQuantities, Resources};
+use testkit::builders::*;
 use v1::framework_info::capability::Type as Capability;
 use v1::offer::Operation;
 
@@ -126,18 +126,18 @@ impl TestOperation {
             if disk { format!("disk:{amount}") } else { format!("cpus:{}", f64::from(amount) / 10.0) }
         };
         Some(match *self {
-            TestOperation::Reserve { disk, amount } => reserve_for("r", &amount_of(disk, amount), None),
-            TestOperation::Unreserve { disk, amount } => unreserve_of("r", &amount_of(disk, amount)),
+            TestOperation::Reserve { disk, amount } => reserve(reserved("r", &amount_of(disk, amount))),
+            TestOperation::Unreserve { disk, amount } => unreserve(reserved("r", &amount_of(disk, amount))),
             TestOperation::Create { volume, size, shared } => create(vec![volume_of(volume, size, shared)]),
             TestOperation::Destroy { volume, size, shared } => {
                 Operation { id: None, ..destroy_named(vec![volume_of(volume, size, shared)], "unnamed") }
             }
             TestOperation::Grow { volume, size, by } => {
-                grow(volume_of(volume, size, false), reserved("r", &format!("disk:{by}")).remove(0), None)
+                grow(volume_of(volume, size, false), reserved("r", &format!("disk:{by}")).remove(0))
             }
-            TestOperation::Shrink { volume, size, by } => shrink(volume_of(volume, size, false), f64::from(by), None),
+            TestOperation::Shrink { volume, size, by } => shrink(volume_of(volume, size, false), f64::from(by)),
             TestOperation::Launch { task: id, cpus } => {
-                let mut info = task(&format!("t{id}"), on?, &format!("cpus:{cpus};mem:64"));
+                let mut info = task_on(&format!("t{id}"), on?, &format!("cpus:{cpus};mem:64"));
                 info.resources.retain(|resource| resource.scalar.is_some_and(|scalar| scalar.value > 0.0));
                 info.resources.extend(offered.iter().filter(|resource| resource.disk.is_some()).cloned());
                 launch(vec![info])
@@ -151,21 +151,23 @@ impl TestOperation {
         use v1::offer::operation::Type;
         Some(match kind {
             Type::Reserve => {
-                let mut call = reserve_call(agent, "r", "cpus:1");
+                let mut call = reserve_resources(agent, reserved("r", "cpus:1"));
                 call.reserve_resources.as_mut().unwrap().resources = operation.reserve.unwrap().resources;
                 call
             }
             Type::Unreserve => {
-                let mut call = unreserve_call(agent, "r", "cpus:1");
+                let mut call = unreserve_resources(agent, reserved("r", "cpus:1"));
                 call.unreserve_resources.as_mut().unwrap().resources = operation.unreserve.unwrap().resources;
                 call
             }
-            Type::Create => create_call(agent, operation.create.unwrap().volumes),
-            Type::Destroy => destroy_call(agent, operation.destroy.unwrap().volumes),
-            Type::GrowVolume => grow_call(agent, operation.grow_volume.unwrap().volume, "r", 10),
+            Type::Create => create_volumes(agent, operation.create.unwrap().volumes),
+            Type::Destroy => destroy_volumes(agent, operation.destroy.unwrap().volumes),
+            Type::GrowVolume => {
+                grow_volume(agent, operation.grow_volume.unwrap().volume, reserved("r", "disk:10").remove(0))
+            }
             _ => {
                 let shrink = operation.shrink_volume.unwrap();
-                shrink_call(agent, shrink.volume, shrink.subtract.value)
+                shrink_volume(agent, shrink.volume, shrink.subtract.value)
             }
         })
     }
@@ -247,12 +249,12 @@ impl World {
     }
 
     fn learn(&mut self) {
-        for change in std::mem::take(&mut self.c.changes) {
+        for change in std::mem::take(&mut self.c.recorded.changes) {
             self.ledger.read(&change);
             // A task may be over before the framework that it ends with is.
             self.ledger.check();
         }
-        for effect in std::mem::take(&mut self.c.effects) {
+        for effect in std::mem::take(&mut self.c.recorded.effects) {
             match effect {
                 Effect::Event { stream, event: SchedulerEvent::Message(event) } => {
                     let Some((_, offers)) = self.frameworks.iter_mut().find(|(f, _)| f.stream == stream) else {

@@ -5,7 +5,6 @@
 
 mod common;
 
-use common::calls::*;
 use common::*;
 use machine::{CallResponse, Status};
 use master::{Effect, Input, PartitionCall, PartitionRequest, RegistryState};
@@ -16,6 +15,7 @@ use messages::v1::master::call::{RemoveQuota, SetQuota, Type, UpdateQuota};
 use messages::v1::quota::{QuotaConfig, QuotaRequest};
 use model::ReplyId;
 use model::master::Change;
+use testkit::builders::*;
 
 fn operator_call(kind: Type) -> v1::master::Call {
     v1::master::Call { r#type: Some(kind as i32), ..Default::default() }
@@ -55,7 +55,7 @@ fn in_role(role: &str) -> v1::FrameworkInfo {
 
 fn registry(c: &Cluster) -> RegistryState {
     let mut state = RegistryState::default();
-    for effect in &c.effects {
+    for effect in &c.recorded.effects {
         if let Effect::Store { record: operation, .. } = effect {
             state.apply(operation);
         }
@@ -64,7 +64,7 @@ fn registry(c: &Cluster) -> RegistryState {
 }
 
 fn shown(c: &Cluster) -> Vec<String> {
-    let shown = c.changes.iter().rev().find_map(|change| match change {
+    let shown = c.recorded.changes.iter().rev().find_map(|change| match change {
         Change::QuotasUpdated(quotas) => Some(quotas.keys().map(|role| role.to_string()).collect()),
         _ => None,
     });
@@ -131,7 +131,7 @@ fn limits_below_what_is_used_need_force() {
     let mut c = cluster();
     let f = c.subscribe(in_role("r"));
     let offers = c.offered(&f);
-    let tasks = vec![task("t", &offers[0], "cpus:3;mem:100")];
+    let tasks = vec![task_on("t", &offers[0], "cpus:3;mem:100")];
     c.call(&f, accept(&[&offers[0]], vec![launch(tasks)]));
     let refused = c.operator(update(vec![config("r", "", "cpus:2;mem:50")], false));
     assert_eq!(
@@ -229,10 +229,10 @@ fn two_at_a_time_see_each_other() {
     };
     ask(70, update(vec![config("r", "cpus:5", "")], false));
     ask(71, update(vec![config("s", "cpus:5", "")], false));
-    assert!(!c.replies.contains_key(&ReplyId(70)), "not before it is durable");
-    assert_eq!(c.replies[&ReplyId(71)][0].status, Status::BadRequest);
+    assert!(!c.recorded.replies.contains_key(&ReplyId(70)), "not before it is durable");
+    assert_eq!(c.recorded.replies[&ReplyId(71)][0].status, Status::BadRequest);
     c.confirm();
-    assert_eq!(c.replies[&ReplyId(70)], [CallResponse::ok()]);
+    assert_eq!(c.recorded.replies[&ReplyId(70)], [CallResponse::ok()]);
 }
 
 // ---- partitions
@@ -249,9 +249,9 @@ fn partition(id: &str, role: &str, min: f64, max: Option<f64>) -> Partition {
 }
 
 fn ask(c: &mut Cluster, request: PartitionRequest) -> CallResponse {
-    let reply = ReplyId(1_000_000 + c.replies.len() as u64);
+    let reply = ReplyId(1_000_000 + c.recorded.replies.len() as u64);
     c.deliver(Input::PartitionCall(PartitionCall { reply, caller: Default::default(), request }));
-    c.replies[&reply][0].clone()
+    c.recorded.replies[&reply][0].clone()
 }
 
 fn put(c: &mut Cluster, partition: Partition) -> CallResponse {
@@ -313,7 +313,7 @@ fn borrowed(info: v1::FrameworkInfo) -> (Cluster, Scheduler) {
     let offers = c.offered(&borrower);
     assert_eq!(offers.len(), 2, "what is not wanted by its owner is lent");
     for (n, offer) in offers.iter().enumerate() {
-        let tasks = (0..4).map(|t| task(&format!("t{n}{t}"), offer, "cpus:1;mem:256")).collect();
+        let tasks = (0..4).map(|t| task_on(&format!("t{n}{t}"), offer, "cpus:1;mem:256")).collect();
         c.call(&borrower, accept(&[offer], vec![launch(tasks)]));
     }
     c.settle();
@@ -328,7 +328,7 @@ fn killed(c: &Cluster) -> Vec<(String, String)> {
         }
         _ => None,
     };
-    c.effects.iter().filter_map(kill).collect()
+    c.recorded.effects.iter().filter_map(kill).collect()
 }
 
 /// The agent that runs a task says that it was killed.
@@ -380,7 +380,7 @@ fn what_was_lent_comes_back_by_ending_as_few_tasks_as_needed() {
 #[test]
 fn frameworks_that_know_no_partitions_of_the_network_lose_their_tasks() {
     use v1::framework_info::capability::Type::MultiRole;
-    let (mut c, borrower) = borrowed(with_capabilities(framework_info(), &[MultiRole]));
+    let (mut c, borrower) = borrowed(framework_info().with_capabilities(&[MultiRole]));
     c.subscribe(in_role("s"));
     c.settle();
     let ended = killed(&c);
@@ -410,7 +410,7 @@ fn what_is_not_preemptible_is_waited_for() {
     put(&mut c, partition("high", "s", 4.0, None));
     let borrower = c.subscribe(in_role("r"));
     for (n, offer) in c.offered(&borrower).iter().enumerate() {
-        let tasks = vec![task(&format!("t{n}"), offer, "cpus:4;mem:1024")];
+        let tasks = vec![task_on(&format!("t{n}"), offer, "cpus:4;mem:1024")];
         c.call(&borrower, accept(&[offer], vec![launch(tasks)]));
     }
     c.subscribe(in_role("s"));
@@ -438,7 +438,7 @@ fn the_next_master_keeps_partitions() {
     let mut c = cluster();
     put(&mut c, partition("low", "r", 2.0, None));
     let next = Cluster::taking_over(registry(&c), |_| {});
-    let shown = next.changes.iter().find_map(|change| match change {
+    let shown = next.recorded.changes.iter().find_map(|change| match change {
         Change::PartitionsUpdated(partitions) => Some(partitions.keys().cloned().collect::<Vec<_>>()),
         _ => None,
     });

@@ -6,8 +6,6 @@ mod common;
 
 use std::time::Duration;
 
-use common::calls::*;
-use common::operators::teardown_framework;
 use common::*;
 use machine::CallResponse;
 use messages::v1;
@@ -15,6 +13,7 @@ use messages::v1::scheduler::attribute_constraint::{self, predicate, selector};
 use messages::v1::scheduler::offer_constraints::{RoleConstraints, role_constraints};
 use messages::v1::scheduler::{AttributeConstraint, OfferConstraints};
 use model::StreamId;
+use testkit::builders::*;
 
 fn minutes(minutes: u64) -> Duration {
     Duration::from_secs(60 * minutes)
@@ -119,7 +118,7 @@ fn offer_constraints_decide_what_is_offered_and_can_be_seen() {
     let constraints = only_on(&framework_info().roles[0], "other");
     let f = c.subscribe_with(constrained(constraints.clone()));
     assert_eq!(c.offered(&f), []);
-    let shown = c.changes.iter().find_map(|change| match change {
+    let shown = c.recorded.changes.iter().find_map(|change| match change {
         model::master::Change::FrameworkAdded(framework) => framework.offer_constraints.clone(),
         _ => None,
     });
@@ -127,9 +126,11 @@ fn offer_constraints_decide_what_is_offered_and_can_be_seen() {
 
     // UPDATE_FRAMEWORK replaces them; without any, none are left.
     c.forget();
-    assert_eq!(c.call(&f, update_framework(returning(framework_info(), &f.id))), CallResponse::ok());
+    assert_eq!(c.call(&f, update_framework(framework_info().with_id(&f.id))), CallResponse::ok());
     assert_eq!(c.offered(&f).len(), 1);
-    let model::master::Change::FrameworkUpdated(framework) = &c.changes[0] else { panic!("{:?}", c.changes) };
+    let model::master::Change::FrameworkUpdated(framework) = &c.recorded.changes[0] else {
+        panic!("{:?}", c.recorded.changes)
+    };
     assert_eq!(framework.offer_constraints, None);
 }
 
@@ -145,7 +146,7 @@ fn offer_constraints_must_make_sense() {
     assert_eq!(c.heard(&f), [format!("ERROR {reason}"), "end of stream".to_owned()]);
 
     let f = c.framework();
-    let mut call = update_framework(returning(framework_info(), &f.id));
+    let mut call = update_framework(framework_info().with_id(&f.id));
     if let Some(update) = &mut call.update_framework {
         update.offer_constraints = Some(Box::new(only_on(&role, "[a")));
     }
@@ -173,7 +174,9 @@ fn the_authenticated_principal_is_filled_in() {
         caller: master::Caller { principal },
         subscribe: Box::new(v1::scheduler::call::Subscribe { framework_info: framework_info(), ..Default::default() }),
     }));
-    let model::master::Change::FrameworkAdded(framework) = &c.changes[0] else { panic!("{:?}", c.changes) };
+    let model::master::Change::FrameworkAdded(framework) = &c.recorded.changes[0] else {
+        panic!("{:?}", c.recorded.changes)
+    };
     assert_eq!(framework.info.principal.as_deref(), Some("alice"));
 }
 
@@ -185,7 +188,7 @@ fn a_second_subscription_takes_over() {
     let offer = c.offered(&old).remove(0);
     c.forget();
 
-    let new = c.subscribe(returning(with_failover_timeout(), &old.id));
+    let new = c.subscribe(with_failover_timeout().with_id(&old.id));
     assert_eq!(c.heard(&old), ["ERROR Framework failed over", "end of stream"]);
     assert_eq!(c.heard(&new)[..2], ["SUBSCRIBED m-0000", "HEARTBEAT"]);
     // What the old one held is offered to the new one.
@@ -208,7 +211,7 @@ fn a_framework_returns_within_its_failover_timeout() {
     c.hang_up(&f);
     assert_eq!(c.call(&f, revive()), CallResponse::forbidden("Framework is not subscribed"));
     c.pass(minutes(9));
-    let again = c.subscribe(returning(with_failover_timeout(), &f.id));
+    let again = c.subscribe(with_failover_timeout().with_id(&f.id));
     assert_eq!(c.heard(&again), ["SUBSCRIBED m-0000", "HEARTBEAT"]);
     c.pass(minutes(20));
     assert_eq!(c.call(&again, revive()), CallResponse::accepted());
@@ -220,7 +223,7 @@ fn a_framework_that_does_not_return_is_removed_for_good() {
     let a = c.agent("cpus:4;mem:1024");
     let f = c.subscribe(with_failover_timeout());
     let offer = c.offered(&f).remove(0);
-    c.call(&f, accept(&[&offer], vec![launch(vec![task("t", &offer, "cpus:1;mem:128")])]));
+    c.call(&f, accept(&[&offer], vec![launch(vec![task_on("t", &offer, "cpus:1;mem:128")])]));
     c.hang_up(&f);
     c.forget();
     c.pass(minutes(9));
@@ -231,7 +234,7 @@ fn a_framework_that_does_not_return_is_removed_for_good() {
     assert_eq!(ended, ["ShutdownFramework m-0000"]);
     assert_eq!(c.metrics.tasks_killed.get(), 1);
 
-    let late = c.subscribe(returning(with_failover_timeout(), &f.id));
+    let late = c.subscribe(with_failover_timeout().with_id(&f.id));
     assert_eq!(c.heard(&late), ["ERROR Framework has been removed", "end of stream"]);
 }
 
@@ -240,7 +243,7 @@ fn without_failover_timeout_a_disconnection_is_the_end() {
     let mut c = Cluster::new();
     let f = c.framework();
     c.hang_up(&f);
-    let late = c.subscribe(returning(framework_info(), &f.id));
+    let late = c.subscribe(framework_info().with_id(&f.id));
     assert_eq!(c.heard(&late), ["ERROR Framework has been removed", "end of stream"]);
 }
 
@@ -250,11 +253,11 @@ fn a_stale_failover_timer_does_no_harm() {
     let f = c.subscribe(with_failover_timeout());
     c.hang_up(&f);
     c.pass(minutes(5));
-    let again = c.subscribe(returning(with_failover_timeout(), &f.id));
+    let again = c.subscribe(with_failover_timeout().with_id(&f.id));
     c.hang_up(&again);
     // The first timer was already in the queue when it was disarmed.
     c.deliver(master::Input::Timer(master::Timer::FrameworkFailover(model::FrameworkId::new(&f.id))));
-    let third = c.subscribe(returning(with_failover_timeout(), &f.id));
+    let third = c.subscribe(with_failover_timeout().with_id(&f.id));
     assert_eq!(c.heard(&third), ["SUBSCRIBED m-0000", "HEARTBEAT"]);
 }
 
@@ -263,16 +266,16 @@ fn what_cannot_change_is_kept_or_refused() {
     let mut c = Cluster::new();
     let f = c.subscribe(v1::FrameworkInfo { principal: Some("p".to_owned()), ..with_failover_timeout() });
     c.hang_up(&f);
-    let mut other = returning(with_failover_timeout(), &f.id);
+    let mut other = with_failover_timeout().with_id(&f.id);
     other.principal = Some("q".to_owned());
     let refused = c.subscribe(other);
     assert_eq!(c.heard(&refused), ["ERROR Changing framework's principal is not allowed.", "end of stream"]);
-    let mut renamed = returning(with_failover_timeout(), &f.id);
+    let mut renamed = with_failover_timeout().with_id(&f.id);
     renamed.principal = Some("p".to_owned());
     renamed.user = "somebody else".to_owned();
     let accepted = c.subscribe(renamed);
     assert_eq!(c.heard(&accepted), ["SUBSCRIBED m-0000", "HEARTBEAT"]);
-    let last = c.changes.iter().rev().find_map(|change| match change {
+    let last = c.recorded.changes.iter().rev().find_map(|change| match change {
         model::master::Change::FrameworkUpdated(framework) => Some(framework.clone()),
         _ => None,
     });
@@ -282,7 +285,7 @@ fn what_cannot_change_is_kept_or_refused() {
 #[test]
 fn a_framework_of_an_earlier_master_keeps_its_id() {
     let mut c = Cluster::new();
-    let f = c.subscribe(returning(framework_info(), "elder-0003"));
+    let f = c.subscribe(framework_info().with_id("elder-0003"));
     assert_eq!(c.heard(&f), ["SUBSCRIBED elder-0003", "HEARTBEAT"]);
 }
 
@@ -292,8 +295,8 @@ fn teardown_ends_everything() {
     let a = c.agent("cpus:4;mem:1024");
     let f = c.framework();
     let offer = c.offered(&f).remove(0);
-    let executor = executor("e", "cpus:0.1;mem:32");
-    let launched = vec![launch(vec![under(executor, task("t", &offer, "cpus:1;mem:128"))])];
+    let executor = executor_with("e", "cpus:0.1;mem:32");
+    let launched = vec![launch(vec![task_on("t", &offer, "cpus:1;mem:128").under(executor)])];
     c.call(&f, accept(&[&offer], launched));
     c.forget();
 
@@ -303,7 +306,7 @@ fn teardown_ends_everything() {
     let g = c.framework();
     c.settle();
     assert!(c.heard(&g).contains(&"OFFERS m-S0[cpus:4; mem:1024]".to_owned()), "all of the agent is free again");
-    let late = c.subscribe(returning(framework_info(), &f.id));
+    let late = c.subscribe(framework_info().with_id(&f.id));
     assert_eq!(c.heard(&late), ["ERROR Framework has been removed", "end of stream"]);
 }
 
@@ -317,9 +320,9 @@ fn completed_frameworks_are_forgotten_in_the_end() {
             f.id
         })
         .collect();
-    let first = c.subscribe(returning(framework_info(), &ids[0]));
+    let first = c.subscribe(framework_info().with_id(&ids[0]));
     assert_eq!(c.heard(&first)[0], "SUBSCRIBED m-0000");
-    let last = c.subscribe(returning(framework_info(), &ids[2]));
+    let last = c.subscribe(framework_info().with_id(&ids[2]));
     assert_eq!(c.heard(&last)[0], "ERROR Framework has been removed");
 }
 
@@ -350,7 +353,7 @@ fn the_order_of_checks_of_a_call() {
         "The stream ID 'junk' included in this request didn't match the stream ID currently associated with \
          framework ID m-0000",
     );
-    assert_eq!(c.call(&f, unknown()).status, machine::Status::NotImplemented);
+    assert_eq!(c.call(&f, unknown_call()).status, machine::Status::NotImplemented);
 }
 
 #[test]
@@ -359,7 +362,7 @@ fn update_framework_answers_200_and_rescinds_offers_of_left_roles() {
     c.agent("cpus:4;mem:1024");
     let f = c.framework();
     let offer = c.offered(&f).remove(0);
-    let mut info = returning(framework_info(), &f.id);
+    let mut info = framework_info().with_id(&f.id);
     info.roles = vec!["other".to_owned()];
     c.forget();
     assert_eq!(c.call(&f, update_framework(info.clone())), CallResponse::ok());
@@ -398,10 +401,10 @@ fn what_was_suppressed_is_said_anew_with_each_subscription() {
     c.call(&f, suppress(&[]));
     c.agent("cpus:4;mem:1024");
     assert_eq!(c.offered(&f).len(), 0);
-    let f = c.subscribe(returning(with_failover_timeout(), &f.id));
+    let f = c.subscribe(with_failover_timeout().with_id(&f.id));
     assert_eq!(c.offered(&f).len(), 1);
     let f = c.subscribe_with(v1::scheduler::call::Subscribe {
-        framework_info: returning(with_failover_timeout(), &f.id),
+        framework_info: with_failover_timeout().with_id(&f.id),
         suppressed_roles: vec!["r".to_owned()],
         ..Default::default()
     });

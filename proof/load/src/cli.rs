@@ -26,6 +26,7 @@ pub enum Command {
     Run(Run),
     Incremental(Incremental),
     Freed(Freed),
+    Reads(Reads),
     Failover(Failover),
 }
 
@@ -35,6 +36,7 @@ impl Command {
             Command::Run(options) => options.masters.targets(),
             Command::Incremental(options) => options.masters.targets(),
             Command::Freed(options) => options.masters.targets(),
+            Command::Reads(options) => options.masters.targets(),
             Command::Failover(options) => vec![Target { address: options.master, pid: None }],
         }
     }
@@ -44,6 +46,7 @@ impl Command {
             Command::Run(options) => options.masters.json,
             Command::Incremental(options) => options.masters.json,
             Command::Freed(options) => options.masters.json,
+            Command::Reads(options) => options.masters.json,
             Command::Failover(options) => options.json,
         }
     }
@@ -135,6 +138,34 @@ pub struct Freed {
     /// Seconds of each of the two parts
     #[arg(long, default_value_t = 10)]
     pub seconds: u64,
+}
+
+/// Measures what reads of a large cluster cost its master, and what tasks cost it in memory.
+///
+/// The agents register and are offered to a scheduler. Tasks are launched until each was finished and acknowledged, then
+/// as many that run for ever: measured is by how much the master grows. Then every large read is done once and `--times`
+/// times more. Start a master of Tepui with `--max_completed_tasks_per_framework` of at least `--tasks`, or the history
+/// holds less than that.
+#[derive(Debug, Clone, Args)]
+pub struct Reads {
+    #[command(flatten)]
+    pub masters: Masters,
+
+    /// Agents to simulate
+    #[arg(long, default_value_t = 50_000)]
+    pub agents: usize,
+
+    /// Tasks that end, and tasks that go on
+    #[arg(long, default_value_t = 50_000)]
+    pub tasks: usize,
+
+    /// Tasks launched by one ACCEPT
+    #[arg(long, default_value_t = 1)]
+    pub tasks_per_offer: usize,
+
+    /// Reads of each kind after the first
+    #[arg(long, default_value_t = 10)]
+    pub times: usize,
 }
 
 /// Measures how long the agents of a killed master take to re-register with the next one.

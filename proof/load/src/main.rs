@@ -13,6 +13,7 @@ mod incremental;
 mod meter;
 mod process;
 mod readers;
+mod reads;
 mod report;
 mod resources;
 mod run;
@@ -56,6 +57,7 @@ fn measure(cli: &Cli) -> Result<String, Box<dyn Error>> {
             Command::Run(options) => runtime.block_on(run::run(options, target))?,
             Command::Incremental(options) => runtime.block_on(incremental::run(options, target))?,
             Command::Freed(options) => runtime.block_on(freed::run(options, target))?,
+            Command::Reads(options) => runtime.block_on(reads::run(options, target))?,
             Command::Failover(options) => runtime.block_on(failover::run(options))?,
         });
     }

@@ -33,6 +33,49 @@ pub fn read_state(master: SocketAddrV4, enough: impl Fn(usize) -> bool) -> io::R
     Ok(reads)
 }
 
+/// A read of a master.
+#[derive(Debug, Clone)]
+pub enum Request {
+    /// Of a path.
+    Get(&'static str),
+    /// By a call of the operator API, encoded as protobuf.
+    Call {
+        /// The call.
+        body: Vec<u8>,
+        /// Of the answer.
+        media_type: &'static str,
+    },
+}
+
+impl Request {
+    fn encode(&self, master: SocketAddrV4) -> Vec<u8> {
+        match self {
+            Request::Get(path) => format!("GET {path} HTTP/1.1\r\nHost: {master}\r\n\r\n").into_bytes(),
+            Request::Call { body, media_type } => {
+                let head = format!(
+                    "POST /api/v1 HTTP/1.1\r\nHost: {master}\r\nContent-Type: application/x-protobuf\r\n\
+                     Accept: {media_type}\r\nContent-Length: {}\r\n\r\n",
+                    body.len()
+                );
+                [head.as_bytes(), body].concat()
+            }
+        }
+    }
+}
+
+/// Reads so many times over one connection; returns the size of the last response, with its head.
+pub fn read_each(master: SocketAddrV4, request: &Request, times: usize) -> io::Result<usize> {
+    let mut socket = connect(master)?;
+    let request = request.encode(master);
+    let mut buffer = vec![0; 1 << 20];
+    let mut bytes = 0;
+    for _ in 0..times {
+        socket.write_all(&request)?;
+        bytes = read_response(&mut socket, &mut buffer)?;
+    }
+    Ok(bytes)
+}
+
 fn connect(master: SocketAddrV4) -> io::Result<TcpStream> {
     let socket = TcpStream::connect(master)?;
     socket.set_nodelay(true)?;

@@ -1,8 +1,8 @@
-//! What a genuine Apache Mesos 1.11 agent has left is taken over by ours, while its tasks run.
+//! Tepui's agent takes over the state of an Apache Mesos 1.11 agent while its tasks run.
 //!
-//! `CPP_MESOS` names a directory with `master`, `agent` and `libexec`; without it this test says that it was skipped.
-//! Not run by the test harness: this program is also our agent, the command executor, and an executor of its own that
-//! speaks the driver protocol.
+//! `CPP_MESOS` names a directory with `master`, `agent` and `libexec`; without it the test reports that it was skipped.
+//! The test harness does not run this file, because this program is also the agent, the command executor, and a custom
+//! executor that speaks the driver protocol.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -51,7 +51,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Our agent's process, with what the genuine one was told.
+/// Runs Tepui's agent with the flags of the Mesos agent.
 fn agent(master: &str, work: &Path, port: u16) -> ExitCode {
     let resources = resources::Resources::parse(RESOURCES, "*").expect("resources");
     let pid: Upid = "slave(1)@127.0.0.1:0".parse().expect("a pid");
@@ -80,20 +80,20 @@ fn agent(master: &str, work: &Path, port: u16) -> ExitCode {
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Kind {
-    /// `http_command_executor=true`: our program in the place of `mesos-executor`, over the v1 API.
+    /// `http_command_executor=true`: this program takes the place of `mesos-executor`, over the v1 API.
     Command,
-    /// An executor of the framework's own, over the driver protocol.
+    /// A custom executor of the framework, over the driver protocol.
     Driver,
 }
 
-/// Whose master the agent finds after it was replaced.
+/// The master that the agent finds after it was replaced.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Masters {
     Genuine,
     Ours,
 }
 
-/// A process that does not outlive the test.
+/// A process that ends with the test.
 struct Process(Child);
 
 impl Process {
@@ -121,7 +121,7 @@ struct Cluster {
 }
 
 impl Cluster {
-    /// A genuine master and agent.
+    /// Starts a Mesos master and agent.
     async fn start(mesos: &Path, kind: Kind) -> Self {
         let work = tempfile::tempdir().expect("a directory");
         let address = free_address();
@@ -132,7 +132,7 @@ impl Cluster {
         Cluster { kind, master, address, ours: None, agent, port, scheduler, work }
     }
 
-    /// Writes numbers until the file `end` appears.
+    /// Launches a task that writes numbers until the file `end` appears.
     async fn launch(&mut self) {
         let offers = self.scheduler.stream.event_of("OFFERS").await;
         let offer = &offers["offers"]["offers"][0];
@@ -170,7 +170,8 @@ impl Cluster {
     async fn until(&mut self, state: &str) -> Value {
         loop {
             let status = self.scheduler.stream.event_of("UPDATE").await["update"]["status"].clone();
-            // A master that has never heard of the task says what the agent told it: nobody waits for an answer.
+            // A master that does not know the task passes on the state that the agent reported; nobody waits for an
+            // acknowledgement.
             if !status["uuid"].is_string() {
                 continue;
             }
@@ -184,7 +185,7 @@ impl Cluster {
         }
     }
 
-    /// The framework goes on with another master, which has never heard of it.
+    /// Moves the framework to another master, which does not know it.
     async fn fail_over_to_ours(&mut self) {
         self.master.kill();
         let ours = master();
@@ -218,7 +219,7 @@ impl Cluster {
         find(&self.work.path().join("slaves"), "stdout").expect("output")
     }
 
-    /// Everything has ended, and ours keeps nothing of it in its runtime directory.
+    /// Checks that everything has ended and that the agent's runtime directory is empty.
     async fn stop(mut self) {
         let _ = self.scheduler.call(self.address, r#""type":"TEARDOWN""#).await;
         let containers = self.work.path().join("run/containers");
@@ -228,7 +229,7 @@ impl Cluster {
     }
 }
 
-/// Also on failure nothing is left behind: what runs in the sandboxes is ended.
+/// A failing test leaves no process either: all processes in the sandboxes are killed.
 impl Drop for Cluster {
     fn drop(&mut self) {
         self.agent.kill();
@@ -358,7 +359,7 @@ async fn a_task_that_ends_while_no_agent_runs_is_reported(mesos: &Path, kind: Ki
     println!("a task that ends while no agent runs ({kind:?}, {masters:?} master) ... ok");
 }
 
-/// The genuine agent has written the update down and could not say it to anybody.
+/// The Mesos agent has stored the update and could not forward it.
 async fn an_update_that_no_master_took_is_delivered(mesos: &Path, kind: Kind) {
     let mut cluster = Cluster::start(mesos, kind).await;
     cluster.launch().await;

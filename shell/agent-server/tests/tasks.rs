@@ -1,6 +1,6 @@
-//! Real tasks: a master, an agent and command executors, which are this very program.
+//! Real tasks: a master, an agent and command executors.
 //!
-//! Not run by the test harness, since the agent starts this program again as the executor.
+//! The test harness does not run this file, because the agent starts this program again as the executor.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -52,12 +52,12 @@ impl Cluster {
         Cluster { master, agent, scheduler, work }
     }
 
-    /// Launches on the next offer.
+    /// Launches a task on the next offer.
     async fn launch(&mut self, command: Value) {
         self.launch_with(json!({ "command": command })).await;
     }
 
-    /// The same with these fields of the task.
+    /// Launches a task with these fields on the next offer.
     async fn launch_with(&mut self, fields: Value) {
         let offers = self.scheduler.stream.event_of("OFFERS").await;
         let offer = &offers["offers"]["offers"][0];
@@ -86,7 +86,7 @@ impl Cluster {
         assert_eq!(response.status, 202, "{}", response.text());
     }
 
-    /// The next status, acknowledged.
+    /// Returns the next status and acknowledges it.
     async fn status(&mut self) -> Value {
         let status = self.scheduler.stream.event_of("UPDATE").await["update"]["status"].clone();
         if status["uuid"].is_string() {
@@ -107,7 +107,7 @@ impl Cluster {
         }
     }
 
-    /// What the task wrote, as a browser reads it.
+    /// Returns an output of the task as `/files` shows it.
     async fn output(&self, name: &str) -> String {
         let path = format!("/frameworks/{}/executors/t/runs/latest/{name}", self.scheduler.framework);
         let read = get(self.agent.address, &format!("/files/read?path={path}&offset=0")).await;
@@ -136,7 +136,7 @@ fn options(master: &Running, work: &Path) -> AgentOptions {
 
 async fn a_task_runs_and_leaves_its_output() {
     let mut cluster = Cluster::start().await;
-    cluster.launch(json!({ "value": "echo hello; echo trouble >&2; env" })).await;
+    cluster.launch(json!({ "value": "echo hello; echo failure >&2; env" })).await;
     let finished = cluster.until("TASK_FINISHED").await;
     assert_eq!(finished["source"], "SOURCE_EXECUTOR");
     let address = &finished["container_status"]["network_infos"][0]["ip_addresses"][0]["ip_address"];
@@ -144,7 +144,7 @@ async fn a_task_runs_and_leaves_its_output() {
     let output = cluster.output("stdout").await;
     assert!(output.starts_with("hello\n"), "{output}");
     assert!(output.contains("\nMESOS_SANDBOX="), "{output}");
-    assert!(cluster.output("stderr").await.contains("trouble\n"));
+    assert!(cluster.output("stderr").await.contains("failure\n"));
     cluster.stop().await;
 }
 
@@ -188,7 +188,7 @@ async fn a_container_that_cannot_be_prepared_fails_its_task() {
     cluster.stop().await;
 }
 
-/// Each of these runs without what it asks for on an agent that does not look.
+/// An agent that ignores these fields would run the task without what it asks for.
 async fn a_task_that_cannot_be_isolated_as_asked_is_refused() {
     let linux = |info: Value| json!({ "type": "MESOS", "linux_info": info });
     let capabilities = json!({ "capabilities": ["NET_RAW"] });
@@ -209,8 +209,8 @@ async fn a_task_that_cannot_be_isolated_as_asked_is_refused() {
         cluster.launch_with(json!({ "command": { "value": "true" }, "container": container })).await;
         let failed = cluster.until("TASK_FAILED").await;
         assert_eq!(failed["reason"], "REASON_CONTAINER_LAUNCH_FAILED", "{failed}");
-        let said = failed["message"].as_str().unwrap_or_default();
-        assert!(said.contains(&format!("'task.{field}' cannot be carried out")), "{said}");
+        let message = failed["message"].as_str().unwrap_or_default();
+        assert!(message.contains(&format!("'task.{field}' cannot be carried out")), "{message}");
         cluster.stop().await;
     }
 }
@@ -222,7 +222,7 @@ fn with_secret(command: &str, secret: &Value) -> Value {
 
 async fn a_secret_arrives_or_the_task_is_refused() {
     let mut cluster = Cluster::start().await;
-    // "sss"
+    // The value is the base64 of "sss".
     let value = json!({ "type": "VALUE", "value": { "data": "c3Nz" } });
     cluster.launch(with_secret("test \"$S\" = sss", &value)).await;
     cluster.until("TASK_FINISHED").await;

@@ -1,4 +1,4 @@
-//! `tepui agent`, `mesos-agent`, `mesos-slave`.
+//! The flags of `tepui agent`, `mesos-agent` and `mesos-slave`.
 
 use std::path::PathBuf;
 use std::time::Duration;

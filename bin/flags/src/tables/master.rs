@@ -1,4 +1,4 @@
-//! `tepui master`, `mesos-master`.
+//! The flags of `tepui master` and `mesos-master`.
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -8,7 +8,9 @@ use clap::{Parser, Subcommand};
 use client::Address;
 use model::visible;
 
-use super::{agents, cancel, examples, explain, failures, frameworks, logs, operate, run, shell, status, tasks, wait};
+use super::{
+    agents, cancel, examples, explain, failures, frameworks, image, logs, operate, run, shell, status, tasks, wait,
+};
 use crate::output;
 
 /// Runs tasks and services on a cluster of machines. Compatible with Apache Mesos.
@@ -105,6 +107,7 @@ enum Command {
     Deactivate(operate::Deactivate),
     Reactivate(operate::Reactivate),
     Gone(operate::Gone),
+    Image(image::ImageArgs),
     /// Show examples of what can be done
     Examples,
     /// Print completions for a shell
@@ -211,6 +214,7 @@ pub fn main() -> ExitCode {
             Command::Deactivate(args) => operate::deactivate(args).await?,
             Command::Reactivate(args) => operate::reactivate(args).await?,
             Command::Gone(args) => operate::gone(args).await?,
+            Command::Image(args) => image::image(args).await?,
             Command::Version(args) => version(args).await?,
         }
         Ok(ExitCode::SUCCESS)

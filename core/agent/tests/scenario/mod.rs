@@ -12,20 +12,25 @@
 
 mod format;
 
-use std::collections::BTreeMap;
 use std::net::SocketAddrV4;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Duration;
 
 use agent::{
     Agent, Command, Config, ContainerCommand, ContainerEvent, ContainerExit, Effect, ExecutorCall, ExecutorSubscribe,
-    Input, Limitation, Metrics, Outbox, PeerMessage, Timer,
+    Input, Limitation, Metrics, Timer,
 };
-use machine::{StateMachine, StoreToken};
+use machine::StoreToken;
 use messages::v1::executor::{Call, call};
+use messages::v1::framework_info::capability::Type::PartitionAware;
 use messages::{Message, internal, v1};
-use model::{ContainerId, Monotonic, Now, ReplyId, StreamId, Timestamp, Upid};
+use model::{ContainerId, Monotonic, Now, ReplyId, Timestamp, Upid};
 use resources::Resources;
+use testkit::builders::{
+    self as build, ExecutorBuilder, FrameworkBuilder, OperationBuilder, ResourceBuilder, TaskBuilder,
+};
+use testkit::core::{Environment, Harness};
 
 pub const MASTER: &str = "master@10.0.0.1:5050";
 pub const OBSERVER: &str = "slave-observer(1)@10.0.0.1:5050";
@@ -34,29 +39,64 @@ pub const DRIVER: &str = "executor(1)@10.0.0.2:40000";
 pub const SCHEDULER: &str = "scheduler-1@10.0.0.3:40001";
 pub const AGENT_ID: &str = "M-S0";
 
+/// An agent, driven by its [`Harness`]. Records are durable at once unless a scenario says otherwise.
 pub struct Scenario {
-    pub agent: Agent,
+    core: Harness<Surroundings>,
     pub metrics: Arc<Metrics>,
-    pub now: Now,
-    outbox: Outbox,
-    /// Effects since the log was last read.
-    log: Vec<LoggedEffect>,
-    /// Records are durable at once unless a scenario says otherwise.
-    slow_disk: bool,
-    pending_stores: Vec<StoreToken>,
-    /// Of the volumes that are being made and deleted.
-    pending_volumes: Option<u64>,
-    pub timers: BTreeMap<Timer, Monotonic>,
-    pub names: Names,
     replies: u64,
     streams: u128,
 }
 
-/// An effect, and what is told of it: put into words when it happened.
+/// What a scenario tells, and the volumes on the disk.
+#[derive(Default)]
+pub struct Surroundings {
+    /// What is told of the effects since the log was last read.
+    log: Vec<LoggedEffect>,
+    pub names: Names,
+    /// Of the volumes that are being made and deleted.
+    pending_volumes: Option<u64>,
+}
+
+/// What is told of an effect: put into words when it happened.
 struct LoggedEffect {
-    effect: Effect,
     line: Option<String>,
     change: Option<String>,
+}
+
+impl Environment for Surroundings {
+    type Machine = Agent;
+
+    fn timer(timer: Timer) -> Input {
+        Input::Timer(timer)
+    }
+
+    fn stored(token: StoreToken) -> Input {
+        Input::Stored(token)
+    }
+
+    fn observe(&mut self, now: Now, effect: &Effect) -> Option<Input> {
+        if let Effect::Command(Command::Volumes { number, .. }) = effect {
+            self.pending_volumes = Some(*number);
+        }
+        let line = format::line(effect, &mut self.names, now);
+        let change = format::change(effect, &mut self.names);
+        self.log.push(LoggedEffect { line, change });
+        None
+    }
+}
+
+impl Deref for Scenario {
+    type Target = Harness<Surroundings>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.core
+    }
+}
+
+impl DerefMut for Scenario {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.core
+    }
 }
 
 /// Short names for random things, in the order of their appearance.
@@ -111,26 +151,12 @@ impl Scenario {
         let mut config = Config::new(upid(AGENT), "host-2", "/var/lib/mesos", resources);
         change(&mut config);
         let metrics = Arc::new(Metrics::default());
-        let mut scenario = Scenario {
-            agent: {
-                let mut agent = Agent::new(config, [7; 32], metrics.clone());
-                prepare(&mut agent);
-                agent
-            },
-            metrics,
-            now: Now { monotonic: Monotonic::default(), wall: Timestamp::from_nanos(1_700_000_000_000_000_000) },
-            outbox: Outbox::default(),
-            log: Vec::new(),
-            slow_disk: false,
-            pending_stores: Vec::new(),
-            pending_volumes: None,
-            timers: BTreeMap::new(),
-            names: Names::default(),
-            replies: 0,
-            streams: 0,
-        };
-        scenario.agent.start(scenario.now, &mut scenario.outbox);
-        scenario.settle();
+        let mut agent = Agent::new(config, [7; 32], metrics.clone());
+        prepare(&mut agent);
+        let wall = Timestamp::from_nanos(1_700_000_000_000_000_000);
+        let core = Harness::new(agent, Surroundings::default(), Now { monotonic: Monotonic::default(), wall });
+        let mut scenario = Scenario { core, metrics, replies: 0, streams: 0 };
+        scenario.call(|agent, now, outbox| agent.start(now, outbox));
         scenario
     }
 
@@ -138,7 +164,7 @@ impl Scenario {
     pub fn registered() -> Self {
         let mut scenario = Scenario::new();
         scenario.master_is(MASTER).fires(Timer::Register).master_registers_it();
-        scenario.log.clear();
+        scenario.clear_log();
         scenario
     }
 
@@ -174,78 +200,30 @@ impl Scenario {
     // What happens.
 
     pub fn input(&mut self, input: Input) -> &mut Self {
-        self.agent.step(self.now, input, &mut self.outbox);
-        self.settle();
+        self.deliver(input);
         self
-    }
-
-    fn settle(&mut self) {
-        loop {
-            let mut stored = Vec::new();
-            for effect in self.outbox.drain() {
-                match &effect {
-                    Effect::Store { token, .. } if self.slow_disk => self.pending_stores.push(*token),
-                    Effect::Store { token, .. } => stored.push(*token),
-                    Effect::Command(Command::Volumes { number, .. }) => self.pending_volumes = Some(*number),
-                    Effect::Arm { timer, at } => {
-                        self.timers.insert(timer.clone(), *at);
-                    }
-                    Effect::Disarm(timer) => {
-                        self.timers.remove(timer);
-                    }
-                    _ => {}
-                }
-                let line = format::line(&effect, &mut self.names, self.now);
-                let change = format::change(&effect, &mut self.names);
-                self.log.push(LoggedEffect { effect, line, change });
-            }
-            if stored.is_empty() {
-                return;
-            }
-            for token in stored {
-                self.agent.step(self.now, Input::Stored(token), &mut self.outbox);
-            }
-        }
     }
 
     /// Time passes; timers fire in their order.
     pub fn passes(&mut self, time: Duration) -> &mut Self {
-        let end = self.now.monotonic + time;
-        while let Some((timer, at)) = self.timers.iter().min_by_key(|(_, at)| **at).map(|(t, at)| (t.clone(), *at)) {
-            if at > end {
-                break;
-            }
-            self.timers.remove(&timer);
-            self.advance_to(at);
-            self.input(Input::Timer(timer));
-        }
-        self.advance_to(end);
+        self.pass(time);
         self
     }
 
     /// Time passes until this timer fires.
     pub fn fires(&mut self, timer: Timer) -> &mut Self {
-        let at = self.timers.remove(&timer).expect("the timer is armed");
-        self.advance_to(at);
-        self.input(Input::Timer(timer))
-    }
-
-    fn advance_to(&mut self, at: Monotonic) {
-        let passed = at.since(self.now.monotonic);
-        self.now.wall = Timestamp::from_nanos(self.now.wall.nanos() + passed.as_nanos() as u64);
-        self.now.monotonic = self.now.monotonic.max(at);
+        self.pass_until(timer);
+        self
     }
 
     pub fn disk_is_slow(&mut self) -> &mut Self {
-        self.slow_disk = true;
+        self.core.disk_is_slow = true;
         self
     }
 
     /// What was written so far is durable now.
     pub fn disk_catches_up(&mut self) -> &mut Self {
-        for token in std::mem::take(&mut self.pending_stores) {
-            self.input(Input::Stored(token));
-        }
+        self.confirm_waiting();
         self
     }
 
@@ -270,13 +248,7 @@ impl Scenario {
     }
 
     pub fn sends(&mut self, from: &str, message: impl Into<Message>) -> &mut Self {
-        let message = message.into();
-        self.input(Input::Message(PeerMessage {
-            caller: model::Caller::default(),
-            from: upid(from),
-            to: "slave(1)".to_owned(),
-            message,
-        }))
+        self.input(Input::Message(build::peer_message(upid(from), "slave(1)", message)))
     }
 
     pub fn runs(&mut self, task: v1::TaskInfo) -> &mut Self {
@@ -286,17 +258,17 @@ impl Scenario {
     pub fn master_kills(&mut self, task: &str) -> &mut Self {
         self.master_sends(internal::KillTaskMessage {
             framework_id: framework_id(),
-            task_id: v1::TaskId { value: task.to_owned() },
+            task_id: build::task_id(task),
             kill_policy: None,
         })
     }
 
     pub fn framework_acknowledges(&mut self, task: &str, update: &str) -> &mut Self {
-        let uuid = self.names.uuid(update);
+        let uuid = self.environment.names.uuid(update);
         self.master_sends(internal::StatusUpdateAcknowledgementMessage {
             slave_id: agent_id(),
             framework_id: framework_id(),
-            task_id: v1::TaskId { value: task.to_owned() },
+            task_id: build::task_id(task),
             uuid,
         })
     }
@@ -309,14 +281,12 @@ impl Scenario {
 
     /// The same, decided upon when the agent's resources had this version.
     pub fn applies_as_of(&mut self, version: v1::Uuid, number: u8, operation: v1::offer::Operation) -> &mut Self {
-        let mut message = internal::ApplyOperationMessage {
+        self.master_sends(internal::ApplyOperationMessage {
             framework_id: Some(framework_id()),
-            operation_info: operation,
+            operation_info: operation.with_operation_id(&format!("op{number}")),
             operation_uuid: operation_uuid(number),
             resource_version_uuid: internal::ResourceVersionUuid { resource_provider_id: None, uuid: version },
-        };
-        message.operation_info.id = Some(v1::OperationId { value: format!("op{number}") });
-        self.master_sends(message)
+        })
     }
 
     /// Acknowledges the status of an operation that was sent since the log was last read.
@@ -341,17 +311,17 @@ impl Scenario {
 
     /// The directories of volumes are as they should be.
     pub fn volumes_are_ready(&mut self) -> &mut Self {
-        let number = self.pending_volumes.take().expect("volumes under way");
+        let number = self.environment.pending_volumes.take().expect("volumes under way");
         self.input(Input::Volumes { number, failed: None })
     }
 
     pub fn volumes_fail(&mut self, why: &str) -> &mut Self {
-        let number = self.pending_volumes.take().expect("volumes under way");
+        let number = self.environment.pending_volumes.take().expect("volumes under way");
         self.input(Input::Volumes { number, failed: Some(why.to_owned()) })
     }
 
     pub fn container(&mut self, name: &str, event: impl FnOnce(ContainerId) -> ContainerEvent) -> &mut Self {
-        let id = self.names.container_id(name);
+        let id = self.environment.names.container_id(name);
         self.input(Input::Container(event(id)))
     }
 
@@ -361,7 +331,7 @@ impl Scenario {
     }
 
     pub fn breaks_limit(&mut self, name: &str, reason: v1::task_status::Reason, message: &str) -> &mut Self {
-        let limitation = Limitation { reason, message: message.to_owned(), resources: scalar_resources(0.0, 64.0) };
+        let limitation = Limitation { reason, message: message.to_owned(), resources: allocated("mem:64") };
         let exit = ContainerExit { status: Some(9), limitation: Some(limitation), ..Default::default() };
         self.container(name, |container| ContainerEvent::Exited { container, exit })
     }
@@ -373,18 +343,17 @@ impl Scenario {
     pub fn resubscribes(&mut self, executor: &str, subscribe: call::Subscribe) -> &mut Self {
         self.replies += 1;
         self.streams += 1;
-        let mut call = executor_call(executor, call::Type::Subscribe);
-        call.subscribe = Some(Box::new(subscribe));
+        let call = build::executor_subscribe("F", executor, subscribe);
         self.input(Input::ExecutorSubscribe(ExecutorSubscribe {
             caller: model::Caller::default(),
             reply: ReplyId(self.replies),
-            stream: StreamId(uuid::Uuid::from_u128(self.streams)),
+            stream: build::stream_id(self.streams),
             call: Box::new(call),
         }))
     }
 
     pub fn stream_closes(&mut self, number: u128) -> &mut Self {
-        self.input(Input::StreamClosed(StreamId(uuid::Uuid::from_u128(number))))
+        self.input(Input::StreamClosed(build::stream_id(number)))
     }
 
     pub fn updates(&mut self, executor: &str, task: &str, state: v1::TaskState) -> &mut Self {
@@ -392,9 +361,7 @@ impl Scenario {
     }
 
     pub fn updates_as(&mut self, executor: &str, status: v1::TaskStatus) -> &mut Self {
-        let mut call = executor_call(executor, call::Type::Update);
-        call.update = Some(Box::new(call::Update { status }));
-        self.calls(call)
+        self.calls(build::executor_update("F", executor, status))
     }
 
     pub fn calls(&mut self, call: Call) -> &mut Self {
@@ -410,13 +377,17 @@ impl Scenario {
 
     /// The effects since the log was last read, without changes published for readers.
     pub fn take_log(&mut self) -> String {
-        let lines: Vec<String> = std::mem::take(&mut self.log).into_iter().filter_map(|logged| logged.line).collect();
-        lines.join("\n")
+        self.take_lines(|logged| logged.line)
     }
 
     /// The changes published since the log was last read.
     pub fn take_changes(&mut self) -> String {
-        let lines: Vec<String> = std::mem::take(&mut self.log).into_iter().filter_map(|logged| logged.change).collect();
+        self.take_lines(|logged| logged.change)
+    }
+
+    fn take_lines(&mut self, line: impl Fn(LoggedEffect) -> Option<String>) -> String {
+        self.recorded.clear();
+        let lines: Vec<String> = std::mem::take(&mut self.environment.log).into_iter().filter_map(line).collect();
         lines.join("\n")
     }
 
@@ -426,15 +397,12 @@ impl Scenario {
     }
 
     pub fn effects(&self) -> impl Iterator<Item = &Effect> {
-        self.log.iter().map(|logged| &logged.effect)
+        self.recorded.effects.iter()
     }
 
     /// The messages sent since the log was last read.
     pub fn sent(&self) -> impl Iterator<Item = &Message> {
-        self.effects().filter_map(|effect| match effect {
-            Effect::Send { message, .. } => Some(message),
-            _ => None,
-        })
+        self.recorded.sent().map(|(_, _, message)| message)
     }
 
     /// The version of its resources that the agent told its master last, since the log was last read.
@@ -467,7 +435,7 @@ pub fn check(scenario: &mut Scenario, expect: &str) {
 }
 
 pub fn upid(text: &str) -> Upid {
-    text.parse().unwrap()
+    build::upid(text)
 }
 
 pub fn address(text: &str) -> SocketAddrV4 {
@@ -475,66 +443,46 @@ pub fn address(text: &str) -> SocketAddrV4 {
 }
 
 pub fn agent_id() -> v1::AgentId {
-    v1::AgentId { value: AGENT_ID.to_owned() }
+    build::agent_id(AGENT_ID)
 }
 
 pub fn framework_id() -> v1::FrameworkId {
-    v1::FrameworkId { value: "F".to_owned() }
+    build::framework_id("F")
 }
 
 pub fn framework() -> v1::FrameworkInfo {
-    let partition_aware = v1::framework_info::capability::Type::PartitionAware as i32;
-    v1::FrameworkInfo {
-        user: "alice".to_owned(),
-        name: "framework".to_owned(),
-        id: Some(framework_id()),
-        roles: vec!["dev".to_owned()],
-        capabilities: vec![v1::framework_info::Capability { r#type: Some(partition_aware) }],
-        ..Default::default()
-    }
+    build::framework("framework")
+        .of_user("alice")
+        .with_id("F")
+        .with_roles(&["dev"])
+        .with_capabilities(&[PartitionAware])
 }
 
-pub fn scalar_resources(cpus: f64, mem: f64) -> Vec<v1::Resource> {
-    let scalar = |name: &str, value| v1::Resource {
-        name: name.to_owned(),
-        r#type: v1::value::Type::Scalar as i32,
-        scalar: Some(v1::value::Scalar { value }),
-        allocation_info: Some(v1::resource::AllocationInfo { role: Some("dev".to_owned()) }),
-        ..Default::default()
-    };
-    [("cpus", cpus), ("mem", mem)].into_iter().filter(|(_, v)| *v > 0.0).map(|(n, v)| scalar(n, v)).collect()
+/// Resources as they arrive in the tasks of the framework.
+pub fn allocated(text: &str) -> Vec<v1::Resource> {
+    build::resources(text).allocated_to("dev")
 }
 
 pub fn task(id: &str) -> v1::TaskInfo {
-    v1::TaskInfo {
-        name: format!("name of {id}"),
-        task_id: v1::TaskId { value: id.to_owned() },
-        agent_id: agent_id(),
-        resources: scalar_resources(1.0, 64.0),
-        ..Default::default()
-    }
+    let task = build::task(id).on(AGENT_ID).with_resources(allocated("cpus:1;mem:64"));
+    v1::TaskInfo { name: format!("name of {id}"), ..task }
 }
 
 /// A task that is a single command.
 pub fn command(id: &str) -> v1::TaskInfo {
-    let command = v1::CommandInfo { value: Some("sleep 1000".to_owned()), ..Default::default() };
-    v1::TaskInfo { command: Some(Box::new(command)), ..task(id) }
+    task(id).running("sleep 1000")
 }
 
 /// A task for the framework's own executor.
 pub fn custom(id: &str, executor: &str) -> v1::TaskInfo {
-    v1::TaskInfo { executor: Some(Box::new(executor_info(executor))), ..task(id) }
+    task(id).under(executor_info(executor))
 }
 
 pub fn executor_info(id: &str) -> v1::ExecutorInfo {
-    v1::ExecutorInfo {
-        executor_id: v1::ExecutorId { value: id.to_owned() },
-        framework_id: Some(framework_id()),
-        r#type: Some(v1::executor_info::Type::Custom as i32),
-        command: Some(Box::new(v1::CommandInfo { value: Some("./executor".to_owned()), ..Default::default() })),
-        resources: scalar_resources(0.5, 32.0),
-        ..Default::default()
-    }
+    build::executor(id, "./executor")
+        .of_framework("F")
+        .of_type(v1::executor_info::Type::Custom)
+        .with_resources(allocated("cpus:0.5;mem:32"))
 }
 
 pub fn run_task(task: v1::TaskInfo) -> internal::RunTaskMessage {
@@ -548,11 +496,8 @@ pub fn run_task_as_of(version: v1::Uuid, task: v1::TaskInfo) -> internal::RunTas
 }
 
 pub fn run_group(executor: &str, tasks: &[&str]) -> internal::RunTaskGroupMessage {
-    let executor = v1::ExecutorInfo {
-        r#type: Some(v1::executor_info::Type::Default as i32),
-        command: None,
-        ..executor_info(executor)
-    };
+    let executor =
+        v1::ExecutorInfo { command: None, ..executor_info(executor).of_type(v1::executor_info::Type::Default) };
     let tasks = tasks.iter().map(|id| v1::TaskInfo { executor: Some(Box::new(executor.clone())), ..command(id) });
     internal::RunTaskGroupMessage {
         framework: framework(),
@@ -563,12 +508,7 @@ pub fn run_group(executor: &str, tasks: &[&str]) -> internal::RunTaskGroupMessag
 }
 
 pub fn executor_call(executor: &str, kind: call::Type) -> Call {
-    Call {
-        executor_id: v1::ExecutorId { value: executor.to_owned() },
-        framework_id: framework_id(),
-        r#type: Some(kind as i32),
-        ..Default::default()
-    }
+    build::executor_call("F", executor, kind)
 }
 
 /// An executor's status with a uuid of its own: made of the task and the state, so that it can be repeated.
@@ -578,30 +518,13 @@ pub fn status(task: &str, state: v1::TaskState) -> v1::TaskStatus {
         uuid[at] = byte;
     }
     uuid[15] = state as i32 as u8;
-    v1::TaskStatus {
-        task_id: v1::TaskId { value: task.to_owned() },
-        state: state as i32,
-        source: Some(v1::task_status::Source::Executor as i32),
-        uuid: Some(uuid.to_vec()),
-        ..Default::default()
-    }
+    build::status(task, state, uuid.to_vec())
 }
 
 /// The same as a driver sends it.
 pub fn driver_update(task: &str, state: v1::TaskState) -> internal::StatusUpdateMessage {
     let status = v1::TaskStatus { agent_id: Some(agent_id()), ..status(task, state) };
-    internal::StatusUpdateMessage {
-        update: internal::StatusUpdate {
-            framework_id: framework_id(),
-            executor_id: None,
-            slave_id: Some(agent_id()),
-            timestamp: 1.0,
-            uuid: status.uuid.clone(),
-            status,
-            latest_state: None,
-        },
-        pid: Some(DRIVER.to_owned()),
-    }
+    build::status_update("F", AGENT_ID, None, status, DRIVER)
 }
 
 pub fn operation_uuid(number: u8) -> v1::Uuid {
@@ -610,53 +533,23 @@ pub fn operation_uuid(number: u8) -> v1::Uuid {
     v1::Uuid { value }
 }
 
-fn reserved_disk(megabytes: f64) -> v1::Resource {
-    let reservation = v1::resource::ReservationInfo {
-        r#type: Some(v1::resource::reservation_info::Type::Dynamic as i32),
-        role: Some("dev".to_owned()),
-        ..Default::default()
-    };
-    v1::Resource {
-        name: "disk".to_owned(),
-        r#type: v1::value::Type::Scalar as i32,
-        scalar: Some(v1::value::Scalar { value: megabytes }),
-        allocation_info: Some(v1::resource::AllocationInfo { role: Some("dev".to_owned()) }),
-        reservations: vec![reservation],
-        ..Default::default()
-    }
+fn reserved_disk(megabytes: u32) -> Vec<v1::Resource> {
+    allocated(&format!("disk:{megabytes}")).reserved_for("dev")
 }
 
 /// Shown to tasks as `data`.
-pub fn volume(id: &str, megabytes: f64) -> v1::Resource {
-    let persistence = v1::resource::disk_info::Persistence { id: id.to_owned(), principal: None };
-    let shown =
-        v1::Volume { mode: v1::volume::Mode::Rw as i32, container_path: "data".to_owned(), ..Default::default() };
-    let disk =
-        v1::resource::DiskInfo { persistence: Some(persistence), volume: Some(Box::new(shown)), ..Default::default() };
-    v1::Resource { disk: Some(Box::new(disk)), ..reserved_disk(megabytes) }
+pub fn volume(id: &str, megabytes: u32) -> v1::Resource {
+    build::persistent_volume("dev", megabytes, id, "data").allocated_to("dev")
 }
 
-pub fn reserve(megabytes: f64) -> v1::offer::Operation {
-    let reserve = v1::offer::operation::Reserve { resources: vec![reserved_disk(megabytes)], ..Default::default() };
-    v1::offer::Operation {
-        r#type: Some(v1::offer::operation::Type::Reserve as i32),
-        reserve: Some(Box::new(reserve)),
-        ..Default::default()
-    }
+pub fn reserve(megabytes: u32) -> v1::offer::Operation {
+    build::reserve(reserved_disk(megabytes))
 }
 
 pub fn create(volume: v1::Resource) -> v1::offer::Operation {
-    v1::offer::Operation {
-        r#type: Some(v1::offer::operation::Type::Create as i32),
-        create: Some(Box::new(v1::offer::operation::Create { volumes: vec![volume] })),
-        ..Default::default()
-    }
+    build::create(vec![volume])
 }
 
 pub fn destroy(volume: v1::Resource) -> v1::offer::Operation {
-    v1::offer::Operation {
-        r#type: Some(v1::offer::operation::Type::Destroy as i32),
-        destroy: Some(Box::new(v1::offer::operation::Destroy { volumes: vec![volume] })),
-        ..Default::default()
-    }
+    build::destroy(vec![volume])
 }

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddrV4;
 
-use machine::StoreToken;
+use machine::{PeerMessage, StoreToken};
 use messages::tepui::registry::Partition;
-use messages::{Message, v1};
-use model::{Caller, ReplyId, StreamId, Upid};
+use messages::v1;
+use model::{Caller, ReplyId, StreamId};
 
 use super::effects::Timer;
 
@@ -103,19 +103,6 @@ pub struct Explain {
     pub question: allocator::ExplainQuery,
 }
 
-/// A libprocess message of an agent or a driver.
-#[derive(Debug)]
-pub struct PeerMessage {
-    /// The sender, as the message says.
-    pub from: Upid,
-    /// Whom the connection belongs to, as the edge has found out.
-    pub caller: Caller,
-    /// The process id it was addressed to: `master`, `slave-observer(7)`.
-    pub to: String,
-    /// The message.
-    pub message: Message,
-}
-
 /// A call of an operator that changes the partitions.
 #[derive(Debug)]
 pub struct PartitionCall {
@@ -131,7 +118,12 @@ pub struct PartitionCall {
 #[derive(Debug)]
 pub enum PartitionRequest {
     /// Creates or replaces one. `force` says that it need not fit into what there is now.
-    Put { partition: Box<Partition>, force: bool },
+    Put {
+        /// The partition as it is to be.
+        partition: Box<Partition>,
+        /// Whether a minimum may be larger than what the cluster has now.
+        force: bool,
+    },
     /// By its id.
     Remove(String),
 }

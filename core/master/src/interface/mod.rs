@@ -8,6 +8,5 @@ pub use config::Config;
 pub(crate) use effects::Context;
 pub use effects::{Command, Effect, MasterEffects, Outbox, SchedulerEvent, Timer};
 pub use input::{
-    Explain, Input, KillTask, OperatorCall, PartitionCall, PartitionRequest, PeerMessage, SchedulerCall,
-    SchedulerSubscribe,
+    Explain, Input, KillTask, OperatorCall, PartitionCall, PartitionRequest, SchedulerCall, SchedulerSubscribe,
 };

@@ -5,11 +5,16 @@
 //! agent is about to make, and offer the same to somebody else. (Mesos does.) So while operations are under way the
 //! master's own total stands. If all of them succeed it was right; if one does not, the agent is asked to register once
 //! more when the last of them has ended.
+//!
+//! A registration may also arrive after a later one: an agent that gets no answer repeats it, and what was sent on a
+//! connection that broke may be read after what was sent on the next. Such a message describes a time before operations
+//! that have ended by now. An agent takes a new resource version whenever its connection breaks, so versions tell.
 
 use messages::internal;
 use model::AgentId;
 
 use super::spec::is_terminal;
+use crate::agents::Agent;
 use crate::interface::Context;
 use crate::state::State;
 
@@ -22,19 +27,29 @@ pub(crate) fn has_pending_operations(state: &State, agent: &AgentId) -> bool {
     state.operations.on_agent(agent.as_str()).into_iter().any(under_way)
 }
 
+/// Whether a connected agent repeats the registration that the master has accepted: its connection has not broken since,
+/// so that its total has changed by operations of this master only, and the master's total has these.
+pub(crate) fn is_repeated_registration(agent: &Agent, message: &internal::ReregisterSlaveMessage) -> bool {
+    agent.snapshot().connected
+        && !agent.is_total_in_doubt()
+        && message.resource_version_uuid.is_some()
+        && agent.resource_version() == message.resource_version_uuid.as_ref()
+        && *agent.snapshot().info == message.slave
+}
+
 /// What we believe the agent to have may not be so.
 pub(crate) fn mark_total_in_doubt(state: &mut State, agent: &AgentId) {
     if let Some(agent) = state.agents.get_mut(agent.as_str()) {
-        agent.total_in_doubt = true;
+        agent.mark_total_in_doubt();
     }
 }
 
 /// Once nothing is under way the agent knows best: one that is pinged as not connected registers again.
 pub(crate) fn resolve_total_in_doubt(state: &State, cx: &mut Context<'_>, agent: &AgentId) {
-    let doubted = state.agents.get(agent.as_str()).filter(|agent| agent.total_in_doubt);
-    if let Some(known) = doubted.filter(|known| known.state.connected)
+    let doubted = state.agents.get(agent.as_str()).filter(|agent| agent.is_total_in_doubt());
+    if let Some(known) = doubted.filter(|known| known.snapshot().connected)
         && !has_pending_operations(state, agent)
     {
-        cx.send_from(&known.observer, &known.state.pid, internal::PingSlaveMessage { connected: false });
+        cx.send_from(known.observer(), &known.snapshot().pid, internal::PingSlaveMessage { connected: false });
     }
 }

@@ -3,48 +3,84 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
-pub mod operators;
+pub mod operations;
 mod show;
 
-use machine::StateMachine;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::net::SocketAddrV4;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Duration;
 
-use machine::CallResponse;
-use machine::StoreToken;
+use machine::{CallResponse, StoreToken};
 use master::{
-    Caller, Config, Effect, Input, Master, Metrics, OperatorCall, Outbox, PeerMessage, RegistryOperation,
-    RegistryState, SchedulerCall, SchedulerEvent, SchedulerSubscribe, Timer,
+    Caller, Config, Effect, Input, Master, Metrics, OperatorCall, RegistryOperation, RegistryState, SchedulerCall,
+    SchedulerEvent, SchedulerSubscribe, Timer,
 };
 use messages::{Message, internal, v1};
-use model::master::Change;
-use model::{Monotonic, Now, ReplyId, StreamId, Timestamp, Upid};
+use model::{Now, ReplyId, StreamId, Upid};
+use testkit::builders::*;
+use testkit::core::{Environment, Harness, start_time};
+use v1::framework_info::capability;
 
 #[allow(unused_imports)]
 pub use v1::TaskState::*;
 
+/// A master, driven by its [`Harness`], and the peers that talk to it.
 pub struct Cluster {
-    pub master: Master,
+    core: Harness<Surroundings>,
     pub metrics: Arc<Metrics>,
-    /// What is durable.
-    pub registry: RegistryState,
     config: Config,
     masters: u32,
-    now: Duration,
-    timers: BTreeMap<Timer, Monotonic>,
-    /// While set, records are not confirmed.
-    pub disk_is_slow: bool,
-    /// Agents that do not answer pings.
-    pub silent: BTreeSet<Upid>,
-    unconfirmed: VecDeque<(StoreToken, RegistryOperation)>,
     next_reply: u64,
     next_stream: u128,
-    pub replies: BTreeMap<ReplyId, Vec<CallResponse>>,
-    /// What happened since somebody looked, in order.
-    pub effects: Vec<Effect>,
-    pub changes: Vec<Change>,
+}
+
+/// The registry, and the agents as far as they answer pings.
+pub struct Surroundings {
+    /// What is durable.
+    pub registry: RegistryState,
+    /// Agents that do not answer pings.
+    pub silent: BTreeSet<Upid>,
+}
+
+impl Environment for Surroundings {
+    type Machine = Master;
+
+    fn timer(timer: Timer) -> Input {
+        Input::Timer(timer)
+    }
+
+    fn stored(token: StoreToken) -> Input {
+        Input::Stored(token)
+    }
+
+    fn keep(&mut self, operation: &RegistryOperation) {
+        self.registry.apply(operation);
+    }
+
+    fn observe(&mut self, _: Now, effect: &Effect) -> Option<Input> {
+        match effect {
+            Effect::Send { from, to, message: Message::PingSlave(_) } if !self.silent.contains(to) => {
+                Some(Input::Message(peer_message(to.clone(), from, internal::PongSlaveMessage {})))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Deref for Cluster {
+    type Target = Harness<Surroundings>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.core
+    }
+}
+
+impl DerefMut for Cluster {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.core
+    }
 }
 
 /// An HTTP scheduler's side of its subscription.
@@ -73,103 +109,28 @@ impl Cluster {
 
     /// A master that was given what the one before it left behind.
     pub fn taking_over(registry: RegistryState, configure: impl FnOnce(&mut Config)) -> Self {
-        let mut cluster = Self::before_election(registry, configure);
-        cluster.deliver(Input::Elected);
-        cluster
-    }
-
-    fn before_election(registry: RegistryState, configure: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::new("127.0.0.1:5050".parse().unwrap(), "master.example");
         config.master_id = Some("m".to_owned());
         configure(&mut config);
         let metrics = Arc::new(Metrics::default());
-        Cluster {
-            master: Master::new(config.clone(), [7; 32], metrics.clone(), registry.clone()),
-            metrics,
-            registry,
-            config,
-            masters: 1,
-            now: Duration::from_secs(1000),
-            timers: BTreeMap::new(),
-            disk_is_slow: false,
-            silent: BTreeSet::new(),
-            unconfirmed: VecDeque::new(),
-            next_reply: 0,
-            next_stream: 1,
-            replies: BTreeMap::new(),
-            effects: Vec::new(),
-            changes: Vec::new(),
-        }
+        let master = Master::new(config.clone(), [7; 32], metrics.clone(), registry.clone());
+        let surroundings = Surroundings { registry, silent: BTreeSet::new() };
+        let core = Harness::new(master, surroundings, start_time());
+        let mut cluster = Cluster { core, metrics, config, masters: 1, next_reply: 0, next_stream: 1 };
+        cluster.deliver(Input::Elected);
+        cluster
     }
 
     /// The master ends with all it had not stored, and another one takes over: `m2`, `m3` and so on.
     pub fn fail_over(&mut self) {
         self.masters += 1;
-        let id = format!("m{}", self.masters);
-        self.config.master_id = Some(id);
-        self.unconfirmed.clear();
-        self.timers.clear();
-        self.forget();
+        self.config.master_id = Some(format!("m{}", self.masters));
         self.metrics = Arc::new(Metrics::default());
-        let entries = self.registry.entries();
-        self.registry = RegistryState::from_entries(entries).unwrap();
-        self.master = Master::new(self.config.clone(), [7; 32], self.metrics.clone(), self.registry.clone());
+        let registry = RegistryState::from_entries(self.environment.registry.entries()).unwrap();
+        self.environment.registry = registry.clone();
+        let master = Master::new(self.config.clone(), [7; 32], self.metrics.clone(), registry);
+        self.replace_machine(master);
         self.deliver(Input::Elected);
-    }
-
-    pub fn now(&self) -> Now {
-        Now { monotonic: Monotonic::from_start(self.now), wall: Timestamp::from_nanos(self.now.as_nanos() as u64) }
-    }
-
-    /// One step, with what follows from it without time passing.
-    pub fn deliver(&mut self, input: Input) {
-        let mut out = Outbox::default();
-        self.master.step(self.now(), input, &mut out);
-        let mut pongs = Vec::new();
-        for effect in out.drain() {
-            match &effect {
-                Effect::Arm { timer, at } => drop(self.timers.insert(timer.clone(), *at)),
-                Effect::Disarm(timer) => drop(self.timers.remove(timer)),
-                Effect::Store { token, record: operation } => self.unconfirmed.push_back((*token, operation.clone())),
-                Effect::Reply { reply, response: answer } => {
-                    self.replies.entry(*reply).or_default().push(answer.clone())
-                }
-                Effect::Publish(change) => self.changes.push(change.clone()),
-                Effect::Send { from, to, message: Message::PingSlave(_) } if !self.silent.contains(to) => {
-                    pongs.push((from.clone(), to.clone()));
-                }
-                _ => {}
-            }
-            self.effects.push(effect);
-        }
-        for (observer, agent) in pongs {
-            self.send_to(&observer, &agent, internal::PongSlaveMessage {});
-        }
-        if !self.disk_is_slow {
-            self.confirm();
-        }
-    }
-
-    /// The disk catches up.
-    pub fn confirm(&mut self) {
-        while let Some((token, operation)) = self.unconfirmed.pop_front() {
-            self.registry.apply(&operation);
-            self.deliver(Input::Stored(token));
-        }
-    }
-
-    /// Lets time pass; timers fire on the way.
-    pub fn pass(&mut self, time: Duration) {
-        let end = self.now + time;
-        while let Some((timer, at)) = self.timers.iter().min_by_key(|(_, at)| **at).map(|(t, at)| (t.clone(), *at)) {
-            if at.since_start() > end {
-                break;
-            }
-            self.now = self.now.max(at.since_start());
-            self.timers.remove(&timer);
-            self.deliver(Input::Timer(timer));
-        }
-        self.now = end;
     }
 
     /// Time for an allocation run, but not for a refusal to end.
@@ -178,7 +139,7 @@ impl Cluster {
     }
 
     pub fn timers(&self) -> impl Iterator<Item = &Timer> {
-        self.timers.keys()
+        self.recorded.timers.keys()
     }
 
     // ---- schedulers
@@ -188,7 +149,7 @@ impl Cluster {
     }
 
     pub fn subscribe_with(&mut self, subscribe: v1::scheduler::call::Subscribe) -> Scheduler {
-        let stream = StreamId(uuid::Uuid::from_u128(self.next_stream));
+        let stream = stream_id(self.next_stream);
         self.next_stream += 1;
         self.deliver(Input::SchedulerSubscribe(SchedulerSubscribe {
             stream,
@@ -216,7 +177,7 @@ impl Cluster {
         id: &str,
         mut call: v1::scheduler::Call,
     ) -> CallResponse {
-        call.framework_id = Some(v1::FrameworkId { value: id.to_owned() });
+        call.framework_id = Some(framework_id(id));
         let reply = self.reply_id();
         self.deliver(Input::SchedulerCall(SchedulerCall {
             reply,
@@ -224,12 +185,12 @@ impl Cluster {
             stream,
             call: Box::new(call),
         }));
-        self.answer(reply)
+        self.recorded.response(reply)
     }
 
     pub fn operator(&mut self, call: v1::master::Call) -> CallResponse {
         let reply = self.ask(call);
-        self.answer(reply)
+        self.recorded.response(reply)
     }
 
     /// The answer may come later.
@@ -240,18 +201,12 @@ impl Cluster {
     }
 
     pub fn answers(&self, reply: ReplyId) -> &[CallResponse] {
-        self.replies.get(&reply).map(Vec::as_slice).unwrap_or_default()
+        self.recorded.responses(reply)
     }
 
     fn reply_id(&mut self) -> ReplyId {
         self.next_reply += 1;
         ReplyId(self.next_reply)
-    }
-
-    fn answer(&self, reply: ReplyId) -> CallResponse {
-        let answers = &self.replies[&reply];
-        assert_eq!(answers.len(), 1, "a request is answered once");
-        answers[0].clone()
     }
 
     pub fn hang_up(&mut self, scheduler: &Scheduler) {
@@ -265,12 +220,7 @@ impl Cluster {
     }
 
     pub fn send_to(&mut self, to: &str, from: &Upid, message: impl Into<Message>) {
-        self.deliver(Input::Message(PeerMessage {
-            from: from.clone(),
-            caller: Caller::default(),
-            to: to.to_owned(),
-            message: message.into(),
-        }));
+        self.deliver(Input::Message(peer_message(from.clone(), to, message)));
     }
 
     pub fn driver_call(&mut self, from: &Upid, call: &v1::scheduler::Call, force: bool) {
@@ -288,9 +238,10 @@ impl Cluster {
     }
 
     pub fn agent_at(&mut self, pid: &str, resources: &str) -> AgentPeer {
-        let pid: Upid = pid.parse().unwrap();
+        let pid = upid(pid);
         self.send(&pid, register(resources));
         let id = self
+            .recorded
             .sent_to(&pid)
             .iter()
             .rev()
@@ -315,34 +266,18 @@ impl Cluster {
     // ---- what was heard
 
     pub fn events(&self, stream: StreamId) -> Vec<Arc<v1::scheduler::Event>> {
-        let on = |effect: &Effect| match effect {
-            Effect::Event { stream: other, event: SchedulerEvent::Message(event) } if *other == stream => {
-                Some(event.clone())
-            }
-            Effect::Event { stream: other, event: SchedulerEvent::Offers(offers) } if *other == stream => {
-                Some(Arc::new(offers.to_proto()))
-            }
-            _ => None,
-        };
-        self.effects.iter().filter_map(on).collect()
+        self.recorded.events_on(stream).map(scheduler_event).collect()
     }
 
     pub fn sent_to(&self, pid: &Upid) -> Vec<Message> {
-        let to = |effect: &Effect| match effect {
-            Effect::Send { to, message, .. } if to == pid => Some(message.clone()),
-            _ => None,
-        };
-        self.effects.iter().filter_map(to).collect()
+        self.recorded.sent_to(pid)
     }
 
     /// What a scheduler heard since the last look, one line each.
     pub fn heard(&mut self, scheduler: &Scheduler) -> Vec<String> {
-        self.look(|effect| match effect {
-            Effect::Event { stream, event: SchedulerEvent::Message(event) } if *stream == scheduler.stream => {
-                Some(show::event(event))
-            }
-            Effect::Event { stream, event: SchedulerEvent::Offers(offers) } if *stream == scheduler.stream => {
-                Some(show::event(&offers.to_proto()))
+        self.recorded.take_lines(|effect| match effect {
+            Effect::Event { stream, event } if *stream == scheduler.stream => {
+                Some(show::event(&scheduler_event(event)))
             }
             Effect::CloseStream(stream) if *stream == scheduler.stream => Some("end of stream".to_owned()),
             _ => None,
@@ -351,33 +286,20 @@ impl Cluster {
 
     /// What a libprocess peer was sent since the last look, one line each.
     pub fn received(&mut self, pid: &Upid) -> Vec<String> {
-        self.look(|effect| match effect {
+        self.recorded.take_lines(|effect| match effect {
             Effect::Send { to, message, from } if to == pid => Some(show::message(from, message)),
             _ => None,
         })
     }
 
-    fn look(&mut self, show: impl Fn(&Effect) -> Option<String>) -> Vec<String> {
-        let mut seen = Vec::new();
-        self.effects.retain(|effect| match show(effect) {
-            Some(line) => {
-                seen.push(line);
-                false
-            }
-            None => true,
-        });
-        seen
-    }
-
     /// Everything that happened since the last look, in order.
     pub fn transcript(&mut self) -> String {
-        self.changes.clear();
-        self.effects.drain(..).map(|effect| show::effect(&effect)).collect::<Vec<_>>().join("\n")
+        self.recorded.changes.clear();
+        self.recorded.effects.drain(..).map(|effect| show::effect(&effect)).collect::<Vec<_>>().join("\n")
     }
 
     pub fn forget(&mut self) {
-        self.effects.clear();
-        self.changes.clear();
+        self.recorded.clear();
     }
 
     /// The offers a scheduler holds, as it was told.
@@ -390,113 +312,60 @@ impl Cluster {
     pub fn offered(&mut self, scheduler: &Scheduler) -> Vec<v1::Offer> {
         self.settle();
         let offers = self.offers(scheduler);
-        self.effects.retain(|effect| !matches!(effect, Effect::Event { event: SchedulerEvent::Offers(_), .. }));
+        self.recorded
+            .effects
+            .retain(|effect| !matches!(effect, Effect::Event { event: SchedulerEvent::Offers(_), .. }));
         offers
     }
 }
 
+fn scheduler_event(event: &SchedulerEvent) -> Arc<v1::scheduler::Event> {
+    match event {
+        SchedulerEvent::Message(event) => event.clone(),
+        SchedulerEvent::Offers(offers) => Arc::new(offers.to_proto()),
+    }
+}
+
 pub fn framework_info() -> v1::FrameworkInfo {
-    with_capabilities(
-        v1::FrameworkInfo {
-            user: "u".to_owned(),
-            name: "n".to_owned(),
-            roles: vec!["r".to_owned()],
-            checkpoint: Some(true),
-            ..Default::default()
-        },
-        &[
-            v1::framework_info::capability::Type::MultiRole,
-            v1::framework_info::capability::Type::ReservationRefinement,
-            v1::framework_info::capability::Type::PartitionAware,
-        ],
-    )
+    use capability::Type::{MultiRole, PartitionAware, ReservationRefinement};
+    let capabilities = [MultiRole, ReservationRefinement, PartitionAware];
+    framework("n").of_user("u").with_roles(&["r"]).checkpointed().with_capabilities(&capabilities)
 }
 
 /// As frameworks from before roles and partitions describe themselves.
 pub fn old_framework_info() -> v1::FrameworkInfo {
-    v1::FrameworkInfo { user: "u".to_owned(), name: "old".to_owned(), checkpoint: Some(true), ..Default::default() }
+    framework("old").of_user("u").checkpointed()
 }
 
-pub fn with_capabilities(
-    mut info: v1::FrameworkInfo,
-    capabilities: &[v1::framework_info::capability::Type],
-) -> v1::FrameworkInfo {
-    let capability =
-        |kind: &v1::framework_info::capability::Type| v1::framework_info::Capability { r#type: Some(*kind as i32) };
-    info.capabilities = capabilities.iter().map(capability).collect();
-    info
+/// A command task for the agent of this offer.
+pub fn task_on(id: &str, offer: &v1::Offer, text: &str) -> v1::TaskInfo {
+    task(id).on(&offer.agent_id.value).with_resources(resources(text)).running("true")
 }
 
-pub fn returning(mut info: v1::FrameworkInfo, id: &str) -> v1::FrameworkInfo {
-    info.id = Some(v1::FrameworkId { value: id.to_owned() });
-    info
+pub fn executor_with(id: &str, text: &str) -> v1::ExecutorInfo {
+    executor(id, "run").with_resources(resources(text))
 }
 
-/// `cpus:4;mem:1024;ports:[1-2]` in the syntax of `--resources`.
-pub fn resources(text: &str) -> Vec<v1::Resource> {
-    resources::Resources::parse(text, "*").unwrap().to_proto()
+pub fn reserved(role: &str, text: &str) -> Vec<v1::Resource> {
+    resources(text).reserved_for(role)
 }
 
-pub fn register(resources_text: &str) -> internal::RegisterSlaveMessage {
-    internal::RegisterSlaveMessage {
-        slave: v1::AgentInfo {
-            hostname: "host".to_owned(),
-            resources: resources(resources_text),
-            port: Some(5051),
-            ..Default::default()
-        },
-        version: Some("1.11.0".to_owned()),
-        agent_capabilities: agent_capabilities(),
-        resource_version_uuid: Some(v1::Uuid { value: vec![9; 16] }),
-        ..Default::default()
-    }
-}
-
-pub fn agent_capabilities() -> Vec<v1::agent_info::Capability> {
-    (1..=8).map(|number| v1::agent_info::Capability { r#type: Some(number) }).collect()
+pub fn register(text: &str) -> internal::RegisterSlaveMessage {
+    register_agent(agent("host", resources(text)))
 }
 
 /// What an agent says when it returns with nothing running.
-pub fn reregister(agent: &AgentPeer, resources_text: &str) -> internal::ReregisterSlaveMessage {
-    let registered = register(resources_text);
-    let mut slave = registered.slave;
-    slave.id = Some(v1::AgentId { value: agent.id.clone() });
-    internal::ReregisterSlaveMessage {
-        slave,
-        version: registered.version,
-        agent_capabilities: registered.agent_capabilities,
-        resource_version_uuid: registered.resource_version_uuid,
-        ..Default::default()
-    }
+pub fn reregister(peer: &AgentPeer, text: &str) -> internal::ReregisterSlaveMessage {
+    reregister_agent(&peer.id, agent("host", resources(text)))
 }
 
+/// An agent reports a state of a task that runs under the command executor.
 pub fn update(
     agent: &AgentPeer,
     framework: &str,
     task: &str,
     state: v1::TaskState,
-    uuid: u8,
+    number: u8,
 ) -> internal::StatusUpdateMessage {
-    let uuid = calls::uuid(uuid);
-    internal::StatusUpdateMessage {
-        update: internal::StatusUpdate {
-            framework_id: v1::FrameworkId { value: framework.to_owned() },
-            slave_id: Some(v1::AgentId { value: agent.id.clone() }),
-            executor_id: Some(v1::ExecutorId { value: task.to_owned() }),
-            status: v1::TaskStatus {
-                task_id: v1::TaskId { value: task.to_owned() },
-                state: state as i32,
-                source: Some(v1::task_status::Source::Executor as i32),
-                uuid: Some(uuid.clone()),
-                ..Default::default()
-            },
-            timestamp: 1000.5,
-            uuid: Some(uuid),
-            latest_state: None,
-        },
-        pid: Some(agent.pid.to_string()),
-    }
+    status_update(framework, &agent.id, Some(task), status(task, state, uuid(number)), &agent.pid.to_string())
 }
-
-pub mod calls;
-pub mod operations;

@@ -1,4 +1,4 @@
-//! A server that plays a master or agent by script.
+//! A server that acts as a master or an agent by a script.
 #![allow(dead_code, reason = "each test needs a part of it")]
 
 use std::sync::{Arc, Mutex};
@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// Serves one connection after the other, with one answer for each request of it.
+/// A server that serves one connection after the other, with one response for each request.
 pub struct Peer {
     pub address: Address,
     requests: Arc<Mutex<Vec<Request>>>,
@@ -44,7 +44,7 @@ impl Peer {
         self.requests.lock().expect("lock").clone()
     }
 
-    /// Returns when the connection of that number is closed.
+    /// Waits until the connection of this number is closed.
     pub async fn closed(&self, connection: usize) {
         let mut served = self.served.clone();
         served.wait_for(|served| *served > connection).await.expect("the peer lives");
@@ -68,7 +68,7 @@ pub async fn peer(script: Vec<Vec<Vec<u8>>>) -> Peer {
             drop(stream);
             progress.send_replace(connection + 1);
         }
-        // Who connects now is refused.
+        // Later connections are refused.
         drop(listener);
         progress.closed().await;
     });
@@ -107,12 +107,12 @@ pub fn protobuf<M: HasDescriptor>(message: &M) -> Vec<u8> {
     answer("200 OK", "Content-Type: application/x-protobuf\r\n", &wire::encode(message))
 }
 
-/// A stream that ends after these events.
+/// Returns a stream that ends after these events.
 pub fn stream(events: &[Event]) -> Vec<u8> {
     answer("200 OK", STREAM_HEADERS, &records(events))
 }
 
-/// A stream that goes on after these events, in silence.
+/// Returns a stream that stays open and silent after these events.
 pub fn open_stream(events: &[Event]) -> Vec<u8> {
     let records = records(events);
     let out = format!("HTTP/1.1 200 OK\r\n{STREAM_HEADERS}Transfer-Encoding: chunked\r\n\r\n{:x}\r\n", records.len());

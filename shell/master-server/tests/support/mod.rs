@@ -11,7 +11,7 @@ use master_server::{MasterOptions, start};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// Far more than anything here takes; reached only when a test is about to fail.
+/// The upper bound of every wait. It is far above what is needed, and is reached only by a failing test.
 pub const TIMEOUT: Duration = Duration::from_secs(60);
 
 pub fn master() -> Running {
@@ -24,7 +24,7 @@ pub fn master_with(change: impl FnOnce(&mut MasterOptions)) -> Running {
     start(options).expect("the master starts")
 }
 
-/// One connection.
+/// One connection to a server.
 pub struct Client {
     pub socket: TcpStream,
     unread: Vec<u8>,
@@ -33,7 +33,7 @@ pub struct Client {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Response {
     pub status: u16,
-    /// Names in lower case.
+    /// The headers, with names in lower case.
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
 }
@@ -65,7 +65,7 @@ impl Client {
         self.socket.write_all(bytes.as_ref()).await.expect("write");
     }
 
-    /// One more read; false at the end of the connection, however it came.
+    /// Reads once. Returns false at the end of the connection, regular or not.
     async fn more(&mut self) -> bool {
         let mut buffer = [0; 16384];
         let read = tokio::time::timeout(TIMEOUT, self.socket.read(&mut buffer)).await.expect("an answer in time");
@@ -97,7 +97,7 @@ impl Client {
         self.unread.drain(..count).collect()
     }
 
-    /// The next head; nothing at the end of the connection.
+    /// Returns the next head; `None` at the end of the connection.
     pub async fn head(&mut self) -> Option<Response> {
         let head = self.until(b"\r\n\r\n").await?;
         let head = String::from_utf8(head).expect("a head is text");
@@ -107,7 +107,7 @@ impl Client {
         Some(Response { status: status.expect("a status"), headers: headers.collect(), body: Vec::new() })
     }
 
-    /// The next complete response.
+    /// Returns the next complete response.
     pub async fn response(&mut self) -> Option<Response> {
         let mut response = self.head().await?;
         if let Some(length) = response.header("content-length") {
@@ -121,7 +121,7 @@ impl Client {
         Some(response)
     }
 
-    /// The next chunk of a stream; nothing at its end.
+    /// Returns the next chunk of a stream; `None` at its end.
     pub async fn chunk(&mut self) -> Option<Vec<u8>> {
         let line = self.until(b"\r\n").await?;
         let size = String::from_utf8_lossy(&line).trim().to_owned();
@@ -130,7 +130,7 @@ impl Client {
         if size == 0 { None } else { Some(chunk[..size].to_vec()) }
     }
 
-    /// The next JSON event of a RecordIO stream.
+    /// Returns the next JSON event of a RecordIO stream.
     pub async fn event(&mut self) -> Option<serde_json::Value> {
         let chunk = self.chunk().await?;
         let text = String::from_utf8(chunk).expect("text");
@@ -139,7 +139,7 @@ impl Client {
         Some(serde_json::from_str(payload).expect("JSON"))
     }
 
-    /// Skips heartbeats, which come when they come.
+    /// Returns the next event of this type and skips heartbeats.
     pub async fn event_of(&mut self, kind: &str) -> serde_json::Value {
         loop {
             let event = self.event().await.unwrap_or_else(|| panic!("the stream ended before {kind}"));
@@ -165,7 +165,7 @@ pub async fn get(address: SocketAddr, path: &str) -> Response {
     request(address, format!("GET {path} HTTP/1.1\r\n\r\n")).await
 }
 
-/// A POST with extra header lines (each with its line end).
+/// Returns a POST request. `headers` are extra header lines with their line ends.
 pub fn post(path: &str, headers: &str, body: impl AsRef<[u8]>) -> Vec<u8> {
     let body = body.as_ref();
     let mut bytes = format!("POST {path} HTTP/1.1\r\nContent-Length: {}\r\n{headers}\r\n", body.len()).into_bytes();
@@ -200,7 +200,7 @@ impl Scheduler {
         Scheduler { stream, stream_id, framework }
     }
 
-    /// `rest` are the fields besides the framework's id.
+    /// Makes a call; `rest` has the fields besides the framework's id.
     pub async fn call(&self, address: SocketAddr, rest: &str) -> Response {
         let body = format!(r#"{{"framework_id":{{"value":"{}"}},{rest}}}"#, self.framework);
         let headers = format!("{JSON}Mesos-Stream-Id: {}\r\n", self.stream_id);
@@ -208,7 +208,7 @@ impl Scheduler {
     }
 }
 
-/// The first file of that name below a directory; nearer ones first.
+/// Returns the first file of that name below a directory; files higher up come first.
 pub fn find(directory: &Path, name: &str) -> Option<PathBuf> {
     let mut later = Vec::new();
     for entry in std::fs::read_dir(directory).ok()?.flatten() {
@@ -222,11 +222,11 @@ pub fn find(directory: &Path, name: &str) -> Option<PathBuf> {
     later.iter().find_map(|directory| find(directory, name))
 }
 
-/// For what another process does in its own time.
-pub async fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
+/// Waits for a condition that another process fulfils in its own time.
+pub async fn until<T>(mut find: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + TIMEOUT;
     loop {
-        if let Some(found) = look() {
+        if let Some(found) = find() {
             return found;
         }
         assert!(Instant::now() < deadline, "it has not come to pass");

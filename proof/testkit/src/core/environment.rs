@@ -1,0 +1,37 @@
+//! What surrounds a machine in a test.
+
+use machine::{Effect, EffectTypes, StateMachine, StoreToken};
+use model::Now;
+
+/// The inputs of the machine of an environment.
+pub type InputOf<E> = <<E as Environment>::Machine as StateMachine>::Input;
+type EffectsOf<E> = <<E as Environment>::Machine as StateMachine>::Effects;
+/// The effects of the machine of an environment.
+pub type EffectOf<E> = Effect<EffectsOf<E>>;
+/// The timers of the machine of an environment.
+pub type TimerOf<E> = <EffectsOf<E> as EffectTypes>::Timer;
+/// The records of the machine of an environment.
+pub type RecordOf<E> = <EffectsOf<E> as EffectTypes>::Record;
+/// The changes of the machine of an environment.
+pub type ChangeOf<E> = <EffectsOf<E> as EffectTypes>::Change;
+
+/// Everything around a machine: which inputs timers and disk lead to, and what else answers an effect.
+pub trait Environment {
+    /// The machine.
+    type Machine: StateMachine;
+
+    /// The input that says that a timer is due.
+    fn timer(timer: TimerOf<Self>) -> InputOf<Self>;
+
+    /// The input that says that a record is durable.
+    fn stored(token: StoreToken) -> InputOf<Self>;
+
+    /// Keeps a record that is durable from now on, before the machine hears of it.
+    fn keep(&mut self, _record: &RecordOf<Self>) {}
+
+    /// Sees each effect when it is emitted, and may answer it with an input: a peer that answers pings, a disk that makes
+    /// directories.
+    fn observe(&mut self, _now: Now, _effect: &EffectOf<Self>) -> Option<InputOf<Self>> {
+        None
+    }
+}

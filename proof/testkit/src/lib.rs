@@ -1,0 +1,53 @@
+//! What tests of Tepui repeat, and what a framework's own tests can use.
+//!
+//! | module | what it has |
+//! | --- | --- |
+//! | [`builders`] | messages, built by sentences: frameworks, tasks, resources, operations, calls |
+//! | [`core`] | a harness for state machines: steps, records effects, answers stores, lets time pass |
+//! | `http` | a client that shows raw responses and event streams, a subscribed scheduler, a server that follows a script |
+//! | `process` | a program with its log, which ends with the test; a local cluster of Tepui |
+//! | `scratch` | free ports, cgroup roots, files that are looked for |
+//! | `wait` | until something is so, with a deadline |
+//! | [`skip`] | a test that cannot run here says so |
+//!
+//! The modules without a link need the feature `hosts`. Nothing but tests depends on this crate.
+//!
+//! # A test of a scheduler
+//!
+//! A scheduler is tested against a server that follows a script: what it answers to the first connection, the second and
+//! so on, and what it was asked. Here the scheduler of the `client` library is subscribes and declines an offer:
+//!
+//! ```
+//! # #[cfg(feature = "hosts")]
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+//! use client::{Address, Scheduler};
+//! use messages::v1::scheduler::call;
+//! use testkit::builders::{framework, offer_id, subscribed};
+//! use testkit::http::{ScriptedServer, accepted, event_stream};
+//!
+//! let subscription = event_stream("s-1", &[subscribed("f-0", 15.0)]);
+//! let master = ScriptedServer::start(vec![vec![subscription], vec![accepted()]]).await;
+//!
+//! let address = Address::new("127.0.0.1", master.address.port());
+//! let (scheduler, _events) = Scheduler::subscribe(&address, framework("web")).await.unwrap();
+//! scheduler.decline(vec![offer_id("O1")], None).await.unwrap();
+//!
+//! let asked: Vec<call::Type> = master.requests().iter().map(|r| r.scheduler_call().r#type()).collect();
+//! assert_eq!(asked, [call::Type::Subscribe, call::Type::Decline]);
+//! # });
+//! ```
+//!
+//! `proof/testkit/tests/local_cluster.rs` is the same with a real cluster: `process::LocalCluster` runs `tepui local`.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "what fails here is the test that uses it")]
+
+pub mod builders;
+pub mod core;
+#[cfg(feature = "hosts")]
+pub mod http;
+#[cfg(feature = "hosts")]
+pub mod process;
+#[cfg(feature = "hosts")]
+pub mod scratch;
+pub mod skip;
+pub mod wait;

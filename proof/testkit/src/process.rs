@@ -1,0 +1,148 @@
+//! Programs that end with the test that has started them.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use crate::scratch::free_ports;
+use crate::wait::until;
+
+/// A running program. What it prints goes to a file, which is shown if the test fails; the program is killed at the end.
+#[derive(Debug)]
+pub struct Program {
+    /// The process. It may have ended.
+    pub child: Child,
+    name: String,
+    log: PathBuf,
+}
+
+impl Program {
+    /// Starts a program that asks nothing and prints to `log`, which is written anew.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the program cannot be started or the file not be written.
+    pub fn start(command: &mut Command, name: impl Into<String>, log: impl Into<PathBuf>) -> Self {
+        let log = log.into();
+        let output = std::fs::File::create(&log).unwrap();
+        let child = command.stdin(Stdio::null()).stdout(output.try_clone().unwrap()).stderr(output).spawn();
+        let name = name.into();
+        let child = child.unwrap_or_else(|error| panic!("{name}: {error}"));
+        Program { child, name, log }
+    }
+
+    /// The id of its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it has printed so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Where it prints to.
+    pub fn log_path(&self) -> &Path {
+        &self.log
+    }
+
+    /// Whether it has not ended.
+    pub fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Sends it a signal, e.g. `-TERM`.
+    pub fn signal(&self, name: &str) {
+        signal(self.pid(), name);
+    }
+
+    /// Kills it with SIGKILL and waits for its end. It may have ended already.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- {} ({}):\n{}", self.name, self.log.display(), self.log());
+        }
+        self.kill();
+    }
+}
+
+/// Sends a signal to a process of the test, e.g. `-TERM`.
+///
+/// # Panics
+///
+/// Panics if there is no such process.
+pub fn signal(pid: u32, name: &str) {
+    let done = Command::new("kill").args([name, &pid.to_string()]).status().unwrap();
+    assert!(done.success(), "kill {name} {pid}");
+}
+
+/// Whether a process runs; one that has ended and is not reaped does not.
+pub fn is_alive(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
+}
+
+/// A cluster of `tepui local` on this machine: a master and agents whose tasks are real processes.
+#[derive(Debug)]
+pub struct LocalCluster {
+    /// The port of its master, on the loopback interface. The agents have the ports after it.
+    pub port: u16,
+    /// Its process.
+    pub program: Program,
+    /// Where it keeps everything.
+    pub work: tempfile::TempDir,
+}
+
+impl LocalCluster {
+    /// Starts it with that many agents and waits until they are registered. `tepui` is the program: in Tepui's own tests
+    /// `env!("CARGO_BIN_EXE_tepui")`.
+    pub fn start(tepui: impl AsRef<Path>, agents: usize, flags: &[&str]) -> Self {
+        Self::start_in(tepui, tempfile::tempdir().unwrap(), free_ports(agents + 1), agents, flags)
+    }
+
+    /// The same in a directory that may have been another's, at a port.
+    pub fn start_in(
+        tepui: impl AsRef<Path>,
+        work: tempfile::TempDir,
+        port: u16,
+        agents: usize,
+        flags: &[&str],
+    ) -> Self {
+        let mut command = Command::new(tepui.as_ref());
+        command
+            .args(["local", &format!("--port={port}"), &format!("--num_slaves={agents}")])
+            .arg(format!("--work_dir={}", work.path().display()))
+            .args(flags);
+        let program = Program::start(&mut command, format!("local cluster at {port}"), work.path().join("said"));
+        let cluster = LocalCluster { port, program, work };
+        until("all agents are there", || cluster.output().contains("A cluster is running").then_some(()));
+        cluster
+    }
+
+    /// What it has printed so far.
+    pub fn output(&self) -> String {
+        self.program.log()
+    }
+
+    /// Kills the process and starts it once more with what it has left on disk.
+    pub fn restart(mut self, tepui: impl AsRef<Path>, agents: usize, flags: &[&str]) -> Self {
+        self.program.kill();
+        let work = std::mem::replace(&mut self.work, tempfile::tempdir().unwrap());
+        Self::start_in(tepui, work, self.port, agents, flags)
+    }
+}
+
+impl Drop for LocalCluster {
+    fn drop(&mut self) {
+        // By the signal on which it ends its tasks, too. Only if it has not ended by itself: its number may be another's.
+        if self.program.is_running() {
+            self.program.signal("-TERM");
+        }
+        let _ = self.program.child.wait();
+    }
+}

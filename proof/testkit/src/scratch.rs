@@ -1,0 +1,54 @@
+//! What a test needs for itself on the machine it runs on: ports, cgroup roots, files below its directories.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+
+use crate::wait::until;
+
+/// A port of the loopback interface that was free a moment ago.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// The first of `count` ports in a row that were all free a moment ago. They are below those that the kernel gives to
+/// connections, of which one beside a free one is often taken.
+pub fn free_ports(count: usize) -> u16 {
+    until("there are free ports", || {
+        let first = 10_000 + free_port() % 20_000;
+        let is_free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
+        (first..).take(count).all(is_free).then_some(first)
+    })
+}
+
+/// A name for `--cgroups_root` that belongs to this temporary directory.
+pub fn cgroups_root(directory: &Path) -> String {
+    let name = directory.file_name().and_then(|name| name.to_str()).expect("the directory has a name");
+    format!("tepui-test-{}", name.trim_start_matches('.'))
+}
+
+/// Where this root exists, in all hierarchies.
+pub fn cgroup_roots(root: &str) -> Vec<PathBuf> {
+    let top = Path::new("/sys/fs/cgroup");
+    let hierarchies = std::fs::read_dir(top).into_iter().flatten().flatten().map(|entry| entry.path());
+    hierarchies.chain([top.to_owned()]).map(|path| path.join(root)).filter(|path| path.is_dir()).collect()
+}
+
+/// The cgroups directly below this root, in all hierarchies.
+pub fn cgroups_below(root: &str) -> Vec<PathBuf> {
+    let below = cgroup_roots(root).into_iter().flat_map(|root| std::fs::read_dir(root).into_iter().flatten().flatten());
+    below.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
+}
+
+/// The first file of that name below a directory; nearer ones first.
+pub fn find_file(directory: &Path, name: &str) -> Option<PathBuf> {
+    let mut later = Vec::new();
+    for entry in std::fs::read_dir(directory).ok()?.flatten() {
+        if entry.file_name() == name && entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            return Some(entry.path());
+        }
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            later.push(entry.path());
+        }
+    }
+    later.iter().find_map(|directory| find_file(directory, name))
+}

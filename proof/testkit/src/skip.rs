@@ -1,0 +1,64 @@
+//! How a test says that it does not run here, and where `make test` counts it.
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::path::Path;
+
+/// The variable that names the file of skipped tests. `make test` sets it; a file of one line for each skipped test.
+pub const SKIPPED_TESTS: &str = "TEPUI_SKIPPED_TESTS";
+
+/// Says that a test, or a part of one, does not run on this machine, and why. `test` is the name of the test's function or, in a
+/// program without a harness, of the program and the part.
+///
+/// The line `SKIPPED <test>: <reason>` goes to stderr, past the harness, which hides what passing tests print; and to the end of the
+/// file that `TEPUI_SKIPPED_TESTS` names, if it is set.
+///
+/// # Panics
+///
+/// If that file cannot be written: a test that is skipped without being counted would look as if it had passed.
+#[allow(clippy::panic, reason = "the failure of a test")]
+pub fn skipped(test: &str, reason: &str) {
+    let line = line(test, reason);
+    let _ = std::io::stderr().write_all(line.as_bytes());
+    let Some(file) = std::env::var_os(SKIPPED_TESTS) else { return };
+    if let Err(error) = append(Path::new(&file), &line) {
+        panic!("cannot record in {} that {test} is skipped: {error}", Path::new(&file).display());
+    }
+}
+
+/// One line, whatever the reason consists of.
+fn line(test: &str, reason: &str) -> String {
+    let reason: Vec<&str> = reason.split_whitespace().collect();
+    format!("SKIPPED {test}: {}\n", reason.join(" "))
+}
+
+/// Appends in one write, so that lines of several processes do not mix.
+fn append(file: &Path, line: &str) -> std::io::Result<()> {
+    OpenOptions::new().append(true).create(true).open(file)?.write_all(line.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_of_several_lines_takes_one_line() {
+        assert_eq!(line("a_test", "no java:\n  install it\n"), "SKIPPED a_test: no java: install it\n");
+    }
+
+    #[test]
+    fn skipped_tests_of_several_processes_stand_in_one_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("skipped");
+        append(&file, &line("first", "it needs root")).unwrap();
+        append(&file, &line("second", "it needs root")).unwrap();
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert_eq!(text, "SKIPPED first: it needs root\nSKIPPED second: it needs root\n");
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_an_error() {
+        let directory = tempfile::tempdir().unwrap();
+        assert!(append(&directory.path().join("no/such/directory"), "SKIPPED\n").is_err());
+    }
+}
