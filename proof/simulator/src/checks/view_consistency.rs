@@ -182,5 +182,5 @@ fn same<T: PartialEq + Debug>(
     let (actual, expected) = (format!("{:?}", actual.get(&key)), format!("{:?}", expected.get(&key)));
     let same = actual.chars().zip(expected.chars()).take_while(|(a, b)| a == b).count().saturating_sub(60);
     let part = |text: &str| text.chars().skip(same).take(240).collect::<String>();
-    Err(format!("{what}: {key}: shown ..{}.., so ..{}..", part(&actual), part(&expected)))
+    Err(format!("{what}: {key}: the view has ..{}.., the master ..{}..", part(&actual), part(&expected)))
 }
