@@ -1,4 +1,5 @@
-//! `tepui run` and `mesos-execute` stay with their tasks, and `tepui failures` with the cluster, while everything else is killed.
+//! `tepui run` and `mesos-execute` continue with their tasks, and `tepui failures` with the cluster, while all other
+//! processes are killed.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -12,7 +13,7 @@ use std::process::{Child, Command};
 use ensemble::Ensemble;
 use processes::{Agent, Local, Master, spawn, until};
 
-/// A scheduler as a process, killed at the end.
+/// A scheduler process, which is killed at the end.
 struct Batch {
     child: Child,
     said: PathBuf,
@@ -34,7 +35,7 @@ impl Batch {
         until(what, || self.output().contains(what).then_some(()));
     }
 
-    /// Whether it was content.
+    /// Waits for the end of the process and returns whether it succeeded.
     fn wait_for_success(&mut self) -> bool {
         until("the batch ends", || self.child.try_wait().unwrap()).success()
     }
@@ -50,7 +51,7 @@ impl Drop for Batch {
     }
 }
 
-/// Tasks that tell of their start and last until somebody lets them go, or their directory is gone.
+/// Tasks that record their start and run until they are released or their directory is gone.
 struct TaskGate {
     directory: tempfile::TempDir,
 }
@@ -88,7 +89,7 @@ fn tasks_go_on_when_a_whole_cluster_is_killed_and_started_again() {
     let master = format!("--master=127.0.0.1:{}", cluster.port);
     let (gate, files) = (TaskGate::new(), tempfile::tempdir().unwrap());
     let mut batch = Batch::start(files.path(), "run", &["run", &master, "-n", "2", "--", &gate.command()]);
-    // As with Mesos' own, an executor of a framework that does not checkpoint ends with its agent.
+    // As in Mesos, the executor of a framework that does not checkpoint ends with its agent.
     let execute = ["mesos-execute", &master, "--name=lost", "--command=sleep 1000", "--resources=cpus:0.1;mem:32"];
     let mut lost = Batch::start(files.path(), "execute", &execute);
     gate.started(2);
@@ -104,7 +105,7 @@ fn tasks_go_on_when_a_whole_cluster_is_killed_and_started_again() {
     drop(cluster);
 }
 
-/// And which of them leads.
+/// Starts two masters and returns which of them leads.
 fn two_masters(zk: &str) -> (Vec<Master>, usize) {
     let masters: Vec<Master> = (0..2).map(|_| Master::start(zk, "4secs")).collect();
     let first = until("one leads", || masters.iter().position(Master::leads));

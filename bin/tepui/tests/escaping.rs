@@ -1,4 +1,4 @@
-//! Names, messages and ids of others bring no control characters to a terminal, and no line of their own into a table.
+//! Control characters and line breaks in names, messages and ids do not reach a terminal or break a table.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -13,7 +13,7 @@ use processes::Local;
 
 const NAME: &str = "\x1b[31mred\x1b[0m\nfake row\u{9b}2J\u{202e}";
 
-/// The first event that fits.
+/// Returns the first event that fits.
 async fn event_of<T>(events: &mut Events<Event>, wanted: impl Fn(&Event) -> Option<T>) -> T {
     loop {
         let event = events.next().await.unwrap().expect("the stream goes on");
@@ -23,7 +23,7 @@ async fn event_of<T>(events: &mut Events<Event>, wanted: impl Fn(&Event) -> Opti
     }
 }
 
-/// Runs a task whose command, and with it the message of its end, is made of control characters.
+/// Runs a task whose command, and therefore the message of its end, contains control characters.
 async fn run(master: &Address) -> (Scheduler, Events<Event>) {
     use v1::framework_info::{Capability, capability::Type};
     let info = v1::FrameworkInfo {

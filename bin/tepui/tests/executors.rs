@@ -1,4 +1,4 @@
-//! Custom executors that are nobody's example: what they leave to others is done.
+//! Custom executors that neglect their duties: the agent performs these instead.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -9,7 +9,7 @@ use std::process::Command;
 
 use processes::{Local, agents, until};
 
-/// What is said of a task whose executor is this command, until it has ended.
+/// Returns the output of `mesos-execute` for a task whose executor is this command, after its end.
 fn execute(cluster: &Local, command: &str) -> String {
     let resources = r#"[{"name":"cpus","type":"SCALAR","scalar":{"value":0.1}},{"name":"mem","type":"SCALAR","scalar":{"value":32}}]"#;
     let command = serde_json::Value::from(command);
@@ -24,7 +24,7 @@ fn execute(cluster: &Local, command: &str) -> String {
     [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat()
 }
 
-/// What a file of the one sandbox says.
+/// Returns a file of the only sandbox.
 fn read(cluster: &Local, name: &str) -> String {
     fn find(folder: &Path, name: &str) -> Option<PathBuf> {
         let entries = std::fs::read_dir(folder).ok()?.flatten();
@@ -37,7 +37,7 @@ fn read(cluster: &Local, name: &str) -> String {
     std::fs::read_to_string(path).unwrap().trim().to_owned()
 }
 
-/// It has a daemon, which has left its session and parents, and ends by a signal that it does nothing about.
+/// The executor starts a daemon that has left its session and parents, and ends by a signal that it does not handle.
 #[test]
 fn a_careless_executor_ends_and_leaves_nothing() {
     for launcher in launchers() {
@@ -57,7 +57,7 @@ fn launchers() -> &'static [&'static str] {
     if rustix::process::geteuid().is_root() { &["posix", "linux"] } else { &["posix"] }
 }
 
-/// Those of this test: their directory is below the agent's.
+/// Returns the processes of this test, whose directory is below that of the agent.
 fn sleepers(agent: &str) -> Vec<u32> {
     let pids = std::fs::read_dir("/proc").unwrap().flatten().filter_map(|e| e.file_name().to_str()?.parse().ok());
     let is_ours = |pid: &u32| {

@@ -1,4 +1,4 @@
-//! `tepui explain`, `partition` and `quota` as a person uses them, against a cluster of real processes.
+//! `tepui explain`, `partition` and `quota` against a cluster of real processes.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -10,7 +10,7 @@ use std::process::Command;
 
 use processes::{Local, get, until};
 
-/// One agent of four processors.
+/// A cluster with one agent of four processors.
 struct Cluster(Local);
 
 impl Cluster {
@@ -18,7 +18,7 @@ impl Cluster {
         Cluster(Local::start(1, &["--resources=cpus:4;mem:1024"]))
     }
 
-    /// What a command prints, and whether it went well.
+    /// Returns whether a command succeeded, and its output.
     fn run(&self, arguments: &[&str]) -> (bool, String) {
         let output = Command::new(env!("CARGO_BIN_EXE_tepui"))
             .args(arguments)
@@ -39,7 +39,7 @@ impl Cluster {
         assert!(done, "{arguments:?}: {text}");
     }
 
-    /// A framework that stays as long as the stream is open; its first event was read.
+    /// Subscribes a framework that exists while the stream is open, and reads its first event.
     fn subscribe(&self, name: &str, role: &str) -> TcpStream {
         let info =
             format!(r#"{{"user":"root","name":"{name}","roles":["{role}"],"capabilities":[{{"type":"MULTI_ROLE"}}]}}"#);

@@ -1,4 +1,4 @@
-//! `tepui local`: what becomes of it when one of its processes ends.
+//! What `tepui local` does when one of its processes ends.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -10,7 +10,7 @@ use std::process::Command;
 
 use processes::{Local, agents, signal, until};
 
-/// An operator gives an agent up.
+/// Marks an agent gone.
 fn mark_gone(local: &Local, agent: &str) {
     let body = format!(r#"{{"type":"MARK_AGENT_GONE","mark_agent_gone":{{"agent_id":{{"value":"{agent}"}}}}}}"#);
     let mut stream = TcpStream::connect(("127.0.0.1", local.port)).unwrap();
@@ -60,7 +60,7 @@ fn it_ends_with_its_terminal() {
     assert!(!std::path::Path::new(&format!("/proc/{master}")).exists());
 }
 
-/// It would take the answers of the cluster that is there for those of its own.
+/// A second cluster would take the answers of the first one for those of its own.
 #[test]
 fn a_second_one_at_the_same_place_leaves_the_first_alone() {
     let first = Local::start(1, &["--resources=cpus:1;mem:64", "--launcher=posix"]);

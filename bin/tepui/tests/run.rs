@@ -1,4 +1,4 @@
-//! `tepui run` as a command: its output, its exit code, its end; in the background; and the commands around it.
+//! `tepui run` as a command: its output, its exit code and its end; runs in the background; and the commands around it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -29,7 +29,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// What it prints, of a command that succeeds.
+/// Returns the output of a command that must succeed.
 fn said(local: &Local, arguments: &[&str]) -> String {
     let output = output(local, arguments);
     assert!(output.status.success(), "{arguments:?}: {output:?}");
@@ -40,7 +40,7 @@ fn begin(mut command: Command) -> Child {
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-/// How many tasks are in this state.
+/// Returns the number of tasks in this state.
 fn tasks(local: &Local, state: &str) -> usize {
     let all: serde_json::Value = serde_json::from_str(&said(local, &["tasks", "--json"])).unwrap();
     let lists = ["tasks", "completed_tasks"].into_iter().flat_map(|list| all[list].as_array().into_iter().flatten());
@@ -62,11 +62,11 @@ fn one_task_is_its_output_and_its_exit_code() {
     };
     check("echo out; echo err >&2; exit 3", 3, b"out\n", b"err\n");
     check("printf 'no end of line'", 0, b"no end of line", b"");
-    // As it is, escape sequences and broken UTF-8 included.
+    // The output is unchanged, including escape sequences and invalid UTF-8.
     check("printf '\\033[31mred\\377\\200\\r\\n'", 0, b"\x1b[31mred\xff\x80\r\n", b"");
     check("kill -SEGV $$", 139, b"", b"");
     check("kill -KILL $$", 137, b"", b"");
-    // Written in the last moment.
+    // The output is written in the last moment.
     let large =
         "i=0; while [ $i -lt 3000 ]; do echo \"line $i 0123456789012345678901234567890123456789\"; i=$((i+1)); done";
     let expect: String = (0..3000).map(|i| format!("line {i} 0123456789012345678901234567890123456789\n")).collect();
@@ -122,7 +122,7 @@ fn a_closed_terminal_ends_what_runs_unless_it_is_ignored() {
     assert_eq!(run.wait().unwrap().code(), Some(5), "as under nohup");
 }
 
-/// The process that stays behind a run in the background.
+/// Returns the processes of runs in the background.
 fn background() -> Vec<u32> {
     let own = std::process::id();
     let pids = std::fs::read_dir("/proc").unwrap().flatten().filter_map(|e| e.file_name().to_str()?.parse().ok());

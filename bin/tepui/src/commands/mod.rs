@@ -1,4 +1,4 @@
-//! The commands for people.
+//! The commands of `tepui`.
 
 mod agents;
 mod cancel;

@@ -1,4 +1,4 @@
-//! Real processes of masters and agents for tests, ended with them.
+//! Real processes of masters and agents for tests. They end with the test.
 
 #![allow(dead_code, reason = "each test needs some of it")]
 
@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// For what takes seconds at most on a machine that has nothing else to do.
+/// The limit for steps that take seconds at most on an idle machine.
 pub const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// `tepui master`, killed at the end.
+/// A `tepui master`, which is killed at the end.
 pub struct Master {
     pub child: Child,
     pub port: u16,
@@ -37,14 +37,14 @@ impl Master {
         Self::run(Command::new(env!("CARGO_BIN_EXE_tepui")), directory, port, flags)
     }
 
-    /// Started by a shell that ignores a signal.
+    /// Starts a master from a shell that ignores a signal.
     pub fn ignoring(signal: &str, directory: tempfile::TempDir, port: u16, flags: &[&str]) -> Self {
         let mut shell = Command::new("sh");
         shell.args(["-c", &format!("trap '' {signal}; exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_tepui")]);
         Self::run(shell, directory, port, flags)
     }
 
-    /// With a log that cannot be written, because its disk is full.
+    /// Starts a master with a log that cannot be written because its disk is full.
     pub fn with_full_log_disk(directory: tempfile::TempDir, port: u16) -> Self {
         let mut shell = Command::new("sh");
         shell.args(["-c", "exec \"$0\" \"$@\" 2>/dev/full", env!("CARGO_BIN_EXE_tepui")]);
@@ -59,7 +59,7 @@ impl Master {
             .args(flags);
         let child = spawn(&mut program, std::fs::File::create(&log).unwrap());
         let mut master = Master { child, port, log, directory };
-        // One that may not stay can have served and ended between two questions.
+        // A master that refuses to run may have served and ended between two checks.
         until("it serves or has ended", || {
             let serves = master.get("/health").is_some_and(|answer| answer.status == 200);
             (serves || master.child.try_wait().unwrap().is_some()).then_some(())
@@ -71,12 +71,12 @@ impl Master {
         get(self.port, path)
     }
 
-    /// Of the embedded one, in bytes.
+    /// Returns the size of the embedded registry in bytes.
     pub fn registry_size(&self) -> u64 {
         std::fs::metadata(self.directory.path().join("registry/registry.redb")).unwrap().len()
     }
 
-    /// Whether it serves as the leader.
+    /// Returns whether the master serves as the leader.
     pub fn leads(&self) -> bool {
         self.get("/state").is_some_and(|answer| answer.status == 200)
     }
@@ -90,7 +90,7 @@ impl Master {
         signal(self.child.id(), name);
     }
 
-    /// As a machine that loses its power: nobody is left to say so.
+    /// Kills the master and its helper process, as a power loss of its machine does.
     pub fn kill_with_its_node_cleanup(&mut self) {
         for executor in self.node_cleanup_pids() {
             signal(executor, "-KILL");
@@ -98,7 +98,7 @@ impl Master {
         self.kill();
     }
 
-    /// The processes that outlive it.
+    /// Returns the pids of the helper processes that outlive the master.
     pub fn node_cleanup_pids(&self) -> Vec<u32> {
         let parent = format!("PPid:\t{}", self.child.id());
         let pids = std::fs::read_dir("/proc").unwrap().flatten().filter_map(|e| e.file_name().to_str()?.parse().ok());
@@ -108,7 +108,7 @@ impl Master {
         pids.filter(is_child).collect()
     }
 
-    /// kill -9, and once more with what it has left on disk.
+    /// Kills the master and starts it again with what it has left on disk.
     pub fn restart(mut self, flags: &[&str]) -> Self {
         self.kill();
         let directory = std::mem::replace(&mut self.directory, tempfile::tempdir().unwrap());
@@ -125,7 +125,7 @@ impl Drop for Master {
         if std::thread::panicking() {
             eprintln!("--- master on {}:\n{}", self.port, self.log());
         }
-        // It may have ended already.
+        // The process may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -143,7 +143,7 @@ pub fn get(port: u16, path: &str) -> Option<Answer> {
     Some(Answer { status, location, body: body.to_owned() })
 }
 
-/// Starts a program that asks nothing and says everything to one file.
+/// Starts a program without input and with all output in one file.
 pub fn spawn(program: &mut Command, output: std::fs::File) -> Child {
     program.stdin(Stdio::null()).stdout(output.try_clone().unwrap()).stderr(output).spawn().unwrap()
 }
@@ -164,13 +164,13 @@ pub fn signal(pid: u32, name: &str) {
     assert!(done.success());
 }
 
-/// Free a moment ago.
+/// Returns a port that was free a moment ago.
 pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// The first of some that were all free a moment ago. They are below those that the kernel gives to connections, of which
-/// one beside a free one is often taken.
+/// Returns the first of several consecutive ports that were free a moment ago. They are below the ports that the kernel
+/// gives to connections, because a port beside a free one is often used there.
 pub fn free_ports(count: usize) -> u16 {
     until("there are free ports", || {
         let first = 10_000 + free_port() % 20_000;
@@ -179,7 +179,7 @@ pub fn free_ports(count: usize) -> u16 {
     })
 }
 
-/// SplitMix64: what a test draws from a seed.
+/// SplitMix64, from which a test draws with a seed.
 pub struct Random(u64);
 
 impl Random {
@@ -195,7 +195,7 @@ impl Random {
     }
 }
 
-/// An agent, ours or a genuine one, killed at the end.
+/// An agent of Tepui or Mesos, which is killed at the end.
 pub struct Agent {
     pub child: Child,
     directory: tempfile::TempDir,
@@ -216,7 +216,7 @@ impl Agent {
         std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
     }
 
-    /// Of a genuine Mesos.
+    /// Starts an agent of Mesos.
     pub fn genuine(mesos: &Path, master: &str) -> Self {
         let mut program = Command::new(mesos.join("agent"));
         program
@@ -254,7 +254,7 @@ impl Drop for Agent {
 }
 
 impl Master {
-    /// The ids of the agents that are registered, connected and active.
+    /// Returns the ids of the agents that are registered, connected and active.
     pub fn agents(&self) -> Vec<String> {
         agents(self.port)
     }
@@ -262,14 +262,14 @@ impl Master {
 
 pub fn agents(port: u16) -> Vec<String> {
     let Some(answer) = get(port, "/master/slaves").filter(|answer| answer.status == 200) else { return Vec::new() };
-    // Its body may be chunked; a lone object is all there is in it.
+    // The body may be chunked; it contains a single object.
     let (Some(from), Some(to)) = (answer.body.find('{'), answer.body.rfind('}')) else { return Vec::new() };
     let value: serde_json::Value = serde_json::from_str(&answer.body[from..=to]).unwrap();
     let active = value["slaves"].as_array().into_iter().flatten().filter(|agent| agent["active"] == true);
     active.map(|agent| agent["id"].as_str().unwrap().to_owned()).collect()
 }
 
-/// `tepui local`, which takes everything along that it has started.
+/// A `tepui local`, which ends with the processes that it has started.
 pub struct Local {
     pub child: Child,
     pub port: u16,
@@ -277,7 +277,7 @@ pub struct Local {
 }
 
 impl Local {
-    /// With this many agents, which are there.
+    /// Starts a cluster and waits until this many agents are registered.
     pub fn start(count: usize, flags: &[&str]) -> Self {
         Self::with(tempfile::tempdir().unwrap(), free_ports(count + 1), count, flags)
     }
@@ -294,7 +294,7 @@ impl Local {
         local
     }
 
-    /// kill -9, and once more with what it has left on disk.
+    /// Kills the cluster and starts it again with what it has left on disk.
     pub fn restart(mut self, count: usize, flags: &[&str]) -> Self {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -312,7 +312,7 @@ impl Drop for Local {
         if std::thread::panicking() {
             eprintln!("--- local cluster on {}:\n{}", self.port, self.output());
         }
-        // Only if it has not ended by itself: its number may be another's.
+        // If the process has ended, its pid may belong to another one.
         if let Ok(None) = self.child.try_wait() {
             signal(self.child.id(), "-TERM");
         }
@@ -320,7 +320,7 @@ impl Drop for Local {
     }
 }
 
-/// The master of a genuine Mesos, killed at the end. It is not elected by itself: its build has no ZooKeeper.
+/// A master of Mesos, which is killed at the end. Its build has no ZooKeeper, so it does not take part in elections.
 pub struct GenuineMaster {
     child: Child,
     pub port: u16,
@@ -354,7 +354,8 @@ impl Drop for GenuineMaster {
     }
 }
 
-/// A genuine Apache Mesos 1.11: a directory with `master`, `agent` and `libexec`. None, and loudly, without.
+/// Returns the directory with `master`, `agent` and `libexec` of Apache Mesos 1.11; `None` with a message if there is
+/// none.
 pub fn genuine_mesos() -> Option<PathBuf> {
     let found = std::env::var_os("CPP_MESOS").map(PathBuf::from);
     if found.is_none() {
