@@ -7,6 +7,7 @@ use std::ops::Index;
 
 use messages::schema::HasDescriptor;
 use serde_json::Value;
+use views::master::Build;
 
 /// A recorded stream of events.
 pub fn events(name: &str) -> Vec<Value> {
@@ -46,6 +47,20 @@ impl Index<&str> for Recording {
 
     fn index(&self, name: &str) -> &Value {
         &self.answers[name]
+    }
+}
+
+/// What a recorded `/state` says of the program.
+pub fn build(state: &Value) -> Build {
+    let text = |key: &str| state.get(key).map(|value| value.as_str().unwrap().to_owned());
+    Build {
+        version: text("version").unwrap(),
+        date: text("build_date").unwrap(),
+        time: state["build_time"].as_f64().unwrap(),
+        user: text("build_user").unwrap(),
+        git_sha: text("git_sha"),
+        git_branch: text("git_branch"),
+        git_tag: text("git_tag"),
     }
 }
 
